@@ -1,0 +1,3 @@
+"""d1-preflight walks one Cloudflare D1 migration through its pre-flight checklist."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The world outside: processes, files, network, clock."""

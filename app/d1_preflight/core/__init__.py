@@ -1,0 +1,1 @@
+"""Pure values and rules: no process, no network, no clock, no screen."""

@@ -1,0 +1,105 @@
+"""What the linter and the classification say about one migration."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: blocking keeps the gate shut until it is gone or waived."""
+
+    BLOCKING = "blocking"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Kind(StrEnum):
+    """The class of a migration, by effect; `unknown` is never treated as harmless."""
+
+    NONE = "none"  # no effect at all: empty, only comments
+    ADDITIVE = "additive"
+    TRANSFORMATIVE = "transformative"
+    DESTRUCTIVE = "destructive"
+    UNKNOWN = "unknown"
+
+
+class Risk(StrEnum):
+    """The source document's risk levels."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's word about one place; `line` and `column` count from 1.
+
+    `rows_at_risk` marks findings that an inline allow can never silence.
+    `allowed` is the reason given by `-- preflight: allow <rule> — reason`, "" where none.
+    """
+
+    rule: str
+    severity: Severity
+    line: int
+    column: int
+    title: str
+    message: str
+    instead: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    end_line: int = 0
+    end_column: int = 0
+    rows_at_risk: bool = False
+    allowed: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this finding keeps the gate shut."""
+        return self.severity is Severity.BLOCKING and not self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a migration has its class: words, and the line of the statement that decided it."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What SQLite itself says the migration does, tables by their names *before* it.
+
+    `rows_deleted_in` names every surviving table in which rows can be deleted;
+    `references_nulled_in` and `columns_dropped` hold `table.column`.
+    `tables_touched` are the tables that existed before and whose rows or shape can change.
+    """
+
+    rows_deleted_in: tuple[str, ...] = ()
+    references_nulled_in: tuple[str, ...] = ()
+    rows_updated_in: tuple[str, ...] = ()
+    rows_inserted_in: tuple[str, ...] = ()
+    tables_created: tuple[str, ...] = ()
+    tables_dropped: tuple[str, ...] = ()
+    tables_rebuilt: tuple[str, ...] = ()
+    columns_added: tuple[str, ...] = ()
+    columns_dropped: tuple[str, ...] = ()
+    columns_renamed: tuple[str, ...] = ()
+    tables_touched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The whole judgement of one migration."""
+
+    kind: Kind
+    risk: Risk
+    rollback: str  # low, medium, irreversible: the source document's "rollback complexity"
+    reasons: tuple[Reason, ...] = ()
+    effects: Effects = field(default_factory=Effects)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The findings that keep the gate shut."""
+        return tuple(f for f in self.findings if f.blocks)

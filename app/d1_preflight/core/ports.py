@@ -1,0 +1,50 @@
+"""What the core and the actions need of the world; adapters and test fakes satisfy these."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+Stream = Literal["out", "err"]
+Emit = Callable[[str, Stream], None]
+"""Takes one line of a child's output, already cleaned of control bytes."""
+
+
+def silent(_line: str, _stream: Stream) -> None:
+    """An `Emit` that shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One command that ran: what was run, how it ended, how long, and the hashes of its output.
+
+    `argv` is as shown to people (secrets never stand in it); `files` maps the path of a saved
+    output, relative to the record's folder, to its sha256. `exit_code` is None when the process
+    was lost (killed with us). `stdout` and `stderr` are for the caller and are never recorded.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int | None
+    milliseconds: int
+    files: Mapping[str, str] = field(default_factory=dict)
+    stdout: str = ""
+    stderr: str = ""
+
+
+class Wrangler(Protocol):
+    """The real wrangler. `run` never raises on an exit code; WranglerUnavailable if it can't start.
+
+    `args` come without the program's name, e.g. ("d1", "execute", "db", "--remote", …).
+    `keep` names the evidence files (None: nothing is kept, as for row copies).
+    """
+
+    async def run(
+        self, args: Sequence[str], *, cwd: Path, emit: Emit = silent, keep: str | None = None
+    ) -> Evidence: ...
+
+
+class Clock(Protocol):
+    """The time; UTC, to the second where it is recorded."""
+
+    def now(self) -> datetime: ...

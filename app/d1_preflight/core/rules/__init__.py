@@ -1,0 +1,1 @@
+"""The linter's rules: each a small function over one migration's analysis."""

@@ -1,0 +1,1 @@
+"""An embedded stand-in for Cloudflare and a sample project, for `preflight practice`."""
