@@ -41,10 +41,14 @@ class Wrangler(Protocol):
 
     async def run(
         self, args: Sequence[str], *, cwd: Path, emit: Emit = silent, keep: str | None = None
-    ) -> Evidence: ...
+    ) -> Evidence:
+        """Run one command to its end and return what happened."""
+        ...
 
 
 class Clock(Protocol):
     """The time; UTC, to the second where it is recorded."""
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """Tell the present moment, aware, in UTC."""
+        ...
