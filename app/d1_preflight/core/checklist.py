@@ -1,0 +1,143 @@
+"""The checklist as values: sections, steps and prompts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from d1_preflight.core.errors import Rejected
+from d1_preflight.core.findings import Kind
+
+Answer = str | bool | tuple[str, ...]
+
+
+class PromptKind(StrEnum):
+    """The closed set of questions that both faces can ask."""
+
+    CONFIRM = "confirm"
+    TEXT = "text"
+    CHOOSE = "choose"
+    CHOOSE_MANY = "choose-many"
+
+
+class Effect(StrEnum):
+    """What performing a step does to the world; `remote-write` is never repeated blindly."""
+
+    NONE = "none"
+    LOCAL = "local"
+    REMOTE_READ = "remote-read"
+    REMOTE_WRITE = "remote-write"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question a step asks a person."""
+
+    key: str
+    kind: PromptKind
+    label: str
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    typed: str = ""  # text only: the exact text that must be typed (the database's name)
+
+    def read(self, raw: object) -> Answer:
+        """Turn a face's raw value into an answer; raises Rejected in words for the operator."""
+        match self.kind:
+            case PromptKind.CONFIRM:
+                return self._confirmed(raw)
+            case PromptKind.TEXT:
+                return self._text(raw)
+            case PromptKind.CHOOSE:
+                return self._chosen(raw)
+            case PromptKind.CHOOSE_MANY:
+                return self._many(raw)
+            case _:
+                assert_never(self.kind)
+
+    def _confirmed(self, raw: object) -> bool:
+        if raw is True or (self.optional and raw is False):
+            return bool(raw)
+        raise Rejected(f"Not confirmed: {self.label}", hint="Confirm it, or leave the step open.")
+
+    def _text(self, raw: object) -> str:
+        text = raw.strip() if isinstance(raw, str) else ""
+        if self.typed and text != self.typed:
+            raise Rejected(
+                f"That is not {self.typed!r}.", hint="Type it as shown, letter for letter."
+            )
+        if not text and not self.optional:
+            raise Rejected(f"Needs an answer in words: {self.label}", hint="A few words will do.")
+        return text
+
+    def _chosen(self, raw: object) -> str:
+        if self.optional and raw in (None, ""):
+            return ""
+        if isinstance(raw, str) and raw in self.choices:
+            return raw
+        raise Rejected(f"Choose one: {self.label}", hint=" · ".join(self.choices))
+
+    def _many(self, raw: object) -> tuple[str, ...]:
+        values = tuple(str(v) for v in raw) if isinstance(raw, (list, tuple)) else ()
+        unknown = [v for v in values if v not in self.choices]
+        if unknown:
+            raise Rejected(f"Not among the choices: {', '.join(unknown)}")
+        if not values and not self.optional:
+            raise Rejected(f"Choose at least one: {self.label}", hint=" · ".join(self.choices))
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One item of the checklist."""
+
+    id: str
+    section: str
+    title: str
+    short: str  # the rail's words: two at most
+    why: str
+    action: str
+    effect: Effect
+    applies: frozenset[Kind]
+    needs: tuple[str, ...] = ()
+    about: tuple[str, ...] = ("migration",)
+    prompts: tuple[Prompt, ...] = ()
+    waivable: bool = False
+    attested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A group of steps, or one of the acts between and after them."""
+
+    id: str
+    title: str
+    number: str  # "1" … "6", "" for the acts
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """The whole definition; `sha256` of its bytes goes into the record."""
+
+    source: str
+    sha256: str
+    sections: tuple[Section, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in order."""
+        return tuple(step for section in self.sections for step in section.steps)
+
+    def step(self, step_id: str) -> Step:
+        """The step of that id; raises KeyError."""
+        return {s.id: s for s in self.steps}[step_id]
+
+    def has(self, step_id: str) -> bool:
+        """Whether this checklist (a project may bring its own) holds the step."""
+        return any(s.id == step_id for s in self.steps)
+
+    def steps_for(self, kind: Kind) -> tuple[Step, ...]:
+        """The steps that a migration of this class walks; an unknown class walks all."""
+        if kind is Kind.UNKNOWN:
+            return self.steps
+        return tuple(s for s in self.steps if kind in s.applies)

@@ -1,0 +1,166 @@
+"""Reads a checklist strictly from TOML.
+
+TOML says which steps, in what order, in what words, for which class of migration, needing what
+before. Python says how. Nothing unknown is accepted: an unread key would be a check not made.
+"""
+
+import tomllib
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
+from hashlib import sha256
+from typing import TypeVar
+
+from d1_preflight.core.checklist import Checklist, Effect, Prompt, PromptKind, Section, Step
+from d1_preflight.core.errors import ChecklistInvalid
+from d1_preflight.core.findings import Kind
+
+_Member = TypeVar("_Member", bound=StrEnum)
+
+
+def load_checklist(text: str, source: str, actions: Container[str]) -> Checklist:
+    """Read a checklist; raises ChecklistInvalid naming the file and the key."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ChecklistInvalid(f"{source} is not TOML: {error}", hint="Mend that line.") from error
+    reader = _Reader(source, text)
+    reader.only(document, {"schema", "section"}, "the top level")
+    if document.get("schema") != 1:
+        raise ChecklistInvalid(f"{source}: schema must be 1.", hint="Write: schema = 1")
+    sections = tuple(_section(reader, raw, actions) for raw in document.get("section", []))
+    checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections)
+    _check_needs(reader, checklist)
+    return checklist
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Refuses with the file and the line at which a name stands."""
+
+    source: str
+    text: str
+
+    def only(self, raw: Mapping[str, object], known: set[str], where: str) -> None:
+        for key in raw:
+            if key not in known:
+                raise self.error(key, f"unknown key {key!r} in {where}")
+
+    def error(self, needle: str, what: str) -> ChecklistInvalid:
+        lines = self.text.splitlines()
+        line = next((n for n, text in enumerate(lines, 1) if needle in text), 0)
+        return ChecklistInvalid(
+            f"{self.source}:{line}: {what}.", hint="Correct the checklist; no step was skipped."
+        )
+
+    def text_of(self, raw: Mapping[str, object], key: str, where: str, default: str = "") -> str:
+        value = raw.get(key, default)
+        if not isinstance(value, str):
+            raise self.error(key, f"{key} of {where} must be a string")
+        return value
+
+    def words_of(self, raw: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
+        value = raw.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise self.error(key, f"{key} of {where} must be a list of strings")
+        return tuple(value)
+
+    def flag(self, raw: Mapping[str, object], key: str, where: str) -> bool:
+        value = raw.get(key, False)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{key} of {where} must be true or false")
+        return value
+
+
+_ALL_KINDS = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
+
+
+def _section(reader: _Reader, raw: Mapping[str, object], actions: Container[str]) -> Section:
+    reader.only(raw, {"id", "title", "number", "step"}, "a section")
+    section_id = reader.text_of(raw, "id", "a section")
+    where = f"section {section_id!r}"
+    steps = raw.get("step", [])
+    if not isinstance(steps, list) or not steps:
+        raise reader.error(section_id, f"{where} has no steps")
+    return Section(
+        section_id,
+        reader.text_of(raw, "title", where),
+        reader.text_of(raw, "number", where),
+        tuple(_step(reader, section_id, step, actions) for step in steps),
+    )
+
+
+def _step(
+    reader: _Reader, section: str, raw: Mapping[str, object], actions: Container[str]
+) -> Step:
+    known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
+    reader.only(raw, known | {"prompt", "waivable", "attested"}, f"a step of section {section!r}")
+    step_id = reader.text_of(raw, "id", "a step")
+    where = f"step {step_id!r}"
+    action = reader.text_of(raw, "action", where)
+    if action not in actions:
+        raise reader.error(f'"{action}"', f"{where} names an unknown action {action!r}")
+    prompts = raw.get("prompt", [])
+    if not isinstance(prompts, list):
+        raise reader.error(step_id, f"prompt of {where} must be a list of tables")
+    return Step(
+        id=step_id,
+        section=section,
+        title=reader.text_of(raw, "title", where),
+        short=reader.text_of(raw, "short", where),
+        why=reader.text_of(raw, "why", where),
+        action=action,
+        effect=_member(reader, Effect, reader.text_of(raw, "effect", where, "none"), where),
+        applies=frozenset(
+            _member(reader, Kind, name, where)
+            for name in reader.words_of(raw, "applies", where) or [k.value for k in _ALL_KINDS]
+        ),
+        needs=reader.words_of(raw, "needs", where),
+        about=reader.words_of(raw, "about", where) or ("migration",),
+        prompts=tuple(_prompt(reader, where, prompt) for prompt in prompts),
+        waivable=reader.flag(raw, "waivable", where),
+        attested=reader.flag(raw, "attested", where),
+    )
+
+
+def _prompt(reader: _Reader, where: str, raw: Mapping[str, object]) -> Prompt:
+    reader.only(
+        raw, {"key", "kind", "label", "help", "choices", "optional"}, f"a prompt of {where}"
+    )
+    kind = reader.text_of(raw, "kind", where)
+    return Prompt(
+        key=reader.text_of(raw, "key", where),
+        kind=_member(reader, PromptKind, kind, where),
+        label=reader.text_of(raw, "label", where),
+        help=reader.text_of(raw, "help", where),
+        choices=reader.words_of(raw, "choices", where),
+        optional=reader.flag(raw, "optional", where),
+    )
+
+
+def _member(reader: _Reader, enum: type[_Member], value: str, where: str) -> _Member:
+    try:
+        return enum(value)
+    except ValueError:
+        names = ", ".join(member.value for member in enum)
+        raise reader.error(f'"{value}"', f"{where}: {value!r} is none of {names}") from None
+
+
+def _check_needs(reader: _Reader, checklist: Checklist) -> None:
+    ids = [step.id for step in checklist.steps]
+    for step_id in _repeated(ids):
+        raise reader.error(f'"{step_id}"', f"two steps are called {step_id!r}")
+    for step in checklist.steps:
+        for need in step.needs:
+            if need not in ids:
+                raise reader.error(f'"{need}"', f"step {step.id!r} needs unknown {need!r}")
+    try:
+        TopologicalSorter({s.id: s.needs for s in checklist.steps}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(str(name) for name in error.args[1])
+        raise reader.error(f'"{error.args[1][0]}"', f"steps need each other: {circle}") from error
+
+
+def _repeated(ids: list[str]) -> Iterator[str]:
+    return (step_id for step_id in dict.fromkeys(ids) if ids.count(step_id) > 1)
