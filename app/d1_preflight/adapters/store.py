@@ -1,0 +1,131 @@
+"""The record on disk: atomic, durable, and held by one session at a time.
+
+A save is a temporary file in the same folder, fsync, rename, fsync of the folder: after a crash
+the old record or the new one is there, whole. The lock is a `flock` whose descriptor wrangler
+inherits, so an apply that outlives its session still keeps a second operator out.
+"""
+
+import fcntl
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from d1_preflight.core.errors import ProjectError, RecordBusy
+from d1_preflight.core.record import Record
+from d1_preflight.core.record_file import dump_record, load_record
+
+RECORD = "record.toml"
+
+
+class RecordStore:
+    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`."""
+
+    def __init__(self, folder: Path, lock: Path) -> None:
+        self.folder = folder
+        self._lock_path = lock
+        self._lock: int | None = None
+
+    @property
+    def lock_fd(self) -> int | None:
+        """The held lock's descriptor, for children to inherit."""
+        return self._lock
+
+    def acquire(self) -> Self:
+        """Take the lock; raises RecordBusy naming who holds it."""
+        if self._lock is not None:
+            return self
+        _make_folder(self._lock_path.parent)
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(handle, 200, 0).decode(errors="replace").strip()
+            os.close(handle)
+            raise RecordBusy(
+                f"Another session holds this record{f' ({holder})' if holder else ''}.",
+                hint="Finish or quit it; if it was killed, its wrangler may still be running.",
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
+        self._lock = handle
+        return self
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def load(self) -> Record | None:
+        """The saved record, None where there is none; raises RecordInvalid."""
+        data = self.read(RECORD)
+        return None if data is None else load_record(data, str(self.folder / RECORD))
+
+    def save(self, record: Record) -> None:
+        """Write the record; it is on the disk when this returns."""
+        self.write(RECORD, dump_record(record))
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of one of the record's files."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ProjectError(
+                f"{self.folder / name} cannot be read: {error.strerror}.",
+                hint="Check the file's permissions.",
+            ) from error
+
+    def write(self, name: str, data: bytes) -> str:
+        """Write one of the record's files atomically and durably; returns its sha256."""
+        _make_folder(self.folder)
+        write_durably(self.folder / name, data)
+        return sha256(data).hexdigest()
+
+    def remove(self, name: str) -> None:
+        """Take one of the record's files away, if it is there."""
+        (self.folder / name).unlink(missing_ok=True)
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Replace a file's content whole; raises ProjectError where the folder is read-only."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise ProjectError(
+            f"{path.parent} cannot be written: {error.strerror}.",
+            hint="Nothing was begun. Make the folder writable, then try again.",
+        ) from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProjectError(
+            f"{folder} cannot be made: {error.strerror}.",
+            hint="The record lives in the project; make its folder writable.",
+        ) from error

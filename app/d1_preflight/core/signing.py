@@ -1,0 +1,15 @@
+"""What is signed, under which namespace: a key may be allowed for one role and not another."""
+
+from dataclasses import dataclass
+
+GO = "go@d1-preflight"
+CLOSE = "close@d1-preflight"
+REVIEW = "review@d1-preflight"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Whose signature it is: the principal as `allowed_signers` names it, and the key."""
+
+    principal: str
+    fingerprint: str

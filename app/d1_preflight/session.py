@@ -1,0 +1,289 @@
+"""The one door through which a face changes a record.
+
+Every act is saved before its effect and after it. What a face shows it reads from here; what it
+asks, it hands in raw; what was refused comes back as words.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
+from d1_preflight.actions.tools import Progress, Tools, Work, no_progress
+from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Section, Step
+from d1_preflight.core.errors import NotAllowed, PreflightError, Rejected
+from d1_preflight.core.findings import Analysis, Kind
+from d1_preflight.core.gate import (
+    BEFORE_GO,
+    OpenItem,
+    blocking_items,
+    go_expires,
+    open_items,
+)
+from d1_preflight.core.ports import Emit, silent
+from d1_preflight.core.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record_file import dump_record
+from d1_preflight.core.signing import CLOSE
+
+
+class Session:
+    """One migration's walk through the checklist."""
+
+    def __init__(self, checklist: Checklist, tools: Tools) -> None:
+        self.checklist = checklist
+        self.tools = tools
+        self.record = self._loaded()
+
+    def _loaded(self) -> Record:
+        saved = self.tools.store.load()
+        fresh = self.tools.new_record(self.checklist.sha256)
+        if saved is None:
+            return fresh
+        if saved.database.id != fresh.database.id:
+            raise NotAllowed(
+                f"This record is about another database ({saved.database.name} "
+                f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
+                hint="Move the record away, or choose the database it was made for.",
+            )
+        if self.is_closed(saved):
+            return saved
+        current = replace(saved, checklist=self.checklist.sha256, tools=fresh.tools)
+        recovered = current.about(fresh.subjects).recovered()
+        if saved.running:
+            self.tools.store.save(recovered)
+        return recovered
+
+    # What a face reads.
+
+    @property
+    def analysis(self) -> Analysis:
+        """The present judgement of the migration's SQL."""
+        return self.tools.analysis()
+
+    @property
+    def kind(self) -> Kind:
+        """The class that decides the path."""
+        return kind_of(self.record, self.checklist, self.analysis.kind)
+
+    @property
+    def path(self) -> tuple[Step, ...]:
+        """The steps this migration walks, in order."""
+        return self.checklist.steps_for(self.kind)
+
+    @property
+    def sections(self) -> tuple[tuple[Section, tuple[Step, ...]], ...]:
+        """The sections with their applicable steps."""
+        path = self.path
+        pairs = ((s, tuple(step for step in path if step.section == s.id)) for s in self._all)
+        return tuple((section, steps) for section, steps in pairs if steps)
+
+    @property
+    def _all(self) -> tuple[Section, ...]:
+        return self.checklist.sections
+
+    @property
+    def current(self) -> Step | None:
+        """The first step that is not answered; None when the record is complete."""
+        return next((s for s in self.path if not self.status_of(s).is_answered), None)
+
+    def status_of(self, step: Step) -> Status:
+        """The step's state now; a GO that has expired is pending again."""
+        if step.id == "go" and self._go_has_expired():
+            return Status.PENDING
+        if step.id == "close" and not self.is_closed(self.record):
+            status = self.record.status_of(step)
+            return Status.PENDING if status.is_answered else status
+        return self.record.status_of(step)
+
+    def attempt(self, step_id: str) -> Attempt | None:
+        """The standing attempt at a step, by its id."""
+        if not self.checklist.has(step_id):
+            return None
+        return self.record.standing(self.checklist.step(step_id))
+
+    def prompts(self, step: Step) -> tuple[Prompt, ...]:
+        """What the step asks now: the checklist's prompts and those the facts give rise to."""
+        dynamic = PROMPTS.get(step.action)
+        return (dynamic(self.work(step)) if dynamic else ()) + step.prompts
+
+    def plan(self, step: Step) -> tuple[str, ...]:
+        """The exact commands the step will run, with their targets, before it runs them."""
+        plan = PLANS.get(step.action)
+        return plan(self.work(step)) if plan else ()
+
+    def blockers(self, step: Step) -> tuple[OpenItem, ...]:
+        """What must be answered before this step."""
+        items = blocking_items(self.record, self.checklist, self.kind, step)
+        if step.section == "apply" and not items and self._go_has_expired():
+            go = self.checklist.step("go")
+            return (OpenItem(go, Status.PENDING, "The signed GO has expired; sign it again."),)
+        return items
+
+    def open_before_go(self) -> tuple[OpenItem, ...]:
+        """The items that keep the gate shut."""
+        return open_items(self.record, self.checklist, self.kind, BEFORE_GO)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the record is closed and signed: nothing may change any more."""
+        return self.is_closed(self.record)
+
+    def is_closed(self, record: Record) -> bool:
+        """Whether these exact bytes carry the closing signature."""
+        last = record.last("close")
+        if last is None or not last.status.is_answered:
+            return False
+        signature = self.tools.store.read("record.toml.sig")
+        return signature is not None and self.tools.signer.is_good(
+            dump_record(record), signature, CLOSE
+        )
+
+    # What a face does.
+
+    def refresh(self) -> None:
+        """Read the files again; what was proved about an older text falls."""
+        if not self.closed:
+            self.record = self.record.about(self.tools.subjects())
+
+    async def perform(
+        self,
+        step: Step,
+        raw: Mapping[str, object],
+        *,
+        emit: Emit = silent,
+        progress: Progress = no_progress,
+        terminal: AbstractContextManager[object] | None = None,
+    ) -> Attempt:
+        """Try a step: read the answers, save the intent, act, save what was found.
+
+        Raises Rejected for an answer, NotAllowed where the step's turn has not come; in both
+        cases nothing has begun.
+        """
+        self.refresh()
+        self._may(step)
+        answers = self._answers(step, raw)
+        self._begin(step, answers)
+        work = self.work(step, emit, progress, terminal)
+        try:
+            outcome = await ACTIONS[step.action](work)
+        except PreflightError as error:
+            outcome = _failed(error)
+        except asyncio.CancelledError:
+            self._finish(_interrupted(step))
+            raise
+        except Exception:
+            self._finish(Outcome(Status.UNKNOWN, "This program failed here; nothing is proved."))
+            raise
+        self._conclude(step, outcome, work)
+        return self.record.attempts[-1]
+
+    def waive(self, step: Step, reason: str) -> Attempt:
+        """Answer a step by a reason instead of a proof; it stays visible as waived."""
+        self.refresh()
+        self._may(step)
+        if not step.waivable:
+            raise NotAllowed(
+                f"“{step.title}” cannot be waived.", hint="It protects rows. Mend it instead."
+            )
+        words = reason.strip()
+        if not words:
+            raise Rejected("A waiver needs its reason.", hint="Say why this is all right today.")
+        self._begin(step, {"reason": words})
+        self._finish(Outcome(Status.WAIVED, words))
+        return self.record.attempts[-1]
+
+    def no_go(self, reason: str) -> Attempt:
+        """Write down that this is not the day: GO is refused, with a reason and no blame."""
+        step = self.checklist.step("go")
+        if self.closed:
+            raise NotAllowed("This record is closed.")
+        words = reason.strip()
+        if not words:
+            raise Rejected("NO-GO needs a reason.", hint="One sentence for whoever reads this.")
+        self._begin(step, {"reason": words})
+        self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", {"decision": "no-go"}))
+        return self.record.attempts[-1]
+
+    def work(
+        self,
+        step: Step,
+        emit: Emit = silent,
+        progress: Progress = no_progress,
+        terminal: AbstractContextManager[object] | None = None,
+    ) -> Work:
+        """What an action is given."""
+        return Work(
+            tools=self.tools,
+            record=self.record,
+            checklist=self.checklist,
+            kind=self.kind,
+            step=step,
+            answers=self.record.running.answers if self.record.running else {},
+            emit=emit,
+            progress=progress,
+            terminal=terminal or nullcontext(),
+        )
+
+    def _may(self, step: Step) -> None:
+        if self.closed:
+            raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
+        items = self.blockers(step)
+        if items:
+            first = items[0]
+            raise NotAllowed(
+                f"“{step.title}” has to wait: “{first.step.title}” is {first.status}.",
+                hint=first.words or f"Answer it first ({len(items)} open).",
+            )
+        if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
+            raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+
+    def _answers(self, step: Step, raw: Mapping[str, object]) -> Mapping[str, Answer]:
+        return {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in self.prompts(step)}
+
+    def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
+        now = self.tools.clock.now()
+        self.record = self.record.begin(step, answers, by=self.tools.operator, at=now)
+        self.tools.store.save(self.record)
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.record = self.record.finish(outcome, at=self.tools.clock.now())
+        self.tools.store.save(self.record)
+
+    def _conclude(self, step: Step, outcome: Outcome, work: Work) -> None:
+        """Save the outcome; a sealing step's record is signed before it counts."""
+        self.record = self.record.about(self.tools.subjects())
+        if step.action not in SEALS or not outcome.status.is_answered:
+            self._finish(outcome)
+            return
+        finished = self.record.finish(outcome, at=self.tools.clock.now())
+        try:
+            with work.terminal:
+                signature = self.tools.signer.sign(dump_record(finished), CLOSE)
+        except PreflightError as error:
+            self._finish(_failed(error))
+            return
+        self.record = finished
+        self.tools.store.save(finished)
+        self.tools.store.write("record.toml.sig", signature)
+
+    def _go_has_expired(self) -> bool:
+        expires = go_expires(self.record, self.checklist, self.tools.settings.go_minutes)
+        applied = self.record.last("applied")
+        if expires is None or (applied is not None and applied.status is not Status.FAILED):
+            return False
+        return self.tools.clock.now() > expires
+
+
+def _failed(error: PreflightError) -> Outcome:
+    unknown = error.exit_code == 3  # noqa: PLR2004 - wrangler or network: nothing was learnt
+    words = f"{error.message} {error.hint}".strip()
+    return Outcome(Status.UNKNOWN if unknown else Status.FAILED, words)
+
+
+def _interrupted(step: Step) -> Outcome:
+    goes_on = step.effect is Effect.REMOTE_WRITE
+    words = "Left while it ran; look at the database first." if goes_on else "Left while it ran."
+    return Outcome(Status.INTERRUPTED, words)
+
+
