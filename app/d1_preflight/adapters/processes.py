@@ -1,0 +1,210 @@
+"""Runs child processes: argv tuples only, detached from the terminal, their output in files.
+
+A child writes straight into its files and the parent only follows them, so it finishes and keeps
+its log when the parent is killed. `subprocess.Popen` is used on purpose: asyncio's own transport
+kills a child that is still running when it is collected, and a protected child must never be.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+
+from d1_preflight.core.ports import Emit, Stream, silent
+
+LONGEST_SHOWN_LINE = 4000
+_LOOK_EVERY = 0.02
+_INTERRUPT_GRACE = 6.0
+_CHUNK = 1 << 16
+
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"  # OSC: titles, links
+    r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c|$)"  # DCS, SOS, PM, APC
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
+    r"|\x1b[ -/]*[0-~]?"  # two-byte escapes
+)
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended: `exit_code` is None when it was left running (protected)."""
+
+    exit_code: int | None
+    milliseconds: int
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start and under which rules.
+
+    `protect`: never killed; when we stop waiting (cancelled, timed out) it goes on by itself.
+    `pass_fds`: descriptors the child inherits, so that a lock outlives us while the child lives.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    timeout: float | None = None
+    protect: bool = False
+    pass_fds: tuple[int, ...] = ()
+
+
+async def run(command: Command, out: FileIO, err: FileIO, emit: Emit = silent) -> Ended:
+    """Run a child to its end, following its two output files; OSError when it cannot start."""
+    started = time.monotonic()
+    child = _start(command, out, err)
+    tails = (_Tail(out, "out", emit), _Tail(err, "err", emit))
+    try:
+        timed_out = await _follow(child, tails, command.timeout)
+    except asyncio.CancelledError:
+        if not command.protect:
+            await _end_group(child)
+        raise
+    if timed_out and not command.protect:
+        await _end_group(child)
+    for tail in tails:
+        tail.read(last=True)
+    return Ended(child.poll(), round((time.monotonic() - started) * 1000), timed_out)
+
+
+def clean(line: str) -> str:
+    """Strip escape sequences, control characters and direction overrides from one line."""
+    shown = line.rstrip("\r\n").rsplit("\r", 1)[-1]
+    return _CONTROLS.sub("", _ESCAPES.sub("", shown).replace("\t", "    "))
+
+
+@dataclass(slots=True)
+class _Tail:
+    """Reads what a child has added to its file and hands on whole lines."""
+
+    file: FileIO
+    stream: Stream
+    emit: Emit
+    offset: int = 0
+    rest: bytearray = field(default_factory=bytearray)
+
+    def read(self, *, last: bool = False) -> None:
+        """Emit the lines that have become whole; with `last`, an unfinished one too."""
+        while chunk := os.pread(self.file.fileno(), _CHUNK, self.offset):
+            self.offset += len(chunk)
+            self.rest += chunk
+            self._hand_on()
+        if last and self.rest:
+            self._show(bytes(self.rest))
+            self.rest.clear()
+
+    def _hand_on(self) -> None:
+        if b"\n" not in self.rest:
+            return
+        *lines, rest = bytes(self.rest).split(b"\n")
+        self.rest = bytearray(rest)
+        for line in lines:
+            self._show(line)
+
+    def _show(self, line: bytes) -> None:
+        text = clean(line.decode("utf-8", "replace"))
+        more = len(text) - LONGEST_SHOWN_LINE
+        if more > 0:
+            text = f"{text[:LONGEST_SHOWN_LINE]} … ({more} more characters)"
+        self.emit(text, self.stream)
+
+
+def _start(command: Command, out: FileIO, err: FileIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command.argv,
+        cwd=command.cwd,
+        env=dict(command.env),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        start_new_session=True,
+        pass_fds=command.pass_fds,
+    )
+
+
+async def _follow(
+    child: subprocess.Popen[bytes], tails: tuple[_Tail, _Tail], limit: float | None
+) -> bool:
+    """Follow until the child ends; True when the time was up first."""
+    deadline = None if limit is None else time.monotonic() + limit
+    while child.poll() is None:
+        for tail in tails:
+            tail.read()
+        if deadline is not None and time.monotonic() >= deadline:
+            return True
+        await asyncio.sleep(_LOOK_EVERY)
+    return False
+
+
+async def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """Interrupt the whole group (a local apply rolls back), wait, then kill what is left.
+
+    The group, not the leader: wrangler's children go on applying when only the leader dies.
+    """
+    try:
+        _signal_group(child.pid, signal.SIGINT)
+        deadline = time.monotonic() + _INTERRUPT_GRACE
+        while _group_lives(child) and time.monotonic() < deadline:  # noqa: ASYNC110 - no Event
+            await asyncio.sleep(_LOOK_EVERY)
+    finally:
+        _signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _group_lives(child: subprocess.Popen[bytes]) -> bool:
+    child.poll()
+    return _signal_group(child.pid, 0)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def start_quickly(argv: Sequence[str], *, timeout: float = 10.0, stdin: bytes = b"") -> "Answer":
+    """Run a short command (git, ssh-keygen, node --version) and wait for it; never raises.
+
+    A command that is missing or too slow answers with exit code 127 or 124.
+    """
+    try:
+        done = subprocess.run(
+            tuple(argv), input=stdin, capture_output=True, timeout=timeout, check=False
+        )
+    except OSError as error:
+        return Answer(127, b"", str(error).encode())
+    except subprocess.TimeoutExpired:
+        return Answer(124, b"", f"no answer within {timeout:g} s".encode())
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a short command answered."""
+
+    exit_code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        """Its standard output as text, without the final newline."""
+        return self.out.decode("utf-8", "replace").rstrip("\r\n")
+
+    @property
+    def reason(self) -> str:
+        """Its standard error as one cleaned line."""
+        lines = self.err.decode("utf-8", "replace").splitlines()
+        return "; ".join(text for line in lines if (text := clean(line).strip()))

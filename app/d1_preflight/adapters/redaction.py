@@ -1,0 +1,63 @@
+"""Masks secrets in what wrangler prints, before it is shown, saved or hashed.
+
+Rows are not its business: a command that prints rows keeps no evidence at all.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+MASK = "«masked»"
+_SHORTEST_SECRET = 8
+_SECRET_NAMES = re.compile(
+    r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE|CREDENTIAL|WEBHOOK|COOKIE|AUTH|API_HEADERS|DSN",
+    re.IGNORECASE,
+)
+_NOT_SECRET_NAMES = frozenset({"SSH_AUTH_SOCK", "XAUTHORITY"})
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
+    (
+        re.compile(r"(?i)\b(authorization|x-auth-key|x-auth-email|cookie)(\W{1,4})[^\s,;\"'}]+"),
+        rf"\1\2{MASK}",
+    ),
+    (re.compile(r"(?i)(https?://)[^\s/@\"']+@"), rf"\1{MASK}@"),
+    (re.compile(r"(?i)(https?://hooks\.[^\s/\"']+/)[^\s\"'<>)]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(https?://[^\s\"'<>]*?/webhooks?/)[^\s\"'<>)]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(https?://[^\s\"'<>?]+\?)[^\s\"'<>]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(/accounts/)[0-9a-f]{32}"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(\"?account(?:tag|_?id)\"?\W{1,4})[0-9a-f]{32}"), rf"\1{MASK}"),
+    (re.compile(r"(?i)^\s*[│|].*\b[0-9a-f]{32}\b.*$"), f"│ {MASK} │"),
+    (re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"), MASK),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Knows the exact secrets of this run; masks them and everything that is shaped like one."""
+
+    secrets: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], more: Iterable[str] = ()) -> Self:
+        """Collect the secrets of an environment and those the caller names."""
+        named = {value for name, value in environ.items() if _is_secret(name)}
+        found = {text for text in (*named, *more) if len(text) >= _SHORTEST_SECRET}
+        return cls(tuple(sorted(found, key=lambda text: (-len(text), text))))
+
+    def exact(self, text: str) -> str:
+        """Mask only the known secrets; the rest stays byte for byte."""
+        for secret in self.secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    def line(self, text: str) -> str:
+        """Mask one line for people and for evidence: known secrets and all that looks like one."""
+        text = self.exact(text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+def _is_secret(name: str) -> bool:
+    return name not in _NOT_SECRET_NAMES and _SECRET_NAMES.search(name) is not None

@@ -1,0 +1,270 @@
+"""Finds a wrangler and a Node that can run it, or installs the pinned one for this user.
+
+Versions are read from wrangler's package.json: asking wrangler itself costs more than a second.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from d1_preflight.adapters.nodes import Node, Version, find_node, on_path, read_version
+from d1_preflight.adapters.packages import Package, npx_packages, package_at, package_of
+from d1_preflight.adapters.processes import Command, run, start_quickly
+from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.ports import Stream
+
+OLDEST_WRANGLER: Version = (4, 0, 0)
+PINNED_WRANGLER = "4.164.0"
+_SLOW_START = 60.0
+_INSTALL_TIMEOUT = 900.0
+_LAST_WORDS = 6
+
+
+class Source(StrEnum):
+    """Where a wrangler was found, in the order of the search."""
+
+    SETTING = "setting"
+    PROJECT = "project"
+    PATH = "path"
+    NPX = "npx"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """How to start wrangler: the words before its arguments, and what will run."""
+
+    argv: tuple[str, ...]
+    wrangler_version: str
+    source: Source
+    compile_cache: Path
+    node: Path | None = None
+    node_version: str = ""
+
+
+def find_toolchain(
+    *,
+    project: Path,
+    setting: str = "",
+    environ: Mapping[str, str] | None = None,
+    cache: Path | None = None,
+) -> Toolchain:
+    """Find wrangler: setting, the project's, PATH, npx's, our own; WranglerUnavailable if none.
+
+    A wrangler that the setting or the project names is never passed over for another one: when it
+    cannot be used, that is said.
+    """
+    env = os.environ if environ is None else environ
+    folder = cache or user_cache()
+    for source, found in _places(project, setting, env, folder):
+        if isinstance(found, Package):
+            return _with_node(source, found, env, folder)
+        return _with_command(source, found, folder)
+    raise WranglerUnavailable(
+        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
+        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
+    )
+
+
+async def install(
+    progress: Callable[[str], None],
+    *,
+    environ: Mapping[str, str] | None = None,
+    cache: Path | None = None,
+) -> Toolchain:
+    """Install the pinned wrangler for this user, once; a second call finds it in place."""
+    env = os.environ if environ is None else environ
+    folder = cache or user_cache()
+    home = _own_home(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    async with _alone(folder / "install.lock", progress):
+        if _own_package(folder) is None:
+            node = find_node(env)
+            progress(f"Installing wrangler {PINNED_WRANGLER} (about 230 MB on disk)…")
+            await _install_into(home, node, env, progress)
+            progress(f"wrangler {PINNED_WRANGLER} is installed.")
+    package = _own_package(folder)
+    if package is None:
+        raise WranglerUnavailable(
+            f"npm finished, yet {home} holds no wrangler {PINNED_WRANGLER}.",
+            hint=f"Remove {home} and try again.",
+        )
+    return _with_node(Source.OWN, package, env, folder)
+
+
+def user_cache() -> Path:
+    """The folder for what can be fetched again: our wrangler and Node's compile cache."""
+    return platformdirs.user_cache_path("d1-preflight")
+
+
+def _places(
+    project: Path, setting: str, env: Mapping[str, str], cache: Path
+) -> Iterator[tuple[Source, Package | Path]]:
+    if setting:
+        yield Source.SETTING, _named(project, setting)
+    for folder in (project, *project.parents):
+        if package := package_at(folder / "node_modules" / "wrangler"):
+            yield Source.PROJECT, package
+    for path in on_path("wrangler", env):
+        yield Source.PATH, package_of(path) or path
+    for package in npx_packages(env):
+        yield Source.NPX, package
+    if package := _own_package(cache):
+        yield Source.OWN, package
+
+
+def _named(project: Path, setting: str) -> Package | Path:
+    """The wrangler a setting names: a program, its script, its package, or a project folder."""
+    path = project / Path(setting).expanduser()
+    if path.is_dir():
+        package = package_at(path) or package_at(path / "node_modules" / "wrangler")
+    else:
+        package = package_of(path)
+    if package:
+        return package
+    if path.is_file() and os.access(path, os.X_OK):
+        return path
+    raise WranglerUnavailable(
+        f'The setting wrangler = "{setting}" names no wrangler that can be run.',
+        hint="Correct the path in the settings, or remove it to search for wrangler.",
+    )
+
+
+def _own_home(cache: Path) -> Path:
+    return cache / f"wrangler-{PINNED_WRANGLER}"
+
+
+def _own_package(cache: Path) -> Package | None:
+    package = package_at(_own_home(cache) / "node_modules" / "wrangler")
+    return package if package and package.version == PINNED_WRANGLER else None
+
+
+def _with_node(source: Source, package: Package, env: Mapping[str, str], cache: Path) -> Toolchain:
+    _check_age(package.version, str(package.script))
+    node = find_node(env)
+    return Toolchain(
+        argv=(str(node.path), str(package.script)),
+        wrangler_version=package.version,
+        source=source,
+        compile_cache=cache / "node-compile-cache",
+        node=node.path,
+        node_version=node.version,
+    )
+
+
+def _with_command(source: Source, program: Path, cache: Path) -> Toolchain:
+    """A program whose package is not known (a version manager's shim): ask it."""
+    answer = start_quickly((str(program), "--version"), timeout=_SLOW_START)
+    version = read_version(answer.text)
+    if answer.exit_code != 0 or version is None:
+        raise WranglerUnavailable(
+            f"{program} does not answer to --version: {answer.reason or answer.text or 'nothing'}",
+            hint="Name another wrangler in the settings, or repair this one.",
+        )
+    text = ".".join(map(str, version))
+    _check_age(text, str(program))
+    return Toolchain((str(program),), text, source, cache / "node-compile-cache")
+
+
+def _check_age(version: str, place: str) -> None:
+    number = read_version(version)
+    if number is None or number < OLDEST_WRANGLER:
+        raise WranglerUnavailable(
+            f"wrangler {version} at {place} is too old.",
+            hint="In the project: npm install --save-dev wrangler@latest (4.0 or newer).",
+        )
+
+
+@asynccontextmanager
+async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[None]:
+    """Hold the installation's lock; another installer is waited for, without holding the loop."""
+    lock = FileLock(path)
+    told = False
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            if not told:
+                progress("Another session is installing wrangler; waiting for it…")
+            told = True
+            await asyncio.sleep(0.2)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+async def _install_into(
+    home: Path, node: Node, env: Mapping[str, str], progress: Callable[[str], None]
+) -> None:
+    """Install beside the place and rename: the place is whole or absent.
+
+    npm keeps what it has downloaded in its own cache, so an attempt that broke off resumes.
+    """
+    if node.npm is None:
+        raise WranglerUnavailable(
+            f"npm was not found beside {node.path}.",
+            hint="Install npm, or: pip install 'd1-preflight[node]'",
+        )
+    for left in home.parent.glob(f".{home.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of an attempt that broke off; we hold the lock
+    folder = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+    try:
+        await _run_npm(folder, node, env, progress)
+        _put_in_place(folder, home)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    folder.rename(home)
+
+
+async def _run_npm(
+    folder: Path, node: Node, env: Mapping[str, str], progress: Callable[[str], None]
+) -> None:
+    (folder / "package.json").write_text('{"private": true}\n', "utf-8")
+    said: list[str] = []
+
+    def listen(line: str, _stream: Stream) -> None:
+        if line.strip() and "npm warn" not in line:
+            said.append(line.strip())
+            progress(line.strip())
+
+    command = Command(
+        argv=(str(node.path), str(node.npm), *_NPM_WORDS, f"wrangler@{PINNED_WRANGLER}"),
+        cwd=folder,
+        env={**env, "PATH": os.pathsep.join((str(node.path.parent), env.get("PATH", os.defpath)))},
+        timeout=_INSTALL_TIMEOUT,
+    )
+    with tempfile.TemporaryFile(buffering=0) as out, tempfile.TemporaryFile(buffering=0) as err:
+        ended = await run(command, out, err, listen)
+    if ended.exit_code != 0:
+        last = " ".join(said[-_LAST_WORDS:]) or "no reason given"
+        why = "npm took too long" if ended.timed_out else f"npm says: {last}"
+        raise WranglerUnavailable(
+            f"wrangler {PINNED_WRANGLER} could not be installed; {why}",
+            hint="Check the network (npm ping), then try again: what was fetched is kept.",
+        )
+
+
+_NPM_WORDS = (
+    "install",
+    "--no-audit",
+    "--no-fund",
+    "--no-progress",
+    "--ignore-scripts",  # workerd and esbuild run without theirs; fewer programs run here
+    "--save-exact",
+    "--prefer-offline",
+)

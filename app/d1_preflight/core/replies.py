@@ -1,0 +1,268 @@
+"""Reads what wrangler answers: the results of `d1 execute --json`, and why a command failed.
+
+Standard output with `--json` is not pure JSON (spinner lines before, notices after), and an error
+may be an object, prose, or one bare JSON string; the exit code is 1 for all of them.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
+from d1_preflight.core.ports import Evidence
+
+Row = Mapping[str, object]
+_LOGIN = "Set CLOUDFLARE_API_TOKEN to a token with D1 edit rights, or run: wrangler login"
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_STATEMENT_CODE = 7500
+_LOGIN_CODES = frozenset({9109, 10000, 10001})
+
+
+@dataclass(frozen=True, slots=True)
+class StatementResult:
+    """What one statement answered: its rows, and the numbers the engine gave with them."""
+
+    rows: tuple[Row, ...] = ()
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as wrangler tells it: the sentence, the reason under it, and their numbers."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    code: int | None = None
+    retry_seconds: int | None = None
+
+    @property
+    def reason(self) -> str:
+        """The innermost sentence: of a remote SQL error the note, else the text itself."""
+        return self.notes[0] if self.notes else self.text
+
+
+def parse_execute(stdout: str) -> tuple[StatementResult, ...]:
+    """Read the results of `d1 execute --json`; RemoteFailed with the reason when it failed."""
+    reply = _first_reply(stdout)
+    match reply:
+        case None:
+            raise RemoteFailed(
+                "wrangler printed no JSON result.",
+                hint="Look at the command's output, then run the step again.",
+            )
+        case list():
+            return tuple(_statement(item, number) for number, item in enumerate(reply, 1))
+        case _:
+            told = _failure_of(reply)
+            known = _explain(told, "")
+            raise RemoteFailed(known.message, hint=known.hint)
+
+
+def read_failure(evidence: Evidence) -> Failure:
+    """Read the error out of a command's output, whichever of wrangler's forms it has."""
+    reply = _first_reply(evidence.stdout)
+    if reply is not None and not isinstance(reply, list):
+        return _failure_of(reply)
+    return _prose(_plain(evidence.stderr)) or _prose(_plain(evidence.stdout)) or Failure("")
+
+
+def explain_failure(evidence: Evidence) -> PreflightError:
+    """Say why a command failed and what to do next; the caller raises it or shows it."""
+    if evidence.timed_out:
+        return RemoteFailed(
+            f"{_name(evidence)} gave no result within {evidence.milliseconds / 1000:.0f} s.",
+            hint="Whether it took effect is unknown. Observe the database before anything else.",
+        )
+    if evidence.exit_code is None:
+        return RemoteFailed(
+            f"The end of {_name(evidence)} was not seen.",
+            hint="Whether it took effect is unknown. Observe the database before anything else.",
+        )
+    known = _explain(read_failure(evidence), _plain(evidence.stderr))
+    if known.message:
+        return known
+    return RemoteFailed(
+        f"{_name(evidence)} ended with exit code {evidence.exit_code} and no reason.",
+        hint="Look at the command's output, then run the step again.",
+    )
+
+
+def _explain(told: Failure, stderr: str) -> PreflightError:
+    """Map the failures that are known to a sentence and a next step.
+
+    SQL first: an identifier in its reason may look like anything ("no such table: rate_limits").
+    """
+    text = "\n".join((told.text, *told.notes, stderr))
+    return (
+        _sql(told)
+        or _access(told, text)
+        or _network(told, text)
+        or _project(text)
+        or _engine(told, text)
+        or RemoteFailed(told.reason, hint="Look at the command's output, then run the step again.")
+    )
+
+
+def _access(told: Failure, text: str) -> PreflightError | None:
+    if "necessary to set a CLOUDFLARE_API_TOKEN" in text or "You are not authenticated" in text:
+        return RemoteFailed("wrangler has no login for Cloudflare.", hint=_LOGIN)
+    if told.code in _LOGIN_CODES or re.search(r"\[code: (?:9109|10000|10001)\]", text):
+        return RemoteFailed(
+            "Cloudflare refused the login: the token is wrong, expired or lacks D1 rights.",
+            hint=f"{_LOGIN}. Check the account it belongs to with: wrangler whoami",
+        )
+    if "More than one account available" in text:
+        return ProjectError(
+            "The login reaches several Cloudflare accounts and none is chosen.",
+            hint="Put account_id into the wrangler configuration or set CLOUDFLARE_ACCOUNT_ID.",
+        )
+    return None
+
+
+def _network(told: Failure, text: str) -> PreflightError | None:
+    wait = re.search(r"wait (\d+) second", text)
+    seconds = told.retry_seconds or (int(wait[1]) if wait else None)
+    if seconds is not None or re.search(r"(?i)\b429\b.*too many requests|rate.?limit", text):
+        when = f"in {seconds} s" if seconds else "in a minute"
+        return RemoteFailed("Cloudflare asks to slow down (429).", hint=f"Try again {when}.")
+    if re.search(r"(?i)fetch failed|fetch request failed|other side closed|ECONN|ENOTFOUND", text):
+        return RemoteFailed(
+            "Cloudflare's API could not be reached, or the connection broke.",
+            hint="Check the network. After a write, observe the database before trying again.",
+        )
+    status = re.search(r"-> (5\d\d)\b[^\n]*", text)
+    if status or "malformed response from the API" in text:
+        which = f" ({status[0][3:].strip()})" if status else ""
+        return RemoteFailed(
+            f"Cloudflare's API is failing{which}.",
+            hint="See www.cloudflarestatus.com. After a write, observe before trying again.",
+        )
+    return None
+
+
+def _project(text: str) -> PreflightError | None:
+    if found := re.search(r"Couldn't find (?:a )?D1 DB with[^\n]*?'([^'\n]*)'", text):
+        return ProjectError(
+            f'There is no D1 database "{found[1]}" in the configuration or the account.',
+            hint="Compare the name with d1_databases in the wrangler configuration (and --env).",
+        )
+    if "No configuration file found" in text or "in your Wrangler configuration file" in text:
+        return ProjectError(
+            "wrangler found no configuration that names this database.",
+            hint="Run this inside the Worker's project, or pass --config.",
+        )
+    if "No migrations present" in text:
+        return ProjectError(
+            "wrangler found no migrations folder.",
+            hint="Set migrations_dir in the wrangler configuration.",
+        )
+    if "Wrangler requires at least Node.js" in text:
+        return ProjectError(
+            "This Node is too old for wrangler.", hint="Install Node 22.12 or newer."
+        )
+    return None
+
+
+def _sql(told: Failure) -> PreflightError | None:
+    if "SQLITE_BUSY" in told.reason:
+        return RemoteFailed(
+            "The local database is locked by another program.",
+            hint="Stop the other wrangler (for example wrangler dev), then run the step again.",
+        )
+    if "SQLITE_" in told.reason or told.code == _STATEMENT_CODE:
+        return RemoteFailed(
+            f"The database refused the statement: {_sql_reason(told.reason)}",
+            hint="Correct the SQL, then run the step again.",
+        )
+    return None
+
+
+def _engine(told: Failure, text: str) -> PreflightError | None:
+    if "Internal error" in text:
+        return RemoteFailed(
+            f"D1 could not run the query: {told.reason}",
+            hint="Observe the database, then try again.",
+        )
+    return None
+
+
+def _sql_reason(reason: str) -> str:
+    return re.sub(r"\s*\[code: \d+\]\s*$", "", reason.strip())
+
+
+def _statement(item: object, number: int) -> StatementResult:
+    if not isinstance(item, dict):
+        raise RemoteFailed(f"Result {number} of wrangler's answer is not an object.")
+    if item.get("success") is not True:
+        reason = item.get("error")
+        told = f": {reason}" if isinstance(reason, str) else "."
+        raise RemoteFailed(
+            f"The database reports that statement {number} did not succeed{told}",
+            hint="Observe the database before trying again.",
+        )
+    rows, meta = item.get("results", []), item.get("meta", {})
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RemoteFailed(f"Result {number} of wrangler's answer has no rows.")
+    return StatementResult(tuple(rows), meta if isinstance(meta, dict) else {})
+
+
+def _first_reply(stdout: str) -> object:
+    """The first JSON value that starts a line and is a reply; None where there is none."""
+    return next((value for value in _values(stdout) if _is_reply(value)), None)
+
+
+def _values(stdout: str) -> Iterator[object]:
+    decoder = json.JSONDecoder()
+    for start in re.finditer(r"^(?=[\[{\"])", stdout, re.MULTILINE):
+        try:
+            yield decoder.raw_decode(stdout, start.start())[0]
+        except ValueError:
+            continue
+
+
+def _is_reply(value: object) -> bool:
+    match value:
+        case [*items]:
+            return all(isinstance(item, dict) and "success" in item for item in items)
+        case {"error": dict() | str()} | {"loggedIn": False} | str():
+            return True
+    return False
+
+
+def _failure_of(reply: object) -> Failure:
+    match reply:
+        case {"error": dict(error)}:
+            notes = error.get("notes")
+            texts = [note.get("text") for note in notes if isinstance(note, dict)] if notes else []
+            code, wait = error.get("code"), error.get("retryAfterMs")
+            return Failure(
+                text=str(error.get("text", "")),
+                notes=tuple(text for text in texts if isinstance(text, str)),
+                code=code if isinstance(code, int) else None,
+                retry_seconds=-(-int(wait) // 1000) if isinstance(wait, int | float) else None,
+            )
+        case {"error": str(text)} | str(text):
+            return Failure(text)
+        case {"loggedIn": False}:
+            return Failure("You are not authenticated.")
+    return Failure("")
+
+
+def _prose(text: str) -> Failure | None:
+    """The `✘ [ERROR] sentence` block of standard error, with the indented notes under it."""
+    found = re.search(r"\[ERROR\]\s*([^\n]*(?:\n(?!\n)[^\n]*)*)((?:\n\n? {2,}[^\n]+)*)", text)
+    if found is None:
+        return None
+    words = " ".join(found[1].split())
+    notes = tuple(" ".join(line.split()) for line in found[2].splitlines() if line.strip())
+    code = re.search(r"\[code: (\d+)\]", found[0])
+    return Failure(words, notes, int(code[1]) if code else None)
+
+
+def _plain(text: str) -> str:
+    return _ESCAPES.sub("", text)
+
+
+def _name(evidence: Evidence) -> str:
+    return " ".join(word for word in evidence.argv[:4] if not word.startswith("-"))
