@@ -1,0 +1,288 @@
+"""D1's semantics on one SQLite file: one request is one transaction, with D1's refusals and limits.
+
+What is refused and limited is what `wrangler d1 execute --local` (workerd) refused in runs; the
+limits on function arguments and on values are the documented remote ones.
+"""
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, perf_counter
+
+import apsw
+
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.practice.allowed import TRANSACTION_REFUSED, allows
+
+MAX_STATEMENT_BYTES = 100_000
+MAX_SECONDS = 30.0
+OVERTIME = "D1 DB exceeded its CPU time limit and was reset."
+ENGINE_RESET = "D1 DB storage operation exceeded timeout which caused object to be reset."
+_LIMITS = {
+    apsw.SQLITE_LIMIT_SQL_LENGTH: MAX_STATEMENT_BYTES,
+    apsw.SQLITE_LIMIT_LENGTH: 2_000_000,
+    apsw.SQLITE_LIMIT_COLUMN: 100,
+    apsw.SQLITE_LIMIT_COMPOUND_SELECT: 5,
+    apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
+    apsw.SQLITE_LIMIT_FUNCTION_ARG: 32,
+    apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 50,
+    apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
+    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 100,
+}
+_DOUBLE_EXACT = 2**53
+# Real D1 keeps its own table in the file, too; ours holds the number of committed writes, so
+# that a commit and its number are one transaction.
+_OWN_TABLE = "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
+_COUNT_WRITE = "INSERT INTO _cf_KV VALUES ('writes', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"
+_FOREIGN_CF_NAMES = (
+    "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_cf\\_%' ESCAPE '\\' AND name <> '_cf_KV'"
+)
+
+Value = None | int | float | str | bytes
+Json = dict[str, object]
+
+
+class StatementRefused(PreflightError):
+    """A statement failed or is not allowed; `message` reads as D1 words it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What a statement cost and changed, as D1's `meta` tells it."""
+
+    duration: float
+    changes: int
+    last_row_id: int
+    rows_read: int
+    rows_written: int
+    size_after: int
+    changed_db: bool
+
+    def as_json(self) -> Json:
+        """The object that stands in an answer."""
+        return {
+            "served_by": "practice",
+            "served_by_region": "PRACTICE",
+            "served_by_primary": True,
+            "timings": {"sql_duration_ms": self.duration},
+            "duration": self.duration,
+            "changes": self.changes,
+            "last_row_id": self.last_row_id,
+            "changed_db": self.changed_db,
+            "size_after": self.size_after,
+            "rows_read": self.rows_read,
+            "rows_written": self.rows_written,
+            "total_attempts": 1,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One statement's rows (the last of same-named columns wins, as in D1) and its cost."""
+
+    rows: tuple[Json, ...]
+    meta: Meta
+
+    def as_json(self) -> Json:
+        """One item of the answer's `result`."""
+        return {"results": list(self.rows), "success": True, "meta": self.meta.as_json()}
+
+
+class Database:
+    """One D1 database in one SQLite file; safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._guarded = False
+        self._transaction_refused = False
+        self._deadline = math.inf
+        self._profile: Json = {}
+        # No statement cache: a cached statement would not pass the authorizer again.
+        self._connection = apsw.Connection(str(path), statementcachesize=0)
+        self._open()
+
+    def query(
+        self, sql: str, params: Sequence[Value] = (), *, break_after: int | None = None
+    ) -> tuple[Result, ...]:
+        """Run all statements in one transaction: all of them are kept, or none.
+
+        `break_after` lets the engine fail after so many statements, for the practice of it.
+        """
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                results = self._run_all(split(sql)[:break_after], params)
+                if break_after is not None:
+                    raise StatementRefused(ENGINE_RESET)
+                self._commit()
+            except apsw.Error as error:
+                raise StatementRefused(self._wording(error)) from error
+            finally:
+                self._guarded, self._deadline = False, math.inf
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            return results
+
+    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
+        """Read with exact values and without D1's guard: for the stand-in's own needs."""
+        with self._lock:
+            return list(self._connection.execute(sql, tuple(params)))
+
+    @property
+    def writes(self) -> int:
+        """How many transactions wrote to the file so far; it names the database's state."""
+        return _writes(self._connection)
+
+    @property
+    def size(self) -> int:
+        """The database's size in bytes."""
+        with self._lock:
+            return _size(self._connection)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the whole database into a new file."""
+        target = apsw.Connection(str(path))
+        target.pragma("synchronous", "off")
+        with self._lock:
+            _copy(self._connection, target)
+        target.pragma("journal_mode", "delete")
+        target.close()
+
+    def replace_from(self, path: Path) -> None:
+        """Take the content of another file as one new write, whole or not at all."""
+        with self._lock:
+            source, kept = apsw.Connection(":memory:"), apsw.Connection(str(path))
+            _copy(kept, source)
+            kept.close()
+            source.execute(_COUNT_WRITE, (self.writes + 1,))
+            _copy(source, self._connection)
+            source.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _open(self) -> None:
+        connection = self._connection
+        connection.set_busy_timeout(5_000)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("foreign_keys", value=True)
+        connection.execute(_OWN_TABLE)
+        for limit, value in _LIMITS.items():
+            connection.limit(limit, value)
+        connection.authorizer = self._authorize
+        connection.set_progress_handler(lambda: monotonic() > self._deadline, 10_000)
+        connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profiled)
+
+    def _run_all(self, pieces: Sequence[str], params: Sequence[Value]) -> tuple[Result, ...]:
+        self._transaction_refused = False
+        self._deadline = monotonic() + MAX_SECONDS
+        results = [self._run(piece, params) for piece in pieces]
+        return tuple(result for result in results if result is not None)
+
+    def _run(self, sql: str, params: Sequence[Value]) -> Result | None:
+        connection, begun, names = self._connection, perf_counter(), list[str]()
+        before = connection.total_changes()
+        cursor = connection.cursor()
+
+        def note_names(running: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+            names[:] = [str(column[0]) for column in running.get_description()]
+            return True
+
+        cursor.exec_trace, self._profile = note_names, {}
+        self._guarded = True
+        values = cursor.execute(sql, tuple(params) or None).fetchall()
+        self._guarded = False
+        if not self._profile:
+            return None  # only white space or comments
+        rows = tuple({n: to_json(v) for n, v in zip(names, row, strict=True)} for row in values)
+        seconds, written = perf_counter() - begun, connection.total_changes() - before
+        return Result(rows, self._meta(seconds, written, len(rows)))
+
+    def _meta(self, seconds: float, written: int, returned: int) -> Meta:
+        connection, status = self._connection, self._profile["stmt_status"]
+        scanned = status["SQLITE_STMTSTATUS_FULLSCAN_STEP"] if isinstance(status, dict) else 0
+        return Meta(
+            duration=round(seconds * 1000, 4),
+            changes=connection.changes() if written else 0,
+            last_row_id=connection.last_insert_rowid(),
+            rows_read=max(scanned, returned),
+            rows_written=written,
+            size_after=_size(connection),
+            changed_db=connection.txn_state("main") == apsw.SQLITE_TXN_WRITE,
+        )
+
+    def _commit(self) -> None:
+        if self._connection.txn_state("main") == apsw.SQLITE_TXN_WRITE:
+            if self._connection.execute(_FOREIGN_CF_NAMES).fetchone() is not None:
+                raise apsw.AuthError("not authorized")  # RENAME TO passes the authorizer
+            self._connection.execute(_COUNT_WRITE, (self.writes + 1,))
+        self._connection.execute("COMMIT")
+
+    def _authorize(
+        self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
+    ) -> int:
+        if not self._guarded or allows(action, first, second):
+            return apsw.SQLITE_OK
+        self._transaction_refused = action in (apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT)
+        return apsw.SQLITE_DENY
+
+    def _profiled(self, event: Json) -> None:
+        self._profile = event
+
+    def _wording(self, error: apsw.Error) -> str:
+        if isinstance(error, apsw.InterruptError):
+            return OVERTIME
+        if self._transaction_refused:
+            return f"{TRANSACTION_REFUSED}: SQLITE_AUTH"
+        code = apsw.mapping_result_codes.get(getattr(error, "result", 1) & 0xFF, "SQLITE_ERROR")
+        offset = getattr(error, "error_offset", -1)
+        place = f" at offset {offset}" if offset >= 0 else ""
+        return f"{error}{place}: {code}"
+
+
+def split(sql: str) -> list[str]:
+    """Cut a text after each complete statement; the rest is the last piece."""
+    pieces, start = [], 0
+    for end in (place + 1 for place, letter in enumerate(sql) if letter == ";"):
+        if end - start > MAX_STATEMENT_BYTES:
+            break  # too long whatever follows: the engine says so
+        if apsw.complete(sql[start:end]):
+            pieces.append(sql[start:end])
+            start = end
+    return [*pieces, sql[start:]] if sql[start:].strip() else pieces
+
+
+def to_json(value: Value) -> object:
+    """A value as D1 answers it: JavaScript numbers, blobs as lists of bytes, no infinities."""
+    match value:
+        case bytes():
+            return list(value)
+        case float():
+            if not math.isfinite(value):
+                return None
+            return int(value) if value.is_integer() and abs(value) < _DOUBLE_EXACT else value
+        case int():
+            return value if abs(value) <= _DOUBLE_EXACT else float(value)
+        case _:
+            return value
+
+
+def _writes(connection: apsw.Connection) -> int:
+    row = connection.execute("SELECT value FROM _cf_KV WHERE key = 'writes'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _size(connection: apsw.Connection) -> int:
+    pages, size = connection.pragma("page_count"), connection.pragma("page_size")
+    return int(str(pages)) * int(str(size))
+
+
+def _copy(source: apsw.Connection, target: apsw.Connection) -> None:
+    with target.backup("main", source, "main") as backup:
+        while not backup.done:
+            backup.step()

@@ -1,0 +1,129 @@
+"""Lays down the sample project and its account: files, history, rows, pending migrations."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+
+from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.migration import Migration, leading_number
+from d1_preflight.practice.rows import fill, fill_after
+
+LAST_OF_HISTORY = 56
+CHOICES = ("0057", "0058", "0059", "0060", "0061", "0062", "0063")
+STATE = ".practice"
+_LEDGER = (
+    'CREATE TABLE "d1_migrations"(\n'
+    "    id         INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    "    name       TEXT UNIQUE,\n"
+    "    applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n)"
+)
+# Verbatim, 0061 empties team_members, and 0062 would have nothing to change: where it counts as
+# applied before, the account went the safe way.
+_SAFE_0061 = "ALTER TABLE teams DROP COLUMN deprecated_column;"
+_FIRST_APPLIED = datetime(2024, 3, 4, 9, 12, 44, tzinfo=UTC)
+
+
+def lay_down(directory: Path, *, next: str = "0061") -> Path:  # noqa: A002 - the word for it
+    """Write the project and the account's state, once; the folder of the state.
+
+    `next` is the number of the first pending migration. The state's folder appears last and
+    whole, so that an interrupted start begins again.
+    """
+    if next not in CHOICES:
+        raise UsageError(
+            f"{next} is not a pending migration of the practice project.",
+            hint=f"Choose one of {', '.join(CHOICES)}.",
+        )
+    state = directory / STATE
+    if state.exists():
+        return state
+    _refuse_foreign(directory)
+    _write_files(directory)
+    unfinished = directory / f"{STATE}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    _build(unfinished / "d1.sqlite", int(next))
+    unfinished.rename(state)
+    return state
+
+
+def first_commit(directory: Path) -> tuple[tuple[str, ...], ...]:
+    """The commands that put the project under git, to be run in it; none where that was done."""
+    if (directory / ".git").exists():
+        return ()
+    identity = ("-c", "user.name=Practice", "-c", "user.email=practice@workway.example")
+    return (
+        ("git", "init", "--quiet", "--initial-branch=main"),
+        ("git", "add", "--all"),
+        ("git", *identity, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "Begin"),
+    )
+
+
+def migrations() -> tuple[Migration, ...]:
+    """The sample project's migrations, in order."""
+    folder = files("d1_preflight.practice").joinpath("sample", "migrations")
+    found = [Migration.from_bytes(file.name, file.read_bytes()) for file in folder.iterdir()]
+    return tuple(sorted(found, key=lambda migration: migration.name))
+
+
+def _refuse_foreign(directory: Path) -> None:
+    names = ("wrangler.toml", "wrangler.json", "wrangler.jsonc")
+    found = [name for name in names if (directory / name).exists()]
+    ours = (directory / f"{STATE}.part").exists()
+    if found and not ours:
+        raise ProjectError(
+            f"{directory} already holds a project ({found[0]}).",
+            hint="Name an empty or a new folder for the practice project.",
+        )
+
+
+def _write_files(directory: Path) -> None:
+    (directory / f"{STATE}.part").mkdir(parents=True, exist_ok=True)
+    sample = files("d1_preflight.practice").joinpath("sample")
+    for name in ("wrangler.jsonc", "package.json", "src/index.ts", "gitignore"):
+        target = directory / (".gitignore" if name == "gitignore" else name)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(sample.joinpath(*name.split("/")).read_bytes())
+    (directory / "migrations").mkdir(exist_ok=True)
+    for migration in migrations():
+        (directory / "migrations" / migration.name).write_text(migration.text, encoding="utf-8")
+
+
+def _build(path: Path, first_pending: int) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "off")
+    connection.pragma("foreign_keys", value=True)
+    connection.execute(_LEDGER)
+    filled = False
+    for migration in _applied(first_pending):
+        if (migration.number or 0) > LAST_OF_HISTORY and not filled:
+            fill(connection)
+            filled = True
+        _apply(connection, migration)
+    if not filled:
+        fill(connection)
+    connection.close()
+
+
+def _applied(first_pending: int) -> Iterator[Migration]:
+    for migration in migrations():
+        if (migration.number or 0) < first_pending:
+            yield migration
+
+
+def _apply(connection: apsw.Connection, migration: Migration) -> None:
+    number = leading_number(migration.name) or 0
+    days = number * 17 + number % 5
+    applied_at = (_FIRST_APPLIED + timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
+    with connection:
+        connection.execute(_SAFE_0061 if number == int("0061") else migration.text)
+        connection.execute(
+            "INSERT INTO d1_migrations (name, applied_at) VALUES (?, ?)",
+            (migration.name, applied_at),
+        )
+    fill_after(connection, migration.name)

@@ -1,0 +1,161 @@
+"""Starts and stops a practice run, and says with which environment wrangler meets only it."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.practice import project
+from d1_preflight.practice.api import API_TOKEN
+from d1_preflight.practice.faults import Fault, Faults
+from d1_preflight.practice.rows import PRACTICE_TOKEN
+from d1_preflight.practice.server import API_PATH, Server
+from d1_preflight.practice.settings import settings_toml
+from d1_preflight.practice.state import ACCOUNT_ID, Message
+
+_REAL = (
+    "CLOUDFLARE_API_TOKEN",
+    "CLOUDFLARE_API_KEY",
+    "CLOUDFLARE_EMAIL",
+    "CF_API_TOKEN",
+    "CF_API_KEY",
+    "CF_EMAIL",
+)
+Run = Callable[[tuple[str, ...], Path], object]
+_ELSEWHERE = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
+
+
+class RealCredentials(PreflightError):
+    """Practice refuses to run next to credentials of a real account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """Where the stand-in is, where the project lies, and the environment for the tools."""
+
+    base_url: str
+    project: Path
+    environment: Mapping[str, str]
+
+
+class PracticeRun:
+    """A running stand-in; a context manager that stops it."""
+
+    def __init__(self, practice: Practice, server: Server) -> None:
+        self.practice = practice
+        self._server = server
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was sent to the webhook, oldest first."""
+        return self._server.cloud.messages
+
+    def inject(self, *faults: Fault) -> None:
+        """Replace the faults that are still to come."""
+        self._server.faults.set(faults)
+
+    def stop(self) -> None:
+        """Stop answering; the state stays on disk for the next start."""
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def start(
+    directory: Path,
+    *,
+    next: str = "0061",  # noqa: A002 - the word for it
+    faults: Sequence[Fault] = (),
+    run: Run | None = None,
+) -> PracticeRun:
+    """Lay the project down once and serve its account; later starts go on where it was left.
+
+    `run` runs a command in a folder: with it, the project is put under git, where git is there.
+    """
+    refuse_real_credentials(os.environ)
+    directory = directory.resolve()
+    state = project.lay_down(directory, next=next)
+    server = _serve(state, Faults(faults))
+    environment = _environment(state, server.origin)
+    text = settings_toml(server.origin)
+    _write(directory / "preflight.toml", text)
+    for command in project.first_commit(directory) if run else ():
+        run(command, directory)
+    server.start()
+    return PracticeRun(Practice(server.origin, directory, environment), server)
+
+
+def refuse_real_credentials(environ: Mapping[str, str]) -> None:
+    """Raise if the environment holds a login for, or the address of, a real account."""
+    for name in _REAL:
+        if environ.get(name) not in (None, "", API_TOKEN):
+            raise RealCredentials(
+                f"{name} is set: practice never runs next to real Cloudflare credentials.",
+                hint=f"Run it as: env -u {name} preflight practice",
+            )
+    for name in _ELSEWHERE:
+        if not environ.get(name, "http://127.0.0.1:").startswith("http://127.0.0.1:"):
+            raise RealCredentials(
+                f"{name} leads to another API than the practice one.",
+                hint=f"Run it as: env -u {name} preflight practice",
+            )
+
+
+def _serve(state: Path, faults: Faults) -> Server:
+    """Listen where the last start did, if that port is free: open addresses stay good."""
+    remembered = state / "port"
+    try:
+        server = Server(state, int(remembered.read_text(encoding="utf-8")), faults)
+    except (OSError, ValueError):
+        server = Server(state, 0, faults)
+    _write(remembered, str(server.port))
+    return server
+
+
+def _environment(state: Path, origin: str) -> dict[str, str]:
+    home = state / "home"
+    home.mkdir(exist_ok=True)
+    return {
+        "CLOUDFLARE_API_BASE_URL": origin + API_PATH,
+        "CLOUDFLARE_API_TOKEN": API_TOKEN,
+        "CLOUDFLARE_ACCOUNT_ID": ACCOUNT_ID,
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "WRANGLER_SEND_METRICS": "false",
+        "WRANGLER_HIDE_BANNER": "true",
+        "WRANGLER_WRITE_LOGS": "false",
+        "WRANGLER_NO_SKILLS_UPDATE_PROMPTS": "true",
+        "CI": "1",
+        "NO_COLOR": "1",
+        "NO_PROXY": "127.0.0.1",
+        "WORKWAY_API_TOKEN": PRACTICE_TOKEN,
+        "PREFLIGHT_WEBHOOK": f"{origin}/hooks/{_secret(state)}",
+    }
+
+
+def _secret(state: Path) -> str:
+    """The webhook's secret part: made once, kept with the state."""
+    kept = state / "webhook"
+    if not kept.exists():
+        _write(kept, secrets.token_urlsafe(16))
+    return kept.read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
