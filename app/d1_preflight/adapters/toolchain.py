@@ -16,9 +16,9 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from d1_preflight.adapters.nodes import Node, Version, find_node, on_path, read_version
+from d1_preflight.adapters.nodes import Node, Version, find_node, read_version
 from d1_preflight.adapters.packages import Package, npx_packages, package_at, package_of
-from d1_preflight.adapters.processes import Command, run, start_quickly
+from d1_preflight.adapters.processes import Command, ask, on_path, run
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Stream
 
@@ -163,7 +163,7 @@ def _with_node(source: Source, package: Package, env: Mapping[str, str], cache: 
 
 def _with_command(source: Source, program: Path, cache: Path) -> Toolchain:
     """A program whose package is not known (a version manager's shim): ask it."""
-    answer = start_quickly((str(program), "--version"), timeout=_SLOW_START)
+    answer = ask(str(program), "--version", timeout=_SLOW_START)
     version = read_version(answer.text)
     if answer.exit_code != 0 or version is None:
         raise WranglerUnavailable(

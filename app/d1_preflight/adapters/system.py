@@ -1,0 +1,91 @@
+"""The machine and the project around us: the time, the person, git, and the browser."""
+
+import asyncio
+import getpass
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from d1_preflight.adapters.processes import ask, launch, on_path
+
+
+class SystemClock:
+    """The machine's clock, in UTC and whole seconds."""
+
+    def now(self) -> datetime:
+        """Tell the present moment."""
+        return datetime.now(UTC).replace(microsecond=0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let this much time pass."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class GitFacts:
+    """What git knows of the project: the commit, and whether files differ from it.
+
+    `commit` is "" where there is no repository or no commit; `is_dirty` is None where unknown.
+    """
+
+    commit: str = ""
+    is_dirty: bool | None = None
+    user_name: str = ""
+    user_email: str = ""
+
+
+def read_git(folder: Path) -> GitFacts:
+    """Read what git knows; every fact is empty where there is no git."""
+    commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    status = ask("git", "status", "--porcelain", "--untracked-files=normal", cwd=folder, timeout=30)
+    return GitFacts(
+        commit=commit,
+        is_dirty=bool(status.out.strip()) if status.exit_code == 0 else None,
+        user_name=_git(folder, "config", "--get", "user.name"),
+        user_email=_git(folder, "config", "--get", "user.email"),
+    )
+
+
+def is_ignored(path: Path) -> bool | None:
+    """Whether git ignores this path; None where git cannot tell."""
+    answer = ask("git", "check-ignore", "--quiet", path.name, cwd=path.parent)
+    return {0: True, 1: False}.get(answer.exit_code)
+
+
+def operator_identity(folder: Path) -> str:
+    """Name the person at the keyboard: git's e-mail address, else user@host."""
+    return _git(folder, "config", "--get", "user.email") or machine_user()
+
+
+def machine_user() -> str:
+    """The account and the machine, as user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{platform.node() or 'localhost'}"
+
+
+def open_in_browser(url: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Open a web page in a window of its own; False where this machine cannot show one.
+
+    Never a browser that runs in the terminal: the screen is ours.
+    """
+    env = os.environ if environ is None else environ
+    if urlsplit(url).scheme not in {"http", "https"}:
+        return False
+    if sys.platform == "darwin":
+        return launch("/usr/bin/open", url)
+    opener = next(on_path("xdg-open", env), None)
+    has_windows = bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
+    return bool(opener and has_windows) and launch(str(opener), url)
+
+
+def _git(folder: Path, *words: str) -> str:
+    answer = ask("git", *words, cwd=folder)
+    return answer.text.strip() if answer.exit_code == 0 else ""
