@@ -1,0 +1,198 @@
+"""A local database made by us holds what it is told to hold, and wrangler takes it as its own."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import apsw
+import pytest
+
+from d1_preflight.adapters.localdb import (
+    Contents,
+    copy_rows,
+    create,
+    duplicate,
+    local_file,
+    open_read,
+    read_counts,
+    read_digests,
+    read_ledger,
+    read_schema,
+    read_sequences,
+    read_shapes,
+)
+from d1_preflight.adapters.toolchain import Toolchain
+from d1_preflight.core.observation import LedgerRow
+from d1_preflight.core.rows import Row, pages, plan_statement, read_rows
+from d1_preflight.core.tables import TableKind
+
+SHOP = """
+CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, CHECK (length(name) < 5));
+CREATE TABLE members(id INTEGER PRIMARY KEY AUTOINCREMENT,
+  team TEXT REFERENCES teams(id) ON DELETE CASCADE, big INTEGER, v, twice AS (big * 2));
+CREATE TABLE log(what TEXT);
+CREATE TABLE pairs(a TEXT, b INTEGER, PRIMARY KEY(a, b)) WITHOUT ROWID, STRICT;
+CREATE VIRTUAL TABLE notes USING fts5(body);
+CREATE INDEX members_team ON members(team);
+CREATE VIEW named AS SELECT name FROM teams;
+CREATE TRIGGER members_log AFTER INSERT ON members BEGIN INSERT INTO log VALUES ('x'); END;
+CREATE TRIGGER named_insert INSTEAD OF INSERT ON named BEGIN SELECT 1; END;
+INSERT INTO teams VALUES ('a', 'A'), ('b', 'B');
+INSERT INTO members(team, big, v) VALUES ('a', 9007199254740993, x'00ff'), ('b', 1, 9e999),
+  ('dangling', -9223372036854775808, CAST(x'ff00' AS TEXT));
+DELETE FROM members WHERE id = 2;
+INSERT INTO pairs VALUES ('x', 1), ('x', 2);
+INSERT INTO notes VALUES ('hello world'), ('other words');
+PRAGMA ignore_check_constraints = ON; UPDATE teams SET name = 'too long' WHERE id = 'b';
+"""
+LEDGER = (LedgerRow(1, "0001_a.sql", "2026-01-01 00:00:00"), LedgerRow(4, "0002_b.sql", "x"))
+ID = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.sqlite"
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF")
+    connection.execute(SHOP)
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def contents(shop: Path, tmp_path: Path) -> Contents:
+    names = [t.name for t in read_shapes(shop) if t.kind is not TableKind.VIRTUAL]
+    return Contents(
+        read_schema(shop),
+        copy_rows(shop, names, tmp_path / "copies"),
+        ledger=LEDGER,
+        sequences=read_sequences(shop),
+    )
+
+
+def test_the_files_name_is_wranglers() -> None:
+    name = "1d86945724128759ebd10400e22d0254fbaa8faa130296b866e732c3fac26237.sqlite"
+    assert local_file(Path("p"), ID).parts == ("p", "v3", "d1", "miniflare-D1DatabaseObject", name)
+
+
+def test_a_database_made_from_copies_holds_what_the_first_held(
+    shop: Path, contents: Contents, tmp_path: Path
+) -> None:
+    made = local_file(tmp_path / "persist", ID)
+    create(made, contents)
+    assert read_digests(made) == read_digests(shop) | {
+        "d1_migrations": read_digests(made)["d1_migrations"]
+    }
+    assert read_counts(made) == read_counts(shop) | {"d1_migrations": 2}
+    assert read_schema(made).without("d1_migrations").fingerprint == contents.schema.fingerprint
+    assert read_sequences(made) | {"d1_migrations": 4} == {"members": 3, "d1_migrations": 4}
+    assert read_ledger(made) == LEDGER
+
+
+def test_a_full_text_index_is_carried_with_its_shadows(contents: Contents, tmp_path: Path) -> None:
+    create(made := tmp_path / "made.sqlite", contents)
+    with open_read(made) as connection:
+        found = connection.execute("SELECT rowid FROM notes WHERE notes MATCH 'words'").fetchall()
+    assert found == [(2,)]
+
+
+def test_loading_fires_no_trigger(contents: Contents, shop: Path, tmp_path: Path) -> None:
+    create(made := tmp_path / "made.sqlite", contents)
+    assert read_counts(made)["log"] == read_counts(shop)["log"] == 3
+
+
+def test_files_and_folders_are_private(contents: Contents, tmp_path: Path) -> None:
+    made = local_file(tmp_path / "persist", ID)
+    create(made, contents)
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert made.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_lies_only_in_the_wal_is_read_and_copied(tmp_path: Path) -> None:
+    path = tmp_path / "live.sqlite"
+    writer = apsw.Connection(str(path))
+    writer.execute("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0")
+    writer.execute("CREATE TABLE t(v); INSERT INTO t VALUES (1), (2)")
+    assert path.stat().st_size <= 4096
+    assert read_counts(path) == {"t": 2}
+    duplicate(path, tmp_path / "copy.sqlite")
+    writer.close()
+    assert read_counts(tmp_path / "copy.sqlite") == {"t": 2}
+
+
+def test_an_existing_database_is_never_overwritten(contents: Contents, tmp_path: Path) -> None:
+    create(made := tmp_path / "made.sqlite", contents)
+    with pytest.raises(FileExistsError):
+        create(made, contents)
+    assert read_ledger(made) == LEDGER
+
+
+@pytest.mark.wrangler
+def test_wrangler_takes_the_file_and_gives_every_value_back(
+    contents: Contents,
+    shop: Path,
+    tmp_path: Path,
+    wrangler_command: Toolchain,
+    quiet_environ: dict[str, str],
+) -> None:
+    from core.test_rows import TRICKY, _fill, _read_table, _same
+
+    tricky = tmp_path / "tricky.sqlite"
+    _fill(connection := apsw.Connection(str(tricky)), TRICKY)
+    expected = _read_table(connection)
+    connection.close()
+    (copy,) = copy_rows(tricky, ["t"], tmp_path / "tricky")
+    schema = type(contents.schema)((*contents.schema.objects, *read_schema(tricky).objects))
+    create(
+        local_file(tmp_path / ".wrangler" / "state", ID),
+        Contents(schema, (*contents.copies, copy), LEDGER),
+    )
+    config = tmp_path / "wrangler.json"
+    config.write_text(
+        json.dumps(
+            {
+                "name": "shop",
+                "compatibility_date": "2026-01-01",
+                "d1_databases": [{"binding": "DB", "database_name": "shop", "database_id": ID}],
+            }
+        )
+    )
+    tables = {t.name: t for t in (*read_shapes(shop), *read_shapes(tricky))}
+
+    def ask(*statements: str) -> list[list[dict[str, object]]]:
+        argv = (*wrangler_command.argv, "d1", "execute", "shop", "--local", "--json")
+        found = asyncio.run(
+            _run((*argv, f"--command={';'.join(statements)}"), config, quiet_environ)
+        )
+        return [item["results"] for item in json.loads(found)]
+
+    plans = {name: plan_statement(table) for name, table in tables.items()}
+    walked = [name for name, plan in plans.items() if plan]
+    ends = dict(zip(walked, ask(*(plans[name] or "" for name in walked)), strict=True))
+    reads = [page for name in walked for page in pages(tables[name], ends[name])]
+    answers = ask(*(page.sql for page in reads))
+    rows: dict[str, list[Row]] = {}
+    for page, answer in zip(reads, answers, strict=True):
+        rows.setdefault(page.table, []).extend(read_rows(tables[page.table], answer))
+    assert all(
+        _same(a, b)
+        for got, wanted in zip(rows["t"], expected, strict=True)
+        for a, b in zip(got.cells, wanted.cells, strict=True)
+    )
+    assert {n: len(found) for n, found in rows.items()}["members"] == 2
+    assert "notes_content" in rows
+
+
+async def _run(argv: tuple[str, ...], config: Path, environ: dict[str, str]) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        f"--config={config}",
+        cwd=config.parent,
+        env=environ | {"CI": "1", "WRANGLER_SEND_METRICS": "false"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, (out, err)
+    return out
