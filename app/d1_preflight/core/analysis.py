@@ -1,0 +1,68 @@
+"""The judgement of migrations: what each does, its class, and what the rules find in it."""
+
+from collections.abc import Iterator, Sequence
+
+from d1_preflight.core.classify import classify
+from d1_preflight.core.findings import Analysis
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.oracle import Scratch
+from d1_preflight.core.rules import findings_of
+from d1_preflight.core.rules.case import Case
+from d1_preflight.core.schema import Schema
+
+
+def analyse(migration: Migration, prior: Schema, siblings: Sequence[Migration] = ()) -> Analysis:
+    """Judge one migration on the schema it will meet; `siblings` are the folder's files."""
+    scratch = Scratch(prior)
+    try:
+        return _judged(scratch, migration, siblings)[0]
+    finally:
+        scratch.close()
+
+
+def analyse_ledger(
+    migrations: Sequence[Migration], prior: Schema | None = None
+) -> tuple[Analysis, ...]:
+    """Judge files in the given order, each on the schema that the earlier ones leave."""
+    return tuple(analysis for analysis, _ in _in_order(migrations, prior))
+
+
+def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -> Schema:
+    """The schema that a list of migrations leaves, in the given order."""
+    scratch = Scratch(prior)
+    try:
+        for migration in migrations:
+            scratch.keep(scratch.run(migration.text))
+        return scratch.schema
+    finally:
+        scratch.close()
+
+
+def _in_order(
+    migrations: Sequence[Migration], prior: Schema | None
+) -> Iterator[tuple[Analysis, Schema]]:
+    scratch = Scratch(prior)
+    try:
+        for migration in migrations:
+            yield _judged(scratch, migration, migrations, keep=True)[0], scratch.schema
+    finally:
+        scratch.close()
+
+
+def _judged(
+    scratch: Scratch, migration: Migration, siblings: Sequence[Migration], *, keep: bool = False
+) -> tuple[Analysis, Case]:
+    run = scratch.run(migration.text)
+    verdict = classify(run)
+    case = Case(migration, tuple(siblings), run, verdict, scratch.problems)
+    if keep:
+        scratch.keep(run)
+    analysis = Analysis(
+        kind=verdict.kind,
+        risk=verdict.risk,
+        rollback=verdict.rollback,
+        reasons=verdict.reasons,
+        effects=verdict.effects,
+        findings=findings_of(case),
+    )
+    return analysis, case

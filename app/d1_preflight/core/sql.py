@@ -1,0 +1,190 @@
+"""Splits a script into statements as SQLite does, and reads a statement into tokens.
+
+`split` follows `sqlite3_complete`, the state machine that wrangler's local splitter copies: a
+trigger body stays in one piece, and a byte order mark counts as a letter. It is linear: text in
+which words do not matter is passed over by one expression that never backtracks.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Shape(StrEnum):
+    """What a token is."""
+
+    WORD = "word"
+    NAME = "name"  # in double quotes, backticks or brackets
+    STRING = "string"
+    NUMBER = "number"
+    SIGN = "sign"
+    COMMENT = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a statement; `start` counts from the statement's first character."""
+
+    shape: Shape
+    text: str
+    start: int
+
+    @property
+    def word(self) -> str:
+        """The token in capitals if it is a bare word, else ""."""
+        return self.text.upper() if self.shape is Shape.WORD else ""
+
+    @property
+    def name(self) -> str:
+        """The name that this token stands for, quotes taken off; its text where it is no name."""
+        return unquote(self.text) if self.shape in (Shape.NAME, Shape.STRING) else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One piece of a script, leading blanks and comments included.
+
+    `line` and `column` are those of the first token, or of the piece where there is none;
+    `complete` is false for a last piece without its `;`. `lead` is where the first token begins.
+    """
+
+    text: str
+    start: int
+    end: int
+    line: int
+    column: int
+    lead: int
+    complete: bool
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the piece holds nothing but blanks, comments and a `;`."""
+        return self.body.rstrip() in ("", ";")
+
+    @property
+    def body(self) -> str:
+        """The text from the first token on."""
+        return self.text[self.lead :]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset within the piece."""
+        between = self.text[self.lead : offset]
+        breaks = between.count("\n")
+        if not breaks:
+            return self.line, self.column + len(between)
+        return self.line + breaks, len(between) - between.rfind("\n")
+
+
+_SKIP = r"(?:[ \t\n\f\r]+|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)"
+_BLANKS = re.compile(rf"{_SKIP}*+")
+_QUOTED = r"'[^']*+'|\"[^\"]*+\"|`[^`]*+`|\[[^\]]*+\]"
+_OTHER = rf"(?:[^;'\"`\[/\-]++|{_QUOTED}|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/|/(?!\*)|-(?!-))"
+_TO_SEMICOLON = re.compile(rf"{_OTHER}*+;")
+_WORD_OR_SIGN = re.compile(rf"[A-Za-z0-9_$\x80-\U0010ffff]++|{_QUOTED}|/(?!\*)|-(?!-)|[^'\"`\[/\-]")
+_NEXT = {
+    # state: the words that matter in it; every other token leads to the last entry
+    "start": ({"EXPLAIN": "explain", "CREATE": "create"}, "normal"),
+    "explain": ({"EXPLAIN": "normal", "CREATE": "create"}, "explain"),
+    "create": ({"TEMP": "create", "TEMPORARY": "create", "TRIGGER": "trigger"}, "normal"),
+    "trigger": ({}, "trigger"),
+    "semicolon": ({"END": "end"}, "trigger"),
+    "end": ({}, "trigger"),
+}
+_EXPLAIN_LEAVES = frozenset({"EXPLAIN", "TEMP", "TEMPORARY", "TRIGGER", "END"})
+
+
+def split(script: str) -> tuple[Statement, ...]:
+    """All pieces of a script, blank ones too: joined, their texts are the script again."""
+    return tuple(_pieces(script))
+
+
+def statements(script: str) -> tuple[Statement, ...]:
+    """The pieces that hold a statement."""
+    return tuple(piece for piece in _pieces(script) if not piece.is_blank)
+
+
+def _pieces(script: str) -> Iterator[Statement]:
+    start, line, line_start = 0, 1, 0
+    while start < len(script):
+        end, complete = _end_of_piece(script, start)
+        lead = _first_token(script, start, end)
+        breaks = script.count("\n", start, lead)
+        if breaks:
+            line, line_start = line + breaks, script.rfind("\n", start, lead) + 1
+        column = lead - line_start + 1
+        yield Statement(script[start:end], start, end, line, column, lead - start, complete)
+        breaks = script.count("\n", lead, end)
+        if breaks:
+            line, line_start = line + breaks, script.rfind("\n", lead, end) + 1
+        start = end
+
+
+def _first_token(script: str, start: int, end: int) -> int:
+    found = _BLANKS.match(script, start, end)
+    return found.end() if found else start
+
+
+def _end_of_piece(script: str, start: int) -> tuple[int, bool]:
+    state, at, size = "start", start, len(script)
+    while True:
+        if state == "normal":
+            found = _TO_SEMICOLON.match(script, at)
+            return (found.end(), True) if found else (size, False)
+        if state == "trigger":
+            found = _TO_SEMICOLON.match(script, at)
+            if not found:
+                return size, False
+            at, state = found.end(), "semicolon"
+            continue
+        at = _first_token(script, at, size)
+        token = _WORD_OR_SIGN.match(script, at)
+        if not token:  # the end, or a quote or comment that is never closed
+            return size, False
+        at = token.end()
+        if token.group() == ";":
+            if state != "semicolon":
+                return at, True
+            continue
+        state = _step(state, token.group())
+
+
+def _step(state: str, token: str) -> str:
+    words, otherwise = _NEXT[state]
+    word = token.upper()
+    if state == "explain" and word in _EXPLAIN_LEAVES:
+        return "normal"
+    return words.get(word, otherwise)
+
+
+_TOKEN = re.compile(
+    r"(?P<comment>--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)"
+    r"|(?P<string>[xX]?'(?:[^']|'')*+'?)"
+    r"|(?P<name>\"(?:[^\"]|\"\")*+\"?|`(?:[^`]|``)*+`?|\[[^\]]*+\]?)"
+    r"|(?P<number>(?:0[xX][0-9a-fA-F]++|(?:\d[\d_]*+(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?))"
+    r"|(?P<word>[A-Za-z_$\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)"
+    r"|(?P<sign>->>|->|\|\||<=|>=|<>|!=|==|<<|>>|[^\s])"
+)
+
+
+def tokens(text: str, limit: int = 20_000) -> tuple[Token, ...]:
+    """The tokens of a statement, comments left out; at most `limit` characters are read."""
+    return tuple(t for t in all_tokens(text[:limit]) if t.shape is not Shape.COMMENT)
+
+
+def all_tokens(text: str) -> Iterator[Token]:
+    """The tokens with the comments."""
+    for found in _TOKEN.finditer(text):
+        yield Token(Shape(found.lastgroup or "sign"), found.group(), found.start())
+
+
+def unquote(text: str) -> str:
+    """A name or string without its quotes."""
+    if len(text) > 1 and text[0] in "\"`'" and text[-1] == text[0]:
+        return text[1:-1].replace(text[0] * 2, text[0])
+    return text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+
+
+def quote_name(name: str) -> str:
+    """The name in double quotes, safe to stand in SQL."""
+    return '"' + name.replace('"', '""') + '"'
