@@ -8,6 +8,7 @@ from pathlib import Path
 from d1_preflight.core.errors import MigrationUnreadable
 
 NAME_PATTERN = re.compile(r"^(?P<number>\d{4})_(?P<words>[a-z0-9]+(?:_[a-z0-9]+)+)\.sql$")
+_DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECASE)
 _HEADER_LINE = re.compile(
     r"^--\s*(Migration|Description|Type|Rollback|CRITICAL)\s*:\s*(.*)$", re.IGNORECASE
 )
@@ -72,16 +73,46 @@ class Migration:
         return cls(name, text, sha256(data).hexdigest(), path)
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableMigration:
+    """A file that wrangler counts as a migration and that cannot be read: its row on the board.
+
+    `problem` is a sentence for people; `hint` the next step.
+    """
+
+    name: str
+    problem: str
+    hint: str = ""
+    path: Path | None = None
+
+
+MigrationFile = Migration | UnreadableMigration
+"""What one file among the migrations turned out to be."""
+
+
+def looks_like_down(name: str) -> bool:
+    """Whether a file among the migrations is a way back, which wrangler would apply forward."""
+    return _DOWN_NAME.search(name) is not None
+
+
 def leading_number(name: str) -> int | None:
     """The integer before the first `_` of a ledger name's first part, as wrangler reads it."""
-    match = re.match(r"(\d+)", name)
+    match = re.match(r"\s*([+-]?[0-9]+)", name)
     return int(match.group(1)) if match else None
 
 
-def ledger_key(name: str) -> tuple[int, int, str]:
-    """Sort key of wrangler's order: leading integer, then name; names without a number last."""
-    number = leading_number(name)
-    return (1, 0, name) if number is None else (0, number, name)
+def ledger_key(name: str) -> tuple[tuple[int, int, bytes], ...]:
+    """Sort key of wrangler's order: part by part, leading integer, then UTF-16 code units.
+
+    Parts without a number come last.
+    """
+    return tuple(_part_key(part) for part in name.split("/"))
+
+
+def _part_key(part: str) -> tuple[int, int, bytes]:
+    number = leading_number(part)
+    units = part.encode("utf-16-be", "surrogatepass")
+    return (1, 0, units) if number is None else (0, number, units)
 
 
 def parse_header(text: str) -> Header:

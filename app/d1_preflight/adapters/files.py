@@ -1,0 +1,234 @@
+"""The project's files: finds the configuration, reads settings and migrations afresh each time.
+
+Which files are migrations is decided exactly as wrangler decides it: one more or one less on our
+list would make every later check a check of something else.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from d1_preflight.adapters.staging import staged_config
+from d1_preflight.adapters.store import write_durably
+from d1_preflight.core.config import CONFIG_NAMES, Database, WranglerConfig
+from d1_preflight.core.config_file import parse_config
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError
+from d1_preflight.core.glob import Glob
+from d1_preflight.core.migration import Migration, MigrationFile, UnreadableMigration, ledger_key
+from d1_preflight.core.project import Project
+from d1_preflight.core.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
+
+_DOWN_FOLDERS = ("down", ".down")
+"""Where a down migration lies; the second where wrangler's pattern reaches into the first."""
+
+
+class ProjectFiles:
+    """One project's migrations and down migrations, and the staging of a single one."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def files(self) -> tuple[MigrationFile, ...]:
+        """Every file that wrangler counts, in its order, readable or not."""
+        return read_migrations(self._project.database, self._project.config)
+
+    def migrations(self) -> tuple[Migration, ...]:
+        """The readable ones."""
+        return tuple(file for file in self.files() if isinstance(file, Migration))
+
+    def down(self, stem: str) -> Migration | None:
+        """The way back of `stem`, where it is written; raises MigrationUnreadable."""
+        path = self.down_path(stem)
+        if not path.is_file():
+            return None
+        name = path.relative_to(self._project.migrations_folder).as_posix()
+        return Migration.from_bytes(name, _bytes_of(path), path)
+
+    def down_path(self, stem: str) -> Path:
+        """Where the way back of `stem` lies: where wrangler cannot take it for a migration."""
+        glob = self._project.database.glob
+        for folder in _DOWN_FOLDERS:
+            if not glob.matches(f"{folder}/{stem}.sql"):
+                return self._project.migrations_folder / folder / f"{stem}.sql"
+        raise ProjectError(
+            f'migrations_pattern "{self._project.database.migrations_pattern}" takes every file.',
+            hint="Narrow it, so that a down migration can lie beside the migrations unapplied.",
+        )
+
+    def write_down(self, stem: str, text: str) -> Path:
+        """Write the way back of `stem`; returns where it lies now."""
+        path = self.down_path(stem)
+        make_folder(path.parent)
+        write_durably(path, text.encode())
+        return path
+
+    def config_sha256(self) -> str:
+        """The sha256 of the configuration's bytes."""
+        return sha256(_bytes_of(self._project.config.path)).hexdigest()
+
+    def stage(self, migration: Migration, folder: Path) -> Path:
+        """A throw-away configuration in `folder` with this migration and no other."""
+        return staged_config(self._project.config, self._project.database, migration, folder)
+
+
+def open_project(
+    start: Path,
+    *,
+    config: Path | None = None,
+    environment: str = "",
+    database: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Project:
+    """The project at or above `start`; raises ProjectError, or UsageError where one must choose.
+
+    Without an environment, `CLOUDFLARE_ENV` decides, as it does for wrangler.
+    """
+    env = os.environ if environ is None else environ
+    chosen = environment or env.get("CLOUDFLARE_ENV", "")
+    found = read_config(find_config(start, config), chosen)
+    return Project(
+        root=found.folder,
+        config=found,
+        database=found.database(database),
+        environment=chosen,
+        settings=read_settings(found.folder),
+    )
+
+
+def find_config(start: Path, explicit: Path | None = None) -> Path:
+    """The configuration that wrangler would take from `start`; raises ProjectError."""
+    folder = Path(os.path.realpath(start))
+    if explicit is not None:
+        path = Path(os.path.normpath(folder / explicit))
+        if not path.is_file():
+            raise ProjectError(f"{path} is not there.", hint="Correct --config.")
+        return path
+    for name in CONFIG_NAMES:
+        for place in (folder, *folder.parents):
+            if (place / name).is_file():
+                return place / name
+    raise ProjectError(
+        f"No wrangler configuration in {folder} or above it.",
+        hint="Go to the Worker's folder, or name one with --config. "
+        "To try this without a project: preflight practice",
+    )
+
+
+def read_config(path: Path, environment: str = "") -> WranglerConfig:
+    """Read one configuration; raises ProjectError naming file, line and key."""
+    return parse_config(path, _text_of(path), environment)
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings beside the configuration, or the defaults; raises ProjectError."""
+    path = folder / SETTINGS_NAME
+    return load_settings(_text_of(path), path.name) if path.exists() else Settings()
+
+
+def write_settings(folder: Path, settings: Settings) -> Path:
+    """Write the settings beside the configuration; returns the file."""
+    path = folder / SETTINGS_NAME
+    write_durably(path, dump_settings(settings).encode())
+    return path
+
+
+def read_migrations(database: Database, config: WranglerConfig) -> tuple[MigrationFile, ...]:
+    """Every file wrangler counts as a migration of this database, in the ledger's order.
+
+    Raises ProjectError where the folder is missing or cannot be listed; a file that cannot be
+    read is a value among the others.
+    """
+    folder = Path(os.path.normpath(config.folder / database.migrations_dir))
+    if not folder.is_dir():
+        raise ProjectError(
+            f"There is no migrations folder at {folder}.",
+            hint="Make it with: preflight new NAME. "
+            f"Or correct migrations_dir in {config.path.name}.",
+        )
+    names = sorted(_names(folder, "", database.glob), key=ledger_key)
+    return tuple(_read(folder, name) for name in names)
+
+
+def require_migrations(database: Database, config: WranglerConfig) -> tuple[MigrationFile, ...]:
+    """The same; raises ProjectError where there are none, saying what was looked for."""
+    found = read_migrations(database, config)
+    if found:
+        return found
+    pattern = database.migrations_pattern
+    nested = f"{database.migrations_dir}/*/migration.sql"
+    folder = Path(os.path.normpath(config.folder / database.migrations_dir))
+    hint = "Write the first one with: preflight new NAME"
+    if any(_names(folder, "", Glob.parse("*/migration.sql"))):
+        hint = f'Set migrations_pattern = "{nested}" in {config.path.name}: such files are there.'
+    raise ProjectError(f"No migrations: no file matches {pattern} in {config.folder}.", hint=hint)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it; raises ProjectError."""
+    _attempt(lambda: folder.mkdir(mode=mode, parents=True, exist_ok=True), folder, "made")
+
+
+def _names(folder: Path, prefix: str, glob: Glob) -> Iterator[str]:
+    """Regular files that match; links are not followed, as wrangler does not follow them."""
+    for entry in _entries(folder):
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            if glob.may_hold(name):
+                yield from _names(folder / entry.name, f"{name}/", glob)
+        elif entry.is_file(follow_symlinks=False) and glob.matches(name):
+            yield name
+
+
+def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise ProjectError(
+            f"{folder} cannot be listed: {error.strerror}.",
+            hint="Wrangler would skip it without a word. Mend the folder's permissions.",
+        ) from error
+
+
+def _read(folder: Path, name: str) -> MigrationFile:
+    path = folder / PurePosixPath(name)
+    try:
+        name.encode()
+        return Migration.from_bytes(name, path.read_bytes(), path)
+    except MigrationUnreadable as error:
+        return UnreadableMigration(name, error.message, error.hint, path)
+    except UnicodeEncodeError:
+        shown = name.encode(errors="surrogateescape").decode(errors="replace")
+        return UnreadableMigration(
+            shown, "The file's name is not UTF-8.", "Rename the file; use a–z, 0–9 and _.", path
+        )
+    except OSError as error:
+        problem = f"{name} cannot be read: {error.strerror}."
+        return UnreadableMigration(name, problem, "Mend the file's permissions.", path)
+
+
+def _text_of(path: Path) -> str:
+    data = _bytes_of(path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ProjectError(
+            f"{path.name}:{line}: not UTF-8 text.", hint="Save the file as UTF-8."
+        ) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    found: list[bytes] = []
+    _attempt(lambda: found.append(path.read_bytes()), path, "read")
+    return found[0]
+
+
+def _attempt(act: Callable[[], None], path: Path, done: str) -> None:
+    try:
+        act()
+    except OSError as error:
+        raise ProjectError(
+            f"{path} cannot be {done}: {error.strerror}.", hint="Check its permissions."
+        ) from error

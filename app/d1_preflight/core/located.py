@@ -1,0 +1,62 @@
+"""A text file being read strictly: every refusal names the file, the line and the key."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+
+from d1_preflight.core.errors import ProjectError
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the words came from: the file's name for people, and its text to find lines in."""
+
+    source: str
+    text: str
+
+    def error(self, key: str, what: str, *, hint: str, nth: int = 0) -> ProjectError:
+        """A refusal that points at the `nth` place where `key` is set, if it is set at all."""
+        line = self.line_of(key, nth)
+        place = f"{self.source}:{line}" if line else self.source
+        return ProjectError(f"{place}: {what}", hint=hint)
+
+    def at(self, line: int, what: str, *, hint: str) -> ProjectError:
+        """A refusal at a line that the parser named."""
+        return ProjectError(f"{self.source}:{line}: {what}", hint=hint)
+
+    def toml(self) -> dict[str, object]:
+        """The text as TOML, numbers exact; a refusal at the line where it is not."""
+        try:
+            return tomllib.loads(self.text.removeprefix("\ufeff"), parse_float=Decimal)
+        except tomllib.TOMLDecodeError as error:
+            reason, _, rest = str(error).partition(" (at ")
+            place = re.match(r"line (\d+)", rest)
+            line = int(place[1]) if place else len(self.text.splitlines())
+            raise self.at(line, f"{reason}.", hint="Mend that place; it is not TOML.") from error
+
+    def line_of(self, key: str, nth: int = 0) -> int:
+        """The line on which `key` is set for the `nth` time (from 0); 0 where it is not."""
+        name = re.escape(key)
+        setting = re.compile(
+            rf"(?:^|[{{,\[.])\s*[\"']?{name}[\"']?\s*(?:[=:\].]|$)",
+        )
+        lines = [n for n, line in enumerate(self.text.splitlines(), 1) if setting.search(line)]
+        if not lines:
+            return 0
+        return lines[min(nth, len(lines) - 1)]
+
+    def only(self, raw: Mapping[str, object], known: Iterable[str], where: str) -> None:
+        """Refuse a key that nobody would read, offering the nearest known one."""
+        names = tuple(known)
+        for key in raw:
+            if key not in names:
+                near = get_close_matches(key, names, n=1)
+                meant = f" Is {near[0]} meant?" if near else ""
+                raise self.error(
+                    key,
+                    f"unknown key {key} in {where}.{meant}",
+                    hint=f"Known here: {', '.join(names)}.",
+                )
