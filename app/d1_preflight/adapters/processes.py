@@ -22,13 +22,12 @@ LONGEST_SHOWN_LINE = 4000
 MISSING = 127
 TOO_SLOW = 124
 _LOOK_EVERY = 0.02
-_INTERRUPT_GRACE = 6.0
 _CHUNK = 1 << 16
 
 _ESCAPES = re.compile(
-    r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"  # OSC: titles, links
-    r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c|$)"  # DCS, SOS, PM, APC
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
+    r"\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=\n)|$)"  # OSC: titles, links
+    r"|\x1b[PX^_][^\x1b\n]*(?:\x1b\\|(?=\n)|$)"  # DCS, SOS, PM, APC
+    r"|\x1b\[[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
     r"|\x1b[ -/]*[0-~]?"  # two-byte escapes
 )
 _CONTROLS = re.compile(
@@ -50,14 +49,16 @@ class Command:
     """What to start and under which rules.
 
     `protect`: never killed; when we stop waiting (cancelled, timed out) it goes on by itself.
+    `grace`: how many seconds an interrupted child may take to roll back before it is killed.
     `pass_fds`: descriptors the child inherits, so that a lock outlives us while the child lives.
     """
 
     argv: tuple[str, ...]
     cwd: Path
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     timeout: float | None = None
     protect: bool = False
+    grace: float = 6.0
     pass_fds: tuple[int, ...] = ()
 
 
@@ -70,10 +71,10 @@ async def run(command: Command, out: FileIO, err: FileIO, emit: Emit = silent) -
         timed_out = await _follow(child, tails, command.timeout)
     except asyncio.CancelledError:
         if not command.protect:
-            await _end_group(child)
+            await _end_group(child, command.grace)
         raise
     if timed_out and not command.protect:
-        await _end_group(child)
+        await _end_group(child, command.grace)
     for tail in tails:
         tail.read(last=True)
     return Ended(child.poll(), round((time.monotonic() - started) * 1000), timed_out)
@@ -82,7 +83,12 @@ async def run(command: Command, out: FileIO, err: FileIO, emit: Emit = silent) -
 def clean(line: str) -> str:
     """Strip escape sequences, control characters and direction overrides from one line."""
     shown = line.rstrip("\r\n").rsplit("\r", 1)[-1]
-    return _CONTROLS.sub("", _ESCAPES.sub("", shown).replace("\t", "    "))
+    return _CONTROLS.sub("", strip_escapes(shown).replace("\t", "    "))
+
+
+def strip_escapes(text: str) -> str:
+    """Strip terminal sequences only; JSON never holds one, so data stays as it is."""
+    return _ESCAPES.sub("", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +230,14 @@ async def _follow(
     return False
 
 
-async def _end_group(child: subprocess.Popen[bytes]) -> None:
+async def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
     """Interrupt the whole group (a local apply rolls back), wait, then kill what is left.
 
     The group, not the leader: wrangler's children go on applying when only the leader dies.
     """
     try:
         _signal_group(child.pid, signal.SIGINT)
-        deadline = time.monotonic() + _INTERRUPT_GRACE
+        deadline = time.monotonic() + grace
         while _group_lives(child) and time.monotonic() < deadline:  # noqa: ASYNC110 - no Event
             await asyncio.sleep(_LOOK_EVERY)
     finally:

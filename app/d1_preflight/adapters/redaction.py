@@ -11,7 +11,7 @@ from typing import Self
 MASK = "«masked»"
 _SHORTEST_SECRET = 8
 _SECRET_NAMES = re.compile(
-    r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE|CREDENTIAL|WEBHOOK|COOKIE|AUTH|API_HEADERS|DSN",
+    r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE|CREDENTIAL|WEBHOOK|COOKIE|AUTH(?!OR)|API_HEADERS|DSN",
     re.IGNORECASE,
 )
 _NOT_SECRET_NAMES = frozenset({"SSH_AUTH_SOCK", "XAUTHORITY"})
@@ -41,8 +41,9 @@ class Redactor:
     @classmethod
     def of(cls, environ: Mapping[str, str], more: Iterable[str] = ()) -> Self:
         """Collect the secrets of an environment and those the caller names."""
-        named = {value for name, value in environ.items() if _is_secret(name)}
-        found = {text for text in (*named, *more) if len(text) >= _SHORTEST_SECRET}
+        named = (value for name, value in environ.items() if _is_secret(name))
+        lines = (line.strip() for text in (*named, *more) for line in text.splitlines())
+        found = {line for line in lines if len(line) >= _SHORTEST_SECRET}
         return cls(tuple(sorted(found, key=lambda text: (-len(text), text))))
 
     def exact(self, text: str) -> str:

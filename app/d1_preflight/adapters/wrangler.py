@@ -5,6 +5,7 @@ keeps its log; `recover` turns such a log into evidence later. Output that is no
 into files that have no name at all.
 """
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
-from d1_preflight.adapters.processes import Command, Ended, clean, run
+from d1_preflight.adapters.processes import Command, Ended, clean, run, strip_escapes
 from d1_preflight.adapters.redaction import Redactor
 from d1_preflight.adapters.toolchain import Toolchain
 from d1_preflight.core.errors import UsageError, WranglerUnavailable
@@ -35,8 +36,8 @@ class RealWrangler:
     toolchain: Toolchain
     evidence: Path
     private: Path
-    environ: Mapping[str, str]
-    secrets: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(repr=False)  # a traceback must not show credentials
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     lock_fds: Callable[[], tuple[int, ...]] = tuple
     _redactor: Redactor = field(init=False, repr=False)
 
@@ -70,14 +71,15 @@ class RealWrangler:
         with ExitStack() as stack:
             out, err = (stack.enter_context(self._open(keep, name)) for name in _STREAMS)
             ended = await self._start(command, out, err, emit)
-            texts = tuple(self._redactor.exact(_text(file)) for file in (out, err))
+            stdout = self._redactor.exact(strip_escapes(_text(out)))
+            stderr = "\n".join(self._safe(line) for line in _text(err).split("\n"))
         return Evidence(
             argv=self._shown(args),
             exit_code=ended.exit_code,
             milliseconds=ended.milliseconds,
             files=self._keep(keep) if keep and ended.exit_code is not None else {},
-            stdout=texts[0],
-            stderr=texts[1],
+            stdout=stdout,
+            stderr=stderr,
             timed_out=ended.timed_out,
         )
 
@@ -94,6 +96,11 @@ class RealWrangler:
         except OSError as error:
             if not command.cwd.is_dir():
                 raise UsageError(f"The folder {command.cwd} does not exist.") from error
+            if error.errno == errno.E2BIG:
+                raise UsageError(
+                    "The SQL is too long for one command of this system.",
+                    hint="Put it into a file, or ask in several commands.",
+                ) from error
             raise WranglerUnavailable(
                 f"wrangler could not be started: {error.strerror or error}",
                 hint="Run: preflight doctor",
@@ -101,6 +108,10 @@ class RealWrangler:
 
     def _shown(self, args: Sequence[str]) -> tuple[str, ...]:
         return ("wrangler", *(self._redactor.exact(word) for word in args))
+
+    def _safe(self, line: str) -> str:
+        """A line for people: cleaned first, for escapes may split a secret."""
+        return self._redactor.line(clean(line))
 
     def _open(self, keep: str | None, stream: Stream) -> FileIO:
         """A raw output file that only we can read; without a name when nothing is kept."""
@@ -134,7 +145,7 @@ class RealWrangler:
         digest = hashlib.sha256()
         with partial.open("wb") as file:
             for line in _lines(raw):
-                saved = f"{self._redactor.line(clean(line))}\n".encode()
+                saved = f"{self._safe(line)}\n".encode()
                 digest.update(saved)
                 file.write(saved)
             file.flush()
