@@ -9,7 +9,7 @@ from typing import Any
 
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.practice.dump import dump
-from d1_preflight.practice.engine import ENGINE_RESET, OVERTIME, Json, StatementRefused, split
+from d1_preflight.practice.engine import ENGINE_RESET, OVERTIME, Json, StatementRefused
 from d1_preflight.practice.replies import Reply, failed, listed, ok
 from d1_preflight.practice.state import DATABASE_ID, DATABASE_NAME, Cloud
 
@@ -148,7 +148,7 @@ class D1Api:
             "size_after": self._cloud.database.size,
         }
         mark = self._cloud.time_travel.latest.bookmark
-        result = {"num_queries": len(split(sql)), "final_bookmark": mark, "meta": meta}
+        result = {"num_queries": len(results), "final_bookmark": mark, "meta": meta}
         return _progress(mark, "Import complete.") | {"status": "complete", "result": result}
 
     def _export(self, body: Mapping[str, Any]) -> Json:

@@ -1,35 +1,36 @@
 """D1's semantics on one SQLite file: one request is one transaction, with D1's refusals and limits.
 
-What is refused and limited is what `wrangler d1 execute --local` (workerd) refused in runs; the
-limits on function arguments and on values are the documented remote ones.
+What is refused and limited is what local D1 refused in runs (`core.d1`); the limits on function
+arguments and on values are the documented remote ones.
 """
 
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, perf_counter
 
 import apsw
 
+from d1_preflight.core import d1
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.practice.allowed import TRANSACTION_REFUSED, allows
+from d1_preflight.core.sql import split
 
-MAX_STATEMENT_BYTES = 100_000
 MAX_SECONDS = 30.0
 OVERTIME = "D1 DB exceeded its CPU time limit and was reset."
 ENGINE_RESET = "D1 DB storage operation exceeded timeout which caused object to be reset."
+TRANSACTION_REFUSED = (
+    "To execute a transaction, please use the state.storage.transaction() or"
+    " state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT"
+    " statements. The JavaScript API is safer because it will automatically roll back on"
+    " exceptions, and because it interacts correctly with Durable Objects' automatic atomic"
+    " write coalescing."
+)
 _LIMITS = {
-    apsw.SQLITE_LIMIT_SQL_LENGTH: MAX_STATEMENT_BYTES,
-    apsw.SQLITE_LIMIT_LENGTH: 2_000_000,
-    apsw.SQLITE_LIMIT_COLUMN: 100,
-    apsw.SQLITE_LIMIT_COMPOUND_SELECT: 5,
-    apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
-    apsw.SQLITE_LIMIT_FUNCTION_ARG: 32,
-    apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 50,
-    apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
-    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 100,
+    **dict(d1.LIMITS),
+    apsw.SQLITE_LIMIT_FUNCTION_ARG: d1.REMOTE_ARGUMENTS,
+    apsw.SQLITE_LIMIT_LENGTH: d1.REMOTE_ROW_BYTES,
 }
 _DOUBLE_EXACT = 2**53
 # Real D1 keeps its own table in the file, too; ours holds the number of committed writes, so
@@ -114,7 +115,8 @@ class Database:
         with self._lock:
             self._connection.execute("BEGIN")
             try:
-                results = self._run_all(split(sql)[:break_after], params)
+                pieces = [statement.text for statement in split(sql)]
+                results = self._run_all(pieces[:break_after], params)
                 if break_after is not None:
                     raise StatementRefused(ENGINE_RESET)
                 self._commit()
@@ -186,11 +188,13 @@ class Database:
 
     def _run(self, sql: str, params: Sequence[Value]) -> Result | None:
         connection, begun, names = self._connection, perf_counter(), list[str]()
+        readonly = [True]
         before = connection.total_changes()
         cursor = connection.cursor()
 
         def note_names(running: apsw.Cursor, _sql: str, _bindings: object) -> bool:
             names[:] = [str(column[0]) for column in running.get_description()]
+            readonly[0] = running.is_readonly
             return True
 
         cursor.exec_trace, self._profile = note_names, {}
@@ -201,7 +205,9 @@ class Database:
             return None  # only white space or comments
         rows = tuple({n: to_json(v) for n, v in zip(names, row, strict=True)} for row in values)
         seconds, written = perf_counter() - begun, connection.total_changes() - before
-        return Result(rows, self._meta(seconds, written, len(rows)))
+        meta = self._meta(seconds, written, len(rows))
+        writes = connection.txn_state("main") == apsw.SQLITE_TXN_WRITE
+        return Result(rows, replace(meta, changed_db=writes and not readonly[0]))
 
     def _meta(self, seconds: float, written: int, returned: int) -> Meta:
         connection, status = self._connection, self._profile["stmt_status"]
@@ -213,20 +219,26 @@ class Database:
             rows_read=max(scanned, returned),
             rows_written=written,
             size_after=_size(connection),
-            changed_db=connection.txn_state("main") == apsw.SQLITE_TXN_WRITE,
+            changed_db=written > 0,
         )
 
     def _commit(self) -> None:
         if self._connection.txn_state("main") == apsw.SQLITE_TXN_WRITE:
             if self._connection.execute(_FOREIGN_CF_NAMES).fetchone() is not None:
-                raise apsw.AuthError("not authorized")  # RENAME TO passes the authorizer
+                # ALTER TABLE … RENAME TO passes the authorizer
+                raise StatementRefused("not authorized: SQLITE_AUTH")
             self._connection.execute(_COUNT_WRITE, (self.writes + 1,))
         self._connection.execute("COMMIT")
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
     ) -> int:
-        if not self._guarded or allows(action, first, second):
+        # ANALYZE goes over our own table, too; real D1 lets it.
+        if (
+            not self._guarded
+            or action == apsw.SQLITE_ANALYZE
+            or not d1.refusal(action, first, second)
+        ):
             return apsw.SQLITE_OK
         self._transaction_refused = action in (apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT)
         return apsw.SQLITE_DENY
@@ -243,18 +255,6 @@ class Database:
         offset = getattr(error, "error_offset", -1)
         place = f" at offset {offset}" if offset >= 0 else ""
         return f"{error}{place}: {code}"
-
-
-def split(sql: str) -> list[str]:
-    """Cut a text after each complete statement; the rest is the last piece."""
-    pieces, start = [], 0
-    for end in (place + 1 for place, letter in enumerate(sql) if letter == ";"):
-        if end - start > MAX_STATEMENT_BYTES:
-            break  # too long whatever follows: the engine says so
-        if apsw.complete(sql[start:end]):
-            pieces.append(sql[start:end])
-            start = end
-    return [*pieces, sql[start:]] if sql[start:].strip() else pieces
 
 
 def to_json(value: Value) -> object:

@@ -17,7 +17,7 @@ from d1_preflight.practice.server import API_PATH, Server
 from d1_preflight.practice.settings import settings_toml
 from d1_preflight.practice.state import ACCOUNT_ID, Message
 
-_REAL = (
+REAL_LOGINS = (
     "CLOUDFLARE_API_TOKEN",
     "CLOUDFLARE_API_KEY",
     "CLOUDFLARE_EMAIL",
@@ -26,7 +26,7 @@ _REAL = (
     "CF_EMAIL",
 )
 Run = Callable[[tuple[str, ...], Path], object]
-_ELSEWHERE = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
+OTHER_ADDRESSES = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
 
 
 class RealCredentials(PreflightError):
@@ -92,21 +92,22 @@ def start(
     environment = _environment(state, server.origin)
     text = settings_toml(server.origin)
     _write(directory / "preflight.toml", text)
-    for command in project.first_commit(directory) if run else ():
-        run(command, directory)
+    if run is not None:
+        for command in project.first_commit(directory):
+            run(command, directory)
     server.start()
     return PracticeRun(Practice(server.origin, directory, environment), server)
 
 
 def refuse_real_credentials(environ: Mapping[str, str]) -> None:
     """Raise if the environment holds a login for, or the address of, a real account."""
-    for name in _REAL:
+    for name in REAL_LOGINS:
         if environ.get(name) not in (None, "", API_TOKEN):
             raise RealCredentials(
                 f"{name} is set: practice never runs next to real Cloudflare credentials.",
                 hint=f"Run it as: env -u {name} preflight practice",
             )
-    for name in _ELSEWHERE:
+    for name in OTHER_ADDRESSES:
         if not environ.get(name, "http://127.0.0.1:").startswith("http://127.0.0.1:"):
             raise RealCredentials(
                 f"{name} leads to another API than the practice one.",

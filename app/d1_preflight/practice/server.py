@@ -13,6 +13,7 @@ from time import sleep
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
+from d1_preflight.core.errors import PreflightError
 from d1_preflight.practice.api import Api, Request, body_of
 from d1_preflight.practice.faults import Fault, FaultKind, Faults
 from d1_preflight.practice.replies import Reply, failed
@@ -22,6 +23,7 @@ from d1_preflight.practice.worker import SCRIPT
 API_PATH = "/client/v4"
 MAX_BODY = 100_000_000
 MAX_TEXT = 40_000
+_LOOK_FOR_STOP_S = 0.05
 _REPLIES = {
     FaultKind.UNAUTHORIZED: failed(401, 10000, "Authentication error"),
     FaultKind.FORBIDDEN: failed(403, 10000, "Authentication error"),
@@ -42,7 +44,9 @@ class Server:
         self.origin = f"http://127.0.0.1:{self._http.server_port}"
         self._http.practice = self
         self.api = Api(self.cloud, self.origin)
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(_LOOK_FOR_STOP_S,), daemon=True
+        )
 
     @property
     def port(self) -> int:
@@ -71,6 +75,9 @@ class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keep quiet when a caller goes away: all else is answered, and the terminal is taken."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -79,48 +86,49 @@ class _Handler(BaseHTTPRequestHandler):
     server: _HttpServer
 
     def do_GET(self) -> None:
-        self._answer(b"")
+        self._answer()
 
     def do_POST(self) -> None:
-        self._take_body()
+        self._answer()
 
     do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - names given by http.server
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
         """Keep quiet: the terminal belongs to the wizard."""
 
-    def _take_body(self) -> None:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            data = self._chunks()
-        else:
-            length = int(self.headers.get("Content-Length") or 0)
-            data = self.rfile.read(length) if length <= MAX_BODY else None
-        if data is None:
-            self.close_connection = True
-            self._send(failed(413, 7413, "The body is too large."))
-        else:
-            self._answer(data)
-
-    def _chunks(self) -> bytes | None:
-        parts, total = [], 0
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            total += size
-            if total > MAX_BODY:
-                return None
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _answer(self, data: bytes) -> None:
+    def _answer(self) -> None:
         try:
+            data = self._body()
             reply = self._reply(data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, PreflightError) as error:
+            self.close_connection = True
             reply = failed(400, 7400, f"The request cannot be read: {error}")
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it is answered
+            self.close_connection = True
+            reply = failed(500, 7500, f"internal error: {error!r}")
         if reply is None:
             self._cut()
         else:
             self._send(reply)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._chunks()
+        length = int(self.headers.get("Content-Length") or 0)
+        if not 0 <= length <= MAX_BODY:
+            raise ValueError("the body is too large")
+        return self.rfile.read(length)
+
+    def _chunks(self) -> bytes:
+        parts, total = [], 0
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            total += size
+            if not 0 <= total <= MAX_BODY:
+                raise ValueError("the body is too large")
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def _reply(self, data: bytes) -> Reply | None:
         address = urlsplit(self.path)

@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.migration import NAME_PATTERN
+from d1_preflight.practice import run
+from d1_preflight.practice.project import CHOICES, lay_down, migrations
+from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
+from practice.conftest import Client, client_of
+
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+
+
+def content(state: Path) -> dict[str, list[tuple[Any, ...]]]:
+    connection = apsw.Connection(str(state / "d1.sqlite"))
+    names = [row[0] for row in connection.execute(TABLES)]
+    return {n: connection.execute(f'SELECT * FROM "{n}"').fetchall() for n in names}
+
+
+def test_two_practice_databases_are_equal(tmp_path: Path) -> None:
+    assert content(lay_down(tmp_path / "a")) == content(lay_down(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_the_chosen_migration_is_the_first_pending_one(tmp_path: Path, chosen: str) -> None:
+    state = lay_down(tmp_path / "p", next=chosen)
+    applied = {str(row[1]) for row in content(state)["d1_migrations"]}
+    pending = [m.name for m in migrations() if m.name not in applied]
+    assert pending[0].startswith(chosen)
+    assert all(name[:4] < chosen for name in applied)
+
+
+def test_every_table_has_rows_and_the_largest_more_than_ten_thousand(tmp_path: Path) -> None:
+    rows = {name: len(found) for name, found in content(lay_down(tmp_path / "p")).items()}
+    assert min(rows.values()) > 0
+    assert len(rows) >= 12
+    assert rows["workflow_runs"] == max(rows.values()) >= 10_000
+
+
+def test_the_rows_hold_what_is_hard_to_copy(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    lay_down(tmp_path / "p")
+    connection = apsw.Connection(str(tmp_path / "p" / ".practice" / "d1.sqlite"))
+    values = [v for row in connection.execute("SELECT * FROM webhook_deliveries") for v in row]
+    assert {type(value) for value in values} == {int, float, str, bytes, type(None)}
+    assert any(isinstance(value, int) and abs(value) > 2**53 for value in values)
+    texts = [value for value in values if isinstance(value, str)]
+    assert any("'" in t for t in texts)
+    assert any("\n" in t for t in texts)
+    assert any(not t.isascii() for t in texts)
+    assert "" in texts
+
+
+def test_the_names_and_headers_are_as_the_checklist_wants_them() -> None:
+    for migration in migrations():
+        assert NAME_PATTERN.match(migration.name)
+        assert migration.header.missing == ()
+        assert migration.header.migration == migration.stem
+
+
+def test_a_later_start_goes_on_where_it_was_left(tmp_path: Path, no_login: None) -> None:
+    del no_login
+    with run.start(tmp_path / "p") as running:
+        client = client_of(running)
+        client.query("DELETE FROM webhook_deliveries")
+        mark, secret = client.bookmark(), running.practice.environment["PREFLIGHT_WEBHOOK"]
+    with run.start(tmp_path / "p") as running:
+        client = client_of(running)
+        assert client.count("webhook_deliveries") == 0
+        assert client.bookmark() == mark
+        assert (
+            running.practice.environment["PREFLIGHT_WEBHOOK"].split("/hooks/")[1]
+            == secret.split("/hooks/")[1]
+        )
+        settings = (tmp_path / "p" / "preflight.toml").read_text()
+        assert running.practice.base_url in settings
+
+
+def test_an_interrupted_start_begins_again(tmp_path: Path) -> None:
+    lay_down(tmp_path / "p")
+    (tmp_path / "p" / ".practice").rename(tmp_path / "p" / ".practice.part")
+    assert (lay_down(tmp_path / "p") / "d1.sqlite").exists()
+
+
+def test_a_folder_with_another_project_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "wrangler.toml").write_text('name = "theirs"')
+    with pytest.raises(ProjectError, match=r"already holds a project"):
+        lay_down(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["wrangler.toml"]
+
+
+def test_an_unknown_next_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="0099"):
+        lay_down(tmp_path / "p", next="0099")
+
+
+@pytest.mark.parametrize("name", [*run.REAL_LOGINS, *run.OTHER_ADDRESSES])
+def test_practice_does_not_run_next_to_a_real_login(name: str) -> None:
+    with pytest.raises(run.RealCredentials) as caught:
+        run.refuse_real_credentials({name: "https://real"})
+    assert name in caught.value.message
+    assert "real" not in caught.value.hint.replace(name, "")
+
+
+def test_its_own_environment_is_no_real_login(client: Client) -> None:
+    run.refuse_real_credentials(client.running.practice.environment)
+
+
+def test_the_configuration_names_the_stand_in_s_account_and_database(tmp_path: Path) -> None:
+    lay_down(tmp_path / "p")
+    text = (tmp_path / "p" / "wrangler.jsonc").read_text()
+    for word in (ACCOUNT_ID, DATABASE_ID, DATABASE_NAME, "workway-api", "migrations"):
+        assert json.dumps(word) in text
+    assert ".practice/" in (tmp_path / "p" / ".gitignore").read_text()
+
+
+def test_git_begins_once_and_only_where_it_can(tmp_path: Path, no_login: None) -> None:
+    del no_login
+    commands: list[tuple[str, ...]] = []
+
+    def remember(command: tuple[str, ...], folder: Path) -> None:
+        commands.append(command)
+        (folder / ".git").mkdir(exist_ok=True)
+
+    for _ in range(2):
+        with run.start(tmp_path / "p", run=remember):
+            pass
+    assert [command[1] for command in commands[:2]] == ["init", "add"]
+    assert commands[-1][-3:] == ("--quiet", "-m", "Begin")
+    assert len(commands) == 3
