@@ -6,7 +6,7 @@ before. Python says how. Nothing unknown is accepted: an unread key would be a c
 
 import tomllib
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
@@ -15,6 +15,7 @@ from typing import TypeVar
 from d1_preflight.core.checklist import Checklist, Effect, Prompt, PromptKind, Section, Step
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.gate import ACT_NEEDS
 
 _Member = TypeVar("_Member", bound=StrEnum)
 
@@ -32,7 +33,7 @@ def load_checklist(text: str, source: str, actions: Container[str]) -> Checklist
     sections = tuple(_section(reader, raw, actions) for raw in document.get("section", []))
     checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections)
     _check_needs(reader, checklist)
-    return checklist
+    return _with_acts(reader, checklist)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,22 @@ def _check_needs(reader: _Reader, checklist: Checklist) -> None:
     except CycleError as error:
         circle = " -> ".join(str(name) for name in error.args[1])
         raise reader.error(f'"{error.args[1][0]}"', f"steps need each other: {circle}") from error
+
+
+def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:
+    """Each act needs every step of the sections before it: tried again later, the act falls."""
+    found = []
+    for section in checklist.sections:
+        before = ACT_NEEDS.get(section.id, ())
+        needed = [s.id for s in checklist.steps if s.section in before]
+        steps = (
+            replace(step, needs=tuple(dict.fromkeys((*step.needs, *needed))))
+            for step in section.steps
+        )
+        found.append(replace(section, steps=tuple(steps)))
+    complete = replace(checklist, sections=tuple(found))
+    _check_needs(reader, complete)
+    return complete
 
 
 def _repeated(ids: list[str]) -> Iterator[str]:

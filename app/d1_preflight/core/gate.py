@@ -14,7 +14,13 @@ from d1_preflight.core.record_file import moment
 
 BEFORE_GO = ("classification", "local", "data", "rollback", "timing")
 AFTER_APPLY = ("verification",)
-ACTS = {"go": BEFORE_GO, "apply": ("go",), "verification": ("apply",), "close": AFTER_APPLY}
+# What each act is built on: an act falls when any of these is tried again after it.
+ACT_NEEDS = {"go": BEFORE_GO, "apply": ("go",), "verification": ("apply",), "close": AFTER_APPLY}
+# What must be answered when an act begins; a proof that fell since GO keeps the apply shut.
+ACTS = ACT_NEEDS | {"apply": (*BEFORE_GO, "go")}
+
+
+_UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,18 @@ def open_items(
 def blocking_items(
     record: Record, checklist: Checklist, kind: Kind, step: Step
 ) -> tuple[OpenItem, ...]:
-    """What must be answered before `step` may be performed."""
+    """What must be answered before `step` may be performed.
+
+    Once the migration is applied, what came before is history: it cannot be tried again. An apply
+    whose end nobody saw may always be looked at, as long as it is about the same files.
+    """
+    if step.section in (*BEFORE_GO, "go"):
+        done = _applied(record, checklist)
+        if done is not None:
+            words = "It is applied; what came before it is history."
+            return (OpenItem(done, record.status_of(done), words),)
+    if step.section == "apply" and record.status_of(step) in _UNSEEN:
+        return ()
     needed = tuple(
         OpenItem(need, record.status_of(need), _words(record, need))
         for need in checklist.steps_for(kind)
@@ -64,6 +81,11 @@ def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, i
     """How many applicable steps stand in each state."""
     states = [record.status_of(step) for step in checklist.steps_for(kind)]
     return {status: states.count(status) for status in Status}
+
+
+def _applied(record: Record, checklist: Checklist) -> Step | None:
+    steps = (s for s in checklist.steps if s.section == "apply")
+    return next((s for s in steps if record.status_of(s).is_answered), None)
 
 
 def _words(record: Record, step: Step) -> str:

@@ -18,6 +18,7 @@ from d1_preflight.core.record import Attempt, DatabaseRef, Fact, Facts, Record, 
 
 _SCHEMA = 1
 _TOP = {"schema", "migration", "checklist", "database", "subjects", "tools", "attempt"}
+_DATABASE = {"name", "id", "environment", "target"}
 _ATTEMPT = {
     "step", "status", "started_at", "finished_at", "by", "words",
     "subjects", "answers", "facts", "evidence",
@@ -50,17 +51,24 @@ def dump_facts(document: Mapping[str, object]) -> bytes:
 
 def load_record(data: bytes, source: str = "record.toml") -> Record:
     """Read a record; raises RecordInvalid naming what is wrong and where."""
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecordInvalid(
-            f"{source} is damaged: {error}", hint="Restore it from git; its history is not lost."
-        ) from error
+    raw = _toml(data, source)
     try:
         return _record(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordInvalid(
             f"{source} is not a record of this program: {type(error).__name__}: {error}.",
+            hint="It may come from a newer version, or was edited by hand.",
+        ) from error
+
+
+def load_facts(data: bytes, source: str) -> Facts:
+    """Read any tree of facts, as `dump_facts` writes it; raises RecordInvalid."""
+    raw = _toml(data, source)
+    try:
+        return _facts(raw)
+    except TypeError as error:
+        raise RecordInvalid(
+            f"{source} is not of this program: {error}.",
             hint="It may come from a newer version, or was edited by hand.",
         ) from error
 
@@ -73,6 +81,15 @@ def instant(moment: datetime) -> str:
 def moment(text: str) -> datetime:
     """The inverse of `instant`; raises ValueError."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def _toml(data: bytes, source: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecordInvalid(
+            f"{source} is damaged: {error}", hint="Restore it from git; its history is not lost."
+        ) from error
 
 
 def _attempt_table(attempt: Attempt) -> dict[str, object]:
@@ -105,10 +122,13 @@ def _evidence_table(evidence: Evidence) -> dict[str, object]:
 def _plain(value: object) -> object:
     """Tuples become arrays; within a table plain values come before tables, as TOML needs."""
     if isinstance(value, Mapping):
-        items = [(str(key), _plain(item)) for key, item in value.items()]
+        items = [(str(_plain(key)), _plain(item)) for key, item in value.items()]
         return dict(sorted(items, key=lambda pair: _is_table(pair[1])))
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        # A terminal can hand over half a character; what cannot be UTF-8 must not stop a save.
+        return value.encode("utf-8", "replace").decode()
     return value
 
 
@@ -123,7 +143,9 @@ def _record(raw: Mapping[str, object]) -> Record:
     if raw["schema"] != _SCHEMA:
         raise ValueError(f"schema {raw['schema']!r} is not known")
     database = _table(raw["database"])
-    _only(database, {"name", "id", "environment", "target"})
+    _only(database, _DATABASE)
+    if set(database) != _DATABASE:
+        raise ValueError(f"database lacks {min(_DATABASE - set(database))!r}")
     attempts = raw.get("attempt", [])
     if not isinstance(attempts, list):
         raise TypeError("attempt is not a list")

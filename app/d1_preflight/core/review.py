@@ -1,0 +1,240 @@
+"""The reviewer's word: a short statement about exact bytes, signed in a role of its own.
+
+The statement binds the file and the operator's signature by their sha256, so that it cannot be
+carried over to another record. A reviewer is never the operator, neither by name nor by key.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from d1_preflight.core.errors import (
+    BadSignature,
+    NotAllowed,
+    PreflightError,
+    RecordInvalid,
+    Rejected,
+)
+from d1_preflight.core.record import Record
+from d1_preflight.core.record_file import dump_facts, instant, load_facts
+from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
+from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
+
+STATEMENT_SUFFIX = ".review.toml"
+_KEYS = {
+    "schema", "statement", "verdict", "reason", "reviewer", "reviewed_at", "migration",
+    "database", "file", "file_sha256", "signature_sha256",
+}  # fmt: skip
+_AGAIN = "preflight review RECORD makes a new one."
+_NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+
+
+class StaleReview(PreflightError):
+    """A review is about other bytes than the present ones: it counts for nothing any more."""
+
+    exit_code = 1
+
+
+class Verdict(StrEnum):
+    """What a reviewer decides."""
+
+    APPROVED = "approved"
+    SENT_BACK = "sent back"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is reviewed: a file, and the operator's signature over it in its namespace."""
+
+    file: str
+    namespace: str
+
+    @property
+    def signature(self) -> str:
+        """The name of the operator's signature."""
+        return f"{self.file}.sig"
+
+    @property
+    def stem(self) -> str:
+        """The start of the statements' names about it."""
+        return self.file.removesuffix(".toml")
+
+
+PLAN = Subject("go.toml", GO)
+CLOSED_RECORD = Subject("record.toml", CLOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One reviewer's statement that stands: signed, allowed, and about the present bytes."""
+
+    name: str
+    subject: Subject
+    verdict: Verdict
+    reason: str
+    signer: Signature
+
+
+def statement(
+    files: Mapping[str, bytes],
+    record: Record,
+    subject: Subject,
+    verdict: Verdict,
+    reason: str,
+    *,
+    reviewer: str,
+    at: datetime,
+) -> bytes:
+    """The bytes that a reviewer signs; raises NotAllowed where nothing is signed yet."""
+    document, signature = files.get(subject.file), files.get(subject.signature)
+    if document is None or signature is None:
+        raise NotAllowed(
+            f"{subject.file} is not signed by its operator yet.",
+            hint="A review stands on the operator's signature; wait for it.",
+        )
+    if verdict is Verdict.SENT_BACK and not reason.strip():
+        raise Rejected("Sending back needs its reason.", hint="Say what has to change.")
+    return dump_facts(
+        {
+            "schema": 1,
+            "statement": "review",
+            "verdict": verdict.value,
+            "reason": reason.strip(),
+            "reviewer": reviewer,
+            "reviewed_at": instant(at),
+            "migration": record.migration,
+            "database": record.database.id,
+            "file": subject.file,
+            "file_sha256": sha256(document).hexdigest(),
+            "signature_sha256": sha256(signature).hexdigest(),
+        }
+    )
+
+
+def refuse_operator(operators: tuple[Signature, ...], reviewer: Signature) -> None:
+    """Four eyes: raises NotAllowed where the reviewer signed this record as its operator."""
+    for operator in operators:
+        if reviewer.fingerprint == operator.fingerprint:
+            raise NotAllowed(
+                f"This key ({reviewer.fingerprint}) signed as the operator.",
+                hint="A second person, with a key of their own, reviews.",
+            )
+        if reviewer.principal == operator.principal:
+            raise NotAllowed(
+                f"{reviewer.principal} is the operator of this record.",
+                hint="A second person reviews.",
+            )
+
+
+def operators_of(files: Mapping[str, bytes], verifier: Verifier) -> tuple[Signature, ...]:
+    """Who signed as operator; raises BadSignature where a signature is not good."""
+    return tuple(
+        verifier.verify(files[subject.file], files[subject.signature], subject.namespace)
+        for subject in (PLAN, CLOSED_RECORD)
+        if subject.file in files and subject.signature in files
+    )
+
+
+def statement_name(files: Mapping[str, bytes], subject: Subject, signer: str) -> str:
+    """Where a statement goes: the first name that is free, or holds this reviewer's earlier one."""
+    number = 1
+    while True:
+        name = f"{subject.stem}{f'-{number}' if number > 1 else ''}{STATEMENT_SUFFIX}"
+        if name not in files or _reviewer_of(files[name]) == signer:
+            return name
+        number += 1
+
+
+def go_review(files: Mapping[str, bytes], record: Record, verifier: Verifier) -> Review | None:
+    """The approval of the present `go.toml` by a second person; None where there is none.
+
+    Raises BadSignature or NotAllowed where one lies there but is not good.
+    """
+    for name in statements_about(files, PLAN):
+        found = read_review(files, record, name, verifier)
+        if found.verdict is Verdict.APPROVED:
+            return found
+    return None
+
+
+def statements_about(files: Mapping[str, bytes], subject: Subject) -> tuple[str, ...]:
+    """The names of the statements that lie there about the plan, or about the record."""
+    names = (n for n in files if n.endswith(STATEMENT_SUFFIX) and "/" not in n)
+    return tuple(sorted(n for n in names if n.split(".")[0].split("-")[0] == subject.stem))
+
+
+def read_review(
+    files: Mapping[str, bytes], record: Record, name: str, verifier: Verifier
+) -> Review:
+    """Check one statement whole.
+
+    Raises RecordInvalid, BadSignature, StaleReview, or NotAllowed for the operator's own.
+    """
+    subject = PLAN if name.startswith(PLAN.stem) else CLOSED_RECORD
+    document, signature = files[name], files.get(f"{name}.sig")
+    if signature is None:
+        raise BadSignature(f"{name} is not signed.", hint=_AGAIN)
+    signer = verifier.verify(document, signature, REVIEW)
+    told = load_facts(document, name)
+    verdicts = tuple(verdict.value for verdict in Verdict)
+    if set(told) != _KEYS or told["verdict"] not in verdicts or dump_facts(told) != document:
+        raise RecordInvalid(f"{name} is not a review of this program.", hint=_AGAIN)
+    expected = {
+        "schema": 1,
+        "statement": "review",
+        "reviewer": signer.principal,
+        "migration": record.migration,
+        "database": record.database.id,
+        "file": subject.file,
+        "file_sha256": sha256(files.get(subject.file, b"")).hexdigest(),
+        "signature_sha256": sha256(files.get(subject.signature, b"")).hexdigest(),
+    }
+    for key, value in expected.items():
+        if told[key] != value:
+            raise StaleReview(f"{name} is about another {key}: {told[key]!r}.", hint=_AGAIN)
+    refuse_operator(operators_of(files, verifier), signer)
+    return Review(name, subject, Verdict(str(told["verdict"])), str(told["reason"]), signer)
+
+
+def review_problems(bundle: Bundle) -> Iterator[Problem]:
+    """What is wrong with the reviews that lie there, and which one is missing."""
+    found: list[Review] = []
+    for subject in (PLAN, CLOSED_RECORD):
+        for name in statements_about(bundle.files, subject):
+            if bundle.verifier is None:
+                yield Problem(
+                    name, "cannot be checked: no allowed_signers", "--allowed-signers FILE"
+                )
+                continue
+            try:
+                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
+            except StaleReview as error:
+                yield Problem(name, error.message, error.hint, Weight.OPEN)
+            except PreflightError as error:
+                yield Problem(name, error.message, error.hint)
+    for review in found:
+        if review.verdict is Verdict.SENT_BACK:
+            words = f"{review.signer.principal} sent it back: {review.reason}"
+            yield Problem(review.name, words, "Answer it; the reviewer looks again.", Weight.OPEN)
+    yield from _second_person_problems(bundle, found)
+
+
+def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Problem]:
+    if bundle.kind not in bundle.second_person or PLAN.file not in bundle.files:
+        return
+    if not any(r.subject is PLAN and r.verdict is Verdict.APPROVED for r in found):
+        yield Problem(
+            PLAN.file,
+            f"a second person has to approve a {bundle.kind} migration's GO",
+            "preflight review --go, by somebody who is not the operator.",
+            Weight.OPEN,
+        )
+
+
+def _reviewer_of(document: bytes) -> str:
+    try:
+        return str(load_facts(document, "review").get("reviewer", ""))
+    except RecordInvalid:
+        return ""

@@ -1,0 +1,57 @@
+"""What the checks of a record are given, and what they say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record import Record, kind_of
+from d1_preflight.core.signing import Signature
+
+
+class Weight(StrEnum):
+    """Whether something is only not done yet, or wrong."""
+
+    OPEN = "open"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is the matter with which file, and what to do."""
+
+    file: str
+    words: str
+    hint: str = ""
+    weight: Weight = Weight.INVALID
+
+
+class Verifier(Protocol):
+    """Checks signatures against `allowed_signers`, as `ssh-keygen -Y verify` does."""
+
+    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
+        """Tell who signed these bytes in this role; raises BadSignature."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A record with all its files, and what it is held against."""
+
+    files: Mapping[str, bytes]
+    record: Record
+    checklist: Checklist
+    verifier: Verifier | None
+    second_person: frozenset[Kind] = frozenset()
+
+    @property
+    def kind(self) -> Kind:
+        """The class whose path the record must have walked; unknown walks every step."""
+        return kind_of(self.record, self.checklist, Kind.UNKNOWN)
+
+    @property
+    def knows_checklist(self) -> bool:
+        """Whether the record was made with the checklist it is held against."""
+        return self.record.checklist == self.checklist.sha256

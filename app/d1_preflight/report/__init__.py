@@ -1,0 +1,42 @@
+"""The record for people: words and marks, as text, Markdown or one HTML file."""
+
+from enum import StrEnum
+from typing import assert_never
+
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.record import Record
+from d1_preflight.core.verify import Verification
+from d1_preflight.report.document import document
+
+
+class Format(StrEnum):
+    """What `preflight show --format` accepts."""
+
+    TEXT = "text"
+    MARKDOWN = "md"
+    HTML = "html"
+
+
+def show(
+    record: Record,
+    checklist: Checklist,
+    verification: Verification | None = None,
+    form: Format = Format.TEXT,
+) -> str:
+    """The whole record for people, in the form asked for."""
+    told = document(record, checklist, verification)
+    match form:
+        case Format.TEXT:
+            from d1_preflight.report.text import as_text
+
+            return as_text(told)
+        case Format.MARKDOWN:
+            from d1_preflight.report.markdown import as_markdown
+
+            return as_markdown(told)
+        case Format.HTML:
+            from d1_preflight.report.html import as_html
+
+            return as_html(told)
+        case _:
+            assert_never(form)

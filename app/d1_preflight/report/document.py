@@ -1,0 +1,276 @@
+"""A record as a document: headings, tables and words, free of any format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from d1_preflight.core.checklist import Answer, Checklist, Step
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.gate import tally
+from d1_preflight.core.record import MARKS, Attempt, Fact, Record, Status, kind_of
+from d1_preflight.core.verify import Verification
+from d1_preflight.report.figures import duration, in_words, moment, short_hash
+
+_EARLIER = "answered before, but what it was about has changed since"
+_LONG_HASHES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A title; level 1 is the document's."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A paragraph; `strong` for what must not be overlooked."""
+
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Names and their values."""
+
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows; `right` are the columns of figures."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A step with its state: mark and word, then what was found."""
+
+    status: Status
+    title: str
+    words: str
+
+    @property
+    def mark(self) -> str:
+        """“✓ proved”."""
+        return f"{MARKS[self.status]} {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that ran, how it ended, and the files that hold its output."""
+
+    line: str
+    ended: str
+    files: tuple[str, ...]
+
+
+Block = Heading | Words | Pairs | Table | Item | Command
+Document = tuple[Block, ...]
+
+
+def document(
+    record: Record, checklist: Checklist, verification: Verification | None = None
+) -> Document:
+    """The whole record for people: the head, every section with its proofs, the timeline."""
+    return (
+        *_head(record, checklist, verification),
+        *(
+            block
+            for section in checklist.sections
+            for block in _section(record, checklist, section.id)
+        ),
+        *_timeline(record, checklist),
+    )
+
+
+def verdict(record: Record, checklist: Checklist) -> str:
+    """The record's state in a few words: where it stands."""
+    kind = kind_of(record, checklist, Kind.UNKNOWN)
+    path = checklist.steps_for(kind)
+    current = next((s for s in path if not record.status_of(s).is_answered), None)
+    if current is None:
+        return "closed: every step is answered"
+    if _answered(record, checklist, "applied"):
+        return f"applied; open at “{current.title}”"
+    if _answered(record, checklist, "go"):
+        return "GO is signed; not applied yet"
+    section = next(s for s in checklist.sections if s.id == current.section)
+    return f"open at {section.number} {section.title}".replace("  ", " ")
+
+
+def table_of(rows: Fact) -> Table | None:
+    """A table of facts (“tables”, “schema”, “endpoints” …), its columns in their own order."""
+    found = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, tuple) else []
+    if not found:
+        return None
+    keys = tuple(dict.fromkeys(key for row in found for key in row))
+    figures = frozenset(
+        n
+        for n, key in enumerate(keys)
+        if all(isinstance(r.get(key, 0), int) and not isinstance(r.get(key), bool) for r in found)
+    )
+    cells = tuple(tuple(_cell(key, row.get(key, "")) for key in keys) for row in found)
+    return Table(keys, cells, figures)
+
+
+def _cell(key: str, value: Fact) -> str:
+    if key == "ok":
+        return "✓ yes" if value is True else "✗ no"
+    return in_words(key, value)
+
+
+def _answered(record: Record, checklist: Checklist, step_id: str) -> bool:
+    return checklist.has(step_id) and record.status_of(checklist.step(step_id)).is_answered
+
+
+def _head(
+    record: Record, checklist: Checklist, verification: Verification | None
+) -> Sequence[Block]:
+    kind = kind_of(record, checklist, Kind.UNKNOWN)
+    counts = tally(record, checklist, kind)
+    database = record.database
+    where = f"{database.name} · {database.target.upper()}"
+    where += f" · {database.environment}" if database.environment else ""
+    pairs = [
+        ("class", kind.value),
+        ("database", f"{where} ({database.id})"),
+        ("verdict", verdict(record, checklist)),
+        ("steps", ", ".join(f"{MARKS[s]} {n} {s}" for s, n in counts.items() if n)),
+        ("migration sha256", record.subjects.get("migration", "unknown")),
+        ("tools", ", ".join(f"{name} {version}" for name, version in record.tools.items())),
+        *_signatures(record, checklist),
+    ]
+    return (
+        Heading(1, f"{record.migration} on {database.name}"),
+        Pairs(tuple(pair for pair in pairs if pair[1])),
+        *_verified(verification),
+        *_waived(record, checklist, kind),
+    )
+
+
+def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
+    found = []
+    for step_id, label in (("go", "GO"), ("close", "closed")):
+        step = checklist.step(step_id) if checklist.has(step_id) else None
+        attempt = record.standing(step) if step else None
+        if attempt is not None and attempt.status.is_answered:
+            who = attempt.facts.get("signer", attempt.by)
+            key = attempt.facts.get("fingerprint", "")
+            found.append((label, f"{who} {key} {moment(attempt.finished_at)}".replace("  ", " ")))
+    return found
+
+
+def _verified(verification: Verification | None) -> Sequence[Block]:
+    if verification is None:
+        return ()
+    if not verification.problems:
+        return (Words("✓ verified: signatures, hashes and completeness are good.", strong=True),)
+    rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)
+    return (Words("✗ not verified:", strong=True), Table(("weight", "file", "what"), rows))
+
+
+def _waived(record: Record, checklist: Checklist, kind: Kind) -> Sequence[Block]:
+    """Waived items stand in the head: they keep their place, and nobody has to look for them."""
+    waived = [
+        Item(Status.WAIVED, step.title, attempt.words)
+        for step in checklist.steps_for(kind)
+        if (attempt := record.standing(step)) and attempt.status is Status.WAIVED
+    ]
+    return (Words("Waived:", strong=True), *waived) if waived else ()
+
+
+def _section(record: Record, checklist: Checklist, section_id: str) -> Sequence[Block]:
+    kind = kind_of(record, checklist, Kind.UNKNOWN)
+    steps = [s for s in checklist.steps_for(kind) if s.section == section_id]
+    section = next(s for s in checklist.sections if s.id == section_id)
+    if not steps:
+        return ()
+    title = Heading(2, f"{section.number} {section.title}".strip())
+    return (title, *(block for step in steps for block in _step(record, step)))
+
+
+def _step(record: Record, step: Step) -> Sequence[Block]:
+    attempt = record.standing(step)
+    if attempt is None:
+        fallen = record.last(step.id) is not None
+        return (Item(Status.PENDING, step.title, _EARLIER if fallen else ""),)
+    return (
+        Item(attempt.status, step.title, attempt.words),
+        *_values(attempt),
+        *_tables(attempt),
+        *(
+            Command(
+                " ".join(evidence.argv),
+                _ended(evidence.exit_code, evidence.milliseconds),
+                tuple(f"{name}  sha256 {digest}" for name, digest in evidence.files.items()),
+            )
+            for evidence in attempt.evidence
+        ),
+    )
+
+
+def _values(attempt: Attempt) -> Sequence[Block]:
+    """Answers and single facts; what the words already say twice is left to the tables."""
+    rows = [(key, _answer(value)) for key, value in attempt.answers.items()]
+    rows += [
+        (key.replace("_", " "), in_words(key, value))
+        for key, value in attempt.facts.items()
+        if not _is_table(value) and value not in ("", (), {})
+    ]
+    rows = [(name, value) for name, value in rows if value and value != attempt.words]
+    return (Pairs(tuple(rows)),) if rows else ()
+
+
+def _tables(attempt: Attempt) -> Sequence[Block]:
+    blocks: list[Block] = []
+    for key, value in attempt.facts.items():
+        table = table_of(value) if _is_table(value) else None
+        if table is not None:
+            blocks += [Words(f"{key.replace('_', ' ')}:"), table]
+    return tuple(blocks)
+
+
+def _is_table(value: Fact) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(v, Mapping) for v in value)
+
+
+def _answer(value: Answer) -> str:
+    if isinstance(value, bool):
+        return "confirmed" if value else "not confirmed"
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _ended(exit_code: int | None, milliseconds: int) -> str:
+    how = "was lost" if exit_code is None else f"exit {exit_code}"
+    return f"{how}, {duration(milliseconds)}"
+
+
+def _timeline(record: Record, checklist: Checklist) -> Sequence[Block]:
+    """Every attempt, also those that failed or fell: the history stays."""
+    rows = tuple(
+        (
+            moment(a.started_at),
+            _took(a),
+            checklist.step(a.step).short if checklist.has(a.step) else a.step,
+            f"{MARKS[a.status]} {a.status}",
+            a.by,
+            short_hash(a.subjects.get("migration", "")),
+        )
+        for a in record.attempts
+    )
+    if not rows:
+        return (Words("Nothing has been done yet."),)
+    columns = ("began", "took", "step", "state", "by", "about text")
+    return (Heading(2, "Timeline"), Table(columns, rows))
+
+
+def _took(attempt: Attempt) -> str:
+    if attempt.finished_at is None:
+        return ""
+    spent = attempt.finished_at - attempt.started_at
+    return duration(round(spent.total_seconds() * 1000)) if spent.total_seconds() else "< 1 s"

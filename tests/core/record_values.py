@@ -1,0 +1,165 @@
+"""Records, checklists and keys as plain values, for the tests of everything that judges them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.errors import BadSignature
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record import DatabaseRef, Facts, Outcome, Record, Status
+from d1_preflight.core.record_file import dump_facts, dump_record, instant
+from d1_preflight.core.signing import CLOSE, GO, Signature
+
+START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+SQL = b"ALTER TABLE teams ADD COLUMN billing_email TEXT;\n"
+SUBJECTS = {"migration": sha256(SQL).hexdigest(), "config": "c" * 64}
+ANA, BEN = "ana@example.com", "ben@example.com"
+
+
+class AnyAction:
+    """A container that knows every action: what the steps do is not what is tested."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+
+def shipped_checklist() -> Checklist:
+    path = Path(__file__).resolve().parents[2] / "checklists" / "d1.toml"
+    return load_checklist(path.read_text(), "d1.toml", AnyAction())
+
+
+def new_record(checklist: Checklist, subjects: Mapping[str, str] = SUBJECTS) -> Record:
+    database = DatabaseRef("marketplace-production", "a1b2c3d4-0000-4000-8000-000000000001")
+    tools = {"wrangler": "4.164.0", "node": "24.0.0"}
+    return Record("0057_add_team_billing.sql", database, checklist.sha256, subjects, tools)
+
+
+@dataclass
+class Walk:
+    """Walks a record through its path, one minute a step."""
+
+    checklist: Checklist
+    kind: Kind = Kind.DESTRUCTIVE
+    record: Record = field(init=False)
+    now: datetime = START
+
+    def __post_init__(self) -> None:
+        self.record = new_record(self.checklist)
+
+    def answer(
+        self,
+        step_id: str,
+        status: Status = Status.PROVED,
+        facts: Facts | None = None,
+        evidence: Sequence[Evidence] = (),
+        words: str = "seen",
+    ) -> "Walk":
+        step = self.checklist.step(step_id)
+        self.record = self.record.begin(step, {}, by=ANA, at=self.now)
+        self.now += timedelta(seconds=30)
+        outcome = Outcome(status, words, facts or {}, tuple(evidence))
+        self.record = self.record.finish(outcome, at=self.now)
+        self.now += timedelta(seconds=30)
+        return self
+
+    def through(self, *sections: str) -> "Walk":
+        for step in self.checklist.steps_for(self.kind):
+            if step.section in sections:
+                found = {"found": self.kind.value, "class": self.kind.value}
+                status = Status.ATTESTED if step.attested else Status.PROVED
+                self.answer(step.id, status, found if step.id == "class" else {})
+        return self
+
+
+@dataclass
+class FakeKeys:
+    """Signatures that are hashes: who may sign in which role is a dictionary."""
+
+    allowed: Mapping[str, tuple[str, ...]]
+
+    def sign(self, document: bytes, namespace: str, who: str) -> bytes:
+        digest = sha256(document + namespace.encode() + who.encode()).hexdigest()
+        return f"{who} {digest}\n".encode()
+
+    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
+        who = signature.decode(errors="replace").split(" ")[0]
+        if signature != self.sign(document, namespace, who):
+            raise BadSignature("The signature does not fit the bytes.")
+        if namespace not in self.allowed.get(who, ()):
+            raise BadSignature(f"{who} may not sign for {namespace}.")
+        return Signature(who, f"SHA256:{who}")
+
+
+KEYS = FakeKeys(
+    {
+        ANA: (GO, CLOSE, "review@d1-preflight"),
+        BEN: ("review@d1-preflight",),
+    }
+)
+
+
+def signed_go(walk: Walk, files: dict[str, bytes]) -> None:
+    """Sign the plan as `sign_go` does, and answer the step."""
+    database = walk.record.database
+    signed_at, expires = instant(walk.now), instant(walk.now + timedelta(minutes=30))
+    criteria: Facts = {"error_rate_percent": "0.1", "watch_minutes": 5}
+    plan: dict[str, object] = {
+        "schema": 1,
+        "decision": "go",
+        "decided_by": ANA,
+        "decided_at": signed_at,
+        "expires_at": expires,
+        "migration": walk.record.migration,
+        "class": walk.kind.value,
+        "checklist": walk.record.checklist,
+        "rows_at_risk": 0,
+        "subjects": dict(walk.record.subjects),
+        "database": {
+            "name": database.name,
+            "id": database.id,
+            "environment": database.environment,
+            "target": database.target,
+        },
+        "tools": dict(walk.record.tools),
+        "proofs": {"predicted_ms": 900},
+        "criteria": criteria,
+        "step": [
+            {"id": a.step, "status": a.status.value, "words": a.words}
+            for a in {a.step: a for a in walk.record.attempts}.values()
+        ],
+    }
+    files["go.toml"] = dump_facts(plan)
+    files["go.toml.sig"] = KEYS.sign(files["go.toml"], GO, ANA)
+    facts: Facts = {
+        "decision": "go",
+        "go_sha256": sha256(files["go.toml"]).hexdigest(),
+        "signature_sha256": sha256(files["go.toml.sig"]).hexdigest(),
+        "signer": ANA,
+        "fingerprint": f"SHA256:{ANA}",
+        "signed_at": signed_at,
+        "expires_at": expires,
+        "criteria": criteria,
+    }
+    walk.answer("go", Status.ATTESTED, facts)
+
+
+def closed_files(kind: Kind = Kind.DESTRUCTIVE) -> tuple[dict[str, bytes], Checklist]:
+    """A whole record, closed and signed, with one piece of evidence."""
+    checklist = shipped_checklist()
+    walk = Walk(checklist, kind)
+    files = {"evidence/001-named.out": b"0057_add_team_billing.sql\n"}
+    digest = sha256(files["evidence/001-named.out"]).hexdigest()
+    seen = Evidence(("wrangler", "--version"), 0, 12, {"evidence/001-named.out": digest})
+    walk.through("classification", "local", "data", "rollback", "timing")
+    first = replace(walk.record.attempts[0], evidence=(seen,))
+    walk.record = replace(walk.record, attempts=(first, *walk.record.attempts[1:]))
+    signed_go(walk, files)
+    walk.through("apply", "verification", "close")
+    files["record.toml"] = dump_record(walk.record)
+    files["record.toml.sig"] = KEYS.sign(files["record.toml"], CLOSE, ANA)
+    return files, checklist

@@ -1,0 +1,113 @@
+"""The gate: nothing is signed, applied or closed before its turn, none is undone."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.record_values import SUBJECTS, Walk, shipped_checklist
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.gate import BEFORE_GO, blocking_items, go_expires, open_items, tally
+from d1_preflight.core.record import Status
+from d1_preflight.core.record_file import instant
+
+CHECKLIST = shipped_checklist()
+KIND = Kind.DESTRUCTIVE
+
+
+def ready() -> Walk:
+    return Walk(CHECKLIST).through(*BEFORE_GO)
+
+
+def blockers(walk: Walk, step: str) -> list[str]:
+    items = blocking_items(walk.record, CHECKLIST, KIND, CHECKLIST.step(step))
+    return [item.step.id for item in items]
+
+
+@pytest.mark.parametrize("step", [s.id for s in CHECKLIST.steps if s.section in BEFORE_GO])
+def test_go_is_shut_while_any_step_before_it_is_not_answered(step: str) -> None:
+    walk = ready()
+    assert blockers(walk, "go") == []
+
+    walk.answer(step, Status.UNKNOWN)
+
+    assert step in blockers(walk, "go")
+
+
+@pytest.mark.parametrize("step", [s.id for s in CHECKLIST.steps if s.section in BEFORE_GO])
+@pytest.mark.parametrize("status", [Status.PROVED, Status.FAILED])
+def test_go_falls_when_anything_before_it_is_tried_again(step: str, status: Status) -> None:
+    walk = ready().answer("go", Status.ATTESTED)
+    assert blockers(walk, "applied") == []
+
+    walk.answer(step, status)
+
+    assert "go" in blockers(walk, "applied")
+
+
+def test_a_down_file_edited_after_go_keeps_the_apply_shut() -> None:
+    walk = Walk(CHECKLIST)
+    walk.record = walk.record.about(SUBJECTS | {"down": "d" * 64})
+    walk.through(*BEFORE_GO).answer("go", Status.ATTESTED)
+
+    walk.record = walk.record.about(SUBJECTS | {"down": "e" * 64})
+
+    assert "down_tested" in blockers(walk, "applied")
+
+
+@pytest.mark.parametrize("status", [Status.INTERRUPTED, Status.UNKNOWN])
+def test_an_apply_whose_end_nobody_saw_may_always_be_looked_at(status: Status) -> None:
+    walk = ready().answer("go", Status.ATTESTED).answer("applied", status)
+    walk.answer("window", Status.FAILED)
+
+    assert blockers(walk, "applied") == []
+
+
+def test_a_failed_apply_is_not_tried_again_without_a_standing_go() -> None:
+    walk = ready().answer("go", Status.ATTESTED).answer("applied", Status.FAILED)
+    walk.answer("copied")
+
+    assert "go" in blockers(walk, "applied")
+
+
+def test_what_came_before_the_apply_is_history_afterwards() -> None:
+    walk = ready().answer("go", Status.ATTESTED).answer("applied")
+
+    assert blockers(walk, "copied") == ["applied"]
+    assert blockers(walk, "go") == ["applied"]
+    assert blockers(walk, "ledger") == []
+
+
+def test_the_close_waits_for_the_verification() -> None:
+    walk = ready().answer("go", Status.ATTESTED).answer("applied").answer("ledger")
+
+    assert blockers(walk, "close") == ["schema", "rows", "endpoints", "errors"]
+
+
+def test_an_additive_migration_walks_the_short_path() -> None:
+    additive = {i.step.id for i in open_items(Walk(CHECKLIST).record, CHECKLIST, Kind.ADDITIVE)}
+
+    assert not additive & {"backed_up", "restored", "down_written", "down_tested"}
+    assert {"rehearsed", "counted", "bookmark"} <= additive
+
+
+def test_an_unknown_class_walks_every_step() -> None:
+    assert CHECKLIST.steps_for(Kind.UNKNOWN) == CHECKLIST.steps
+
+
+def test_go_expires_from_its_signature_on() -> None:
+    walk = ready()
+    signed = walk.now
+    walk.answer("go", Status.ATTESTED, {"signed_at": instant(signed)})
+
+    assert go_expires(walk.record, CHECKLIST, 30) == signed + timedelta(minutes=30)
+
+
+def test_without_a_go_nothing_expires() -> None:
+    assert go_expires(ready().record, CHECKLIST, 30) is None
+
+
+def test_the_tally_counts_every_applicable_step_once() -> None:
+    counts = tally(ready().record, CHECKLIST, KIND)
+
+    assert sum(counts.values()) == len(CHECKLIST.steps_for(KIND))
+    assert counts[Status.FAILED] == 0
