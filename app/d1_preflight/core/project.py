@@ -2,7 +2,6 @@
 
 import os.path
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from d1_preflight.core.config import Database, WranglerConfig
@@ -12,19 +11,15 @@ WORKSPACE_NAME = ".preflight"
 RECORDS_NAME = "checklists"
 
 
-class Place(StrEnum):
-    """Where the target is: the real Cloudflare, or the practice stand-in on this machine."""
-
-    REMOTE = "remote"
-    PRACTICE = "practice"
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The words that say, on every screen, what will be written to."""
+    """The words that say, on every screen, what will be written to.
+
+    `place` is remote, or practice: the stand-in on this machine.
+    """
 
     database: str
-    place: Place
+    place: str
     environment: str = ""
 
     def __str__(self) -> str:
@@ -58,6 +53,6 @@ class Project:
         """The folder that holds this database's records."""
         return self.root / RECORDS_NAME / self.database.name
 
-    def target(self, place: Place) -> Target:
+    def target(self, place: str) -> Target:
         """The words for the title bar."""
         return Target(self.database.name, place, self.environment)
