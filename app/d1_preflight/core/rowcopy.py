@@ -170,7 +170,8 @@ def create_file(path: Path) -> apsw.Connection:
     connection = apsw.Connection(
         path.resolve().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
     )
-    connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = OFF")
     return connection
 
 
