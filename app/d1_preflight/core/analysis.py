@@ -32,7 +32,7 @@ def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -
     scratch = Scratch(prior)
     try:
         for migration in migrations:
-            scratch.keep(scratch.run(migration.text))
+            scratch.run(migration.text, keep=True)
         return scratch.schema
     finally:
         scratch.close()
@@ -52,11 +52,9 @@ def _in_order(
 def _judged(
     scratch: Scratch, migration: Migration, siblings: Sequence[Migration], *, keep: bool = False
 ) -> tuple[Analysis, Case]:
-    run = scratch.run(migration.text)
+    run = scratch.run(migration.text, keep=keep)
     verdict = classify(run)
     case = Case(migration, tuple(siblings), run, verdict, scratch.problems)
-    if keep:
-        scratch.keep(run)
     analysis = Analysis(
         kind=verdict.kind,
         risk=verdict.risk,

@@ -162,6 +162,8 @@ class _Facts:
         for word, befores, afters in pairs:
             for name, found in befores.items():
                 now = afters.get(name)
+                if now is found or (now and now.sql == found.sql):
+                    continue
                 if now is None or normal_sql(now.sql) != normal_sql(found.sql):
                     by = self._first(f"DROP {word.upper()}", found.name)
                     done = "Drops" if now is None else "Changes"
@@ -231,7 +233,7 @@ class _Facts:
     def _columns_added(self) -> Iterator[str]:
         for fate in self._fates:
             old, new = self._run.old.table(fate.table), self._run.new.table(fate.name or "")
-            if old and new:
+            if old and new and old is not new:
                 renamed = {to.partition(".")[2].lower() for to in self._renames(fate.table)}
                 for column in new.columns:
                     if not old.column(column.name) and column.name.lower() not in renamed:
@@ -245,7 +247,7 @@ class _Facts:
     def _columns_dropped(self) -> Iterator[tuple[str, Act | None]]:
         for fate in self._fates:
             new = self._run.new.table(fate.name or "")
-            if new is None:
+            if new is None or new is self._run.old.table(fate.table):
                 continue
             if fate.rebuilt:
                 yield from self._left_out(fate)
@@ -270,14 +272,14 @@ class _Facts:
                 column = old.column(act.phrase.column)
                 if origin != fate.table or column is None:
                     continue
-                returns = new.column(column.name) and column.name in fate.moved
+                returns = new.column(column.name) and column.name in fate.converted
                 if not returns:
                     yield f"{fate.table}.{column.name}", act
 
     def _columns_renamed(self) -> Iterator[tuple[str, Act | None]]:
         for fate in self._fates:
             old, new = self._run.old.table(fate.table), self._run.new.table(fate.name or "")
-            if not old or not new:
+            if not old or not new or old is new:
                 continue
             for pair in self._renames(fate.table):
                 column, _, _ = pair.partition(".")

@@ -5,6 +5,11 @@ The lists are of what is allowed (workerd of wrangler 4.164.0): what is not on t
 
 import apsw
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 LEDGER = "d1_migrations"
 STATEMENT_BYTES = 100_000
 COLUMNS = 100
@@ -24,13 +29,13 @@ LIMITS = (
     (apsw.SQLITE_LIMIT_ATTACHED, 0),
     (apsw.SQLITE_LIMIT_LENGTH, 10_000_000),
 )
-PRAGMAS = frozenset(
+PRAGMAS = _words(
     "table_info table_xinfo table_list index_list index_info index_xinfo foreign_key_list"
     " foreign_key_check foreign_keys quick_check defer_foreign_keys data_version page_size"
     " optimize case_sensitive_like ignore_check_constraints legacy_alter_table"
-    " recursive_triggers reverse_unordered_selects".split()
+    " recursive_triggers reverse_unordered_selects"
 )
-FUNCTIONS = frozenset(
+FUNCTIONS = _words(
     "-> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil changes char coalesce"
     " concat concat_ws cos cosh count cume_dist current_date current_time current_timestamp"
     " date datetime degrees dense_rank exp first_value floor format glob group_concat hex"
@@ -45,7 +50,7 @@ FUNCTIONS = frozenset(
     " snippet sqlite_drop_column sqlite_rename_column sqlite_rename_quotefix"
     " sqlite_rename_table sqlite_rename_test sqrt strftime string_agg substr substring sum"
     " tan tanh time timediff total total_changes trim trunc typeof unhex unicode unixepoch"
-    " unlikely upper zeroblob".split()
+    " unlikely upper zeroblob"
 )
 MODULES = frozenset({"fts5", "fts5vocab", "rtree", "rtree_i32"})
 _TEMPORARY = frozenset(

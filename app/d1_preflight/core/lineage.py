@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from d1_preflight.core.oracle import Act, Run
 from d1_preflight.core.phrase import Copy
+from d1_preflight.core.sql import Token, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Fate:
     copied_to: tuple[str, ...] = ()
     dropped_by: Act | None = None
     moved: Mapping[str, str] = field(default_factory=dict)  # column -> where its values went
+    converted: Mapping[str, str] = field(default_factory=dict)  # the same, by an UPDATE
     left_behind: tuple[tuple[str, Act], ...] = ()  # columns kept in name, values not copied
 
 
@@ -65,14 +67,12 @@ class _Walk:
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
         self._nulled: dict[str, dict[str, Act]] = {}  # by holder
         self._dropped_by: dict[str, Act] = {}
+        self._guards: dict[str, str] = {}  # trigger -> the table whose rows it will not let go
+        for trigger in old.triggers.values():
+            self._note_guard(trigger.name, tokens(trigger.sql))
         self._moved: dict[str, dict[str, str]] = {name: {} for name in self.origins}
+        self._converted: dict[str, dict[str, str]] = {name: {} for name in self.origins}
         self._left: dict[str, dict[str, Act]] = {}  # by holder: columns whose values stayed behind
-        self._keys = {
-            (shape.name.lower(), column.lower())
-            for shape in old.tables.values()
-            for key in shape.foreign_keys
-            for column in key.columns
-        }
 
     def follow(self, act: Act) -> None:
         self._strike(act)
@@ -84,13 +84,27 @@ class _Walk:
                 self._rename(act.target.lower(), act.phrase.new_name.lower())
             case "INSERT" | "CREATE TABLE" if act.phrase.copy:
                 self._copy(act, act.phrase.copy)
+            case "CREATE TRIGGER":
+                self._note_guard(act.target, act.phrase.tokens)
             case "UPDATE":
                 self._note_moves(act)
 
+    def _note_guard(self, name: str, found: Sequence[Token]) -> None:
+        words = [token.word for token in found]
+        if "RAISE" not in words or "WHEN" in words or "ON" not in words:
+            return
+        act = found[min(words.index("RAISE") + 2, len(found) - 1)].word
+        on = words.index("ON")
+        if act in ("ABORT", "ROLLBACK", "FAIL") and "DELETE" in words[:on]:
+            self._guards[name.lower()] = found[on + 1].name.lower()
+
     def _strike(self, act: Act) -> None:
         named = act.target.lower() if act.verb == "DELETE" else ""
+        guarded = {self._guards.get(name.lower(), "") for name in act.heard.fired}
         for struck in act.heard.deletes:
             lower = struck.lower()
+            if lower in guarded:
+                continue
             if act.verb == "DROP TABLE" and lower == act.target.lower():
                 continue
             for origin, holders in self._holders.items():
@@ -124,7 +138,7 @@ class _Walk:
                 self._now[origin] = new
         for side in (self._nulled, self._left):
             if old in side:
-                side[new] = side.pop(old)  # type: ignore[assignment]  # both hold Acts by column
+                side[new] = side.pop(old)
 
     def _copy(self, act: Act, copied: Copy) -> None:
         target = act.target.lower()
@@ -146,6 +160,8 @@ class _Walk:
 
     def _carry(self, act: Act, copied: Copy, target: str) -> None:
         source = copied.source.lower()
+        if source == target:
+            return
         if source in self._nulled:
             self._nulled[target] = dict(self._nulled[source])
         for origin in self.origins:
@@ -173,7 +189,7 @@ class _Walk:
                 for column in read:
                     for name in act.phrase.columns:
                         if name.lower() != column.lower():
-                            self._moved[origin].setdefault(column, name)
+                            self._converted[origin].setdefault(column, name)
 
     def fate(self, origin: str) -> Fate:
         """The end of one table's story."""
@@ -182,7 +198,7 @@ class _Walk:
         if now is None and origin.lower() in after:
             now, rebuilt = origin.lower(), True
         held = self._holders[origin]
-        current = after[now].name if now in after else None
+        current = after[now].name if now and now in after else None
         partial = self._partial[origin]
         return Fate(
             table=origin,
@@ -195,6 +211,7 @@ class _Walk:
             copied_to=tuple(sorted((held | partial.keys()) - {now or "", origin.lower()})),
             dropped_by=self._dropped_by.get(origin),
             moved=self._moved[origin],
+            converted=self._converted[origin],
             left_behind=tuple(self._left.get(now or "", {}).items()) if rebuilt else (),
         )
 

@@ -6,15 +6,15 @@ children whose rows a DROP TABLE deletes by cascade, the triggers that fire. Not
 any input: what SQLite or D1 refuses is an act with an error.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import apsw
 
 from d1_preflight.core import d1
 from d1_preflight.core.phrase import Phrase, read_phrase
 from d1_preflight.core.schema import Schema, Structure, StructureReader
-from d1_preflight.core.sql import Statement, statements
+from d1_preflight.core.sql import Statement, quote_name, statements
 
 _WORK_STEP = 50_000  # engine steps between two looks at the meter
 _WORK_LIMIT = 400  # looks: 20 million steps, about a second
@@ -103,6 +103,7 @@ class Run:
     old: Structure
     new: Structure
     commit_error: str = ""
+    broken: Mapping[str, str] = field(default_factory=dict)  # table or view -> what SQLite says
 
 
 class Scratch:
@@ -123,18 +124,44 @@ class Scratch:
         """Give the memory back."""
         self._connection.close()
 
-    def run(self, script: str) -> Run:
-        """Run a script as one transaction and take it back, rows and schema."""
+    def run(self, script: str, *, keep: bool = False) -> Run:
+        """Run a script as one transaction and take it back; `keep` lets its schema stand."""
         watch = _Watch(self._connection)
+        changes = self._connection.total_changes()
         self._connection.execute("BEGIN")
         acts = tuple(watch.perform(statement) for statement in statements(script))
         after = _read(self._connection)
         new = self._reader.read(after)
-        commit_error = self._end()
-        return Run(acts, self._schema, after, self._old, new, commit_error)
+        broken = self._broken_by(acts, new)
+        run = Run(acts, self._schema, after, self._old, new, broken=broken)
+        if keep and self._connection.total_changes() == changes:
+            self._connection.execute("COMMIT")  # it left no row behind
+        else:
+            run = replace(run, commit_error=self._violation())
+            self._connection.execute("ROLLBACK")
+            if keep:
+                self._define_again(run)
+        self._settle()
+        if keep:
+            self._schema, self._old = run.after, run.new
+        return run
 
-    def keep(self, run: Run) -> None:
-        """Let the schema of a run stand, without its rows; the next run sees it as prior."""
+    def _broken_by(self, acts: tuple[Act, ...], new: Structure) -> dict[str, str]:
+        """What can no longer be read or written, although it could be before."""
+        scope = _scope(acts, new)
+        if not scope:
+            return {}
+        found = dict(_broken(self._connection, new, scope))
+        if found:
+            earlier = apsw.Connection(":memory:")
+            self._schema.build(earlier)
+            known = dict(_broken(earlier, self._old, frozenset(found)))
+            earlier.close()
+            found = {name: error for name, error in found.items() if name not in known}
+        return found
+
+    def _define_again(self, run: Run) -> None:
+        """Bring a script's schema back without its rows."""
         self._connection.execute("PRAGMA foreign_keys = OFF")
         for act in run.acts:
             if not act.error and act.verb.split(" ")[0] in _DEFINES:
@@ -142,34 +169,69 @@ class Scratch:
                     self._connection.execute(act.statement.body)
                 except apsw.Error:  # it depended on a row: the comparison below rebuilds
                     break
-        self._settle()
         if _read(self._connection) != run.after:
-            self._rebuild(run.after)
-        self._schema, self._old = run.after, run.new
+            self._connection.close()
+            self._connection, _ = _made(run.after)
+            self._reader = StructureReader(self._connection)
+
+    def _violation(self) -> str:
+        try:
+            row = self._connection.execute("PRAGMA foreign_key_check").fetchone()
+        except apsw.Error:  # a key that fits no parent: told where it was made
+            return ""
+        return "FOREIGN KEY constraint failed" if row else ""
 
     def _settle(self) -> None:
         for name in ("legacy_alter_table", "ignore_check_constraints", "recursive_triggers"):
             self._connection.execute(f"PRAGMA {name} = OFF")
         self._connection.execute("PRAGMA foreign_keys = ON")
 
-    def _rebuild(self, schema: Schema) -> None:
-        self._connection.close()
-        self._connection, _ = _made(schema)
-        self._reader = StructureReader(self._connection)
 
-    def _end(self) -> str:
-        """Try to commit, to hear of violations held back; then take everything back."""
-        error = ""
-        if self._connection.in_transaction:
-            self._connection.execute("SAVEPOINT preflight_end")
-            try:
-                row = self._connection.execute("PRAGMA foreign_key_check").fetchone()
-                error = "FOREIGN KEY constraint failed" if row else ""
-            except apsw.Error:
-                error = ""  # a key whose parent is not there: told where it was made
-            self._connection.execute("ROLLBACK")
-        self._settle()
-        return error
+_BREAKING = frozenset(
+    {"DROP TABLE", "DROP INDEX", "DROP VIEW", "ALTER TABLE RENAME", "ALTER TABLE RENAME COLUMN"}
+    | {"ALTER TABLE DROP COLUMN"}
+)
+
+
+def _scope(acts: tuple[Act, ...], new: Structure) -> frozenset[str]:
+    """The tables and views that a script may have broken: all once it drops or renames."""
+    done = tuple(act for act in acts if not act.error)
+    if any(act.verb in _BREAKING for act in done):
+        return frozenset([*new.tables, *new.views])
+    made = {act.target.lower() for act in done if act.verb in ("CREATE TABLE", "CREATE VIEW")}
+    made |= {act.target.lower() for act in done if act.verb == "ALTER TABLE ADD COLUMN"}
+    fresh = {name.lower() for act in done for name in act.made("trigger")}
+    return frozenset(made | {new.triggers[n].table.lower() for n in fresh & new.triggers.keys()})
+
+
+def _broken(
+    connection: apsw.Connection, found: Structure, scope: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Prepare a read of every view and a write of every table; nothing is executed."""
+    for name, view in found.views.items():
+        if name in scope:
+            yield from _refused(connection, name, f"SELECT * FROM {quote_name(view.name)}")
+    for name, shape in found.tables.items():
+        if shape.virtual or name in found.inner or name not in scope:
+            continue
+        quoted = quote_name(shape.name)
+        column = quote_name(next((c.name for c in shape.columns if not c.hidden), "rowid"))
+        for write in (
+            f"INSERT INTO {quoted} DEFAULT VALUES",
+            f"DELETE FROM {quoted}",
+            f"UPDATE {quoted} SET {column} = NULL",
+        ):
+            problem = tuple(_refused(connection, name, write))
+            if problem:
+                yield from problem
+                break
+
+
+def _refused(connection: apsw.Connection, name: str, sql: str) -> Iterator[tuple[str, str]]:
+    try:
+        connection.execute("EXPLAIN " + sql).close()
+    except apsw.Error as error:
+        yield name, str(error)
 
 
 def _made(schema: Schema) -> tuple[apsw.Connection, tuple[str, ...]]:
@@ -205,8 +267,8 @@ class _Watch:
         self._heard, self._refusal = [], ""
         error, depends, unsure = self._execute(statement.text)
         before = self._objects
-        if not error and phrase.verb.split(" ")[0] in ("CREATE", "DROP", "ALTER", ""):
-            self._objects = frozenset(_objects(self._connection))
+        if not error:
+            self._look_around(phrase)
         return Act(
             statement,
             phrase,
@@ -218,6 +280,17 @@ class _Watch:
             literal="" if error else literal,
             unsure=unsure,
         )
+
+    def _look_around(self, phrase: Phrase) -> None:
+        """Note which objects there are now; a table can bring or take others with it."""
+        act, _, kind = phrase.verb.partition(" ")
+        if kind in ("TABLE", "TABLE RENAME") or act == "CREATE" and not kind:
+            self._objects = frozenset(_objects(self._connection))
+        elif act == "CREATE" and not _has(self._objects, phrase.target):
+            self._objects |= {(kind.lower(), phrase.target)}
+        elif act == "DROP":
+            wanted = phrase.target.lower()
+            self._objects = frozenset(o for o in self._objects if o[1].lower() != wanted)
 
     def _execute(self, text: str) -> tuple[str, str, bool]:
         """Run to the end; why it is refused, why it depends on rows, whether it was given up."""
@@ -284,6 +357,7 @@ def _sorted_out(heard: list[_Report]) -> Heard:
     inserts: dict[str, None] = {}
     fired: dict[str, None] = {}
     reads, functions = set[Place](), set[str]()
+    refilled = {(n, by) for action, n, _, by in heard if action == apsw.SQLITE_INSERT and by}
     for action, first, second, source in heard:
         name, detail = first or "", second or ""
         if source:
@@ -292,6 +366,8 @@ def _sorted_out(heard: list[_Report]) -> Heard:
             functions.add(detail.lower())
         elif name.lower().startswith("sqlite_"):
             continue
+        elif action == apsw.SQLITE_DELETE and (first, source) in refilled:
+            trigger_updates[name, "*"] = None  # the trigger writes the row anew
         elif action == apsw.SQLITE_DELETE:
             deletes[name] = None
         elif action == apsw.SQLITE_INSERT:
@@ -309,6 +385,10 @@ def _sorted_out(heard: list[_Report]) -> Heard:
         tuple(fired),
         frozenset(functions),
     )
+
+
+def _has(objects: frozenset[Place], name: str) -> bool:
+    return any(found.lower() == name.lower() for _, found in objects)
 
 
 def _objects(connection: apsw.Connection) -> Iterator[Place]:

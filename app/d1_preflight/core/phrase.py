@@ -13,7 +13,8 @@ from d1_preflight.core.sql import Shape, Token, tokens
 _VERBS = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "SELECT", "VALUES"})
 _OBJECTS = frozenset({"TABLE", "INDEX", "VIEW", "TRIGGER"})
 _FILTERS = frozenset(
-    "WHERE GROUP HAVING LIMIT UNION EXCEPT INTERSECT JOIN INNER CROSS NATURAL WINDOW".split()
+    ("WHERE", "GROUP", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT")
+    + ("JOIN", "INNER", "CROSS", "NATURAL")
 )
 
 
@@ -192,7 +193,7 @@ def _update(found: tuple[Token, ...], at: int) -> Phrase:
     name, after = _name(found, at + 1)
     outside = [token for _, token in _outside(found[after:])]
     filtered = any(token.word == "WHERE" for token in outside)
-    columns = []
+    columns: list[str] = []
     for n, token in enumerate(outside[:-1]):
         if token.word == "SET" or (token.text == "," and columns):
             columns.append(outside[n + 1].name)

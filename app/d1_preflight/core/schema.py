@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import apsw
@@ -193,6 +194,7 @@ def compare(old: Structure, new: Structure) -> tuple[Change, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=4096)
 def normal_sql(sql: str) -> str:
     """SQL without comments, with blanks, letter case of words and quotes of names evened out."""
     return " ".join(

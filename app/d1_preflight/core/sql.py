@@ -175,7 +175,10 @@ def tokens(text: str, limit: int = 20_000) -> tuple[Token, ...]:
 def all_tokens(text: str) -> Iterator[Token]:
     """The tokens with the comments."""
     for found in _TOKEN.finditer(text):
-        yield Token(Shape(found.lastgroup or "sign"), found.group(), found.start())
+        yield Token(_SHAPES[found.lastgroup or "sign"], found.group(), found.start())
+
+
+_SHAPES = {shape.value: shape for shape in Shape}
 
 
 def unquote(text: str) -> str:
