@@ -7,6 +7,7 @@ import pytest
 
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.migration import NAME_PATTERN
+from d1_preflight.core.settings import load_settings
 from d1_preflight.practice import run
 from d1_preflight.practice.project import CHOICES, lay_down, migrations
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
@@ -78,6 +79,29 @@ def test_a_later_start_goes_on_where_it_was_left(tmp_path: Path, no_login: None)
         )
         settings = (tmp_path / "p" / "preflight.toml").read_text()
         assert running.practice.base_url in settings
+
+
+def test_the_settings_are_read_and_keep_what_the_operator_changed(
+    tmp_path: Path, no_login: None
+) -> None:
+    del no_login
+    path = tmp_path / "p" / "preflight.toml"
+    with run.start(tmp_path / "p") as running:
+        settings = load_settings(path.read_text())
+        worker = f"{running.practice.base_url}/worker/workway-api"
+        assert [e.url for e in settings.verification.endpoints] == [
+            f"{worker}/health",
+            f"{worker}/users/me",
+        ]
+        assert settings.verification.endpoints[1].bearer_env in running.practice.environment
+        assert settings.notify.webhook_env in running.practice.environment
+        edited = path.read_text().replace("watch_minutes = 1", "watch_minutes = 7")
+    (tmp_path / "p" / ".practice" / "port").unlink()
+    path.write_text(edited)
+    with run.start(tmp_path / "p") as running:
+        settings = load_settings(path.read_text())
+        assert settings.verification.watch_minutes == 7
+        assert settings.verification.endpoints[0].url.startswith(running.practice.base_url + "/")
 
 
 def test_an_interrupted_start_begins_again(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Starts and stops a practice run, and says with which environment wrangler meets only it."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.faults import Fault, Faults
 from d1_preflight.practice.rows import PRACTICE_TOKEN
 from d1_preflight.practice.server import API_PATH, Server
-from d1_preflight.practice.settings import settings_toml
+from d1_preflight.practice.settings import TOKEN_VARIABLE, WEBHOOK_VARIABLE, settings_toml
 from d1_preflight.practice.state import ACCOUNT_ID, Message
 
 REAL_LOGINS = (
@@ -25,6 +26,7 @@ REAL_LOGINS = (
     "CF_API_KEY",
     "CF_EMAIL",
 )
+_OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(?=/worker/)")
 Run = Callable[[tuple[str, ...], Path], object]
 OTHER_ADDRESSES = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
 
@@ -90,8 +92,7 @@ def start(
     state = project.lay_down(directory, next=next)
     server = _serve(state, Faults(faults))
     environment = _environment(state, server.origin)
-    text = settings_toml(server.origin)
-    _write(directory / "preflight.toml", text)
+    _write_settings(directory / "preflight.toml", server.origin)
     if run is not None:
         for command in project.first_commit(directory):
             run(command, directory)
@@ -143,9 +144,15 @@ def _environment(state: Path, origin: str) -> dict[str, str]:
         "CI": "1",
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1",
-        "WORKWAY_API_TOKEN": PRACTICE_TOKEN,
-        "PREFLIGHT_WEBHOOK": f"{origin}/hooks/{_secret(state)}",
+        TOKEN_VARIABLE: PRACTICE_TOKEN,
+        WEBHOOK_VARIABLE: f"{origin}/hooks/{_secret(state)}",
     }
+
+
+def _write_settings(path: Path, origin: str) -> None:
+    """Write the settings once; later, bring only the stand-in's address up to date."""
+    text = path.read_text(encoding="utf-8") if path.exists() else settings_toml(origin)
+    _write(path, _OWN_ADDRESS.sub(origin, text))
 
 
 def _secret(state: Path) -> str:
