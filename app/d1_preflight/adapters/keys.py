@@ -54,7 +54,15 @@ def make_key(path: Path, comment: str) -> Key:
 
 def ssh_keygen(*words: str, stdin: bytes = b"", at_terminal: bool = False) -> Answer:
     """Run ssh-keygen; ProjectError when it is missing or too old to sign files."""
-    answer = ask("ssh-keygen", *words, stdin=stdin, at_terminal=at_terminal)
+    # Without a terminal ssh-keygen reads a passphrase from stdin, which is the document.
+    silence = {} if at_terminal else {"SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "force"}
+    answer = ask(
+        "ssh-keygen",
+        *words,
+        stdin=stdin,
+        at_terminal=at_terminal,
+        environ={**os.environ, **silence},
+    )
     if answer.exit_code == MISSING or "unknown option -- Y" in answer.reason:
         raise ProjectError(
             "ssh-keygen is missing or too old to sign files.",

@@ -5,6 +5,7 @@ The document goes in on stdin and the signature comes out on stdout: pointed at 
 fresh signature is verified at once.
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from d1_preflight.core.signing import Signature
 
 _GOOD = re.compile(r'^Good "(?P<namespace>[^"]+)" signature for (?P<who>\S+) .*(?P<key>SHA256:\S+)')
 _REASONS = (
+    ("incorrect passphrase", "its passphrase was not given or is wrong"),
     ("incorrect signature", "the signed text was changed, or the signature belongs to another"),
     ("namespace does not match", "it was made for another role"),
     ("not permitted for use in signature namespace", "the key is not allowed for this role"),
@@ -55,6 +57,12 @@ class SshSigner:
 
     def sign(self, document: bytes, namespace: str) -> bytes:
         """Sign these bytes for one role; the signature is proved good before it is returned."""
+        if self.needs_terminal and not _has_terminal():
+            raise BadSignature(
+                f"The key from {self.key.origin} asks for a passphrase or a touch; "
+                "there is no terminal to ask at.",
+                hint="Load it once with ssh-add, then sign again.",
+            )
         with _folder() as folder:
             path = self.key.path or _write(folder / "key.pub", f"{self.key.public}\n".encode())
             answer = ssh_keygen(
@@ -129,6 +137,14 @@ def _principal(words: tuple[str, ...]) -> str:
             hint="If you trust the key, add its line to allowed_signers in a reviewed commit.",
         )
     return names[0]
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _why(answer: Answer) -> str:

@@ -1,0 +1,173 @@
+"""Endpoints, webhook and analytics, asked of a server on this machine."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from d1_preflight.adapters.http import graphql, post_webhook, probe
+from d1_preflight.core.errors import RemoteFailed, UsageError
+
+SECRET = "canary-3f9a77"
+
+
+@dataclass
+class Server:
+    """Answers every request alike and remembers what it was asked."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    hold: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.hold.set()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            state.asked.append((self.command, self.path, headers, body))
+            state.hold.wait(10)
+            self.send_response(state.status)
+            for name, value in state.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(state.body)
+
+        do_GET = do_POST = do_HEAD = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            """Say nothing."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+    thread.start()
+    state.url = f"http://127.0.0.1:{httpd.server_port}"
+    yield state
+    state.hold.set()
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+async def test_an_endpoint_that_answers_as_expected_is_ok(server: Server) -> None:
+    result = await probe(f"{server.url}/users", headers={"X-Probe": "1"})
+    assert (result.status, result.ok) == (200, True)
+    assert (server.asked[0][0], server.asked[0][2]["x-probe"]) == ("GET", "1")
+
+
+async def test_another_status_is_not_ok_and_says_both(server: Server) -> None:
+    server.status = 503
+    result = await probe(f"{server.url}/users")
+    assert (result.ok, result.words) == (False, "127.0.0.1 answered 503, expected 200")
+
+
+async def test_an_expected_error_status_is_ok(server: Server) -> None:
+    server.status = 401
+    assert (await probe(server.url, expect_status=401)).ok
+
+
+async def test_a_redirect_is_not_followed_into_another_answer(server: Server) -> None:
+    server.status, server.headers = 302, {"Location": "/login"}
+    assert not (await probe(server.url)).ok
+    assert len(server.asked) == 1
+
+
+async def test_no_answer_in_time_is_a_result(server: Server) -> None:
+    server.hold.clear()
+    result = await probe(server.url, timeout=0.2)
+    assert (result.status, result.ok) == (None, False)
+    assert "no answer within 0.2 s" in result.words
+
+
+async def test_nobody_listening_is_a_result(server: Server) -> None:
+    result = await probe("http://127.0.0.1:1/")
+    assert (result.status, result.ok) == (None, False)
+    assert "refused" in result.words
+    assert not server.asked
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "file:///etc/passwd", "http://", "users"])
+async def test_only_http_addresses_are_asked(url: str) -> None:
+    with pytest.raises(UsageError):
+        await probe(url)
+
+
+async def test_the_webhook_gets_the_message_and_its_address_is_not_told(server: Server) -> None:
+    result = await post_webhook(f"{server.url}/services/{SECRET}", {"text": "GO"})
+    assert result.ok
+    assert (server.asked[0][1], json.loads(server.asked[0][3])) == (
+        f"/services/{SECRET}",
+        {"text": "GO"},
+    )
+    assert SECRET not in repr(result)
+
+
+@pytest.mark.parametrize("status", [404, 410, 500])
+async def test_a_refused_message_is_told_without_the_address(server: Server, status: int) -> None:
+    server.status, server.body = status, SECRET.encode()
+    result = await post_webhook(f"{server.url}/services/{SECRET}", {"text": "GO"})
+    assert not result.ok
+    assert str(status) in result.words
+    assert SECRET not in repr(result)
+
+
+async def test_an_unreachable_webhook_is_told_without_the_address() -> None:
+    result = await post_webhook(f"http://127.0.0.1:1/services/{SECRET}", {"text": "GO"})
+    assert not result.ok
+    assert SECRET not in repr(result)
+
+
+async def test_analytics_are_asked_with_the_token_and_give_their_data(server: Server) -> None:
+    server.body = b'{"data": {"viewer": {"accounts": []}}, "errors": null}'
+    data = await graphql(server.url, SECRET, "query Q {}", {"since": "x"})
+    assert data == {"viewer": {"accounts": []}}
+    _, _, headers, body = server.asked[0]
+    assert headers["authorization"] == f"Bearer {SECRET}"
+    assert json.loads(body) == {"query": "query Q {}", "variables": {"since": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (401, b"", "refused the token"),
+        (403, b"{}", "refused the token"),
+        (429, b"", "slow down"),
+        (500, b"<html>", "answered 500"),
+        (200, b"<html>", "answered 200"),
+        (200, b'{"data": null}', "answered 200"),
+        (200, b'{"data": {}, "errors": [{"message": "unknown field x"}]}', "unknown field x"),
+    ],
+)
+async def test_no_analytics_is_never_an_empty_answer(
+    server: Server, status: int, body: bytes, words: str
+) -> None:
+    server.status, server.body = status, body
+    with pytest.raises(RemoteFailed, match=words) as raised:
+        await graphql(server.url, SECRET, "query Q {}", {})
+    assert SECRET not in f"{raised.value.message} {raised.value.hint}"
+
+
+async def test_slow_down_says_when_to_ask_again(server: Server) -> None:
+    server.status, server.headers = 429, {"Retry-After": "7"}
+    with pytest.raises(RemoteFailed) as raised:
+        await graphql(server.url, SECRET, "query Q {}", {})
+    assert raised.value.hint == "Ask again in 7 s."
+
+
+async def test_unreachable_analytics_carry_no_token_in_their_chain() -> None:
+    with pytest.raises(RemoteFailed) as raised:
+        await graphql("http://127.0.0.1:1/graphql", SECRET, "query Q {}", {})
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__

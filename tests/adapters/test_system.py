@@ -1,0 +1,99 @@
+"""The time, git's facts, and the browser of this machine."""
+
+import os
+import subprocess
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from adapters.fake_wrangler import until
+from d1_preflight.adapters.system import (
+    GitFacts,
+    SystemClock,
+    is_ignored,
+    machine_user,
+    open_in_browser,
+    operator_identity,
+    read_git,
+)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (tmp_path / "gitconfig").write_text("[user]\nname = Ana\nemail = ana@example.com\n")
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    git(folder, "init", "-q")
+    (folder / ".gitignore").write_text(".preflight/\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "Begin")
+    return folder
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(("git", *words), cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_the_clock_tells_utc_in_whole_seconds() -> None:
+    now = SystemClock().now()
+    assert (now.tzinfo, now.microsecond) == (UTC, 0)
+
+
+def test_a_clean_repository_is_told_as_clean(repository: Path) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    assert read_git(repository) == GitFacts(
+        commit, is_dirty=False, user_name="Ana", user_email="ana@example.com"
+    )
+
+
+def test_a_new_file_makes_it_dirty(repository: Path) -> None:
+    (repository / "new.sql").write_text("")
+    assert read_git(repository).is_dirty is True
+
+
+def test_without_a_repository_dirtiness_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    facts = read_git(tmp_path)
+    assert (facts.commit, facts.is_dirty) == ("", None)
+    assert is_ignored(tmp_path / "x") is None
+
+
+def test_an_ignored_folder_is_known_to_be(repository: Path) -> None:
+    (repository / ".preflight").mkdir()
+    assert is_ignored(repository / ".preflight") is True
+    assert is_ignored(repository / "src") is False
+
+
+def test_the_operator_is_gits_address_else_the_machines_user(
+    repository: Path, tmp_path: Path
+) -> None:
+    assert operator_identity(repository) == "ana@example.com"
+    (tmp_path / "gitconfig").write_text("")
+    assert operator_identity(repository) == machine_user()
+    assert machine_user().count("@") == 1
+
+
+async def test_the_browser_gets_the_address_as_one_word(tmp_path: Path) -> None:
+    opener, seen = tmp_path / "xdg-open", tmp_path / "seen"
+    opener.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > "{seen}.part"; mv "{seen}.part" "{seen}"\n')
+    opener.chmod(0o755)
+    environ = {"PATH": str(tmp_path), "DISPLAY": ":0"}
+    assert open_in_browser("https://dash.test/?a=1&b=$(x)", environ)
+    await until(seen.exists)
+    assert seen.read_text() == "https://dash.test/?a=1&b=$(x)|"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:1", "--help", ""])
+def test_only_web_pages_are_opened(tmp_path: Path, url: str) -> None:
+    assert not open_in_browser(url, {"PATH": str(tmp_path), "DISPLAY": ":0"})
+
+
+def test_a_machine_without_windows_says_so(tmp_path: Path) -> None:
+    assert not open_in_browser("https://dash.test", {"PATH": str(tmp_path)})

