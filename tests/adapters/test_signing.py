@@ -1,6 +1,7 @@
 """Signatures by the real ssh-keygen: good ones name their signer, all others say why not."""
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -270,3 +271,41 @@ def test_a_key_that_asks_is_refused_where_there_is_no_terminal(tmp_path: Path) -
         check=False,
     )
     assert "there is no terminal to ask at" in done.stderr
+
+
+def test_a_passphrase_is_asked_for_at_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "open sesame", "-C", ANA, "-f", str(path))
+    subprocess.run(words, check=True)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from d1_preflight.adapters.keys import Key\n"
+        "from d1_preflight.adapters.signing import SshSigner\n"
+        "path = Path(sys.argv[1])\n"
+        "key = Key(Path(f'{path}.pub').read_text(), 'a file', path, needs_terminal=True)\n"
+        "SshSigner('ana', key, path).sign(b'x', 'go')\n"
+        "print('signed')\n"
+    )
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, (sys.executable, "-c", script, str(path)))  # noqa: S606
+    asked = read_until(terminal, b"assphrase")
+    os.write(terminal, b"open sesame\n")
+    shown = read_until(terminal, b"signed")
+    os.close(terminal)
+    os.waitpid(process, 0)
+    assert b"assphrase" in asked
+    assert b"signed" in shown
+
+
+def read_until(terminal: int, mark: bytes) -> bytes:
+    shown = b""
+    while mark not in shown:
+        try:
+            more = os.read(terminal, 1024)
+        except OSError:  # Linux says so when the other side has closed
+            break
+        if not more:
+            break
+        shown += more
+    return shown

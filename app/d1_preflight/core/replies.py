@@ -16,6 +16,7 @@ Row = Mapping[str, object]
 _LOGIN = "Set CLOUDFLARE_API_TOKEN to a token with D1 edit rights, or run: wrangler login"
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _STATEMENT_CODE = 7500
+_INTERNAL = re.compile(r"(?i)^internal error|^D1_ERROR: internal")
 _LOGIN_CODES = frozenset({9109, 10000, 10001})
 
 
@@ -99,7 +100,6 @@ def _explain(told: Failure, stderr: str) -> PreflightError:
         or _access(told, text)
         or _network(told, text)
         or _project(text)
-        or _engine(told, text)
         or RemoteFailed(told.reason, hint="Look at the command's output, then run the step again.")
     )
 
@@ -170,19 +170,15 @@ def _sql(told: Failure) -> PreflightError | None:
             "The local database is locked by another program.",
             hint="Stop the other wrangler (for example wrangler dev), then run the step again.",
         )
+    if _INTERNAL.search(told.reason):
+        return RemoteFailed(
+            f"D1 could not run the query: {_sql_reason(told.reason)}",
+            hint="Observe the database, then try again.",
+        )
     if "SQLITE_" in told.reason or told.code == _STATEMENT_CODE:
         return RemoteFailed(
             f"The database refused the statement: {_sql_reason(told.reason)}",
             hint="Correct the SQL, then run the step again.",
-        )
-    return None
-
-
-def _engine(told: Failure, text: str) -> PreflightError | None:
-    if "Internal error" in text:
-        return RemoteFailed(
-            f"D1 could not run the query: {told.reason}",
-            hint="Observe the database, then try again.",
         )
     return None
 
