@@ -28,7 +28,7 @@ def test_a_file_and_its_ledger_row_are_one_transaction(client: Client) -> None:
         {
             "code": 7500,
             "message": "UNIQUE constraint failed: workflow_runs.workflow_id,"
-            " workflow_runs.started_at: SQLITE_CONSTRAINT",
+            " workflow_runs.started_at: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_UNIQUE)",
         }
     ]
     assert client.ledger()[-1].startswith("0060")

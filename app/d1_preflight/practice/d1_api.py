@@ -9,8 +9,9 @@ from typing import Any
 
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.practice.dump import dump
-from d1_preflight.practice.engine import ENGINE_RESET, OVERTIME, Json, StatementRefused
+from d1_preflight.practice.engine import ENGINE_RESET, INTERNAL, OVERTIME
 from d1_preflight.practice.replies import Reply, failed, listed, ok
+from d1_preflight.practice.results import Json, StatementRefused
 from d1_preflight.practice.state import DATABASE_ID, DATABASE_NAME, Cloud
 
 _TABLES = (
@@ -47,7 +48,7 @@ class D1Api:
         try:
             return self._of_database(method, parts[1:], query, body, break_after)
         except StatementRefused as error:
-            broken = error.message == ENGINE_RESET
+            broken = error.message.startswith((ENGINE_RESET, INTERNAL))
             code = 7429 if error.message == OVERTIME else 7500
             return failed(500 if broken else 400, code, error.message)
         except PreflightError as error:

@@ -7,18 +7,27 @@ arguments and on values are the documented remote ones.
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, perf_counter
 
 import apsw
 
 from d1_preflight.core import d1
-from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.sql import split
+from d1_preflight.practice.results import (
+    Json,
+    Meta,
+    Result,
+    StatementRefused,
+    Value,
+    to_json,
+    wording,
+)
 
 MAX_SECONDS = 30.0
 OVERTIME = "D1 DB exceeded its CPU time limit and was reset."
+INTERNAL = "internal error"
 ENGINE_RESET = "D1 DB storage operation exceeded timeout which caused object to be reset."
 TRANSACTION_REFUSED = (
     "To execute a transaction, please use the state.storage.transaction() or"
@@ -32,7 +41,6 @@ _LIMITS = {
     apsw.SQLITE_LIMIT_FUNCTION_ARG: d1.REMOTE_ARGUMENTS,
     apsw.SQLITE_LIMIT_LENGTH: d1.REMOTE_ROW_BYTES,
 }
-_DOUBLE_EXACT = 2**53
 # Real D1 keeps its own table in the file, too; ours holds the number of committed writes, so
 # that a commit and its number are one transaction.
 _OWN_TABLE = "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
@@ -40,55 +48,6 @@ _COUNT_WRITE = "INSERT INTO _cf_KV VALUES ('writes', ?1) ON CONFLICT (key) DO UP
 _FOREIGN_CF_NAMES = (
     "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_cf\\_%' ESCAPE '\\' AND name <> '_cf_KV'"
 )
-
-Value = None | int | float | str | bytes
-Json = dict[str, object]
-
-
-class StatementRefused(PreflightError):
-    """A statement failed or is not allowed; `message` reads as D1 words it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meta:
-    """What a statement cost and changed, as D1's `meta` tells it."""
-
-    duration: float
-    changes: int
-    last_row_id: int
-    rows_read: int
-    rows_written: int
-    size_after: int
-    changed_db: bool
-
-    def as_json(self) -> Json:
-        """The object that stands in an answer."""
-        return {
-            "served_by": "practice",
-            "served_by_region": "PRACTICE",
-            "served_by_primary": True,
-            "timings": {"sql_duration_ms": self.duration},
-            "duration": self.duration,
-            "changes": self.changes,
-            "last_row_id": self.last_row_id,
-            "changed_db": self.changed_db,
-            "size_after": self.size_after,
-            "rows_read": self.rows_read,
-            "rows_written": self.rows_written,
-            "total_attempts": 1,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One statement's rows (the last of same-named columns wins, as in D1) and its cost."""
-
-    rows: tuple[Json, ...]
-    meta: Meta
-
-    def as_json(self) -> Json:
-        """One item of the answer's `result`."""
-        return {"results": list(self.rows), "success": True, "meta": self.meta.as_json()}
 
 
 class Database:
@@ -187,6 +146,8 @@ class Database:
         return tuple(result for result in results if result is not None)
 
     def _run(self, sql: str, params: Sequence[Value]) -> Result | None:
+        if len(sql.encode()) > d1.STATEMENT_BYTES:
+            raise StatementRefused("statement too long: SQLITE_TOOBIG")
         connection, begun, names = self._connection, perf_counter(), list[str]()
         readonly = [True]
         before = connection.total_changes()
@@ -214,7 +175,7 @@ class Database:
         scanned = status["SQLITE_STMTSTATUS_FULLSCAN_STEP"] if isinstance(status, dict) else 0
         return Meta(
             duration=round(seconds * 1000, 4),
-            changes=connection.changes() if written else 0,
+            changes=written,
             last_row_id=connection.last_insert_rowid(),
             rows_read=max(scanned, returned),
             rows_written=written,
@@ -228,7 +189,10 @@ class Database:
                 # ALTER TABLE … RENAME TO passes the authorizer
                 raise StatementRefused("not authorized: SQLITE_AUTH")
             self._connection.execute(_COUNT_WRITE, (self.writes + 1,))
-        self._connection.execute("COMMIT")
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.ConstraintError as error:  # a broken reference: real D1 does not say so
+            raise StatementRefused(f"{INTERNAL}; reference = practice") from error
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
@@ -250,26 +214,8 @@ class Database:
         if isinstance(error, apsw.InterruptError):
             return OVERTIME
         if self._transaction_refused:
-            return f"{TRANSACTION_REFUSED}: SQLITE_AUTH"
-        code = apsw.mapping_result_codes.get(getattr(error, "result", 1) & 0xFF, "SQLITE_ERROR")
-        offset = getattr(error, "error_offset", -1)
-        place = f" at offset {offset}" if offset >= 0 else ""
-        return f"{error}{place}: {code}"
-
-
-def to_json(value: Value) -> object:
-    """A value as D1 answers it: JavaScript numbers, blobs as lists of bytes, no infinities."""
-    match value:
-        case bytes():
-            return list(value)
-        case float():
-            if not math.isfinite(value):
-                return None
-            return int(value) if value.is_integer() and abs(value) < _DOUBLE_EXACT else value
-        case int():
-            return value if abs(value) <= _DOUBLE_EXACT else float(value)
-        case _:
-            return value
+            return TRANSACTION_REFUSED
+        return wording(error)
 
 
 def _writes(connection: apsw.Connection) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from d1_preflight.practice import worker
-from d1_preflight.practice.engine import Database, Result, Value
+from d1_preflight.practice.engine import Database
+from d1_preflight.practice.results import Result, Value
 from d1_preflight.practice.timetravel import Snapshot, TimeTravel
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"

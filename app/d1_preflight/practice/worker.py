@@ -6,7 +6,8 @@ from http import HTTPStatus
 
 import apsw
 
-from d1_preflight.practice.engine import Database, Json, to_json
+from d1_preflight.practice.engine import Database
+from d1_preflight.practice.results import Json, to_json
 
 SCRIPT = "workway-api"
 _HEALTH = "SELECT id FROM users LIMIT 1"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from d1_preflight.practice import worker
-from d1_preflight.practice.engine import Json
 from d1_preflight.practice.replies import Reply, failed, ok
+from d1_preflight.practice.results import Json
 from d1_preflight.practice.state import AUTHOR, DATABASE_ID, Cloud, Deployment, zulu
 
 _WHOLE = 100
