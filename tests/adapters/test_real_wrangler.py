@@ -1,5 +1,6 @@
 """Running wrangler, a fake and the real one: evidence, privacy, environment."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.fake_wrangler import toolchain, wrangler_playing
+from adapters.fake_wrangler import Act, toolchain, until, wrangler_playing
 from d1_preflight.adapters.toolchain import Source, Toolchain
 from d1_preflight.adapters.wrangler import RealWrangler, command_environment
 from d1_preflight.core.errors import UsageError, WranglerUnavailable
@@ -62,6 +63,19 @@ async def test_raw_output_lies_where_only_we_can_read(tmp_path: Path) -> None:
     assert [stat.S_IMODE(mode) for mode in modes] == [0o600, 0o600]
 
 
+async def test_a_cancelled_read_leaves_evidence_but_nothing_raw(tmp_path: Path) -> None:
+    begun, never = tmp_path / "begun", tmp_path / "never"
+    acts: list[Act] = [{"out": "half\n"}, {"touch": str(begun)}, {"wait": str(never)}]
+    wrangler = wrangler_playing(tmp_path, *acts)
+    task = asyncio.create_task(wrangler.run((), cwd=tmp_path, keep="01-x"))
+    await until(begun.exists)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert files_in(tmp_path / "private") == []
+    assert (tmp_path / "record/evidence/01-x.out").read_text() == "half\n"
+
+
 @pytest.mark.parametrize("keep", ["../x", "a/b", ""])
 async def test_evidence_stays_in_its_folder(tmp_path: Path, keep: str) -> None:
     with pytest.raises(UsageError):
@@ -90,8 +104,9 @@ async def test_a_program_that_cannot_start_is_said_to_be_unavailable(tmp_path: P
     chain = Toolchain((str(tmp_path / "gone"),), "4.164.0", Source.SETTING, tmp_path)
     wrangler = RealWrangler(chain, tmp_path / "e", tmp_path / "p", {})
     with pytest.raises(WranglerUnavailable) as raised:
-        await wrangler.run((), cwd=tmp_path)
+        await wrangler.run((), cwd=tmp_path, keep="01-x")
     assert raised.value.hint
+    assert files_in(tmp_path) == []
 
 
 async def test_a_folder_that_is_gone_is_not_blamed_on_wrangler(tmp_path: Path) -> None:

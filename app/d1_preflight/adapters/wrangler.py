@@ -5,6 +5,7 @@ keeps its log; `recover` turns such a log into evidence later. Output that is no
 into files that have no name at all.
 """
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -18,9 +19,10 @@ from pathlib import Path
 from d1_preflight.adapters.processes import Command, Ended, clean, run, strip_escapes
 from d1_preflight.adapters.redaction import Redactor
 from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.core.errors import UsageError, WranglerUnavailable
+from d1_preflight.core.errors import PreflightError, UsageError, WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, Stream, silent
 
+_NOISY = frozenset({"WRANGLER_LOG", "FORCE_COLOR"})
 _STREAMS: tuple[Stream, Stream] = ("out", "err")
 
 
@@ -70,7 +72,7 @@ class RealWrangler:
         )
         with ExitStack() as stack:
             out, err = (stack.enter_context(self._open(keep, name)) for name in _STREAMS)
-            ended = await self._start(command, out, err, emit)
+            ended = await self._start(command, out, err, emit, keep)
             stdout = self._redactor.exact(strip_escapes(_text(out)))
             stderr = "\n".join(self._safe(line) for line in _text(err).split("\n"))
         return Evidence(
@@ -87,24 +89,22 @@ class RealWrangler:
         """Turn the raw log of a command that outlived us into evidence: path to sha256."""
         return self._keep(keep)
 
-    async def _start(self, command: Command, out: FileIO, err: FileIO, emit: Emit) -> Ended:
+    async def _start(
+        self, command: Command, out: FileIO, err: FileIO, emit: Emit, keep: str | None
+    ) -> Ended:
         def shown(line: str, stream: Stream) -> None:
             emit(self._redactor.line(line), stream)
 
         try:
             return await run(command, out, err, shown)
+        except asyncio.CancelledError:
+            if keep and not command.protect:
+                self._keep(keep)
+            raise
         except OSError as error:
-            if not command.cwd.is_dir():
-                raise UsageError(f"The folder {command.cwd} does not exist.") from error
-            if error.errno == errno.E2BIG:
-                raise UsageError(
-                    "The SQL is too long for one command of this system.",
-                    hint="Put it into a file, or ask in several commands.",
-                ) from error
-            raise WranglerUnavailable(
-                f"wrangler could not be started: {error.strerror or error}",
-                hint="Run: preflight doctor",
-            ) from error
+            if keep:
+                self._drop(keep)
+            raise _cannot_start(command, error) from error
 
     def _shown(self, args: Sequence[str]) -> tuple[str, ...]:
         return ("wrangler", *(self._redactor.exact(word) for word in args))
@@ -139,6 +139,10 @@ class RealWrangler:
                 raw.unlink()
         return kept
 
+    def _drop(self, keep: str) -> None:
+        for stream in _STREAMS:
+            self._raw(keep, stream).unlink(missing_ok=True)
+
     def _write_redacted(self, raw: Path) -> str:
         target = self.evidence / raw.name
         partial = target.with_name(f".{target.name}.partial")
@@ -159,7 +163,7 @@ def command_environment(environ: Mapping[str, str], toolchain: Toolchain) -> dic
 
     WRANGLER_LOG must go: with `error` the JSON itself is not printed and the exit code is 0.
     """
-    env = {name: value for name, value in environ.items() if name != "WRANGLER_LOG"}
+    env = {name: value for name, value in environ.items() if name not in _NOISY}
     env |= {
         "CI": "1",
         "NO_COLOR": "1",
@@ -172,6 +176,20 @@ def command_environment(environ: Mapping[str, str], toolchain: Toolchain) -> dic
     if toolchain.node is not None:
         env["PATH"] = os.pathsep.join((str(toolchain.node.parent), env.get("PATH", os.defpath)))
     return env
+
+
+def _cannot_start(command: Command, error: OSError) -> PreflightError:
+    if not command.cwd.is_dir():
+        return UsageError(f"The folder {command.cwd} does not exist.")
+    if error.errno == errno.E2BIG:
+        return UsageError(
+            "The SQL is too long for one command of this system.",
+            hint="Put it into a file, or ask in several commands.",
+        )
+    return WranglerUnavailable(
+        f"wrangler could not be started: {error.strerror or error}",
+        hint="Run: preflight doctor",
+    )
 
 
 def _unnamed(folder: Path) -> FileIO:
