@@ -37,16 +37,16 @@ class Located:
             line = int(place[1]) if place else len(self.text.splitlines())
             raise self.at(line, f"{reason}.", hint="Mend that place; it is not TOML.") from error
 
-    def line_of(self, key: str, nth: int = 0) -> int:
-        """The line on which `key` is set for the `nth` time (from 0); 0 where it is not."""
+    def line_of(self, key: str, nth: int = 0, *, after: int = 0) -> int:
+        """The line on which `key` is set for the `nth` time (from 0); 0 where it is not.
+
+        Lines before `after` do not count.
+        """
         name = re.escape(key)
-        setting = re.compile(
-            rf"(?:^|[{{,\[.])\s*[\"']?{name}[\"']?\s*(?:[=:\].]|$)",
-        )
-        lines = [n for n, line in enumerate(self.text.splitlines(), 1) if setting.search(line)]
-        if not lines:
-            return 0
-        return lines[min(nth, len(lines) - 1)]
+        setting = re.compile(rf"(?:^|[{{,\[.])\s*[\"']?{name}[\"']?\s*(?:[=:\].]|$)")
+        numbered = list(enumerate(self.text.splitlines(), 1))[max(0, after - 1) :]
+        lines = [number for number, line in numbered if setting.search(line)]
+        return lines[min(nth, len(lines) - 1)] if lines else 0
 
     def only(self, raw: Mapping[str, object], known: Iterable[str], where: str) -> None:
         """Refuse a key that nobody would read, offering the nearest known one."""

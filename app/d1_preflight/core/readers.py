@@ -20,11 +20,15 @@ _OCLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 
 
 class UnreadValue(ValueError):
-    """A value that is not what its key holds; `key` is the inner key at fault, "" for the outer."""
+    """A value that is not what its key holds; `key` is the inner key at fault, "" for the outer.
 
-    def __init__(self, what: str, key: str = "") -> None:
+    `nth` is the place in a list, from 0.
+    """
+
+    def __init__(self, what: str, key: str = "", nth: int = 0) -> None:
         super().__init__(what)
         self.key = key
+        self.nth = nth
 
 
 def text(value: object) -> str:
@@ -114,14 +118,24 @@ def freezes(value: object) -> tuple[Freeze, ...]:
     """A list of `{ from = 2026-12-20, to = 2027-01-02, reason = "…" }`."""
     if not isinstance(value, list):
         raise UnreadValue("must be a list of { from = 2026-12-20, to = 2027-01-02 }")
-    return tuple(_freeze(item) for item in value)
+    return _each(_freeze, value)
 
 
 def endpoints(value: object) -> tuple[Endpoint, ...]:
     """A list of `{ url = "…", method = "GET", expect = 200, bearer_env = "NAME" }`."""
     if not isinstance(value, list):
         raise UnreadValue('must be a list of { url = "https://…" }')
-    return tuple(_endpoint(item) for item in value)
+    return _each(_endpoint, value)
+
+
+def _each(read: Read[_T], items: Sequence[object]) -> tuple[_T, ...]:
+    found: list[_T] = []
+    for nth, item in enumerate(items):
+        try:
+            found.append(read(item))
+        except UnreadValue as error:
+            raise UnreadValue(f"entry {nth + 1}: {error}", error.key, nth) from error
+    return tuple(found)
 
 
 def _whole(least: int, most: int, value: object) -> int:
@@ -194,10 +208,18 @@ def _endpoint(value: object) -> Endpoint:
     return Endpoint(
         url=_url(raw.get("url")),
         method=method,
-        expect=_whole(100, 599, raw.get("expect", 200)),
-        bearer_env=variable(raw.get("bearer_env", "")),
-        header_env=tuple((name, variable(held)) for name, held in headers.items()),
+        expect=_inner("expect", whole(100, 599), raw.get("expect", 200)),
+        bearer_env=_inner("bearer_env", variable, raw.get("bearer_env", "")),
+        header_env=tuple((name, _inner(name, variable, held)) for name, held in headers.items()),
     )
+
+
+def _inner(key: str, read: Read[_T], value: object) -> _T:
+    """Read an inner value, so that a refusal names its key."""
+    try:
+        return read(value)
+    except UnreadValue as error:
+        raise UnreadValue(f"{key} {error}", key) from error
 
 
 def _url(value: object) -> str:

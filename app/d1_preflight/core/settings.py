@@ -175,8 +175,10 @@ def _value(spec: Field[Any], located: Located, value: object) -> object:
     try:
         return spec.metadata["read"](value)
     except readers.UnreadValue as error:
+        outer = located.line_of(spec.name, error.nth)
+        line = (error.key and located.line_of(error.key, after=outer)) or outer
         what = f"{spec.name}: {error}."
-        raise located.error(error.key or spec.name, what, hint=spec.metadata["words"]) from error
+        raise located.at(line, what, hint=spec.metadata["words"]) from error
 
 
 def _specs(kind: type[object]) -> tuple[Field[Any], ...]:
