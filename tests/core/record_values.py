@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import load_checklist
@@ -103,15 +104,48 @@ KEYS = FakeKeys(
 )
 
 
-def signed_go(walk: Walk, files: dict[str, bytes]) -> None:
+@dataclass(frozen=True)
+class FakeSigner:
+    """One person's hand at `FakeKeys`, as the session's port has it."""
+
+    keys: FakeKeys
+    identity: str
+
+    @property
+    def fingerprint(self) -> str:
+        return f"SHA256:{self.identity}"
+
+    def sign(self, document: bytes, namespace: str) -> bytes:
+        return self.keys.sign(document, namespace, self.identity)
+
+    def is_good(self, document: bytes, signature: bytes, namespace: str) -> bool:
+        try:
+            self.keys.verify(document, signature, namespace)
+        except BadSignature:
+            return False
+        return True
+
+
+class Hand(Protocol):
+    """Whoever signs: a fake, or a real key."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def sign(self, document: bytes, namespace: str) -> bytes: ...
+
+
+def signed_go(walk: Walk, files: dict[str, bytes], hand: Hand | None = None) -> None:
     """Sign the plan as `sign_go` does, and answer the step."""
+    signer = hand or FakeSigner(KEYS, ANA)
     database = walk.record.database
     signed_at, expires = instant(walk.now), instant(walk.now + timedelta(minutes=30))
     criteria: Facts = {"error_rate_percent": "0.1", "watch_minutes": 5}
     plan: dict[str, object] = {
         "schema": 1,
         "decision": "go",
-        "decided_by": ANA,
+        "decided_by": signer.identity,
         "decided_at": signed_at,
         "expires_at": expires,
         "migration": walk.record.migration,
@@ -134,13 +168,13 @@ def signed_go(walk: Walk, files: dict[str, bytes]) -> None:
         ],
     }
     files["go.toml"] = dump_facts(plan)
-    files["go.toml.sig"] = KEYS.sign(files["go.toml"], GO, ANA)
+    files["go.toml.sig"] = signer.sign(files["go.toml"], GO)
     facts: Facts = {
         "decision": "go",
         "go_sha256": sha256(files["go.toml"]).hexdigest(),
         "signature_sha256": sha256(files["go.toml.sig"]).hexdigest(),
-        "signer": ANA,
-        "fingerprint": f"SHA256:{ANA}",
+        "signer": signer.identity,
+        "fingerprint": signer.fingerprint,
         "signed_at": signed_at,
         "expires_at": expires,
         "criteria": criteria,
@@ -148,7 +182,9 @@ def signed_go(walk: Walk, files: dict[str, bytes]) -> None:
     walk.answer("go", Status.ATTESTED, facts)
 
 
-def closed_files(kind: Kind = Kind.DESTRUCTIVE) -> tuple[dict[str, bytes], Checklist]:
+def closed_files(
+    kind: Kind = Kind.DESTRUCTIVE, hand: Hand | None = None
+) -> tuple[dict[str, bytes], Checklist]:
     """A whole record, closed and signed, with one piece of evidence."""
     checklist = shipped_checklist()
     walk = Walk(checklist, kind)
@@ -158,8 +194,8 @@ def closed_files(kind: Kind = Kind.DESTRUCTIVE) -> tuple[dict[str, bytes], Check
     walk.through("classification", "local", "data", "rollback", "timing")
     first = replace(walk.record.attempts[0], evidence=(seen,))
     walk.record = replace(walk.record, attempts=(first, *walk.record.attempts[1:]))
-    signed_go(walk, files)
+    signed_go(walk, files, hand)
     walk.through("apply", "verification", "close")
     files["record.toml"] = dump_record(walk.record)
-    files["record.toml.sig"] = KEYS.sign(files["record.toml"], CLOSE, ANA)
+    files["record.toml.sig"] = (hand or FakeSigner(KEYS, ANA)).sign(files["record.toml"], CLOSE)
     return files, checklist

@@ -20,8 +20,11 @@ from d1_preflight.core.gate import ACT_NEEDS
 _Member = TypeVar("_Member", bound=StrEnum)
 
 
-def load_checklist(text: str, source: str, actions: Container[str]) -> Checklist:
-    """Read a checklist; raises ChecklistInvalid naming the file and the key."""
+def load_checklist(text: str, source: str, actions: Container[str] | None = None) -> Checklist:
+    """Read a checklist; raises ChecklistInvalid naming the file and the line.
+
+    `actions` are the names a step may have; None for readers that run none of them.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -77,7 +80,7 @@ class _Reader:
 _ALL_KINDS = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
-def _section(reader: _Reader, raw: Mapping[str, object], actions: Container[str]) -> Section:
+def _section(reader: _Reader, raw: Mapping[str, object], actions: Container[str] | None) -> Section:
     reader.only(raw, {"id", "title", "number", "step"}, "a section")
     section_id = reader.text_of(raw, "id", "a section")
     where = f"section {section_id!r}"
@@ -93,14 +96,14 @@ def _section(reader: _Reader, raw: Mapping[str, object], actions: Container[str]
 
 
 def _step(
-    reader: _Reader, section: str, raw: Mapping[str, object], actions: Container[str]
+    reader: _Reader, section: str, raw: Mapping[str, object], actions: Container[str] | None
 ) -> Step:
     known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
     reader.only(raw, known | {"prompt", "waivable", "attested"}, f"a step of section {section!r}")
     step_id = reader.text_of(raw, "id", "a step")
     where = f"step {step_id!r}"
     action = reader.text_of(raw, "action", where)
-    if action not in actions:
+    if actions is not None and action not in actions:
         raise reader.error(f'"{action}"', f"{where} names an unknown action {action!r}")
     prompts = raw.get("prompt", [])
     if not isinstance(prompts, list):

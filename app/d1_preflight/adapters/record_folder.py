@@ -1,0 +1,54 @@
+"""Reads a record's folder for those who judge it: plain files only, nothing outside of it."""
+
+from pathlib import Path
+
+from d1_preflight.core.errors import ProjectError, UsageError
+
+RECORD_FILE = "record.toml"
+_LARGEST = 64 * 1024 * 1024
+
+
+def find_record(word: str, roots: tuple[Path, ...]) -> Path:
+    """The folder that `word` names: a folder, its record.toml, or a migration's name.
+
+    `roots` are the projects whose `checklists` are searched for a name. Raises UsageError.
+    """
+    path = Path(word)
+    for folder in (path, path.parent):
+        if (folder / RECORD_FILE).is_file() and path.name in (folder.name, RECORD_FILE):
+            return folder
+    stem = path.name.removesuffix(".sql")
+    found = [f for f in all_records(roots) if stem in (f.name, f.name.split("_")[0])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = ", ".join(str(folder) for folder in found)
+        raise UsageError(f"“{word}” names {len(found)} records.", hint=f"Name one: {places}")
+    raise UsageError(
+        f"There is no record at “{word}”.",
+        hint="Name its folder, checklists/<database>/<migration>, or its record.toml.",
+    )
+
+
+def all_records(roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Every record's folder below the projects' `checklists`."""
+    found = (p.parent for root in roots for p in root.glob(f"checklists/**/{RECORD_FILE}"))
+    return tuple(sorted(found))
+
+
+def read_record_folder(folder: Path) -> dict[str, bytes]:
+    """Every file of a record by its name relative to the folder; links are not followed."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise ProjectError(f"{path} is too large for a record's file.")
+            found[name] = path.read_bytes()
+        except OSError as error:
+            raise ProjectError(
+                f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+            ) from error
+    return found

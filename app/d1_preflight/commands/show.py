@@ -1,0 +1,26 @@
+"""`preflight show`: the whole record for people, as text, Markdown or one HTML file."""
+
+import argparse
+import sys
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    from d1_preflight.commands.records import add_record_options
+
+    parser = subparsers.add_parser("show", help="a record for people: text, Markdown or HTML")
+    parser.add_argument("record", metavar="RECORD", help="a record's folder, or a migration's name")
+    parser.add_argument("--format", choices=("text", "md", "html"), default="text")
+    add_record_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the record to stdout, with what its verification found."""
+    from d1_preflight.commands.records import open_record
+    from d1_preflight.report import Format, show
+
+    found = open_record(arguments.record, arguments)
+    record = found.record
+    sys.stdout.write(show(record, found.checklist, found.verify(), Format(arguments.format)))
+    return 0

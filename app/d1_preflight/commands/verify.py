@@ -1,0 +1,75 @@
+"""`preflight verify`: signatures, chain, hashes, completeness and roles; made for CI."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from d1_preflight.core.verify import Verification
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    from d1_preflight.commands.records import add_record_options
+
+    parser = subparsers.add_parser(
+        "verify",
+        help="check records: signatures, hashes, completeness, roles",
+        description="Exit code 0: good. 1: open steps or unsigned. 4: invalid, or a bad signature.",
+    )
+    parser.add_argument(
+        "records", nargs="*", metavar="RECORD", help="a folder or a migration; all where none"
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    add_record_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check each record; the worst exit code counts."""
+    from d1_preflight.commands.records import every_record, open_record, opened
+
+    records = (
+        [open_record(word, arguments) for word in arguments.records]
+        if arguments.records
+        else [opened(folder, arguments) for folder in every_record()]
+    )
+    found = [(record.folder, record.verify()) for record in records]
+    for record in records:
+        signers = record.allowed_signers or "nobody: no allowed_signers was found"
+        print(f"{record.folder}: signers from {signers}", file=sys.stderr)
+    if arguments.format == "json":
+        told = [_as_json(folder, verification) for folder, verification in found]
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        for folder, verification in found:
+            _print_text(folder, verification)
+    return max(verification.exit_code for _, verification in found)
+
+
+_VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
+
+
+def _print_text(folder: Path, verification: Verification) -> None:
+    from d1_preflight.report.text import clean
+
+    print(f"{_VERDICTS[verification.exit_code]}  {folder}")
+    width = max((len(name) for name in verification.facts), default=0)
+    for name, value in verification.facts.items():
+        print(f"    {name:<{width}}  {clean(value)}")
+    for problem in verification.problems:
+        print(f"  {problem.weight:<8}{clean(problem.file)}: {clean(problem.words)}")
+        if problem.hint:
+            print(f"          next: {clean(problem.hint)}")
+
+
+def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
+    return {
+        "record": str(folder),
+        "exit_code": verification.exit_code,
+        "facts": dict(verification.facts),
+        "problems": [
+            {"weight": p.weight.value, "file": p.file, "words": p.words, "next": p.hint}
+            for p in verification.problems
+        ],
+    }

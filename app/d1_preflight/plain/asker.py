@@ -1,0 +1,69 @@
+"""Asks a person one prompt at a time; the only place that knows questionary."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from questionary import Question
+
+_NUMBERED = 9
+_COLOURLESS = ("NO_COLOR", "PREFLIGHT_PLAIN_NO_COLOR")
+
+
+class Asker(Protocol):
+    """Puts one question to a person and brings back the raw answer."""
+
+    async def ask(self, prompt: Prompt) -> object:
+        """The raw answer, None where the person leaves the question."""
+        ...
+
+
+class TerminalAsker:
+    """Asks at the terminal, by arrows or by numbers; in one colour where that is wanted."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        env = os.environ if environ is None else environ
+        self.in_colour = env.get("TERM") != "dumb" and not any(env.get(n) for n in _COLOURLESS)
+
+    async def ask(self, prompt: Prompt) -> object:
+        """Show the question and wait for its answer."""
+        answer: object = await question_for(prompt, in_colour=self.in_colour).ask_async(kbi_msg="")
+        return answer
+
+
+def open_asker() -> TerminalAsker:
+    """The asker at this terminal; raises UsageError where nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "The wizard asks questions, and there is no terminal to answer them.",
+            hint="Run it in a terminal. For scripts: preflight lint, preflight verify.",
+        )
+    return TerminalAsker()
+
+
+def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
+    """The questionary question that asks this prompt; no answer is filled in beforehand."""
+    import questionary
+    from prompt_toolkit.output import ColorDepth
+
+    depth = None if in_colour else ColorDepth.DEPTH_1_BIT
+    label = f"{prompt.label}\n  {prompt.help}\n " if prompt.help else prompt.label
+    choices = list(prompt.choices)
+    match prompt.kind:
+        case PromptKind.CONFIRM:
+            return questionary.confirm(label, default=False, color_depth=depth)
+        case PromptKind.TEXT:
+            return questionary.text(label, color_depth=depth)
+        case PromptKind.CHOOSE if len(choices) <= _NUMBERED:
+            return questionary.rawselect(label, choices, color_depth=depth)
+        case PromptKind.CHOOSE:
+            return questionary.select(label, choices, color_depth=depth)
+        case PromptKind.CHOOSE_MANY:
+            return questionary.checkbox(label, choices, color_depth=depth)
+        case _:
+            assert_never(prompt.kind)

@@ -1,0 +1,124 @@
+"""What the plain face says: steps, outcomes and what is open, as lines of text."""
+
+from collections.abc import Iterator
+
+from d1_preflight.core import facts
+from d1_preflight.core.checklist import Step
+from d1_preflight.core.emergency import Situation
+from d1_preflight.core.record import MARKS, Attempt, Fact, Facts, Record, Status
+from d1_preflight.report.document import Table, table_of
+from d1_preflight.report.figures import count, in_words
+from d1_preflight.report.text import clean, table_lines
+from d1_preflight.session import Session
+
+_INDENT = "  "
+_MINUTE = 60
+
+
+def opening(session: Session) -> Iterator[str]:
+    """On what we are, and how far the record has come."""
+    record, database = session.record, session.record.database
+    yield f"{record.migration}   {session.kind.upper()}"
+    yield f"on {database.name} · {database.target.upper()} ({database.id})"
+    answered = sum(session.status_of(step).is_answered for step in session.path)
+    if record.attempts:
+        yield f"Goes on where it was left: {answered} of {len(session.path)} steps are answered."
+    last = record.attempts[-1] if record.attempts else None
+    if last is not None and last.status is Status.INTERRUPTED:
+        yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"
+
+
+def question(session: Session, step: Step) -> Iterator[str]:
+    """A step before it is tried: its words, why, its state, and the commands it will run."""
+    yield ""
+    yield step.title
+    yield f"{_INDENT}{step.why}"
+    attempt = session.attempt(step.id)
+    if attempt is not None:
+        yield f"{_INDENT}so far: {MARKS[attempt.status]} {attempt.status}. {clean(attempt.words)}"
+    plan = session.plan(step)
+    if plan:
+        yield f"{_INDENT}It will:"
+        yield from (f"{_INDENT}  {clean(line)}" for line in plan)
+
+
+def outcome(attempt: Attempt) -> Iterator[str]:
+    """A step after it was tried: mark and word, what was found, and its figures."""
+    yield f"{MARKS[attempt.status]} {attempt.status}: {clean(attempt.words)}"
+    for key, value in attempt.facts.items():
+        yield from _fact_lines(key, value)
+
+
+def go_summary(session: Session) -> Iterator[str]:
+    """What will be done to what: the last thing read before GO."""
+    record = session.record
+    states = [record.status_of(s) for s in session.path]
+    tally = (f"{word} {states.count(word)}" for word in Status if states.count(word))
+    yield "GO / NO-GO"
+    yield f"{_INDENT}apply   {record.migration} (sha256 {record.subjects.get('migration', '?')})"
+    yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
+    yield f"{_INDENT}loses   {_losses(session)}"
+    yield f"{_INDENT}back    {_way_back(session)}"
+    yield f"{_INDENT}steps   {', '.join(tally)}"
+
+
+def emergency(situations: tuple[Situation, ...]) -> Iterator[str]:
+    """The card: what happened, and the commands for it."""
+    yield "EMERGENCY: what happened?"
+    for number, situation in enumerate(situations, 1):
+        yield ""
+        yield f"{number}  {situation.title}: {situation.when}"
+        for act in situation.steps:
+            yield f"   - {act.words}"
+            if act.command:
+                yield f"     $ {act.command}"
+
+
+def underway(found: Facts) -> str:
+    """How far a running step is, in few enough words to be read aloud."""
+    left = facts.number(found, "left_s")
+    if left is not None:
+        minutes = -(-left // _MINUTE)
+        return f"{minutes} min left" if left > 0 else ""
+    rows = facts.rows(found, "tables")
+    return f"{count(len(rows))} tables so far" if rows else ""
+
+
+def standing(record: Record, step: Step) -> str:
+    """A step in one line: mark, word, title."""
+    status = record.status_of(step)
+    return f"{MARKS[status]} {status:<12}{step.title}"
+
+
+def _fact_lines(key: str, value: Fact) -> Iterator[str]:
+    table = table_of(value)
+    if table is not None:
+        yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
+    elif value not in ("", (), {}):
+        yield f"{_INDENT}{key.replace('_', ' ')}: {clean(in_words(key, value))}"
+
+
+def _without_hashes(table: Table) -> Table:
+    """Eighty columns are few: hashes and file names stay in the record."""
+    kept = [n for n, name in enumerate(table.columns) if name not in {"sha256", "file"}]
+    return Table(
+        tuple(table.columns[n] for n in kept),
+        tuple(tuple(row[n] for n in kept) for row in table.rows),
+        frozenset(place for place, n in enumerate(kept) if n in table.right),
+    )
+
+
+def _losses(session: Session) -> str:
+    attempt = session.attempt("rehearsed")
+    if attempt is None:
+        return "not known: nothing was rehearsed"
+    rows = facts.rows(attempt.facts, "tables")
+    lost = {facts.text(r, "table"): facts.number(r, "lost") or 0 for r in rows}
+    named = [f"{count(n)} of {table}" for table, n in lost.items() if n]
+    return f"{count(sum(lost.values()))} rows" + (f": {', '.join(named)}" if named else "")
+
+
+def _way_back(session: Session) -> str:
+    attempt = session.attempt("way_back")
+    chosen = facts.text(attempt.facts, "chosen") if attempt else ""
+    return clean(chosen) or "not decided"

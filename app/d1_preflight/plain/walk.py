@@ -1,0 +1,186 @@
+"""Walks a session step by step in plain text: shows, asks, performs, tells, and resumes."""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from d1_preflight.core.checklist import Prompt, PromptKind, Step
+from d1_preflight.core.emergency import Target, card
+from d1_preflight.core.errors import PreflightError, Rejected
+from d1_preflight.core.ports import Stream
+from d1_preflight.core.record import Facts
+from d1_preflight.plain import telling
+from d1_preflight.plain.asker import Asker
+from d1_preflight.session import Session
+
+Say = Callable[[str], None]
+
+
+class Choice(StrEnum):
+    """What the operator can do with a step."""
+
+    DO = "do it"
+    WAIVE = "waive it, with a reason"
+    LATER = "leave it open for now"
+    NO_GO = "NO-GO, with a reason"
+    EMERGENCY = "emergency card"
+    QUIT = "quit (everything is saved)"
+
+
+_REASON = Prompt("reason", PromptKind.TEXT, "The reason, for whoever reads this record")
+
+
+class Walk:
+    """One sitting at one record."""
+
+    def __init__(self, session: Session, asker: Asker, say: Say) -> None:
+        self._session = session
+        self._asker = asker
+        self._say = say
+        self._left_open: set[str] = set()
+        self._section = ""
+        self._told = ""
+
+    async def run(self) -> int:
+        """Walk until the record is closed (0), or the operator leaves it open (1)."""
+        self._tell(telling.opening(self._session))
+        while not self._session.closed:
+            self._session.refresh()
+            step = self._next()
+            if step is None or not await self._visit(step):
+                return self._leave()
+        self._say("Closed and signed. Its history is final: preflight verify checks it.")
+        return 0
+
+    def _next(self) -> Step | None:
+        """The first open step whose turn has come and that was not left open in this sitting."""
+        session = self._session
+        return next(
+            (
+                step
+                for step in session.path
+                if not session.status_of(step).is_answered
+                and step.id not in self._left_open
+                and not session.blockers(step)
+            ),
+            None,
+        )
+
+    async def _visit(self, step: Step) -> bool:
+        """One round with a step; False where the operator quits."""
+        self._head(step)
+        self._tell(telling.question(self._session, step))
+        if step.section == "go":
+            self._tell(telling.go_summary(self._session))
+        choice = await self._asker.ask(_menu(step))
+        try:
+            return await self._act(step, choice)
+        except PreflightError as error:
+            self._say(f"✗ {error.message}")
+            if error.hint:
+                self._say(f"  next: {error.hint}")
+            return True
+
+    async def _act(self, step: Step, choice: object) -> bool:
+        match choice:
+            case Choice.DO:
+                await self._perform(step)
+            case Choice.WAIVE | Choice.NO_GO:
+                await self._answer_by_reason(step, waive=choice == Choice.WAIVE)
+            case Choice.LATER:
+                self._left_open.add(step.id)
+            case Choice.EMERGENCY:
+                self._tell(telling.emergency(card(_target(self._session), self._session.record)))
+            case _:
+                return False
+        return True
+
+    async def _perform(self, step: Step) -> None:
+        raw: dict[str, object] = {}
+        for prompt in self._session.prompts(step):
+            answer = await self._answer(prompt)
+            if answer is None:
+                return
+            raw[prompt.key] = answer
+        self._told = ""
+        attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
+        self._tell(telling.outcome(attempt))
+
+    async def _answer(self, prompt: Prompt) -> object:
+        """An answer that will be accepted; None where the operator leaves the question."""
+        while True:
+            raw = await self._asker.ask(prompt)
+            if raw is None:
+                return None
+            try:
+                prompt.read(raw)
+            except Rejected as error:
+                self._say(f"✗ {error.message} {error.hint}".rstrip())
+                if prompt.kind is PromptKind.CONFIRM:
+                    return None
+                continue
+            return raw
+
+    async def _answer_by_reason(self, step: Step, *, waive: bool) -> None:
+        reason = await self._answer(_REASON)
+        if reason is None:
+            return
+        session = self._session
+        attempt = session.waive(step, str(reason)) if waive else session.no_go(str(reason))
+        self._tell(telling.outcome(attempt))
+        if not waive:
+            self._left_open.add(step.id)
+
+    def _leave(self) -> int:
+        session = self._session
+        still_open = [step for step in session.path if not session.status_of(step).is_answered]
+        self._say("")
+        self._say(f"Left open: {len(still_open)} of {len(session.path)} steps.")
+        self._tell(telling.standing(session.record, step) for step in still_open)
+        self._say(f"Saved. Go on with: preflight run {session.record.migration} --plain")
+        return 1
+
+    def _head(self, step: Step) -> None:
+        if step.section == self._section:
+            return
+        self._section = step.section
+        section = next(s for s, _ in self._session.sections if s.id == step.section)
+        self._say("")
+        self._say(f"=== {section.number} {section.title} ===".replace("  ", " "))
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._say(line)
+
+    def _emit(self, line: str, _stream: Stream) -> None:
+        self._say(f"  | {line}")
+
+    def _progress(self, found: Facts) -> None:
+        words = telling.underway(found)
+        if words and words != self._told:
+            self._told = words
+            self._say(f"  … {words}")
+
+
+def _menu(step: Step) -> Prompt:
+    """The choices at a step; where something is signed or written, Enter alone does nothing."""
+    ways = [Choice.DO]
+    if step.waivable:
+        ways.append(Choice.WAIVE)
+    if step.section == "go":
+        ways.append(Choice.NO_GO)
+    rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT]
+    guarded = step.section in {"go", "apply", "close"}
+    order = [Choice.LATER, *ways, *rest[1:]] if guarded else [*ways, *rest]
+    return Prompt("next", PromptKind.CHOOSE, "What now?", choices=tuple(order))
+
+
+def _target(session: Session) -> Target:
+    project = session.tools.project
+    return Target(
+        database=project.database.name,
+        migration=session.record.migration,
+        config=str(project.config.path),
+        environment=project.environment,
+        worker=project.settings.verification.worker or project.config.name,
+        ledger=project.database.migrations_table,
+    )

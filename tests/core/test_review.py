@@ -1,0 +1,151 @@
+"""Four eyes: a review binds exact bytes, and is never by the operator."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.record_values import ANA, BEN, KEYS, START, FakeKeys, closed_files
+from d1_preflight.core.errors import NotAllowed, Rejected
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record_file import load_record
+from d1_preflight.core.review import (
+    CLOSED_RECORD,
+    PLAN,
+    Subject,
+    Verdict,
+    go_review,
+    refuse_operator,
+    statement,
+    statement_name,
+)
+from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
+from d1_preflight.core.verify import Verification, verify_record
+
+CLOSED, CHECKLIST = closed_files()
+RECORD = load_record(CLOSED["record.toml"])
+
+
+def reviewed(
+    subject: Subject = CLOSED_RECORD,
+    verdict: Verdict = Verdict.APPROVED,
+    reason: str = "",
+    who: str = BEN,
+    files: dict[str, bytes] = CLOSED,
+) -> dict[str, bytes]:
+    document = statement(files, RECORD, subject, verdict, reason, reviewer=who, at=START)
+    name = statement_name(files, subject, who)
+    return files | {name: document, f"{name}.sig": KEYS.sign(document, REVIEW, who)}
+
+
+def verified(files: dict[str, bytes], second: frozenset[Kind] = frozenset()) -> Verification:
+    return verify_record(files, CHECKLIST, KEYS, second_person=second)
+
+
+def words(found: Verification) -> str:
+    return "\n".join(f"{p.weight} {p.file}: {p.words}" for p in found.problems)
+
+
+@pytest.mark.parametrize("subject", [PLAN, CLOSED_RECORD])
+def test_a_counter_signature_is_good(subject: Subject) -> None:
+    assert verified(reviewed(subject)).problems == ()
+
+
+def test_the_second_persons_go_satisfies_the_policy() -> None:
+    always = frozenset(Kind)
+
+    assert verified(dict(CLOSED), always).exit_code == 1
+    assert verified(reviewed(PLAN), always).exit_code == 0
+    assert verified(reviewed(CLOSED_RECORD), always).exit_code == 1
+
+
+def test_a_record_sent_back_is_open_with_its_reason() -> None:
+    found = verified(reviewed(verdict=Verdict.SENT_BACK, reason="no backup of users"))
+
+    assert "ben@example.com sent it back: no backup of users" in words(found)
+    assert found.exit_code == 1
+
+
+def test_the_operator_cannot_review_their_own_record() -> None:
+    found = verified(reviewed(who=ANA))
+
+    assert "signed as the operator" in words(found)
+    assert found.exit_code == 4
+
+
+def test_neither_name_nor_key_of_the_operator_may_review() -> None:
+    ana = Signature(ANA, "SHA256:one")
+
+    with pytest.raises(NotAllowed, match="signed as the operator"):
+        refuse_operator((ana,), Signature(BEN, "SHA256:one"))
+    with pytest.raises(NotAllowed, match="is the operator"):
+        refuse_operator((ana,), Signature(ANA, "SHA256:two"))
+
+
+def test_a_review_of_other_bytes_counts_for_nothing() -> None:
+    files = reviewed(PLAN)
+    files["go.toml"] += b"\n"
+
+    found = verified(files, frozenset(Kind))
+
+    assert "is about another file_sha256" in words(found)
+    assert "a second person has to approve" in words(found)
+
+
+def test_an_unsigned_review_is_refused() -> None:
+    files = reviewed()
+    del files["record.review.toml.sig"]
+
+    assert "record.review.toml is not signed" in words(verified(files))
+
+
+def test_a_reviewers_key_signs_nothing_but_reviews() -> None:
+    signature = KEYS.sign(CLOSED["record.toml"], CLOSE, BEN)
+
+    found = verified(CLOSED | {"record.toml.sig": signature})
+
+    assert f"{BEN} may not sign for {CLOSE}" in words(found)
+
+
+def test_two_reviewers_stand_side_by_side() -> None:
+    cat = "cat@example.com"
+    keys = FakeKeys({ANA: (GO, CLOSE), BEN: (REVIEW,), cat: (REVIEW,)})
+    files = reviewed(who=cat, files=reviewed(who=BEN))
+
+    assert {"record.review.toml", "record-2.review.toml"} <= set(files)
+    assert verify_record(files, CHECKLIST, keys).problems == ()
+
+
+def test_a_reviewer_who_looks_again_replaces_their_own_word() -> None:
+    files = reviewed(files=reviewed(verdict=Verdict.SENT_BACK, reason="wait"))
+
+    assert "record-2.review.toml" not in files
+    assert verified(files).problems == ()
+
+
+def test_go_review_finds_the_second_person_or_nobody() -> None:
+    assert go_review(dict(CLOSED), RECORD, KEYS) is None
+    found = go_review(reviewed(PLAN), RECORD, KEYS)
+    assert found is not None
+    assert found.signer.principal == BEN
+    assert go_review(reviewed(PLAN, Verdict.SENT_BACK, "not today"), RECORD, KEYS) is None
+
+
+def test_sending_back_needs_a_reason() -> None:
+    with pytest.raises(Rejected):
+        reviewed(verdict=Verdict.SENT_BACK, reason="  ")
+
+
+def test_what_nobody_signed_cannot_be_reviewed() -> None:
+    with pytest.raises(NotAllowed, match="not signed by its operator"):
+        reviewed(PLAN, files={"record.toml": CLOSED["record.toml"]})
+
+
+def test_a_review_carried_over_to_another_database_is_refused() -> None:
+    other = replace(RECORD, database=replace(RECORD.database, id="ffff"))
+    document = statement(CLOSED, other, CLOSED_RECORD, Verdict.APPROVED, "", reviewer=BEN, at=START)
+    files = CLOSED | {
+        "record.review.toml": document,
+        "record.review.toml.sig": KEYS.sign(document, REVIEW, BEN),
+    }
+
+    assert "is about another database" in words(verified(files))
