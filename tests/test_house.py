@@ -48,7 +48,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def room(name: str) -> str:
-    return name.split(".")[0]
+    return name.split(".", maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
@@ -82,8 +82,8 @@ def test_no_circle():
             other
             for target in imports(path)
             for other in NAMES.values()
-            if other != name
-            and target.removeprefix("d1_preflight.").startswith((f"{other}.",))
+            if (other != name
+            and target.removeprefix("d1_preflight.").startswith((f"{other}.",)))
             or target == f"d1_preflight.{other}"
         }
         for path, name in NAMES.items()

@@ -105,12 +105,12 @@ class Session:
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
         dynamic = PROMPTS.get(step.action)
-        return (dynamic(self.work(step)) if dynamic else ()) + step.prompts
+        return (*(dynamic(self.work(step)) if dynamic else ()), *step.prompts)
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
         plan = PLANS.get(step.action)
-        return plan(self.work(step)) if plan else ()
+        return tuple(plan(self.work(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
@@ -285,5 +285,3 @@ def _interrupted(step: Step) -> Outcome:
     goes_on = step.effect is Effect.REMOTE_WRITE
     words = "Left while it ran; look at the database first." if goes_on else "Left while it ran."
     return Outcome(Status.INTERRUPTED, words)
-
-

@@ -11,12 +11,14 @@ from d1_preflight.core.checklist import Answer, Checklist, Step
 from d1_preflight.core.errors import MigrationUnreadable
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.migration import Migration, ledger_key
-from d1_preflight.core.observation import Observation
+from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Clock, Emit, Wrangler, silent
 from d1_preflight.core.project import Project
 from d1_preflight.core.record import DatabaseRef, Facts, Record
+from d1_preflight.core.rowcopy import RowCopy
 from d1_preflight.core.schema import Schema
 from d1_preflight.core.settings import Settings
+from d1_preflight.core.values import Endpoint
 
 Progress = Callable[[Facts], None]
 """Takes the facts as they are so far, for a live table; never saved."""
@@ -31,6 +33,9 @@ class Store(Protocol):
 
     @property
     def folder(self) -> Path: ...
+    @property
+    def lock_fd(self) -> int | None: ...
+    def release(self) -> None: ...
     def load(self) -> Record | None: ...
     def save(self, record: Record) -> None: ...
     def read(self, name: str) -> bytes | None: ...
@@ -38,14 +43,86 @@ class Store(Protocol):
 
 
 class Signer(Protocol):
-    """The operator's key."""
+    """The operator's key. `missing` says what `prepare` would do before the first signature."""
 
     @property
     def identity(self) -> str: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def missing(self) -> Sequence[str]: ...
+    def prepare(self) -> None: ...
     def sign(self, document: bytes, namespace: str) -> bytes: ...
     def is_good(self, document: bytes, signature: bytes, namespace: str) -> bool: ...
+
+
+class Local(Protocol):
+    """Throw-away local D1 databases, each in a persist folder that wrangler takes as its own."""
+
+    def make(
+        self,
+        persist: Path,
+        schema: Schema,
+        copies: Sequence[RowCopy],
+        ledger: Sequence[LedgerRow],
+    ) -> None:
+        """Make a database with these rows; whatever stood there before is gone."""
+        ...
+
+    def duplicate(self, persist: Path, to: Path) -> None:
+        """Copy a whole database into another persist folder, replacing what stood there."""
+        ...
+
+    def file(self, persist: Path) -> Path:
+        """The SQLite file that wrangler uses in this persist folder."""
+        ...
+
+    def schema(self, persist: Path) -> Schema:
+        """The schema, without the ledger's table."""
+        ...
+
+    def counts(self, persist: Path) -> Mapping[str, int]:
+        """The row count of every table except the ledger's."""
+        ...
+
+    def ledger(self, persist: Path) -> Sequence[LedgerRow]:
+        """The ledger's rows."""
+        ...
+
+    def run_sql(self, persist: Path, sql: str) -> int:
+        """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
+        ...
+
+    def load_dump(self, persist: Path, dump: Path) -> str:
+        """Load an export into an empty database; "" when it loads, else why it does not."""
+        ...
+
+
+class Probe(Protocol):
+    """What an endpoint answered; `status` is None where nothing came back."""
+
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def milliseconds(self) -> int: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def words(self) -> str: ...
+
+
+class Web(Protocol):
+    """HTTP: endpoints, the team's webhook, analytics. Secrets come from the environment."""
+
+    @property
+    def has_webhook(self) -> bool: ...
+    def account(self, configured: str) -> str: ...
+    async def probe(self, endpoint: Endpoint) -> Probe: ...
+    async def notify(self, text: str) -> Probe: ...
+    async def analytics(
+        self, query: str, variables: Mapping[str, object]
+    ) -> Mapping[str, object]: ...
+    def open(self, url: str) -> bool: ...
 
 
 class Files(Protocol):
@@ -81,6 +158,8 @@ class Tools:
     signer: Signer
     clock: Clock
     wrangler: Wrangler
+    local: Local
+    web: Web
     seen: Seen = field(default_factory=Seen)
 
     @property

@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -142,6 +142,11 @@ def ask(
     except subprocess.TimeoutExpired:
         return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
     return Answer(done.returncode, done.stdout, done.stderr or b"")
+
+
+def converse(argv: Sequence[str]) -> int:
+    """Run a program that takes over the terminal, such as an editor; its exit code. OSError."""
+    return subprocess.run(tuple(argv), check=False).returncode
 
 
 def launch(*argv: str) -> bool:

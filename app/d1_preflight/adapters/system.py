@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from d1_preflight.adapters.processes import ask, launch, on_path
 
@@ -89,3 +90,14 @@ def open_in_browser(url: str, environ: Mapping[str, str] | None = None) -> bool:
 def _git(folder: Path, *words: str) -> str:
     answer = ask("git", *words, cwd=folder)
     return answer.text.strip() if answer.exit_code == 0 else ""
+
+
+def machine_zone(environ: Mapping[str, str] | None = None) -> str:
+    """The name of this machine's time zone, UTC where it cannot be told."""
+    env = os.environ if environ is None else environ
+    named = env.get("TZ", "").removeprefix(":")
+    target = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    for name in (named, target):
+        if name in available_timezones():
+            return name
+    return "UTC"

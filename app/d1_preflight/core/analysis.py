@@ -24,7 +24,14 @@ def analyse_ledger(
     migrations: Sequence[Migration], prior: Schema | None = None
 ) -> tuple[Analysis, ...]:
     """Judge files in the given order, each on the schema that the earlier ones leave."""
-    return tuple(analysis for analysis, _ in _in_order(migrations, prior))
+    return tuple(judge_in_order(migrations, prior))
+
+
+def judge_in_order(
+    migrations: Sequence[Migration], prior: Schema | None = None
+) -> Iterator[Analysis]:
+    """The same, one by one, so that a caller may stop."""
+    return (analysis for analysis, _ in _in_order(migrations, prior))
 
 
 def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -> Schema:

@@ -64,3 +64,7 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Tell the present moment, aware, in UTC."""
         ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let this much time pass; for watching, never for ordering."""
+        ...

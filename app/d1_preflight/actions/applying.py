@@ -1,0 +1,171 @@
+"""Apply: read everything again, apply exactly this migration, and observe what happened.
+
+The exit code proves nothing (0 with a failure and 1 after a commit were both shown by runs): the
+ledger and the schema, read afterwards, do.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from d1_preflight.actions.going import go_still_holds, rows_at_risk
+from d1_preflight.actions.remote import observe, shown
+from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.core.observation import LedgerRow, Observation
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.replies import explain_failure
+
+
+def apply_prompts(work: Work) -> Sequence[Prompt]:
+    """Challenge and response: the target and the rows at risk, typed; never yes or no."""
+    if _must_observe_first(work):
+        return ()
+    name, risk = work.tools.project.database.name, rows_at_risk(work)
+    return (
+        Prompt("database", PromptKind.TEXT, f"Type the database's name: {name}", typed=name),
+        Prompt("rows", PromptKind.TEXT, f"Type the rows at risk: {risk}", typed=str(risk)),
+    )
+
+
+def apply_plan(work: Work) -> Sequence[str]:
+    """What will be run, with its target."""
+    tools = work.tools
+    if _must_observe_first(work):
+        return (f"read ledger and schema of {tools.project.database.name}; write nothing",)
+    return (
+        f"read ledger, schema and counts of {tools.project.database.name} again",
+        shown(tools, _apply_args(tools, "<staged>/wrangler.json")),
+        "read the ledger again",
+    )
+
+
+async def apply_migration(work: Work) -> Outcome:
+    """Apply it, or find out what an interrupted apply has done."""
+    if _must_observe_first(work):
+        return await _observe_only(work)
+    tools = work.tools
+    before, evidence = await _recheck(work)
+    staged = tools.files.stage(tools.migration(), tools.workspace / "apply")
+    ran = await tools.wrangler.run(
+        _apply_args(tools, str(staged)),
+        cwd=staged.parent,
+        emit=work.emit,
+        keep=work.evidence_name,
+        protect=True,
+    )
+    return await _conclude(work, before, (evidence, ran))
+
+
+def _apply_args(tools: Tools, config: str) -> tuple[str, ...]:
+    name = tools.project.database.name
+    return ("d1", "migrations", "apply", name, "--config", config, "--remote")
+
+
+def _must_observe_first(work: Work) -> bool:
+    """After an apply whose end nobody saw, nothing is repeated before it was looked at."""
+    last = work.record.last("applied")
+    if last is not None and last.status is Status.RUNNING:
+        earlier = [a for a in work.record.attempts[:-1] if a.step == "applied"]
+        last = earlier[-1] if earlier else None
+    return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
+
+
+async def _recheck(work: Work) -> tuple[Observation, Evidence]:
+    """Hold everything GO rested on against the present; any change goes back to the gate."""
+    tools = work.tools
+    if not go_still_holds(work):
+        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
+    copied, counted = work.facts_of("copied"), work.facts_of("counted")
+    rows = counted.get("tables", ())
+    tables = [str(r["table"]) for r in rows if isinstance(r, Mapping)] if rows else []  # type: ignore[union-attr]  # a tuple of tables
+    try:
+        look = await observe(
+            tools, tables=tables, keep=f"{work.evidence_name}-recheck", emit=work.emit
+        )
+    except PreflightError as error:
+        # Nothing was sent yet, so this attempt may be repeated without an observation.
+        raise NotAllowed(
+            f"The target could not be read again: {error.message}",
+            hint=f"Nothing was applied. {error.hint}",
+        ) from error
+    now = look.observation
+    if tools.name in now.applied:
+        raise NotAllowed(f"{tools.name} is already in the ledger.", hint="Nothing was applied.")
+    changed = _changes(copied, now)
+    if changed:
+        raise NotAllowed(
+            f"Since the rehearsal, {' and '.join(changed)} changed.",
+            hint="Nothing was applied. Copy and rehearse again, then sign GO.",
+        )
+    return now, look.evidence
+
+
+def _changes(copied: Facts, now: Observation) -> list[str]:
+    found = []
+    if now.schema.fingerprint != copied.get("schema"):
+        found.append("the schema of the target")
+    if len(now.ledger) != copied.get("ledger_rows"):
+        found.append("the ledger (somebody applied a migration)")
+    return found
+
+
+async def _conclude(
+    work: Work, before: Observation, evidence: tuple[Evidence, Evidence]
+) -> Outcome:
+    """Decide by what the database says now."""
+    tools, ran = work.tools, evidence[1]
+    try:
+        look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
+    except PreflightError as error:
+        words = f"The apply ran, but its result could not be read: {error.message}"
+        return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", {}, evidence)
+    facts = _facts(ran, before)
+    after = look.observation
+    row = after.ledger_row(tools.name)
+    everything = (*evidence, look.evidence)
+    if row is not None:
+        return _applied(row, facts, ran, everything)
+    reason = explain_failure(ran).message if ran.exit_code else "wrangler reported no error"
+    if after.schema.fingerprint == before.schema.fingerprint:
+        words = f"Not applied: {reason} Ledger and schema are as before."
+        return Outcome(Status.FAILED, words, facts, everything)
+    words = f"Half-way: {reason} The ledger has no row, but the schema changed. Press ! for help."
+    return Outcome(Status.FAILED, words, facts | {"half_way": True}, everything)
+
+
+async def _observe_only(work: Work) -> Outcome:
+    tools = work.tools
+    look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
+    after, seen = look.observation, look.evidence
+    row = after.ledger_row(tools.name)
+    if row is not None:
+        return _applied(row, {"observed": True}, None, (seen,))
+    if after.schema.fingerprint == work.facts_of("copied").get("schema"):
+        words = (
+            "Looked: it was not applied; ledger and schema are as before. It may be tried again."
+        )
+        return Outcome(Status.FAILED, words, {"observed": True}, (seen,))
+    words = "Looked: the ledger has no row, but the schema is not as before. Press ! for help."
+    return Outcome(Status.FAILED, words, {"observed": True, "half_way": True}, (seen,))
+
+
+def _applied(
+    row: LedgerRow, facts: Facts, ran: Evidence | None, evidence: tuple[Evidence, ...]
+) -> Outcome:
+    words = f"Applied: ledger row {row.id} at {row.applied_at} UTC."
+    if ran is not None and ran.exit_code != 0:
+        words += " Wrangler reported a failure, but the ledger holds the row."
+    more: Facts = {"ledger_id": row.id, "applied_at": row.applied_at}
+    return Outcome(Status.PROVED, words, {**facts, **more}, evidence)
+
+
+def _facts(ran: Evidence, before: Observation) -> dict[str, Fact]:
+    return {
+        "ms": ran.milliseconds,
+        "exit_code": -1 if ran.exit_code is None else ran.exit_code,
+        "rechecked": ("file", "configuration", "pending", "schema", "ledger", "GO signature"),
+        "counts_before": tuple(
+            {"table": table, "rows": rows} for table, rows in before.counts.items()
+        ),
+    }

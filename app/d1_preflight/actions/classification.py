@@ -1,0 +1,188 @@
+"""Section 1: what the migration is. Proved by the analysis; a person may only raise it."""
+
+from collections.abc import Mapping, Sequence
+
+from d1_preflight.actions.tools import Work
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
+from d1_preflight.core.migration import NAME_PATTERN
+from d1_preflight.core.record import Fact, Facts, Outcome, Status
+
+_ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
+
+
+async def check_name(work: Work) -> Outcome:
+    """The file's name has four digits and says what it does."""
+    name = work.tools.name
+    last = name.rsplit("/", 1)[-1]
+    if NAME_PATTERN.match(last):
+        return Outcome(Status.PROVED, f"{last}: four digits and a description.", {"name": name})
+    return Outcome(
+        Status.FAILED,
+        f"{last} is not NNNN_descriptive_action.sql. Rename it before it is applied: afterwards "
+        "a renamed file would be applied a second time.",
+        {"name": name},
+    )
+
+
+async def check_header(work: Work) -> Outcome:
+    """The header is complete, and its declared type is the one that was found."""
+    header = work.tools.migration().header
+    found = work.tools.analysis().kind
+    declared = header.type.split("(")[0].split()
+    word = declared[0].lower().strip(".,;:") if declared else ""
+    facts = {"declared": word, "found": found.value, "missing": header.missing}
+    if header.missing:
+        names = ", ".join(name.capitalize() for name in header.missing)
+        return Outcome(Status.FAILED, f"The header lacks: {names}. Press e to edit.", facts)
+    if found is Kind.UNKNOWN:
+        words = f"The header declares {word}; what the SQL does could not be told for certain."
+        return Outcome(Status.UNKNOWN, words, facts)
+    if word != found.value and found is not Kind.NONE:
+        words = f"The header declares “{word}”; the SQL is {found.value}: {_why(work)}"
+        return Outcome(Status.FAILED, words, facts)
+    return Outcome(Status.PROVED, f"Complete; declared {word}, found {found.value}.", facts)
+
+
+def finding_prompts(work: Work) -> Sequence[Prompt]:
+    """One question for each finding that weighs; losing rows is declared table by table."""
+    analysis = work.tools.analysis()
+    asked = [finding_prompt(finding) for finding in _weighing(analysis)]
+    tables = tables_at_risk(analysis)
+    if tables:
+        asked.append(
+            Prompt(
+                "losses",
+                PromptKind.CHOOSE_MANY,
+                "Which of these tables may lose rows or references today? Choose none to stop here",
+                help="A loss that is not declared here stops the rehearsal. If none is meant, "
+                "mend the migration: the findings say how.",
+                choices=tables,
+                optional=True,
+            )
+        )
+    return tuple(asked)
+
+
+async def answer_findings(work: Work) -> Outcome:
+    """Every finding has an answer; a row loss that nobody declared stays open."""
+    analysis = work.tools.analysis()
+    losses = work.answers.get("losses", ())
+    declared = tuple(losses) if isinstance(losses, tuple) else ()
+    rows: tuple[Mapping[str, Fact], ...] = tuple(
+        {
+            "rule": finding.rule,
+            "severity": finding.severity.value,
+            "line": finding.line,
+            "title": finding.title,
+            "answer": finding.allowed or work.answer(answer_key(finding)),
+        }
+        for finding in analysis.findings
+    )
+    facts: Facts = {"findings": rows, "declared_losses": declared}
+    undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
+    if undeclared:
+        words = f"Rows of {', '.join(undeclared)} would be lost or cut off, and nobody meant it."
+        return Outcome(Status.FAILED, f"{words} Mend the migration, or declare the loss.", facts)
+    refused = [f for f in analysis.blocking if not f.rows_at_risk and is_refused_by_engine(f)]
+    if refused:
+        words = f"Line {refused[0].line}: {refused[0].title}. The migration cannot run like this."
+        return Outcome(Status.FAILED, words, facts)
+    if not analysis.findings:
+        return Outcome(Status.PROVED, "Nothing found.", facts)
+    if not _weighing(analysis) and not declared:
+        count = len(analysis.findings)
+        return Outcome(Status.PROVED, f"{count} notes, none that needs an answer.", facts)
+    return Outcome(Status.ATTESTED, _answered_words(analysis, declared), facts)
+
+
+def class_prompts(work: Work) -> Sequence[Prompt]:
+    """The class found, or one above it."""
+    found = work.tools.analysis().kind
+    at_least = _ORDER.index(found) if found in _ORDER else len(_ORDER) - 1
+    choices = tuple(kind.value for kind in _ORDER[max(at_least, 1) :])
+    label = f"Found: {found.value}. Confirm it, or raise it"
+    return (Prompt("class", PromptKind.CHOOSE, label, help=_why(work), choices=choices),)
+
+
+async def confirm_class(work: Work) -> Outcome:
+    """The operator confirms the class or raises it; unknown counts as destructive."""
+    analysis = work.tools.analysis()
+    chosen = Kind(work.answer("class"))
+    raised = chosen is not analysis.kind
+    risk = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
+    rollback = {
+        Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
+    }  # fmt: skip
+    facts = {
+        "found": analysis.kind.value,
+        "class": chosen.value,
+        "risk": risk[chosen] if raised else analysis.risk.value,
+        "rollback": rollback[chosen] if raised else analysis.rollback,
+        "reasons": tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
+    }
+    words = f"{chosen.value.capitalize()}, {facts['risk']} risk"
+    words += f" (raised from {analysis.kind.value})." if raised else f": {_why(work)}"
+    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
+
+
+async def state_purpose(work: Work) -> Outcome:
+    """One sentence on what users will have from it."""
+    several = [f for f in work.tools.analysis().findings if f.rule == "several-changes"]
+    facts = {"several_changes": several[0].message} if several else {}
+    return Outcome(Status.ATTESTED, work.answer("purpose"), facts)
+
+
+def answer_key(finding: Finding) -> str:
+    """The prompt's key for one finding: stable while the text is."""
+    return f"{finding.rule}@{finding.line}"
+
+
+def finding_prompt(finding: Finding) -> Prompt:
+    """What a person is asked about one finding."""
+    label = f"Line {finding.line}, {finding.title}: why is this all right here?"
+    return Prompt(answer_key(finding), PromptKind.TEXT, label, help=finding.message)
+
+
+def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
+    """Every table that can lose rows or references, or that goes away with its rows."""
+    effects = analysis.effects
+    nulled = (column.split(".")[0] for column in effects.references_nulled_in)
+    columns = (column.split(".")[0] for column in effects.columns_dropped)
+    names = (*effects.rows_deleted_in, *nulled, *effects.tables_dropped, *columns)
+    return tuple(dict.fromkeys(names))
+
+
+def is_refused_by_engine(finding: Finding) -> bool:
+    """Whether D1 would refuse the file: no words of a person can make it run."""
+    return finding.rule in {"refused-by-d1", "syntax-error", "missing-semicolon"}
+
+
+def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
+    """The findings that want words: not notes, not allowed in the file, not about row loss."""
+    return tuple(
+        f
+        for f in analysis.findings
+        if f.severity is not Severity.NOTE
+        and not f.allowed
+        and not f.rows_at_risk
+        and not is_refused_by_engine(f)
+    )
+
+
+def _answered_words(analysis: Analysis, declared: Sequence[str]) -> str:
+    counts: Mapping[Severity, int] = {
+        severity: sum(f.severity is severity for f in analysis.findings) for severity in Severity
+    }
+    words = ", ".join(f"{n} {severity.value}" for severity, n in counts.items() if n)
+    if declared:
+        return f"Answered ({words}); rows of {', '.join(declared)} are declared to go."
+    return f"Answered ({words})."
+
+
+def _why(work: Work) -> str:
+    reasons = work.tools.analysis().reasons
+    if not reasons:
+        return "it changes nothing." if work.kind is Kind.NONE else "no reason was found."
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"{reasons[0].text} (line {reasons[0].line}){more}"

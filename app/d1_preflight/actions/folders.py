@@ -1,0 +1,38 @@
+"""Where an attempt's private files lie, below `.preflight/<database>/<migration>/`.
+
+None of it is in git: copies and backups hold production rows.
+"""
+
+from pathlib import Path
+
+from d1_preflight.actions.tools import Tools
+
+
+def copied_rows(tools: Tools) -> Path:
+    """The row copies of the whole target, one file a table."""
+    return tools.workspace / "copy" / "rows"
+
+
+def copy_folder(tools: Tools) -> Path:
+    """The target's copy as a local D1, as it was."""
+    return tools.workspace / "copy" / "d1"
+
+
+def rehearsal_folder(tools: Tools) -> Path:
+    """The copy on which the migration was applied."""
+    return tools.workspace / "rehearsal" / "d1"
+
+
+def down_folder(tools: Tools) -> Path:
+    """The rehearsal on which the down migration was run as well."""
+    return tools.workspace / "down" / "d1"
+
+
+def backup_folder(tools: Tools) -> Path:
+    """The backups: row copies and the export."""
+    return tools.workspace / "backup"
+
+
+def restore_folder(tools: Tools) -> Path:
+    """The databases into which backups are restored for proof."""
+    return tools.workspace / "restore"

@@ -1,0 +1,149 @@
+"""GO: the plan, the proofs and the abort criteria are frozen as bytes and signed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+from d1_preflight.actions.tools import Work
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.gate import BEFORE_GO, open_items
+from d1_preflight.core.record import Facts, Outcome, Status
+from d1_preflight.core.record_file import dump_facts, instant
+from d1_preflight.core.signing import GO
+
+GO_FILE = "go.toml"
+GO_SIGNATURE = "go.toml.sig"
+
+
+def go_prompts(work: Work) -> Sequence[Prompt]:
+    """The one question of the gate; there is no default."""
+    name = work.tools.project.database.name
+    label = f"GO: I have read what will be done to {name}, what it loses and the way back"
+    return (*signer_prompts(work), Prompt("go", PromptKind.CONFIRM, label))
+
+
+def signer_prompts(work: Work) -> Sequence[Prompt]:
+    """What has to be made before the first signature is asked for, never done silently."""
+    missing = work.tools.signer.missing
+    if not missing:
+        return ()
+    return (
+        Prompt("prepare", PromptKind.CONFIRM, f"Before the first signature: {'; '.join(missing)}"),
+    )
+
+
+def prepare_signer(work: Work) -> None:
+    """Make what was agreed to."""
+    if work.answers.get("prepare") is True:
+        work.tools.signer.prepare()
+
+
+async def sign_go(work: Work) -> Outcome:
+    """Write `go.toml`, sign its exact bytes, verify at once."""
+    still_open = open_items(work.record, work.checklist, work.kind, BEFORE_GO)
+    if still_open:
+        names = ", ".join(item.step.title for item in still_open[:3])
+        raise NotAllowed(f"{len(still_open)} items are open: {names}.", hint="Answer them first.")
+    tools = work.tools
+    prepare_signer(work)
+    now = tools.clock.now()
+    expires = now + timedelta(minutes=tools.settings.go_minutes)
+    document = dump_facts(go_document(work, instant(now), instant(expires)))
+    with work.terminal:
+        signature = tools.signer.sign(document, GO)
+    facts: Facts = {
+        "decision": "go",
+        "go_sha256": tools.store.write(GO_FILE, document),
+        "signature_sha256": tools.store.write(GO_SIGNATURE, signature),
+        "signer": tools.signer.identity,
+        "fingerprint": tools.signer.fingerprint,
+        "signed_at": instant(now),
+        "expires_at": instant(expires),
+        "criteria": abort_criteria(work),
+    }
+    words = f"GO by {tools.signer.identity}, good until {instant(expires)}."
+    return Outcome(Status.ATTESTED, words, facts)
+
+
+def go_document(work: Work, decided_at: str, expires_at: str) -> Mapping[str, object]:
+    """What is signed: which bytes go where, on what proofs, and when to abort."""
+    tools, record = work.tools, work.record
+    steps = [
+        {"id": step.id, "status": attempt.status.value, "words": attempt.words}
+        for step in work.checklist.steps_for(work.kind)
+        if step.section in BEFORE_GO and (attempt := record.standing(step))
+    ]
+    return {
+        "schema": 1,
+        "decision": "go",
+        "decided_by": tools.signer.identity,
+        "decided_at": decided_at,
+        "expires_at": expires_at,
+        "migration": record.migration,
+        "class": work.kind.value,
+        "checklist": record.checklist,
+        "rows_at_risk": rows_at_risk(work),
+        "subjects": dict(sorted(record.subjects.items())),
+        "database": {
+            "name": record.database.name,
+            "id": record.database.id,
+            "environment": record.database.environment,
+            "target": record.database.target,
+        },
+        "tools": dict(sorted(record.tools.items())),
+        "proofs": proofs(work),
+        "criteria": abort_criteria(work),
+        "step": steps,
+    }
+
+
+def proofs(work: Work) -> Facts:
+    """The figures the decision rests on, each from the step that measured it."""
+    copied, rehearsed = work.facts_of("copied"), work.facts_of("rehearsed")
+    bookmark, backup = work.facts_of("bookmark"), work.facts_of("backed_up")
+    way_back = work.facts_of("way_back")
+    found: dict[str, object] = {
+        "schema_before": copied.get("schema"),
+        "schema_rehearsed": rehearsed.get("schema_after"),
+        "ledger_rows": copied.get("ledger_rows"),
+        "predicted_ms": rehearsed.get("predicted_ms"),
+        "bookmark": bookmark.get("bookmark"),
+        "bookmark_good_until": bookmark.get("good_until"),
+        "way_back": way_back.get("chosen"),
+        "backup": backup.get("tables"),
+    }
+    return {key: value for key, value in found.items() if value is not None}  # type: ignore[misc]  # they came out of facts
+
+
+def abort_criteria(work: Work) -> Facts:
+    """The limits that are fixed before, so that nobody moves them after."""
+    verification = work.tools.settings.verification
+    return {
+        "error_rate_percent": str(verification.error_rate_percent),
+        "watch_minutes": verification.watch_minutes,
+        "endpoints": tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
+        "rows": "every table's count as rehearsed",
+        "schema": "equal to the rehearsed one",
+    }
+
+
+def rows_at_risk(work: Work) -> int:
+    """How many rows the rehearsal lost: the number that is typed before the apply."""
+    tables = work.facts_of("rehearsed").get("tables", ())
+    rows = tables if isinstance(tables, tuple) else ()
+    lost = (row.get("lost", 0) for row in rows if isinstance(row, Mapping))
+    return sum(count for count in lost if isinstance(count, int))
+
+
+def go_still_holds(work: Work) -> bool:
+    """Whether the signed bytes on disk are those the record names."""
+    document = work.tools.store.read(GO_FILE)
+    signature = work.tools.store.read(GO_SIGNATURE)
+    facts = work.facts_of("go")
+    if document is None or signature is None:
+        return False
+    hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
+    if hashes != (facts.get("go_sha256"), facts.get("signature_sha256")):
+        return False
+    return work.tools.signer.is_good(document, signature, GO)

@@ -1,0 +1,157 @@
+"""Section 2: the migration on this machine, on a copy of the target, with the real wrangler."""
+
+import asyncio
+from collections.abc import Sequence
+
+from d1_preflight.actions.copying import check_size, copy_facts, copy_rows, plan_reading
+from d1_preflight.actions.folders import copied_rows, copy_folder, rehearsal_folder
+from d1_preflight.actions.rehearsal import (
+    apply_local,
+    apply_local_args,
+    compare_states,
+    explained_facts,
+    predicted_ms,
+    schema_facts,
+)
+from d1_preflight.actions.remote import relative, shown
+from d1_preflight.actions.tools import Work
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.facts import rows, words
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record_file import instant
+from d1_preflight.core.replies import explain_failure
+from d1_preflight.core.schema import diff
+
+_REFUSALS = frozenset({"refused-by-d1", "syntax-error", "not-understood"})
+
+
+def copy_plan(work: Work) -> Sequence[str]:
+    """What will be read, from where, to where."""
+    tools = work.tools
+    name = tools.project.database.name
+    return (
+        f"read ledger, schema and every row of {name} (wrangler d1 execute --remote --json)",
+        f"into {relative(tools, copy_folder(tools))}, private, never in git",
+    )
+
+
+async def copy_target(work: Work) -> Outcome:
+    """Every row of the target, exact, as a local D1 database."""
+    tools = work.tools
+    started = tools.clock.now()
+    reading = await plan_reading(work)
+    check_size(tools, reading)
+    copies = await copy_rows(work, reading, copied_rows(tools))
+    seen = reading.observation
+    await asyncio.to_thread(tools.local.make, copy_folder(tools), seen.schema, copies, seen.ledger)
+    wrong = [c.table for c in copies if seen.counts.get(c.table) != c.rows]
+    total = sum(copy.rows for copy in copies)
+    facts: dict[str, Fact] = {
+        "tables": copy_facts(copies),
+        "rows": total,
+        "bytes": sum(copy.bytes for copy in copies),
+        "ledger_rows": len(seen.ledger),
+        "last_applied": seen.ledger[-1].name if seen.ledger else "",
+        "schema": seen.schema.fingerprint,
+        "file": relative(tools, copy_folder(tools)),
+        "read_ms": int((tools.clock.now() - started).total_seconds() * 1000),
+        "taken_at": instant(seen.taken_at),
+    }
+    told = f"{total:,} rows in {len(copies)} tables"
+    if wrong:
+        told += f"; {', '.join(wrong)} changed while it was read (the copy holds what was read)"
+    return Outcome(Status.PROVED, f"{told}.", facts, reading.evidence)
+
+
+async def check_syntax(work: Work) -> Outcome:
+    """D1's engine version, limits and permissions, on the target's schema."""
+    analysis = work.tools.analysis()
+    refused = [f for f in analysis.findings if f.rule in _REFUSALS]
+    if refused:
+        first = refused[0]
+        return Outcome(Status.FAILED, f"Line {first.line}: {first.message}")
+    if analysis.kind is Kind.UNKNOWN:
+        return Outcome(Status.UNKNOWN, "Not every statement could be understood; see section 1.")
+    return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits takes every statement.")
+
+
+def rehearse_plan(work: Work) -> Sequence[str]:
+    """The command of the rehearsal."""
+    tools = work.tools
+    persist = str(rehearsal_folder(tools))
+    return (shown(tools, apply_local_args(tools, "<staged>/wrangler.json", persist)),)
+
+
+async def rehearse(work: Work) -> Outcome:
+    """Apply it to a copy of the copy; account for every row and every object of the schema."""
+    tools = work.tools
+    persist, before = rehearsal_folder(tools), copy_folder(tools)
+    await asyncio.to_thread(tools.local.duplicate, before, persist)
+    ran = await apply_local(work, persist, keep=work.evidence_name)
+    if tools.name not in {row.name for row in tools.local.ledger(persist)}:
+        reason = explain_failure(ran).message if ran.exit_code else "the ledger has no row for it"
+        said = f"It does not go through on a copy of the target: {reason}"
+        return Outcome(Status.FAILED, said, {"wrangler_ms": ran.milliseconds}, (ran,))
+    facts = await asyncio.to_thread(_compared, work, ran.milliseconds)
+    return Outcome(*_verdict(work, facts), facts, (ran,))
+
+
+def _compared(work: Work, wrangler_ms: int) -> dict[str, Fact]:
+    tools = work.tools
+    analysis = tools.analysis()
+    before, after = copy_folder(tools), rehearsal_folder(tools)
+    olds, news = tools.local.schema(before), tools.local.schema(after)
+    found = compare_states(tools, before, after, effects=analysis.effects)
+    declared = words(work.facts_of("findings"), "declared_losses")
+    sql_ms = _timed(work)
+    predicted = predicted_ms(wrangler_ms, sql_ms)
+    facts: dict[str, Fact] = {
+        "tables": explained_facts(found, analysis, declared),
+        "schema": schema_facts(diff(olds, news), analysis, olds),
+        "wrangler_ms": wrangler_ms,
+        "predicted_ms": predicted,
+        "schema_after": news.fingerprint,
+        "counts_after": tuple(
+            {"table": table, "rows": count} for table, count in tools.local.counts(after).items()
+        ),
+        "rows": sum(table.before or 0 for table in found.tables),
+        "downtime": _downtime(predicted),
+    }
+    return facts if sql_ms is None else facts | {"sql_ms": sql_ms}
+
+
+def _timed(work: Work) -> int | None:
+    """The SQL alone, on one more copy: what wrangler's own start hides."""
+    tools = work.tools
+    persist = tools.workspace / "timing" / "d1"
+    tools.local.duplicate(copy_folder(tools), persist)
+    try:
+        return tools.local.run_sql(persist, tools.migration().text)
+    except PreflightError:
+        return None  # wrangler's run is the verdict; only the finer figure is missing
+
+
+def _verdict(work: Work, facts: Facts) -> tuple[Status, str]:
+    tables, changes = rows(facts, "tables"), rows(facts, "schema")
+    wrong = [row for row in tables if not row["ok"]]
+    if wrong:
+        first = wrong[0]
+        return Status.FAILED, f"{first['table']}: {first['verdict']}; nobody declared it."
+    hidden = [change for change in changes if not change["declared"]]
+    if hidden:
+        return Status.FAILED, f"Not declared: {hidden[0]['words']}."
+    limit = work.tools.settings.verification.statement_seconds * 1000
+    predicted = facts["predicted_ms"]
+    if isinstance(predicted, int) and predicted > limit // 3:
+        seconds = f"{predicted / 1000:.1f} s"
+        return Status.FAILED, f"It takes {seconds} here; D1 stops a query after {limit // 1000} s."
+    lost = sum(int(str(row["lost"])) for row in tables)
+    told = f"{facts['rows']:,} rows: {lost:,} lost" + (" as declared" if lost else "")
+    return Status.PROVED, f"{told}, {len(changes)} schema changes. {facts['downtime']}"
+
+
+def _downtime(predicted: int) -> str:
+    """The first Zuhandenheit question: does it run without users noticing?"""
+    shown_time = "under 1 s" if predicted < 1000 else f"about {predicted / 1000:.1f} s"  # noqa: PLR2004
+    return f"Queries wait {shown_time} while it runs."

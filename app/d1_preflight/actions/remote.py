@@ -1,0 +1,135 @@
+"""Talks to the target through wrangler: batched reads, and what they say."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from d1_preflight.actions.tools import Tools
+from d1_preflight.core.errors import PreflightError, RemoteFailed
+from d1_preflight.core.observation import Observation, Question
+from d1_preflight.core.ports import Emit, Evidence, silent
+from d1_preflight.core.replies import Row, StatementResult, explain_failure, parse_execute
+
+READ_TIMEOUT_S = 120.0
+"""A batched read that takes longer is given up; D1 itself stops a query after 30 s."""
+
+
+def target_flags(tools: Tools) -> tuple[str, ...]:
+    """`--config` always (wrangler's own search surprises), `--env` when used, `--remote`."""
+    env = ("--env", tools.project.environment) if tools.project.environment else ()
+    return ("--config", str(tools.project.config.path), *env, "--remote")
+
+
+def execute_args(tools: Tools, sql: str) -> tuple[str, ...]:
+    """The argv of one batched read; `=` because SQL that starts with `--` looks like a flag."""
+    name = tools.project.database.name
+    return ("d1", "execute", name, *target_flags(tools), "--json", f"--command={sql}")
+
+
+async def read_batch(
+    tools: Tools, sql: str, *, emit: Emit = silent, keep: str | None = None
+) -> tuple[tuple[StatementResult, ...], Evidence]:
+    """Run statements on the target in one call; raises RemoteFailed with the reason."""
+    evidence = await tools.wrangler.run(
+        execute_args(tools, sql),
+        cwd=tools.project.root,
+        emit=emit,
+        keep=keep,
+        timeout=READ_TIMEOUT_S,
+    )
+    if evidence.exit_code != 0:
+        raise explain_failure(evidence)
+    return parse_execute(evidence.stdout), evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One batched read: what was observed, the rows of the extra statements, the evidence."""
+
+    observation: Observation
+    extra: tuple[tuple[Row, ...], ...]
+    evidence: Evidence
+
+
+async def observe(
+    tools: Tools,
+    *,
+    tables: Sequence[str] = (),
+    checks: bool = False,
+    extra: Sequence[str] = (),
+    emit: Emit = silent,
+    keep: str | None = None,
+) -> Look:
+    """Read ledger, schema and, where asked, counts, checks and more; remember what was seen."""
+    question = Question(tools.project.database.migrations_table, tuple(tables), checks)
+    try:
+        look = await _ask(tools, question, extra, emit, keep)
+    except RemoteFailed as error:
+        if f"no such table: {question.ledger_table}" not in error.message:
+            raise
+        without = replace(question, with_ledger=False)
+        look = await _ask(tools, without, extra, emit, keep)
+    tools.seen.observation = look.observation
+    return look
+
+
+async def _ask(
+    tools: Tools, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
+) -> Look:
+    sql = " ".join([question.sql, *(f"{statement};" for statement in extra)])
+    results, evidence = await read_batch(tools, sql, emit=emit, keep=keep)
+    own = len(question.statements)
+    try:
+        rows = [result.rows for result in results]
+        seen = question.read(rows[:own], tools.clock.now())
+        if len(rows) != own + len(extra):
+            raise ValueError(f"{len(extra)} more answers expected, {len(rows) - own} came")
+    except (ValueError, KeyError, IndexError) as error:
+        raise RemoteFailed(
+            f"The database's answer could not be read: {error}.",
+            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+        ) from error
+    return Look(seen, tuple(rows[own:]), evidence)
+
+
+def shown(tools: Tools, args: Sequence[str]) -> str:
+    """A command as people read it before it runs, with paths relative to the project."""
+    root = f"{tools.project.root}{'/'}"
+    words = (arg.replace(root, "") for arg in args)
+    return "wrangler " + " ".join(_quoted(word) for word in words)
+
+
+def relative(tools: Tools, path: Path) -> str:
+    """A path as the record names it: relative to the project, so that it means the same to all."""
+    try:
+        return path.relative_to(tools.project.root).as_posix()
+    except ValueError:
+        return path.name
+
+
+def first_object(stdout: str) -> Mapping[str, object]:
+    """The first JSON object or array-of-objects' item that wrangler printed; {} where none is."""
+    decoder = json.JSONDecoder()
+    for start in re.finditer(r"^(?=[\[{])", stdout, re.MULTILINE):
+        try:
+            value = decoder.raw_decode(stdout, start.start())[0]
+        except ValueError:
+            continue
+        found = value[0] if isinstance(value, list) and value else value
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def failure_words(error: PreflightError) -> str:
+    """Message and next step in one line."""
+    return f"{error.message} {error.hint}".strip()
+
+
+def _quoted(word: str) -> str:
+    if word and not set(word) & set(" \"'$;|&<>()*"):
+        return word
+    shortened = word if len(word) < 200 else f"{word[:180]} …"  # noqa: PLR2004 - one screen
+    return "'" + shortened.replace("'", "'\\''") + "'"

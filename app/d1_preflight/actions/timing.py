@@ -1,0 +1,141 @@
+"""Section 5: when it is done, and who knows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.core.analytics import TRAFFIC_QUERY, traffic_samples
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.facts import number
+from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record_file import instant
+from d1_preflight.core.traffic import WeekTraffic, soon_words, week_traffic
+from d1_preflight.core.window import Timing, calendar_of, timing
+
+_WEEKS = 4
+DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
+
+
+async def check_window(work: Work) -> Outcome:
+    """Whether now is quiet where the users are; with analytics, when it is quietest."""
+    now = timing_now(work)
+    facts: dict[str, Fact] = {
+        "now": instant(now.now),
+        "quiet": now.is_quiet,
+        "words": now.words,
+        "fits": now.fits,
+        "fits_words": now.fits_words,
+        "zones": tuple(
+            {"zone": z.zone, "local": f"{z.local:%a %H:%M %Z}", "busy": z.is_busy}
+            for z in now.zones
+        ),
+        "next": tuple(span.words(now.calendar.team) for span in now.coming),
+    }
+    facts |= await _traffic_facts(work, now)
+    if not now.is_quiet:
+        return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
+    if not now.fits:
+        return Outcome(Status.FAILED, f"{now.words}, but {now.fits_words}.", facts)
+    return Outcome(Status.PROVED, f"{now.words}; {now.fits_words}.", facts)
+
+
+def timing_now(work: Work) -> Timing:
+    """The calendar's answer for this moment, for the predicted duration and the watch."""
+    tools = work.tools
+    predicted = number(work.facts_of("rehearsed"), "predicted_ms") or 0
+    watch = timedelta(minutes=tools.settings.verification.watch_minutes)
+    return timing(
+        calendar_of(tools.settings), tools.clock.now(), watch + timedelta(milliseconds=predicted)
+    )
+
+
+def notice(work: Work) -> str:
+    """What the channel will read."""
+    tools = work.tools
+    kind = work.kind.value.upper()
+    place = tools.project.database.name
+    if tools.target == "practice":
+        place += " (PRACTICE)"
+    minutes = tools.settings.verification.watch_minutes
+    return (
+        f"D1 migration {tools.stem} on {place}: {kind}, {tools.clock.now():%H:%M} UTC, "
+        f"by {tools.operator}. Watching for {minutes} min afterwards."
+    )
+
+
+def notify_prompts(work: Work) -> Sequence[Prompt]:
+    """The preview to send, or, without a webhook, how the team was told."""
+    channel = work.tools.settings.notify.channel
+    if work.tools.web.has_webhook:
+        label = f"Send this to {channel}"
+        return (Prompt("send", PromptKind.CONFIRM, label, help=notice(work)),)
+    label = f"How was {channel} told? (who, where; no webhook is set)"
+    return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(work)}”"),)
+
+
+async def notify_team(work: Work) -> Outcome:
+    """Send the notice; an answer other than 2xx is not a notice."""
+    channel = work.tools.settings.notify.channel
+    if not work.tools.web.has_webhook:
+        facts: Facts = {"channel": channel, "text": work.answer("told"), "sent": False}
+        return Outcome(Status.ATTESTED, f"{channel}: {work.answer('told')}", facts)
+    text = notice(work)
+    sent = await work.tools.web.notify(text)
+    facts = {"channel": channel, "text": text, "sent": sent.ok}
+    if not sent.ok:
+        words = f"{channel} was not reached: {sent.words}. Tell them yourself, then waive this."
+        return Outcome(Status.FAILED, words, facts)
+    return Outcome(Status.PROVED, f"Sent to {channel}.", facts)
+
+
+def dashboard_plan(work: Work) -> Sequence[str]:
+    """The address that d opens."""
+    return (dashboard_url(work.tools),)
+
+
+def dashboard_url(tools: Tools) -> str:
+    """The database's metrics page."""
+    account = tools.web.account(tools.project.config.account_id)
+    return DASHBOARD.format(account=account or "", id=tools.project.database.id).replace(
+        "//w", "/w"
+    )
+
+
+async def open_dashboard(work: Work) -> Outcome:
+    """The operator says that they see it."""
+    facts: Facts = {"url": dashboard_url(work.tools)}
+    return Outcome(Status.ATTESTED, "Open, and seen.", facts)
+
+
+async def _traffic_facts(work: Work, now: Timing) -> Mapping[str, Fact]:
+    """Requests per hour of the week, and the quietest hours; nothing where it cannot be read."""
+    tools = work.tools
+    try:
+        traffic = await _traffic(tools, now)
+    except (PreflightError, ValueError) as error:
+        return {"traffic": f"not known: {error}"}
+    hours = tuple(traffic.means.get((day, hour), -1) for day in range(7) for hour in range(24))
+    quietest = traffic.quietest(now.now, [s for s in (now.current, *now.coming) if s])
+    facts: dict[str, Fact] = {"hours": hours}
+    if quietest is not None:
+        facts["quietest"] = soon_words(quietest, now.now, now.calendar.team)
+    return facts
+
+
+async def _traffic(tools: Tools, now: Timing) -> WeekTraffic:
+    since = now.now - timedelta(weeks=_WEEKS)
+    variables = {
+        "account": tools.web.account(tools.project.config.account_id),
+        "database": tools.project.database.id,
+        "since": instant(since),
+        "until": instant(now.now),
+    }
+    samples = traffic_samples(await tools.web.analytics(TRAFFIC_QUERY, variables))
+    if not samples:
+        raise ValueError("no queries in the last four weeks")
+    return week_traffic(samples, since, now.now, now.calendar.team)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,255 @@
+"""Section 6: after the apply. Everything is compared with what the rehearsal showed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from d1_preflight.actions.folders import rehearsal_folder
+from d1_preflight.actions.going import prepare_signer
+from d1_preflight.actions.remote import execute_args, observe, shown
+from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.core.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.observation import Observation, Question
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record_file import instant, moment
+from d1_preflight.core.schema import diff
+
+_FRESH_S = 90
+_POLL_S = 5.0
+_TRAFFIC_SHARE = 100  # one row in a hundred …
+_TRAFFIC_ROWS = 10  # … or ten rows may come or go between two reads of a living database
+
+
+def verify_plan(work: Work) -> Sequence[str]:
+    """The batched read that ledger, schema and rows share."""
+    tools = work.tools
+    question = Question(tools.project.database.migrations_table, _tables(work), checks=True)
+    return (shown(tools, execute_args(tools, question.sql)),)
+
+
+async def verify_ledger(work: Work) -> Outcome:
+    """The ledger has this migration's row."""
+    seen, evidence = await _look(work)
+    row = seen.ledger_row(work.tools.name)
+    if row is None:
+        words = f"The ledger has no row for {work.tools.name}. Press ! for what to do."
+        return Outcome(Status.FAILED, words, {}, evidence)
+    facts: Facts = {"id": row.id, "name": row.name, "applied_at": row.applied_at}
+    words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
+    return Outcome(Status.PROVED, words, facts, evidence)
+
+
+async def verify_schema(work: Work) -> Outcome:
+    """Every table, index, trigger and view is as it came out of the rehearsal."""
+    seen, evidence = await _fresh(work)
+    rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
+    differences = tuple(change.words for change in diff(rehearsed, seen.schema))
+    facts: dict[str, Fact] = {
+        "equal": not differences,
+        "fingerprint": seen.schema.fingerprint,
+        "differences": differences,
+    }
+    if rehearsed.fingerprint != work.facts_of("rehearsed").get("schema_after"):
+        words = "The rehearsed schema on this machine is not the one in the record."
+        return Outcome(Status.UNKNOWN, words, facts, evidence)
+    if differences:
+        words = f"{len(differences)} differences from the rehearsal: {differences[0]}"
+        return Outcome(Status.FAILED, words, facts, evidence)
+    count = len(seen.schema.objects)
+    return Outcome(Status.PROVED, f"{count} objects, equal to the rehearsed.", facts, evidence)
+
+
+def row_prompts(work: Work) -> Sequence[Prompt]:
+    """A difference in counts that was seen may be explained in words, after looking."""
+    last = work.record.last("rows")
+    if last is None or last.status is not Status.FAILED:
+        return ()
+    label = "What explains the difference? Leave empty to count again"
+    return (Prompt("explanation", PromptKind.TEXT, label, help=last.words, optional=True),)
+
+
+async def verify_rows(work: Work) -> Outcome:
+    """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
+    seen, evidence = await _fresh(work)
+    rows = tuple(_counted(work, table, seen.counts.get(table)) for table in _tables(work))
+    facts: dict[str, Fact] = {
+        "tables": rows,
+        "quick_check": seen.quick_check,
+        "broken_references": seen.broken_references,
+    }
+    if seen.quick_check != "ok" or seen.broken_references:
+        words = f"quick_check: {seen.quick_check}; {seen.broken_references} broken references."
+        return Outcome(Status.FAILED, words, facts, evidence)
+    wrong = [row for row in rows if not row["ok"]]
+    if wrong:
+        first = wrong[0]
+        words = (
+            f"{len(wrong)} tables differ: {first['table']} should hold "
+            f"{first['expected']:,} rows and holds {first['found']:,}."
+        )
+        if work.answer("explanation"):
+            words = f"{words} Explained: {work.answer('explanation')}"
+            return Outcome(Status.ATTESTED, words, facts, evidence)
+        return Outcome(Status.FAILED, words, facts, evidence)
+    words = f"{len(rows)} tables as rehearsed; quick_check ok, no broken references."
+    return Outcome(Status.PROVED, words, facts, evidence)
+
+
+async def probe_endpoints(work: Work) -> Outcome:
+    """Ask the endpoints from the settings; none configured is not a pass."""
+    endpoints = work.tools.settings.verification.endpoints
+    if not endpoints:
+        words = "No endpoints are configured: name them under [verification] in preflight.toml."
+        return Outcome(Status.UNKNOWN, words)
+    found: list[Mapping[str, Fact]] = []
+    for endpoint in endpoints:
+        probe = await work.tools.web.probe(endpoint)
+        found.append({
+            "method": endpoint.method, "url": endpoint.url, "status": probe.status or 0,
+            "ms": probe.milliseconds, "ok": probe.ok, "words": probe.words,
+        })  # fmt: skip
+        work.progress({"endpoints": tuple(found)})
+    wrong = [probe for probe in found if not probe["ok"]]
+    facts: Facts = {"endpoints": tuple(found)}
+    if wrong:
+        words = f"{wrong[0]['method']} {wrong[0]['url']}: {wrong[0]['words']}. Press ! for help."
+        return Outcome(Status.FAILED, words, facts)
+    return Outcome(Status.PROVED, f"{len(found)} endpoints answer as expected.", facts)
+
+
+async def watch_errors(work: Work) -> Outcome:
+    """Watch the Worker's error rate for the watch time; over the limit fails at once."""
+    tools = work.tools
+    since = _applied_at(work)
+    until = tools.clock.now() + timedelta(minutes=tools.settings.verification.watch_minutes)
+    limit = tools.settings.verification.error_rate_percent
+    baseline = error_rate(await _samples(tools, since - timedelta(hours=1), since))
+    started = tools.clock.now()
+    while True:
+        now = tools.clock.now()
+        samples = await _samples(tools, since, now)
+        facts = _watch_facts(samples, limit, baseline, now - started, until - started)
+        work.progress(facts | {"left_s": max(0, int((until - now).total_seconds()))})
+        rate = error_rate(samples)
+        if rate is not None and rate > limit:
+            words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
+            return Outcome(Status.FAILED, words, facts)
+        if now >= until:
+            break
+        await tools.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
+    if rate is None:
+        words = "No request came in during the watch; the error rate is not known."
+        return Outcome(Status.UNKNOWN, words, facts)
+    minutes = tools.settings.verification.watch_minutes
+    words = f"{rate} % over {minutes} min (limit {limit} %, before {baseline or 'unknown'} %)."
+    return Outcome(Status.PROVED, words, facts)
+
+
+async def sign_close(work: Work) -> Outcome:
+    """The operator's closing words; the session signs the record that holds them."""
+    verdict = work.answer("verdict")
+    prepare_signer(work)
+    facts: Facts = {
+        "signer": work.tools.signer.identity,
+        "closed_at": instant(work.tools.clock.now()),
+    }
+    return Outcome(Status.ATTESTED, verdict, facts)
+
+
+async def _look(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+    tables = _tables(work)
+    look = await observe(
+        work.tools, tables=tables, checks=True, keep=work.evidence_name, emit=work.emit
+    )
+    return look.observation, (look.evidence,)
+
+
+async def _fresh(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+    """What the ledger step just read, or a new read when that is older than a minute and a half."""
+    seen = work.tools.seen.observation
+    if seen is not None and seen.quick_check and set(_tables(work)) <= set(seen.counts):
+        age = work.tools.clock.now() - seen.taken_at
+        ledger = work.record.standing(work.checklist.step("ledger"))
+        if age < timedelta(seconds=_FRESH_S) and ledger is not None:
+            return seen, ledger.evidence
+    return await _look(work)
+
+
+def _tables(work: Work) -> tuple[str, ...]:
+    return tuple(work_counts(work.facts_of("rehearsed"), "counts_after"))
+
+
+def work_counts(facts: Facts, key: str) -> Mapping[str, int]:
+    """A `({table, rows}…)` fact as a mapping."""
+    rows = facts.get(key, ())
+    if not isinstance(rows, tuple):
+        return {}
+    pairs = ((row["table"], row["rows"]) for row in rows if isinstance(row, Mapping))
+    return {str(table): count for table, count in pairs if isinstance(count, int)}
+
+
+def _counted(work: Work, table: str, found: int | None) -> Mapping[str, Fact]:
+    """One table's verdict: as rehearsed, or as just before the apply plus the rehearsed change."""
+    rehearsed = work_counts(work.facts_of("rehearsed"), "counts_after").get(table, 0)
+    copied = work_counts(work.facts_of("copied"), "tables").get(table, 0)
+    just_before = work_counts(work.facts_of("applied"), "counts_before").get(table)
+    expected = rehearsed if just_before is None else max(0, just_before + rehearsed - copied)
+    if found is None:
+        return {"table": table, "expected": expected, "found": -1, "ok": False}
+    room = max(_TRAFFIC_ROWS, expected // _TRAFFIC_SHARE)
+    ok = found in (expected, rehearsed) or (found > 0 and abs(found - expected) <= room)
+    return {"table": table, "expected": expected, "found": found, "ok": ok}
+
+
+def _applied_at(work: Work) -> datetime:
+    attempt = work.record.standing(work.checklist.step("applied"))
+    text = str(work.facts_of("applied").get("applied_at", ""))
+    try:
+        return moment(text.replace(" ", "T") + "Z")
+    except ValueError:
+        return attempt.started_at if attempt else work.tools.clock.now()
+
+
+async def _samples(tools: Tools, since: datetime, until: datetime) -> tuple[Sample, ...]:
+    worker = tools.settings.verification.worker or tools.project.config.name
+    if not worker:
+        raise RemoteFailed(
+            "No Worker is named, so its error rate cannot be read.",
+            hint="Set worker under [verification] in preflight.toml.",
+        )
+    variables = {
+        "account": tools.web.account(tools.project.config.account_id), "script": worker,
+        "since": instant(since), "until": instant(until),
+    }  # fmt: skip
+    try:
+        return error_samples(await tools.web.analytics(ERRORS_QUERY, variables))
+    except ValueError as error:
+        raise RemoteFailed(
+            f"The error rate cannot be read: {error}.",
+            hint="Look at the dashboard, then waive this step with what you saw.",
+        ) from error
+
+
+def _watch_facts(
+    samples: Sequence[Sample], limit: Decimal, baseline: Decimal | None,
+    watched: timedelta, watch: timedelta,
+) -> dict[str, Fact]:  # fmt: skip
+    rate = error_rate(samples)
+    facts: dict[str, Fact] = {
+        "limit": str(limit),
+        "requests": sum(s.requests for s in samples),
+        "errors": sum(s.errors for s in samples),
+        "watched_s": int(watched.total_seconds()),
+        "watch_s": int(watch.total_seconds()),
+    }
+    if rate is not None:
+        facts["rate"] = str(rate)
+    if baseline is not None:
+        facts["baseline"] = str(baseline)
+    facts["samples"] = tuple(
+        {"at": instant(s.at), "requests": s.requests, "errors": s.errors} for s in samples
+    )
+    return facts

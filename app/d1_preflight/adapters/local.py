@@ -1,0 +1,96 @@
+"""Throw-away local D1 databases for rehearsal and restore, each in a persist folder of its own."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from d1_preflight.adapters import localdb
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.observation import LedgerRow
+from d1_preflight.core.rowcopy import RowCopy
+from d1_preflight.core.schema import Schema
+
+_RUN_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDatabases:
+    """The local databases of one D1 database: wrangler finds their files by its id."""
+
+    database_id: str
+    ledger_table: str = "d1_migrations"
+
+    def make(
+        self,
+        persist: Path,
+        schema: Schema,
+        copies: Sequence[RowCopy],
+        ledger: Sequence[LedgerRow],
+    ) -> None:
+        """Make a database with these rows; whatever stood there before is gone."""
+        contents = localdb.Contents(schema, copies, ledger, self.ledger_table)
+        localdb.create(self._fresh(persist), contents)
+
+    def duplicate(self, persist: Path, to: Path) -> None:
+        """Copy a whole database into another persist folder, replacing what stood there."""
+        localdb.duplicate(self.file(persist), self._fresh(to))
+
+    def file(self, persist: Path) -> Path:
+        """The SQLite file that wrangler uses in this persist folder."""
+        return localdb.local_file(persist, self.database_id)
+
+    def schema(self, persist: Path) -> Schema:
+        """The schema, without the ledger's table."""
+        return localdb.read_schema(self.file(persist)).without(self.ledger_table)
+
+    def counts(self, persist: Path) -> Mapping[str, int]:
+        """The row count of every table except the ledger's."""
+        counts = localdb.read_counts(self.file(persist))
+        return {table: rows for table, rows in counts.items() if table != self.ledger_table}
+
+    def ledger(self, persist: Path) -> Sequence[LedgerRow]:
+        """The ledger's rows."""
+        return localdb.read_ledger(self.file(persist), self.ledger_table)
+
+    def run_sql(self, persist: Path, sql: str) -> int:
+        """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
+        connection = apsw.Connection(str(self.file(persist)))
+        deadline = time.monotonic() + _RUN_LIMIT_S
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, 1_000_000)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            started = time.monotonic()
+            connection.execute("BEGIN")
+            connection.execute(sql)
+            connection.execute("COMMIT")
+            return round((time.monotonic() - started) * 1000)
+        except apsw.Error as error:
+            raise ProjectError(f"SQLite refuses it: {error}.", hint="See the finding.") from error
+        finally:
+            connection.close()
+
+    def load_dump(self, persist: Path, dump: Path) -> str:
+        """Load an export into an empty database; "" when it loads, else why it does not."""
+        connection = apsw.Connection(str(self._fresh(persist)))
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("BEGIN")
+            connection.execute(dump.read_text(encoding="utf-8"))
+            connection.execute("COMMIT")
+        except apsw.Error as error:
+            return str(error)
+        except UnicodeDecodeError:
+            return "it is not UTF-8"
+        finally:
+            connection.close()
+        return ""
+
+    def _fresh(self, persist: Path) -> Path:
+        shutil.rmtree(persist, ignore_errors=True)
+        path = self.file(persist)
+        path.parent.mkdir(mode=0o700, parents=True)
+        return path

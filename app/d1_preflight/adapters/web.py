@@ -1,0 +1,79 @@
+"""HTTP with the secrets that the settings name: taken from the environment, never shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from d1_preflight.adapters import http
+from d1_preflight.adapters.system import open_in_browser
+from d1_preflight.core.errors import ProjectError, RemoteFailed
+from d1_preflight.core.settings import Settings
+from d1_preflight.core.values import Endpoint
+
+_API = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentWeb:
+    """Endpoints, webhook and analytics, with `environ` as the only source of secrets."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether the settings name a variable that holds the webhook's address."""
+        return bool(self._webhook())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen in any output."""
+        endpoints = self.settings.verification.endpoints
+        names = [e.bearer_env for e in endpoints] + [v for e in endpoints for _, v in e.header_env]
+        values = (self.environ.get(name, "") for name in names if name)
+        return tuple(value for value in (self._webhook(), *values) if value)
+
+    def account(self, configured: str) -> str:
+        """The account's id: the configuration's, else the environment's, as wrangler takes it."""
+        return configured or self.environ.get("CLOUDFLARE_ACCOUNT_ID", "")
+
+    async def probe(self, endpoint: Endpoint) -> http.ProbeResult:
+        """Ask one endpoint; ProjectError where a secret it needs is not in the environment."""
+        headers = {name: self._secret(variable) for name, variable in endpoint.header_env}
+        if endpoint.bearer_env:
+            headers["Authorization"] = f"Bearer {self._secret(endpoint.bearer_env)}"
+        return await http.probe(
+            endpoint.url, method=endpoint.method, headers=headers, expect_status=endpoint.expect
+        )
+
+    async def notify(self, text: str) -> http.ProbeResult:
+        """Post the text to the team's webhook, in the form Slack takes."""
+        return await http.post_webhook(self._webhook(), {"text": text})
+
+    async def analytics(self, query: str, variables: Mapping[str, object]) -> Mapping[str, object]:
+        """Put a question to Cloudflare's GraphQL analytics; RemoteFailed without a token."""
+        token = self.environ.get("CLOUDFLARE_API_TOKEN", "")
+        if not token:
+            raise RemoteFailed(
+                "Analytics need CLOUDFLARE_API_TOKEN; a wrangler login does not give one.",
+                hint="Set it to a token that may read account analytics.",
+            )
+        base = next((self.environ[name] for name in _API if self.environ.get(name)), "")
+        endpoint = f"{base.rstrip('/')}/graphql" if base else http.CLOUDFLARE_GRAPHQL
+        return await http.graphql(endpoint, token, query, variables)
+
+    def open(self, url: str) -> bool:
+        """Open an address in a browser of its own."""
+        return open_in_browser(url, self.environ)
+
+    def _webhook(self) -> str:
+        name = self.settings.notify.webhook_env
+        return self.environ.get(name, "") if name else ""
+
+    def _secret(self, variable: str) -> str:
+        value = self.environ.get(variable, "")
+        if not value:
+            raise ProjectError(
+                f"An endpoint needs the environment variable {variable}, and it is not set.",
+                hint=f"Export {variable}, then run the step again.",
+            )
+        return value

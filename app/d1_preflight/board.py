@@ -1,0 +1,191 @@
+"""The board's source: the project's migrations from local files at once, then the remote ledger."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from d1_preflight.actions.remote import observe
+from d1_preflight.actions.tools import Seen, Store, Tools
+from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
+from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.emergency import Target
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.facts import text
+from d1_preflight.core.findings import Analysis, Kind, Risk
+from d1_preflight.core.migration import Migration, MigrationFile, UnreadableMigration
+from d1_preflight.core.project import Project
+from d1_preflight.core.record import MARKS, Record, Status, kind_of
+from d1_preflight.session import Session
+
+_JUDGE_SECONDS = 0.12
+"""Judging is quick, but a long history must not hold up the first paint."""
+
+
+class Bench(Protocol):
+    """Opens what the board needs of the project."""
+
+    @property
+    def project(self) -> Project: ...
+    @property
+    def seen(self) -> Seen: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def checklist(self) -> Checklist: ...
+    @property
+    def wrangler_version(self) -> str: ...
+    def files(self) -> Sequence[MigrationFile]: ...
+    def store(self, name: str) -> Store: ...
+    def tools(self, name: str, store: Store) -> Tools: ...
+    def session(self, name: str) -> Session: ...
+    def on(self, database: str) -> "Bench": ...
+
+
+class Board:
+    """What the faces show of a project; remembers what the target's ledger said."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._judged: dict[str, Analysis] = {}
+
+    @property
+    def place(self) -> Place:
+        """On what the board stands."""
+        project = self._bench.project
+        names = tuple(database.name for database in project.config.databases)
+        return Place(project.database.name, self._bench.target, self._bench.wrangler_version, names)
+
+    def choose(self, database: str) -> None:
+        """Go on with another database of the same configuration."""
+        self._bench = self._bench.on(database)
+        self._judged.clear()
+
+    def rows(self) -> tuple[BoardRow, ...]:
+        """Every migration, from local files and what is known of the ledger already."""
+        files = self._bench.files()
+        self._judge([file for file in files if isinstance(file, Migration)])
+        checklist = self._bench.checklist
+        return tuple(self._row(file, checklist) for file in files)
+
+    async def refresh(self) -> BoardState:
+        """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
+        files = self._bench.files()
+        name = files[-1].name if files else ""
+        try:
+            look = await observe(self._bench.tools(name, self._bench.store(name)))
+        except PreflightError as error:
+            return BoardState(self.rows(), error.message, error.hint, failed=True)
+        self._judge_pending([file for file in files if isinstance(file, Migration)])
+        zone = ZoneInfo(self._bench.project.settings.team.timezone or "UTC")
+        taken = look.observation.taken_at.astimezone(zone)
+        return BoardState(self.rows(), f"remote read {taken:%H:%M:%S %Z}")
+
+    def open(self, name: str) -> Session:
+        """Open the wizard's session for one migration."""
+        return self._bench.session(name)
+
+    def close(self, session: Session) -> None:
+        """Give a session's record back, so that others may open it."""
+        session.tools.store.release()
+
+    def target(self, name: str) -> Target:
+        """What the emergency card is about."""
+        project = self._bench.project
+        worker = project.settings.verification.worker or project.config.name
+        return Target(
+            database=project.database.name,
+            migration=name,
+            config=str(project.config.path.name),
+            environment=project.environment,
+            worker=worker,
+            ledger=project.database.migrations_table,
+        )
+
+    def _judge(self, migrations: Sequence[Migration]) -> None:
+        """In the ledger's order, each on the schema of those before it, as far as time allows."""
+        if set(self._judged) >= {m.sha256 for m in migrations}:
+            return
+        started = time.monotonic()
+        for migration, analysis in zip(migrations, judge_in_order(migrations), strict=False):
+            self._judged[migration.sha256] = analysis
+            if time.monotonic() - started > _JUDGE_SECONDS:
+                break
+
+    def _judge_pending(self, migrations: Sequence[Migration]) -> None:
+        seen = self._bench.seen.observation
+        if seen is None:
+            return
+        for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
+            pending = migration.name not in seen.applied
+            self._judged[migration.sha256] = (
+                analyse(migration, seen.schema, migrations) if pending else analysis
+            )
+
+    def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
+        stem = file.name.removesuffix(".sql")
+        number, _, words = stem.rpartition("/")[2].partition("_")
+        if isinstance(file, UnreadableMigration):
+            return BoardRow(
+                file.name, number, words, Kind.UNKNOWN, Risk.UNKNOWN, self._remote(file.name),
+                MARKS[Status.FAILED], file.problem, opens=False,
+            )  # fmt: skip
+        analysis = self._judged.get(file.sha256)
+        mark, told = self._record(file.name, checklist, analysis)
+        row = BoardRow(
+            file.name, number, words or stem, Kind.UNKNOWN, Risk.UNKNOWN,
+            self._remote(file.name), mark, told, preview=file.text,
+        )  # fmt: skip
+        if analysis is None:
+            return row
+        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=analysis.findings)
+
+    def _remote(self, name: str) -> Remote:
+        seen = self._bench.seen.observation
+        if seen is None:
+            return Remote.UNKNOWN
+        return Remote.APPLIED if name in seen.applied else Remote.PENDING
+
+    def _record(
+        self, name: str, checklist: Checklist, analysis: Analysis | None
+    ) -> tuple[str, str]:
+        store = self._bench.store(name)
+        try:
+            record = store.load()
+        except PreflightError as error:
+            return MARKS[Status.FAILED], f"damaged: {error.message}"
+        if record is None:
+            return MARKS[Status.PENDING], "none"
+        kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
+        return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
+
+
+def record_words(
+    record: Record, checklist: Checklist, kind: Kind, *, signed: bool
+) -> tuple[str, str]:
+    """Where a record stands: a mark, and words for the board."""
+    close = record.last("close")
+    if close and close.status.is_answered and signed:
+        when = close.finished_at or close.started_at
+        return MARKS[Status.PROVED], f"closed · {_first_name(close.by)} · {when:%d %b}"
+    path = checklist.steps_for(kind)
+    current = next((s for s in path if not record.status_of(s).is_answered), None)
+    titles: Mapping[str, str] = {
+        section.id: f"{section.number} {section.title}".strip() for section in checklist.sections
+    }
+    applied = record.last("applied")
+    if current is None or (applied and applied.status is Status.PROVED):
+        where = titles[current.section] if current else "close"
+        return MARKS[Status.RUNNING], f"applied, open at {where}"
+    go = record.last("go")
+    if go and text(go.facts, "decision") == "no-go":
+        return MARKS[Status.FAILED], "NO-GO"
+    if current.section == "apply":
+        return MARKS[Status.ATTESTED], "GO signed"
+    return MARKS[Status.RUNNING], f"open at {titles[current.section]}"
+
+
+def _first_name(identity: str) -> str:
+    return identity.partition("@")[0]

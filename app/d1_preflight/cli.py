@@ -1,0 +1,79 @@
+"""The command line: arguments, exit codes, and errors in words.
+
+Exit codes: 0 clear; 1 findings or open steps; 2 usage; 3 wrangler or network; 4 record invalid or
+signature bad; 130 interrupted; 70 our own bug, with a report to paste.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from d1_preflight import __version__
+from d1_preflight.core.errors import PreflightError
+
+_INTERRUPTED = 130
+_OUR_BUG = 70
+_COMMANDS = ("run", "verify", "show", "review", "practice")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser().parse_args(words)
+        code: int = arguments.run(arguments)
+    except PreflightError as error:
+        _tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the last door: a bug is reported, never shown raw
+        _report()
+        return _OUR_BUG
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="preflight",
+        description="Walk one Cloudflare D1 migration through its pre-flight checklist.",
+        epilog="Without a command: the board of this project's migrations.",
+    )
+    parser.add_argument("--version", action="version", version=f"preflight {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    for command in _COMMANDS:  # light modules: what a command needs it imports when it runs
+        import_module(f"d1_preflight.commands.{command}").add_parser(commands)
+    board = import_module("d1_preflight.commands.board")
+    board.add_arguments(parser)
+    parser.set_defaults(run=board.run)
+    return parser
+
+
+def _tell(error: PreflightError) -> None:
+    print(f"preflight: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  next: {error.hint}", file=sys.stderr)
+
+
+def _report() -> None:
+    """A report that can be pasted into an issue: no environment, no paths but ours."""
+    print(
+        "preflight: this is our own bug, not your migration's. Nothing is proved by it; what was\n"
+        "saved before stays. Please open an issue with the lines below.\n",
+        file=sys.stderr,
+    )
+    print(f"d1-preflight {__version__}, Python {platform.python_version()}, {sys.platform}",
+          file=sys.stderr)  # fmt: skip
+    traceback.print_exc()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Which project, and which face: what `preflight`, `run` and `practice` have in common."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from d1_preflight.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from d1_preflight.wiring import Workbench
+
+
+def add_project_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the project is, as wrangler names it."""
+    parser.add_argument("--config", type=Path, help="the wrangler configuration, if not found")
+    parser.add_argument("--env", default="", help="the environment of the configuration")
+    parser.add_argument("--database", default="", help="name or binding, where there are several")
+
+
+def add_face_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which face asks the questions."""
+    parser.add_argument(
+        "--plain", action="store_true", help="one question after the other, without a screen"
+    )
+
+
+def show(bench: "Workbench", *, name: str = "", plain: bool = False) -> int:
+    """Open the board, or one migration, in the chosen face."""
+    if plain:
+        return _show_plain(bench, name)
+    _need_terminal()
+    from d1_preflight.adapters.editor import edit
+    from d1_preflight.tui.app import PreflightApp
+
+    zone = ZoneInfo(bench.project.settings.team.timezone)
+    app = PreflightApp(bench.board(), edit=edit, opened=name, zone=zone)
+    app.run()
+    if app.failure is not None:
+        raise app.failure
+    return app.return_code or 0
+
+
+def full_name(bench: "Workbench", wanted: str) -> str:
+    """The migration that a number, a stem or a name means; UsageError where none or several do."""
+    names = [file.name for file in bench.files()]
+    exact = [n for n in names if wanted in (n, n.removesuffix(".sql"))]
+    found = exact or [n for n in names if n.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        close = ", ".join(names[-5:]) or "none"
+        raise UsageError(f"There is no migration {wanted!r}.", hint=f"The latest: {close}")
+    raise UsageError(f"{wanted!r} may mean: {', '.join(found)}.", hint="Name one in full.")
+
+
+def _show_plain(bench: "Workbench", name: str) -> int:
+    from d1_preflight.plain import walk
+
+    if not name:
+        raise UsageError(
+            "The plain face walks one migration.", hint="Name it: preflight run NAME --plain"
+        )
+    return walk(bench.session(name), bench.board().target(name))
+
+
+def _need_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "This needs a terminal.", hint="Without one: preflight run NAME --plain, or lint."
+        )

@@ -1,0 +1,66 @@
+"""`preflight practice`: the real wizard and the real wrangler on a stand-in for Cloudflare."""
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d1_preflight.commands.faces import add_face_arguments, full_name, show
+
+if TYPE_CHECKING:
+    from d1_preflight.wiring import Workbench
+
+_FOLDER = "preflight-practice"
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser("practice", help="try it all on a made-up project, offline")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(_FOLDER),
+                        help=f"where the sample project is laid down (./{_FOLDER})")  # fmt: skip
+    parser.add_argument("--next", default="0061", help="the migration that is next (0057 … 0063)")
+    parser.add_argument("--fault", action="append", default=[], help="a failure to inject, e.g. "
+                        "dies-mid-apply, api-down, rate-limited; list shows all")  # fmt: skip
+    parser.add_argument("--open", default="", help="open this migration at once")
+    add_face_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Lay the project down (once), start the stand-in, open the wizard."""
+    from d1_preflight.adapters.processes import ask
+    from d1_preflight.practice.faults import Fault
+    from d1_preflight.practice.run import start
+    from d1_preflight.wiring import open_bench
+
+    faults = [Fault.parse(text) for text in arguments.fault]
+
+    def run_quietly(argv: tuple[str, ...], folder: Path) -> object:
+        return ask(*argv, cwd=folder)
+
+    with start(arguments.folder, next=arguments.next, faults=faults, run=run_quietly) as running:
+        environ = dict(os.environ) | dict(running.practice.environment)
+        bench = open_bench(start=running.practice.project, environ=environ, target="practice")
+        _need_wrangler(bench)
+        print(f"The sample project lies in {running.practice.project}", file=sys.stderr)
+        name = full_name(bench, arguments.open) if arguments.open else ""
+        if arguments.plain and not name:
+            name = full_name(bench, arguments.next)
+        return show(bench, name=name, plain=arguments.plain)
+
+
+def _need_wrangler(bench: "Workbench") -> None:
+    """Install the pinned wrangler into the user's cache where none is found."""
+    from d1_preflight.adapters.toolchain import install
+    from d1_preflight.core.errors import WranglerUnavailable
+
+    try:
+        _ = bench.toolchain
+    except WranglerUnavailable:
+
+        def tell(line: str) -> None:
+            print(line, file=sys.stderr)
+
+        asyncio.run(install(tell, environ=bench.environ))

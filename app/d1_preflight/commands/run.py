@@ -1,0 +1,29 @@
+"""`preflight run NAME`: the wizard for one migration."""
+
+import argparse
+
+from d1_preflight.commands.faces import (
+    add_face_arguments,
+    add_project_arguments,
+    full_name,
+    show,
+)
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser("run", help="walk one migration through its checklist")
+    parser.add_argument("name", help="the migration: its number, or its name")
+    add_project_arguments(parser)
+    add_face_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the wizard."""
+    from d1_preflight.wiring import open_bench
+
+    bench = open_bench(
+        config=arguments.config, environment=arguments.env, database=arguments.database
+    )
+    return show(bench, name=full_name(bench, arguments.name), plain=arguments.plain)

@@ -1,0 +1,208 @@
+"""Chooses the adapters and puts a project's tools, sessions and board together."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from d1_preflight import __version__
+from d1_preflight.actions import ACTIONS
+from d1_preflight.actions.tools import Seen, Store, Tools
+from d1_preflight.adapters.files import ProjectFiles, open_project
+from d1_preflight.adapters.local import LocalDatabases
+from d1_preflight.adapters.operator import Operator
+from d1_preflight.adapters.staging import open_workspace
+from d1_preflight.adapters.store import RecordStore
+from d1_preflight.adapters.system import SystemClock, machine_zone, operator_identity, read_git
+from d1_preflight.adapters.toolchain import Toolchain, find_toolchain
+from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.adapters.wrangler import RealWrangler
+from d1_preflight.board import Board
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.definitions import checklists_dir
+from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.migration import MigrationFile
+from d1_preflight.core.ports import Emit, Evidence, silent
+from d1_preflight.core.project import Project
+from d1_preflight.session import Session
+
+
+@dataclass(slots=True)
+class Workbench:
+    """One project on one target: opens sessions and the board, all on the same learnt facts."""
+
+    project: Project
+    environ: Mapping[str, str]
+    target: str = "remote"
+    seen: Seen = field(default_factory=Seen)
+    _toolchain: Toolchain | None = None
+    _operator: str = ""
+
+    @property
+    def checklist(self) -> Checklist:
+        """The project's own checklist, else the one that ships with the program."""
+        own = self.project.root / "checklists" / "d1.toml"
+        path = own if own.is_file() else checklists_dir() / "d1.toml"
+        return load_checklist(path.read_text(encoding="utf-8"), path.name, ACTIONS)
+
+    @property
+    def toolchain(self) -> Toolchain:
+        """Wrangler and its Node; WranglerUnavailable where there is none."""
+        if self._toolchain is None:
+            self._toolchain = find_toolchain(
+                project=self.project.root,
+                setting=self.project.settings.wrangler.command,
+                environ=self.environ,
+            )
+        return self._toolchain
+
+    @property
+    def operator(self) -> str:
+        """Who is at the keyboard."""
+        self._operator = self._operator or operator_identity(self.project.root)
+        return self._operator
+
+    def store(self, name: str) -> RecordStore:
+        """The record's files and lock of one migration."""
+        stem = name.removesuffix(".sql")
+        lock = self.workspace(name).parent / f"{stem.replace('/', '__')}.lock"
+        return RecordStore(self.project.records / stem, lock)
+
+    def workspace(self, name: str) -> Path:
+        """The private folder of one migration on this database."""
+        folder = open_workspace(self.project.root) / self.project.database.name
+        return folder / name.removesuffix(".sql")
+
+    def tools(self, name: str, store: Store) -> Tools:
+        """What the actions of one migration are given."""
+        project = self.project
+        web = EnvironmentWeb(project.settings, self.environ)
+        return Tools(
+            project=project,
+            name=name,
+            target=self.target,
+            workspace=self.workspace(name),
+            operator=self.operator,
+            versions=self._versions(),
+            files=ProjectFiles(project),
+            store=store,
+            signer=Operator(
+                self.operator,
+                project.root,
+                project.root / project.settings.signing.allowed_signers,
+                self.environ,
+                project.settings.signing.key,
+            ),
+            clock=SystemClock(),
+            wrangler=_OnDemand(self, store, web.secrets, self.workspace(name) / "running"),
+            local=LocalDatabases(
+                project.database.id or project.database.binding, project.database.migrations_table
+            ),
+            web=web,
+            seen=self.seen,
+        )
+
+    def session(self, name: str) -> Session:
+        """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
+        store = self.store(name).acquire()
+        try:
+            return Session(self.checklist, self.tools(name, store))
+        except BaseException:
+            store.release()
+            raise
+
+    def board(self) -> Board:
+        """The board of this project."""
+        return Board(self)
+
+    def files(self) -> Sequence[MigrationFile]:
+        """Every file that wrangler counts as a migration, readable or not."""
+        return ProjectFiles(self.project).files()
+
+    def on(self, database: str) -> "Workbench":
+        """The same project on another database of its configuration."""
+        chosen = self.project.config.database(database)
+        project = replace(self.project, database=chosen)
+        return Workbench(project, self.environ, self.target, _toolchain=self._toolchain)
+
+    @property
+    def wrangler_version(self) -> str:
+        """The version that will run, or that there is none."""
+        try:
+            return self.toolchain.wrangler_version
+        except WranglerUnavailable:
+            return "not found"
+
+    def _versions(self) -> Mapping[str, str]:
+        git = read_git(self.project.root)
+        found = {"d1-preflight": __version__, "git": git.commit or "none"}
+        if git.is_dirty is not None:
+            found["git_tree"] = "dirty" if git.is_dirty else "clean"
+        if self._toolchain is not None:
+            found["wrangler"] = self._toolchain.wrangler_version
+            found["node"] = self._toolchain.node_version
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _OnDemand:
+    """Wrangler, looked for when it is first needed: the board paints without it."""
+
+    bench: Workbench
+    store: Store
+    secrets: tuple[str, ...]
+    private: Path
+
+    async def run(
+        self,
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        emit: Emit = silent,
+        keep: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as the port has it
+        protect: bool = False,
+    ) -> Evidence:
+        """Run it; raises WranglerUnavailable where there is none."""
+        wrangler = RealWrangler(
+            self.bench.toolchain,
+            self.store.folder / "evidence",
+            self.private,
+            self.bench.environ,
+            self.secrets,
+            self._locks,
+        )
+        return await wrangler.run(
+            args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
+        )
+
+    def _locks(self) -> tuple[int, ...]:
+        held = self.store.lock_fd
+        return () if held is None else (held,)
+
+
+def open_bench(
+    *,
+    config: Path | None = None,
+    environment: str = "",
+    database: str = "",
+    start: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    target: str = "remote",
+) -> Workbench:
+    """The workbench of the project at `start` (here); raises ProjectError or UsageError."""
+    env = dict(os.environ if environ is None else environ)
+    project = open_project(
+        start or Path.cwd(), config=config, environment=environment, database=database, environ=env
+    )
+    return Workbench(_with_zone(project), env, target)
+
+
+def _with_zone(project: Project) -> Project:
+    """Times are shown in the team's zone; without one, in this machine's."""
+    settings = project.settings
+    if settings.team.timezone:
+        return project
+    team = replace(settings.team, timezone=machine_zone())
+    return replace(project, settings=replace(settings, team=team))
