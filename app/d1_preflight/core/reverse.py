@@ -1,0 +1,91 @@
+"""Drafts the down migration: what undoes a migration's shape, and what no SQL can bring back.
+
+The draft is tried on the schema that the migration leaves and compared with the one before;
+whatever it does not restore is a gap, said in words and written into the file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from d1_preflight.core.classify import classify
+from d1_preflight.core.findings import Effects, Kind
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.oracle import Run, Scratch
+from d1_preflight.core.schema import Schema, compare, diff
+from d1_preflight.core.undo import Undo, run_on
+
+_RULE = "-- " + "=" * 76
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A down migration to look through: `gaps` is what it cannot bring back.
+
+    `lossless` is whether it restores every object, row and value of before; what was written
+    since the migration into things that it removes is lost either way.
+    """
+
+    sql: str
+    lossless: bool
+    gaps: tuple[str, ...] = ()
+
+
+def draft_down(migration: Migration, prior: Schema, after: Schema | None = None) -> Draft:
+    """Draft the way back; `after` is the schema as observed, where it is known."""
+    scratch = Scratch(prior)
+    try:
+        run = scratch.run(migration.text)
+    finally:
+        scratch.close()
+    errors = [f"line {act.line}: {act.error}" for act in run.acts if act.error]
+    if errors:
+        return Draft(_file(migration, Kind.UNKNOWN, (), errors), lossless=False, gaps=(*errors,))
+    undo = Undo(run)
+    statements = tuple(undo.statements())
+    gaps = [*undo.gaps, *_data_gaps(run, classify(run).effects, undo)]
+    tried, kind = _tried(run, statements)
+    gaps += [gap for gap in tried if gap not in undo.relaxed]
+    if after is not None:
+        gaps += [f"The database is not as predicted: {c.words}" for c in diff(run.after, after)]
+    gaps = list(dict.fromkeys(gaps))
+    sql = _file(migration, kind, statements, gaps)
+    return Draft(sql, lossless=not gaps, gaps=tuple(gaps))
+
+
+def _data_gaps(run: Run, effects: Effects, undo: Undo) -> Iterator[str]:
+    for table in effects.rows_deleted_in:
+        yield f"Rows of {table} are deleted; they come only from a backup."
+    for place in effects.references_nulled_in:
+        yield f"{place} is set to NULL; its values come only from a backup."
+    for table in effects.rows_inserted_in:
+        yield f"Rows are added to {table}; the draft leaves them there."
+    for act in run.acts:
+        if act.verb == "UPDATE" and not act.error and not undo.undoes(act):
+            yield (
+                f"Line {act.line} changes rows of {act.target}; the values of before come only"
+                " from a backup."
+            )
+
+
+def _tried(run: Run, statements: tuple[str, ...]) -> tuple[list[str], Kind]:
+    """Try the whole draft on the schema after; what still differs, and its class."""
+    tried = run_on(run.after, statements)
+    failed = [f"The draft does not run: {a.error}" for a in tried.acts if a.error]
+    if tried.commit_error:
+        failed.append(f"The draft does not commit: {tried.commit_error}")
+    left = [f"After the draft, {change.words}" for change in compare(run.old, tried.new)]
+    return failed or left, classify(tried).kind
+
+
+def _file(migration: Migration, kind: Kind, statements: tuple[str, ...], gaps: list[str]) -> str:
+    lines = [
+        f"-- Migration: {migration.stem} (down)",
+        f"-- Description: Undoes {migration.stem}. A draft: read it through before it is used",
+        f"-- Type: {kind.value.capitalize()}",
+        f"-- Rollback: Apply {migration.name} again",
+        *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),
+        _RULE,
+        "",
+        *(f"{text};" for text in statements),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,248 @@
+"""The way back: a draft is tried, its gaps are said, and the verdict comes from the rows."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from d1_preflight.adapters.localdb import copy_rows, read_shapes
+from d1_preflight.core.migration import Migration, parse_header
+from d1_preflight.core.restore import dependency_order, write_restore
+from d1_preflight.core.reverse import Draft, draft_down
+from d1_preflight.core.round_trip import Outcome, RoundTrip, verdict
+from d1_preflight.core.sameness import same
+from d1_preflight.core.schema import Schema
+
+SHOP = """
+CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, old TEXT, plan TEXT DEFAULT 'free');
+CREATE TABLE members(id INTEGER PRIMARY KEY AUTOINCREMENT,
+  team TEXT REFERENCES teams(id) ON DELETE CASCADE, role TEXT, seats INTEGER NOT NULL);
+CREATE TABLE badges(id INTEGER PRIMARY KEY, member INTEGER REFERENCES members ON DELETE CASCADE,
+  team TEXT REFERENCES teams(id) ON DELETE SET NULL);
+CREATE TABLE log(what TEXT);
+CREATE INDEX members_team ON members(team);
+CREATE VIEW named AS SELECT name FROM teams;
+CREATE TRIGGER members_log AFTER DELETE ON members BEGIN INSERT INTO log VALUES ('gone'); END;
+INSERT INTO teams VALUES ('a', 'A', 'x', 'pro'), ('b', 'B', NULL, NULL);
+INSERT INTO members VALUES (1, 'a', 'OWNER', 3), (2, 'a', 'MEMBER', 4), (9, 'b', NULL, 5);
+DELETE FROM members WHERE id = 9;
+INSERT INTO badges VALUES (1, 1, 'a'), (2, NULL, NULL), (3, 2, 'b');
+"""
+LOSSLESS = {
+    "create table": "CREATE TABLE audit(id TEXT PRIMARY KEY, team TEXT REFERENCES teams(id));"
+    "CREATE INDEX audit_team ON audit(team);",
+    "create children": "CREATE TABLE p(id PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id));"
+    "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);",
+    "add column": "ALTER TABLE teams ADD COLUMN billing TEXT;"
+    "CREATE INDEX teams_billing ON teams(billing);",
+    "add and fill": "ALTER TABLE members ADD COLUMN level INTEGER DEFAULT 1;"
+    "UPDATE members SET level = seats * 2;",
+    "add reference": "ALTER TABLE log ADD COLUMN team TEXT REFERENCES teams(id);",
+    "create index": "CREATE UNIQUE INDEX teams_name ON teams(name);",
+    "drop index": "DROP INDEX members_team;",
+    "change index": "DROP INDEX members_team; CREATE INDEX members_team ON members(team, role);",
+    "create trigger": "CREATE TRIGGER t AFTER INSERT ON log BEGIN SELECT 1; END;",
+    "drop trigger": "DROP TRIGGER members_log;",
+    "create view": "CREATE VIEW v AS SELECT * FROM members;",
+    "drop view": "DROP VIEW named;",
+    "change view": "DROP VIEW named; CREATE VIEW named AS SELECT id FROM teams;",
+    "rename table": "ALTER TABLE members RENAME TO people;",
+    "rename column": "ALTER TABLE members RENAME COLUMN role TO part;",
+    "rename both": "ALTER TABLE members RENAME TO people; ALTER TABLE people RENAME role TO part;",
+    "rename twice": "ALTER TABLE log RENAME COLUMN what TO a; ALTER TABLE log RENAME a TO b;",
+    "full text": "CREATE VIRTUAL TABLE notes USING fts5(body);",
+    "rebuild a leaf": """CREATE TABLE n(id INTEGER PRIMARY KEY, member INTEGER, team TEXT,
+        CHECK (id > 0)); INSERT INTO n SELECT id, member, team FROM badges; DROP TABLE badges;
+        ALTER TABLE n RENAME TO badges;""",
+}
+LOSSY = {
+    "drop column": ("ALTER TABLE teams DROP COLUMN old;", "teams.old"),
+    "drop needed column": ("ALTER TABLE members DROP COLUMN seats;", "without NOT NULL"),
+    "drop table": ("DROP TABLE badges;", "rows of badges"),
+    "delete": ("DELETE FROM badges WHERE id = 1;", "Rows of badges are deleted"),
+    "insert": ("INSERT INTO log VALUES ('new');", "Rows are added to log"),
+    "update": ("UPDATE members SET role = lower(role);", "Line 1 changes rows of members"),
+    "update by value": ("UPDATE members SET role = 'owner' WHERE role = 'OWNER';", "this is 0"),
+    "cascade": ("DELETE FROM teams WHERE id = 'a';", "Rows of members are deleted"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_a_lossless_draft_brings_schema_and_rows_back(name: str, tmp_path: Path) -> None:
+    draft = _draft(LOSSLESS[name])
+    assert draft.gaps == ()
+    assert draft.lossless
+    assert _round_trip(tmp_path, SHOP, LOSSLESS[name], draft).outcome is Outcome.RESTORED
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_a_lossy_draft_says_what_it_cannot_bring_back(name: str) -> None:
+    migration, gap = LOSSY[name]
+    draft = _draft(migration)
+    assert not draft.lossless
+    assert any(gap in told for told in draft.gaps), draft.gaps
+
+
+@pytest.mark.parametrize("name", ["drop column", "drop table", "update", "delete", "insert"])
+def test_the_verdict_on_a_lossy_draft_is_schema_only(name: str, tmp_path: Path) -> None:
+    migration, _ = LOSSY[name]
+    found = _round_trip(tmp_path, SHOP, migration, _draft(migration))
+    assert found.outcome is Outcome.SCHEMA_ONLY
+    assert found.rows_affected > 0
+
+
+def test_the_update_by_value_is_exact_when_its_own_check_says_so(tmp_path: Path) -> None:
+    migration, _ = LOSSY["update by value"]
+    found = _round_trip(tmp_path, SHOP, migration, _draft(migration))
+    assert found.outcome is Outcome.RESTORED
+    held = SHOP + "UPDATE members SET role = 'owner' WHERE id = 2;"
+    found = _round_trip(tmp_path, held, migration, _draft(migration))
+    assert found.words == "schema restored, data not: members: 1 changed"
+
+
+def test_a_rebuilt_parent_comes_back_with_the_rows_of_its_children(tmp_path: Path) -> None:
+    """The parent loses a constraint that no ALTER gives back, so it is rebuilt back."""
+    setup = SHOP.replace("name TEXT NOT NULL", "name TEXT NOT NULL UNIQUE")
+    migration = """CREATE TABLE parked_m AS SELECT * FROM members;
+        CREATE TABLE parked_b AS SELECT * FROM badges; DELETE FROM badges;
+        DROP TRIGGER members_log; DELETE FROM members; DROP VIEW named;
+        CREATE TABLE n(id TEXT PRIMARY KEY, name TEXT NOT NULL, old TEXT, plan TEXT DEFAULT 'free');
+        INSERT INTO n SELECT id, name, old, plan FROM teams; DROP TABLE teams;
+        ALTER TABLE n RENAME TO teams;
+        INSERT INTO members SELECT * FROM parked_m; INSERT INTO badges SELECT * FROM parked_b;
+        DROP TABLE parked_m; DROP TABLE parked_b; CREATE VIEW named AS SELECT name FROM teams;
+        CREATE TRIGGER members_log AFTER DELETE ON members
+          BEGIN INSERT INTO log VALUES ('gone'); END;"""
+    draft = _draft(migration, setup)
+    found = _round_trip(tmp_path, setup, migration, draft)
+    assert "preflight_parked_members" in draft.sql
+    assert found.outcome is Outcome.RESTORED, (found, draft.sql)
+
+
+def test_a_rebuilt_counter_gives_no_id_twice(tmp_path: Path) -> None:
+    migration = """CREATE TABLE n(id INTEGER PRIMARY KEY AUTOINCREMENT, team TEXT, role TEXT,
+        seats INTEGER NOT NULL); INSERT INTO n SELECT id, team, role, seats FROM members;
+        UPDATE sqlite_sequence SET seq = 9 WHERE name = 'n';
+        DROP TRIGGER members_log; DROP TABLE badges; DROP TABLE members;
+        ALTER TABLE n RENAME TO members;"""
+    draft = _draft(migration)
+    _round_trip(tmp_path, SHOP, migration, draft)
+    connection = apsw.Connection(str(tmp_path / "after.sqlite"))
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'members'").fetchall()
+    assert found == [(9,)]
+
+
+def test_the_file_has_the_templates_header() -> None:
+    header = parse_header(_draft(LOSSY["drop column"][0]).sql)
+    assert header.missing == ()
+    assert header.migration == "0061_change_shop (down)"
+    assert header.rollback == "Apply 0061_change_shop.sql again"
+
+
+def test_a_migration_that_d1_refuses_has_no_draft() -> None:
+    draft = _draft("ALTER TABLE nowhere ADD COLUMN x;")
+    assert not draft.lossless
+    assert "no such table" in draft.gaps[0]
+
+
+def test_an_observed_schema_that_was_not_predicted_is_a_gap() -> None:
+    after = _schema(SHOP + "CREATE TABLE stranger(a);")
+    draft = draft_down(_migration("CREATE TABLE x(a);"), _schema(SHOP), after)
+    assert any("stranger" in gap for gap in draft.gaps)
+
+
+def test_a_down_that_forgets_an_index_differs(tmp_path: Path) -> None:
+    forgetful = Draft("DROP TABLE log; CREATE TABLE log(what TEXT)", lossless=True)
+    found = _round_trip(tmp_path, SHOP, "DROP INDEX members_team;", forgetful)
+    assert found.outcome is Outcome.DIFFERS
+    assert "members_team" in found.words
+
+
+ACTS = st.lists(st.sampled_from(sorted({**LOSSLESS})), min_size=1, max_size=4, unique=True)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(ACTS)
+def test_whatever_is_called_lossless_is(tmp_path: Path, names: list[str]) -> None:
+    migration = "".join(LOSSLESS[name] for name in names)
+    draft = _draft(migration)
+    if draft.lossless:
+        assert _round_trip(tmp_path, SHOP, migration, draft).outcome is Outcome.RESTORED
+
+
+def test_the_restore_sql_brings_every_value_back(tmp_path: Path) -> None:
+    setup = (
+        SHOP
+        + """CREATE TABLE odd(v); INSERT INTO odd VALUES (9e999), (-9e999), (x'00ff'),
+        (CAST(x'ff00' AS TEXT)), (9007199254740993), ('it''s; COMMIT; --'), (NULL), (0.1), ('');"""
+    )
+    _make(tmp_path / "a.sqlite", setup)
+    names = [t.name for t in read_shapes(tmp_path / "a.sqlite")]
+    copies = copy_rows(tmp_path / "a.sqlite", names, tmp_path / "copies")
+    written = write_restore(tmp_path / "restore.sql", copies, _schema(SHOP), limit=300)
+    assert written.is_whole
+    assert any("odd" in caution for caution in written.cautions)
+    written = write_restore(tmp_path / "all.sql", copies, _schema(setup), limit=300)
+    assert max(len(line) for line in _statements(tmp_path / "all.sql")) <= 300
+    empty = _schema(setup)
+    _make(tmp_path / "b.sqlite", ";".join(o.sql for o in empty.objects))
+    connection = apsw.Connection(str(tmp_path / "b.sqlite"))
+    connection.execute("PRAGMA foreign_keys = ON")
+    for statement in _statements(tmp_path / "all.sql"):
+        connection.execute(statement)
+    connection.close()
+    assert [same(copy, tmp_path / "b.sqlite") for copy in copies] == [None] * len(copies)
+
+
+def test_a_row_too_long_for_d1_is_counted_and_said(tmp_path: Path) -> None:
+    _make(tmp_path / "a.sqlite", "CREATE TABLE t(v); INSERT INTO t VALUES (zeroblob(60000)), (1)")
+    copies = copy_rows(tmp_path / "a.sqlite", ["t"], tmp_path / "copies")
+    written = write_restore(tmp_path / "r.sql", copies, _schema("CREATE TABLE t(v)"))
+    assert (written.tables[0].rows, written.tables[0].too_long) == (1, 1)
+    assert not written.is_whole
+    assert written.cautions == ("1 rows of t exceed D1's 100 KB.",)
+
+
+def test_parents_come_before_children_and_cycles_are_told() -> None:
+    order = dependency_order(_schema(SHOP))
+    places = {name: n for n, name in enumerate(order.tables)}
+    assert places["teams"] < places["members"] < places["badges"]
+    assert order.cycles == ()
+    ring = "CREATE TABLE a(x REFERENCES b); CREATE TABLE b(x REFERENCES a); CREATE TABLE c(x)"
+    assert dependency_order(_schema(ring)).cycles == ("a", "b")
+
+
+def _migration(sql: str) -> Migration:
+    return Migration.from_text("0061_change_shop.sql", sql)
+
+
+def _draft(sql: str, setup: str = SHOP) -> Draft:
+    return draft_down(_migration(sql), _schema(setup))
+
+
+def _round_trip(folder: Path, setup: str, migration: str, draft: Draft) -> RoundTrip:
+    _make(folder / "before.sqlite", setup)
+    up = f"PRAGMA foreign_keys = ON; BEGIN; {migration} COMMIT;"
+    _make(folder / "after.sqlite", setup + up + f"BEGIN;\n{draft.sql};COMMIT;")
+    return verdict(folder / "before.sqlite", folder / "after.sqlite")
+
+
+def _make(path: Path, sql: str) -> None:
+    path.unlink(missing_ok=True)
+    connection = apsw.Connection(str(path))
+    connection.execute(sql).fetchall()
+    connection.close()
+
+
+def _schema(sql: str) -> Schema:
+    connection = apsw.Connection(":memory:")
+    connection.execute(sql)
+    return Schema.from_connection(connection)
+
+
+def _statements(path: Path) -> list[str]:
+    return [part for part in path.read_text().split(";\n") if part]
