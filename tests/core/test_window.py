@@ -1,5 +1,6 @@
 """Low-traffic windows, across zones and the days on which clocks change."""
 
+from bisect import bisect
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
@@ -172,7 +173,9 @@ def test_an_open_window_says_so() -> None:
 
 ZONES = st.sampled_from(sorted(available_timezones()))
 MOMENTS = st.datetimes(datetime(2010, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
-CLOCKS = st.times().map(lambda t: t.replace(second=0, microsecond=0))
+CLOCKS = st.one_of(st.times(), st.times(time(0), time(3, 59))).map(
+    lambda t: t.replace(second=0, microsecond=0)
+)
 HOURS = st.builds(
     Busy, st.sets(st.integers(0, 6), min_size=1).map(lambda d: tuple(sorted(d))), CLOCKS, CLOCKS
 )
@@ -180,16 +183,22 @@ HOURS = st.builds(
 
 @st.composite
 def near_a_change(draw: st.DrawFn) -> tuple[str, datetime]:
-    """A zone and a moment, more often than chance within hours of a change of its clocks."""
+    """A zone and a moment, mostly within three hours of a change of its clocks."""
     name = draw(ZONES)
     zone, moment = ZoneInfo(name), draw(MOMENTS)
-    ahead = [moment + timedelta(days=n) for n in range(200)]
-    offsets = [m.astimezone(zone).utcoffset() for m in ahead]
-    changes = [n for n in range(1, 200) if offsets[n] != offsets[n - 1]]
-    is_wanted: bool = draw(st.booleans())
-    if changes and is_wanted:
-        moment = ahead[changes[0]] - timedelta(minutes=draw(st.integers(0, 2880)))
-    return name, moment
+    offset = moment.astimezone(zone).utcoffset()
+    days = (moment + timedelta(days=n) for n in range(1, 200))
+    after = next((day for day in days if day.astimezone(zone).utcoffset() != offset), None)
+    is_far: bool = draw(st.integers(0, 9)) == 0
+    if after is None or is_far:
+        return name, moment
+    minutes = range(24 * 60)
+    first = bisect(
+        minutes,
+        0,
+        key=lambda m: (after + timedelta(minutes=m - 1440)).astimezone(zone).utcoffset() != offset,
+    )
+    return name, after + timedelta(minutes=first - 1440 + draw(st.integers(-180, 180)))
 
 
 @given(place=near_a_change(), busy=HOURS)
@@ -200,6 +209,20 @@ def test_no_moment_that_a_clock_calls_busy_is_called_quiet(
     found = calendar(name, busy=busy)
     if found.is_busy(moment):
         assert not timing(found, moment, NEED).is_quiet
+
+
+@given(place=near_a_change(), before=st.integers(-60, 60), length=st.integers(1, 90))
+def test_busy_hours_that_begin_or_end_as_the_clocks_change_are_never_called_quiet(
+    place: tuple[str, datetime], before: int, length: int
+) -> None:
+    name, moment = place
+    wall = moment.astimezone(ZoneInfo(name)).replace(tzinfo=None, second=0, microsecond=0)
+    start = wall - timedelta(minutes=before)
+    busy = Busy(tuple(range(7)), start.time(), (start + timedelta(minutes=length)).time())
+    found = calendar(name, busy=busy)
+    for minute in range(-90, 91, 5):
+        if found.is_busy(moment + timedelta(minutes=minute)):
+            assert not timing(found, moment + timedelta(minutes=minute), NEED).is_quiet
 
 
 @given(place=near_a_change(), busy=HOURS)

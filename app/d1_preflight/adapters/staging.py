@@ -29,9 +29,11 @@ def open_workspace(root: Path) -> Path:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter; raises ProjectError."""
+    """Make a folder, and what is missing above it, for its owner alone; raises ProjectError."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.parent.exists():
+            make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
         raise ProjectError(
@@ -51,9 +53,7 @@ def staged_config(
     data = _exact_bytes(migration)
     home = _emptied(folder)
     file = home / PurePosixPath(migration.name)
-    make_private(home)
-    for parent in reversed(file.relative_to(home).parents[:-1]):
-        make_private(home / parent)
+    make_private(file.parent)
     write_durably(file, data, mode=0o600)
     path = folder / "wrangler.json"
     text = json.dumps(_document(config, database, migration), indent=2, ensure_ascii=False)
