@@ -135,6 +135,7 @@ class Database:
         connection.execute(_OWN_TABLE)
         for limit, value in _LIMITS.items():
             connection.limit(limit, value)
+        connection.drop_modules([*d1.MODULES, "json_each", "json_tree"])
         connection.authorizer = self._authorize
         connection.set_progress_handler(lambda: monotonic() > self._deadline, 10_000)
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profiled)
