@@ -8,7 +8,6 @@ from hypothesis import settings
 
 from d1_preflight.adapters.toolchain import Toolchain, install
 
-
 # A deadline measures how busy the machine is, not the code.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")

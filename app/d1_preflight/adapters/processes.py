@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -22,6 +22,7 @@ LONGEST_SHOWN_LINE = 4000
 MISSING = 127
 TOO_SLOW = 124
 _LOOK_EVERY = 0.02
+_LEFTOVERS_GRACE = 1.0
 _CHUNK = 1 << 16
 
 _ESCAPES = re.compile(
@@ -243,8 +244,10 @@ async def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
     try:
         _signal_group(child.pid, signal.SIGINT)
         deadline = time.monotonic() + grace
-        while _group_lives(child) and time.monotonic() < deadline:  # noqa: ASYNC110 - no Event
+        while _group_lives(child) and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_EVERY)
+            if child.returncode is not None:  # what it left behind may be dead but not reaped
+                deadline = min(deadline, time.monotonic() + _LEFTOVERS_GRACE)
     finally:
         _signal_group(child.pid, signal.SIGKILL)
         child.wait()
