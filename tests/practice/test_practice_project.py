@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from d1_preflight.core.migration import NAME_PATTERN
 from d1_preflight.core.settings import load_settings
 from d1_preflight.practice import run
 from d1_preflight.practice.project import CHOICES, lay_down, migrations
+from d1_preflight.practice.server import AlreadyRunning
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
 from practice.conftest import Client, client_of
 
@@ -102,6 +104,14 @@ def test_the_settings_are_read_and_keep_what_the_operator_changed(
         settings = load_settings(path.read_text())
         assert settings.verification.watch_minutes == 7
         assert settings.verification.endpoints[0].url.startswith(running.practice.base_url + "/")
+
+
+def test_two_runs_never_serve_one_folder(client: Client, no_login: None) -> None:
+    del no_login
+    folder = client.running.practice.project
+    with pytest.raises(AlreadyRunning, match=re.escape(str(folder))):
+        run.start(folder)
+    assert client.count("teams") == 112
 
 
 def test_an_interrupted_start_begins_again(tmp_path: Path) -> None:

@@ -117,12 +117,9 @@ def refuse_real_credentials(environ: Mapping[str, str]) -> None:
 
 
 def _serve(state: Path, faults: Faults) -> Server:
-    """Listen where the last start did, if that port is free: open addresses stay good."""
     remembered = state / "port"
-    try:
-        server = Server(state, int(remembered.read_text(encoding="utf-8")), faults)
-    except (OSError, ValueError):
-        server = Server(state, 0, faults)
+    known = remembered.read_text(encoding="utf-8") if remembered.exists() else ""
+    server = Server(state, int(known) if known.isdigit() else 0, faults)
     _write(remembered, str(server.port))
     return server
 

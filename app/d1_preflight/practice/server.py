@@ -1,6 +1,7 @@
 """The stand-in's HTTP server on 127.0.0.1: the API, the Worker, the webhook and the faults.
 
-`python -m d1_preflight.practice.server STATE_DIR PORT` serves a state that was laid down before.
+`python -m d1_preflight.practice.server STATE_DIR PORT` serves a state that was laid down before,
+on another port where that one is taken.
 """
 
 import socket
@@ -12,6 +13,8 @@ from pathlib import Path
 from time import sleep
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
+
+from filelock import FileLock, Timeout
 
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.practice.api import Api, Request, body_of
@@ -34,13 +37,18 @@ _REPLIES = {
 }
 
 
+class AlreadyRunning(PreflightError):
+    """Two stand-ins must not serve one state."""
+
+
 class Server:
     """The stand-in, running in a thread of this process until it is closed."""
 
     def __init__(self, state: Path, port: int = 0, faults: Faults | None = None) -> None:
         self.faults = faults or Faults()
+        self._lock = _only_one(state)
+        self._http = _listen(port)
         self.cloud = Cloud(state)
-        self._http = _HttpServer(("127.0.0.1", port), _Handler)
         self.origin = f"http://127.0.0.1:{self._http.server_port}"
         self._http.practice = self
         self.api = Api(self.cloud, self.origin)
@@ -64,10 +72,31 @@ class Server:
         self._http.server_close()
         self._thread.join()
         self.cloud.close()
+        self._lock.release()
 
     def wait(self) -> None:
         """Serve until the thread ends or the process is interrupted."""
         self._thread.join()
+
+
+def _only_one(state: Path) -> FileLock:
+    lock = FileLock(state / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise AlreadyRunning(
+            f"Another practice run is using {state.parent}.",
+            hint="Leave that one first, or name another folder for this one.",
+        ) from error
+    return lock
+
+
+def _listen(port: int) -> "_HttpServer":
+    """Listen where the last run did, if that is free: addresses that are open stay good."""
+    try:
+        return _HttpServer(("127.0.0.1", port), _Handler)
+    except OSError:
+        return _HttpServer(("127.0.0.1", 0), _Handler)
 
 
 class _HttpServer(ThreadingHTTPServer):
