@@ -23,7 +23,7 @@ MISSING = 127
 TOO_SLOW = 124
 _LOOK_EVERY = 0.02
 _LEFTOVERS_GRACE = 1.0
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=\n)|$)"  # OSC: titles, links
@@ -77,12 +77,16 @@ async def run(command: Command, out: FileIO, err: FileIO, emit: Emit = silent) -
     if timed_out and not command.protect:
         await _end_group(child, command.grace)
     for tail in tails:
-        tail.read(last=True)
+        while tail.read():  # noqa: ASYNC110 - lets the loop run between chunks
+            await asyncio.sleep(0)
+        tail.end()
     return Ended(child.poll(), round((time.monotonic() - started) * 1000), timed_out)
 
 
 def clean(line: str) -> str:
     """Strip escape sequences, control characters and direction overrides from one line."""
+    if line.isprintable():
+        return line
     shown = line.rstrip("\r\n").rsplit("\r", 1)[-1]
     return _CONTROLS.sub("", strip_escapes(shown).replace("\t", "    "))
 
@@ -183,13 +187,17 @@ class _Tail:
     offset: int = 0
     rest: bytearray = field(default_factory=bytearray)
 
-    def read(self, *, last: bool = False) -> None:
-        """Emit the lines that have become whole; with `last`, an unfinished one too."""
-        while chunk := os.pread(self.file.fileno(), _CHUNK, self.offset):
-            self.offset += len(chunk)
-            self.rest += chunk
-            self._hand_on()
-        if last and self.rest:
+    def read(self) -> bool:
+        """Emit the lines that have become whole; True when more is waiting to be read."""
+        chunk = os.pread(self.file.fileno(), _CHUNK, self.offset)
+        self.offset += len(chunk)
+        self.rest += chunk
+        self._hand_on()
+        return len(chunk) == _CHUNK
+
+    def end(self) -> None:
+        """Emit a last line that was never finished."""
+        if self.rest:
             self._show(bytes(self.rest))
             self.rest.clear()
 
@@ -228,11 +236,10 @@ async def _follow(
     """Follow until the child ends; True when the time was up first."""
     deadline = None if limit is None else time.monotonic() + limit
     while child.poll() is None:
-        for tail in tails:
-            tail.read()
+        waiting = [tail.read() for tail in tails]
         if deadline is not None and time.monotonic() >= deadline:
             return True
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(0 if any(waiting) else _LOOK_EVERY)
     return False
 
 
