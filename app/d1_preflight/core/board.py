@@ -1,0 +1,54 @@
+"""What the board shows: one row a migration, and how much is known of the remote ledger."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from d1_preflight.core.findings import Finding, Kind, Risk
+
+
+class Remote(StrEnum):
+    """Where a migration stands on the target's ledger; unknown until the target has answered."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One migration: `record` tells in words where its record stands, `mark` in one character.
+
+    `opens` is False for what the wizard cannot walk (an applied migration without a record).
+    """
+
+    name: str
+    number: str
+    words: str
+    kind: Kind
+    risk: Risk
+    remote: Remote
+    mark: str = "·"
+    record: str = "none"
+    preview: str = ""
+    findings: tuple[Finding, ...] = ()
+    opens: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """The rows after the target was asked; `words` say when it was read, or why it was not."""
+
+    rows: tuple[BoardRow, ...]
+    words: str
+    hint: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """On what the board stands: `target` is remote or practice; `wrangler` names its version."""
+
+    database: str
+    target: str
+    wrangler: str
+    databases: tuple[str, ...] = ()

@@ -1,0 +1,213 @@
+"""The emergency card: what to do now, as exact commands with the real names filled in.
+
+The source document's procedures with what was corrected by runs: `.schema` does not pass through
+wrangler, `rollback` takes the version as its first word, and D1's time travel is the way back
+that always exists.
+"""
+
+import shlex
+from dataclasses import dataclass
+
+from d1_preflight.core import facts
+from d1_preflight.core.record import Facts, Record, Status
+
+_LEDGER = 'SELECT id, name, applied_at FROM "{table}" ORDER BY id DESC LIMIT 5'
+_SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
+_NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
+_SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the commands are about; a name that is not known stays "" and is asked for in words."""
+
+    database: str
+    migration: str = ""
+    config: str = ""
+    environment: str = ""
+    worker: str = ""
+    version: str = ""
+    ledger: str = "d1_migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing to do: words, and the command that does it ("" where no command can)."""
+
+    words: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One answer to "what happened?": how it is recognised, and what to do, in order."""
+
+    title: str
+    when: str
+    steps: tuple[Act, ...]
+
+
+def card(target: Target, record: Record | None = None) -> tuple[Situation, ...]:
+    """The four situations; without a record, the names it would hold are asked for in words."""
+    known = _Known(target, record)
+    return (_nothing(known), _half_way(known), _wrong_data(known), _look(known))
+
+
+def likely(record: Record | None) -> int:
+    """Which situation (0 to 3) the record speaks for; without one: look."""
+    attempt = record.last("applied") if record else None
+    if attempt is None:
+        return _LOOK
+    match attempt.status:
+        case Status.PROVED:
+            return _WRONG_DATA
+        case Status.FAILED:
+            return _HALF_WAY if facts.flag(attempt.facts, "half_way") else _NOTHING
+        case _:
+            return _LOOK
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    target: Target
+    record: Record | None
+
+    def facts(self, step: str) -> Facts:
+        """What the last attempt at a step found, fallen or not: in an emergency it still helps."""
+        attempt = self.record.last(step) if self.record else None
+        return attempt.facts if attempt else {}
+
+    @property
+    def bookmark(self) -> str:
+        return facts.text(self.facts("bookmark"), "bookmark")
+
+    @property
+    def worker(self) -> str:
+        return facts.text(self.facts("deploy_order"), "worker") or self.target.worker
+
+    @property
+    def version(self) -> str:
+        return facts.text(self.facts("deploy_order"), "version") or self.target.version
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        config = ("--config", self.target.config) if self.target.config else ()
+        return config + (("--env", self.target.environment) if self.target.environment else ())
+
+    def d1(self, *words: str) -> str:
+        return shlex.join(("wrangler", "d1", *words, *self.flags))
+
+    def query(self, sql: str) -> str:
+        return self.d1("execute", self.target.database, "--remote", "--json", f"--command={sql}")
+
+
+def _nothing(known: _Known) -> Situation:
+    return Situation(
+        "nothing was applied",
+        "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
+        (
+            Act("Make sure: the newest ledger rows", _ledger(known)),
+            Act("Nothing is lost. Read the error in the output (o), mend the file, walk again."),
+            Act("Still pending are", _pending(known)),
+        ),
+    )
+
+
+def _half_way(known: _Known) -> Situation:
+    return Situation(
+        "it failed half-way",
+        "The schema changed, but the ledger has no row; or some files of several were applied.",
+        (
+            Act("See what the ledger holds", _ledger(known)),
+            Act("See the tables as they are", known.query(_SCHEMA)),
+            Act("Is the data sound?", known.query(_SOUND)),
+            *_stop(known),
+            *_whole_database(known),
+            Act("Clean up by hand only what you have seen above, one statement at a time."),
+        ),
+    )
+
+
+def _wrong_data(known: _Known) -> Situation:
+    return Situation(
+        "applied, but data is wrong",
+        "Stop the writes first: each later write makes the way back dearer.",
+        (
+            *_stop(known),
+            Act("How many rows, in which tables?", _counts(known)),
+            *_tables_back(known),
+            *_whole_database(known),
+            Act("Without a backup: look in application logs and external systems."),
+            Act("Afterwards, a post-mortem: why did the rehearsal not show it?"),
+        ),
+    )
+
+
+def _look(known: _Known) -> Situation:
+    return Situation(
+        "don't know: look",
+        "Reading changes nothing. Do not apply again before you have looked.",
+        (
+            Act("Is it in the ledger?", _ledger(known)),
+            Act("What is still pending?", _pending(known)),
+            Act("What do the tables look like?", known.query(_SCHEMA)),
+            Act("Is the data sound?", known.query(_SOUND)),
+            Act("Which bookmark is now?", known.d1("time-travel", "info", known.target.database)),
+            Act("Ledger row there: see 3. No row, schema as before: see 1. Else: see 2."),
+        ),
+    )
+
+
+def _stop(known: _Known) -> tuple[Act, ...]:
+    if not known.worker:
+        words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
+        return (Act(words, "wrangler deployments list --name <worker>"),)
+    listed = shlex.join(("wrangler", "deployments", "list", "--name", known.worker))
+    if not known.version:
+        back = f"wrangler rollback <version-id> --name {shlex.quote(known.worker)}"
+        return (Act("Which version ran before?", listed), Act("Stop the bleeding", back))
+    back = shlex.join(("wrangler", "rollback", known.version, "--name", known.worker))
+    return (Act("Stop the bleeding: the Worker first, the database second", back),)
+
+
+def _tables_back(known: _Known) -> tuple[Act, ...]:
+    ways = facts.rows(known.facts("way_back"), "ways")
+    acts = tuple(
+        Act(f"Bring data back: {facts.text(way, 'way')} ({facts.text(way, 'loses')})", command)
+        for way in ways
+        if (command := facts.text(way, "command")) and "time-travel" not in command
+    )
+    if acts:
+        return acts
+    files = [facts.text(row, "file") for row in facts.rows(known.facts("backed_up"), "tables")]
+    return (Act(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
+
+
+def _whole_database(known: _Known) -> tuple[Act, ...]:
+    now = known.d1("time-travel", "info", known.target.database)
+    bookmark = known.bookmark or "<bookmark>"
+    back = known.d1("time-travel", "restore", known.target.database, "--bookmark", bookmark)
+    if not known.bookmark:
+        back = back.replace("'<bookmark>'", "<bookmark>")
+    until = facts.text(known.facts("bookmark"), "good_until")
+    good = f", good until {until}" if until else ""
+    return (
+        Act("Before going back, note where you are (going back can be undone to here)", now),
+        Act(f"Everything back: undoes every write since the bookmark{good}", back),
+    )
+
+
+def _ledger(known: _Known) -> str:
+    return known.query(_LEDGER.format(table=known.target.ledger.replace('"', '""')))
+
+
+def _pending(known: _Known) -> str:
+    return known.d1("migrations", "list", known.target.database, "--remote")
+
+
+def _counts(known: _Known) -> str:
+    rehearsed = facts.rows(known.facts("rehearsed"), "tables")
+    names = [facts.text(row, "table") for row in rehearsed]
+    quoted = (name.replace('"', '""') for name in names or ["table_name"])
+    sql = "; ".join(f'SELECT count(*) FROM "{name}"' for name in quoted)
+    return known.query(sql)

@@ -1,0 +1,240 @@
+"""What an engineer should know of D1 migrations, by topic: the help of both faces.
+
+The source document's reference material, corrected where a run on D1's engine showed otherwise.
+A line with `│` is a row of two columns; four spaces begin a command or SQL.
+"""
+
+# ruff: noqa: E501 - a page of help is laid out for the screen, not for the source
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One page of help; `sections` are those of the checklist whose help opens here."""
+
+    id: str
+    title: str
+    text: str
+    sections: tuple[str, ...] = ()
+
+
+def topic_for(section: str) -> Topic:
+    """The topic that belongs to a section; the keys for everything else."""
+    return next((topic for topic in TOPICS if section in topic.sections), TOPICS[0])
+
+
+_KEYS = """\
+Everything works by keys; the footer names the one that is next.
+
+## Everywhere
+Enter │ what the footer says first; it never passes a gate
+! or F2 │ the emergency card, with the real names filled in
+? or F1 │ this help
+q or Ctrl-C │ leave; while a step runs you are asked first
+Ctrl-T │ dark or light
+
+## On the board
+↑ ↓ │ choose a migration
+/ │ show only names that contain these letters; Esc shows all
+r │ read the target again
+d │ another of the project's databases
+
+## In the wizard
+↑ ↓ │ look at another step
+PgUp PgDn │ scroll what is shown
+f │ unfold the next finding
+o │ show or hide what the commands print
+e │ edit the migration (in section 4: its down file)
+w │ waive a step, with a reason; not every step can be waived
+r │ do an answered step again
+x │ stop waiting for the running step
+Esc │ leave a field (then these keys work again); then: the board
+
+## The marks
+✓ proved │ a command showed it
+✎ attested │ a person said it, in words
+⊘ waived │ nobody showed it; a reason stands in its place
+✗ failed │ it was tried and is not so; the gate stays shut
+? unknown │ it could not be told; unknown is never a pass
+◐ running, ! interrupted, · to do │ not answered yet
+
+## Is it ready?
+1. Does it run without downtime that users see? The rehearsal's time says it.
+2. If it fails, can we go back without losing data? Section 4 says what each way loses.
+3. Do messages help the engineer who meets them?
+4. Does the schema serve the outcome, not just the implementation?
+If users notice the migration, it is not ready.
+"""
+
+_CONSTRAINTS = """\
+D1 is SQLite, with foreign keys always on. Shown by runs on D1's own engine:
+
+## What ALTER TABLE can do
+DROP COLUMN │ works (the data of the column is gone); not for keys, UNIQUE, indexed columns
+RENAME COLUMN │ works; running code that uses the old name breaks at once
+ADD COLUMN │ works; NOT NULL needs a constant default, no UNIQUE, no PRIMARY KEY
+change a column's type │ not supported: ADD COLUMN, UPDATE, DROP COLUMN, RENAME COLUMN
+add or drop a constraint │ not supported; UNIQUE can be had by CREATE UNIQUE INDEX
+several changes in one ALTER │ not supported: one statement each
+
+## What surprises
+PRAGMA foreign_keys=OFF │ is accepted and does nothing
+DROP TABLE of a parent │ deletes the children's rows (CASCADE) or cuts them off (SET NULL), and wrangler prints a green tick
+INSERT OR REPLACE │ deletes first: children of the replaced row go too; ON CONFLICT DO UPDATE is safe
+BEGIN, COMMIT, VACUUM │ are refused; a file runs as one transaction and is rolled back whole
+on empty tables │ almost every migration passes: rehearse with rows
+
+## Class, risk, way back
+additive │ CREATE TABLE, ADD COLUMN, CREATE INDEX: low risk, easy to undo
+transformative │ rename, constraints, data migration: medium
+destructive │ DROP TABLE, DROP COLUMN, DELETE: high risk, irreversible without a backup
+
+## The file
+NNNN_descriptive_action.sql: 0057_add_team_billing_columns.sql says what it does, 0057_teams.sql does not.
+
+    -- Migration: 0057_add_team_billing_columns
+    -- Description: Add Stripe billing columns to teams table
+    -- Type: Additive (low risk)
+    -- Rollback: Not required (unused columns harmless)
+"""
+
+_PATTERNS = """\
+## 1 Add a column (additive)
+    ALTER TABLE users ADD COLUMN last_login_at INTEGER;
+Way back: not needed; ALTER TABLE users DROP COLUMN loses what was written into it.
+
+## 2 Create a table (additive)
+    CREATE TABLE audit_logs (
+      id TEXT PRIMARY KEY,
+      user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+      action TEXT NOT NULL
+    );
+    CREATE INDEX idx_audit_logs_user ON audit_logs(user_id);
+Declare each foreign key once, in one place. Way back: DROP TABLE audit_logs.
+
+## 3 Rename a column (transformative)
+    ALTER TABLE workflow_runs RENAME COLUMN old_name TO new_name;
+The running code still asks for the old name: expand (add the new one, write both), move the code, then contract. Way back: rename again.
+
+## 4 Rebuild a table (high risk): avoid it
+DROP TABLE teams deletes every row of team_members by cascade, and nobody is told. Prefer, each shown safe:
+1. ALTER TABLE teams DROP COLUMN deprecated_column; no rebuild at all.
+2. Rebuild the whole family: a new table for the parent and each child, drop children first, rename parents first.
+3. Set the children's rows aside, let the cascade happen, put them back:
+    PRAGMA defer_foreign_keys = on;
+    CREATE TABLE _kept AS SELECT * FROM team_members;
+    -- … rebuild teams …
+    INSERT INTO team_members SELECT * FROM _kept;
+    DROP TABLE _kept;
+A rebuild forgets indexes, triggers, CHECK, UNIQUE, DEFAULT, COLLATE and AUTOINCREMENT's mark: write them again.
+
+## 5 Move data (transformative)
+    UPDATE team_members SET role = 'owner' WHERE role = 'OWNER';
+The reverse UPDATE is not the way back: rows that were 'owner' before become 'OWNER' too. Keep the old value in a column of its own, or go back by backup.
+"""
+
+_LOCAL = """\
+## Test on this machine
+    wrangler d1 migrations apply marketplace-production --local
+    wrangler d1 execute marketplace-production --local --json --command="SELECT sql FROM sqlite_schema"
+There is no `d1 create --local`: the local database comes with the first command. This program copies the target's rows first, because a rehearsal on empty tables proves nothing.
+
+## Testing by hand
+    wrangler d1 execute marketplace-production --local --command="INSERT INTO users (id, email, role) VALUES ('test-1', 'test@example.com', 'USER')"
+    wrangler d1 execute marketplace-production --local --command="DELETE FROM users WHERE id = 'test-1'"
+
+## Anti-patterns
+skip the local test │ it fails in production: always rehearse first
+no backup before a destructive change │ data loss: back up, and restore the backup for proof
+several schema changes in one file │ hard to roll back: one logical change each
+no header │ the next reader has nothing: type, rollback, reason
+code before migration │ the app asks for what is not there: database first, then code
+"""
+
+_DATA = """\
+## Backups that come back
+SELECT * … > backup.json │ not JSON without --json; with it, large integers are rounded and blobs lose their type
+wrangler d1 export │ exact for text and blobs, rounds large integers, and may not load back (order of tables)
+row copies by this program │ every value with its type, restored and compared before GO
+Time Travel │ always on: 30 days (paid) or 7 (free); going back undoes every later write
+
+    wrangler d1 time-travel info marketplace-production --json
+    wrangler d1 export marketplace-production --remote --output backup.sql
+    wrangler d1 execute marketplace-production --remote --json --command="SELECT count(*) FROM users"
+Backups hold production data: they stay in .preflight/, readable by you alone, never in git.
+"""
+
+_ROLLBACK = """\
+## The order, when code goes along
+forward │ 1. database, 2. Worker: old code does not mind what was added
+back │ 1. Worker, 2. down migration, if it is safe
+a rename or a drop │ breaks the code that runs: expand and contract, in two releases; drop last, after the code stopped using it
+
+## What to do when
+additive, no trouble │ nothing
+additive, errors │ roll the code back first, then decide on the migration
+destructive, succeeded │ cannot be rolled back, by design
+destructive, wrong rows gone │ restore from the backup, or Time Travel
+transformative, trouble │ roll the code back, then the down migration
+
+    wrangler rollback <version-id> --name workway-api
+    wrangler d1 time-travel restore marketplace-production --bookmark <bookmark>
+`rollback` takes the version as its first word; there is no --version.
+The down migration lies in migrations/down/, where wrangler's glob cannot apply it: a file named x.down.sql beside the others would be applied as a forward migration.
+"""
+
+_TIMING = """\
+## When
+Not Monday to Friday, 9 to 17, where the users are. The program reads the clocks and, where it can, last weeks' traffic.
+
+## Who
+Whoever is on call should know before: the message names the migration, the database, the class, the time and you.
+
+## What to watch
+The D1 dashboard, open in a browser, while it runs and for five to ten minutes after.
+"""
+
+_VERIFY = """\
+## Is it applied?
+    wrangler d1 execute marketplace-production --remote --json --command="SELECT * FROM d1_migrations ORDER BY id DESC LIMIT 5"
+    wrangler d1 migrations list marketplace-production --remote
+`migrations list` shows only what is still pending, and writes the ledger table if there is none. The exit code is no proof.
+
+## Is the schema right?
+    wrangler d1 execute marketplace-production --remote --json --command="SELECT type, name, sql FROM sqlite_schema"
+    wrangler d1 execute marketplace-production --remote --json --command="PRAGMA table_info(users)"
+    wrangler d1 execute marketplace-production --remote --json --command="PRAGMA index_list(users)"
+`.schema` belongs to the sqlite3 shell and does not pass through wrangler.
+
+## Does the application work?
+    curl https://api.workway.co/health
+    curl -H "Authorization: Bearer $TOKEN" https://api.workway.co/users/me
+Error rate below 0.1 % for 5 to 10 minutes (Workers & Pages → Metrics); then it is done.
+"""
+
+_COMMANDS = """\
+create │ wrangler d1 migrations create marketplace-production add_feature_x (or preflight new add_feature_x: with header and down file)
+try here │ wrangler d1 migrations apply marketplace-production --local
+apply │ wrangler d1 migrations apply marketplace-production --remote; this applies every pending file, the wizard exactly one
+what is pending │ wrangler d1 migrations list marketplace-production --remote
+ask │ wrangler d1 execute marketplace-production --remote --json --command="SELECT …" (with =: SQL that begins with -- is taken for a flag otherwise)
+the schema │ wrangler d1 execute marketplace-production --remote --json --command="SELECT sql FROM sqlite_schema"
+save │ wrangler d1 export marketplace-production --remote --output backup.sql
+a bookmark │ wrangler d1 time-travel info marketplace-production --json
+everything back │ wrangler d1 time-travel restore marketplace-production --bookmark <bookmark>
+the Worker back │ wrangler rollback <version-id> --name workway-api
+which versions │ wrangler deployments list --name workway-api
+"""
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("keys", "Keys and marks", _KEYS, ("go", "apply", "close")),
+    Topic("constraints", "What D1 can do", _CONSTRAINTS, ("classification",)),
+    Topic("patterns", "Patterns", _PATTERNS),
+    Topic("local", "Testing on this machine, and what not to do", _LOCAL, ("local",)),
+    Topic("data", "Backups", _DATA, ("data",)),
+    Topic("rollback", "Ways back", _ROLLBACK, ("rollback",)),
+    Topic("timing", "The right hour", _TIMING, ("timing",)),
+    Topic("verification", "After it is applied", _VERIFY, ("verification",)),
+    Topic("commands", "Commands", _COMMANDS),
+)

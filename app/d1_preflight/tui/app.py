@@ -1,0 +1,144 @@
+"""The terminal face: holds the screens, and the one worker that performs steps."""
+
+from datetime import tzinfo
+from typing import ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.tui import messages, theme
+from d1_preflight.tui.performing import Performing
+from d1_preflight.tui.ports import BoardSource, Edit, SessionPort
+from d1_preflight.tui.screens.board import BoardScreen
+from d1_preflight.tui.screens.cards import emergency_screen, help_screen
+from d1_preflight.tui.screens.dialogs import Pick, Problem
+from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.terminal import Terminal
+
+_OUR_BUG = 70
+
+
+class PreflightApp(App[None]):
+    """Passes messages to the session. `failure` is our own bug, for the caller to report."""
+
+    CSS_PATH = "preflight.tcss"
+    TITLE = "preflight"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("exclamation_mark,f2", "emergency", "emergency"),
+        Binding("question_mark,f1", "help", "help"),
+        Binding("q", "leave", "quit"),
+        Binding("ctrl+c,ctrl+q", "leave", "quit", priority=True),
+        Binding("ctrl+t", "theme", "dark or light"),
+    ]
+
+    def __init__(
+        self,
+        source: BoardSource,
+        *,
+        edit: Edit,
+        opened: str = "",
+        zone: tzinfo | None = None,
+    ) -> None:
+        super().__init__()
+        self._source, self._edit, self._opened, self._zone = source, edit, opened, zone
+        self._wizard: WizardScreen | None = None
+        self._session: SessionPort | None = None
+        self._performing = Performing(self, self._fail)
+        self.failure: Exception | None = None
+        for known in theme.themes():
+            self.register_theme(known)
+        self.theme = theme.DARK
+
+    def on_mount(self) -> None:
+        """Show the board; open the named migration over it."""
+        self.push_screen(BoardScreen(self._source))
+        if self._opened:
+            self.post_message(messages.OpenAsked(self._opened))
+
+    def problem(self, error: PreflightError) -> None:
+        """Say what happened and what to do next."""
+        self.push_screen(Problem(error))
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
+        self.exit(return_code=_OUR_BUG)
+
+    @on(messages.OpenAsked)
+    def _open(self, event: messages.OpenAsked) -> None:
+        try:
+            session = self._source.open(event.name)
+            wizard = WizardScreen(session, self._performing.underway, self._zone)
+        except PreflightError as error:
+            self.problem(error)
+            return
+        self._session, self._wizard = session, wizard
+        self.push_screen(wizard, self._put_away)
+
+    def _put_away(self, _nothing: None) -> None:
+        if self._session is not None:
+            self._source.close(self._session)
+        self._session = self._wizard = None
+
+    @on(messages.DatabaseAsked)
+    def _database(self, event: messages.DatabaseAsked) -> None:
+        try:
+            self._source.choose(event.database)
+        except PreflightError as error:
+            self.problem(error)
+        if isinstance(self.screen, BoardScreen):
+            self.screen.reload()
+
+    @on(messages.Submitted)
+    def _submitted(self, event: messages.Submitted) -> None:
+        if self._session and self._wizard:
+            self._performing.start(self._session, self._wizard, event)
+
+    @on(messages.WaiveAsked)
+    async def _waived(self, event: messages.WaiveAsked) -> None:
+        if self._session and self._wizard:
+            await self._performing.waive(self._session, self._wizard, event)
+
+    @on(messages.NoGoAsked)
+    async def _no_go(self, event: messages.NoGoAsked) -> None:
+        if self._session and self._wizard:
+            await self._performing.no_go(self._session, self._wizard, event)
+
+    @on(messages.EditAsked)
+    async def _edited(self, event: messages.EditAsked) -> None:
+        try:
+            with Terminal(self):
+                self._edit(event.path)
+            if self._session and self._wizard:
+                self._session.refresh()
+                await self._wizard.redraw(anew=True)
+        except PreflightError as error:
+            self.problem(error)
+
+    @on(messages.StopAsked)
+    async def action_leave(self, event: messages.StopAsked | None = None) -> None:
+        """Leave (or stop waiting); while a step runs, ask first and say what goes on."""
+        stopping = event is not None
+        if not self._performing.busy:
+            if not stopping:
+                self.exit()
+            return
+        if isinstance(self.screen, Pick):
+            return
+        words, choices = self._performing.before_leaving(stopping=stopping)
+        self.push_screen(Pick(words, choices, danger=True), self._performing.leaver(stopping))
+
+    def action_emergency(self) -> None:
+        """The emergency card, from everywhere."""
+        emergency_screen(self, self._source, self._session, self._zone)
+
+    def action_help(self) -> None:
+        """Help, the section looked at first."""
+        help_screen(self, self._wizard.section if self._wizard else "")
+
+    def action_theme(self) -> None:
+        """Dark or light."""
+        self.theme = theme.LIGHT if self.theme == theme.DARK else theme.DARK

@@ -1,0 +1,108 @@
+"""The acts between and after the sections: GO, apply, close; and sections a project adds."""
+
+from textual.content import Content
+
+from d1_preflight.core import facts
+from d1_preflight.core.gate import tally
+from d1_preflight.core.record import MARKS, Status
+from d1_preflight.tui.figures import clock, duration, plural, shortened
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of
+from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.tables import Cell, Column, table
+
+_STEPS = (Column(""), Column(""), Column(""))
+
+
+def go_body(view: View, width: int) -> Content:
+    """What keeps the gate shut; the gate itself is a screen of its own."""
+    still_open = view.session.open_before_go()
+    go = view.facts("go")
+    if facts.text(go, "expires_at"):
+        until = clock(facts.text(go, "expires_at"), view.zone)
+        return Content(
+            f"GO by {facts.text(go, 'signer')} {facts.text(go, 'fingerprint')}, good until {until}."
+        )
+    if not still_open:
+        return Content("Nothing is open. Enter opens the gate: read it once more in full.")
+    lines: list[tuple[Cell, ...]] = [
+        (
+            (f"{MARKS[item.status]} {WORDS[item.status]}", ink_of(item.status)),
+            item.step.title,
+            (item.words, QUIET),
+        )
+        for item in still_open
+    ]
+    head = Content.styled(f"✗ {plural(len(still_open), 'item')} open: the gate stays shut", DANGER)
+    return Content("\n\n").join([head, table(_STEPS, lines, width)])
+
+
+def apply_body(view: View, width: int) -> Content:
+    """What is applied to what, what is read again before, and what was observed after."""
+    record, applied = view.session.record, view.facts("applied")
+    lines: list[tuple[Cell, ...]] = [
+        (
+            ("apply", QUIET),
+            f"{record.migration}  sha256 {shortened(record.subjects.get('migration', ''))}",
+        ),
+        (
+            ("to", QUIET),
+            (
+                f"{record.database.name}  {record.database.id}  {record.database.target.upper()}",
+                STRONG,
+            ),
+        ),
+    ]
+    rechecked = facts.words(applied, "rechecked")
+    if rechecked:
+        lines.append((("read again", QUIET), "  ".join(f"{word} ✓" for word in rechecked)))
+    if facts.number(applied, "ledger_id") is not None:
+        took = facts.number(applied, "ms")
+        lines.append(
+            (
+                ("ledger", QUIET),
+                f"✓ row {facts.number(applied, 'ledger_id')}, "
+                f"{facts.text(applied, 'applied_at')} UTC"
+                + (f", {duration(took)}" if took is not None else ""),
+            )
+        )
+    shown = table((Column(""), Column("")), lines, width)
+    after = view.status("applied").is_answered
+    words = (
+        ""
+        if after
+        else (
+            "The intent is saved before anything is sent. Once sent, leaving does not stop it; "
+            "the ledger is read afterwards, whatever the exit code says."
+        )
+    )
+    return Content("\n\n").join([shown, *([Content.styled(words, QUIET)] if words else [])])
+
+
+def close_body(view: View, _width: int) -> Content:
+    """How the checklist stands before it is closed and signed."""
+    states = tally(view.session.record, view.session.checklist, view.session.kind)
+    parts = [(f"{MARKS[s]} {WORDS[s]} {states[s]}   ", ink_of(s)) for s in Status if states[s]]
+    waived = [step for step in view.session.path if view.session.status_of(step) is Status.WAIVED]
+    lines = [Content.assemble(*parts)]
+    for step in waived:
+        attempt = view.session.attempt(step.id)
+        lines.append(Content(f"⊘ {step.title}: {attempt.words if attempt else ''}"))
+    if view.session.closed:
+        lines.append(Content.styled("✓ Closed and signed; nothing changes any more.", STRONG))
+    return Content("\n").join(lines)
+
+
+def steps_body(view: View, width: int) -> Content:
+    """The steps of a section with what each of them found."""
+    lines: list[tuple[Cell, ...]] = []
+    for step in view.session.path:
+        if step.section == view.step.section:
+            status, attempt = view.session.status_of(step), view.session.attempt(step.id)
+            lines.append(
+                (
+                    (f"{MARKS[status]} {WORDS[status]}", ink_of(status)),
+                    step.title,
+                    attempt.words if attempt else "",
+                )
+            )
+    return table(_STEPS, lines, width)

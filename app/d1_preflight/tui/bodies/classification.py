@@ -1,0 +1,47 @@
+"""Section 1: what the migration is, and why; the SQL itself stands below."""
+
+from textual.content import Content
+
+from d1_preflight.core import facts
+from d1_preflight.core.findings import Kind, Severity
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG
+from d1_preflight.tui.view import View
+
+
+def body(view: View, _width: int) -> Content:
+    """The class with its reasons, and how many findings there are."""
+    analysis = view.session.analysis
+    confirmed = facts.text(view.facts("class"), "class")
+    kind = confirmed or analysis.kind.value
+    ink = DANGER if kind in (Kind.DESTRUCTIVE, Kind.UNKNOWN) else STRONG
+    risk = facts.text(view.facts("class"), "risk") or analysis.risk.value
+    head = Content.assemble(
+        (kind.capitalize(), ink), f", {risk} risk, rollback ", analysis.rollback
+    )
+    if confirmed and confirmed != analysis.kind:
+        head = head + f" (raised; found: {analysis.kind.value})"
+    reasons = [
+        Content.assemble(f"{reason.text} ", (f"line {reason.line}", QUIET))
+        for reason in analysis.reasons[:2]
+    ]
+    more = len(analysis.reasons) - len(reasons)
+    if more > 0:
+        reasons.append(Content.styled(f"and {more} more", QUIET))
+    first = Content.assemble(head, "   ", _counts(view))
+    return Content("\n").join([first, *reasons])
+
+
+def _counts(view: View) -> Content:
+    findings = view.session.analysis.findings
+    parts: list[tuple[str, str]] = []
+    marks = {
+        Severity.BLOCKING: ("✗", DANGER),
+        Severity.WARNING: ("!", STRONG),
+        Severity.NOTE: ("·", QUIET),
+    }
+    for severity, (mark, ink) in marks.items():
+        number = sum(f.severity is severity for f in findings)
+        if number:
+            plural = "s" if number != 1 and severity is not Severity.BLOCKING else ""
+            parts.append((f"{mark} {number} {severity}{plural}  ", ink))
+    return Content.assemble(*parts) if parts else Content("✓ nothing found")

@@ -1,0 +1,57 @@
+"""What the widgets ask for; the App answers, so no widget knows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.message import Message
+
+from d1_preflight.core.checklist import Step
+
+
+@dataclass
+class OpenAsked(Message):
+    """Open the wizard for this migration."""
+
+    name: str
+
+
+@dataclass
+class DatabaseAsked(Message):
+    """Look at another of the project's databases."""
+
+    database: str
+
+
+@dataclass
+class Submitted(Message):
+    """Perform a step with these raw answers."""
+
+    step: Step
+    raw: Mapping[str, object]
+
+
+@dataclass
+class WaiveAsked(Message):
+    """Answer a step by a reason instead of a proof."""
+
+    step: Step
+    reason: str
+
+
+@dataclass
+class NoGoAsked(Message):
+    """Write down that this is not the day."""
+
+    reason: str
+
+
+@dataclass
+class EditAsked(Message):
+    """Open a file in the operator's editor."""
+
+    path: Path
+
+
+class StopAsked(Message):
+    """Give up waiting for the running step."""

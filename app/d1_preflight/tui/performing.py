@@ -1,0 +1,117 @@
+"""The App's one worker: performs a step, keeps the screen told, and ends in order."""
+
+from collections.abc import Callable
+
+from textual.app import App
+from textual.worker import Worker, WorkerCancelled, WorkerFailed
+
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.record import Attempt
+from d1_preflight.tui.messages import NoGoAsked, Submitted, WaiveAsked
+from d1_preflight.tui.ports import SessionPort
+from d1_preflight.tui.screens.dialogs import Problem
+from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.terminal import Terminal
+from d1_preflight.tui.underway import Underway
+from d1_preflight.tui.words import is_writing
+
+
+class Performing:
+    """One step at a time, never one twice: a second press while it runs changes nothing."""
+
+    def __init__(self, app: App[None], failed: Callable[[Exception], None]) -> None:
+        self._app, self._failed = app, failed
+        self._worker: Worker[None] | None = None
+        self.underway = Underway()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step runs."""
+        return self.underway.step is not None
+
+    def start(self, session: SessionPort, wizard: WizardScreen, asked: Submitted) -> None:
+        """Perform the step in the App's worker, unless one runs."""
+        if self.busy:
+            return
+        self.underway.begin(asked.step)
+        running = self._perform(session, wizard, asked)
+        self._worker = self._app.run_worker(running, group="step", exit_on_error=False)
+
+    async def waive(self, session: SessionPort, wizard: WizardScreen, asked: WaiveAsked) -> None:
+        """Waive a step by its reason."""
+        await self._at_once(wizard, lambda: session.waive(asked.step, asked.reason))
+
+    async def no_go(self, session: SessionPort, wizard: WizardScreen, asked: NoGoAsked) -> None:
+        """Write a NO-GO down."""
+        await self._at_once(wizard, lambda: session.no_go(asked.reason))
+
+    def before_leaving(self, *, stopping: bool) -> tuple[str, tuple[str, ...]]:
+        """What is said and offered before a running step is left."""
+        step = self.underway.step
+        short = step.short if step else ""
+        leave = "stop waiting" if stopping else "leave"
+        if step is not None and is_writing(step):
+            return (
+                (
+                    f"“{short}” is writing to the target. It goes on by itself: leaving does not stop "
+                    "it. The record will say interrupted, and the next sitting looks first."
+                ),
+                ("stay and see it end", leave),
+            )
+        return (
+            (
+                f"“{short}” is still running. It only reads or works on this machine: it is ended, "
+                "and the record says interrupted."
+            ),
+            ("stay", leave),
+        )
+
+    def leaver(self, stopping: bool) -> Callable[[str | None], None]:
+        """What is done with the answer."""
+
+        def decided(choice: str | None) -> None:
+            if choice is not None and not choice.startswith("stay"):
+                self._app.run_worker(self._leave(stopping=stopping), group="leave")
+
+        return decided
+
+    async def _leave(self, *, stopping: bool) -> None:
+        worker = self._worker
+        if worker is not None and self.busy:
+            worker.cancel()
+            try:
+                await worker.wait()
+            except (WorkerCancelled, WorkerFailed):
+                self.underway.end()
+        if not stopping:
+            self._app.exit()
+
+    async def _perform(self, session: SessionPort, wizard: WizardScreen, asked: Submitted) -> None:
+        problem: PreflightError | None = None
+        try:
+            await wizard.redraw()
+            await session.perform(
+                asked.step,
+                asked.raw,
+                emit=self.underway.emit,
+                progress=self.underway.progress,
+                terminal=Terminal(self._app),
+            )
+        except PreflightError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - the face is where our own bugs end, and says so
+            self._failed(error)
+        finally:
+            self.underway.end()
+        if wizard.is_attached:
+            await wizard.performed(session.record.last(asked.step.id))
+        if problem is not None:
+            self._app.push_screen(Problem(problem))
+
+    async def _at_once(self, wizard: WizardScreen, act: Callable[[], Attempt]) -> None:
+        if self.busy:
+            return
+        try:
+            await wizard.performed(act())
+        except PreflightError as error:
+            self._app.push_screen(Problem(error))

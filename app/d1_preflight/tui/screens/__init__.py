@@ -1,0 +1,1 @@
+"""The screens: board, wizard, gate, emergency card, help, and the small dialogs."""

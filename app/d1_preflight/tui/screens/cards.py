@@ -1,0 +1,214 @@
+"""The emergency card and help: one key each, from every screen."""
+
+from datetime import tzinfo
+from textwrap import wrap
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from d1_preflight.core.emergency import Situation, card, likely
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.reference import TOPICS, Topic, topic_for
+from d1_preflight.tui.ports import BoardSource, SessionPort
+from d1_preflight.tui.screens.dialogs import Problem
+from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
+from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.lines import LineView
+
+
+def emergency_screen(
+    app: App[None], source: BoardSource, session: SessionPort | None, _zone: tzinfo | None
+) -> None:
+    """Open the card over whatever is shown, once."""
+    if isinstance(app.screen, EmergencyScreen):
+        return
+    record = session.record if session else None
+    try:
+        target = source.target(record.migration if record else "")
+    except PreflightError as error:
+        app.push_screen(Problem(error))
+        return
+    app.push_screen(EmergencyScreen(card(target, record), likely(record)))
+
+
+def help_screen(app: App[None], section: str) -> None:
+    """Open help at the topic of a section, once."""
+    if not isinstance(app.screen, HelpScreen):
+        app.push_screen(HelpScreen(topic_for(section)))
+
+
+class EmergencyScreen(Screen[None]):
+    """What happened, and what to do now, in order."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *((str(n), f"situation({n - 1})", f"situation {n}") for n in range(1, 5)),
+        ("left", "turn(-1)", "before"),
+        ("right,tab", "turn(1)", "after"),
+        ("up,k", "move(-1)", "up"),
+        ("down,j", "move(1)", "down"),
+        ("y", "copy", "copy"),
+        ("escape,enter,exclamation_mark", "close", "close"),
+    ]
+
+    def __init__(self, situations: tuple[Situation, ...], first: int) -> None:
+        super().__init__()
+        self._situations, self._chosen, self._act = situations, first, 0
+        self._said = ""
+
+    def compose(self) -> ComposeResult:
+        """The question, the situations, the acts."""
+        yield Static("EMERGENCY   what happened?", classes="card-title danger")
+        yield Static(id="situations")
+        yield LineView(id="acts")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draw."""
+        self.query_one(LineView).add_class("card")
+        self.query_one(LineView).can_focus = False
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._draw()
+
+    def action_situation(self, index: int) -> None:
+        """Show one situation."""
+        self._chosen, self._act = index, 0
+        self._draw()
+
+    def action_turn(self, by: int) -> None:
+        """Show the situation before or after."""
+        self.action_situation((self._chosen + by) % len(self._situations))
+
+    def action_move(self, by: int) -> None:
+        """Go to another act."""
+        steps = self._situations[self._chosen].steps
+        self._act = max(0, min(self._act + by, len(steps) - 1))
+        self._draw()
+
+    def action_copy(self) -> None:
+        """Copy the command of the act under the cursor."""
+        command = self._situations[self._chosen].steps[self._act].command
+        if command:
+            self.app.copy_to_clipboard(command)
+            self._said = "copied"
+            self._draw()
+
+    def action_close(self) -> None:
+        """Back to where it was opened."""
+        self.dismiss()
+
+    def _draw(self) -> None:
+        situation = self._situations[self._chosen]
+        width = max(self.size.width - 8, 40)
+        names = [
+            Content.styled(
+                f"{'▸' if i == self._chosen else ' '}{i + 1} {s.title}",
+                ACCENT if i == self._chosen else "",
+            )
+            for i, s in enumerate(self._situations)
+        ]
+        self.query_one("#situations", Static).update(Content("  ").join(names))
+        lines = [Content(f"  {line}") for line in wrap(situation.when, width)]
+        at = 0
+        for index, act in enumerate(situation.steps):
+            here = index == self._act
+            at = len(lines) if here else at
+            lines.append(Content(""))
+            words = wrap(f"{index + 1}. {act.words}", width)
+            lines += [
+                Content.assemble(("▸ " if here and not i else "  ", ACCENT), (line, STRONG))
+                for i, line in enumerate(words)
+            ]
+            command = wrap(act.command, width - 4, break_on_hyphens=False)
+            lines += [
+                Content.assemble(("   $ " if not i else "     ", QUIET), line)
+                for i, line in enumerate(command)
+            ]
+        view = self.query_one(LineView)
+        view.show_lines(lines)
+        view.show_line(at)
+        keys = [("1–4", "what happened"), ("↑↓", "steps"), ("y", self._said or "copy")]
+        self.query_one(KeyBar).tell(("Esc", "back"), keys)
+
+
+class HelpScreen(Screen[None]):
+    """Keys and reference, a topic at a time."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("left,shift+tab", "turn(-1)", "topic before"),
+        ("right,tab", "turn(1)", "topic after"),
+        ("escape,enter,question_mark", "close", "close"),
+    ]
+
+    def __init__(self, first: Topic) -> None:
+        super().__init__()
+        self._index = TOPICS.index(first)
+
+    def compose(self) -> ComposeResult:
+        """The topic's title, its text, the keys."""
+        yield Static(id="topic", classes="card-title")
+        yield LineView(id="text")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draw."""
+        self.query_one(LineView).add_class("card")
+        self.query_one(LineView).focus()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._draw()
+
+    def action_turn(self, by: int) -> None:
+        """Show another topic."""
+        self._index = (self._index + by) % len(TOPICS)
+        self._draw()
+        self.query_one(LineView).scroll_home(animate=False)
+
+    def action_close(self) -> None:
+        """Back to where it was opened."""
+        self.dismiss()
+
+    def _draw(self) -> None:
+        topic = TOPICS[self._index]
+        place = Content.styled(f"   {self._index + 1} of {len(TOPICS)}", QUIET)
+        self.query_one("#topic", Static).update(Content.assemble(topic.title, place))
+        self.query_one(LineView).show_lines(_laid(topic, max(self.size.width - 6, 40)))
+        before = TOPICS[self._index - 1].title
+        after = TOPICS[(self._index + 1) % len(TOPICS)].title
+        keys = [("←", before), ("→", after), ("↑↓", "scroll")]
+        self.query_one(KeyBar).tell(("Esc", "back"), keys)
+
+
+def _laid(topic: Topic, width: int) -> list[Content]:
+    lines: list[Content] = []
+    for line in topic.text.splitlines():
+        words, rest = line.strip(), line
+        if line.startswith("## "):
+            lines.append(Content.styled(line[3:], STRONG))
+        elif line.startswith("    "):
+            lines.append(Content.styled(rest[2:], "$string"))
+        elif "│" in line:
+            first, _, second = words.partition("│")
+            room = min(30, width // 3)
+            lines += _two(first.strip(), second.strip(), room, width)
+        else:
+            lines += [Content(part) for part in (wrap(words, width) or [""])]
+    return lines
+
+
+def _two(first: str, second: str, room: int, width: int) -> list[Content]:
+    left, right = wrap(first, room) or [""], wrap(second, width - room - 2) or [""]
+    count = max(len(left), len(right))
+    left += [""] * (count - len(left))
+    right += [""] * (count - len(right))
+    return [
+        Content.assemble((f"{a:<{room}}  ", STRONG), b) for a, b in zip(left, right, strict=True)
+    ]

@@ -1,0 +1,93 @@
+"""Small dialogs: a problem with its next step, a reason to give, a choice before leaving."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG
+from d1_preflight.tui.widgets.fields import Answered, OptionsField, TextField
+
+
+class Problem(ModalScreen[None]):
+    """What happened and what to do next; any of the usual keys closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("enter,escape,space", "close", "close")]
+
+    def __init__(self, error: PreflightError) -> None:
+        super().__init__()
+        self._message, self._hint = error.message, error.hint
+
+    def compose(self) -> ComposeResult:
+        """The sentence, the hint, the key."""
+        with Vertical(classes="dialog problem"):
+            yield Static(Content.styled(self._message, STRONG))
+            if self._hint:
+                yield Static(Content(f"\n{self._hint}"))
+            yield Static(Content.styled("\nEnter close", QUIET))
+
+    def action_close(self) -> None:
+        """Back to where it happened."""
+        self.dismiss()
+
+
+class Reason(ModalScreen[str | None]):
+    """Asks for one sentence; Esc gives none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "back")]
+
+    def __init__(self, words: str, label: str) -> None:
+        super().__init__()
+        self._words = words
+        self._prompt = Prompt("reason", PromptKind.TEXT, label)
+
+    def compose(self) -> ComposeResult:
+        """The words, the field, the keys."""
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled(self._words, STRONG))
+            yield Static(Content(f"\n{self._prompt.label}"))
+            yield TextField(self._prompt)
+            yield Static(Content.styled("Enter answer   Esc Esc back", QUIET))
+
+    @on(Answered)
+    def _answer(self, event: Answered) -> None:
+        self.dismiss(str(event.raw))
+
+    def action_cancel(self) -> None:
+        """Give no reason; nothing is changed."""
+        self.dismiss(None)
+
+
+class Pick(ModalScreen[str | None]):
+    """Asks for one of a few; the first, which changes nothing, has the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "back")]
+
+    def __init__(self, words: str, choices: Sequence[str], *, danger: bool = False) -> None:
+        super().__init__()
+        self._words, self._danger = words, danger
+        self._prompt = Prompt("pick", PromptKind.CHOOSE, words, choices=tuple(choices))
+
+    def compose(self) -> ComposeResult:
+        """The words and the choices."""
+        with Vertical(classes="dialog problem" if self._danger else "dialog"):
+            yield Static(Content.styled(self._words, DANGER if self._danger else STRONG))
+            yield Static("")
+            yield OptionsField(self._prompt)
+            yield Static(Content.styled("\n↑↓ choose   Enter take   Esc Esc back", QUIET))
+
+    @on(Answered)
+    def _answer(self, event: Answered) -> None:
+        self.dismiss(str(event.raw))
+
+    def action_cancel(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)

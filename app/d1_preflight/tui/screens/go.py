@@ -1,0 +1,198 @@
+"""The gate: GO or NO-GO. Full width, focus on Hold; Enter never passes it."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from d1_preflight.core import facts
+from d1_preflight.core.checklist import Step
+from d1_preflight.core.gate import tally
+from d1_preflight.core.record import MARKS, Facts, Status
+from d1_preflight.tui.figures import count, duration, plural, shortened
+from d1_preflight.tui.ports import SessionPort
+from d1_preflight.tui.screens.dialogs import Reason
+from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WORDS
+from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.tables import Cell, Column, table
+
+_CHOICES = ("Hold", "No-go…", "G  Sign GO")
+_HOLD, _NO_GO, _GO = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided at the gate: hold, no-go (with a reason) or go."""
+
+    word: str
+    reason: str = ""
+
+
+class GoScreen(Screen[Decision]):
+    """Shows the whole plan; only the capital G signs it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("left", "move(-1)", "left"),
+        ("right,tab", "move(1)", "right"),
+        ("enter", "choose", "choose"),
+        ("escape,h", "hold", "hold"),
+        ("n", "no_go", "no-go"),
+        ("G", "go", "sign GO"),
+    ]
+
+    def __init__(self, session: SessionPort, step: Step, zone: tzinfo | None) -> None:
+        super().__init__()
+        self._session, self._step = session, step
+        self._view = View(session, step, {}, zone)
+        self._cursor = _HOLD
+
+    def compose(self) -> ComposeResult:
+        """The plan between two danger rules, the three ways below."""
+        yield Static(Content("GO / NO-GO"), id="gate-title")
+        with VerticalScroll(id="gate", can_focus=False):
+            yield Static(id="plan-text")
+        yield Static(id="choices")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draw the plan."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Lay the plan anew."""
+        self._draw()
+
+    def action_move(self, by: int) -> None:
+        """Move between the three ways."""
+        self._cursor = max(0, min(self._cursor + by, len(_CHOICES) - 1))
+        self._draw()
+
+    def action_choose(self) -> None:
+        """Enter holds or says no; it never passes the gate."""
+        if self._cursor == _HOLD:
+            self.action_hold()
+        elif self._cursor == _NO_GO:
+            self.action_no_go()
+        else:
+            self._say("Enter never passes a gate. Press a capital G to sign GO.")
+
+    def action_hold(self) -> None:
+        """Decide nothing."""
+        self.dismiss(Decision("hold"))
+
+    def action_no_go(self) -> None:
+        """Ask for the reason of a NO-GO."""
+
+        def told(reason: str | None) -> None:
+            if reason is not None:
+                self.dismiss(Decision("no-go", reason))
+
+        words = "NO-GO: one sentence for whoever reads this. It carries no blame."
+        self.app.push_screen(Reason(words, "Why not today?"), told)
+
+    def action_go(self) -> None:
+        """Sign, if nothing is open."""
+        if self._session.open_before_go():
+            self._say("The gate stays shut while items are open.")
+        else:
+            self.dismiss(Decision("go"))
+
+    def _draw(self) -> None:
+        width = max(self.size.width - 8, 40)
+        self.query_one("#plan-text", Static).update(self._plan(width))
+        self._say("")
+        words = ("hold", "say NO-GO", "(Enter does not sign)")[self._cursor]
+        keys = [("←→", "choose"), ("h", "hold"), ("n", "no-go"), ("G", "sign GO")]
+        self.query_one(KeyBar).tell(("Enter", words), keys)
+
+    def _plan(self, width: int) -> Content:
+        still_open = self._session.open_before_go()
+        blocks = [table((Column(""), Column("")), self._lines(), width), self._tally()]
+        if still_open:
+            rows: list[tuple[Cell, ...]] = [
+                ((f"{MARKS[item.status]} {WORDS[item.status]}", DANGER), item.step.title)
+                for item in still_open
+            ]
+            head = Content.styled(f"✗ {plural(len(still_open), 'item')} open", DANGER)
+            blocks += [Content("\n").join([head, table((Column(""), Column("")), rows, width)])]
+        else:
+            labels = [prompt.label for prompt in self._session.prompts(self._step)]
+            blocks += [Content.styled(f"G signs: “{label}”", STRONG) for label in labels]
+        return Content("\n\n").join(blocks)
+
+    def _lines(self) -> list[tuple[Cell, ...]]:
+        view, record = self._view, self._session.record
+        rehearsed, way_back = view.facts("rehearsed"), view.facts("way_back")
+        lost = _lost(rehearsed)
+        loses: Cell = (
+            ("0 rows", "")
+            if lost == 0
+            else (f"{count(lost)} rows" if lost is not None else "? unknown", DANGER)
+        )
+        database = record.database
+        where = f"{database.name}  {database.id}  {database.target.upper()}"
+        lines: list[tuple[Cell, ...]] = [
+            (
+                ("apply", QUIET),
+                (
+                    (
+                        f"{record.migration}  (sha256 "
+                        f"{shortened(record.subjects.get('migration', ''))})"
+                    ),
+                    STRONG,
+                ),
+            ),
+            (("to", QUIET), (where, STRONG)),
+            (("", QUIET), "and nothing else: other pending files stay pending"),
+            (("loses", QUIET), loses),
+            (("way back", QUIET), _way_back(way_back)),
+            (("predicted", QUIET), f"{duration(facts.number(rehearsed, 'predicted_ms'))} of 30 s"),
+        ]
+        bookmark = facts.text(view.facts("bookmark"), "bookmark")
+        if bookmark:
+            lines.append((("bookmark", QUIET), bookmark))
+        return lines
+
+    def _tally(self) -> Content:
+        session = self._session
+        states = tally(session.record, session.checklist, session.kind)
+        shown = (Status.PROVED, Status.ATTESTED, Status.WAIVED, Status.UNKNOWN)
+        parts = [(f"{WORDS[s]} {states[s]}   ", STRONG if states[s] else QUIET) for s in shown]
+        still_open = len(session.open_before_go())
+        parts.append((f"open {still_open}", DANGER if still_open else QUIET))
+        return Content.assemble(*parts)
+
+    def _say(self, words: str) -> None:
+        parts: list[Content] = []
+        for index, name in enumerate(_CHOICES):
+            here = index == self._cursor
+            ink = (ACCENT if index != _GO else DANGER) if here else QUIET
+            parts.append(Content.styled(f"{'▸ ' if here else '  '}[ {name} ]", ink))
+        minutes = self._session.tools.settings.go_minutes
+        good = Content.styled(f"good for {minutes} min once signed", QUIET)
+        line = Content("    ").join([*parts, good])
+        told = Content.styled(words, DANGER)
+        self.query_one("#choices", Static).update(Content("\n").join([line, told]))
+
+
+def _lost(rehearsed: Facts) -> int | None:
+    tables = facts.rows(rehearsed, "tables")
+    if not tables:
+        return None
+    return sum(facts.number(row, "lost") or 0 for row in tables)
+
+
+def _way_back(way_back: Facts) -> Cell:
+    chosen = facts.text(way_back, "chosen")
+    for way in facts.rows(way_back, "ways"):
+        if facts.text(way, "way") == chosen:
+            took = duration(facts.number(way, "takes_ms"))
+            return f"{chosen}, {took}, loses {facts.text(way, 'loses') or 'nothing'}"
+    return chosen or ("? not decided", DANGER)

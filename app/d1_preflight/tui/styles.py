@@ -1,0 +1,40 @@
+"""The few inks of the screen, by meaning; the colours themselves stand in themes.toml."""
+
+from d1_preflight.core.record import MARKS, Status
+
+ACCENT = "bold $accent"
+DANGER = "bold $error"
+QUIET = "$quiet"
+STRONG = "bold"
+RULE = "$rule"
+
+WORDS = {
+    Status.PENDING: "to do",
+    Status.RUNNING: "running",
+    Status.PROVED: "proved",
+    Status.ATTESTED: "attested",
+    Status.WAIVED: "waived",
+    Status.FAILED: "failed",
+    Status.INTERRUPTED: "interrupted",
+    Status.UNKNOWN: "unknown",
+}
+
+
+def ink_of(status: Status) -> str:
+    """The ink of a state: danger where it holds the gate, quiet where nothing was tried."""
+    match status:
+        case Status.FAILED:
+            return DANGER
+        case Status.RUNNING:
+            return ACCENT
+        case Status.UNKNOWN | Status.INTERRUPTED | Status.WAIVED:
+            return STRONG
+        case Status.PENDING:
+            return QUIET
+        case Status.PROVED | Status.ATTESTED:
+            return ""
+
+
+def marked(status: Status) -> str:
+    """Mark and word, never one alone: "✓ proved"."""
+    return f"{MARKS[status]} {WORDS[status]}"

@@ -1,0 +1,52 @@
+"""The step that runs at the moment: its facts so far and the lines its commands print."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from d1_preflight.core.checklist import Step
+from d1_preflight.core.ports import Stream
+from d1_preflight.core.record import Facts
+
+KEPT_LINES = 5_000
+
+
+@dataclass(slots=True)
+class Underway:
+    """Written by the App's one worker, read by the screens once a frame; never saved.
+
+    `fresh` holds what was printed since a screen last took it: thousands of lines cost one draw.
+    """
+
+    step: Step | None = None
+    facts: Facts | None = None
+    changed: bool = False
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    fresh: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+
+    def begin(self, step: Step) -> None:
+        """A step starts; its output follows that of the steps before."""
+        self.step, self.facts, self.changed = step, None, True
+
+    def end(self) -> None:
+        """Nothing runs any more."""
+        self.step, self.facts, self.changed = None, None, True
+
+    def emit(self, line: str, _stream: Stream) -> None:
+        """Take one cleaned line of a child's output."""
+        self.lines.append(line)
+        self.fresh.append(line)
+
+    def progress(self, facts: Facts) -> None:
+        """Take the running step's facts as they are so far."""
+        self.facts, self.changed = facts, True
+
+    def take(self) -> list[str]:
+        """The lines printed since the last call."""
+        taken = list(self.fresh)
+        self.fresh.clear()
+        return taken
+
+    def seen_change(self) -> bool:
+        """Whether the facts changed since the last call."""
+        changed, self.changed = self.changed, False
+        return changed

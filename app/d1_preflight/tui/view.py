@@ -1,0 +1,36 @@
+"""What a body is given to show: the session, the step looked at, and what is known so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from d1_preflight.core.checklist import Step
+from d1_preflight.core.record import Facts, Status
+from d1_preflight.tui.ports import SessionPort
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`live` are the facts of the running step as they are so far; `zone` None is the machine's."""
+
+    session: SessionPort
+    step: Step
+    live: Mapping[str, Facts] = field(default_factory=dict)
+    zone: tzinfo | None = None
+
+    def facts(self, step_id: str) -> Facts:
+        """The facts of a step: live while it runs, else those of its standing attempt."""
+        if step_id in self.live:
+            return self.live[step_id]
+        attempt = self.session.attempt(step_id)
+        return attempt.facts if attempt else {}
+
+    def status(self, step_id: str) -> Status:
+        """A step's state by its id; pending where this path does not walk it."""
+        if not self.walks(step_id):
+            return Status.PENDING
+        return self.session.status_of(self.session.checklist.step(step_id))
+
+    def walks(self, step_id: str) -> bool:
+        """Whether the path of this class has the step."""
+        return any(step.id == step_id for step in self.session.path)

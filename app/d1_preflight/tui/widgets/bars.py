@@ -1,0 +1,85 @@
+"""The title bar (on what do I stand?) and the key bar (what next?)."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.widget import Widget
+
+from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
+
+Key = tuple[str, str]  # the key, and what it does in words
+_ALWAYS: tuple[Key, ...] = (("!", "emergency"), ("?", "help"))
+
+
+class TitleBar(Widget):
+    """Left: the migration and its class. Right: the database and REMOTE or PRACTICE, never cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: tuple[tuple[str, str], ...] = ()
+        self._right: Content = Content("")
+
+    def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
+        """Say what is looked at, and where."""
+        self._left = ((name, STRONG), (judged, DANGER if danger else ""))
+        mark = (" PRACTICE ", "bold reverse") if target == "practice" else (target.upper(), STRONG)
+        self._right = Content.assemble((database, ""), (" · ", QUIET), mark)
+        self.refresh()
+
+    def render(self) -> Content:
+        """The name gives way first, then the class; the place stays whole."""
+        room = self.size.width - self._right.cell_length - 2
+        judged = Content("").append(self._left[1][0]) if self._left else Content("")
+        name_room = max(room - judged.cell_length - 4, 8)
+        left = (
+            Content.assemble(
+                " ",
+                (_cut(self._left[0][0], name_room), self._left[0][1]),
+                "  ",
+                self._left[1],
+            )
+            if self._left
+            else Content("")
+        )
+        left = left.truncate(max(room, 0), ellipsis=True)
+        gap = self.size.width - left.cell_length - self._right.cell_length - 1
+        return Content.assemble(left, " " * max(gap, 1), self._right)
+
+
+class KeyBar(Widget):
+    """The one primary action in words first, then the other keys, as many as fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._primary: Key = ("", "")
+        self._danger = False
+        self._keys: Sequence[Key] = ()
+
+    def tell(self, primary: Key, keys: Sequence[Key] = (), *, danger: bool = False) -> None:
+        """Say what the keys do now."""
+        self._primary, self._keys, self._danger = primary, keys, danger
+        self.refresh()
+
+    def render(self) -> Content:
+        """Emergency and help always stand; what does not fit is left out, never cut."""
+        always = _keys(_ALWAYS)
+        ink = DANGER if self._danger else ACCENT
+        room = self.size.width - 1 - (always.cell_length + 3)
+        key, words = self._primary
+        first = f"{key} {words}".strip()
+        line = Content.assemble(" ", (_cut(first, max(room, 4)), ink)) if first else Content("")
+        for pair in self._keys:
+            more = line + "   " + _keys((pair,)) if line.cell_length else " " + _keys((pair,))
+            if more.cell_length > room:
+                break
+            line = more
+        return line + "   " + always
+
+
+def _keys(pairs: Sequence[Key]) -> Content:
+    parts = [Content.assemble((key, STRONG), f" {words}") for key, words in pairs]
+    return Content("   ").join(parts)
+
+
+def _cut(words: str, width: int) -> str:
+    return words if len(words) <= width else f"{words[: max(width - 1, 0)]}…"

@@ -1,0 +1,80 @@
+"""A scrolling view of many lines that draws only those on screen."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+
+class LineView(ScrollView, can_focus=True):
+    """Lines of content; the view scrolls by keys and cuts what is too wide."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._lines: Sequence[Content] = ()
+
+    def show_lines(self, lines: Sequence[Content]) -> None:
+        """Replace the lines and draw again."""
+        self._lines = lines
+        self.virtual_size = Size(0, len(lines))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line on screen."""
+        index = y + self.scroll_offset.y
+        width = self.size.width
+        style = self.visual_style
+        if not 0 <= index < len(self._lines):
+            return Strip.blank(width, style.rich_style)
+        strips = Visual.to_strips(self, self.decorated(index), width, 1, style, pad=True)
+        return strips[0] if strips else Strip.blank(width, style.rich_style)
+
+    def decorated(self, index: int) -> Content:
+        """One line as it is drawn; a view with a cursor marks it here."""
+        return self._lines[index]
+
+    def show_line(self, index: int, *, above: int = 2) -> None:
+        """Bring a line into view, with a few lines of context above it."""
+        top, height = self.scroll_offset.y, self.size.height
+        if index - above < top or index >= top + height - above:
+            self.scroll_to(y=max(index - above, 0), animate=False)
+
+
+class ChoiceView(LineView):
+    """Lines of which one is current; the cursor stays in sight."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual declares its bindings so
+        ("up,k", "move(-1)", "up"),
+        ("down,j", "move(1)", "down"),
+        ("pageup", "move(-10)", "page up"),
+        ("pagedown", "move(10)", "page down"),
+        ("home", "move(-100000)", "first"),
+        ("end", "move(100000)", "last"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.cursor = 0
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor; the ends are walls."""
+        self.move_to(self.cursor + by)
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a line."""
+        self.cursor = max(0, min(index, len(self._lines) - 1))
+        self.show_line(self.cursor, above=0)
+        self.refresh()
+        self.moved()
+
+    def moved(self) -> None:
+        """Tell whoever listens that the cursor moved."""
+
+    def decorated(self, index: int) -> Content:
+        """The line with the cursor's mark before it."""
+        here = index == self.cursor
+        line = Content.assemble(("▸ " if here else "  ", "$accent"), self._lines[index])
+        return line.stylize("bold $accent") if here else line

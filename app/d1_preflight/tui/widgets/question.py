@@ -1,0 +1,88 @@
+"""The question panel: a step's prompts one at a time, and the commands it will run."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from d1_preflight.core.checklist import Prompt, PromptKind, Step
+from d1_preflight.core.errors import Rejected
+from d1_preflight.tui.messages import Submitted
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG
+from d1_preflight.tui.widgets.fields import Answered, Refused, field_for
+
+
+class QuestionPanel(Vertical):
+    """Asks; a refused answer is refused in the prompt's own words, at once."""
+
+    def __init__(self) -> None:
+        super().__init__(id="question")
+        self._step: Step | None = None
+        self._prompts: tuple[Prompt, ...] = ()
+        self._raw: dict[str, object] = {}
+
+    @property
+    def asking(self) -> Prompt | None:
+        """The prompt that is asked now."""
+        left = [prompt for prompt in self._prompts if prompt.key not in self._raw]
+        return left[0] if left else None
+
+    async def ask(self, step: Step, prompts: Sequence[Prompt], *, anew: bool = False) -> None:
+        """Ask a step's prompts from the first; asking the same again changes nothing."""
+        if not anew and (step, tuple(prompts)) == (self._step, self._prompts):
+            return
+        self._step, self._prompts, self._raw = step, tuple(prompts), {}
+        await self._show()
+
+    async def clear(self) -> None:
+        """Ask nothing."""
+        self._step, self._prompts, self._raw = None, (), {}
+        await self._show()
+
+    def focus_field(self) -> None:
+        """Put the keys into the field that is shown."""
+        for child in self.children:
+            if child.can_focus:
+                child.focus()
+
+    @on(Answered)
+    async def _take(self, event: Answered) -> None:
+        event.stop()
+        prompt = self.asking
+        if prompt is None or self._step is None:
+            return
+        try:
+            prompt.read(event.raw)
+        except Rejected as refusal:
+            self._say(f"{refusal.message} {refusal.hint}".strip(), DANGER)
+            return
+        self._raw[prompt.key] = event.raw
+        if self.asking is None:
+            self.post_message(Submitted(self._step, dict(self._raw)))
+        await self._show()
+
+    @on(Refused)
+    def _refuse(self, event: Refused) -> None:
+        event.stop()
+        self._say(event.words, DANGER)
+
+    async def _show(self) -> None:
+        await self.remove_children()
+        prompt = self.asking
+        self.display = prompt is not None
+        if prompt is None:
+            return
+        place = self._prompts.index(prompt) + 1
+        many = f"  question {place} of {len(self._prompts)}" if len(self._prompts) > 1 else ""
+        label = "" if prompt.kind is PromptKind.CONFIRM else prompt.label
+        await self.mount(
+            Static(Content.assemble((label, STRONG), (many, QUIET)), id="label"),
+            field_for(prompt),
+            Static(Content.styled(prompt.help, QUIET), id="words"),
+        )
+        self.focus_field()
+
+    def _say(self, words: str, ink: str) -> None:
+        self.query_one("#words", Static).update(Content.styled(words, ink))

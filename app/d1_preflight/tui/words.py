@@ -1,0 +1,81 @@
+"""The primary action of each step in words, and what the present state says of it."""
+
+from collections.abc import Mapping
+
+from textual.content import Content
+
+from d1_preflight.core.checklist import Effect, Step
+from d1_preflight.core.record import Attempt, Status
+from d1_preflight.tui.ports import SessionPort
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG, ink_of, marked
+
+_VERBS: Mapping[str, str] = {
+    "check_name": "check the name",
+    "check_header": "check the header",
+    "answer_findings": "answer the findings",
+    "confirm_class": "confirm the class",
+    "state_purpose": "say what it is for",
+    "copy_target": "copy the target",
+    "check_syntax": "check the SQL",
+    "rehearse": "rehearse on the copy",
+    "count_rows": "count every table",
+    "back_up": "back up",
+    "prove_backup": "restore it for proof",
+    "take_bookmark": "take a bookmark",
+    "write_down": "write the down file",
+    "test_down": "go up, down, compare",
+    "check_rollback_header": "check the header",
+    "choose_way_back": "decide the way back",
+    "choose_deploy_order": "choose the order",
+    "check_window": "check the window",
+    "notify_team": "notify the team",
+    "open_dashboard": "open the dashboard",
+    "sign_go": "open the gate",
+    "apply_migration": "apply",
+    "verify_ledger": "read the ledger",
+    "verify_schema": "compare the schema",
+    "verify_rows": "compare the rows",
+    "probe_endpoints": "call the endpoints",
+    "watch_errors": "watch the error rate",
+    "sign_close": "close and sign",
+}
+
+
+def verb(step: Step) -> str:
+    """What Enter does at a step that is to do."""
+    return _VERBS.get(step.action, f"do “{step.short}”")
+
+
+def is_writing(step: Step) -> bool:
+    """Whether performing the step writes to the target or to other people's eyes."""
+    return step.effect is Effect.REMOTE_WRITE
+
+
+def verdict(
+    session: SessionPort, step: Step, last: Attempt | None, running: Step | None
+) -> Content:
+    """What is decided: the last result, then the step looked at with its state."""
+    lines: list[Content] = []
+    if last is not None and last.step != step.id and last.status is not Status.RUNNING:
+        lines.append(_result(last.status, last.words))
+    status = Status.RUNNING if step == running else session.status_of(step)
+    attempt = session.attempt(step.id)
+    if status is Status.PENDING:
+        lines.append(Content.assemble((f"{marked(status)}  ", QUIET), (step.title, STRONG)))
+        fallen = session.record.last(step.id)
+        if fallen is not None and attempt is None:
+            lines.append(
+                Content.styled("Answered before; what it was about has changed since.", DANGER)
+            )
+        lines.append(Content.styled(step.why, QUIET))
+    elif attempt is not None and step != running:
+        lines.append(_result(status, attempt.words, step.title))
+    else:
+        lines.append(
+            Content.assemble((f"{marked(status)}  ", ink_of(status)), (step.title, STRONG))
+        )
+    return Content("\n").join(lines)
+
+
+def _result(status: Status, words: str, title: str = "") -> Content:
+    return Content.assemble((f"{marked(status)}  ", ink_of(status)), words or title)

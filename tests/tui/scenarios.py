@@ -1,0 +1,137 @@
+"""Every screen as a scenario: an app made of fakes, and the keys that lead there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from textual.pilot import Pilot
+
+from d1_preflight.core.errors import RecordBusy
+from d1_preflight.tui.app import PreflightApp
+from tui import scenes
+from tui.fakes import FakeBoard, FrozenClock, NotedEdits
+
+ZONE = ZoneInfo("America/New_York")
+Walk = Callable[[Pilot[None]], Awaitable[None]]
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Let everything that was started come to its end."""
+    await pilot.pause()
+    ending = [w for w in pilot.app.workers if w.group != "step" or not busy(pilot.app)]
+    if ending:
+        await pilot.app.workers.wait_for_complete(ending)
+    await pilot.pause()
+
+
+def busy(app: object) -> bool:
+    assert isinstance(app, PreflightApp)
+    return app._performing.busy
+
+
+def app_for(source: FakeBoard, opened: str = "") -> PreflightApp:
+    return PreflightApp(source, edit=NotedEdits(), opened=opened, zone=ZONE)
+
+
+def app_at(step: str, lost: int = 0, target: str = "remote") -> PreflightApp:
+    """The wizard over the board, with every step before this one answered."""
+    session = scenes.rebuild(lost, target=target).walked_to(step)
+    return app_for(scenes.board(session, target=target), scenes.REBUILD)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One picture."""
+
+    name: str
+    app: Callable[[], PreflightApp]
+    keys: tuple[str, ...] = ()
+    until: Callable[[PreflightApp], Awaitable[None]] | None = None
+
+    async def walk(self, pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        for key in self.keys:
+            await pilot.press(key)
+            await settle(pilot)
+        if self.until is not None:
+            assert isinstance(pilot.app, PreflightApp)
+            await self.until(pilot.app)
+
+
+def _board() -> PreflightApp:
+    return app_for(scenes.board())
+
+
+def _backing_up() -> PreflightApp:
+    """The restore for proof, half done."""
+    session = scenes.rebuild().walked_to("restored")
+    session.hold, session.live = (
+        _never(),
+        {
+            "tables": (
+                {"table": "teams", "rows": 112, "identical": True, "words": ""},
+                {"table": "team_members", "done": 71, "total": 100},
+            )
+        },
+    )
+    return app_for(scenes.board(session), scenes.REBUILD)
+
+
+def _watching() -> PreflightApp:
+    session = scenes.rebuild().walked_to("errors")
+    session.hold, session.live = _never(), {
+        "limit": "0.10", "rate": "0.02", "baseline": "0.02", "requests": 16_400, "errors": 3,
+        "watch_s": 300, "left_s": 192, "samples": scenes.samples(11),
+    }  # fmt: skip
+    return app_for(scenes.board(session), scenes.REBUILD)
+
+
+def _applying() -> PreflightApp:
+    session = scenes.rebuild().walked_to("applied")
+    session.hold = _never()
+    session.tools = replace(session.tools, clock=Later())
+    return app_for(scenes.board(session), scenes.REBUILD)
+
+
+class Later(FrozenClock):
+    """A clock on which a step began a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__(datetime(2026, 11, 22, 19, 21, 7, tzinfo=UTC))
+
+
+def _never() -> asyncio.Event:
+    return asyncio.Event()
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("board", _board, ("up", "down", "down", "down", "down", "down")),
+    Scenario("practice", lambda: app_for(scenes.board(target="practice"))),
+    Scenario("classification", lambda: app_at("findings"), ("escape", "f")),
+    Scenario("question", lambda: app_at("findings")),
+    Scenario("class", lambda: app_at("class")),
+    Scenario("rehearsal", lambda: app_at("rehearsed", 1_204), ("enter",)),
+    Scenario("data-safety", _backing_up, ("enter",)),
+    Scenario("rollback", lambda: app_at("deploy_order"), ("escape", "up")),
+    Scenario("timing", lambda: app_at("dashboard"), ("escape", "up")),
+    Scenario("go", lambda: app_at("go"), ("enter",)),
+    Scenario("apply", lambda: app_at("applied")),
+    Scenario("applying", _applying, (*"marketplace-production", "enter", "0", "enter")),
+    Scenario("verification", _watching, ("enter",)),
+    Scenario("close", lambda: app_at("close")),
+    Scenario("emergency", lambda: app_at("ledger"), ("exclamation_mark",)),
+    Scenario("help", lambda: app_at("findings"), ("escape", "question_mark")),
+    Scenario("busy", lambda: app_for(_busy()), ("enter",)),
+)
+
+
+def _busy() -> FakeBoard:
+    error = RecordBusy(
+        "Another session holds the record of 0061_rebuild_teams_remove_deprecated.",
+        hint="Wait until it is closed; or look at it with: preflight show 0061",
+    )
+    source = scenes.board()
+    names = {row.name: error for row in source.rows()}
+    return FakeBoard(source.rows(), names, place=source.place, state=scenes.answered())

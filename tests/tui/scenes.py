@@ -1,0 +1,378 @@
+"""The scenes the tests and the screenshots are made of: one migration, at every place."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.findings import (
+    Analysis,
+    Effects,
+    Finding,
+    Kind,
+    Reason,
+    Risk,
+    Severity,
+)
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.record import DatabaseRef, Facts, Outcome, Record, Status
+from tui.fakes import FakeBoard, FakeFiles, FakeSession, FakeTools
+
+DATABASE = "marketplace-production"
+REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
+
+REBUILD_SQL = """\
+-- Migration: 0061_rebuild_teams_remove_deprecated
+-- Description: Rebuild teams without deprecated_column
+-- Type: Destructive
+-- Rollback: Restore from backup (manual)
+-- CRITICAL: Backup required before applying
+-- ============================================================================
+
+-- Step 1: Create new table with desired schema
+CREATE TABLE teams_new (
+  id TEXT PRIMARY KEY,
+  domain TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  owner_id TEXT NOT NULL REFERENCES users(id),
+  created_at INTEGER DEFAULT (unixepoch())
+  -- NOTE: deprecated_column is NOT included
+);
+
+-- Step 2: Copy data (map old columns to new)
+INSERT INTO teams_new (id, domain, name, owner_id, created_at)
+SELECT id, domain, name, owner_id, created_at FROM teams;
+
+-- Step 3: Drop old table
+DROP TABLE teams;
+
+-- Step 4: Rename new table
+ALTER TABLE teams_new RENAME TO teams;
+
+-- Step 5: Recreate indexes
+CREATE INDEX idx_teams_domain ON teams(domain);
+"""
+
+DOWN_SQL = """\
+ALTER TABLE teams ADD COLUMN deprecated_column TEXT;
+CREATE INDEX idx_teams_stripe ON teams(stripe_customer_id);
+"""
+
+CASCADE = Finding(
+    rule="cascade-delete",
+    severity=Severity.BLOCKING,
+    line=23,
+    column=1,
+    title="Dropping teams deletes rows of team_members",
+    message=(
+        "team_members.team_id REFERENCES teams ON DELETE CASCADE. D1 keeps foreign keys on; "
+        "PRAGMA foreign_keys=OFF does nothing."
+    ),
+    instead=(
+        "ALTER TABLE teams DROP COLUMN deprecated_column;",
+        "or rebuild team_members together with it, children dropped first.",
+    ),
+    tables=("team_members",),
+    end_line=23,
+    end_column=18,
+    rows_at_risk=True,
+)
+FORGOTTEN = Finding(
+    rule="rebuild-forgets",
+    severity=Severity.WARNING,
+    line=9,
+    column=1,
+    title="The new teams lacks index idx_teams_stripe",
+    message="A rebuild keeps nothing by itself: idx_teams_stripe is not made again.",
+    instead=("CREATE INDEX idx_teams_stripe ON teams(stripe_customer_id);",),
+    end_line=9,
+    end_column=23,
+)
+
+REBUILD_ANALYSIS = Analysis(
+    kind=Kind.DESTRUCTIVE,
+    risk=Risk.HIGH,
+    rollback="irreversible",
+    reasons=(
+        Reason("deletes every row of team_members by cascade", 23),
+        Reason("drops column teams.deprecated_column", 9),
+    ),
+    effects=Effects(rows_deleted_in=("team_members",), tables_rebuilt=("teams",)),
+    findings=(FORGOTTEN, CASCADE),
+)
+
+_COUNTS = (("teams", 112), ("team_members", 1_204), ("users", 4_310), ("workflow_runs", 41_830),
+           ("audit_logs", 13_702), ("api_keys", 36), ("invitations", 10))  # fmt: skip
+ROWS = sum(rows for _, rows in _COUNTS)
+
+
+def _tables(lost: int) -> tuple[Facts, ...]:
+    special: dict[str, Facts] = {
+        "team_members": {
+            "after": 1_204 - lost,
+            "lost": lost,
+            "verdict": "by cascade from line 23" if lost else "kept aside and put back",
+            "ok": not lost,
+        },
+        "teams": {"changed": 112, "verdict": "column dropped, as declared"},
+    }
+    return tuple(
+        {"table": t, "before": n, "after": n, "lost": 0, "nulled": 0, "changed": 0, "added": 0,
+         "verdict": "", "ok": True} | dict(special.get(t, {}))
+        for t, n in _COUNTS
+    )  # fmt: skip
+
+
+def _rehearsed(lost: int) -> Facts:
+    return {
+        "tables": _tables(lost),
+        "schema": (
+            {"change": "removed", "object": "column", "name": "teams.deprecated_column",
+             "words": "", "declared": True},
+            {"change": "removed", "object": "index", "name": "idx_teams_stripe",
+             "words": "forgotten by the rebuild", "declared": False},
+        ),
+        "wrangler_ms": 2_812, "sql_ms": 14, "predicted_ms": 940, "rows": ROWS,
+        "downtime": "No write waits longer than 1 s; nothing is unreadable meanwhile.",
+    }  # fmt: skip
+
+
+REHEARSED_BAD = Outcome(
+    Status.FAILED,
+    f"Rehearsed on a copy of the target ({ROWS:,} rows): 1,204 rows lost, not declared.",
+    _rehearsed(1_204),
+)
+
+_HOURS = tuple(
+    (40 if hour < 7 or hour > 21 else 2_400 - abs(hour - 14) * 180) // (4 if day > 4 else 1)
+    for day in range(7)
+    for hour in range(24)
+)
+_BACKED_UP = tuple(
+    {"table": t, "rows": n, "bytes": n * 84, "sha256": f"{n * 7919:08x}" * 8, "file": f"{t}.sql"}
+    for t, n in _COUNTS
+)
+BOOKMARK = "00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683"
+
+
+def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
+    """What each step of the walk finds."""
+
+    def proved(words: str, facts: Facts | None = None) -> Outcome:
+        return Outcome(Status.PROVED, words, facts or {})
+
+    def attested(words: str, facts: Facts | None = None) -> Outcome:
+        return Outcome(Status.ATTESTED, words, facts or {})
+
+    return {
+        "named": proved(f"{REBUILD}: four digits and a description."),
+        "header": proved("Complete; declared destructive, found destructive."),
+        "findings": attested("Answered (1 blocking, 1 warning); rows of team_members are kept."),
+        "class": proved("Destructive, high risk: deletes every row of team_members (line 23)",
+                        {"class": "destructive", "risk": "high", "rollback": "irreversible"}),
+        "purpose": attested("Teams load faster; nobody reads the column since October."),
+        "copied": proved(f"{ROWS:,} rows of 7 tables copied, 9.4 MB.", {
+            "tables": tuple({"table": t, "rows": n, "bytes": n * 84} for t, n in _COUNTS),
+            "rows": ROWS, "bytes": 9_400_000, "taken_at": "2026-11-22T19:04:00Z",
+            "read_ms": 3_120,
+        }),
+        "syntax": proved("D1's engine accepts 5 statements.", {"statements": 5}),
+        "rehearsed": REHEARSED_BAD if lost else proved(
+            f"Rehearsed on {ROWS:,} rows: no row is lost.", _rehearsed(0)),
+        "counted": proved(f"7 tables, {ROWS:,} rows.", {
+            "tables": tuple({"table": t, "rows": n} for t, n in _COUNTS), "rows": ROWS,
+            "taken_at": "2026-11-22T19:04:30Z",
+        }),
+        "backed_up": proved(f"7 tables, {ROWS:,} rows, 9.4 MB, in 12.2 s.", {
+            "tables": _BACKED_UP, "rows": ROWS, "bytes": 9_400_000, "ms": 12_200,
+            "export": {"file": "export.sql", "bytes": 11_020_114, "sha256": "77ab" * 15 + "0001"},
+        }),
+        "restored": proved("Restored for proof: 7 tables are identical.", {
+            "tables": tuple({"table": t, "rows": n, "identical": True, "words": ""}
+                            for t, n in _COUNTS),
+            "export_loads": True, "export_words": "", "ms": 4_100,
+        }),
+        "bookmark": proved("Bookmark 00000085-…, good until 22 December.", {
+            "bookmark": BOOKMARK, "taken_at": "2026-11-22T19:05:02Z",
+            "good_until": "2026-12-22T19:05:02Z",
+        }),
+        "down_written": proved("The down file is there.", {
+            "file": "migrations/down/0061_rebuild_teams_remove_deprecated.sql",
+            "source": "drafted", "lossless": False,
+            "gaps": ("the values of deprecated_column do not come back",),
+        }),
+        "down_tested": proved("Down gives back the schema, not the column's values.", {
+            "schema": "restored", "data": "lost", "rows_lost": 1_204, "ms": 900,
+            "tables": _tables(1_204),
+        }),
+        "documented": proved("The header says: Restore from backup (manual)."),
+        "way_back": attested("Table restore, 41 s, loses writes to 2 tables since 14:05.", {
+            "chosen": "table restore",
+            "ways": (
+                {"way": "down migration", "takes_ms": 900, "loses": "1,204 rows",
+                 "command": "wrangler d1 execute marketplace-production --remote --file=…"},
+                {"way": "table restore", "takes_ms": 41_000,
+                 "loses": "later writes to 2 tables",
+                 "command": "preflight restore 0061 --table team_members --table teams"},
+                {"way": "time travel", "takes_ms": 20_000, "loses": "all later writes",
+                 "command": f"wrangler d1 time-travel restore {DATABASE} --bookmark {BOOKMARK}"},
+            ),
+            "matrix": (
+                {"scenario": "success", "action": "cannot be rolled back, by design"},
+                {"scenario": "wrong data deleted", "action": "restore from backup"},
+            ),
+        }),
+        "deploy_order": attested("Database first, then Worker.", {
+            "order": "database first, then Worker", "worker": "workway-api", "version": "5f2c11aa",
+        }),
+        "window": proved("Outside Mon–Fri 9–17 of the users' zone.", {
+            "now": "2026-11-22T19:06:00Z", "quiet": True,
+            "zones": (
+                {"zone": "America/New_York", "local": "Sunday 14:06", "busy": False},
+                {"zone": "Europe/Berlin", "local": "Sunday 20:06", "busy": False},
+            ),
+            "next": ("tonight 03:00–05:00", "tomorrow 03:00–05:00"),
+            "quietest": "Sundays 03:00–05:00, 10 requests per hour", "hours": _HOURS,
+        }),
+        "notified": proved("#engineering was told.", {
+            "channel": "#engineering", "sent": True,
+            "text": f"0061 on {DATABASE}, DESTRUCTIVE, 14:20 EST, ana",
+        }),
+        "dashboard": attested("Open in a browser.", {
+            "url": "https://dash.cloudflare.com/?to=/:account/workers/d1/databases/a1b2c3d4",
+        }),
+        "go": attested("GO by ana@example.com, good until 14:50.", {
+            "decision": "go", "signer": "ana@example.com", "fingerprint": "SHA256:Zk3…",
+            "signed_at": "2026-11-22T19:20:00Z", "expires_at": "2026-11-22T19:50:00Z",
+        }),
+        "applied": proved("Applied: ledger row 57 at 2026-11-22 19:21:09 UTC.", {
+            "ledger_id": 57, "applied_at": "2026-11-22 19:21:09", "ms": 1_640, "exit_code": 0,
+            "rechecked": ("file", "configuration", "pending", "schema", "ledger"),
+        }),
+        "ledger": proved("Row 57.", {"id": 57, "name": REBUILD,
+                                     "applied_at": "2026-11-22 19:21:09"}),
+        "schema": proved("Equal to the rehearsed one.", {"equal": True, "differences": ()}),
+        "rows": proved("Every table as rehearsed.", {
+            "tables": tuple({"table": t, "expected": n, "found": n, "ok": True}
+                            for t, n in _COUNTS),
+            "quick_check": "ok", "broken_references": 0,
+        }),
+        "endpoints": proved("2 endpoints answer.", {"endpoints": (
+            {"method": "GET", "url": "/health", "status": 200, "ms": 18, "ok": True, "words": ""},
+            {"method": "GET", "url": "/users/me", "status": 200, "ms": 41, "ok": True,
+             "words": ""},
+        )}),
+        "errors": proved("0.02 % over 5 min, limit 0.10 %.", {
+            "limit": "0.10", "rate": "0.02", "baseline": "0.02", "requests": 41_200, "errors": 8,
+            "watched_s": 300, "watch_s": 300, "samples": samples(30),
+        }),
+        "close": attested("Nobody noticed."),
+    }  # fmt: skip
+
+
+def samples(number: int) -> tuple[Facts, ...]:
+    """What the watch saw, a sample every ten seconds."""
+    return tuple(
+        {"at": f"2026-11-22T19:{22 + n // 6:02d}:{n % 6 * 10:02d}Z", "requests": 1_370 + 13 * n,
+         "errors": 1 if n % 7 == 3 else 0}
+        for n in range(number)
+    )  # fmt: skip
+
+
+def prompts() -> Mapping[str, tuple[Prompt, ...]]:
+    """The questions the facts give rise to."""
+    return {
+        "findings": (
+            Prompt("rebuild-forgets@9", PromptKind.TEXT,
+                   "Line 9, the new teams lacks index idx_teams_stripe: why is this all right?"),
+            Prompt("losses", PromptKind.CHOOSE_MANY,
+                   "Which of these tables may lose rows today? Choose none to stop here",
+                   choices=("team_members", "teams"), optional=True),
+        ),
+        "class": (Prompt("class", PromptKind.CHOOSE, "Found: destructive. Confirm it",
+                         choices=("destructive",)),),
+        "way_back": (Prompt("way", PromptKind.CHOOSE, "Which way back do you decide for?",
+                            choices=("down migration", "table restore", "time travel")),),
+        "go": (Prompt("go", PromptKind.CONFIRM,
+                      f"GO: I have read what will be done to {DATABASE}, what it loses and the "
+                      "way back"),),
+        "applied": (
+            Prompt("database", PromptKind.TEXT, f"Type the database's name: {DATABASE}",
+                   typed=DATABASE),
+            Prompt("rows", PromptKind.TEXT, "Type the rows at risk: 0", typed="0"),
+        ),
+    }  # fmt: skip
+
+
+def plans() -> Mapping[str, tuple[str, ...]]:
+    """The commands shown before they run."""
+    staged = "--config .preflight/apply/wrangler.json"
+    return {
+        "copied": (f"wrangler d1 execute {DATABASE} --remote --json --command=SELECT … (rows)",),
+        "rehearsed": (f"wrangler d1 migrations apply {DATABASE} {staged} --local",),
+        "counted": (f"wrangler d1 execute {DATABASE} --remote --json --command=SELECT count(*) …",),
+        "backed_up": (f"wrangler d1 export {DATABASE} --remote --output .preflight/backup.sql",),
+        "applied": (
+            f"read ledger, schema and counts of {DATABASE} again",
+            f"wrangler d1 migrations apply {DATABASE} {staged} --remote",
+            "read the ledger again",
+        ),
+    }
+
+
+def rebuild(lost: int = 0, *, target: str = "remote", text: str = REBUILD_SQL) -> FakeSession:
+    """The rebuild of the source document, nothing answered yet."""
+    file = Migration.from_text(REBUILD, text, Path(f"migrations/{REBUILD}"))
+    down = Migration.from_text(REBUILD, DOWN_SQL, Path(f"migrations/down/{REBUILD}"))
+    database = DatabaseRef(DATABASE, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d", "", target)
+    subjects = {"migration": file.sha256, "down": down.sha256}
+    record = Record(REBUILD, database, "0" * 64, subjects)
+    tools = FakeTools(file, target=target, files=FakeFiles(down))
+    return FakeSession(
+        record,
+        tools,
+        REBUILD_ANALYSIS,
+        script=outcomes(lost),
+        prompts=prompts(),
+        plans=plans(),
+    )
+
+
+def _row(number: str, words: str, kind: Kind, risk: Risk, **more: object) -> BoardRow:
+    row = BoardRow(f"{number}_{words}.sql", number, words, kind, risk, Remote.UNKNOWN)
+    return replace(row, **more)  # type: ignore[arg-type]  # the fields are named by the caller
+
+
+def rows() -> tuple[BoardRow, ...]:
+    """The board's rows as the local files tell them."""
+    return (
+        _row("0056", "add_workflow_tags", Kind.ADDITIVE, Risk.LOW, mark="✓",
+             record="closed · ana · 12 Nov"),
+        _row("0057", "add_team_billing_columns", Kind.ADDITIVE, Risk.LOW),
+        _row("0058", "add_users_last_login", Kind.ADDITIVE, Risk.LOW),
+        _row("0059", "create_audit_logs", Kind.ADDITIVE, Risk.LOW),
+        _row("0060", "rename_workflow_runs_old_name", Kind.TRANSFORMATIVE, Risk.MEDIUM),
+        _row("0061", "rebuild_teams_remove_deprecated", Kind.DESTRUCTIVE, Risk.HIGH, mark="◐",
+             record="open at 3 Data safety", preview=REBUILD_SQL, findings=(FORGOTTEN, CASCADE)),
+        _row("0062", "migrate_role_format", Kind.TRANSFORMATIVE, Risk.MEDIUM),
+        _row("0063", "broken_backfill", Kind.UNKNOWN, Risk.UNKNOWN),
+    )  # fmt: skip
+
+
+def answered() -> BoardState:
+    """The same rows after the target has answered."""
+    told = tuple(
+        replace(row, remote=Remote.APPLIED if row.number == "0056" else Remote.PENDING)
+        for row in rows()
+    )
+    return BoardState(told, "✓ remote read 14:02:11 EST")
+
+
+def board(
+    session: FakeSession | None = None, *, target: str = "remote", databases: tuple[str, ...] = ()
+) -> FakeBoard:
+    """The board of the sample project."""
+    walked = session or rebuild(target=target)
+    place = Place(DATABASE, target, "wrangler 4.164.0", databases or (DATABASE,))
+    return FakeBoard(rows(), {REBUILD: walked}, place=place, state=answered())

@@ -1,0 +1,41 @@
+"""Writes the screenshots of every scene: `python -m tests.tui.shots [FOLDER]`."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+from tui.scenarios import SCENARIOS, Scenario, settle  # noqa: E402
+
+ZONE = ZoneInfo("America/New_York")
+SIZES = ((80, 24), (120, 40))
+
+
+async def drawn(scenario: Scenario, size: tuple[int, int]) -> str:
+    app = scenario.app()
+    async with app.run_test(size=size) as pilot:
+        await scenario.walk(pilot)
+        await settle(pilot)
+        return stable(app.export_screenshot(title="preflight"))
+
+
+def stable(svg: str) -> str:
+    """The picture without the random name its classes carry."""
+    return re.sub(r"terminal-\d+", "terminal", svg)
+
+
+async def write(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for scenario in SCENARIOS:
+        for size in SIZES:
+            name = f"{scenario.name}-{size[0]}x{size[1]}.svg"
+            (folder / name).write_text(await drawn(scenario, size))
+            print(folder / name)
+
+
+if __name__ == "__main__":
+    asyncio.run(write(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")))
