@@ -87,9 +87,10 @@ class Board:
         """Open the wizard's session for one migration."""
         return self._bench.session(name)
 
-    def close(self, session: Session) -> None:
+    def close(self, session: object) -> None:
         """Give a session's record back, so that others may open it."""
-        session.tools.store.release()
+        if isinstance(session, Session):
+            session.close()
 
     def target(self, name: str) -> Target:
         """What the emergency card is about."""

@@ -205,6 +205,10 @@ class Session:
         self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", {"decision": "no-go"}))
         return self.record.attempts[-1]
 
+    def close(self) -> None:
+        """Give the record back, so that another session may open it."""
+        self.tools.store.release()
+
     def work(
         self,
         step: Step,

@@ -84,14 +84,13 @@ async def _ask(
     try:
         rows = [result.rows for result in results]
         seen = question.read(rows[:own], tools.clock.now())
-        if len(rows) != own + len(extra):
-            raise ValueError(f"{len(extra)} more answers expected, {len(rows) - own} came")
+        more = tuple(rows[own + number] for number in range(len(extra)))
     except (ValueError, KeyError, IndexError) as error:
         raise RemoteFailed(
             f"The database's answer could not be read: {error}.",
             hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
         ) from error
-    return Look(seen, tuple(rows[own:]), evidence)
+    return Look(seen, more, evidence)
 
 
 def shown(tools: Tools, args: Sequence[str]) -> str:

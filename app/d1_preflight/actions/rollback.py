@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from d1_preflight.actions.folders import copy_folder, down_folder, rehearsal_folder
 from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
@@ -65,7 +66,8 @@ async def write_down(work: Work) -> Outcome:
         "gaps": gaps,
     }  # fmt: skip
     words = f"Written to {relative(tools, path)}; read it, and edit it with e."
-    return Outcome(Status.PROVED, words, facts)
+    written = sha256(draft.sql.encode()).hexdigest()
+    return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 
 async def test_down(work: Work) -> Outcome:
@@ -219,7 +221,5 @@ def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, 
 
 
 def _down_status(facts: Mapping[str, Fact]) -> Status:
-    """What it gives back is said, not judged: a down that loses rows may still be the best there
-    is. But one that does not give back the schema is not a down migration.
-    """
+    """What rows it gives back is said, not judged; one that leaves another schema has failed."""
     return Status.PROVED if facts["schema"] == "restored" else Status.FAILED

@@ -44,9 +44,7 @@ async def count_rows(work: Work) -> Outcome:
 
 
 def backup_tables(work: Work) -> tuple[str, ...]:
-    """The touched tables, and the critical ones named in the settings; all of a destructive one's
-    relatives that lost rows in the rehearsal are among the touched.
-    """
+    """The tables that are touched, those the rehearsal changed, and the critical ones."""
     effects = work.tools.analysis().effects
     wanted = [*effects.tables_touched, *_changed_in_rehearsal(work)]
     wanted += work.tools.settings.data.critical_tables

@@ -63,16 +63,6 @@ class OpenRecord:
         )
 
 
-def add_record_options(parser: argparse.ArgumentParser) -> None:
-    """The options by which a stranger says what a record is held against."""
-    parser.add_argument(
-        "--allowed-signers", type=Path, metavar="FILE", help="who may sign, in which role"
-    )
-    parser.add_argument(
-        "--checklist", type=Path, metavar="FILE", help="the checklist the record was made with"
-    )
-
-
 def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
     """Open the record that a word names; raises UsageError, ProjectError or ChecklistInvalid."""
     return opened(find_record(word, _roots()), arguments)

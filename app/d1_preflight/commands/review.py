@@ -3,10 +3,13 @@
 import argparse
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from d1_preflight.commands.options import add_record_options
 
 if TYPE_CHECKING:
-    from d1_preflight.adapters.signing import SshSigner
+    from d1_preflight.adapters.operator import Operator
     from d1_preflight.commands.records import OpenRecord
     from d1_preflight.core.review import Subject, Verdict
     from d1_preflight.plain.asker import Asker
@@ -14,10 +17,26 @@ if TYPE_CHECKING:
 _APPROVE, _SEND_BACK, _LEAVE = "approve and counter-sign", "send back, with a reason", "leave it"
 
 
+class Hand(Protocol):
+    """Whoever signs a review."""
+
+    @property
+    def identity(self) -> str:
+        """The name, as allowed_signers has it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's."""
+        ...
+
+    def sign(self, document: bytes, namespace: str) -> bytes:
+        """Sign these bytes for one role."""
+        ...
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    from d1_preflight.commands.records import add_record_options
-
     parser = subparsers.add_parser(
         "review", help="read a record, then counter-sign it or send it back"
     )
@@ -35,26 +54,47 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Show the record, take the reviewer's word, and sign it."""
     from d1_preflight.commands.records import open_record
-    from d1_preflight.core.review import CLOSED_RECORD, PLAN, Verdict
+    from d1_preflight.core.review import CLOSED_RECORD, PLAN
+    from d1_preflight.plain.asker import open_asker
     from d1_preflight.report import show
 
     found = open_record(arguments.record, arguments)
     subject = PLAN if arguments.go else CLOSED_RECORD
     sys.stdout.write(show(found.record, found.checklist, found.verify()))
-    decided = _given(arguments) or asyncio.run(_asked(found))
-    if decided is None:
+    given = _given(arguments)
+    asker = None if given else open_asker()
+    name = asyncio.run(_reviewed(found, subject, given, asker))
+    if name is None:
         print("Nothing was signed.", file=sys.stderr)
         return 1
-    verdict, reason = decided
-    if verdict is Verdict.APPROVED:
-        _refuse_what_is_not_good(found, subject)
-    name = sign_review(found, subject, verdict, reason, _signer(found))
     print(f"Signed: {found.folder / name} and its .sig. Commit both.", file=sys.stderr)
     return 0
 
 
+async def _reviewed(
+    found: "OpenRecord",
+    subject: "Subject",
+    given: "tuple[Verdict, str] | None",
+    asker: "Asker | None",
+) -> str | None:
+    """Take the word, given or asked for, and sign it; None where nothing was signed."""
+    from d1_preflight.core.review import Verdict
+
+    decided = given if asker is None else await ask_verdict(asker, found.record.migration)
+    if decided is None:
+        return None
+    if decided[0] is Verdict.APPROVED:
+        _refuse_what_is_not_good(found, subject)
+    operator = _operator(found)
+    return (
+        sign_review(found, subject, *decided, operator)
+        if await _prepared(operator, asker)
+        else None
+    )
+
+
 def sign_review(
-    found: "OpenRecord", subject: "Subject", verdict: "Verdict", reason: str, signer: "SshSigner"
+    found: "OpenRecord", subject: "Subject", verdict: "Verdict", reason: str, signer: "Hand"
 ) -> str:
     """Sign the statement, check it as everyone else will, and write it; returns its name."""
     from d1_preflight.adapters.store import write_durably
@@ -70,7 +110,10 @@ def sign_review(
     from d1_preflight.core.signing import REVIEW, Signature
 
     if found.verifier is None:
-        raise _nobody_may_sign(signer)
+        raise BadSignature(
+            "No allowed_signers file says who may sign.",
+            hint="It travels with the project, or name it: --allowed-signers FILE",
+        )
     reviewer = Signature(signer.identity, signer.fingerprint)
     refuse_operator(operators_of(found.files, found.verifier), reviewer)
     document = statement(
@@ -83,7 +126,8 @@ def sign_review(
     try:
         read_review(with_review, found.record, name, found.verifier)
     except BadSignature as error:
-        raise BadSignature(error.message, hint=_line_to_add(signer)) from error
+        hint = f"In a reviewed commit, name {signer.identity} in {found.allowed_signers}."
+        raise BadSignature(error.message, hint=hint) from error
     write_durably(found.folder / name, document)
     write_durably(found.folder / f"{name}.sig", signature)
     return name
@@ -97,12 +141,6 @@ def _given(arguments: argparse.Namespace) -> "tuple[Verdict, str] | None":
     if arguments.send_back is not None:
         return Verdict.SENT_BACK, arguments.send_back
     return None
-
-
-async def _asked(found: "OpenRecord") -> "tuple[Verdict, str] | None":
-    from d1_preflight.plain.asker import open_asker
-
-    return await ask_verdict(open_asker(), str(found.record.migration))
 
 
 async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | None":
@@ -137,34 +175,29 @@ def _refuse_what_is_not_good(found: "OpenRecord", subject: "Subject") -> None:
         raise NotAllowed(f"The record is open: {steps[0].words}.", hint=steps[0].hint)
 
 
-def _signer(found: "OpenRecord") -> "SshSigner":
-    from pathlib import Path
+def _operator(found: "OpenRecord") -> "Operator":
+    import os
 
-    from d1_preflight.adapters.keys import Key, find_keys
-    from d1_preflight.adapters.signing import SshSigner
+    from d1_preflight.adapters.operator import Operator
     from d1_preflight.adapters.system import operator_identity
-    from d1_preflight.core.errors import ProjectError
 
     root = found.root or Path.cwd()
-    keys: tuple[Key, ...] = find_keys(project=root)
-    if not keys:
-        raise ProjectError(
-            "There is no SSH key here to sign with.",
-            hint="Make one: ssh-keygen -t ed25519. Or name one: git config user.signingkey",
-        )
-    signers = found.allowed_signers or root / found.settings.signing.allowed_signers
-    return SshSigner(operator_identity(root), keys[0], signers)
+    signing = found.settings.signing
+    signers = found.allowed_signers or root / signing.allowed_signers
+    return Operator(operator_identity(root), root, signers, os.environ, signing.key)
 
 
-def _nobody_may_sign(signer: "SshSigner") -> Exception:
+async def _prepared(operator: "Operator", asker: "Asker | None") -> bool:
+    """Make what the first signature needs, after asking; raises BadSignature where nobody is."""
+    from d1_preflight.core.checklist import Prompt, PromptKind
     from d1_preflight.core.errors import BadSignature
 
-    return BadSignature("No allowed_signers file says who may sign.", hint=_line_to_add(signer))
-
-
-def _line_to_add(signer: "SshSigner") -> str:
-    from d1_preflight.adapters.allowed_signers import key_words
-    from d1_preflight.core.signing import REVIEW
-
-    line = f'{signer.identity} namespaces="{REVIEW}" {key_words(signer.key.public)}'
-    return f"In a reviewed commit, add to {signer.allowed_signers}: {line}"
+    missing = "; ".join(operator.missing)
+    if not missing:
+        return True
+    if asker is None:
+        raise BadSignature(f"{operator.identity} cannot sign yet.", hint=f"To do: {missing}")
+    if await asker.ask(Prompt("prepare", PromptKind.CONFIRM, f"First: {missing}. Do it?")) is True:
+        operator.prepare()
+        return True
+    return False

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
+from d1_preflight.commands.options import add_record_options
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    from d1_preflight.commands.records import add_record_options
-
     parser = subparsers.add_parser("show", help="a record for people: text, Markdown or HTML")
     parser.add_argument("record", metavar="RECORD", help="a record's folder, or a migration's name")
     parser.add_argument("--format", choices=("text", "md", "html"), default="text")

@@ -5,13 +5,12 @@ import json
 import sys
 from pathlib import Path
 
+from d1_preflight.commands.options import add_record_options
 from d1_preflight.core.verify import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    from d1_preflight.commands.records import add_record_options
-
     parser = subparsers.add_parser(
         "verify",
         help="check records: signatures, hashes, completeness, roles",

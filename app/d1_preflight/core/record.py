@@ -73,6 +73,8 @@ class Outcome:
     words: str
     facts: Facts = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    wrote: Mapping[str, str] = field(default_factory=dict)
+    """The sha256, by role, of files that the step itself wrote: the attempt is about those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class Record:
             words=outcome.words,
             facts=outcome.facts,
             evidence=outcome.evidence,
+            subjects={**running.subjects, **outcome.wrote},
         )
         return replace(self, attempts=(*self.attempts[:-1], ended))
 
