@@ -252,6 +252,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "down")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_that_one_may_not_look_into_holds_no_configuration(tmp_path: Path) -> None:
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0)
+    (tmp_path / "wrangler.toml").write_text(CONFIG)
+    assert find_config(shut) == tmp_path / "wrangler.toml"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write and read everywhere")
 def test_a_read_only_project_is_told_and_nothing_is_begun(tmp_path: Path) -> None:
     project = lay(tmp_path, "0001_a.sql")

@@ -38,12 +38,13 @@ class ProjectFiles:
         return tuple(file for file in self.files() if isinstance(file, Migration))
 
     def down(self, stem: str) -> Migration | None:
-        """The way back of `stem`, where it is written; raises MigrationUnreadable."""
+        """The way back of `stem`, where it is written (comments are none); MigrationUnreadable."""
         path = self.down_path(stem)
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - see find_config
             return None
         name = path.relative_to(self._project.migrations_folder).as_posix()
-        return Migration.from_bytes(name, _bytes_of(path), path)
+        found = Migration.from_bytes(name, _bytes_of(path), path)
+        return None if found.is_blank else found
 
     def down_path(self, stem: str) -> Path:
         """Where the way back of `stem` lies: where wrangler cannot take it for a migration."""
@@ -101,12 +102,12 @@ def find_config(start: Path, explicit: Path | None = None) -> Path:
     folder = Path(os.path.realpath(start))
     if explicit is not None:
         path = Path(os.path.normpath(folder / explicit))
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - see below
             raise ProjectError(f"{path} is not there.", hint="Correct --config.")
         return path
     for name in CONFIG_NAMES:
         for place in (folder, *folder.parents):
-            if (place / name).is_file():
+            if os.path.isfile(place / name):  # noqa: PTH113 - False too where it may not look
                 return place / name
     raise ProjectError(
         f"No wrangler configuration in {folder} or above it.",
@@ -140,7 +141,7 @@ def read_migrations(database: Database, config: WranglerConfig) -> tuple[Migrati
     read is a value among the others.
     """
     folder = Path(os.path.normpath(config.folder / database.migrations_dir))
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - see find_config
         raise ProjectError(
             f"There is no migrations folder at {folder}.",
             hint="Make it with: preflight new NAME. "

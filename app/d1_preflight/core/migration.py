@@ -51,6 +51,12 @@ class Migration:
         return leading_number(self.name)
 
     @property
+    def is_blank(self) -> bool:
+        """Whether it holds nothing but blank lines and `--` comments."""
+        lines = (line.strip() for line in self.text.lstrip("\ufeff").splitlines())
+        return all(not line or line.startswith("--") for line in lines)
+
+    @property
     def header(self) -> Header:
         """What the leading comment block declares."""
         return parse_header(self.text)
