@@ -163,6 +163,7 @@ def test_the_webhook_keeps_what_slack_would_take(client: Client) -> None:
     assert httpx.post(hook, json={"text": "0061 at 14:20"}).text == "ok"
     assert httpx.post(hook, json={"txt": "x"}).text == "no_text"
     assert httpx.post(hook, content=b"not json").status_code == 400
+    assert httpx.post(f"{hook}x", json={"text": "guessed"}).status_code == 404
     assert [message.text for message in client.running.messages] == ["0061 at 14:20"]
 
 
@@ -198,3 +199,13 @@ def test_a_nonsense_length_is_refused(client: Client, length: str) -> None:
         head = f"POST /hooks/x HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
         raw.sendall(head.encode())
         assert re.match(rb"HTTP/1.1 4\d\d", raw.recv(100))
+
+
+def test_every_call_of_the_api_is_remembered_in_order(client: Client) -> None:
+    client.bookmark()
+    client.query("SELECT 1")
+    database = "/accounts/0123456789abcdef0123456789abcdef/d1/database"
+    assert [call.replace(database, "").split("/", 2)[2] for call in client.running.requests] == [
+        "time_travel/bookmark",
+        "query",
+    ]

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +55,11 @@ class PracticeRun:
         """What was sent to the webhook, oldest first."""
         return self._server.cloud.messages
 
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The latest calls of Cloudflare's API, method and path, oldest first."""
+        return tuple(self._server.requests)
+
     def inject(self, *faults: Fault) -> None:
         """Replace the faults that are still to come."""
         self._server.faults.set(faults)
@@ -91,7 +95,7 @@ def start(
     directory = directory.resolve()
     state = project.lay_down(directory, next=next)
     server = _serve(state, Faults(faults))
-    environment = _environment(state, server.origin)
+    environment = _environment(state, server)
     _write_settings(directory / "preflight.toml", server.origin)
     if run is not None:
         for command in project.first_commit(directory):
@@ -124,11 +128,11 @@ def _serve(state: Path, faults: Faults) -> Server:
     return server
 
 
-def _environment(state: Path, origin: str) -> dict[str, str]:
+def _environment(state: Path, server: Server) -> dict[str, str]:
     home = state / "home"
     home.mkdir(exist_ok=True)
     return {
-        "CLOUDFLARE_API_BASE_URL": origin + API_PATH,
+        "CLOUDFLARE_API_BASE_URL": server.origin + API_PATH,
         "CLOUDFLARE_API_TOKEN": API_TOKEN,
         "CLOUDFLARE_ACCOUNT_ID": ACCOUNT_ID,
         "HOME": str(home),
@@ -142,7 +146,7 @@ def _environment(state: Path, origin: str) -> dict[str, str]:
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1",
         TOKEN_VARIABLE: PRACTICE_TOKEN,
-        WEBHOOK_VARIABLE: f"{origin}/hooks/{_secret(state)}",
+        WEBHOOK_VARIABLE: f"{server.origin}/hooks/{server.cloud.hook}",
     }
 
 
@@ -150,14 +154,6 @@ def _write_settings(path: Path, origin: str) -> None:
     """Write the settings once; later, bring only the stand-in's address up to date."""
     text = path.read_text(encoding="utf-8") if path.exists() else settings_toml(origin)
     _write(path, _OWN_ADDRESS.sub(origin, text))
-
-
-def _secret(state: Path) -> str:
-    """The webhook's secret part: made once, kept with the state."""
-    kept = state / "webhook"
-    if not kept.exists():
-        _write(kept, secrets.token_urlsafe(16))
-    return kept.read_text(encoding="utf-8")
 
 
 def _write(path: Path, text: str) -> None:

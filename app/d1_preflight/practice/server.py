@@ -7,6 +7,7 @@ on another port where that one is taken.
 import socket
 import sys
 import threading
+from collections import deque
 from email.message import Message as Headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,12 +21,13 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.practice.api import Api, Request, body_of
 from d1_preflight.practice.faults import Fault, FaultKind, Faults
 from d1_preflight.practice.replies import Reply, failed
-from d1_preflight.practice.state import Cloud, Message
+from d1_preflight.practice.state import Cloud
 from d1_preflight.practice.worker import SCRIPT
 
 API_PATH = "/client/v4"
 MAX_BODY = 100_000_000
 MAX_TEXT = 40_000
+MAX_REMEMBERED = 1_000
 _LOOK_FOR_STOP_S = 0.05
 _REPLIES = {
     FaultKind.UNAUTHORIZED: failed(401, 10000, "Authentication error"),
@@ -46,6 +48,7 @@ class Server:
 
     def __init__(self, state: Path, port: int = 0, faults: Faults | None = None) -> None:
         self.faults = faults or Faults()
+        self.requests: deque[str] = deque(maxlen=MAX_REMEMBERED)
         self._lock = _only_one(state)
         self._http = _listen(port)
         self.cloud = Cloud(state)
@@ -172,8 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
                 path = "/" + "/".join(rest)
                 answer = cloud.active.answer(cloud.database, path, _plain(self.headers))
                 return Reply.of(answer.status, answer.body)
-            case "POST", ("hooks", hook):
-                return self._hook(hook, data)
+            case "POST", ("hooks", hook) if hook == self.server.practice.cloud.hook:
+                return self._hook(data)
             case "POST", ("practice", "faults"):
                 texts = body_of(data).get("faults", [])
                 self.server.practice.faults.set([Fault.parse(str(text)) for text in texts])
@@ -190,6 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _api(self, request: Request) -> Reply | None:
         """The API's answer as the faults leave it; None where the connection is cut."""
         practice = self.server.practice
+        practice.requests.append(f"{request.method} /{'/'.join(request.parts)}")
         is_query = request.parts[-1] == "query"
         fault = practice.faults.take(str(request.body.get("sql", "")) if is_query else None)
         match fault:
@@ -208,13 +212,13 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault(kind=kind):
                 return _REPLIES[kind]
 
-    def _hook(self, hook: str, data: bytes) -> Reply:
+    def _hook(self, data: bytes) -> Reply:
         text = body_of(data).get("text")
         if not isinstance(text, str) or not text.strip():
             return Reply(400, b"no_text", {}, "text/plain")
         if len(text) > MAX_TEXT:
             return Reply(400, b"msg_too_long", {}, "text/plain")
-        self.server.practice.cloud.receive(Message(hook, text))
+        self.server.practice.cloud.receive(text)
         return Reply(200, b"ok", {}, "text/plain")
 
     def _send(self, reply: Reply) -> None:

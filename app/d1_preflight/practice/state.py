@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -42,9 +43,9 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text that came in through the webhook."""
+    """A text that came in through the webhook, and when."""
 
-    hook: str
+    at: str
     text: str
 
 
@@ -53,6 +54,7 @@ class Notes:
     """What is kept beside the database, in one JSON file."""
 
     began: float = 0.0
+    hook: str = ""
     deployments: list[Deployment] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -123,10 +125,15 @@ class Cloud:
         """What came in through the webhook, oldest first."""
         return tuple(self._notes.messages)
 
-    def receive(self, message: Message) -> None:
+    @property
+    def hook(self) -> str:
+        """The webhook's secret part: made once for a state."""
+        return self._notes.hook
+
+    def receive(self, text: str) -> None:
         """Keep a message of the webhook."""
         with self.lock:
-            self._notes.messages.append(message)
+            self._notes.messages.append(Message(zulu(self.now()), text))
             self._save()
 
     def close(self) -> None:
@@ -139,6 +146,7 @@ class Cloud:
         if "new_name" in renamed:
             rolled_out.append(worker.RENAMED)
         self._notes.began = self.now().timestamp()
+        self._notes.hook = token_urlsafe(16)
         for version in rolled_out:
             at, message = self.uploaded_on(version), version.message
             self._notes.deployments.append(_deployment(version.id, at, message, "upload"))
@@ -164,6 +172,7 @@ def _read(path: Path) -> Notes:
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return Notes(
         loaded["began"],
+        loaded["hook"],
         [Deployment(**row) for row in loaded["deployments"]],
         [Health(**row) for row in loaded["health"]],
         [Message(**row) for row in loaded["messages"]],
