@@ -177,7 +177,7 @@ def test_the_operator_is_refused_as_reviewer(checkout: Checkout) -> None:
     assert not (checkout.folder / "record.review.toml").exists()
 
 
-def test_a_reviewer_whom_nobody_allowed_is_told_the_line_to_add(
+def test_a_reviewer_whom_nobody_allowed_is_told_where_to_be_named(
     checkout: Checkout, tmp_path: Path
 ) -> None:
     from d1_preflight.adapters.keys import make_key
@@ -189,7 +189,7 @@ def test_a_reviewer_whom_nobody_allowed_is_told_the_line_to_add(
     with pytest.raises(BadSignature) as refused:
         reviewed(checkout, stranger, Verdict.APPROVED)
 
-    assert 'cat@example.com namespaces="review@d1-preflight" ssh-ed25519' in refused.value.hint
+    assert "name cat@example.com in" in refused.value.hint
     assert not (checkout.folder / "record.review.toml").exists()
 
 

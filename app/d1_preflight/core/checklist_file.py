@@ -27,13 +27,16 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ChecklistInvalid(f"{source} is not TOML: {error}", hint="Mend that line.") from error
     reader = _Reader(source, text)
     reader.only(document, {"schema", "section"}, "the top level")
     if document.get("schema") != 1:
-        raise ChecklistInvalid(f"{source}: schema must be 1.", hint="Write: schema = 1")
-    sections = tuple(_section(reader, raw, actions) for raw in document.get("section", []))
+        raise reader.error("schema", "schema must be 1")
+    raws = reader.tables(document, "section", "the top level")
+    if not raws:
+        raise reader.error("schema", "there is no section, so nothing would be checked")
+    sections = tuple(_section(reader, raw, actions) for raw in raws)
     checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections)
     _check_needs(reader, checklist)
     return _with_acts(reader, checklist)
@@ -41,10 +44,15 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Refuses with the file and the line at which a name stands."""
+    """Refuses with the file and the line at which a name stands, searched from `near` on."""
 
     source: str
     text: str
+    near: str = ""
+
+    def at(self, name: str) -> "_Reader":
+        """The same reader, inside the section or step of this id."""
+        return replace(self, near=f'id = "{name}"')
 
     def only(self, raw: Mapping[str, object], known: set[str], where: str) -> None:
         for key in raw:
@@ -52,11 +60,29 @@ class _Reader:
                 raise self.error(key, f"unknown key {key!r} in {where}")
 
     def error(self, needle: str, what: str) -> ChecklistInvalid:
-        lines = self.text.splitlines()
-        line = next((n for n, text in enumerate(lines, 1) if needle in text), 0)
         return ChecklistInvalid(
-            f"{self.source}:{line}: {what}.", hint="Correct the checklist; no step was skipped."
+            f"{self.source}:{self._line(needle)}: {what}.",
+            hint="Correct the checklist; no step was skipped.",
         )
+
+    def _line(self, needle: str) -> int:
+        lines = self.text.splitlines()
+        start = next((n for n, text in enumerate(lines) if self.near and self.near in text), 0)
+        order = (*range(start, len(lines)), *range(start))
+        return next((n + 1 for n in order if needle in lines[n]), start + 1)
+
+    def tables(self, raw: Mapping[str, object], key: str, where: str) -> list[dict[str, object]]:
+        value = raw.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+            raise self.error(key, f"{key} of {where} must be a list of tables")
+        return value
+
+    def name_of(self, raw: Mapping[str, object], key: str, where: str) -> str:
+        """A text that must be there."""
+        value = self.text_of(raw, key, where)
+        if not value.strip():
+            raise self.error("", f"{where} has no {key}")
+        return value
 
     def text_of(self, raw: Mapping[str, object], key: str, where: str, default: str = "") -> str:
         value = raw.get(key, default)
@@ -82,14 +108,14 @@ _ALL_KINDS = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 def _section(reader: _Reader, raw: Mapping[str, object], actions: Container[str] | None) -> Section:
     reader.only(raw, {"id", "title", "number", "step"}, "a section")
-    section_id = reader.text_of(raw, "id", "a section")
-    where = f"section {section_id!r}"
-    steps = raw.get("step", [])
-    if not isinstance(steps, list) or not steps:
+    section_id = reader.name_of(raw, "id", "a section")
+    where, reader = f"section {section_id!r}", reader.at(section_id)
+    steps = reader.tables(raw, "step", where)
+    if not steps:
         raise reader.error(section_id, f"{where} has no steps")
     return Section(
         section_id,
-        reader.text_of(raw, "title", where),
+        reader.name_of(raw, "title", where),
         reader.text_of(raw, "number", where),
         tuple(_step(reader, section_id, step, actions) for step in steps),
     )
@@ -99,21 +125,19 @@ def _step(
     reader: _Reader, section: str, raw: Mapping[str, object], actions: Container[str] | None
 ) -> Step:
     known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
-    reader.only(raw, known | {"prompt", "waivable", "attested"}, f"a step of section {section!r}")
-    step_id = reader.text_of(raw, "id", "a step")
-    where = f"step {step_id!r}"
-    action = reader.text_of(raw, "action", where)
+    step_id = reader.name_of(raw, "id", f"a step of section {section!r}")
+    where, reader = f"step {step_id!r}", reader.at(step_id)
+    reader.only(raw, known | {"prompt", "waivable", "attested"}, where)
+    action = reader.name_of(raw, "action", where)
     if actions is not None and action not in actions:
         raise reader.error(f'"{action}"', f"{where} names an unknown action {action!r}")
-    prompts = raw.get("prompt", [])
-    if not isinstance(prompts, list):
-        raise reader.error(step_id, f"prompt of {where} must be a list of tables")
+    prompts = reader.tables(raw, "prompt", where)
     return Step(
         id=step_id,
         section=section,
-        title=reader.text_of(raw, "title", where),
-        short=reader.text_of(raw, "short", where),
-        why=reader.text_of(raw, "why", where),
+        title=reader.name_of(raw, "title", where),
+        short=reader.name_of(raw, "short", where),
+        why=reader.name_of(raw, "why", where),
         action=action,
         effect=_member(reader, Effect, reader.text_of(raw, "effect", where, "none"), where),
         applies=frozenset(
@@ -132,11 +156,11 @@ def _prompt(reader: _Reader, where: str, raw: Mapping[str, object]) -> Prompt:
     reader.only(
         raw, {"key", "kind", "label", "help", "choices", "optional"}, f"a prompt of {where}"
     )
-    kind = reader.text_of(raw, "kind", where)
+    kind = reader.name_of(raw, "kind", f"a prompt of {where}")
     return Prompt(
-        key=reader.text_of(raw, "key", where),
+        key=reader.name_of(raw, "key", f"a prompt of {where}"),
         kind=_member(reader, PromptKind, kind, where),
-        label=reader.text_of(raw, "label", where),
+        label=reader.name_of(raw, "label", f"a prompt of {where}"),
         help=reader.text_of(raw, "help", where),
         choices=reader.words_of(raw, "choices", where),
         optional=reader.flag(raw, "optional", where),
@@ -155,10 +179,14 @@ def _check_needs(reader: _Reader, checklist: Checklist) -> None:
     ids = [step.id for step in checklist.steps]
     for step_id in _repeated(ids):
         raise reader.error(f'"{step_id}"', f"two steps are called {step_id!r}")
+    for section_id in _repeated([section.id for section in checklist.sections]):
+        raise reader.error(f'"{section_id}"', f"two sections are called {section_id!r}")
     for step in checklist.steps:
         for need in step.needs:
             if need not in ids:
-                raise reader.error(f'"{need}"', f"step {step.id!r} needs unknown {need!r}")
+                raise reader.at(step.id).error(
+                    f'"{need}"', f"step {step.id!r} needs unknown {need!r}"
+                )
     try:
         TopologicalSorter({s.id: s.needs for s in checklist.steps}).prepare()
     except CycleError as error:

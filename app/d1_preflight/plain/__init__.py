@@ -1,1 +1,23 @@
 """The plain face: one question after another, for SSH, screen readers and terminals of any kind."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from d1_preflight.core.emergency import Target
+    from d1_preflight.session import Session
+
+
+def walk(session: "Session", target: "Target") -> int:
+    """Walk a session at this terminal; 0 when it is closed, 1 when steps stay open.
+
+    Raises UsageError where there is no terminal. Ctrl-C while a step runs leaves it interrupted.
+    """
+    import asyncio
+
+    from d1_preflight.plain.asker import open_asker
+    from d1_preflight.plain.sitting import Sitting
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    return asyncio.run(Sitting(session, open_asker(), say, target).run())

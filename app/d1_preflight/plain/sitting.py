@@ -29,13 +29,14 @@ class Choice(StrEnum):
 _REASON = Prompt("reason", PromptKind.TEXT, "The reason, for whoever reads this record")
 
 
-class Walk:
+class Sitting:
     """One sitting at one record."""
 
-    def __init__(self, session: Session, asker: Asker, say: Say) -> None:
+    def __init__(self, session: Session, asker: Asker, say: Say, target: Target) -> None:
         self._session = session
         self._asker = asker
         self._say = say
+        self._target = target
         self._left_open: set[str] = set()
         self._section = ""
         self._told = ""
@@ -89,7 +90,7 @@ class Walk:
             case Choice.LATER:
                 self._left_open.add(step.id)
             case Choice.EMERGENCY:
-                self._tell(telling.emergency(card(_target(self._session), self._session.record)))
+                self._tell(telling.emergency(card(self._target, self._session.record)))
             case _:
                 return False
         return True
@@ -172,15 +173,3 @@ def _menu(step: Step) -> Prompt:
     guarded = step.section in {"go", "apply", "close"}
     order = [Choice.LATER, *ways, *rest[1:]] if guarded else [*ways, *rest]
     return Prompt("next", PromptKind.CHOOSE, "What now?", choices=tuple(order))
-
-
-def _target(session: Session) -> Target:
-    project = session.tools.project
-    return Target(
-        database=project.database.name,
-        migration=session.record.migration,
-        config=str(project.config.path),
-        environment=project.environment,
-        worker=project.settings.verification.worker or project.config.name,
-        ledger=project.database.migrations_table,
-    )

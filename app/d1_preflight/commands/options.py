@@ -1,0 +1,14 @@
+"""Options that several commands have; light, because every start of the program reads them."""
+
+import argparse
+from pathlib import Path
+
+
+def add_record_options(parser: argparse.ArgumentParser) -> None:
+    """The options by which a stranger says what a record is held against."""
+    parser.add_argument(
+        "--allowed-signers", type=Path, metavar="FILE", help="who may sign, in which role"
+    )
+    parser.add_argument(
+        "--checklist", type=Path, metavar="FILE", help="the checklist the record was made with"
+    )

@@ -1,0 +1,54 @@
+"""The shipped JSON Schema describes what is really written, and refuses what the reader refuses."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from core.record_values import BEN, START, closed_files
+from d1_preflight.core.record_file import load_record
+from d1_preflight.core.review import PLAN, Verdict, statement
+
+PATH = Path(__file__).resolve().parents[2] / "checklists" / "record.schema.json"
+VALIDATOR = Draft202012Validator(json.loads(PATH.read_text("utf-8")))
+CLOSED = closed_files()[0]
+
+
+def is_valid(document: bytes) -> bool:
+    return bool(VALIDATOR.is_valid(tomllib.loads(document.decode())))
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(VALIDATOR.schema)
+
+
+@pytest.mark.parametrize("name", ["record.toml", "go.toml"])
+def test_what_is_written_is_valid(name: str) -> None:
+    assert is_valid(CLOSED[name])
+
+
+def test_a_review_is_valid() -> None:
+    record = load_record(CLOSED["record.toml"])
+    told = statement(CLOSED, record, PLAN, Verdict.APPROVED, "", reviewer=BEN, at=START)
+
+    assert is_valid(told)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("schema = 1", "schema = 2"),
+        ("schema = 1", "schema = 1\ncolour = 'red'"),
+        ('status = "proved"', 'status = "sworn"'),
+        ('target = "remote"', ""),
+        ("milliseconds = 12", "milliseconds = 1.5"),
+        ('started_at = "2026-11-23T14:00:00Z"', "started_at = 2026-11-23T14:00:00Z"),
+    ],
+)
+def test_what_the_reader_refuses_is_not_valid(old: str, new: str) -> None:
+    document = CLOSED["record.toml"].decode()
+    assert old in document
+
+    assert not is_valid(document.replace(old, new, 1).encode())

@@ -1,0 +1,183 @@
+"""A session on fakes: a small checklist of real actions, in memory, without wrangler."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from core.record_values import ANA, KEYS, START, FakeSigner
+from d1_preflight.actions import ACTIONS
+from d1_preflight.actions.tools import Local, Tools, Web
+from d1_preflight.core.checklist import Prompt
+from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.config import Database, WranglerConfig
+from d1_preflight.core.emergency import Target
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.project import Project
+from d1_preflight.core.record import Record
+from d1_preflight.core.record_file import dump_record, load_record
+from d1_preflight.session import Session
+
+if TYPE_CHECKING:
+    from d1_preflight.core.ports import Wrangler
+
+NAME = "0057_add_billing_email.sql"
+TEXT = "CREATE TABLE audit_logs (id TEXT PRIMARY KEY);\n"
+TARGET = Target(database="marketplace-production", migration=NAME)
+CHECKLIST = """
+schema = 1
+[[section]]
+id = "classification"
+number = "1"
+title = "Classification"
+[[section.step]]
+id = "named"
+short = "name"
+title = "The file is well named"
+why = "Order and meaning."
+action = "check_name"
+waivable = true
+[[section.step]]
+id = "header"
+short = "header"
+title = "The header is complete"
+why = "Whoever reads it in a year has only this."
+action = "check_header"
+waivable = true
+[[section.step]]
+id = "purpose"
+short = "purpose"
+title = "It serves its purpose"
+why = "One change."
+action = "state_purpose"
+attested = true
+[[section.step.prompt]]
+key = "purpose"
+kind = "text"
+label = "What will users have?"
+[[section]]
+id = "go"
+title = "GO"
+[[section.step]]
+id = "go"
+short = "sign GO"
+title = "GO / NO-GO"
+why = "Frozen and signed."
+action = "sign_go"
+attested = true
+"""
+
+
+@dataclass
+class MemoryStore:
+    """A record's files in a dictionary."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    folder: Path = Path("memory")
+
+    def load(self) -> Record | None:
+        data = self.files.get("record.toml")
+        return None if data is None else load_record(data)
+
+    def save(self, record: Record) -> None:
+        self.files["record.toml"] = dump_record(record)
+
+    def read(self, name: str) -> bytes | None:
+        return self.files.get(name)
+
+    def write(self, name: str, data: bytes) -> str:
+        self.files[name] = data
+        return sha256(data).hexdigest()
+
+    @property
+    def lock_fd(self) -> int | None:
+        return None
+
+    def release(self) -> None:
+        """Nothing is locked in memory."""
+
+
+class TickingClock:
+    """A clock that goes on by a second whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self._now = START
+
+    def now(self) -> datetime:
+        self._now += timedelta(seconds=1)
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+class ReadySigner(FakeSigner):
+    """A hand that lacks nothing."""
+
+    @property
+    def missing(self) -> Sequence[str]:
+        return ()
+
+    def prepare(self) -> None:
+        """Nothing is missing."""
+
+
+@dataclass
+class TextFiles:
+    """One migration, held as text."""
+
+    text: str = TEXT
+
+    def migrations(self) -> Sequence[Migration]:
+        return (Migration.from_text(NAME, self.text),)
+
+    def down(self, stem: str) -> Migration | None:
+        assert stem
+        return None
+
+    def write_down(self, stem: str, text: str) -> Path:
+        raise NotImplementedError(stem, text)
+
+    def config_sha256(self) -> str:
+        return "c" * 64
+
+    def stage(self, migration: Migration, folder: Path) -> Path:
+        raise NotImplementedError(migration, folder)
+
+
+@dataclass
+class Script:
+    """Answers in order; an answer is for the prompt whose key it names, else the test fails."""
+
+    answers: list[tuple[str, object]]
+    asked: list[Prompt] = field(default_factory=list)
+
+    async def ask(self, prompt: Prompt) -> object:
+        self.asked.append(prompt)
+        key, answer = self.answers.pop(0)
+        assert key == prompt.key, f"asked for {prompt.key}, scripted {key}"
+        return answer
+
+
+def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
+    config = WranglerConfig(Path("/project/wrangler.jsonc"), "workway-api")
+    database = Database("DB", "marketplace-production", "a1b2c3d4-0000-4000-8000-000000000001")
+    unused = object()  # no step of the small checklist reaches wrangler, a copy or the network
+    tools = Tools(
+        project=Project(Path("/project"), config, database),
+        name=NAME,
+        target="practice",
+        workspace=Path("/project/.preflight"),
+        operator=ANA,
+        versions=cast("Mapping[str, str]", {"wrangler": "4.164.0"}),
+        files=files or TextFiles(),
+        store=store,
+        signer=ReadySigner(KEYS, ANA),
+        clock=TickingClock(),
+        wrangler=cast("Wrangler", unused),
+        local=cast("Local", unused),
+        web=cast("Web", unused),
+    )
+    return Session(load_checklist(CHECKLIST, "small.toml", ACTIONS), tools)

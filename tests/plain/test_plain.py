@@ -1,0 +1,178 @@
+"""The plain face: it shows before it acts, asks in turn, refuses in words, and resumes."""
+
+import pytest
+
+from core.record_values import BEN
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.record import Record, Status
+from d1_preflight.plain.asker import TerminalAsker, question_for
+from d1_preflight.plain.sitting import Choice, Sitting
+from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
+
+HEADED = """-- Migration: 0057_add_billing_email
+-- Description: Adds a table
+-- Type: Additive (low risk)
+-- Rollback: Not required
+CREATE TABLE audit_logs (id TEXT PRIMARY KEY);
+"""
+DO, QUIT = ("next", Choice.DO), ("next", Choice.QUIT)
+
+
+async def sit(
+    store: MemoryStore, *answers: tuple[str, object], text: str = HEADED
+) -> tuple[int, str, Script]:
+    said: list[str] = []
+    script = Script(list(answers))
+    session = open_session(store, TextFiles(text))
+    code = await Sitting(session, script, said.append, TARGET).run()
+    return code, "\n".join(said), script
+
+
+def saved(store: MemoryStore) -> Record:
+    record = store.load()
+    assert record is not None
+    return record
+
+
+async def test_a_step_is_shown_performed_and_told_by_mark_and_word() -> None:
+    store = MemoryStore()
+
+    code, said, _ = await sit(store, DO, QUIT)
+
+    assert code == 1
+    assert "on marketplace-production · PRACTICE" in said
+    assert "=== 1 Classification ===" in said
+    assert said.index("The file is well named") < said.index("✓ proved: ")
+    assert saved(store).attempts[0].status is Status.PROVED
+    assert "preflight run 0057_add_billing_email.sql --plain" in said
+
+
+async def test_what_was_answered_is_not_asked_again_on_return() -> None:
+    store = MemoryStore()
+    await sit(store, DO, QUIT)
+
+    _, said, script = await sit(store, DO, DO, ("purpose", "Faster bills"), QUIT)
+
+    assert "Goes on where it was left: 1 of 4 steps are answered." in said
+    assert "The file is well named" not in said
+    assert [p.key for p in script.asked] == ["next", "next", "purpose", "next"]
+    assert saved(store).attempts[-1].answers == {"purpose": "Faster bills"}
+
+
+async def test_a_refused_answer_is_asked_again_in_the_steps_own_words() -> None:
+    store = MemoryStore()
+
+    _, said, _ = await sit(store, DO, DO, DO, ("purpose", " "), ("purpose", "Bills"), QUIT)
+
+    assert "Needs an answer in words: What will users have?" in said
+    assert saved(store).attempts[-1].status is Status.ATTESTED
+
+
+async def test_a_question_that_is_left_begins_nothing() -> None:
+    store = MemoryStore()
+
+    await sit(store, DO, DO, DO, ("purpose", None), QUIT)
+
+    assert len(saved(store).attempts) == 2
+
+
+async def test_a_failed_step_stays_and_says_why_until_it_is_waived() -> None:
+    store = MemoryStore()
+
+    _, said, _ = await sit(
+        store, DO, DO, ("next", Choice.WAIVE), ("reason", "agreed with ben"), QUIT,
+        text="CREATE TABLE audit_logs (id TEXT PRIMARY KEY);\n",
+    )  # fmt: skip
+
+    assert "✗ failed: The header lacks" in said
+    assert "⊘ waived: agreed with ben" in said
+    assert saved(store).attempts[-1].status is Status.WAIVED
+
+
+async def test_a_step_left_open_keeps_go_shut_and_is_told_at_the_end() -> None:
+    code, said, script = await sit(MemoryStore(), DO, ("next", Choice.LATER), DO, ("purpose", "x"))
+
+    assert code == 1
+    assert "· pending     The header is complete" in said
+    assert "GO / NO-GO" not in said.split("Left open")[0]
+    assert not script.answers
+
+
+async def walked_to_go(store: MemoryStore) -> None:
+    await sit(store, DO, DO, DO, ("purpose", "Bills"), QUIT)
+
+
+async def test_go_is_signed_only_after_its_question_was_confirmed() -> None:
+    store = MemoryStore()
+    await walked_to_go(store)
+
+    await sit(store, DO, ("go", False), QUIT)
+    assert "go.toml" not in store.files
+    code, said, _ = await sit(store, DO, ("go", True))
+
+    assert "go.toml.sig" in store.files
+    assert f"apply   {NAME} (sha256 " in said
+    assert "and nothing else" in said
+    assert code == 1  # this small checklist has no close: nothing is final without one
+
+
+async def test_at_go_enter_alone_leaves_it_open() -> None:
+    store = MemoryStore()
+    await walked_to_go(store)
+
+    _, _, script = await sit(store, QUIT)
+
+    assert script.asked[0].choices[0] == Choice.LATER
+
+
+async def test_no_go_is_written_down_with_its_reason() -> None:
+    store = MemoryStore()
+    await walked_to_go(store)
+
+    await sit(store, ("next", Choice.NO_GO), ("reason", "ben is on a train"))
+
+    assert saved(store).attempts[-1].words == "NO-GO: ben is on a train"
+
+
+async def test_the_emergency_card_names_the_real_database() -> None:
+    _, said, _ = await sit(MemoryStore(), ("next", Choice.EMERGENCY), QUIT)
+
+    assert "EMERGENCY: what happened?" in said
+    assert "wrangler d1 time-travel restore marketplace-production" in said
+
+
+async def test_an_edited_migration_is_walked_again() -> None:
+    store = MemoryStore()
+    await walked_to_go(store)
+
+    _, said, _ = await sit(store, QUIT, text=HEADED + "-- changed\n")
+
+    assert "Goes on where it was left: 0 of 4 steps are answered." in said
+
+
+async def test_the_record_says_who_answered() -> None:
+    store = MemoryStore()
+    await walked_to_go(store)
+
+    assert BEN not in {attempt.by for attempt in saved(store).attempts}
+
+
+@pytest.mark.parametrize("kind", PromptKind)
+def test_every_kind_of_prompt_has_its_question(kind: PromptKind) -> None:
+    prompt = Prompt("k", kind, "Why?", help="Because", choices=("a", "b"))
+
+    question = question_for(prompt, in_colour=False)
+
+    assert question.application is not None
+
+
+def test_many_choices_are_asked_without_numbers() -> None:
+    prompt = Prompt("k", PromptKind.CHOOSE, "Which?", choices=tuple(str(n) for n in range(40)))
+
+    assert question_for(prompt).application is not None
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours_are_left_out_where_nobody_wants_them(environ: dict[str, str]) -> None:
+    assert not TerminalAsker(environ).in_colour
+    assert TerminalAsker({"TERM": "xterm"}).in_colour
