@@ -141,6 +141,16 @@ def test_values_are_answered_as_javascript_sees_them() -> None:
     assert to_json("it's ü\n") == "it's ü\n"
 
 
+def test_a_query_that_takes_too_long_is_stopped_and_taken_back(tmp_path: Path) -> None:
+    database = Database(tmp_path / "d1.sqlite", seconds=0.05)
+    endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
+    message = refusal(database, f"CREATE TABLE t (a); {endless};")
+    assert message == "D1 DB exceeded its CPU time limit and was reset."
+    assert database.query("SELECT count(*) AS n FROM sqlite_schema WHERE name = 't'")[0].rows == (
+        {"n": 0},
+    )
+
+
 def test_only_what_wrote_counts_as_a_write(database: Database) -> None:
     before = database.writes
     database.query("SELECT 1; CREATE TABLE t (a);")

@@ -53,8 +53,9 @@ _FOREIGN_CF_NAMES = (
 class Database:
     """One D1 database in one SQLite file; safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, seconds: float = MAX_SECONDS) -> None:
         self.path = path
+        self._seconds = seconds
         self._lock = threading.RLock()
         self._guarded = False
         self._transaction_refused = False
@@ -142,7 +143,7 @@ class Database:
 
     def _run_all(self, pieces: Sequence[str], params: Sequence[Value]) -> tuple[Result, ...]:
         self._transaction_refused = False
-        self._deadline = monotonic() + MAX_SECONDS
+        self._deadline = monotonic() + self._seconds
         results = [self._run(piece, params) for piece in pieces]
         return tuple(result for result in results if result is not None)
 
