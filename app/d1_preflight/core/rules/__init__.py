@@ -1,8 +1,60 @@
-"""The linter's rules: each a small function over one migration's analysis."""
+"""The linter's rules: each a small function over one migration, listed here by theme."""
 
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.rules.case import Case
+from d1_preflight.core.rules import (
+    cascade,
+    columns,
+    data,
+    engine,
+    files,
+    house,
+    limits,
+    rebuild,
+    remote,
+    statements,
+)
+from d1_preflight.core.rules.case import Case, Find, Hit
+from d1_preflight.core.rules.waivers import waived
+from d1_preflight.core.rules.words import Words, all_words
+
+_THEMES = (
+    cascade.RULES,
+    data.RULES,
+    rebuild.RULES,
+    columns.RULES,
+    statements.RULES,
+    engine.RULES,
+    limits.RULES,
+    remote.RULES,
+    files.RULES,
+    house.RULES,
+)
+RULES: tuple[Find, ...] = tuple(rule for theme in _THEMES for rule in theme)
 
 
-def findings_of(_case: Case) -> tuple[Finding, ...]:
-    return ()
+def rule_id(rule: Find) -> str:
+    """The id of a rule: its function's name in kebab case."""
+    return str(getattr(rule, "__name__", "")).replace("_", "-")
+
+
+def findings_of(case: Case) -> tuple[Finding, ...]:
+    """What all rules find, in the order of the file."""
+    words = all_words()
+    found = [_finding(words[rule_id(r)], hit) for r in RULES for hit in r(case)]
+    return waived(case, tuple(sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))))
+
+
+def _finding(words: Words, hit: Hit) -> Finding:
+    return Finding(
+        rule=words.id,
+        severity=hit.severity or words.severity,
+        line=hit.line,
+        column=hit.column,
+        title=words.title,
+        message=words.problem.format_map(hit.values),
+        instead=tuple(step.format_map(hit.values) for step in words.instead),
+        tables=hit.tables,
+        end_line=hit.end_line,
+        end_column=hit.end_column,
+        rows_at_risk=words.rows_at_risk,
+    )

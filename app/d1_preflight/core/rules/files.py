@@ -1,0 +1,122 @@
+"""Traps of the file itself, as wrangler reads it."""
+
+import re
+from collections.abc import Iterator
+
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.rules.case import Case, Find, Hit, at, at_file, at_offset
+from d1_preflight.core.sql import Shape, all_tokens
+
+_DOWN = re.compile(r"(^|[._-])(down|rollback|revert)([._-]|$)", re.IGNORECASE)
+
+
+def final_semicolon_missing(case: Case) -> Iterator[Hit]:
+    """A last statement without `;`: wrangler's own INSERT is glued to it."""
+    last = case.acts[-1] if case.acts else None
+    if last and not last.statement.complete and not _is_open(last.statement.text):
+        end = last.statement.end
+        yield at_offset(case.text, max(0, len(case.text[:end].rstrip()) - 1))
+
+
+def comment_unclosed(case: Case) -> Iterator[Hit]:
+    """A `/*` that is never closed: it swallows wrangler's INSERT into the ledger."""
+    if "/*" not in case.text:
+        return
+    for token in all_tokens(case.text):
+        opens = token.shape is Shape.COMMENT and token.text.startswith("/*")
+        if opens and (not token.text.endswith("*/") or len(token.text) < len("/**/")):
+            yield at_offset(case.text, token.start, 2)
+
+
+def begin_transaction_words(case: Case) -> Iterator[Hit]:
+    """The words BEGIN TRANSACTION anywhere, even in a comment or a string."""
+    at_place = case.text.find("BEGIN TRANSACTION")
+    if at_place >= 0:
+        yield at_offset(case.text, at_place, len("BEGIN TRANSACTION"))
+
+
+def nul_byte(case: Case) -> Iterator[Hit]:
+    """A NUL character: SQLite stops reading there."""
+    place = case.text.find("\0")
+    if place >= 0:
+        yield at_offset(case.text, place)
+
+
+def byte_order_mark(case: Case) -> Iterator[Hit]:
+    """A byte order mark: before CREATE TRIGGER it makes the file fail."""
+    if case.text.startswith("\ufeff"):
+        yield at_file()
+
+
+def down_file(case: Case) -> Iterator[Hit]:
+    """A down migration among the migrations: wrangler applies it as one more step forward."""
+    if _DOWN.search(case.migration.stem):
+        yield at_file(name=case.migration.name)
+
+
+def duplicate_number(case: Case) -> Iterator[Hit]:
+    """Two files with one number."""
+    number = case.migration.number
+    for other in case.siblings:
+        same = other.number == number and other.name != case.migration.name
+        if number is not None and same and not _is_down(other):
+            yield at_file(name=case.migration.name, other=other.name, number=str(number))
+            return
+
+
+def number_behind(case: Case) -> Iterator[Hit]:
+    """A name without a number among names with numbers: it runs after all of them."""
+    numbered = [other for other in case.siblings if other.number is not None]
+    if case.migration.number is None and numbered:
+        yield at_file(name=case.migration.name, other=numbered[-1].name)
+
+
+def suffix_not_seen(case: Case) -> Iterator[Hit]:
+    """A name that wrangler does not see: `.SQL`, or in a sub-folder."""
+    name = case.migration.name
+    if not name.endswith(".sql") or name.startswith("."):
+        yield at_file(name=name)
+
+
+def empty_file(case: Case) -> Iterator[Hit]:
+    """No statement at all: it is recorded as applied all the same."""
+    if not case.acts:
+        yield at_file(name=case.migration.name)
+
+
+def last_word_swallows(case: Case) -> Iterator[Hit]:
+    """A file that ends in EXPLAIN: the ledger's INSERT is explained instead of run."""
+    last = case.acts[-1] if case.acts else None
+    if last and last.phrase.verb == "EXPLAIN" and not last.statement.complete:
+        yield at(last)
+
+
+RULES: tuple[Find, ...] = (
+    final_semicolon_missing,
+    comment_unclosed,
+    begin_transaction_words,
+    nul_byte,
+    byte_order_mark,
+    down_file,
+    duplicate_number,
+    number_behind,
+    suffix_not_seen,
+    empty_file,
+    last_word_swallows,
+)
+
+
+def _is_open(text: str) -> bool:
+    """Whether a comment or quote at the end is never closed (it has its own rule)."""
+    found = list(all_tokens(text))
+    if not found:
+        return False
+    last = found[-1]
+    if last.shape is Shape.COMMENT:
+        return last.text.startswith("/*") and not last.text.endswith("*/")
+    quoted = last.shape in (Shape.STRING, Shape.NAME)
+    return quoted and (len(last.text) == 1 or last.text[-1] not in "'\"`]")
+
+
+def _is_down(other: Migration) -> bool:
+    return _DOWN.search(other.stem) is not None
