@@ -17,7 +17,7 @@ from d1_preflight.core.errors import PreflightError
 
 _INTERRUPTED = 130
 _OUR_BUG = 70
-_COMMANDS = ("run", "verify", "show", "review", "practice")
+_COMMANDS = ("run", "verify", "show", "review", "restore", "practice")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
-from d1_preflight.actions.tools import Progress, Tools, Work, no_progress
+from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Section, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
@@ -26,6 +27,8 @@ from d1_preflight.core.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record
 from d1_preflight.core.signing import CLOSE
 
+SIGNATURE = "record.toml.sig"
+
 
 class Session:
     """One migration's walk through the checklist."""
@@ -33,33 +36,18 @@ class Session:
     def __init__(self, checklist: Checklist, tools: Tools) -> None:
         self.checklist = checklist
         self.tools = tools
-        self.record = self._loaded()
-
-    def _loaded(self) -> Record:
-        saved = self.tools.store.load()
-        fresh = self.tools.new_record(self.checklist.sha256)
-        if saved is None:
-            return fresh
-        if saved.database.id != fresh.database.id:
-            raise NotAllowed(
-                f"This record is about another database ({saved.database.name} "
-                f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
-                hint="Move the record away, or choose the database it was made for.",
-            )
-        if self.is_closed(saved):
-            return saved
-        current = replace(saved, checklist=self.checklist.sha256, tools=fresh.tools)
-        recovered = current.about(fresh.subjects).recovered()
-        if saved.running:
-            self.tools.store.save(recovered)
-        return recovered
+        self.record = opened_record(tools, checklist)
+        self.closed = is_sealed(tools, self.record)
+        self._judged: Analysis | None = None
 
     # What a face reads.
 
     @property
     def analysis(self) -> Analysis:
-        """The present judgement of the migration's SQL."""
-        return self.tools.analysis()
+        """The judgement of the migration's SQL, as of the last refresh."""
+        if self._judged is None:
+            self._judged = self.tools.analysis()
+        return self._judged
 
     @property
     def kind(self) -> Kind:
@@ -75,12 +63,11 @@ class Session:
     def sections(self) -> tuple[tuple[Section, tuple[Step, ...]], ...]:
         """The sections with their applicable steps."""
         path = self.path
-        pairs = ((s, tuple(step for step in path if step.section == s.id)) for s in self._all)
+        pairs = (
+            (section, tuple(step for step in path if step.section == section.id))
+            for section in self.checklist.sections
+        )
         return tuple((section, steps) for section, steps in pairs if steps)
-
-    @property
-    def _all(self) -> tuple[Section, ...]:
-        return self.checklist.sections
 
     @property
     def current(self) -> Step | None:
@@ -91,7 +78,7 @@ class Session:
         """The step's state now; a GO that has expired is pending again."""
         if step.id == "go" and self._go_has_expired():
             return Status.PENDING
-        if step.id == "close" and not self.is_closed(self.record):
+        if step.id == "close" and not self.closed:
             status = self.record.status_of(step)
             return Status.PENDING if status.is_answered else status
         return self.record.status_of(step)
@@ -124,27 +111,13 @@ class Session:
         """The items that keep the gate shut."""
         return open_items(self.record, self.checklist, self.kind, BEFORE_GO)
 
-    @property
-    def closed(self) -> bool:
-        """Whether the record is closed and signed: nothing may change any more."""
-        return self.is_closed(self.record)
-
-    def is_closed(self, record: Record) -> bool:
-        """Whether these exact bytes carry the closing signature."""
-        last = record.last("close")
-        if last is None or not last.status.is_answered:
-            return False
-        signature = self.tools.store.read("record.toml.sig")
-        return signature is not None and self.tools.signer.is_good(
-            dump_record(record), signature, CLOSE
-        )
-
     # What a face does.
 
     def refresh(self) -> None:
         """Read the files again; what was proved about an older text falls."""
         if not self.closed:
             self.record = self.record.about(self.tools.subjects())
+            self._judged = None
 
     async def perform(
         self,
@@ -256,7 +229,7 @@ class Session:
 
     def _conclude(self, step: Step, outcome: Outcome, work: Work) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
-        self.record = self.record.about(self.tools.subjects())
+        self.refresh()
         if step.action not in SEALS or not outcome.status.is_answered:
             self._finish(outcome)
             return
@@ -269,7 +242,8 @@ class Session:
             return
         self.record = finished
         self.tools.store.save(finished)
-        self.tools.store.write("record.toml.sig", signature)
+        self.tools.store.write(SIGNATURE, signature)
+        self.closed = True
 
     def _go_has_expired(self) -> bool:
         expires = go_expires(self.record, self.checklist, self.tools.settings.go_minutes)
@@ -277,6 +251,39 @@ class Session:
         if expires is None or (applied is not None and applied.status is not Status.FAILED):
             return False
         return self.tools.clock.now() > expires
+
+
+def opened_record(tools: Tools, checklist: Checklist) -> Record:
+    """The saved record held against the files as they are now, or a new one.
+
+    Raises NotAllowed for a record about another database, RecordInvalid for a damaged one.
+    """
+    saved = tools.store.load()
+    fresh = tools.new_record(checklist.sha256)
+    if saved is None:
+        return fresh
+    if saved.database.id != fresh.database.id:
+        raise NotAllowed(
+            f"This record is about another database ({saved.database.name} "
+            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
+            hint="Move the record away, or choose the database it was made for.",
+        )
+    if is_sealed(tools, saved):
+        return saved
+    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    recovered = current.about(fresh.subjects).recovered()
+    if saved.running:
+        tools.store.save(recovered)
+    return recovered
+
+
+def is_sealed(tools: Tools, record: Record) -> bool:
+    """Whether these exact bytes are closed and carry a good closing signature."""
+    last = record.last("close")
+    if last is None or not last.status.is_answered:
+        return False
+    signature = tools.store.read(SIGNATURE)
+    return signature is not None and tools.signer.is_good(dump_record(record), signature, CLOSE)
 
 
 def _failed(error: PreflightError) -> Outcome:

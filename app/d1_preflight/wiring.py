@@ -7,7 +7,8 @@ from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
-from d1_preflight.actions.tools import Seen, Store, Tools
+from d1_preflight.actions.ports import Store
+from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.adapters.files import ProjectFiles, open_project
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.operator import Operator
@@ -25,6 +26,7 @@ from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.migration import MigrationFile
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project import Project
+from d1_preflight.core.schema import Schema
 from d1_preflight.session import Session
 
 
@@ -119,6 +121,12 @@ class Workbench:
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
         return ProjectFiles(self.project).files()
+
+    def copied_schema(self, name: str) -> Schema:
+        """The schema of the target as it was copied before the migration."""
+        database = self.project.database
+        local = LocalDatabases(database.id or database.binding, database.migrations_table)
+        return local.schema(self.workspace(name) / "copy" / "d1")
 
     def on(self, database: str) -> "Workbench":
         """The same project on another database of its configuration."""

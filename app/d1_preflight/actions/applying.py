@@ -15,6 +15,7 @@ from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.replies import explain_failure
+from d1_preflight.core.review import go_review, second_person_kinds
 
 
 def apply_prompts(work: Work) -> Sequence[Prompt]:
@@ -76,6 +77,7 @@ async def _recheck(work: Work) -> tuple[Observation, Evidence]:
     tools = work.tools
     if not go_still_holds(work):
         raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
+    require_second_person(work)
     copied, counted = work.facts_of("copied"), work.facts_of("counted")
     rows = counted.get("tables", ())
     tables = [str(r["table"]) for r in rows if isinstance(r, Mapping)] if rows else []  # type: ignore[union-attr]  # a tuple of tables
@@ -99,6 +101,18 @@ async def _recheck(work: Work) -> tuple[Observation, Evidence]:
             hint="Nothing was applied. Copy and rehearse again, then sign GO.",
         )
     return now, look.evidence
+
+
+def require_second_person(work: Work) -> None:
+    """Where the team's policy asks for it, a second person has approved exactly this GO."""
+    tools = work.tools
+    if work.kind not in second_person_kinds(tools.settings.signing.second_person):
+        return
+    if go_review(tools.store.files(), work.record, tools.signer) is None:
+        raise NotAllowed(
+            "GO waits for a second person; the team's policy asks for one.",
+            hint=f"They run, in their checkout: preflight review --go {tools.stem}",
+        )
 
 
 def _changes(copied: Facts, now: Observation) -> list[str]:

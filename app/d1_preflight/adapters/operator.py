@@ -6,9 +6,9 @@ from pathlib import Path
 
 from d1_preflight.adapters.allowed_signers import allow_signer, key_words, read_allowed_signers
 from d1_preflight.adapters.keys import Key, find_keys, make_key
-from d1_preflight.adapters.signing import SshSigner
+from d1_preflight.adapters.signing import SshSigner, verify
 from d1_preflight.core.errors import BadSignature
-from d1_preflight.core.signing import CLOSE, GO, REVIEW
+from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
 
 _ROLES = (GO, CLOSE, REVIEW)
 _OWN_KEY = "id_ed25519_d1_preflight"
@@ -60,7 +60,7 @@ class Operator:
         signature = signer.sign(document, namespace)
         if not signer.is_good(document, signature, namespace):
             raise BadSignature(
-                f"{self.identity}'s key is not allowed to sign as {namespace.split('@', maxsplit=1)[0]}.",
+                f"The key of {self.identity} is not allowed for {namespace}.",
                 hint=f"Ask for it to be named in {self.allowed_signers}.",
             )
         return signature
@@ -72,6 +72,10 @@ class Operator:
         return SshSigner(self.identity, key, self.allowed_signers).is_good(
             document, signature, namespace
         )
+
+    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
+        """Tell who signed these bytes in this role; raises BadSignature."""
+        return verify(document, signature, namespace, self.allowed_signers)
 
     def _signer(self) -> SshSigner:
         key = self._key()

@@ -85,6 +85,11 @@ class RecordStore:
         write_durably(self.folder / name, data)
         return sha256(data).hexdigest()
 
+    def files(self) -> dict[str, bytes]:
+        """Every file of the record but the evidence: name to bytes."""
+        found = sorted(self.folder.glob("*")) if self.folder.is_dir() else []
+        return {path.name: path.read_bytes() for path in found if path.is_file()}
+
     def remove(self, name: str) -> None:
         """Take one of the record's files away, if it is there."""
         (self.folder / name).unlink(missing_ok=True)

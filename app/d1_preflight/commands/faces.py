@@ -66,7 +66,7 @@ def _show_plain(bench: "Workbench", name: str) -> int:
 
 
 def _need_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError(
             "This needs a terminal.", hint="Without one: preflight run NAME --plain, or lint."
         )

@@ -10,19 +10,12 @@ from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import PreflightError, ProjectError, RecordInvalid, UsageError
-from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import load_record
+from d1_preflight.core.review import second_person_kinds
 from d1_preflight.core.settings import Settings
-from d1_preflight.core.values import SecondPerson
 from d1_preflight.core.verify import RECORD_FILE, Verification, verify_record
 from d1_preflight.core.verify_values import Verifier
-
-_SECOND = {
-    SecondPerson.NEVER: frozenset[Kind](),
-    SecondPerson.DESTRUCTIVE: frozenset({Kind.DESTRUCTIVE, Kind.UNKNOWN}),
-    SecondPerson.ALWAYS: frozenset(Kind),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class OpenRecord:
             self.checklist,
             self.verifier,
             migration_sha256=self.migration_sha256,
-            second_person=_SECOND[self.settings.signing.second_person],
+            second_person=second_person_kinds(self.settings.signing.second_person),
         )
 
 

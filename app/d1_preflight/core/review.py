@@ -17,9 +17,11 @@ from d1_preflight.core.errors import (
     RecordInvalid,
     Rejected,
 )
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import dump_facts, instant, load_facts
 from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
+from d1_preflight.core.values import SecondPerson
 from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
 
 STATEMENT_SUFFIX = ".review.toml"
@@ -75,6 +77,17 @@ class Review:
     verdict: Verdict
     reason: str
     signer: Signature
+
+
+def second_person_kinds(policy: SecondPerson) -> frozenset[Kind]:
+    """The classes for which a policy asks for a second person's approval of GO."""
+    match policy:
+        case SecondPerson.NEVER:
+            return frozenset()
+        case SecondPerson.DESTRUCTIVE:
+            return frozenset({Kind.DESTRUCTIVE, Kind.UNKNOWN})
+        case SecondPerson.ALWAYS:
+            return frozenset(Kind)
 
 
 def statement(
