@@ -126,8 +126,7 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
     if work.kind in (Kind.ADDITIVE, Kind.NONE):
         found.append({"way": "leave it", "command": "", "takes_ms": 0, "loses": "nothing"})
     if down.get("schema") == "restored":
-        lost = down.get("rows_lost", 0)
-        loses = "nothing" if down.get("data") == "restored" else f"{lost} rows that stay lost"
+        loses = str(down.get("loses", "not known"))
         command = f"wrangler d1 execute {name} --remote --file {_down_name(work.tools)}"
         found.append(
             {"way": "down migration", "command": command, "takes_ms": down.get("ms", 0),
@@ -216,6 +215,7 @@ def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, 
         verdict += f": {changes[0]}"
     return {
         "schema": schema, "data": data, "rows_lost": lost, "ms": ms, "verdict": verdict,
+        "loses": "nothing" if data == "restored" else words[data],
         "differences": tuple(changes), "tables": rows,
     }  # fmt: skip
 

@@ -144,7 +144,8 @@ async def watch_errors(work: Work) -> Outcome:
         words = "No request came in during the watch; the error rate is not known."
         return Outcome(Status.UNKNOWN, words, facts)
     minutes = tools.settings.verification.watch_minutes
-    words = f"{rate} % over {minutes} min (limit {limit} %, before {baseline or 'unknown'} %)."
+    before = "before not known" if baseline is None else f"before {baseline} %"
+    words = f"{rate} % over {minutes} min (limit {limit} %, {before})."
     return Outcome(Status.PROVED, words, facts)
 
 
