@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from d1_preflight.core.board import BoardRow, BoardState, Place
@@ -29,17 +30,27 @@ class FrozenClock:
     def now(self) -> datetime:
         return self._now
 
+    async def sleep(self, seconds: float) -> None:
+        """No time passes here."""
+
+
+@dataclass(frozen=True)
+class FakeVerification:
+    watch_minutes: int = 5
+    error_rate_percent: Decimal = Decimal("0.1")
+
 
 @dataclass(frozen=True)
 class FakeSettings:
     go_minutes: int = 30
+    verification: FakeVerification = field(default_factory=FakeVerification)
 
 
 @dataclass(frozen=True)
 class FakeFiles:
     down_file: Migration | None = None
 
-    def down(self, stem: str) -> Migration | None:
+    def down(self, stem: str) -> Migration | None:  # noqa: ARG002 - one file is all there is
         return self.down_file
 
 

@@ -16,7 +16,7 @@ from d1_preflight.core.findings import (
     Severity,
 )
 from d1_preflight.core.migration import Migration
-from d1_preflight.core.record import DatabaseRef, Facts, Outcome, Record, Status
+from d1_preflight.core.record import DatabaseRef, Fact, Facts, Outcome, Record, Status
 from tui.fakes import FakeBoard, FakeFiles, FakeSession, FakeTools
 
 DATABASE = "marketplace-production"
@@ -117,11 +117,14 @@ def _tables(lost: int) -> tuple[Facts, ...]:
         },
         "teams": {"changed": 112, "verdict": "column dropped, as declared"},
     }
-    return tuple(
-        {"table": t, "before": n, "after": n, "lost": 0, "nulled": 0, "changed": 0, "added": 0,
-         "verdict": "", "ok": True} | dict(special.get(t, {}))
-        for t, n in _COUNTS
-    )  # fmt: skip
+    return tuple(_same(table, rows) | dict(special.get(table, {})) for table, rows in _COUNTS)
+
+
+def _same(table: str, rows: int) -> dict[str, Fact]:
+    return {
+        "table": table, "before": rows, "after": rows, "lost": 0, "nulled": 0, "changed": 0,
+        "added": 0, "verdict": "", "ok": True,
+    }  # fmt: skip
 
 
 def _rehearsed(lost: int) -> Facts:
@@ -149,7 +152,7 @@ _HOURS = tuple(
     for day in range(7)
     for hour in range(24)
 )
-_BACKED_UP = tuple(
+_BACKED_UP: tuple[Facts, ...] = tuple(
     {"table": t, "rows": n, "bytes": n * 84, "sha256": f"{n * 7919:08x}" * 8, "file": f"{t}.sql"}
     for t, n in _COUNTS
 )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-from tui.scenarios import SCENARIOS, Scenario, settle  # noqa: E402
+from tui.scenarios import SCENARIOS, Scenario, settle
 
 ZONE = ZoneInfo("America/New_York")
 SIZES = ((80, 24), (120, 40))
@@ -28,14 +28,14 @@ def stable(svg: str) -> str:
     return re.sub(r"terminal-\d+", "terminal", svg)
 
 
-async def write(folder: Path) -> None:
+def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for scenario in SCENARIOS:
         for size in SIZES:
             name = f"{scenario.name}-{size[0]}x{size[1]}.svg"
-            (folder / name).write_text(await drawn(scenario, size))
+            (folder / name).write_text(asyncio.run(drawn(scenario, size)))
             print(folder / name)
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")))
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))

@@ -171,9 +171,11 @@ def _stop(known: _Known) -> tuple[Act, ...]:
 
 
 def _tables_back(known: _Known) -> tuple[Act, ...]:
-    ways = facts.rows(known.facts("way_back"), "ways")
+    decided = known.facts("way_back")
+    chosen = facts.text(decided, "chosen")
+    ways = sorted(facts.rows(decided, "ways"), key=lambda way: facts.text(way, "way") != chosen)
     acts = tuple(
-        Act(f"Bring data back: {facts.text(way, 'way')} ({facts.text(way, 'loses')})", command)
+        Act(f"Bring data back: {facts.text(way, 'way')}, loses {facts.text(way, 'loses')}", command)
         for way in ways
         if (command := facts.text(way, "command")) and "time-travel" not in command
     )

@@ -133,7 +133,7 @@ class PreflightApp(App[None]):
 
     def action_emergency(self) -> None:
         """The emergency card, from everywhere."""
-        emergency_screen(self, self._source, self._session, self._zone)
+        emergency_screen(self, self._source, self._session)
 
     def action_help(self) -> None:
         """Help, the section looked at first."""

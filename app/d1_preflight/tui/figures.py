@@ -49,6 +49,11 @@ def duration(milliseconds: int | None) -> str:
     return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
 
 
+def elapsed(seconds: int) -> str:
+    """Whole seconds that have passed: "3 s", "2 min 10 s"."""
+    return f"{seconds} s" if seconds < _MINUTE else duration(seconds * _SECOND)
+
+
 def countdown(seconds: int) -> str:
     """The time that is left: "3:12"."""
     return f"{max(seconds, 0) // _MINUTE}:{max(seconds, 0) % _MINUTE:02d}"

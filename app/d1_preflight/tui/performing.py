@@ -15,6 +15,15 @@ from d1_preflight.tui.terminal import Terminal
 from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.words import is_writing
 
+_GOES_ON = (
+    "“{}” is writing to the target. It goes on by itself: leaving does not stop it. "
+    "The record will say interrupted, and the next sitting looks first."
+)
+_IS_ENDED = (
+    "“{}” is still running. It only reads, or works on this machine: it is ended, "
+    "and the record says interrupted."
+)
+
 
 class Performing:
     """One step at a time, never one twice: a second press while it runs changes nothing."""
@@ -51,20 +60,8 @@ class Performing:
         short = step.short if step else ""
         leave = "stop waiting" if stopping else "leave"
         if step is not None and is_writing(step):
-            return (
-                (
-                    f"“{short}” is writing to the target. It goes on by itself: leaving does not stop "
-                    "it. The record will say interrupted, and the next sitting looks first."
-                ),
-                ("stay and see it end", leave),
-            )
-        return (
-            (
-                f"“{short}” is still running. It only reads or works on this machine: it is ended, "
-                "and the record says interrupted."
-            ),
-            ("stay", leave),
-        )
+            return _GOES_ON.format(short), ("stay and see it end", leave)
+        return _IS_ENDED.format(short), ("stay", leave)
 
     def leaver(self, stopping: bool) -> Callable[[str | None], None]:
         """What is done with the answer."""

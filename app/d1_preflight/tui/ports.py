@@ -1,9 +1,8 @@
 """What the terminal face needs of the session, the board and the machine."""
 
-# ruff: noqa: D102 - the session and the board say what each of these is for
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +25,22 @@ class FilesPort(Protocol):
     def down(self, stem: str) -> Migration | None: ...
 
 
+class VerificationPort(Protocol):
+    """The abort criteria that stand on the gate."""
+
+    @property
+    def watch_minutes(self) -> int: ...
+    @property
+    def error_rate_percent(self) -> Decimal: ...
+
+
 class SettingsPort(Protocol):
     """The settings that stand on screen."""
 
     @property
     def go_minutes(self) -> int: ...
+    @property
+    def verification(self) -> VerificationPort: ...
 
 
 class ToolsPort(Protocol):

@@ -5,9 +5,14 @@ from collections.abc import Mapping
 from textual.content import Content
 
 from d1_preflight.core.checklist import Effect, Step
+from d1_preflight.core.gate import BEFORE_GO
 from d1_preflight.core.record import Attempt, Status
+from d1_preflight.tui.figures import elapsed
 from d1_preflight.tui.ports import SessionPort
-from d1_preflight.tui.styles import DANGER, QUIET, STRONG, ink_of, marked
+from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
+
+Key = tuple[str, str]
+_NAMED = 4
 
 _VERBS: Mapping[str, str] = {
     "check_name": "check the name",
@@ -49,6 +54,65 @@ def verb(step: Step) -> str:
 def is_writing(step: Step) -> bool:
     """Whether performing the step writes to the target or to other people's eyes."""
     return step.effect is Effect.REMOTE_WRITE
+
+
+def is_editable(step: Step) -> bool:
+    """Whether the files may still be edited here: not once the gate is reached."""
+    return step.section in BEFORE_GO
+
+
+def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
+    """What Enter does now, and whether it writes to the target."""
+    if session.closed or session.current is None:
+        return "back to the board", False
+    if session.status_of(step).is_answered:
+        return f"next: {session.current.short}", False
+    waits = session.blockers(step)
+    if waits and step.section != "go":
+        return f"what is open: {waits[0].step.short}", False
+    return verb(step), is_writing(step)
+
+
+def keys(session: SessionPort, step: Step, typing: bool) -> list[Key]:
+    """The other keys that do something here."""
+    answered = session.status_of(step).is_answered
+    found: list[Key] = [("Esc", "other keys")] if typing else []
+    if step.section == "classification" and len(session.analysis.findings) > 1:
+        found.append(("f", "next finding"))
+    found.append(("o", "output"))
+    if is_editable(step) and not session.closed:
+        found.append(("e", "edit"))
+    if step.waivable and not answered:
+        found.append(("w", "waive"))
+    if answered and not is_writing(step) and not session.closed and step.section != "go":
+        found.append(("r", "again"))
+    return [*found, ("↑↓", "steps"), *([] if typing else [("Esc", "board")])]
+
+
+def plan(session: SessionPort, step: Step) -> Content:
+    """The exact commands before they run; or what has to be answered first."""
+    if session.status_of(step).is_answered or session.closed:
+        return Content("")
+    waits = session.blockers(step)
+    if waits:
+        names = " · ".join(item.step.short for item in waits[:_NAMED])
+        more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+        return Content.styled(f"waits for: {names}{more}", QUIET)
+    lines = (Content.assemble(("$ ", QUIET), line) for line in session.plan(step))
+    return Content("\n").join(lines)
+
+
+def progress(session: SessionPort, step: Step, line: str) -> Content:
+    """That a step runs, since when, and the last line its command printed."""
+    attempt, now = session.record.running, session.tools.clock.now()
+    seconds = int((now - attempt.started_at).total_seconds()) if attempt else 0
+    words = Content.assemble(
+        (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT), (line, QUIET)
+    )
+    if not is_writing(step):
+        return words
+    note = "Intent saved; leaving will not stop what was sent."
+    return Content("\n").join([words, Content.styled(note, DANGER)])
 
 
 def verdict(

@@ -3,13 +3,18 @@
 from textual.content import Content
 
 from d1_preflight.core import facts
-from d1_preflight.core.gate import tally
+from d1_preflight.core.gate import AFTER_APPLY, BEFORE_GO, tally
 from d1_preflight.core.record import MARKS, Status
 from d1_preflight.tui.figures import clock, duration, plural, shortened
-from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
+_ONCE_SENT = (
+    "The intent is saved before anything is sent. Once sent, leaving does not stop it; the ledger "
+    "is read afterwards, whatever the exit code says."
+)
+_EVERY = (*BEFORE_GO, "go", "apply", *AFTER_APPLY)
 _STEPS = (Column(""), Column(""), Column(""))
 
 
@@ -40,17 +45,10 @@ def apply_body(view: View, width: int) -> Content:
     """What is applied to what, what is read again before, and what was observed after."""
     record, applied = view.session.record, view.facts("applied")
     lines: list[tuple[Cell, ...]] = [
-        (
-            ("apply", QUIET),
-            f"{record.migration}  sha256 {shortened(record.subjects.get('migration', ''))}",
-        ),
-        (
-            ("to", QUIET),
-            (
-                f"{record.database.name}  {record.database.id}  {record.database.target.upper()}",
-                STRONG,
-            ),
-        ),
+        (("apply", QUIET), (record.migration, STRONG)),
+        (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
+        (("to", QUIET), (f"{record.database.name}  {record.database.target.upper()}", STRONG)),
+        (("id", QUIET), record.database.id),
     ]
     rechecked = facts.words(applied, "rechecked")
     if rechecked:
@@ -66,19 +64,23 @@ def apply_body(view: View, width: int) -> Content:
             )
         )
     shown = table((Column(""), Column("")), lines, width)
-    after = view.status("applied").is_answered
-    words = (
-        ""
-        if after
-        else (
-            "The intent is saved before anything is sent. Once sent, leaving does not stop it; "
-            "the ledger is read afterwards, whatever the exit code says."
-        )
-    )
-    return Content("\n\n").join([shown, *([Content.styled(words, QUIET)] if words else [])])
+    if view.status("applied").is_answered:
+        return shown
+    return Content("\n\n").join([shown, Content.styled(_ONCE_SENT, QUIET)])
 
 
-def close_body(view: View, _width: int) -> Content:
+def steps_table(view: View, sections: tuple[str, ...], width: int) -> Content:
+    """Every step of these sections with what it found."""
+    lines: list[tuple[Cell, ...]] = []
+    for step in view.session.path:
+        if step.section in sections:
+            status, attempt = view.session.status_of(step), view.session.attempt(step.id)
+            words = attempt.words if attempt else ""
+            lines.append(((marked(status), ink_of(status)), step.short, (words, QUIET)))
+    return table(_STEPS, lines, width)
+
+
+def close_body(view: View, width: int) -> Content:
     """How the checklist stands before it is closed and signed."""
     states = tally(view.session.record, view.session.checklist, view.session.kind)
     parts = [(f"{MARKS[s]} {WORDS[s]} {states[s]}   ", ink_of(s)) for s in Status if states[s]]
@@ -89,20 +91,10 @@ def close_body(view: View, _width: int) -> Content:
         lines.append(Content(f"⊘ {step.title}: {attempt.words if attempt else ''}"))
     if view.session.closed:
         lines.append(Content.styled("✓ Closed and signed; nothing changes any more.", STRONG))
+    lines += [Content(""), steps_table(view, _EVERY, width)]
     return Content("\n").join(lines)
 
 
 def steps_body(view: View, width: int) -> Content:
-    """The steps of a section with what each of them found."""
-    lines: list[tuple[Cell, ...]] = []
-    for step in view.session.path:
-        if step.section == view.step.section:
-            status, attempt = view.session.status_of(step), view.session.attempt(step.id)
-            lines.append(
-                (
-                    (f"{MARKS[status]} {WORDS[status]}", ink_of(status)),
-                    step.title,
-                    attempt.words if attempt else "",
-                )
-            )
-    return table(_STEPS, lines, width)
+    """The steps of a section that a project added."""
+    return steps_table(view, (view.step.section,), width)

@@ -7,17 +7,18 @@ from d1_preflight.core.findings import Kind, Severity
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 
+_ROOM = 80
 
-def body(view: View, _width: int) -> Content:
+
+def body(view: View, width: int) -> Content:
     """The class with its reasons, and how many findings there are."""
     analysis = view.session.analysis
     confirmed = facts.text(view.facts("class"), "class")
     kind = confirmed or analysis.kind.value
     ink = DANGER if kind in (Kind.DESTRUCTIVE, Kind.UNKNOWN) else STRONG
     risk = facts.text(view.facts("class"), "risk") or analysis.risk.value
-    head = Content.assemble(
-        (kind.capitalize(), ink), f", {risk} risk, rollback ", analysis.rollback
-    )
+    undo = f", rollback {analysis.rollback}" if width >= _ROOM else ""
+    head = Content.assemble((kind.capitalize(), ink), f", {risk} risk{undo}")
     if confirmed and confirmed != analysis.kind:
         head = head + f" (raised; found: {analysis.kind.value})"
     reasons = [

@@ -4,6 +4,7 @@ from textual.content import Content
 
 from d1_preflight.core import facts
 from d1_preflight.core.record import Facts
+from d1_preflight.tui.bodies.local_test import reading
 from d1_preflight.tui.figures import bar, clock, count, day, duration, plural, shortened, size
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET
 from d1_preflight.tui.view import View
@@ -35,7 +36,7 @@ def body(view: View, width: int) -> Content:
             for row in facts.rows(counted, "tables")
         ]
         blocks.append(table(_COUNTS, lines, width))
-    blocks.append(_bookmark(view))
+    blocks += [reading(backed_up), _bookmark(view)]
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 

@@ -6,11 +6,12 @@ from textual.content import Content
 
 from d1_preflight.core import facts
 from d1_preflight.core.record import Facts
-from d1_preflight.tui.figures import clock, count, duration, loss, plural, size
-from d1_preflight.tui.styles import DANGER, QUIET, STRONG
+from d1_preflight.tui.figures import bar, clock, count, duration, loss, plural, size
+from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
+_BAR = 14
 _COPY = (Column("table"), Column("rows", right=True), Column("bytes", right=True))
 REHEARSAL = (
     Column("table"),
@@ -28,7 +29,7 @@ def body(view: View, width: int) -> Content:
     """The copy, then the rehearsal; the schema's changes and the time below."""
     copied, rehearsed = view.facts("copied"), view.facts("rehearsed")
     blocks: list[Content] = []
-    if copied:
+    if copied and "reading" not in copied:
         blocks.append(_copied(view, copied))
     if facts.rows(rehearsed, "tables"):
         blocks += [rehearsal_table(facts.rows(rehearsed, "tables"), width), *_schema(rehearsed)]
@@ -42,7 +43,7 @@ def body(view: View, width: int) -> Content:
             )
             for row in facts.rows(copied, "tables")
         ]
-        blocks.append(table(_COPY, lines, width))
+        blocks += [reading(copied), table(_COPY, lines, width)]
     if not blocks:
         blocks.append(
             Content.styled(
@@ -52,6 +53,15 @@ def body(view: View, width: int) -> Content:
             )
         )
     return Content("\n\n").join(block for block in blocks if block.cell_length)
+
+
+def reading(copied: Facts) -> Content:
+    """Which table is being read, while it is: in words, not by a spinner."""
+    now, of = facts.text(copied, "reading"), facts.number(copied, "of")
+    if not now or of is None:
+        return Content("")
+    place = len(facts.rows(copied, "tables"))
+    return Content.styled(f"◐ {bar(place, of, _BAR)} reading {now}, {place} of {of} done", ACCENT)
 
 
 def rehearsal_table(tables: Sequence[Facts], width: int) -> Content:

@@ -40,7 +40,7 @@ def _verdict(view: View) -> Content:
         return Content.styled("Up, down, compare: not tried yet.", QUIET)
     schema, data = facts.text(tested, "schema"), facts.text(tested, "data")
     lost = facts.number(tested, "rows_lost")
-    stay = f" {plural(lost, 'row')} stay lost" if lost else ""
+    stay = f": {plural(lost, 'row')}" if lost else ""
     return Content.assemble(
         "up → down → compare   schema ",
         _mark(schema == "restored", schema),
@@ -75,12 +75,15 @@ def _down(view: View, width: int) -> list[Content]:
     if down is None:
         return []
     drafted = facts.text(written, "source") == "drafted"
-    note = "  drafted by this program; read it" if drafted else ""
+    note = ", drafted by this program: read it" if drafted else ""
     code = highlighted(down.text.rstrip())
     gaps = [Content.styled(f"✗ {gap}", DANGER) for gap in facts.words(written, "gaps")]
-    title = f"down migration  {facts.text(written, 'file') or down.name}{note}"
+    title = f"down migration{note}"
+    where = Content.styled(f"  {facts.text(written, 'file') or down.name}", QUIET)
     return [
-        Content("\n").join([rule(title, width), *(Content("  ") + line for line in code), *gaps])
+        Content("\n").join(
+            [rule(title, width), where, *(Content("  ") + line for line in code), *gaps]
+        )
     ]
 
 

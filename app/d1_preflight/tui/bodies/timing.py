@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ZONES = (Column("zone"), Column("local time"), Column(""))
-_SHADES = " ░▒▓█"
+_SHADES = " ·░▒▓"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _HOURS = 24
 _WEEK = 7 * _HOURS
@@ -41,11 +41,17 @@ def _window(view: View, window: Facts) -> Content:
     mark = ("✓ quiet", "") if quiet else ("✗ busy", DANGER)
     now = facts.text(window, "now")
     lines = [Content.assemble(f"Now is {weekday(now, view.zone)}  ", mark)]
+    told = facts.text(window, "words")
+    if told:
+        lines.append(Content(told))
     quietest, then = facts.text(window, "quietest"), facts.words(window, "next")
     if then:
         lines.append(Content.assemble(("next quiet  ", QUIET), " · ".join(then[:3])))
     if quietest:
         lines.append(Content.assemble(("quietest    ", QUIET), quietest))
+    unknown = facts.text(window, "traffic")
+    if unknown:
+        lines.append(Content.assemble(("traffic     ", QUIET), unknown))
     return Content("\n").join(lines)
 
 
@@ -70,12 +76,12 @@ def _week(window: Facts) -> Content:
     top = max(values) or 1
     lines = [
         Content.styled(
-            f"requests per hour  00    06    12    18     (your zone, darkest = {top:,})", QUIET
+            f"requests per hour  00    06    12    18     ▓ {top:,} (team’s zone)", QUIET
         )
     ]
     for day, name in enumerate(_DAYS):
         shades = "".join(_shade(v, top) for v in values[day * _HOURS : (day + 1) * _HOURS])
-        lines.append(Content.assemble((f"{name:>17}  ", QUIET), shades))
+        lines.append(Content.assemble((f"{name:>17}  ", QUIET), (shades, QUIET)))
     return Content("\n").join(lines)
 
 

@@ -1,5 +1,7 @@
 """The board: every migration with its class, where it stands on the target, and its record."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -17,12 +19,13 @@ from d1_preflight.tui.messages import DatabaseAsked, OpenAsked
 from d1_preflight.tui.ports import BoardSource
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import ChoiceView
 from d1_preflight.tui.widgets.sql_view import SqlView
 
 _WIDE = 90
-_MARGIN = 3
+_MARGIN = 4
+_NUMBER, _CLASS, _REMOTE, _RECORD, _LEAST = 6, 16, 11, 24, 14
 
 
 class BoardTable(ChoiceView):
@@ -30,6 +33,15 @@ class BoardTable(ChoiceView):
 
     class Chosen(Message):
         """The cursor stands on another row."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.touched = False
+
+    def action_move(self, by: int) -> None:
+        """Move; from now on the cursor stays where the operator put it."""
+        self.touched = True
+        super().action_move(by)
 
     def moved(self) -> None:
         """Tell the screen."""
@@ -159,18 +171,19 @@ class BoardScreen(Screen[None]):
     def _take(self, rows: tuple[BoardRow, ...]) -> None:
         self._all = rows
         part = self.query_one("#filter", Input).value.strip().lower()
-        chosen = self._row.name if self._row else ""
+        table = self.query_one(BoardTable)
+        chosen = self._row.name if self._row and table.touched else ""
         self._shown = tuple(row for row in rows if part in row.name.lower())
         self._draw()
         names = [row.name for row in self._shown]
         at = names.index(chosen) if chosen in names else _first_pending(self._shown)
-        self.query_one(BoardTable).move_to(at)
+        table.move_to(at)
 
     def _draw(self) -> None:
         width = self.size.width - _MARGIN
         place = self._source.place
         self.query_one("#place", Static).update(self._place(width))
-        self.query_one("#heads", Static).update(Content.styled(_heads(self._shown, width), QUIET))
+        self.query_one("#heads", Static).update(_heads(self._shown, width))
         self.query_one(BoardTable).show_lines(
             [_line(row, self._shown, width) for row in self._shown]
         )
@@ -181,8 +194,7 @@ class BoardScreen(Screen[None]):
 
     def _place(self, width: int) -> Content:
         place = self._source.place
-        practice = place.target == "practice"
-        mark = (" PRACTICE ", "bold reverse") if practice else (place.target.upper(), STRONG)
+        mark = place_mark(place.target)
         left = Content.assemble(
             (" preflight", STRONG), ("   ", ""), place.database, (" · ", QUIET), mark
         )
@@ -214,34 +226,47 @@ def _class(row: BoardRow) -> tuple[str, str]:
             return (row.kind.value, "")
 
 
-def _widths(rows: tuple[BoardRow, ...], width: int) -> int:
-    fixed = 6 + 16 + 10 + 24 + (8 if width >= _WIDE else 0)
-    longest = max((len(row.words) for row in rows), default=20)
-    return max(min(longest, width - fixed), 16)
+@dataclass(frozen=True)
+class _Fit:
+    """How wide each column is: the record's words are kept whole, the name gives way."""
+
+    name: int
+    risk: int
+
+    @classmethod
+    def of(cls, rows: tuple[BoardRow, ...], width: int) -> "_Fit":
+        risk = 9 if width >= _WIDE else 0
+        record = max((len(row.record) + 2 for row in rows), default=6)
+        room = width - (_NUMBER + 2 + _CLASS + risk + _REMOTE + min(record, _RECORD) + 2)
+        longest = max((len(row.words) for row in rows), default=0)
+        return cls(max(min(longest, room), _LEAST), risk)
+
+    def line(self, cells: Sequence[str], inks: Sequence[str]) -> Content:
+        widths = (_NUMBER, self.name + 2, _CLASS, self.risk, _REMOTE, 0)
+        return Content.assemble(
+            *(
+                (f"{_cut(cell, width):<{width}}", ink)
+                for cell, width, ink in zip(cells, widths, inks, strict=True)
+                if width or cell is cells[-1]
+            )
+        )
 
 
-def _heads(rows: tuple[BoardRow, ...], width: int) -> str:
-    name = _widths(rows, width)
-    risk = f"{'risk':<8}" if width >= _WIDE else ""
-    return f"   {'#':<6}{'migration':<{name}}  {'class':<14}{risk}{'on remote':<10} record"
+def _cut(words: str, width: int) -> str:
+    return f"{words[: width - 3]}…" if width and len(words) > width - 2 else words
+
+
+def _heads(rows: tuple[BoardRow, ...], width: int) -> Content:
+    cells = ("#", "migration", "class", "risk", "on remote", "record")
+    return Content("   ") + _Fit.of(rows, width).line(cells, (QUIET,) * len(cells))
 
 
 def _line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
-    name = _widths(rows, width)
-    words = row.words if len(row.words) <= name else f"{row.words[: name - 1]}…"
     kind, ink = _class(row)
     remote = "? unknown" if row.remote is Remote.UNKNOWN else row.remote.value
     quiet = QUIET if row.remote is Remote.APPLIED else ""
-    risk = f"{row.risk.value:<8}" if width >= _WIDE else ""
-    return Content.assemble(
-        (f"{row.number:<6}", QUIET),
-        (f"{words:<{name}}", quiet),
-        "  ",
-        (f"{kind:<14}", ink or quiet),
-        (risk, quiet),
-        (f"{remote:<10}", quiet),
-        f" {row.mark} {row.record}",
-    )
+    cells = (row.number, row.words, kind, row.risk.value, remote, f"{row.mark} {row.record}")
+    return _Fit.of(rows, width).line(cells, (QUIET, quiet, ink or quiet, quiet, quiet, quiet))
 
 
 def _gist(row: BoardRow) -> Content:

@@ -1,6 +1,5 @@
 """The emergency card and help: one key each, from every screen."""
 
-from datetime import tzinfo
 from textwrap import wrap
 from typing import ClassVar
 
@@ -10,19 +9,18 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from d1_preflight.core.board import Place
 from d1_preflight.core.emergency import Situation, card, likely
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.reference import TOPICS, Topic, topic_for
 from d1_preflight.tui.ports import BoardSource, SessionPort
 from d1_preflight.tui.screens.dialogs import Problem
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
-from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import LineView
 
 
-def emergency_screen(
-    app: App[None], source: BoardSource, session: SessionPort | None, _zone: tzinfo | None
-) -> None:
+def emergency_screen(app: App[None], source: BoardSource, session: SessionPort | None) -> None:
     """Open the card over whatever is shown, once."""
     if isinstance(app.screen, EmergencyScreen):
         return
@@ -32,7 +30,7 @@ def emergency_screen(
     except PreflightError as error:
         app.push_screen(Problem(error))
         return
-    app.push_screen(EmergencyScreen(card(target, record), likely(record)))
+    app.push_screen(EmergencyScreen(card(target, record), likely(record), source.place))
 
 
 def help_screen(app: App[None], section: str) -> None:
@@ -54,14 +52,16 @@ class EmergencyScreen(Screen[None]):
         ("escape,enter,exclamation_mark", "close", "close"),
     ]
 
-    def __init__(self, situations: tuple[Situation, ...], first: int) -> None:
+    def __init__(self, situations: tuple[Situation, ...], first: int, place: Place) -> None:
         super().__init__()
         self._situations, self._chosen, self._act = situations, first, 0
-        self._said = ""
+        self._said, self._place = "", place
 
     def compose(self) -> ComposeResult:
         """The question, the situations, the acts."""
-        yield Static("EMERGENCY   what happened?", classes="card-title danger")
+        mark = place_mark(self._place.target)
+        title = Content.assemble("EMERGENCY   ", (self._place.database, ""), " · ", mark)
+        yield Static(title, classes="card-title danger")
         yield Static(id="situations")
         yield LineView(id="acts")
         yield KeyBar()
@@ -103,17 +103,21 @@ class EmergencyScreen(Screen[None]):
         """Back to where it was opened."""
         self.dismiss()
 
+    def _asked(self, width: int) -> Content:
+        """The four answers to "what happened?", in one line where they fit, else in two."""
+        names = [
+            (f"{'▸' if i == self._chosen else ' '} {i + 1} {s.title}", i == self._chosen)
+            for i, s in enumerate(self._situations)
+        ]
+        parts = [Content.styled(f"{name:<34}", ACCENT if here else "") for name, here in names]
+        if sum(len(name) for name, _ in names) + 9 <= width:
+            return Content("   ").join(Content.styled(n, ACCENT if h else "") for n, h in names)
+        return Content("\n").join([parts[0] + parts[1], parts[2] + parts[3]])
+
     def _draw(self) -> None:
         situation = self._situations[self._chosen]
         width = max(self.size.width - 8, 40)
-        names = [
-            Content.styled(
-                f"{'▸' if i == self._chosen else ' '}{i + 1} {s.title}",
-                ACCENT if i == self._chosen else "",
-            )
-            for i, s in enumerate(self._situations)
-        ]
-        self.query_one("#situations", Static).update(Content("  ").join(names))
+        self.query_one("#situations", Static).update(self._asked(width))
         lines = [Content(f"  {line}") for line in wrap(situation.when, width)]
         at = 0
         for index, act in enumerate(situation.steps):
@@ -134,7 +138,7 @@ class EmergencyScreen(Screen[None]):
         view.show_lines(lines)
         view.show_line(at)
         keys = [("1–4", "what happened"), ("↑↓", "steps"), ("y", self._said or "copy")]
-        self.query_one(KeyBar).tell(("Esc", "back"), keys)
+        self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("?", "help"),))
 
 
 class HelpScreen(Screen[None]):
@@ -184,7 +188,7 @@ class HelpScreen(Screen[None]):
         before = TOPICS[self._index - 1].title
         after = TOPICS[(self._index + 1) % len(TOPICS)].title
         keys = [("←", before), ("→", after), ("↑↓", "scroll")]
-        self.query_one(KeyBar).tell(("Esc", "back"), keys)
+        self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("!", "emergency"),))
 
 
 def _laid(topic: Topic, width: int) -> list[Content]:

@@ -13,17 +13,19 @@ from textual.widgets import Static
 
 from d1_preflight.core import facts
 from d1_preflight.core.checklist import Step
-from d1_preflight.core.gate import tally
+from d1_preflight.core.gate import BEFORE_GO, tally
 from d1_preflight.core.record import MARKS, Facts, Status
+from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.figures import count, duration, plural, shortened
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WORDS
 from d1_preflight.tui.view import View
-from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _CHOICES = ("Hold", "No-go…", "G  Sign GO")
+_ROOMY = 34
 _HOLD, _NO_GO, _GO = range(3)
 
 
@@ -55,7 +57,7 @@ class GoScreen(Screen[Decision]):
 
     def compose(self) -> ComposeResult:
         """The plan between two danger rules, the three ways below."""
-        yield Static(Content("GO / NO-GO"), id="gate-title")
+        yield Static(self._title(), id="gate-title")
         with VerticalScroll(id="gate", can_focus=False):
             yield Static(id="plan-text")
         yield Static(id="choices")
@@ -112,6 +114,12 @@ class GoScreen(Screen[Decision]):
         keys = [("←→", "choose"), ("h", "hold"), ("n", "no-go"), ("G", "sign GO")]
         self.query_one(KeyBar).tell(("Enter", words), keys)
 
+    def _title(self) -> Content:
+        mark = place_mark(self._session.tools.target)
+        return Content.assemble(
+            "GO / NO-GO   ", (self._session.record.database.name, ""), " · ", mark
+        )
+
     def _plan(self, width: int) -> Content:
         still_open = self._session.open_before_go()
         blocks = [table((Column(""), Column("")), self._lines(), width), self._tally()]
@@ -125,6 +133,8 @@ class GoScreen(Screen[Decision]):
         else:
             labels = [prompt.label for prompt in self._session.prompts(self._step)]
             blocks += [Content.styled(f"G signs: “{label}”", STRONG) for label in labels]
+        if self.size.height >= _ROOMY:
+            blocks.append(steps_table(self._view, BEFORE_GO, width))
         return Content("\n\n").join(blocks)
 
     def _lines(self) -> list[tuple[Cell, ...]]:
@@ -137,23 +147,19 @@ class GoScreen(Screen[Decision]):
             else (f"{count(lost)} rows" if lost is not None else "? unknown", DANGER)
         )
         database = record.database
-        where = f"{database.name}  {database.id}  {database.target.upper()}"
+        predicted = duration(facts.number(rehearsed, "predicted_ms"))
+        limits = self._session.tools.settings.verification
+        watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
         lines: list[tuple[Cell, ...]] = [
-            (
-                ("apply", QUIET),
-                (
-                    (
-                        f"{record.migration}  (sha256 "
-                        f"{shortened(record.subjects.get('migration', ''))})"
-                    ),
-                    STRONG,
-                ),
-            ),
-            (("to", QUIET), (where, STRONG)),
+            (("apply", QUIET), (record.migration, STRONG)),
+            (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
+            (("to", QUIET), (f"{database.name}  {database.target.upper()}", STRONG)),
+            (("id", QUIET), database.id),
             (("", QUIET), "and nothing else: other pending files stay pending"),
             (("loses", QUIET), loses),
             (("way back", QUIET), _way_back(way_back)),
-            (("predicted", QUIET), f"{duration(facts.number(rehearsed, 'predicted_ms'))} of 30 s"),
+            (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
+            (("watch", QUIET), watch),
         ]
         bookmark = facts.text(view.facts("bookmark"), "bookmark")
         if bookmark:

@@ -6,31 +6,27 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.core.checklist import Step
 from d1_preflight.core.record import Attempt
+from d1_preflight.tui import words as words_of
 from d1_preflight.tui.bodies import body_of
-from d1_preflight.tui.figures import duration
 from d1_preflight.tui.messages import EditAsked, NoGoAsked, StopAsked, Submitted, WaiveAsked
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.screens.go import Decision, GoScreen
-from d1_preflight.tui.styles import ACCENT, DANGER, QUIET
 from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.view import View
-from d1_preflight.tui.widgets.bars import Key, KeyBar, TitleBar
+from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.output import OutputPane
 from d1_preflight.tui.widgets.question import QuestionPanel
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlView
-from d1_preflight.tui.words import is_writing, verb, verdict
 
 _FRAME = 1 / 20
 _ROOMY = 36
-_NAMED = 4
 
 
 class WizardScreen(Screen[None]):
@@ -56,6 +52,7 @@ class WizardScreen(Screen[None]):
         self._session, self._underway, self._zone = session, underway, zone
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
+        self._output: bool | None = None
 
     @property
     def section(self) -> str:
@@ -97,7 +94,9 @@ class WizardScreen(Screen[None]):
         await self.redraw(anew=True)
 
     async def redraw(self, *, anew: bool = False) -> None:
-        """Draw everything from the session as it is now."""
+        """Draw everything from the session as it is now; where there is room, with the output."""
+        if self._output is None and self._underway.step and self.size.height >= _ROOMY:
+            self.query_one(OutputPane).display = True
         if not any(step == self._step for step in self._session.path):
             self._step = self._session.current or self._session.path[-1]
         question = self.query_one(QuestionPanel)
@@ -125,12 +124,12 @@ class WizardScreen(Screen[None]):
         self._draw_title()
         self.query_one(Rail).show(view, self._underway.step)
         self.query_one("#verdict", Static).update(
-            verdict(session, self._step, self._last, self._underway.step)
+            words_of.verdict(session, self._step, self._last, self._underway.step)
         )
         self.query_one("#facts").set_class(self._step.section == "classification", "brief")
         self._draw_body(view)
         self._draw_sql()
-        self.query_one("#plan", Static).update(self._plan())
+        self._draw_plan()
         self._draw_keys()
 
     def _draw_title(self) -> None:
@@ -157,59 +156,23 @@ class WizardScreen(Screen[None]):
                 rule, _, line = asking.key.rpartition("@")
                 sql.choose_line(rule, int(line) if line.isdigit() else 0)
 
-    def _plan(self) -> Content:
-        step, running = self._step, self._underway.step
-        if running is not None:
-            return self._progress(running)
-        if self._session.status_of(step).is_answered or self._session.closed:
-            return Content("")
-        waits = self._session.blockers(step)
-        if waits:
-            names = " · ".join(item.step.short for item in waits[:_NAMED])
-            more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
-            return Content.styled(f"waits for: {names}{more}", QUIET)
-        return Content("\n").join(
-            Content.assemble(("$ ", QUIET), line) for line in self._session.plan(step)
-        )
-
-    def _progress(self, step: Step) -> Content:
-        attempt, now = self._session.record.running, self._session.tools.clock.now()
-        since = duration(int((now - attempt.started_at).total_seconds()) * 1000) if attempt else ""
-        line = self._underway.lines[-1] if self._underway.lines else ""
-        words = Content.assemble((f"◐ running: {step.short}  {since}  ", ACCENT), (line, QUIET))
-        if is_writing(step):
-            note = "Intent saved; leaving will not stop what was sent."
-            return Content("\n").join([words, Content.styled(note, DANGER)])
-        return words
+    def _draw_plan(self) -> None:
+        running, session = self._underway.step, self._session
+        if running is None:
+            words = words_of.plan(session, self._step)
+        else:
+            line = self._underway.lines[-1] if self._underway.lines else ""
+            words = words_of.progress(session, running, line)
+        self.query_one("#plan", Static).update(words)
 
     def _draw_keys(self) -> None:
-        words, danger = self._primary()
-        keys: list[Key] = [("o", "output"), ("e", "edit")]
-        if self._underway.step is not None:
-            keys = [("o", "output"), *([("x", "stop")] if words else [])]
-            words = f"{self._underway.step.short} is running…"
-            self.query_one(KeyBar).tell(("◐", words), keys)
+        bar, running = self.query_one(KeyBar), self._underway.step
+        if running is not None:
+            bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
             return
-        if self.focused is not None:
-            keys.insert(0, ("Esc", "other keys"))
-        if self._step.waivable and not self._session.status_of(self._step).is_answered:
-            keys.append(("w", "waive"))
-        if self._step.section == "classification" and len(self._session.analysis.findings) > 1:
-            keys.insert(0, ("f", "next finding"))
-        if self._session.status_of(self._step).is_answered and not is_writing(self._step):
-            keys.append(("r", "again"))
-        keys += [("↑↓", "steps"), ("Esc", "board")]
-        self.query_one(KeyBar).tell(("Enter", words), keys, danger=danger)
-
-    def _primary(self) -> tuple[str, bool]:
-        session, step = self._session, self._step
-        if session.closed or session.current is None:
-            return "back to the board", False
-        if session.status_of(step).is_answered:
-            return f"next: {session.current.title}", False
-        if session.blockers(step):
-            return f"what is open: {session.blockers(step)[0].step.short}", False
-        return verb(step), is_writing(step)
+        words, danger = words_of.primary(self._session, self._step)
+        typing = self.focused is not None
+        bar.tell(("Enter", words), words_of.keys(self._session, self._step, typing), danger=danger)
 
     async def action_primary(self) -> None:
         """The one thing that is next; while a step runs, nothing."""
@@ -232,7 +195,12 @@ class WizardScreen(Screen[None]):
     async def action_again(self) -> None:
         """Try an answered step again, where that repeats no write."""
         step = self._step
-        if self._session.closed or self._underway.step or is_writing(step) or step.section == "go":
+        if (
+            self._session.closed
+            or self._underway.step
+            or words_of.is_writing(step)
+            or step.section == "go"
+        ):
             return
         prompts = self._session.prompts(step)
         if prompts:
@@ -248,8 +216,9 @@ class WizardScreen(Screen[None]):
 
     def action_page(self, by: int) -> None:
         """Scroll the body by a page."""
-        sql = self.query_one(SqlView)
-        view = sql if sql.display else self.query_one("#facts", VerticalScroll)
+        sql, question = self.query_one(SqlView), self.query_one(QuestionPanel)
+        body = sql if sql.display else self.query_one("#facts", VerticalScroll)
+        view = question if question.display and question.max_scroll_y else body
         (view.scroll_page_down if by > 0 else view.scroll_page_up)(animate=False)
 
     def action_finding(self) -> None:
@@ -260,14 +229,14 @@ class WizardScreen(Screen[None]):
     def action_output(self) -> None:
         """Open or close the output."""
         pane = self.query_one(OutputPane)
-        pane.display = not pane.display
+        pane.display = self._output = not pane.display
 
     def action_edit(self) -> None:
         """Open the migration, or in section 4 its down file, in the editor."""
         tools = self._session.tools
         down = tools.files.down(tools.name.removesuffix(".sql"))
         chosen = down if down and self._step.section == "rollback" else tools.migration()
-        if chosen.path is not None and self._underway.step is None:
+        if chosen.path is not None and words_of.is_editable(self._step) and not self._underway.step:
             self.post_message(EditAsked(chosen.path))
 
     def action_waive(self) -> None:
@@ -313,4 +282,4 @@ class WizardScreen(Screen[None]):
         if self._underway.seen_change() and self._underway.step is not None:
             self._draw_body(self._view())
         if self._underway.step is not None:
-            self.query_one("#plan", Static).update(self._plan())
+            self._draw_plan()

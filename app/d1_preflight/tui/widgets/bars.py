@@ -11,6 +11,11 @@ Key = tuple[str, str]  # the key, and what it does in words
 _ALWAYS: tuple[Key, ...] = (("!", "emergency"), ("?", "help"))
 
 
+def place_mark(target: str) -> tuple[str, str]:
+    """REMOTE, or PRACTICE so that nobody mistakes one for the other."""
+    return (" PRACTICE ", "bold reverse") if target == "practice" else (target.upper(), STRONG)
+
+
 class TitleBar(Widget):
     """Left: the migration and its class. Right: the database and REMOTE or PRACTICE, never cut."""
 
@@ -22,8 +27,7 @@ class TitleBar(Widget):
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
         """Say what is looked at, and where."""
         self._left = ((name, STRONG), (judged, DANGER if danger else ""))
-        mark = (" PRACTICE ", "bold reverse") if target == "practice" else (target.upper(), STRONG)
-        self._right = Content.assemble((database, ""), (" · ", QUIET), mark)
+        self._right = Content.assemble((database, ""), (" · ", QUIET), place_mark(target))
         self.refresh()
 
     def render(self) -> Content:
@@ -54,15 +58,24 @@ class KeyBar(Widget):
         self._primary: Key = ("", "")
         self._danger = False
         self._keys: Sequence[Key] = ()
+        self._always: Sequence[Key] = _ALWAYS
 
-    def tell(self, primary: Key, keys: Sequence[Key] = (), *, danger: bool = False) -> None:
+    def tell(
+        self,
+        primary: Key,
+        keys: Sequence[Key] = (),
+        *,
+        danger: bool = False,
+        always: Sequence[Key] = _ALWAYS,
+    ) -> None:
         """Say what the keys do now."""
         self._primary, self._keys, self._danger = primary, keys, danger
+        self._always = always
         self.refresh()
 
     def render(self) -> Content:
         """Emergency and help always stand; what does not fit is left out, never cut."""
-        always = _keys(_ALWAYS)
+        always = _keys(self._always)
         ink = DANGER if self._danger else ACCENT
         room = self.size.width - 1 - (always.cell_length + 3)
         key, words = self._primary

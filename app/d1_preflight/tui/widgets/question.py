@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from textual import on
-from textual.containers import Vertical
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -14,7 +14,7 @@ from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.fields import Answered, Refused, field_for
 
 
-class QuestionPanel(Vertical):
+class QuestionPanel(VerticalScroll, can_focus=False):
     """Asks; a refused answer is refused in the prompt's own words, at once."""
 
     def __init__(self) -> None:
@@ -82,7 +82,10 @@ class QuestionPanel(Vertical):
             field_for(prompt),
             Static(Content.styled(prompt.help, QUIET), id="words"),
         )
+        self.query_one("#words").display = bool(prompt.help)
         self.focus_field()
 
     def _say(self, words: str, ink: str) -> None:
-        self.query_one("#words", Static).update(Content.styled(words, ink))
+        said = self.query_one("#words", Static)
+        said.update(Content.styled(words, ink))
+        said.display = True

@@ -98,6 +98,7 @@ _KEYWORDS = frozenset(
     ]
 )
 _GUTTER = 8
+_LOW = 9
 _INKS = {Severity.BLOCKING: DANGER, Severity.WARNING: STRONG, Severity.NOTE: QUIET}
 
 
@@ -113,7 +114,9 @@ class SqlView(LineView):
     def show_sql(self, text: str, findings: Sequence[Finding] = ()) -> None:
         """Show a text and what was found in it; a repeated call with the same costs nothing."""
         if (text, tuple(findings)) != self._shown:
-            self._shown, self.chosen = (text, tuple(findings)), 0
+            self._shown = (text, tuple(findings))
+            blocking = (i for i, finding in enumerate(findings) if finding.blocks)
+            self.chosen = next(blocking, 0)
             self._draw()
             self._point()
 
@@ -141,7 +144,9 @@ class SqlView(LineView):
     def _point(self) -> None:
         findings = self._shown[1]
         if findings and self.chosen < len(findings):
-            self.show_line(self._places.get(findings[self.chosen].line, 0))
+            above = 2 if self.size.height > _LOW else 0
+            line = self._places.get(findings[self.chosen].line, 0)
+            self.scroll_to(y=max(line - above, 0), animate=False)
 
     def _draw(self) -> None:
         text, findings = self._shown

@@ -22,8 +22,12 @@ class Column:
 
 
 def table(columns: Sequence[Column], lines: Sequence[Sequence[Cell]], width: int) -> Content:
-    """The table as content; the first column is shortened and the last wrapped to fit."""
-    kept = [i for i, column in enumerate(columns) if width >= column.needs]
+    """The table as content; empty columns are left out, the last one wraps."""
+    kept = [
+        i
+        for i, column in enumerate(columns)
+        if width >= column.needs and any(_words(line[i]) for line in lines)
+    ]
     shown = [columns[i] for i in kept]
     cells = [[line[i] for i in kept] for line in lines]
     widths = _widths(shown, cells, width)
