@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from d1_preflight.adapters.localdb import copy_rows
 from d1_preflight.core.account import Account, Pairing, Renames, TableAccount, account
 from d1_preflight.core.analysis import analyse
+from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.explanation import Mark, explain, renames_by
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.sameness import same
@@ -265,6 +266,16 @@ def test_a_damaged_restore_is_found_and_placed(
     assert found is not None
     assert problem in found.words
     assert found.column == column
+
+
+def test_a_tampered_copy_proves_nothing(tmp_path: Path) -> None:
+    _make(tmp_path / "a.sqlite", SHOP)
+    (copy,) = copy_rows(tmp_path / "a.sqlite", ["log"], tmp_path / "c")
+    changer = apsw.Connection(str(copy.path))
+    changer.execute("DELETE FROM rows")
+    changer.close()
+    with pytest.raises(RecordInvalid, match="changed"):
+        same(copy, tmp_path / "a.sqlite")
 
 
 def test_a_difference_never_tells_the_values(tmp_path: Path) -> None:

@@ -31,12 +31,15 @@ class Undo:
 
     def statements(self) -> Iterator[str]:
         """All statements: values, objects, tables, and the objects of before again."""
-        tables = list(self._tables())
+        plain, left = self._tables()
+        dropped = list(self._create_dropped())
+        rebuilds = list(self._rebuilds([*plain, *dropped], left))
         yield from self._updates_back()
         yield from self._drop_objects()
-        yield from tables
+        yield from plain
+        yield from dropped  # before the rebuilds: a child cannot be written without its parent
+        yield from rebuilds
         yield from self._drop_created()
-        yield from self._create_dropped()
         yield from self._create_objects()
 
     def undoes(self, act: Act) -> bool:
@@ -94,25 +97,34 @@ class Undo:
             or (found.kind != "index" and any(mentions(found.sql, t) for t in rebuilt))
         }
 
-    def _tables(self) -> Iterator[str]:
-        """The plain ALTERs of all tables, then the rebuilds, which see what the ALTERs left."""
+    def _tables(self) -> tuple[list[str], list[tuple[TableShape, dict[str, str]]]]:
+        """The plain ALTERs of all tables, and the tables that only a rebuild brings back."""
         plain: list[str] = []
         left: list[tuple[TableShape, dict[str, str]]] = []
         for fate in self._fates:
             old, new = self._run.old.table(fate.table), self._run.new.table(fate.name or "")
             if old is None or new is None or old.virtual:
                 continue
+            columns = self._columns(fate, old, new)
+            if old == new and all(name == present for name, present in columns.items()):
+                continue
             if new.name.lower() != old.name.lower():
                 plain.append(f"ALTER TABLE {quote_name(new.name)} RENAME TO {quote_name(old.name)}")
-            columns = self._columns(fate, old, new)
             alters = self._in_place(old, new, columns)
             if alters is None:
                 left.append((old, columns))
             plain += alters or ()
             for name in (c.name for c in old.columns if not c.hidden and c.name not in columns):
                 self.gaps.append(f"The values of {old.name}.{name} come only from a backup.")
-        yield from plain
-        now = run_on(self._run.after, [*self._without_objects(), *plain]).new
+        return plain, left
+
+    def _rebuilds(
+        self, before: Sequence[str], left: Sequence[tuple[TableShape, dict[str, str]]]
+    ) -> Iterator[str]:
+        """The rebuilds, written for the schema that the statements before them leave."""
+        if not left:
+            return
+        now = run_on(self._run.after, [*self._without_objects(), *before]).new
         for old, columns in left:
             self._rebuilt.append(old.name)
             self._parked += [child.name for child in descendants_of(now, old.name)]
