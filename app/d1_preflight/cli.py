@@ -17,7 +17,9 @@ from d1_preflight.core.errors import PreflightError
 
 _INTERRUPTED = 130
 _OUR_BUG = 70
-_COMMANDS = ("run", "verify", "show", "review", "restore", "practice")
+_COMMANDS = (
+    "run", "verify", "show", "review", "restore", "new", "init", "doctor", "practice",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, cast
 
 from core.record_values import ANA, KEYS, START, FakeSigner
 from d1_preflight.actions import ACTIONS
-from d1_preflight.actions.tools import Local, Tools, Web
+from d1_preflight.actions.ports import Local, Web
+from d1_preflight.actions.tools import Tools
 from d1_preflight.core.checklist import Prompt
 from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.config import Database, WranglerConfig
 from d1_preflight.core.emergency import Target
-from d1_preflight.core.migration import Migration
+from d1_preflight.core.migration import Migration, MigrationFile
 from d1_preflight.core.project import Project
 from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import dump_record, load_record
+from d1_preflight.core.signing import Signature
 from d1_preflight.session import Session
 
 if TYPE_CHECKING:
@@ -74,22 +76,25 @@ attested = true
 class MemoryStore:
     """A record's files in a dictionary."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    held: dict[str, bytes] = field(default_factory=dict)
     folder: Path = Path("memory")
 
     def load(self) -> Record | None:
-        data = self.files.get("record.toml")
+        data = self.held.get("record.toml")
         return None if data is None else load_record(data)
 
     def save(self, record: Record) -> None:
-        self.files["record.toml"] = dump_record(record)
+        self.held["record.toml"] = dump_record(record)
 
     def read(self, name: str) -> bytes | None:
-        return self.files.get(name)
+        return self.held.get(name)
 
     def write(self, name: str, data: bytes) -> str:
-        self.files[name] = data
+        self.held[name] = data
         return sha256(data).hexdigest()
+
+    def files(self) -> Mapping[str, bytes]:
+        return dict(self.held)
 
     @property
     def lock_fd(self) -> int | None:
@@ -120,6 +125,9 @@ class ReadySigner(FakeSigner):
     def missing(self) -> Sequence[str]:
         return ()
 
+    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
+        return self.keys.verify(document, signature, namespace)
+
     def prepare(self) -> None:
         """Nothing is missing."""
 
@@ -132,6 +140,9 @@ class TextFiles:
 
     def migrations(self) -> Sequence[Migration]:
         return (Migration.from_text(NAME, self.text),)
+
+    def files(self) -> Sequence[MigrationFile]:
+        return self.migrations()
 
     def down(self, stem: str) -> Migration | None:
         assert stem

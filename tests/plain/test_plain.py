@@ -107,10 +107,10 @@ async def test_go_is_signed_only_after_its_question_was_confirmed() -> None:
     await walked_to_go(store)
 
     await sit(store, DO, ("go", False), QUIT)
-    assert "go.toml" not in store.files
+    assert "go.toml" not in store.held
     code, said, _ = await sit(store, DO, ("go", True))
 
-    assert "go.toml.sig" in store.files
+    assert "go.toml.sig" in store.held
     assert f"apply   {NAME} (sha256 " in said
     assert "and nothing else" in said
     assert code == 1  # this small checklist has no close: nothing is final without one

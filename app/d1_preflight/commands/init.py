@@ -1,0 +1,157 @@
+"""`preflight init`: writes preflight.toml by asking, one question at a time."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from d1_preflight.core.checklist import Prompt
+    from d1_preflight.core.settings import Settings, Verification
+    from d1_preflight.plain.asker import Asker
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("init", help="write preflight.toml by answering questions")
+    parser.add_argument("--config", type=Path, help="the wrangler configuration, if not found")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, show the file, write it after a yes; nothing is lost that stood there."""
+    from d1_preflight.adapters.files import find_config
+    from d1_preflight.plain.asker import open_asker
+
+    folder = find_config(Path.cwd(), arguments.config).parent
+    written = asyncio.run(initialise(folder, open_asker()))
+    if written is None:
+        print("Nothing was written.", file=sys.stderr)
+        return 1
+    print(written)
+    return 0
+
+
+async def initialise(folder: Path, asker: "Asker") -> Path | None:
+    """Ask for what a team decides; None where the person leaves a question or says no."""
+    from d1_preflight.adapters.files import read_settings, write_settings
+    from d1_preflight.core.checklist import Prompt, PromptKind
+    from d1_preflight.core.settings import dump_settings, load_settings
+
+    before = read_settings(folder)
+    answers: dict[str, str] = {}
+    for prompt in questions(before):
+        answer = await _answer(asker, prompt)
+        if answer is None:
+            return None
+        answers[prompt.key] = answer
+    text = dump_settings(with_answers(before, answers))
+    load_settings(text)  # what is written can be read
+    label = f"Write this to {folder / 'preflight.toml'}?"
+    yes = Prompt("write", PromptKind.CONFIRM, label, help=text.strip() or "(all defaults)")
+    if await asker.ask(yes) is not True:
+        return None
+    return write_settings(folder, load_settings(text))
+
+
+def questions(before: "Settings") -> "tuple[Prompt, ...]":
+    """What is asked; an empty answer keeps what is set."""
+    from d1_preflight.adapters.system import machine_zone
+    from d1_preflight.core.checklist import Prompt, PromptKind
+    from d1_preflight.core.values import SecondPerson
+
+    def text(key: str, label: str, kept: str, about: str = "") -> Prompt:
+        shown = f"Enter keeps: {kept or 'nothing'}. {about}".strip()
+        return Prompt(key, PromptKind.TEXT, label, help=shown, optional=True)
+
+    zone = before.team.timezone or machine_zone()
+    endpoints = " ".join(endpoint.url for endpoint in before.verification.endpoints)
+    return (
+        text("team", "What is the team called?", before.team.name),
+        text("zone", "In which time zone do you read times?", zone, "E.g. America/New_York"),
+        text(
+            "users", "In which time zones are the users?", " ".join(before.users.timezones),
+            "Several with spaces between.",
+        ),
+        text(
+            "critical", "Which tables must always be backed up?",
+            " ".join(before.data.critical_tables), "Several with spaces between.",
+        ),
+        text("channel", "Which channel is told beforehand?", before.notify.channel),
+        text(
+            "webhook", "Which environment variable holds its webhook's address?",
+            before.notify.webhook_env, "The name only; the address is never written down.",
+        ),
+        text(
+            "endpoints", "Which addresses must answer with 200 afterwards?", endpoints,
+            "Several with spaces between; tokens and other codes: edit the file.",
+        ),
+        Prompt(
+            "second", PromptKind.CHOOSE, "When does GO need a second person?",
+            choices=tuple(when.value for when in SecondPerson),
+        ),
+    )  # fmt: skip
+
+
+def with_answers(before: "Settings", answers: Mapping[str, str]) -> "Settings":
+    """The settings with what was answered; raises Rejected for what a setting cannot be."""
+    from dataclasses import replace
+
+    from d1_preflight.core.values import SecondPerson
+
+    def given(key: str, kept: str) -> str:
+        return answers.get(key, "") or kept
+
+    def words(key: str, kept: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(answers.get(key, "").replace(",", " ").split()) or kept
+
+    return replace(
+        before,
+        team=replace(
+            before.team,
+            name=given("team", before.team.name),
+            timezone=given("zone", before.team.timezone),
+        ),
+        users=replace(before.users, timezones=words("users", before.users.timezones)),
+        data=replace(before.data, critical_tables=words("critical", before.data.critical_tables)),
+        notify=replace(
+            before.notify,
+            channel=given("channel", before.notify.channel),
+            webhook_env=given("webhook", before.notify.webhook_env),
+        ),
+        verification=_with_endpoints(before.verification, words("endpoints", ())),
+        signing=replace(
+            before.signing,
+            second_person=SecondPerson(given("second", before.signing.second_person.value)),
+        ),
+    )
+
+
+def _with_endpoints(verification: "Verification", urls: tuple[str, ...]) -> "Verification":
+    from dataclasses import replace
+
+    from d1_preflight.core.values import Endpoint
+
+    known = {endpoint.url: endpoint for endpoint in verification.endpoints}
+    found = tuple(known.get(url, Endpoint(url)) for url in urls)
+    return replace(verification, endpoints=found) if found else verification
+
+
+async def _answer(asker: "Asker", prompt: "Prompt") -> str | None:
+    """An answer that the settings can hold; asked again in their own words where not."""
+    from d1_preflight.core.errors import ProjectError, Rejected
+    from d1_preflight.core.settings import Settings, dump_settings, load_settings
+
+    while True:
+        raw = await asker.ask(prompt)
+        if raw is None:
+            return None
+        try:
+            answer = str(prompt.read(raw))
+            load_settings(dump_settings(with_answers(Settings(), {prompt.key: answer})))
+        except (ProjectError, Rejected) as error:
+            print(f"✗ {error.message} {error.hint}", file=sys.stderr)
+        else:
+            return answer

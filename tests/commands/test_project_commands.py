@@ -1,0 +1,213 @@
+"""`new`, `doctor` and `init` in a project on disk."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from commands.real_records import CONFIG
+from d1_preflight.adapters.files import read_settings
+from d1_preflight.commands import doctor, init, new
+from d1_preflight.commands.doctor import Check, examine
+from d1_preflight.commands.init import initialise
+from d1_preflight.core.checklist import Prompt
+from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.record import Status
+from d1_preflight.core.values import SecondPerson
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "wrangler.jsonc").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for command in (new, doctor, init):
+        command.add_parser(commands)
+    return parser.parse_args(words)
+
+
+def code(*words: str) -> int:
+    found = arguments(*words)
+    ended: int = found.run(found)
+    return ended
+
+
+def test_new_writes_a_numbered_file_and_prints_its_path(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code("new", "add users last login") == 0
+
+    path = project / "migrations" / "0001_add_users_last_login.sql"
+    assert capsys.readouterr().out == f"{path}\n"
+    assert path.read_text().startswith("-- Migration: 0001_add_users_last_login\n")
+    assert not (project / "migrations" / "down").exists()
+
+
+def test_new_writes_the_way_back_of_what_is_not_additive(project: Path) -> None:
+    code("new", "rebuild_teams_table", "--type", "destructive")
+
+    assert (project / "migrations" / "down" / "0001_rebuild_teams_table.sql").is_file()
+
+
+def test_new_touches_nothing_that_is_there(project: Path) -> None:
+    down = project / "migrations" / "down" / "0001_rebuild_teams_table.sql"
+    down.parent.mkdir(parents=True)
+    down.write_text("-- mine\n")
+
+    with pytest.raises(ProjectError, match="is there already"):
+        code("new", "rebuild_teams_table", "--type", "destructive")
+
+    assert down.read_text() == "-- mine\n"
+
+
+def test_new_goes_on_from_the_last_number(project: Path) -> None:
+    (project / "migrations").mkdir()
+    (project / "migrations" / "0056_add_tags_table.sql").write_text("SELECT 1;\n")
+
+    code("new", "add_users_email")
+
+    assert (project / "migrations" / "0057_add_users_email.sql").is_file()
+
+
+def test_new_refuses_a_name_that_says_nothing(project: Path) -> None:
+    with pytest.raises(UsageError):
+        code("new", "teams")
+
+    assert list((project / "migrations").iterdir()) == []
+
+
+def looked(folder: Path, **environ: str) -> dict[str, Check]:
+    env = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", **environ}
+    found = examine(arguments("doctor"), folder, env)
+    return {check.title: check for check in found}
+
+
+def test_doctor_tells_a_fix_for_everything_that_is_missing(project: Path) -> None:
+    found = looked(project)
+
+    assert all(check.fix for check in found.values() if not check.status.is_answered)
+    assert found["migrations"].status is Status.FAILED
+    assert found["users' zones"].status is Status.UNKNOWN
+    assert found["database"].words.startswith("marketplace-production a1b2c3d4")
+    assert found["credentials"].status is Status.FAILED
+
+
+def test_doctor_sees_credentials_but_never_shows_them(project: Path) -> None:
+    found = looked(project, CLOUDFLARE_API_TOKEN="canary-3141592653589793")
+
+    assert found["credentials"].status is Status.PROVED
+    assert "canary" not in repr(found)
+
+
+def test_doctor_names_the_variables_that_are_not_set(project: Path) -> None:
+    (project / "preflight.toml").write_text(
+        '[notify]\nwebhook_env = "TEAM_WEBHOOK"\n'
+        '[[verification.endpoints]]\nurl = "https://api.example.com"\nbearer_env = "API_TOKEN"\n'
+    )
+
+    assert looked(project)["variables"].words == "not set: TEAM_WEBHOOK, API_TOKEN"
+    assert looked(project, TEAM_WEBHOOK="x", API_TOKEN="y")["variables"].status is Status.PROVED
+
+
+def test_doctor_finds_what_wrangler_would_apply_by_mistake(project: Path) -> None:
+    folder = project / "migrations"
+    folder.mkdir()
+    for name in ("0001_a_b.sql", "0001_c_d.sql", "0002_e_f.down.sql"):
+        (folder / name).write_text("SELECT 1;\n")
+    (folder / "0003_latin_one.sql").write_bytes(b"-- \xe9\n")
+
+    words = looked(project)["migrations"].words
+
+    assert "0002_e_f.down.sql would be applied as a migration" in words
+    assert "same number: 0001_a_b.sql, 0001_c_d.sql" in words
+    assert "0003_latin_one.sql is not UTF-8" in words
+
+
+def test_doctor_without_a_project_still_looks_at_the_machine(tmp_path: Path) -> None:
+    found = looked(tmp_path)
+
+    assert found["Python"].status is Status.PROVED
+    assert found["project"].status is Status.FAILED
+    assert "preflight practice" in found["project"].fix
+
+
+def test_doctor_exits_with_1_while_something_is_missing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (project / "wrangler.jsonc").is_file()
+    assert code("doctor") == 1
+    assert "need something" in capsys.readouterr().out
+
+
+class Answers:
+    """Answers by key; a list is worn off answer by answer."""
+
+    def __init__(self, **answers: object) -> None:
+        self.answers = answers
+        self.asked: list[Prompt] = []
+
+    async def ask(self, prompt: Prompt) -> object:
+        self.asked.append(prompt)
+        found = self.answers.get(prompt.key, "")
+        return found.pop(0) if isinstance(found, list) else found
+
+
+async def test_init_writes_what_was_answered(project: Path) -> None:
+    answers = Answers(
+        team="WORKWAY", zone="America/New_York", users="America/New_York Europe/Berlin",
+        critical="users, teams", webhook="TEAM_WEBHOOK",
+        endpoints="https://api.example.com/health", second="destructive", write=True,
+    )  # fmt: skip
+
+    assert await initialise(project, answers) == project / "preflight.toml"
+
+    settings = read_settings(project)
+    assert settings.team.name == "WORKWAY"
+    assert settings.users.timezones == ("America/New_York", "Europe/Berlin")
+    assert settings.data.critical_tables == ("users", "teams")
+    assert settings.verification.endpoints[0].url == "https://api.example.com/health"
+    assert settings.signing.second_person is SecondPerson.DESTRUCTIVE
+
+
+async def test_init_asks_again_for_what_a_setting_cannot_be(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = Answers(zone=["Middle/Earth", "Europe/Berlin"], second="never", write=True)
+
+    await initialise(project, answers)
+
+    assert read_settings(project).team.timezone == "Europe/Berlin"
+    assert "Middle/Earth" in capsys.readouterr().err
+
+
+async def test_init_keeps_what_is_not_asked_for(project: Path) -> None:
+    (project / "preflight.toml").write_text(
+        'go_minutes = 45\n[team]\nname = "WORKWAY"\n[[verification.endpoints]]\n'
+        'url = "https://api.example.com/me"\nbearer_env = "API_TOKEN"\n'
+    )
+
+    await initialise(
+        project, Answers(endpoints="https://api.example.com/me", second="never", write=True)
+    )
+
+    settings = read_settings(project)
+    assert settings.go_minutes == 45
+    assert settings.team.name == "WORKWAY"
+    assert settings.verification.endpoints[0].bearer_env == "API_TOKEN"
+
+
+@pytest.mark.parametrize("answers", [Answers(team=None), Answers(second="never", write=False)])
+async def test_init_writes_nothing_without_a_yes(project: Path, answers: Answers) -> None:
+    assert await initialise(project, answers) is None
+    assert not (project / "preflight.toml").exists()
+
+
+def test_init_without_a_terminal_says_so(project: Path) -> None:
+    assert (project / "wrangler.jsonc").is_file()
+    with pytest.raises(UsageError, match="no terminal"):
+        code("init")
