@@ -260,6 +260,7 @@ class _Watch:
         self._refusal = ""
         self._looks = 0
         self._objects = frozenset(_objects(connection))
+        self._defined: list[str] = []
 
     def perform(self, statement: Statement) -> Act:
         phrase = read_phrase(statement.body)
@@ -267,8 +268,12 @@ class _Watch:
         self._heard, self._refusal = [], ""
         error, depends, unsure = self._execute(statement.text)
         before = self._objects
-        if not error:
+        if unsure and not self._connection.in_transaction:
+            self._begin_again()
+        elif not error:
             self._look_around(phrase)
+            if phrase.verb.split(" ")[0] in _DEFINES:
+                self._defined.append(statement.body)
         return Act(
             statement,
             phrase,
@@ -280,6 +285,15 @@ class _Watch:
             literal="" if error else literal,
             unsure=unsure,
         )
+
+    def _begin_again(self) -> None:
+        """Bring the schema back: SQLite rolls everything back when it is interrupted."""
+        self._connection.execute("BEGIN")
+        for body in self._defined:
+            try:
+                self._connection.execute(body)
+            except apsw.Error:  # it depended on rows that are gone
+                continue
 
     def _look_around(self, phrase: Phrase) -> None:
         """Note which objects there are now; a table can bring or take others with it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from d1_preflight.core.oracle import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at
+from d1_preflight.core.rules.files import ends_open
 from d1_preflight.core.sql import Token
 
 _IGNORE_CASE = re.IGNORECASE | re.DOTALL
@@ -22,8 +23,11 @@ class _Refusal:
     rule: str
     error: re.Pattern[str]
     body: re.Pattern[str]
+    is_open: bool = False  # only where the last quote of the file is never closed
 
     def explains(self, act: Act) -> bool:
+        if self.is_open and (act.statement.complete or not ends_open(act.statement.text)):
+            return False
         return bool(self.error.search(act.error) and self.body.search(act.statement.body[:4000]))
 
 
@@ -39,7 +43,7 @@ _FOREIGN = (
     r"|\bUSING\s+(BTREE|GIN|HASH)\b|\bENUM\s*\(|\bAUTO_INCREMENT\b|^INSERT\s+IGNORE\b"
 )
 _REFUSALS = (
-    _refusal("quote-unclosed", r"unrecognized token|incomplete input", r"^[^'\"`\[]*['\"`\[]"),
+    _Refusal("quote-unclosed", re.compile(""), re.compile(""), is_open=True),
     _refusal("dot-command", r"syntax error|unrecognized token", r"^\."),
     _refusal("transaction-statement", r"one transaction and refuses"),
     _refusal("breakpoint-without-semicolon", r"syntax error", r"[^;]\s*-->\s*statement-breakpoint"),

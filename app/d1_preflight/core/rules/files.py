@@ -13,7 +13,7 @@ _DOWN = re.compile(r"(^|[._-])(down|rollback|revert)([._-]|$)", re.IGNORECASE)
 def final_semicolon_missing(case: Case) -> Iterator[Hit]:
     """A last statement without `;`: wrangler's own INSERT is glued to it."""
     last = case.acts[-1] if case.acts else None
-    if last and not last.statement.complete and not _is_open(last.statement.text):
+    if last and not last.statement.complete and not ends_open(last.statement.text):
         end = last.statement.end
         yield at_offset(case.text, max(0, len(case.text[:end].rstrip()) - 1))
 
@@ -106,7 +106,7 @@ RULES: tuple[Find, ...] = (
 )
 
 
-def _is_open(text: str) -> bool:
+def ends_open(text: str) -> bool:
     """Whether a comment or quote at the end is never closed (it has its own rule)."""
     found = list(all_tokens(text))
     if not found:
