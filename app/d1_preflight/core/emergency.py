@@ -98,7 +98,9 @@ class _Known:
         return shlex.join(("wrangler", "d1", *words, *self.flags))
 
     def query(self, sql: str) -> str:
-        return self.d1("execute", self.target.database, "--remote", "--json", f"--command={sql}")
+        # With = : a text that begins with -- would be taken for a flag.
+        asked = self.d1("execute", self.target.database, "--remote", "--json")
+        return f"{asked} --command={shlex.quote(sql)}"
 
 
 def _nothing(known: _Known) -> Situation:

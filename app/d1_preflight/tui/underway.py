@@ -40,6 +40,11 @@ class Underway:
         """Take the running step's facts as they are so far."""
         self.facts, self.changed = facts, True
 
+    @property
+    def last_line(self) -> str:
+        """The newest line that was printed."""
+        return self.lines[-1] if self.lines else ""
+
     def take(self) -> list[str]:
         """The lines printed since the last call."""
         taken = list(self.fresh)

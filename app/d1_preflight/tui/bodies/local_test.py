@@ -134,5 +134,6 @@ def _times(rehearsed: Facts) -> Content:
     ran = duration(facts.number(rehearsed, "wrangler_ms"))
     predicted = duration(facts.number(rehearsed, "predicted_ms"))
     downtime = facts.text(rehearsed, "downtime")
-    line = f"wrangler d1 migrations apply --local  {ran}   predicted on remote {predicted} of 30 s"
+    line = f"wrangler d1 migrations apply --local  {ran}   predicted on remote {predicted}"
+    line += " (D1 stops a query after 30 s)"
     return Content(line + (f"\n{downtime}" if downtime else ""))

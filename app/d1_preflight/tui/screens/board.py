@@ -25,7 +25,7 @@ from d1_preflight.tui.widgets.sql_view import SqlView
 
 _WIDE = 90
 _MARGIN = 4
-_NUMBER, _CLASS, _REMOTE, _RECORD, _LEAST = 6, 16, 11, 24, 14
+_NUMBER, _CLASS, _REMOTE, _RECORD, _LEAST = 5, 15, 10, 23, 16
 
 
 class BoardTable(ChoiceView):
@@ -237,12 +237,12 @@ class _Fit:
     def of(cls, rows: tuple[BoardRow, ...], width: int) -> "_Fit":
         risk = 9 if width >= _WIDE else 0
         record = max((len(row.record) + 2 for row in rows), default=6)
-        room = width - (_NUMBER + 2 + _CLASS + risk + _REMOTE + min(record, _RECORD) + 2)
+        room = width - (_NUMBER + 1 + _CLASS + risk + _REMOTE + min(record, _RECORD))
         longest = max((len(row.words) for row in rows), default=0)
         return cls(max(min(longest, room), _LEAST), risk)
 
     def line(self, cells: Sequence[str], inks: Sequence[str]) -> Content:
-        widths = (_NUMBER, self.name + 2, _CLASS, self.risk, _REMOTE, 0)
+        widths = (_NUMBER, self.name + 1, _CLASS, self.risk, _REMOTE, 0)
         return Content.assemble(
             *(
                 (f"{_cut(cell, width):<{width}}", ink)
@@ -253,11 +253,11 @@ class _Fit:
 
 
 def _cut(words: str, width: int) -> str:
-    return f"{words[: width - 3]}…" if width and len(words) > width - 2 else words
+    return f"{words[: width - 2]}…" if width and len(words) > width - 1 else words
 
 
 def _heads(rows: tuple[BoardRow, ...], width: int) -> Content:
-    cells = ("#", "migration", "class", "risk", "on remote", "record")
+    cells = ("#", "migration", "class", "risk", "remote", "record")
     return Content("   ") + _Fit.of(rows, width).line(cells, (QUIET,) * len(cells))
 
 

@@ -183,8 +183,8 @@ class GoScreen(Screen[Decision]):
             parts.append(Content.styled(f"{'▸ ' if here else '  '}[ {name} ]", ink))
         minutes = self._session.tools.settings.go_minutes
         good = Content.styled(f"good for {minutes} min once signed", QUIET)
-        line = Content("    ").join([*parts, good])
-        told = Content.styled(words, DANGER)
+        line = Content("    ").join(parts)
+        told = Content.styled(words, DANGER) if words else good
         self.query_one("#choices", Static).update(Content("\n").join([line, told]))
 
 

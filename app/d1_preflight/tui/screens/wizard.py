@@ -1,18 +1,15 @@
-"""The one frame: rail of steps, verdict, body, question, output, keys."""
+"""The wizard: walks one session; shows it in the frame and hands on what the operator asks."""
 
 from datetime import tzinfo
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Static
 
 from d1_preflight.core.checklist import Step
 from d1_preflight.core.record import Attempt
 from d1_preflight.tui import words as words_of
-from d1_preflight.tui.bodies import body_of
 from d1_preflight.tui.messages import EditAsked, NoGoAsked, StopAsked, Submitted, WaiveAsked
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Reason
@@ -20,13 +17,9 @@ from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
-from d1_preflight.tui.widgets.output import OutputPane
-from d1_preflight.tui.widgets.question import QuestionPanel
-from d1_preflight.tui.widgets.rail import Rail
-from d1_preflight.tui.widgets.sql_view import SqlView
+from d1_preflight.tui.widgets.frame import Frame
 
 _FRAME = 1 / 20
-_ROOMY = 36
 
 
 class WizardScreen(Screen[None]):
@@ -52,7 +45,6 @@ class WizardScreen(Screen[None]):
         self._session, self._underway, self._zone = session, underway, zone
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
-        self._output: bool | None = None
 
     @property
     def section(self) -> str:
@@ -60,29 +52,15 @@ class WizardScreen(Screen[None]):
         return self._step.section
 
     def compose(self) -> ComposeResult:
-        """Lay the frame."""
+        """On what, the frame, the keys."""
         yield TitleBar()
-        with Horizontal(id="frame"):
-            yield Rail()
-            with Vertical(id="main"):
-                yield Static(id="verdict")
-                with VerticalScroll(id="facts", can_focus=False):
-                    yield Static(id="body")
-                yield SqlView(id="sql")
-                yield QuestionPanel()
-                yield Static(id="plan")
-                yield OutputPane(self._underway.lines)
+        yield Frame(self._underway)
         yield KeyBar()
 
     async def on_mount(self) -> None:
         """Draw, and follow what runs."""
-        self.query_one(OutputPane).display = False
         self.set_interval(_FRAME, self._follow)
         await self.redraw()
-
-    async def on_resize(self) -> None:
-        """The rail shrinks and the tables are laid anew."""
-        self._draw()
 
     async def performed(self, attempt: Attempt | None) -> None:
         """A step ended: show what it found, and go on to what is next in its section."""
@@ -94,18 +72,18 @@ class WizardScreen(Screen[None]):
         await self.redraw(anew=True)
 
     async def redraw(self, *, anew: bool = False) -> None:
-        """Draw everything from the session as it is now; where there is room, with the output."""
-        if self._output is None and self._underway.step and self.size.height >= _ROOMY:
-            self.query_one(OutputPane).display = True
-        if not any(step == self._step for step in self._session.path):
+        """Draw everything from the session as it is now."""
+        if self._step not in self._session.path:
             self._step = self._session.current or self._session.path[-1]
-        question = self.query_one(QuestionPanel)
+        frame = self.query_one(Frame)
         if self._asks:
-            await question.ask(self._step, self._session.prompts(self._step), anew=anew)
+            await frame.question.ask(self._step, self._session.prompts(self._step), anew=anew)
         else:
-            await question.clear()
+            await frame.question.clear()
             self.set_focus(None)
-        self._draw()
+        frame.draw(self._view(), self._last)
+        self._draw_title()
+        self._draw_keys()
 
     @property
     def _asks(self) -> bool:
@@ -119,19 +97,6 @@ class WizardScreen(Screen[None]):
         known = {running.id: live} if running and live else {}
         return View(self._session, self._step, known, self._zone)
 
-    def _draw(self) -> None:
-        view, session = self._view(), self._session
-        self._draw_title()
-        self.query_one(Rail).show(view, self._underway.step)
-        self.query_one("#verdict", Static).update(
-            words_of.verdict(session, self._step, self._last, self._underway.step)
-        )
-        self.query_one("#facts").set_class(self._step.section == "classification", "brief")
-        self._draw_body(view)
-        self._draw_sql()
-        self._draw_plan()
-        self._draw_keys()
-
     def _draw_title(self) -> None:
         session = self._session
         kind = session.kind.value
@@ -140,30 +105,6 @@ class WizardScreen(Screen[None]):
         database, target = session.record.database.name, session.tools.target
         stem = session.tools.name.removesuffix(".sql")
         self.query_one(TitleBar).tell(stem, judged, danger=danger, database=database, target=target)
-
-    def _draw_body(self, view: View) -> None:
-        body = self.query_one("#body", Static)
-        width = max(self.query_one("#facts").size.width - 4, 30)
-        body.update(body_of(view)(view, width))
-
-    def _draw_sql(self) -> None:
-        sql = self.query_one(SqlView)
-        sql.display = self._step.section == "classification"
-        if sql.display:
-            sql.show_sql(self._session.tools.migration().text, self._session.analysis.findings)
-            asking = self.query_one(QuestionPanel).asking
-            if asking and "@" in asking.key:
-                rule, _, line = asking.key.rpartition("@")
-                sql.choose_line(rule, int(line) if line.isdigit() else 0)
-
-    def _draw_plan(self) -> None:
-        running, session = self._underway.step, self._session
-        if running is None:
-            words = words_of.plan(session, self._step)
-        else:
-            line = self._underway.lines[-1] if self._underway.lines else ""
-            words = words_of.progress(session, running, line)
-        self.query_one("#plan", Static).update(words)
 
     def _draw_keys(self) -> None:
         bar, running = self.query_one(KeyBar), self._underway.step
@@ -188,7 +129,7 @@ class WizardScreen(Screen[None]):
         elif step.section == "go":
             self.app.push_screen(GoScreen(session, step, self._zone), self._decided)
         elif self._session.prompts(step):
-            self.query_one(QuestionPanel).focus_field()
+            self.query_one(Frame).question.focus_field()
         else:
             self.post_message(Submitted(step, {}))
 
@@ -204,7 +145,7 @@ class WizardScreen(Screen[None]):
             return
         prompts = self._session.prompts(step)
         if prompts:
-            await self.query_one(QuestionPanel).ask(step, prompts, anew=True)
+            await self.query_one(Frame).question.ask(step, prompts, anew=True)
         else:
             self.post_message(Submitted(step, {}))
 
@@ -215,21 +156,16 @@ class WizardScreen(Screen[None]):
         await self._look_at(path[max(0, min(index, len(path) - 1))])
 
     def action_page(self, by: int) -> None:
-        """Scroll the body by a page."""
-        sql, question = self.query_one(SqlView), self.query_one(QuestionPanel)
-        body = sql if sql.display else self.query_one("#facts", VerticalScroll)
-        view = question if question.display and question.max_scroll_y else body
-        (view.scroll_page_down if by > 0 else view.scroll_page_up)(animate=False)
+        """Scroll by a page."""
+        self.query_one(Frame).page(by)
 
     def action_finding(self) -> None:
         """Unfold the next finding."""
-        sql = self.query_one(SqlView)
-        sql.choose(sql.chosen + 1)
+        self.query_one(Frame).turn_finding()
 
     def action_output(self) -> None:
-        """Open or close the output."""
-        pane = self.query_one(OutputPane)
-        pane.display = self._output = not pane.display
+        """Open or shut the output."""
+        self.query_one(Frame).turn_output()
 
     def action_edit(self) -> None:
         """Open the migration, or in section 4 its down file, in the editor."""
@@ -276,10 +212,13 @@ class WizardScreen(Screen[None]):
         self._step, self._last = step, None
         await self.redraw()
 
+    def on_descendant_focus(self) -> None:
+        """In a field the keys are other ones."""
+        self._draw_keys()
+
+    def on_descendant_blur(self) -> None:
+        """Out of it, these again."""
+        self._draw_keys()
+
     def _follow(self) -> None:
-        """Once a frame: show what was printed and what changed."""
-        self.query_one(OutputPane).take(self._underway.take())
-        if self._underway.seen_change() and self._underway.step is not None:
-            self._draw_body(self._view())
-        if self._underway.step is not None:
-            self._draw_plan()
+        self.query_one(Frame).follow(self._view())

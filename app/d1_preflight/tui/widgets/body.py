@@ -1,0 +1,38 @@
+"""The body of a section, laid out for the width it really has."""
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from d1_preflight.tui.bodies import body_of
+from d1_preflight.tui.view import View
+
+
+class BodyText(Widget):
+    """Shows what the section's body makes of the view."""
+
+    def __init__(self) -> None:
+        super().__init__(id="body")
+        self._view: View | None = None
+        self._laid: tuple[int, Content] | None = None
+
+    def show(self, view: View) -> None:
+        """Lay the body out anew."""
+        self._view, self._laid = view, None
+        self.refresh(layout=True)
+
+    def render(self) -> Content:
+        """The body for the present width."""
+        return self._content(self.size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as the body has at this width."""
+        del container, viewport
+        return max(self._content(width).get_height({}, width), 1)
+
+    def _content(self, width: int) -> Content:
+        if self._view is None:
+            return Content("")
+        if self._laid is None or self._laid[0] != width:
+            self._laid = (width, body_of(self._view)(self._view, width))
+        return self._laid[1]

@@ -1,0 +1,106 @@
+"""The frame of the wizard: rail, verdict, body, question, the commands and their output."""
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Static
+
+from d1_preflight.core.record import Attempt
+from d1_preflight.tui import words as words_of
+from d1_preflight.tui.underway import Underway
+from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.body import BodyText
+from d1_preflight.tui.widgets.output import OutputPane
+from d1_preflight.tui.widgets.question import QuestionPanel
+from d1_preflight.tui.widgets.rail import Rail
+from d1_preflight.tui.widgets.sql_view import SqlView
+
+_ROOMY = 36
+
+
+class Frame(Horizontal):
+    """Draws a view; the output opens by itself where there is room, until the operator decides."""
+
+    def __init__(self, underway: Underway) -> None:
+        super().__init__(id="frame")
+        self._underway = underway
+        self._output: bool | None = None
+
+    def compose(self) -> ComposeResult:
+        """The rail to the left, everything else beside it."""
+        yield Rail()
+        with Vertical(id="main"):
+            yield Static(id="verdict")
+            with VerticalScroll(id="facts", can_focus=False):
+                yield BodyText()
+            yield SqlView(id="sql")
+            yield QuestionPanel()
+            yield Static(id="plan")
+            yield OutputPane(self._underway.lines)
+
+    def on_mount(self) -> None:
+        """The output is shut at first."""
+        self.query_one(OutputPane).display = False
+
+    @property
+    def question(self) -> QuestionPanel:
+        """Where the step's prompts are asked."""
+        return self.query_one(QuestionPanel)
+
+    def draw(self, view: View, last: Attempt | None) -> None:
+        """Draw everything as it is now."""
+        running = self._underway.step
+        if self._output is None and running and self.screen.size.height >= _ROOMY:
+            self.query_one(OutputPane).display = True
+        self.query_one(Rail).show(view, running)
+        verdict = words_of.verdict(view.session, view.step, last, running)
+        self.query_one("#verdict", Static).update(verdict)
+        self.query_one("#facts").set_class(view.step.section == "classification", "brief")
+        self.query_one(BodyText).show(view)
+        self._draw_sql(view)
+        self._draw_plan(view)
+
+    def follow(self, view: View) -> None:
+        """Once a frame: what was printed, what changed, how long it has taken."""
+        self.query_one(OutputPane).take(self._underway.take())
+        if self._underway.step is None:
+            return
+        if self._underway.seen_change():
+            self.query_one(BodyText).show(view)
+        self._draw_plan(view)
+
+    def turn_output(self) -> None:
+        """Open or shut the output, from now on as the operator wants it."""
+        pane = self.query_one(OutputPane)
+        pane.display = self._output = not pane.display
+
+    def turn_finding(self) -> None:
+        """Unfold the next finding."""
+        sql = self.query_one(SqlView)
+        sql.choose(sql.chosen + 1)
+
+    def page(self, by: int) -> None:
+        """Scroll what does not fit: a long question first, else the body."""
+        sql = self.query_one(SqlView)
+        body = sql if sql.display else self.query_one("#facts", VerticalScroll)
+        question = self.question
+        view = question if question.display and question.max_scroll_y else body
+        (view.scroll_page_down if by > 0 else view.scroll_page_up)(animate=False)
+
+    def _draw_sql(self, view: View) -> None:
+        sql = self.query_one(SqlView)
+        sql.display = view.step.section == "classification"
+        if not sql.display:
+            return
+        sql.show_sql(view.session.tools.migration().text, view.session.analysis.findings)
+        asking = self.question.asking
+        rule, _, line = asking.key.rpartition("@") if asking else ("", "", "")
+        if rule and line.isdigit():
+            sql.choose_line(rule, int(line))
+
+    def _draw_plan(self, view: View) -> None:
+        running = self._underway.step
+        if running is None:
+            words = words_of.plan(view.session, view.step)
+        else:
+            words = words_of.progress(view.session, running, self._underway.last_line)
+        self.query_one("#plan", Static).update(words)
