@@ -60,7 +60,7 @@ class Statement:
     @property
     def is_blank(self) -> bool:
         """Whether the piece holds nothing but blanks, comments and a `;`."""
-        return self.body.rstrip() in ("", ";")
+        return self.body.strip("\ufeff").strip() in ("", ";")
 
     @property
     def body(self) -> str:

@@ -1,0 +1,131 @@
+"""What the engine says about effects that only SQLite can know."""
+
+import pytest
+
+from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.schema import Schema, SchemaObject
+
+TREE = """
+CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT, old TEXT);
+CREATE TABLE members(id TEXT PRIMARY KEY NOT NULL, team TEXT REFERENCES teams(id) ON DELETE CASCADE);
+CREATE TABLE notes(id INTEGER PRIMARY KEY, member TEXT REFERENCES members(id) ON DELETE CASCADE);
+CREATE TABLE pins(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id) ON DELETE SET NULL);
+"""
+REBUILD = """CREATE TABLE teams_new(id TEXT PRIMARY KEY NOT NULL, name TEXT, old TEXT);
+INSERT INTO teams_new(id, name, old) SELECT id, name, old FROM teams;
+DROP TABLE teams;
+ALTER TABLE teams_new RENAME TO teams;
+"""
+
+
+def judged(sql: str, prior: str = TREE) -> Analysis:
+    before = schema_after([Migration.from_text("0001_a_b.sql", prior)])
+    return analyse(Migration.from_text("0002_a_b.sql", sql), before)
+
+
+def rules(analysis: Analysis) -> set[str]:
+    return {finding.rule for finding in analysis.findings}
+
+
+def test_a_rebuild_names_every_table_that_the_cascade_reaches():
+    analysis = judged(REBUILD)
+    assert (analysis.kind, analysis.risk) == (Kind.DESTRUCTIVE, Risk.HIGH)
+    assert set(analysis.effects.rows_deleted_in) == {"members", "notes"}
+    assert analysis.effects.references_nulled_in == ("pins.team",)
+    assert analysis.effects.tables_rebuilt == ("teams",)
+    assert analysis.reasons[0].line == 3
+
+
+def test_a_rebuild_without_children_is_transformative():
+    analysis = judged(REBUILD, "CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT, old);")
+    assert analysis.kind is Kind.TRANSFORMATIVE
+    assert analysis.effects.rows_deleted_in == ()
+    assert analysis.effects.tables_touched == ("teams",)
+
+
+def test_parked_rows_that_are_put_back_are_not_lost():
+    park = "CREATE TABLE _m AS SELECT * FROM members;\nCREATE TABLE _n AS SELECT * FROM notes;\n"
+    back = "INSERT INTO members SELECT * FROM _m;\nINSERT INTO notes SELECT * FROM _n;\n"
+    analysis = judged(park + REBUILD + back + "DROP TABLE _m;\nDROP TABLE _n;")
+    assert analysis.effects.rows_deleted_in == ()
+    assert "cascade-parked" in rules(analysis)
+    assert "cascade-delete" not in rules(analysis)
+
+
+def test_rows_parked_after_the_drop_are_lost():
+    late = "CREATE TABLE _m AS SELECT * FROM members;\nINSERT INTO members SELECT * FROM _m;\n"
+    assert "members" in judged(REBUILD + late).effects.rows_deleted_in
+
+
+def test_rows_parked_in_part_are_lost():
+    park = "CREATE TABLE _m AS SELECT * FROM members WHERE id > 'k';\n"
+    back = "INSERT INTO members SELECT * FROM _m;\n"
+    assert "members" in judged(park + REBUILD + back).effects.rows_deleted_in
+
+
+def test_a_trigger_that_writes_its_row_anew_loses_nothing():
+    prior = """CREATE TABLE a(id INTEGER PRIMARY KEY, v TEXT);
+    CREATE TABLE s(id INTEGER, v TEXT);
+    CREATE TRIGGER g AFTER UPDATE ON a BEGIN
+      DELETE FROM s WHERE id = OLD.id; INSERT INTO s VALUES (NEW.id, NEW.v); END;"""
+    analysis = judged("UPDATE a SET v = 'x' WHERE id = 1;", prior)
+    assert (analysis.kind, analysis.effects.rows_deleted_in) == (Kind.TRANSFORMATIVE, ())
+    assert analysis.effects.rows_updated_in == ("a", "s")
+
+
+def test_what_d1_refuses_is_unknown_and_blocks():
+    analysis = judged("CREATE TABLE x(a);\nALTER TABLE teams ALTER COLUMN old TYPE INTEGER;")
+    assert (analysis.kind, analysis.risk) == (Kind.UNKNOWN, Risk.UNKNOWN)
+    assert [finding.rule for finding in analysis.blocking] == ["alter-type-unsupported"]
+
+
+def test_an_object_that_cannot_be_made_is_told():
+    broken = Schema((SchemaObject("index", "i", "gone", "CREATE INDEX i ON gone(x)"),))
+    analysis = analyse(Migration.from_text("0002_a_b.sql", "CREATE TABLE x(a);"), broken)
+    [finding] = [f for f in analysis.findings if f.rule == "prior-incomplete"]
+    assert "index i: no such table" in finding.message
+
+
+@pytest.mark.parametrize("dash", ["—", "-", "--", "–", ":"])
+def test_an_inline_allow_waives_and_keeps_its_reason(dash: str):
+    sql = f"-- preflight: allow final-semicolon-missing {dash} the tool adds it\nCREATE TABLE x(a)"
+    [finding] = [f for f in judged(sql).findings if f.rule == "final-semicolon-missing"]
+    assert (finding.allowed, finding.blocks) == ("the tool adds it", False)
+
+
+@pytest.mark.parametrize(
+    "allow",
+    ["-- preflight: allow cascade-delete — we know", "-- preflight: allow self-reference — x"],
+)
+def test_an_inline_allow_never_silences_row_loss(allow: str):
+    found = [f for f in judged(f"{allow}\n{REBUILD}").findings if f.rule == "cascade-delete"]
+    assert found
+    assert all(finding.blocks for finding in found)
+
+
+def test_an_allow_needs_a_reason_and_its_own_place():
+    bare = "-- preflight: allow foreign-keys-off\nPRAGMA foreign_keys = OFF;"
+    text = "SELECT '-- preflight: allow foreign-keys-off — x';\nPRAGMA foreign_keys = OFF;"
+    for sql in (bare, text):
+        [finding] = [f for f in judged(sql).findings if f.rule == "foreign-keys-off"]
+        assert (finding.allowed, finding.severity) == ("", Severity.WARNING)
+
+
+def test_work_without_end_is_given_up_and_the_rest_is_still_judged():
+    endless = (
+        "CREATE TABLE x(a);\nINSERT INTO x WITH RECURSIVE n(i) AS"
+        " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n;\nDROP TABLE pins;\n"
+        "INSERT INTO x VALUES (1);"
+    )
+    analysis = judged(endless)
+    assert analysis.effects.tables_dropped == ("pins",)
+    assert {f.rule for f in analysis.blocking} == {"not-followed"}
+
+
+def test_the_header_is_held_against_the_effect():
+    analysis = judged("-- Type: Additive (low risk)\n" + REBUILD)
+    [finding] = [f for f in analysis.findings if f.rule == "declared-type-differs"]
+    assert finding.blocks
+    assert "destructive" in finding.message
