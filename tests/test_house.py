@@ -83,8 +83,7 @@ def test_no_circle():
             other
             for target in imports(path)
             for other in NAMES.values()
-            if (other != name
-            and target.removeprefix("d1_preflight.").startswith((f"{other}.",)))
+            if (other != name and target.removeprefix("d1_preflight.").startswith((f"{other}.",)))
             or target == f"d1_preflight.{other}"
         }
         for path, name in NAMES.items()

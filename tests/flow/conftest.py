@@ -1,0 +1,35 @@
+"""A practice run a test, with the real wrangler pointed at it."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.adapters.processes import ask
+from d1_preflight.adapters.toolchain import Toolchain
+from d1_preflight.practice.faults import Fault
+from d1_preflight.practice.run import PracticeRun, start
+from d1_preflight.wiring import Workbench, open_bench
+
+OpenPractice = Callable[..., tuple[Workbench, PracticeRun]]
+
+
+@pytest.fixture
+def practice(tmp_path: Path, wrangler_command: Toolchain) -> Iterator[OpenPractice]:
+    """Opens practice runs in a folder of the test's own; stops them at its end."""
+    with ExitStack() as stack:
+
+        def open_practice(next_one: str, *faults: str) -> tuple[Workbench, PracticeRun]:
+            folder = tmp_path / "project"
+            parsed = [Fault.parse(fault) for fault in faults]
+            running = stack.enter_context(
+                start(folder, next=next_one, faults=parsed, run=lambda a, f: ask(*a, cwd=f))
+            )
+            environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+            bench = open_bench(start=folder, environ=environ, target="practice")
+            return replace(bench, _toolchain=wrangler_command), running
+
+        yield open_practice

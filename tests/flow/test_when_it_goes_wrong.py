@@ -1,0 +1,181 @@
+"""Failures at the worst moment: the record tells the truth, nothing is repeated or lost."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.adapters.toolchain import user_cache
+from d1_preflight.core.errors import NotAllowed, RecordBusy
+from d1_preflight.core.record import Status
+from d1_preflight.practice.faults import Fault
+from d1_preflight.session import Session
+from d1_preflight.wiring import Workbench
+from flow.conftest import OpenPractice
+from flow.walking import CountingWrangler, open_session, try_step, walk_to
+
+pytestmark = pytest.mark.wrangler
+NAME = "0057_add_team_billing_columns.sql"
+
+
+async def ledger_count(session_wrangler: CountingWrangler, bench: Workbench) -> str:
+    ran = await session_wrangler.run(
+        ("d1", "execute", bench.project.database.name, "--remote", "--json",
+         f"--command=SELECT count(*) AS n FROM d1_migrations WHERE name = '{NAME}'"),
+        cwd=bench.project.root,
+    )  # fmt: skip
+    return ran.stdout
+
+
+async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: OpenPractice):
+    bench, running = practice("0057")
+    session, wrangler = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    running.inject(Fault.parse("dies-mid-apply,count=1"))
+
+    attempt = await try_step(session, "applied")
+
+    assert attempt.status is Status.PROVED
+    assert "reported a failure" in attempt.words
+    assert '"n": 1' in await ledger_count(wrangler, bench)
+
+
+async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
+    practice: OpenPractice,
+):
+    bench, running = practice("0057")
+    session, wrangler = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    running.inject(Fault.parse("fails-mid-apply,count=1"))
+
+    attempt = await try_step(session, "applied")
+
+    assert attempt.status is Status.FAILED
+    assert "Not applied" in attempt.words
+    again = await try_step(session, "applied")
+    assert again.status is Status.PROVED
+    assert '"n": 1' in await ledger_count(wrangler, bench)
+
+
+async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPractice):
+    bench, _ = practice("0057")
+    session, _ = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    path = bench.project.migrations_folder / NAME
+    path.write_text(path.read_text() + "-- one more thought\n")
+
+    with pytest.raises(NotAllowed):
+        await try_step(session, "applied")
+
+    assert session.current is not None
+    assert session.current.section == "classification"
+
+
+async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPractice):
+    bench, _ = practice("0057")
+    session, wrangler = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    await wrangler.run(
+        ("d1", "execute", bench.project.database.name, "--remote", "--json",
+         "--command=CREATE TABLE somebody_elses (id INTEGER PRIMARY KEY)"),
+        cwd=bench.project.root,
+    )  # fmt: skip
+
+    attempt = await try_step(session, "applied")
+
+    assert attempt.status is Status.FAILED
+    assert "schema" in attempt.words
+    assert '"n": 0' in await ledger_count(wrangler, bench)
+
+
+@pytest.mark.parametrize("fault", ["api-down", "unauthorized", "rate-limited", "server-error"])
+async def test_an_api_that_does_not_answer_leaves_the_step_unknown(
+    practice: OpenPractice, fault: str
+):
+    bench, _ = practice("0057", fault)
+    session, _ = open_session(bench, NAME)
+    await walk_to(session, "copied")
+
+    attempt = await try_step(session, "copied")
+
+    assert attempt.status is Status.UNKNOWN
+    assert "Traceback" not in attempt.words
+
+
+async def test_a_second_operator_is_kept_out(practice: OpenPractice):
+    bench, _ = practice("0057")
+    session, _ = open_session(bench, NAME)
+
+    with pytest.raises(RecordBusy):
+        bench.session(NAME)
+
+    session.close()
+    bench.session(NAME).close()
+
+
+async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
+    practice: OpenPractice, tmp_path: Path
+):
+    bench, running = practice("0057")
+    session, _ = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    session.close()
+    running.inject(Fault.parse("slow,scope=apply,milliseconds=3000"))
+
+    script = tmp_path / "applies.py"
+    script.write_text(
+        KILLING.format(
+            tests=str(Path(__file__).parents[1]), project=str(bench.project.root), name=NAME
+        )
+    )
+    environ = {**bench.environ, "XDG_CACHE_HOME": str(user_cache().parent)}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), env=environ, start_new_session=True
+    )
+    assert await child.wait() == -signal.SIGKILL
+
+    session, wrangler = await reopened(bench)
+    assert session.status_of(session.checklist.step("applied")) is Status.INTERRUPTED
+    assert session.prompts(session.checklist.step("applied")) == ()
+    attempt = await try_step(session, "applied")
+    assert attempt.status is Status.PROVED
+    assert not [call for call in wrangler.calls if "apply" in call]
+    assert '"n": 1' in await ledger_count(wrangler, bench)
+
+
+KILLING = """
+import asyncio, os, signal, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from d1_preflight.wiring import open_bench
+from flow.walking import open_session, try_step
+
+class Killing:
+    def __init__(self, real):
+        self.real = real
+    async def run(self, args, **more):
+        if "apply" in args:
+            loop = asyncio.get_running_loop()
+            loop.call_later(2.5, os.kill, os.getpid(), signal.SIGKILL)
+        return await self.real.run(args, **more)
+
+async def main():
+    bench = open_bench(start=Path({project!r}), target="practice")
+    session, counted = open_session(bench, {name!r})
+    counted.real = Killing(counted.real)
+    await try_step(session, "applied")
+
+asyncio.run(main())
+"""
+
+
+async def reopened(bench: Workbench) -> tuple[Session, CountingWrangler]:
+    """The orphaned wrangler holds the lock until it ends; then the record opens."""
+    for _ in range(100):
+        with contextlib.suppress(RecordBusy):
+            return open_session(bench, NAME)
+        await asyncio.sleep(0.2)
+    return open_session(bench, NAME)

@@ -1,0 +1,134 @@
+"""One migration through every section, with the real wrangler against the stand-in."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.cli import main
+from d1_preflight.core.facts import number, rows, text
+from d1_preflight.core.record import Status
+from d1_preflight.core.signing import CLOSE, GO
+from flow.conftest import OpenPractice
+from flow.walking import open_session, try_step, walk_to
+
+pytestmark = pytest.mark.wrangler
+ADDITIVE, REBUILD = "0057_add_team_billing_columns.sql", "0061_rebuild_teams_remove_deprecated.sql"
+
+
+def stock_verify(folder: Path, signers: Path, name: str, namespace: str, who: str) -> int:
+    """What the README tells a stranger to run."""
+    return subprocess.run(
+        ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", who, "-n", namespace,
+         "-s", str(folder / f"{name}.sig")],
+        input=(folder / name).read_bytes(), capture_output=True, check=False,
+    ).returncode  # fmt: skip
+
+
+async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
+    practice: OpenPractice, monkeypatch: pytest.MonkeyPatch
+):
+    bench, running = practice("0057")
+    session, _ = open_session(bench, ADDITIVE)
+
+    await walk_to(session)
+
+    assert session.closed
+    walked = {attempt.step for attempt in session.record.attempts}
+    assert not walked & {"backed_up", "restored", "down_written", "down_tested"}
+    folder = session.tools.store.folder
+    signers = bench.project.root / "checklists" / "allowed_signers"
+    assert stock_verify(folder, signers, "go.toml", GO, bench.operator) == 0
+    assert stock_verify(folder, signers, "record.toml", CLOSE, bench.operator) == 0
+    record = folder / "record.toml"
+    record.write_bytes(record.read_bytes().replace(b"0 lost", b"9 lost", 1))
+    assert stock_verify(folder, signers, "record.toml", CLOSE, bench.operator) != 0
+    monkeypatch.chdir(bench.project.root)
+    assert main(["verify", ADDITIVE.removesuffix(".sql")]) == 4
+    assert len(running.messages) == 1
+
+
+async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_back(
+    practice: OpenPractice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    bench, _ = practice("0061")
+    session, wrangler = open_session(bench, REBUILD)
+
+    await walk_to(session, "go")
+
+    assert len(wrangler.remote) <= 8, wrangler.remote
+    rehearsed = session.attempt("rehearsed")
+    assert rehearsed is not None
+    lost = {text(r, "table"): number(r, "lost") for r in rows(rehearsed.facts, "tables")}
+    assert lost["team_members"] == 1204
+    await walk_to(session, "close")
+    verified = session.attempt("rows")
+    assert verified is not None
+    assert verified.status is Status.PROVED
+    session.close()
+
+    monkeypatch.chdir(bench.project.root)
+    assert main(["restore", REBUILD, "--table", "team_members"]) == 0
+    file = Path(capsys.readouterr().out.splitlines()[1].split()[-1])
+    ran = await wrangler.run(
+        ("d1", "execute", bench.project.database.name, "--remote", "--json", f"--file={file}"),
+        cwd=bench.project.root,
+    )
+    assert ran.exit_code == 0, ran.stdout + ran.stderr
+    again = await wrangler.run(
+        ("d1", "execute", bench.project.database.name, "--remote", "--json",
+         "--command=SELECT count(*) AS n FROM team_members"),
+        cwd=bench.project.root,
+    )  # fmt: skip
+    assert '"n": 1204' in again.stdout
+
+
+async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice):
+    bench, _ = practice("0061")
+    session, _ = open_session(bench, REBUILD)
+    await walk_to(session, "findings")
+
+    attempt = await try_step(session, "findings", {"losses": ()})
+
+    assert attempt.status is Status.FAILED
+    assert "team_members" in attempt.words
+    assert "findings" in {item.step.id for item in session.open_before_go()}
+
+
+async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
+    practice: OpenPractice,
+):
+    bench, _ = practice("0063")
+    session, _ = open_session(bench, "0063_broken_backfill.sql")
+    await walk_to(session, "rehearsed")
+
+    attempt = await try_step(session, "rehearsed")
+
+    assert attempt.status is Status.FAILED
+    assert "UNIQUE" in attempt.words or "NOT NULL" in attempt.words or "FOREIGN" in attempt.words
+    assert session.current is not None
+    assert session.current.id == "rehearsed"
+
+
+async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice):
+    bench, _ = practice("0061")
+    session, _ = open_session(bench, REBUILD)
+
+    await walk_to(session, "close")
+
+    secrets = [
+        value
+        for name, value in bench.environ.items()
+        if name in {"CLOUDFLARE_API_TOKEN", "PREFLIGHT_WEBHOOK", "WORKWAY_API_TOKEN"}
+    ]
+    copies = bench.workspace(REBUILD) / "backup" / "export.sql"
+    emails = {word for word in copies.read_text().split("'") if "@" in word and "." in word}
+    assert len(secrets) == 3
+    assert emails
+    for file in session.tools.store.folder.rglob("*"):
+        if not file.is_file():
+            continue
+        content = file.read_text("utf-8", "replace")
+        assert not [secret for secret in secrets if secret in content], file
+        leaked = [email for email in emails if email in content and email != bench.operator]
+        assert not leaked, file

@@ -1,0 +1,103 @@
+"""Walks a session as an operator would, through the one door that both faces use."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from d1_preflight.adapters.system import SystemClock
+from d1_preflight.core.checklist import Prompt, PromptKind, Step
+from d1_preflight.core.ports import Emit, Evidence, Wrangler, silent
+from d1_preflight.core.record import Attempt
+from d1_preflight.session import Session
+from d1_preflight.wiring import Workbench
+
+
+@dataclass(slots=True)
+class PatientClock:
+    """The real time, except that waiting takes none: the watch is over at once."""
+
+    ahead: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+@dataclass(slots=True)
+class CountingWrangler:
+    """The real wrangler, and which commands it was given."""
+
+    real: Wrangler
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def remote(self) -> list[tuple[str, ...]]:
+        return [call for call in self.calls if "--local" not in call]
+
+    async def run(
+        self,
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        emit: Emit = silent,
+        keep: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the port's own
+        protect: bool = False,
+    ) -> Evidence:
+        self.calls.append(tuple(args))
+        return await self.real.run(
+            args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
+        )
+
+
+def open_session(bench: Workbench, name: str) -> tuple[Session, CountingWrangler]:
+    """A session as the board opens it, with a clock that does not wait and a counted wrangler."""
+    store = bench.store(name).acquire()
+    tools = bench.tools(name, store)
+    wrangler = CountingWrangler(tools.wrangler)
+    tools = replace(tools, clock=PatientClock(), wrangler=wrangler)
+    return Session(bench.checklist, tools), wrangler
+
+
+def answer(prompt: Prompt) -> object:
+    """What an agreeable operator answers."""
+    match prompt.kind:
+        case PromptKind.TEXT:
+            return prompt.typed or "looked at, and all right here"
+        case PromptKind.CONFIRM:
+            return True
+        case PromptKind.CHOOSE:
+            return prompt.choices[0]
+        case PromptKind.CHOOSE_MANY:
+            return prompt.choices
+
+
+def raw_answers(
+    session: Session, step: Step, given: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    return {p.key: (given or {}).get(p.key, answer(p)) for p in session.prompts(step)}
+
+
+async def try_step(
+    session: Session, step_id: str, given: Mapping[str, object] | None = None
+) -> Attempt:
+    step = session.checklist.step(step_id)
+    return await session.perform(step, raw_answers(session, step, given))
+
+
+async def walk_to(
+    session: Session, stop: str = "", given: Mapping[str, object] | None = None
+) -> None:
+    """Perform step after step until `stop` is the current one ("": until nothing is open).
+
+    A waivable step that fails is waived; any other failure stops the walk with its words.
+    """
+    while (step := session.current) is not None and step.id != stop:
+        attempt = await session.perform(step, raw_answers(session, step, given))
+        if attempt.status.is_answered:
+            continue
+        assert step.waivable, f"{step.id}: {attempt.status}: {attempt.words}"
+        session.waive(step, "waived in a test")
