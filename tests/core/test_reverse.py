@@ -65,6 +65,28 @@ LOSSY = {
     "insert": ("INSERT INTO log VALUES ('new');", "Rows are added to log"),
     "update": ("UPDATE members SET role = lower(role);", "Line 1 changes rows of members"),
     "update by value": ("UPDATE members SET role = 'owner' WHERE role = 'OWNER';", "this is 0"),
+    "expression": (
+        """DROP TRIGGER members_log; CREATE TABLE n(what TEXT);
+        INSERT INTO n(what) SELECT upper(what) FROM log;
+        DROP TABLE log; ALTER TABLE n RENAME TO log;""",
+        "through an expression",
+    ),
+    "constant": (
+        """DROP TRIGGER members_log; CREATE TABLE n(what TEXT); INSERT INTO n SELECT 'x' FROM log;
+        DROP TABLE log; ALTER TABLE n RENAME TO log;""",
+        "log",
+    ),
+    "replaced in place": (
+        """ALTER TABLE members ADD COLUMN n TEXT; UPDATE members SET n = upper(role);
+        ALTER TABLE members DROP COLUMN role; ALTER TABLE members RENAME COLUMN n TO role;""",
+        "which another column replaces",
+    ),
+    "other type": (
+        """DROP TRIGGER members_log; CREATE TABLE n(what INTEGER);
+        INSERT INTO n SELECT what FROM log;
+        DROP TABLE log; ALTER TABLE n RENAME TO log;""",
+        "another type",
+    ),
     "cascade": ("DELETE FROM teams WHERE id = 'a';", "Rows of members are deleted"),
 }
 

@@ -4,14 +4,16 @@ The draft is tried on the schema that the migration leaves and compared with the
 whatever it does not restore is a gap, said in words and written into the file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.classify import classify
 from d1_preflight.core.findings import Effects, Kind
+from d1_preflight.core.lineage import fates
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.oracle import Run, Scratch
 from d1_preflight.core.schema import Schema, compare, diff
+from d1_preflight.core.sql import Shape, Token
 from d1_preflight.core.undo import Undo, run_on
 
 _RULE = "-- " + "=" * 76
@@ -42,7 +44,7 @@ def draft_down(migration: Migration, prior: Schema, after: Schema | None = None)
         return Draft(_file(migration, Kind.UNKNOWN, (), errors), lossless=False, gaps=(*errors,))
     undo = Undo(run)
     statements = tuple(undo.statements())
-    gaps = [*undo.gaps, *_data_gaps(run, classify(run).effects, undo)]
+    gaps = [*undo.gaps, *_data_gaps(run, classify(run).effects, undo), *_converted(run)]
     tried, kind = _tried(run, statements)
     gaps += [gap for gap in tried if gap not in undo.relaxed]
     if after is not None:
@@ -65,6 +67,72 @@ def _data_gaps(run: Run, effects: Effects, undo: Undo) -> Iterator[str]:
                 f"Line {act.line} changes rows of {act.target}; the values of before come only"
                 " from a backup."
             )
+
+
+def _converted(run: Run) -> Iterator[str]:
+    """Values that reached their new column otherwise than as they were."""
+    for fate in fates(run):
+        old, new = run.old.table(fate.table), run.new.table(fate.name or "")
+        if old is None or new is None:
+            continue
+        for column in old.columns:
+            here = new.column(fate.moved.get(column.name, column.name))
+            if here and _affinity(here.type) != _affinity(column.type):
+                yield (
+                    f"{fate.table}.{column.name} has another type now ({here.type or 'none'});"
+                    " values that it converted come only from a backup."
+                )
+        for act in run.acts:
+            column_gone = act.verb == "ALTER TABLE DROP COLUMN" and new.column(act.phrase.column)
+            if column_gone and act.target.lower() in (old.name.lower(), new.name.lower()):
+                yield (
+                    f"Line {act.line} drops {fate.table}.{act.phrase.column}, which another column"
+                    " replaces; the values of before come only from a backup."
+                )
+        if fate.rebuilt:
+            wanted = {name.lower() for name in (*old.column_names, *fate.moved.values())}
+            yield from _through_expressions(run, fate.table, wanted)
+
+
+def _through_expressions(run: Run, table: str, wanted: Collection[str]) -> Iterator[str]:
+    for act in run.acts:
+        copy = act.phrase.copy
+        if copy is None or table.lower() not in (copy.source.lower(), act.target.lower()):
+            continue
+        names = act.phrase.columns
+        for n, (target, expression) in enumerate(copy.columns):
+            name = target or (names[n] if n < len(names) else "")
+            if not _is_plain(expression) and (not name or name.lower() in wanted):
+                yield (
+                    f"Line {act.line} copies {table} through an expression"
+                    f"{f' into {name}' if name else ''}; the values of before come only from a"
+                    " backup."
+                )
+
+
+def _is_plain(expression: Sequence[Token]) -> bool:
+    """Whether an expression is a column as it stands, with its table or a new name at most."""
+    return not any(
+        t.shape in (Shape.STRING, Shape.NUMBER) or (t.shape is Shape.SIGN and t.text != ".")
+        for t in expression
+    ) and not {t.word for t in expression} & {"CASE", "CAST", "NULL"}
+
+
+def _affinity(declared: str) -> str:
+    """SQLite's rule for what a declared type converts."""
+    upper = declared.upper()
+    for affinity, words in _AFFINITIES:
+        if any(word in upper for word in words):
+            return affinity
+    return "numeric" if upper else "blob"
+
+
+_AFFINITIES = (
+    ("integer", ("INT",)),
+    ("text", ("CHAR", "CLOB", "TEXT")),
+    ("blob", ("BLOB",)),
+    ("real", ("REAL", "FLOA", "DOUB")),
+)
 
 
 def _tried(run: Run, statements: tuple[str, ...]) -> tuple[list[str], Kind]:
