@@ -53,7 +53,7 @@ def room(name: str) -> str:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
-def test_arrows_only_fall(path: Path):
+def test_arrows_only_fall(path: Path) -> None:
     allowed = MAY_IMPORT[room(NAMES[path])]
     for target in imports(path):
         if not target.startswith("d1_preflight."):
@@ -64,20 +64,20 @@ def test_arrows_only_fall(path: Path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
-def test_what_touches_the_world_stays_in_its_room(path: Path):
+def test_what_touches_the_world_stays_in_its_room(path: Path) -> None:
     for target in imports(path):
         rooms = ONLY_IN.get(target.split(".")[0])
         assert rooms is None or room(NAMES[path]) in rooms, f"{NAMES[path]} imports {target}"
 
 
-def test_the_core_imports_only_what_it_may():
+def test_the_core_imports_only_what_it_may() -> None:
     allowed = {"d1_preflight", "sqlglot", "apsw", "tomli_w", *sys.stdlib_module_names}
     for path in (APP / "core").rglob("*.py"):
         foreign = {target.split(".")[0] for target in imports(path)} - allowed
         assert not foreign, f"{path.name} imports {foreign}"
 
 
-def test_no_circle():
+def test_no_circle() -> None:
     graph = {
         name: {
             other
@@ -108,7 +108,7 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
-def test_rooms_stay_small(path: Path):
+def test_rooms_stay_small(path: Path) -> None:
     text = path.read_text()
     tree = ast.parse(text)
     assert len(text.splitlines()) <= 300, f"{NAMES[path]} has grown two reasons to change?"
@@ -122,17 +122,17 @@ def test_rooms_stay_small(path: Path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
-def test_every_room_says_what_it_is_for(path: Path):
+def test_every_room_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())), f"{NAMES[path]} has no docstring"
 
 
-def test_no_room_is_called_by_a_word_that_means_nothing():
+def test_no_room_is_called_by_a_word_that_means_nothing() -> None:
     banned = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
     assert not [name for name in NAMES.values() if set(name.split(".")) & banned]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
-def test_no_shell_no_swallowed_error_and_no_stray_print(path: Path):
+def test_no_shell_no_swallowed_error_and_no_stray_print(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.keyword) and node.arg == "shell":
             pytest.fail(f"{NAMES[path]} passes shell=")

@@ -30,7 +30,7 @@ async def ledger_count(session_wrangler: CountingWrangler, bench: Workbench) -> 
     return ran.stdout
 
 
-async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: OpenPractice):
+async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: OpenPractice) -> None:
     bench, running = practice("0057")
     session, wrangler = open_session(bench, NAME)
     await walk_to(session, "applied")
@@ -45,7 +45,7 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
 
 async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     practice: OpenPractice,
-):
+) -> None:
     bench, running = practice("0057")
     session, wrangler = open_session(bench, NAME)
     await walk_to(session, "applied")
@@ -60,7 +60,7 @@ async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     assert '"n": 1' in await ledger_count(wrangler, bench)
 
 
-async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPractice):
+async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPractice) -> None:
     bench, _ = practice("0057")
     session, _ = open_session(bench, NAME)
     await walk_to(session, "applied")
@@ -74,7 +74,7 @@ async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPracti
     assert session.current.section == "classification"
 
 
-async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPractice):
+async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPractice) -> None:
     bench, _ = practice("0057")
     session, wrangler = open_session(bench, NAME)
     await walk_to(session, "applied")
@@ -94,7 +94,7 @@ async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPr
 @pytest.mark.parametrize("fault", ["api-down", "unauthorized", "rate-limited", "server-error"])
 async def test_an_api_that_does_not_answer_leaves_the_step_unknown(
     practice: OpenPractice, fault: str
-):
+) -> None:
     bench, _ = practice("0057", fault)
     session, _ = open_session(bench, NAME)
     await walk_to(session, "copied")
@@ -105,7 +105,7 @@ async def test_an_api_that_does_not_answer_leaves_the_step_unknown(
     assert "Traceback" not in attempt.words
 
 
-async def test_a_second_operator_is_kept_out(practice: OpenPractice):
+async def test_a_second_operator_is_kept_out(practice: OpenPractice) -> None:
     bench, _ = practice("0057")
     session, _ = open_session(bench, NAME)
 
@@ -118,7 +118,7 @@ async def test_a_second_operator_is_kept_out(practice: OpenPractice):
 
 async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     practice: OpenPractice, tmp_path: Path
-):
+) -> None:
     bench, running = practice("0057")
     session, _ = open_session(bench, NAME)
     await walk_to(session, "applied")

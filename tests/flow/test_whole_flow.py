@@ -27,7 +27,7 @@ def stock_verify(folder: Path, signers: Path, name: str, namespace: str, who: st
 
 async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     practice: OpenPractice, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     bench, running = practice("0057")
     session, _ = open_session(bench, ADDITIVE)
 
@@ -50,7 +50,7 @@ async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
 
 async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_back(
     practice: OpenPractice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     bench, _ = practice("0061")
     session, wrangler = open_session(bench, REBUILD)
 
@@ -83,7 +83,7 @@ async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_ba
     assert '"n": 1204' in again.stdout
 
 
-async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice):
+async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice) -> None:
     bench, _ = practice("0061")
     session, _ = open_session(bench, REBUILD)
     await walk_to(session, "findings")
@@ -97,7 +97,7 @@ async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice
 
 async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
     practice: OpenPractice,
-):
+) -> None:
     bench, _ = practice("0063")
     session, _ = open_session(bench, "0063_broken_backfill.sql")
     await walk_to(session, "rehearsed")
@@ -110,7 +110,7 @@ async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
     assert session.current.id == "rehearsed"
 
 
-async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice):
+async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice) -> None:
     bench, _ = practice("0061")
     session, _ = open_session(bench, REBUILD)
 

@@ -59,7 +59,8 @@ class Question:
         """Schema, ledger, counts, checks: in the order in which `read` expects the answers."""
         found = [SCHEMA_QUERY]
         if self.with_ledger:
-            found.append(f"SELECT id, name, applied_at FROM {_quoted(self.ledger_table)} ORDER BY id")
+            ledger = _quoted(self.ledger_table)
+            found.append(f"SELECT id, name, applied_at FROM {ledger} ORDER BY id")
         found += [_count_statement(chunk) for chunk in self._chunks()]
         if self.checks:
             found.append("PRAGMA quick_check")
