@@ -135,8 +135,10 @@ class _Judge:
             what = "rows changed" if table.pairing is Pairing.CONTENT else "keys changed"
             yield _Point(f"{what}{self._from(name)}", is_fine=True)
         elif table.lost:
-            yield self._declarable("rows lost", name, told=deleted)
-        if table.added and not renewed:
+            yield self._declarable("rows lost", name, told=deleted or self._rebuilt(name))
+        if table.added and not renewed and self._rebuilt(name):
+            yield self._declarable("rows added by the rebuild", name, told=True)
+        elif table.added and not renewed:
             told = _has(self._effects.rows_inserted_in, name)
             words = "rows added" if told else "rows added, by no statement seen"
             yield _Point(words, told)
@@ -146,22 +148,24 @@ class _Judge:
         updated = _has(effects.rows_updated_in, name)
         for column, _ in table.nulled:
             told = updated or _has(effects.references_nulled_in, f"{name}.{column}")
-            rebuilt = _has(effects.tables_rebuilt, name)
-            yield self._declarable(f"{column} nulled", name, told=told or rebuilt)
+            yield self._declarable(f"{column} nulled", name, told=told or self._rebuilt(name))
         for column, _ in table.altered:
             if updated and self._changes_values:
                 yield _Point(f"{column} changed", is_fine=True)
             else:
                 told = _has(effects.references_nulled_in, f"{name}.{column}")
-                rebuilt = _has(effects.tables_rebuilt, name)
-                yield self._declarable(f"{column} changed", name, told=told or rebuilt)
+                told = told or self._rebuilt(name)
+                yield self._declarable(f"{column} changed", name, told=told)
         held = {column for column, _ in table.dropped}
         for column in table.columns_gone:
-            told = _has(effects.columns_dropped, f"{name}.{column}")
+            told = _has(effects.columns_dropped, f"{name}.{column}") or self._rebuilt(name)
             if column in held or not told:
                 yield self._declarable(f"{column} dropped", name, told=told)
             else:
                 yield _Point(f"{column} dropped, held no value", is_fine=True)
+
+    def _rebuilt(self, table: str) -> bool:
+        return _has(self._effects.tables_rebuilt, table)
 
     @property
     def _changes_values(self) -> bool:
