@@ -105,7 +105,8 @@ def _reading(look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]) 
 
 
 def _readable(observation: Observation) -> tuple[Table, ...]:
-    return tuple(t for t in tables_of(observation.schema) if t.kind is not TableKind.SHADOW)
+    # A virtual table comes along through its shadows, exactly; its own rows are derived.
+    return tuple(t for t in tables_of(observation.schema) if t.kind is not TableKind.VIRTUAL)
 
 
 def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
