@@ -63,6 +63,11 @@ class PreflightApp(App[None]):
         """Say what happened and what to do next."""
         self.push_screen(Problem(error))
 
+    def _fatal_error(self) -> None:
+        # Textual would print a traceback over the terminal; the caller says it in words instead.
+        self.failure = self.failure or self._exception
+        self._close_messages_no_wait()
+
     def _fail(self, error: Exception) -> None:
         self.failure = error
         self.exit(return_code=_OUR_BUG)
@@ -114,7 +119,7 @@ class PreflightApp(App[None]):
                 self._edit(event.path)
             if self._session and self._wizard:
                 self._session.refresh()
-                await self._wizard.redraw(anew=True)
+                await self._wizard.redraw()
         except PreflightError as error:
             self.problem(error)
 

@@ -8,6 +8,7 @@ from d1_preflight.core.ports import Stream
 from d1_preflight.core.record import Facts
 
 KEPT_LINES = 5_000
+_DATA = tuple('[]{}"0123456789')
 
 
 @dataclass(slots=True)
@@ -42,8 +43,9 @@ class Underway:
 
     @property
     def last_line(self) -> str:
-        """The newest line that was printed."""
-        return self.lines[-1] if self.lines else ""
+        """The newest line, unless it is a piece of data rather than words."""
+        line = self.lines[-1].strip() if self.lines else ""
+        return "" if line[:1] in _DATA else line
 
     def take(self) -> list[str]:
         """The lines printed since the last call."""

@@ -125,7 +125,7 @@ def _schema(rehearsed: Facts) -> list[Content]:
         words = facts.text(change, "words") or facts.text(change, "object")
         tail = ("  ✗ not declared", DANGER) if declared is False else ("", "")
         name = f"{facts.text(change, 'object')} {facts.text(change, 'name')}".strip()
-        told = name if words in name else f"{name}  {words}"
+        told = words if facts.text(change, "name") in words else f"{name}  {words}".strip()
         lines.append(Content.assemble(f"  {sign} {told}", tail))
     return [Content("\n").join(lines)]
 

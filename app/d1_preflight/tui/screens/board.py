@@ -82,7 +82,6 @@ class BoardScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show what the local files say, and ask the target."""
         self.query_one("#filter").display = False
-        self.query_one("#preview", SqlView).can_focus = False
         self.query_one(BoardTable).focus()
         self.reload()
 
@@ -270,13 +269,16 @@ def _line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
 
 
 def _gist(row: BoardRow) -> Content:
+    worst = next((f for f in row.findings if f.blocks), None)
     blocking = sum(f.blocks for f in row.findings)
     others = len(row.findings) - blocking
     parts: list[tuple[str, str]] = [(f" {row.name}   ", QUIET)]
     if blocking:
         parts.append((f"✗ {blocking} blocking   ", DANGER))
     if others:
-        parts.append((f"! {others} more to read", STRONG))
+        parts.append((f"! {others} more to read   ", STRONG))
+    if worst is not None:
+        parts.append((f"line {worst.line}: {worst.title}", ""))
     if not row.findings:
-        parts.append(("✓ nothing found", ""))
+        parts.append(("✓ nothing found" if row.kind is not Kind.UNKNOWN else "", ""))
     return Content.assemble(*parts)

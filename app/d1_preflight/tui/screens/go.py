@@ -46,6 +46,8 @@ class GoScreen(Screen[Decision]):
         ("enter", "choose", "choose"),
         ("escape,h", "hold", "hold"),
         ("n", "no_go", "no-go"),
+        ("up,k", "scroll(-1)", "up"),
+        ("down,j", "scroll(1)", "down"),
         ("G", "go", "sign GO"),
     ]
 
@@ -75,6 +77,10 @@ class GoScreen(Screen[Decision]):
         """Move between the three ways."""
         self._cursor = max(0, min(self._cursor + by, len(_CHOICES) - 1))
         self._draw()
+
+    def action_scroll(self, by: int) -> None:
+        """Read on."""
+        self.query_one("#gate", VerticalScroll).scroll_relative(y=3 * by, animate=False)
 
     def action_choose(self) -> None:
         """Enter holds or says no; it never passes the gate."""

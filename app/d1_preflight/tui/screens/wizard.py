@@ -25,6 +25,7 @@ _FRAME = 1 / 20
 class WizardScreen(Screen[None]):
     """Shows the session and hands on what the operator asks; it decides nothing."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         ("enter", "primary", "go on"),
         ("up,k", "look(-1)", "step before"),
@@ -112,7 +113,7 @@ class WizardScreen(Screen[None]):
             bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
             return
         words, danger = words_of.primary(self._session, self._step)
-        typing = self.focused is not None
+        typing = self.query_one(Frame).question.has_keys
         bar.tell(("Enter", words), words_of.keys(self._session, self._step, typing), danger=danger)
 
     async def action_primary(self) -> None:

@@ -29,11 +29,17 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         left = [prompt for prompt in self._prompts if prompt.key not in self._raw]
         return left[0] if left else None
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether the keys go into a field."""
+        return any(child.has_focus for child in self.children)
+
     async def ask(self, step: Step, prompts: Sequence[Prompt], *, anew: bool = False) -> None:
         """Ask a step's prompts from the first; asking the same again changes nothing."""
-        if not anew and (step, tuple(prompts)) == (self._step, self._prompts):
+        asked = tuple({prompt.key: prompt for prompt in prompts}.values())
+        if not anew and (step, asked) == (self._step, self._prompts):
             return
-        self._step, self._prompts, self._raw = step, tuple(prompts), {}
+        self._step, self._prompts, self._raw = step, asked, {}
         await self._show()
 
     async def clear(self) -> None:
@@ -82,7 +88,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             field_for(prompt),
             Static(Content.styled(prompt.help, QUIET), id="words"),
         )
-        self.query_one("#words").display = bool(prompt.help)
+        # A finding says its words at its line, in the SQL above.
+        self.query_one("#words").display = bool(prompt.help) and "@" not in prompt.key
         self.focus_field()
 
     def _say(self, words: str, ink: str) -> None:

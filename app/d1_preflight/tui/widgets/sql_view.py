@@ -102,7 +102,7 @@ _LOW = 9
 _INKS = {Severity.BLOCKING: DANGER, Severity.WARNING: STRONG, Severity.NOTE: QUIET}
 
 
-class SqlView(LineView):
+class SqlView(LineView, can_focus=False):
     """Shows and points; `chosen` is the finding unfolded at its line."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002

@@ -9,7 +9,7 @@ from textual.content import Content
 from d1_preflight.tui.styles import QUIET
 
 Cell = str | tuple[str, str]  # words, or words with their ink
-_GAP = 2
+_GAP, _FIRST, _LAST = 2, 8, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ def _widths(columns: Sequence[Column], lines: Sequence[Sequence[Cell]], width: i
     ]
     over = sum(widths) + _GAP * (len(widths) - 1) - width
     if over > 0 and len(widths) > 1:
-        cut = min(over, max(widths[-1] - 24, 0))
+        cut = min(over, max(widths[-1] - _LAST, 0))
         widths[-1] -= cut
-        widths[0] -= min(over - cut, max(widths[0] - 8, 0))
+        widths[0] -= min(over - cut, max(widths[0] - _FIRST, 0))
     return widths
 
 
