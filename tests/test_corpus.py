@@ -51,11 +51,11 @@ def judged() -> list[Judged]:
     return found
 
 
-def test_every_file_is_judged(judged: list[Judged]):
+def test_every_file_is_judged(judged: list[Judged]) -> None:
     assert len(judged) == 714
 
 
-def test_no_silent_loss_is_missed(judged: list[Judged]):
+def test_no_silent_loss_is_missed(judged: list[Judged]) -> None:
     silent = [one for one in judged if one.truth["silent_loss"] == "yes"]
     assert len(silent) == 9
     for one in silent:
@@ -67,18 +67,18 @@ def test_no_silent_loss_is_missed(judged: list[Judged]):
         assert any(f.rows_at_risk and f.blocks for f in one.analysis.findings), one.file
 
 
-def test_the_class_is_the_label_in_97_of_100_files(judged: list[Judged]):
+def test_the_class_is_the_label_in_97_of_100_files(judged: list[Judged]) -> None:
     wrong = [one for one in judged if one.analysis.kind.value != one.truth["label"]]
     assert len(wrong) / len(judged) <= 0.03, [one.file for one in wrong]
 
 
-def test_nothing_destructive_comes_out_additive(judged: list[Judged]):
+def test_nothing_destructive_comes_out_additive(judged: list[Judged]) -> None:
     for one in judged:
         if one.truth["label"] == "destructive":
             assert one.analysis.kind is not Kind.ADDITIVE, one.file
 
 
-def test_alarms_about_rows_are_rarely_false(judged: list[Judged]):
+def test_alarms_about_rows_are_rarely_false(judged: list[Judged]) -> None:
     false = [
         one
         for one in judged
@@ -88,7 +88,7 @@ def test_alarms_about_rows_are_rarely_false(judged: list[Judged]):
     assert len(false) / len(judged) <= 0.03, [one.file for one in false]
 
 
-def test_splitting_the_corpus_loses_no_character():
+def test_splitting_the_corpus_loses_no_character() -> None:
     for ledger in read_ledgers():
         for _, migration in ledger:
             pieces = split(migration.text)

@@ -9,7 +9,8 @@ from d1_preflight.core.schema import Schema, SchemaObject
 
 TREE = """
 CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT, old TEXT);
-CREATE TABLE members(id TEXT PRIMARY KEY NOT NULL, team TEXT REFERENCES teams(id) ON DELETE CASCADE);
+CREATE TABLE members(id TEXT NOT NULL PRIMARY KEY,
+  team TEXT REFERENCES teams(id) ON DELETE CASCADE);
 CREATE TABLE notes(id INTEGER PRIMARY KEY, member TEXT REFERENCES members(id) ON DELETE CASCADE);
 CREATE TABLE pins(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id) ON DELETE SET NULL);
 """
@@ -29,7 +30,7 @@ def rules(analysis: Analysis) -> set[str]:
     return {finding.rule for finding in analysis.findings}
 
 
-def test_a_rebuild_names_every_table_that_the_cascade_reaches():
+def test_a_rebuild_names_every_table_that_the_cascade_reaches() -> None:
     analysis = judged(REBUILD)
     assert (analysis.kind, analysis.risk) == (Kind.DESTRUCTIVE, Risk.HIGH)
     assert set(analysis.effects.rows_deleted_in) == {"members", "notes"}
@@ -38,14 +39,14 @@ def test_a_rebuild_names_every_table_that_the_cascade_reaches():
     assert analysis.reasons[0].line == 3
 
 
-def test_a_rebuild_without_children_is_transformative():
+def test_a_rebuild_without_children_is_transformative() -> None:
     analysis = judged(REBUILD, "CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT, old);")
     assert analysis.kind is Kind.TRANSFORMATIVE
     assert analysis.effects.rows_deleted_in == ()
     assert analysis.effects.tables_touched == ("teams",)
 
 
-def test_parked_rows_that_are_put_back_are_not_lost():
+def test_parked_rows_that_are_put_back_are_not_lost() -> None:
     park = "CREATE TABLE _m AS SELECT * FROM members;\nCREATE TABLE _n AS SELECT * FROM notes;\n"
     back = "INSERT INTO members SELECT * FROM _m;\nINSERT INTO notes SELECT * FROM _n;\n"
     analysis = judged(park + REBUILD + back + "DROP TABLE _m;\nDROP TABLE _n;")
@@ -54,18 +55,18 @@ def test_parked_rows_that_are_put_back_are_not_lost():
     assert "cascade-delete" not in rules(analysis)
 
 
-def test_rows_parked_after_the_drop_are_lost():
+def test_rows_parked_after_the_drop_are_lost() -> None:
     late = "CREATE TABLE _m AS SELECT * FROM members;\nINSERT INTO members SELECT * FROM _m;\n"
     assert "members" in judged(REBUILD + late).effects.rows_deleted_in
 
 
-def test_rows_parked_in_part_are_lost():
+def test_rows_parked_in_part_are_lost() -> None:
     park = "CREATE TABLE _m AS SELECT * FROM members WHERE id > 'k';\n"
     back = "INSERT INTO members SELECT * FROM _m;\n"
     assert "members" in judged(park + REBUILD + back).effects.rows_deleted_in
 
 
-def test_a_trigger_that_writes_its_row_anew_loses_nothing():
+def test_a_trigger_that_writes_its_row_anew_loses_nothing() -> None:
     prior = """CREATE TABLE a(id INTEGER PRIMARY KEY, v TEXT);
     CREATE TABLE s(id INTEGER, v TEXT);
     CREATE TRIGGER g AFTER UPDATE ON a BEGIN
@@ -75,13 +76,13 @@ def test_a_trigger_that_writes_its_row_anew_loses_nothing():
     assert analysis.effects.rows_updated_in == ("a", "s")
 
 
-def test_what_d1_refuses_is_unknown_and_blocks():
+def test_what_d1_refuses_is_unknown_and_blocks() -> None:
     analysis = judged("CREATE TABLE x(a);\nALTER TABLE teams ALTER COLUMN old TYPE INTEGER;")
     assert (analysis.kind, analysis.risk) == (Kind.UNKNOWN, Risk.UNKNOWN)
     assert [finding.rule for finding in analysis.blocking] == ["alter-type-unsupported"]
 
 
-def test_an_object_that_cannot_be_made_is_told():
+def test_an_object_that_cannot_be_made_is_told() -> None:
     broken = Schema((SchemaObject("index", "i", "gone", "CREATE INDEX i ON gone(x)"),))
     analysis = analyse(Migration.from_text("0002_a_b.sql", "CREATE TABLE x(a);"), broken)
     [finding] = [f for f in analysis.findings if f.rule == "prior-incomplete"]
@@ -89,7 +90,7 @@ def test_an_object_that_cannot_be_made_is_told():
 
 
 @pytest.mark.parametrize("dash", ["—", "-", "--", "–", ":"])
-def test_an_inline_allow_waives_and_keeps_its_reason(dash: str):
+def test_an_inline_allow_waives_and_keeps_its_reason(dash: str) -> None:
     sql = f"-- preflight: allow final-semicolon-missing {dash} the tool adds it\nCREATE TABLE x(a)"
     [finding] = [f for f in judged(sql).findings if f.rule == "final-semicolon-missing"]
     assert (finding.allowed, finding.blocks) == ("the tool adds it", False)
@@ -99,13 +100,13 @@ def test_an_inline_allow_waives_and_keeps_its_reason(dash: str):
     "allow",
     ["-- preflight: allow cascade-delete — we know", "-- preflight: allow self-reference — x"],
 )
-def test_an_inline_allow_never_silences_row_loss(allow: str):
+def test_an_inline_allow_never_silences_row_loss(allow: str) -> None:
     found = [f for f in judged(f"{allow}\n{REBUILD}").findings if f.rule == "cascade-delete"]
     assert found
     assert all(finding.blocks for finding in found)
 
 
-def test_an_allow_needs_a_reason_and_its_own_place():
+def test_an_allow_needs_a_reason_and_its_own_place() -> None:
     bare = "-- preflight: allow foreign-keys-off\nPRAGMA foreign_keys = OFF;"
     text = "SELECT '-- preflight: allow foreign-keys-off — x';\nPRAGMA foreign_keys = OFF;"
     for sql in (bare, text):
@@ -113,7 +114,7 @@ def test_an_allow_needs_a_reason_and_its_own_place():
         assert (finding.allowed, finding.severity) == ("", Severity.WARNING)
 
 
-def test_work_without_end_is_given_up_and_the_rest_is_still_judged():
+def test_work_without_end_is_given_up_and_the_rest_is_still_judged() -> None:
     endless = (
         "CREATE TABLE x(a);\nINSERT INTO x WITH RECURSIVE n(i) AS"
         " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n;\nDROP TABLE pins;\n"
@@ -124,7 +125,7 @@ def test_work_without_end_is_given_up_and_the_rest_is_still_judged():
     assert {f.rule for f in analysis.blocking} == {"not-followed"}
 
 
-def test_the_header_is_held_against_the_effect():
+def test_the_header_is_held_against_the_effect() -> None:
     analysis = judged("-- Type: Additive (low risk)\n" + REBUILD)
     [finding] = [f for f in analysis.findings if f.rule == "declared-type-differs"]
     assert finding.blocks

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1_preflight.core.analysis import analyse, analyse_ledger, schema_after
-from d1_preflight.core.findings import Kind
+from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.schema import Schema
 
@@ -64,7 +64,7 @@ SERIOUS = [
 FILES = st.lists(st.sampled_from(ADDITIVE + SERIOUS), max_size=8).map("\n".join)
 
 
-def judged(sql: str, prior: Schema = PRIOR):
+def judged(sql: str, prior: Schema = PRIOR) -> Analysis:
     return analyse(Migration.from_text("0002_a_b.sql", sql), prior)
 
 
@@ -87,7 +87,7 @@ BEFORE = run_with_rows("SELECT 1;") or {}
 
 @settings(deadline=None, max_examples=300)
 @given(FILES)
-def test_additive_means_that_every_table_column_and_row_is_still_there(sql: str):
+def test_additive_means_that_every_table_column_and_row_is_still_there(sql: str) -> None:
     if judged(sql).kind not in (Kind.ADDITIVE, Kind.NONE):
         return
     after = run_with_rows(sql)
@@ -99,7 +99,7 @@ def test_additive_means_that_every_table_column_and_row_is_still_there(sql: str)
 
 @settings(deadline=None, max_examples=600)
 @given(FILES)
-def test_every_table_that_loses_rows_is_named(sql: str):
+def test_every_table_that_loses_rows_is_named(sql: str) -> None:
     after = run_with_rows(sql)
     effects = judged(sql).effects
     named = {*effects.rows_deleted_in, *effects.tables_dropped}
@@ -112,7 +112,7 @@ def test_every_table_that_loses_rows_is_named(sql: str):
 
 @settings(deadline=None, max_examples=300)
 @given(FILES)
-def test_every_reference_that_is_cleared_is_named(sql: str):
+def test_every_reference_that_is_cleared_is_named(sql: str) -> None:
     after = run_with_rows(sql)
     if not after or "pins" not in after:
         return
@@ -122,7 +122,7 @@ def test_every_reference_that_is_cleared_is_named(sql: str):
 
 @settings(deadline=None, max_examples=300)
 @given(FILES, st.sampled_from(ADDITIVE + [s for s in SERIOUS if "t2" not in s and "_" not in s]))
-def test_a_further_statement_never_lowers_the_class(sql: str, further: str):
+def test_a_further_statement_never_lowers_the_class(sql: str, further: str) -> None:
     """Except the one that finishes a rebuild or puts parked rows back: those are left out."""
     before, after = judged(sql).kind, judged(sql + "\n" + further).kind
     assert WEIGHT.index(after) >= WEIGHT.index(before)
@@ -130,7 +130,7 @@ def test_a_further_statement_never_lowers_the_class(sql: str, further: str):
 
 @settings(deadline=None, max_examples=200)
 @given(st.sampled_from(SERIOUS), st.sampled_from(["'{}'", '"{}"', "`{}`", "[{}]"]))
-def test_sql_in_text_or_quoted_names_triggers_nothing(inner: str, quotes: str):
+def test_sql_in_text_or_quoted_names_triggers_nothing(inner: str, quotes: str) -> None:
     text = inner.replace("'", "").replace("]", "")
     if quotes == "'{}'":
         sql = f"CREATE TABLE harmless(a TEXT DEFAULT {quotes.format(text)}); -- {text}"
@@ -144,7 +144,7 @@ def test_sql_in_text_or_quoted_names_triggers_nothing(inner: str, quotes: str):
 
 @settings(deadline=None, max_examples=400)
 @given(FILES, st.data())
-def test_a_mutation_never_crashes(sql: str, data: st.DataObject):
+def test_a_mutation_never_crashes(sql: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(sql)))
     cut = data.draw(st.integers(0, 9))
     put = data.draw(st.sampled_from(["", ";", "'", '"', "(", ")", "/*", "--", "\0", "é"]))
@@ -153,13 +153,13 @@ def test_a_mutation_never_crashes(sql: str, data: st.DataObject):
 
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=60))
-def test_no_text_crashes(text: str):
+def test_no_text_crashes(text: str) -> None:
     assert judged(text).kind in WEIGHT
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(FILES, min_size=1, max_size=4))
-def test_a_ledger_is_judged_as_its_files_one_by_one(files: list[str]):
+def test_a_ledger_is_judged_as_its_files_one_by_one(files: list[str]) -> None:
     migrations = [Migration.from_text(f"000{n}_a_b.sql", sql) for n, sql in enumerate(files, 1)]
     together = analyse_ledger(migrations, PRIOR)
     for n, migration in enumerate(migrations):
@@ -168,5 +168,5 @@ def test_a_ledger_is_judged_as_its_files_one_by_one(files: list[str]):
 
 
 @pytest.mark.parametrize("text", ["", ";", ";;;", "-- only", "/* */", "\ufeff", "\n"])
-def test_a_file_without_statements_has_no_effect(text: str):
+def test_a_file_without_statements_has_no_effect(text: str) -> None:
     assert judged(text).kind is Kind.NONE

@@ -52,19 +52,19 @@ def judged(case: dict[str, object]) -> Analysis:
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("find"))
-def test_the_rule_finds_its_case_at_its_line(rule: str, case: dict[str, object]):
+def test_the_rule_finds_its_case_at_its_line(rule: str, case: dict[str, object]) -> None:
     found = findings(case, rule)
     assert [finding.line for finding in found][:1] == [case["line"]]
     assert "severity" not in case or found[0].severity == case["severity"]
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("pass"))
-def test_the_rule_passes_what_is_in_order(rule: str, case: dict[str, object]):
+def test_the_rule_passes_what_is_in_order(rule: str, case: dict[str, object]) -> None:
     assert findings(case, rule) == []
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("find"))
-def test_a_finding_is_filled_with_the_users_names(rule: str, case: dict[str, object]):
+def test_a_finding_is_filled_with_the_users_names(rule: str, case: dict[str, object]) -> None:
     for finding in findings(case, rule):
         text = " ".join([finding.message, *finding.instead])
         assert "{" not in text
@@ -73,14 +73,14 @@ def test_a_finding_is_filled_with_the_users_names(rule: str, case: dict[str, obj
         assert (finding.end_line, finding.end_column) >= (finding.line, finding.column)
 
 
-def test_every_rule_has_words_and_cases_and_nothing_else_has():
+def test_every_rule_has_words_and_cases_and_nothing_else_has() -> None:
     ids = {rule_id(rule) for rule in RULES}
     assert len(ids) == len(RULES)
     assert set(all_words()) == ids
     assert {path.stem for path in FOLDER.glob("*.toml")} == ids - NOT_BY_SQL
 
 
-def test_each_refused_statement_gets_exactly_one_explanation():
+def test_each_refused_statement_gets_exactly_one_explanation() -> None:
     for _, case in cases("find"):
         prior = schema_after([Migration.from_text("0001_p.sql", str(case.get("prior", "")))])
         analysis = analyse(Migration.from_text("0002_a_b.sql", str(case["sql"])), prior)

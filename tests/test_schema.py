@@ -24,14 +24,14 @@ def schema(sql: str) -> Schema:
     return schema_after([Migration.from_text("0001_a_b.sql", sql)])
 
 
-def test_a_schema_comes_back_from_the_database_it_builds():
+def test_a_schema_comes_back_from_the_database_it_builds() -> None:
     first = schema(SQL)
     connection = apsw.Connection(":memory:")
     assert first.build(connection) == ()
     assert Schema.from_connection(connection).fingerprint == first.fingerprint
 
 
-def test_the_shape_of_a_table_holds_all_that_a_rebuild_could_forget():
+def test_the_shape_of_a_table_holds_all_that_a_rebuild_could_forget() -> None:
     shape = structure(schema(SQL)).tables["k"]
     assert shape.column_names == ("id", "p", "n", "up")
     assert (shape.strict, shape.without_rowid, shape.primary_key) == (True, True, ("id",))
@@ -46,15 +46,17 @@ def test_the_shape_of_a_table_holds_all_that_a_rebuild_could_forget():
     assert parent.columns[1].collation == "NOCASE"
 
 
-def test_a_full_text_tables_inner_tables_are_not_the_users():
+def test_a_full_text_tables_inner_tables_are_not_the_users() -> None:
     found = structure(schema(SQL))
     assert found.tables["f"].virtual == "fts5"
     assert "f_data" in found.inner
 
 
-def test_wording_and_order_are_no_difference():
+def test_wording_and_order_are_no_difference() -> None:
     one = schema("CREATE TABLE a(x TEXT, y INT);\nCREATE INDEX i ON a(x);\nCREATE TABLE b(z);")
-    other = schema('CREATE TABLE b ( z );create table "a"( x TEXT,\n y INT );CREATE INDEX i on a(x)')
+    other = schema(
+        'CREATE TABLE b ( z );create table "a"( x TEXT,\n y INT );CREATE INDEX i on a(x)'
+    )
     assert diff(one, other) == ()
 
 
@@ -85,15 +87,13 @@ def test_wording_and_order_are_no_difference():
         ),
     ],
 )
-def test_a_difference_is_named(before: str, after: str, change: Change):
+def test_a_difference_is_named(before: str, after: str, change: Change) -> None:
     assert diff(schema(before), schema(after)) == (change,)
     assert change.name in change.words
 
 
-def test_objects_that_cannot_be_made_are_told():
+def test_objects_that_cannot_be_made_are_told() -> None:
     broken = Schema.from_rows(
         [{"type": "index", "name": "i", "tbl_name": "gone", "sql": "CREATE INDEX i ON gone(x)"}]
     )
-    assert broken.build(apsw.Connection(":memory:")) == (
-        "index i: no such table: main.gone",
-    )
+    assert broken.build(apsw.Connection(":memory:")) == ("index i: no such table: main.gone",)

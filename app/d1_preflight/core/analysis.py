@@ -61,7 +61,8 @@ def _judged(
 ) -> tuple[Analysis, Case]:
     run = scratch.run(migration.text, keep=keep)
     verdict = classify(run)
-    case = Case(migration, tuple(siblings), run, verdict, scratch.problems)
+    done = tuple(act for act in run.acts if not act.error)
+    case = Case(migration, tuple(siblings), run, verdict, scratch.problems, done)
     analysis = Analysis(
         kind=verdict.kind,
         risk=verdict.risk,

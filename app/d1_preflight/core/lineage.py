@@ -9,7 +9,7 @@ proves is kept counts as kept.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from d1_preflight.core.oracle import Act, Run
+from d1_preflight.core.act import Act, Run
 from d1_preflight.core.phrase import Copy
 from d1_preflight.core.sql import Token, tokens
 
@@ -69,6 +69,8 @@ class _Walk:
         self._dropped_by: dict[str, Act] = {}
         self._guards: dict[str, str] = {}  # trigger -> the table whose rows it will not let go
         for trigger in old.triggers.values():
+            if "RAISE" not in trigger.sql.upper():
+                continue
             self._note_guard(trigger.name, tokens(trigger.sql))
         self._moved: dict[str, dict[str, str]] = {name: {} for name in self.origins}
         self._converted: dict[str, dict[str, str]] = {name: {} for name in self.origins}

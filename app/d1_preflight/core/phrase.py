@@ -13,8 +13,8 @@ from d1_preflight.core.sql import Shape, Token, tokens
 _VERBS = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "SELECT", "VALUES"})
 _OBJECTS = frozenset({"TABLE", "INDEX", "VIEW", "TRIGGER"})
 _FILTERS = frozenset(
-    ("WHERE", "GROUP", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT")
-    + ("JOIN", "INNER", "CROSS", "NATURAL")
+    {"WHERE", "GROUP", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT"}
+    | {"JOIN", "INNER", "CROSS", "NATURAL"}
 )
 
 
@@ -64,7 +64,7 @@ def read_phrase(body: str) -> Phrase:
 
 def _values_head(body: str) -> str:
     """The text before VALUES where it stands near the front, else ""; rows are not read."""
-    at = body.upper().find("VALUES", 0, 2000)
+    at = body[:2000].upper().find("VALUES")
     head = body[:at] if at > 0 else ""
     plain = not any(mark in head for mark in ("'", "--", "/*")) and "SELECT" not in head.upper()
     rest = body[at:]

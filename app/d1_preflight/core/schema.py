@@ -103,11 +103,7 @@ class Structure:
     def children_of(self, parent: str) -> tuple[TableShape, ...]:
         """The tables with a foreign key to `parent`, itself too where it refers to itself."""
         wanted = parent.lower()
-        return tuple(
-            shape
-            for shape in self.tables.values()
-            if any(key.parent.lower() == wanted for key in shape.foreign_keys)
-        )
+        return tuple(shape for shape in self.tables.values() if wanted in shape.parents)
 
 
 class StructureReader:

@@ -67,6 +67,7 @@ class TableShape:
     deferred: bool = False
     virtual: str = ""
     sql: str = field(default="", compare=False)
+    parents: frozenset[str] = frozenset()  # the tables its keys refer to, in lower case
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -105,10 +106,12 @@ def read_table(connection: apsw.Connection, name: str, sql: str) -> TableShape:
         for row in connection.execute(f"PRAGMA table_xinfo({quoted})")
     )
     words = parts.options
+    keys = _foreign_keys(connection, quoted)
     return TableShape(
         name=name,
         columns=columns,
-        foreign_keys=_foreign_keys(connection, quoted),
+        foreign_keys=keys,
+        parents=frozenset(key.parent.lower() for key in keys),
         unique=_unique(connection, quoted) if "UNIQUE" in parts.words else (),
         checks=parts.checks,
         strict="STRICT" in words,

@@ -101,7 +101,12 @@ def split(script: str) -> tuple[Statement, ...]:
 
 def statements(script: str) -> tuple[Statement, ...]:
     """The pieces that hold a statement."""
-    return tuple(piece for piece in _pieces(script) if not piece.is_blank)
+    return tuple(each_statement(script))
+
+
+def each_statement(script: str) -> Iterator[Statement]:
+    """The same one by one, for scripts that are too large to be held twice."""
+    return (piece for piece in _pieces(script) if not piece.is_blank)
 
 
 def _pieces(script: str) -> Iterator[Statement]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from d1_preflight.core.act import Act
 from d1_preflight.core.lineage import Loss
-from d1_preflight.core.oracle import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at, listed, target_token, word_token
 from d1_preflight.core.shape import ForeignKey, TableShape
 
@@ -211,8 +211,9 @@ def _keys_to(case: Case, parent: str) -> Iterator[tuple[TableShape, ForeignKey]]
 
 
 def _orphaned(case: Case) -> Iterator[tuple[TableShape, ForeignKey]]:
+    dropping = any(case.acts_of("DROP TABLE", "ALTER TABLE RENAME"))
     for name, shape in case.new.tables.items():
-        if case.old.tables.get(name) is shape and not any(case.acts_of("DROP TABLE")):
+        if not shape.parents or (case.old.tables.get(name) is shape and not dropping):
             continue
         known = case.old.table(name)
         for key in shape.foreign_keys:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from d1_preflight.core.act import Act, Run
 from d1_preflight.core.classify import Verdict
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.lineage import Fate
 from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Act, Run
 from d1_preflight.core.schema import Structure
 from d1_preflight.core.sql import Token
 
@@ -33,7 +33,8 @@ class Case:
     siblings: tuple[Migration, ...]
     run: Run
     verdict: Verdict
-    problems: tuple[str, ...] = ()  # objects of the prior schema that could not be made
+    problems: tuple[str, ...]  # objects of the prior schema that could not be made
+    done: tuple[Act, ...]  # the statements that D1 accepts
 
     @property
     def text(self) -> str:
@@ -44,11 +45,6 @@ class Case:
     def acts(self) -> tuple[Act, ...]:
         """All statements, refused ones too."""
         return self.run.acts
-
-    @property
-    def done(self) -> tuple[Act, ...]:
-        """The statements that D1 accepts."""
-        return tuple(act for act in self.run.acts if not act.error)
 
     @property
     def old(self) -> Structure:

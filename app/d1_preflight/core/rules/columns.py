@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from d1_preflight.core.oracle import Act
+from d1_preflight.core.act import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at, target_token, word_token
 from d1_preflight.core.shape import Column
 from d1_preflight.core.sql import Shape, Token

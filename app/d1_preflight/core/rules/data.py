@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from d1_preflight.core.act import Act
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.oracle import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at, listed, target_token, word_token
 from d1_preflight.core.sql import Shape, Token
 
@@ -141,10 +141,12 @@ def cast_loses(case: Case) -> Iterator[Hit]:
             continue
         found = act.phrase.tokens
         for n, token in enumerate(found):
-            kind = next((t.word for t in found[n : n + 12] if t.word in _NUMBERS), "")
-            if token.word == "CAST" and kind and "AS" in {t.word for t in found[n : n + 12]}:
-                yield at(act, token, table=act.target, type=kind)
-                break
+            if token.word == "CAST":
+                words = [t.word for t in found[n : n + 12]]
+                kind = next((word for word in words if word in _NUMBERS), "")
+                if kind and "AS" in words:
+                    yield at(act, token, table=act.target, type=kind)
+                    break
 
 
 RULES: tuple[Find, ...] = (

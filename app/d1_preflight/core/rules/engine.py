@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from d1_preflight.core.oracle import Act
+from d1_preflight.core.act import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at
 from d1_preflight.core.rules.files import ends_open
 from d1_preflight.core.sql import Token

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from d1_preflight.core.oracle import Act
+from d1_preflight.core.act import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at, at_file, target_token, word_token
 from d1_preflight.core.sql import Token
 
@@ -50,7 +50,7 @@ def correlated_backfill(case: Case) -> Iterator[Hit]:
 
 def large_file(case: Case) -> Iterator[Hit]:
     """A file that is one long query remotely: 30 seconds are all it gets."""
-    count, size = len(case.acts), len(case.text)
+    count, size = case.run.count, len(case.text)
     if count > _MANY or size > _LARGE:
         yield at_file(count=f"{count:,}", size=f"{size:,}")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import apsw
 
 from d1_preflight.core import d1
+from d1_preflight.core.act import Act
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.oracle import Act
 from d1_preflight.core.rules.case import Case, Find, Hit, at, target_token, word_token
 from d1_preflight.core.shape import TableShape, read_table
 

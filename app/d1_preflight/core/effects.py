@@ -1,0 +1,163 @@
+"""Draws a migration's effects out of its run: what happens to tables, columns and rows."""
+
+from collections.abc import Iterator
+
+from d1_preflight.core.act import Act, Run
+from d1_preflight.core.findings import Effects
+from d1_preflight.core.lineage import Fate
+
+
+class Facts:
+    """What a run did to the tables that were there before."""
+
+    def __init__(self, run: Run, found: tuple[Fate, ...]) -> None:
+        self.run = run
+        self.fates = found
+        self._acts = tuple(act for act in run.acts if not act.error)
+        self._names = self._names_over_time()
+
+    def effects(self) -> Effects:
+        """All effects, tables by their names of before."""
+        old, new = self.run.old, self.run.new
+        living = [fate for fate in self.fates if fate.name]
+        deleted = tuple(fate.table for fate in living if not fate.kept)
+        nulled = tuple(f"{f.table}.{column}" for f in living for column, _ in f.nulled)
+        gone = tuple(fate.table for fate in self.fates if not fate.name)
+        known = {(f.name or "").lower() for f in living} | new.inner
+        updated = tuple(dict.fromkeys(table for table, _ in self.updated()))
+        inserted = tuple(dict.fromkeys(table for table, _ in self.inserted()))
+        dropped = tuple(name for name, _ in self.columns_dropped())
+        renamed = tuple(name for name, _ in self.columns_renamed())
+        added = tuple(self.columns_added())
+        rebuilt = tuple(fate.table for fate in living if fate.rebuilt)
+        shaped = tuple(name.split(".")[0] for name in (*added, *dropped, *renamed))
+        touched = (*deleted, *gone, *updated, *inserted, *rebuilt, *shaped)
+        nulled_tables = tuple(name.split(".")[0] for name in nulled)
+        return Effects(
+            rows_deleted_in=deleted,
+            references_nulled_in=nulled,
+            rows_updated_in=updated,
+            rows_inserted_in=inserted,
+            tables_created=tuple(s.name for n, s in new.tables.items() if n not in known),
+            tables_dropped=gone,
+            tables_rebuilt=rebuilt,
+            columns_added=added,
+            columns_dropped=dropped,
+            columns_renamed=renamed,
+            tables_touched=tuple(
+                n for n in dict.fromkeys((*touched, *nulled_tables)) if old.table(n)
+            ),
+        )
+
+    def updated(self) -> Iterator[tuple[str, Act]]:
+        """The tables of before whose rows are changed, each with the act that does it."""
+        for act in self._acts:
+            own = act.heard.updates if act.verb == "UPDATE" or act.phrase.upsert else ()
+            for table, _ in (*own, *act.heard.trigger_updates):
+                origin = self._origin(act, table)
+                if origin:
+                    yield origin, act
+
+    def inserted(self) -> Iterator[tuple[str, Act]]:
+        """The tables of before that get rows, each with the act that does it."""
+        putting_back = {
+            loss.act.statement.start for fate in self.fates if fate.kept for loss in fate.losses
+        }
+        for act in self._acts:
+            for table in act.heard.inserts:
+                origin = self._origin(act, table)
+                if origin and not (putting_back and act.phrase.copy and act.phrase.copy.whole):
+                    yield origin, act
+
+    def columns_added(self) -> Iterator[str]:
+        """The columns added to tables of before."""
+        for fate in self.fates:
+            old, new = self.run.old.table(fate.table), self.run.new.table(fate.name or "")
+            if old and new and old is not new:
+                renamed = {to.partition(".")[2].lower() for to in self._renames(fate.table)}
+                for column in new.columns:
+                    if not old.column(column.name) and column.name.lower() not in renamed:
+                        yield f"{fate.table}.{column.name}"
+
+    def columns_dropped(self) -> Iterator[tuple[str, Act | None]]:
+        """The columns of before whose values are gone, each with the act that did it."""
+        for fate in self.fates:
+            new = self.run.new.table(fate.name or "")
+            if new is None or new is self.run.old.table(fate.table):
+                continue
+            if fate.rebuilt:
+                yield from self._left_out(fate)
+                continue
+            yield from self._dropped_in_place(fate)
+
+    def columns_renamed(self) -> Iterator[tuple[str, Act | None]]:
+        """The columns of before that live on under another name."""
+        for fate in self.fates:
+            old, new = self.run.old.table(fate.table), self.run.new.table(fate.name or "")
+            if not old or not new or old is new:
+                continue
+            for pair in self._renames(fate.table):
+                column, _, _ = pair.partition(".")
+                if old.column(column):
+                    yield f"{fate.table}.{column}", self.first("ALTER TABLE RENAME COLUMN")
+            for column in fate.moved if fate.rebuilt else ():
+                if not new.column(column):
+                    yield f"{fate.table}.{column}", fate.dropped_by
+
+    def first(self, verb: str, target: str = "", column: str = "") -> Act | None:
+        """The first accepted act of a verb, on a target or a column where one is named."""
+        for act in self._acts:
+            same = not target or act.target.lower() == target.lower()
+            if act.verb == verb and same and (not column or act.phrase.column == column):
+                return act
+        return None
+
+    def _renames(self, table: str) -> Iterator[str]:
+        for act in self._acts:
+            if act.verb == "ALTER TABLE RENAME COLUMN" and self._origin(act, act.target) == table:
+                yield f"{act.phrase.column}.{act.phrase.new_name}"
+
+    def _left_out(self, fate: Fate) -> Iterator[tuple[str, Act | None]]:
+        old, new = self.run.old.table(fate.table), self.run.new.table(fate.name or "")
+        left = {name.lower() for name, _ in fate.left_behind}
+        for column in old.columns if old and new and (fate.kept or fate.partial) else ():
+            stays = new is not None and new.column(column.name) is not None
+            if column.hidden or column.name in fate.moved:
+                continue
+            if not stays or column.name.lower() in left:
+                yield f"{fate.table}.{column.name}", fate.dropped_by
+
+    def _dropped_in_place(self, fate: Fate) -> Iterator[tuple[str, Act | None]]:
+        old, new = self.run.old.table(fate.table), self.run.new.table(fate.name or "")
+        for act in self._acts:
+            if act.verb == "ALTER TABLE DROP COLUMN" and old and new:
+                origin = self._origin(act, act.target)
+                column = old.column(act.phrase.column)
+                if origin != fate.table or column is None:
+                    continue
+                returns = new.column(column.name) and column.name in fate.converted
+                if not returns:
+                    yield f"{fate.table}.{column.name}", act
+
+    def _names_over_time(self) -> dict[int, dict[str, str]]:
+        """Before each act: the tables by their present name, and their name of before."""
+        now = {fate.table.lower(): fate.table for fate in self.fates}
+        found: dict[int, dict[str, str]] = {}
+        for act in self._acts:
+            found[act.statement.start] = dict(now) if act.verb in _ROWS else now
+            if act.verb == "ALTER TABLE RENAME" and act.target.lower() in now:
+                now = dict(now)
+                now[act.phrase.new_name.lower()] = now.pop(act.target.lower())
+            elif act.verb == "DROP TABLE":
+                now = {k: v for k, v in now.items() if k not in _lowered(act.removed("table"))}
+        return found
+
+    def _origin(self, act: Act, table: str) -> str | None:
+        return self._names[act.statement.start].get(table.lower())
+
+
+_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "ALTER TABLE DROP COLUMN"})
+
+
+def _lowered(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)

@@ -1,0 +1,178 @@
+"""Performs statements under SQLite's authorizer and keeps what it reports."""
+
+from collections.abc import Iterator
+
+import apsw
+
+from d1_preflight.core import d1
+from d1_preflight.core.act import Act, Heard, Place
+from d1_preflight.core.phrase import Phrase, read_phrase
+from d1_preflight.core.sql import Statement
+
+DEFINES = frozenset({"CREATE", "ALTER", "DROP", "PRAGMA"})
+"""The first words of statements that make up the schema, apart from rows."""
+_WORK_STEP = 50_000  # engine steps between two looks at the meter
+_WORK_LIMIT = 400  # looks: 20 million steps, about a second
+_Report = tuple[int, str | None, str | None, str | None]
+
+
+class Watch:
+    """Performs statements one by one and notes what the authorizer hears."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._heard: list[_Report] = []
+        self._refusal = ""
+        self._looks = 0
+        self._objects = frozenset(_objects(connection))
+        self._defined: list[str] = []
+
+    def perform(self, statement: Statement) -> Act:
+        """Perform one statement; what goes wrong is told in the act."""
+        phrase = read_phrase(statement.body)
+        literal = self._without_literals(statement)
+        self._heard, self._refusal = [], ""
+        error, depends, unsure = self._execute(statement.text)
+        before = self._objects
+        if unsure and not self._connection.in_transaction:
+            self._begin_again()
+        elif not error:
+            self._look_around(phrase)
+            if phrase.verb.split(" ")[0] in DEFINES:
+                self._defined.append(statement.body)
+        return Act(
+            statement,
+            phrase,
+            _sorted_out(self._heard),
+            created=tuple(sorted(self._objects - before)),
+            dropped=tuple(sorted(before - self._objects)),
+            error=error,
+            depends=depends,
+            literal="" if error else literal,
+            unsure=unsure,
+        )
+
+    def _begin_again(self) -> None:
+        """Bring the schema back: SQLite rolls everything back when it is interrupted."""
+        self._connection.execute("BEGIN")
+        for body in self._defined:
+            try:
+                self._connection.execute(body)
+            except apsw.Error:  # it depended on rows that are gone
+                continue
+
+    def _look_around(self, phrase: Phrase) -> None:
+        """Note which objects there are now; a table can bring or take others with it."""
+        act, _, kind = phrase.verb.partition(" ")
+        if kind in ("TABLE", "TABLE RENAME") or (act == "CREATE" and not kind):
+            self._objects = frozenset(_objects(self._connection))
+        elif act == "CREATE" and not _has(self._objects, phrase.target):
+            self._objects |= {(kind.lower(), phrase.target)}
+        elif act == "DROP":
+            wanted = phrase.target.lower()
+            self._objects = frozenset(o for o in self._objects if o[1].lower() != wanted)
+
+    def _execute(self, text: str) -> tuple[str, str, bool]:
+        """Run to the end; why it is refused, why it depends on rows, whether it was given up."""
+        self._looks = 0
+        self._connection.authorizer = self._authorize
+        self._connection.set_progress_handler(self._look, _WORK_STEP)
+        try:
+            for _row in self._connection.execute(text):
+                pass
+        except (apsw.InterruptError, apsw.FullError, apsw.NoMemError):
+            return "", "it does more than can be followed here", True
+        except apsw.ConstraintError as error:
+            return "", str(error), False
+        except apsw.TooBigError:
+            return "statement too long: SQLITE_TOOBIG", "", False
+        except (apsw.Error, ValueError, OverflowError, TypeError) as error:
+            return self._refusal or str(error), "", False
+        finally:
+            self._connection.authorizer = None
+            self._connection.set_progress_handler(None)
+        return self._refusal, "", False
+
+    def _without_literals(self, statement: Statement) -> str:
+        """What SQLite says against the statement once text in double quotes is never a string."""
+        if '"' not in statement.text:
+            return ""
+        self._literals(0)
+        try:
+            self._connection.execute("EXPLAIN " + statement.body).close()
+        except (apsw.Error, ValueError) as error:
+            return str(error) if "no such column" in str(error) else ""
+        finally:
+            self._literals(1)
+        return ""
+
+    def _literals(self, on: int) -> None:
+        self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, on)
+        self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, on)
+
+    def _look(self) -> bool:
+        self._looks += 1
+        return self._looks > _WORK_LIMIT
+
+    def _authorize(
+        self,
+        action: int,
+        first: str | None,
+        second: str | None,
+        _database: str | None,
+        source: str | None,
+    ) -> int:
+        self._heard.append((action, first, second, source))
+        refused = d1.refusal(action, first, second)
+        if refused:
+            self._refusal = self._refusal or refused
+            return apsw.SQLITE_DENY
+        return apsw.SQLITE_OK
+
+
+def _sorted_out(heard: list[_Report]) -> Heard:
+    updates: dict[Place, None] = {}
+    trigger_updates: dict[Place, None] = {}
+    deletes: dict[str, None] = {}
+    inserts: dict[str, None] = {}
+    fired: dict[str, None] = {}
+    reads, functions = set[Place](), set[str]()
+    refilled = {(n, by) for action, n, _, by in heard if action == apsw.SQLITE_INSERT and by}
+    for action, first, second, source in heard:
+        name, detail = first or "", second or ""
+        if source:
+            fired[source] = None
+        if action == apsw.SQLITE_FUNCTION:
+            functions.add(detail.lower())
+        elif name.lower().startswith("sqlite_"):
+            continue
+        elif action == apsw.SQLITE_DELETE and (first, source) in refilled:
+            trigger_updates[name, "*"] = None  # the trigger writes the row anew
+        elif action == apsw.SQLITE_DELETE:
+            deletes[name] = None
+        elif action == apsw.SQLITE_INSERT:
+            inserts[name] = None
+        elif action == apsw.SQLITE_READ:
+            reads.add((name, detail))
+        elif action == apsw.SQLITE_UPDATE:
+            (updates if source is None else trigger_updates)[name, detail] = None
+    return Heard(
+        tuple(deletes),
+        tuple(updates),
+        tuple(trigger_updates),
+        tuple(inserts),
+        frozenset(reads),
+        tuple(fired),
+        frozenset(functions),
+    )
+
+
+def _has(objects: frozenset[Place], name: str) -> bool:
+    return any(found.lower() == name.lower() for _, found in objects)
+
+
+def _objects(connection: apsw.Connection) -> Iterator[Place]:
+    for kind, name in connection.execute(
+        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'"
+    ):
+        yield str(kind), str(name)
