@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from questionary import Question
 
 _NUMBERED = 9
+_SHORT = 64
 _COLOURLESS = ("NO_COLOR", "PREFLIGHT_PLAIN_NO_COLOR")
 
 
@@ -31,7 +32,11 @@ class TerminalAsker:
         self.in_colour = env.get("TERM") != "dumb" and not any(env.get(n) for n in _COLOURLESS)
 
     async def ask(self, prompt: Prompt) -> object:
-        """Show the question and wait for its answer."""
+        """Say what the question is about, line by line, then ask it in one line and wait."""
+        label = prompt.label.splitlines()
+        said = label if _asked_in(prompt) not in label else label[:-1]
+        for line in (*said, *prompt.help.splitlines()):
+            print(f"  {line}")
         answer: object = await question_for(prompt, in_colour=self.in_colour).ask_async(kbi_msg="")
         return answer
 
@@ -47,12 +52,15 @@ def open_asker() -> TerminalAsker:
 
 
 def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
-    """The questionary question that asks this prompt; no answer is filled in beforehand."""
+    """The questionary question that asks this prompt; no answer is filled in beforehand.
+
+    One short line: what is redrawn at each key is read aloud again by a screen reader.
+    """
     import questionary
     from prompt_toolkit.output import ColorDepth
 
     depth = None if in_colour else ColorDepth.DEPTH_1_BIT
-    label = f"{prompt.label}\n  {prompt.help}\n " if prompt.help else prompt.label
+    label = _asked_in(prompt)
     choices = list(prompt.choices)
     match prompt.kind:
         case PromptKind.CONFIRM:
@@ -67,3 +75,9 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
             return questionary.checkbox(label, choices, color_depth=depth)
         case _:
             assert_never(prompt.kind)
+
+
+def _asked_in(prompt: Prompt) -> str:
+    """The one line that is asked; what is longer was said before."""
+    last = (prompt.label.splitlines() or [""])[-1]
+    return last if len(last) <= _SHORT else "Your answer"

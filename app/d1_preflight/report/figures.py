@@ -6,6 +6,7 @@ from datetime import datetime
 from d1_preflight.core.record import Fact
 
 _SECOND, _MINUTE = 1000, 60_000
+_MANY = 24
 _UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -59,6 +60,8 @@ def in_words(key: str, value: Fact) -> str:
         return short_hash(value) if key in {"sha256", "fingerprint"} else value
     if isinstance(value, Mapping):
         return " · ".join(f"{name}: {in_words(name, item)}" for name, item in value.items())
+    if len(value) > _MANY and all(isinstance(item, int) for item in value):
+        return f"{count(len(value))} values"
     return ", ".join(in_words(key, item) for item in value)
 
 
