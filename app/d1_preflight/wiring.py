@@ -180,6 +180,7 @@ class _OnDemand:
             self.bench.environ,
             self.secrets,
             self._locks,
+            self.bench.project.root,
         )
         return await wrangler.run(
             args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect

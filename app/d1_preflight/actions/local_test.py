@@ -148,7 +148,11 @@ def _verdict(work: Work, facts: Facts) -> tuple[Status, str]:
         return Status.FAILED, f"It takes {seconds} here; D1 stops a query after {limit // 1000} s."
     lost = sum(int(str(row["lost"])) for row in tables)
     told = f"{facts['rows']:,} rows: {lost:,} lost" + (" as declared" if lost else "")
-    return Status.PROVED, f"{told}, {len(changes)} schema changes. {facts['downtime']}"
+    return Status.PROVED, f"{told}, {_plural(len(changes), 'schema change')}. {facts['downtime']}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _downtime(predicted: int) -> str:

@@ -215,7 +215,8 @@ def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, 
         verdict += f": {changes[0]}"
     return {
         "schema": schema, "data": data, "rows_lost": lost, "ms": ms, "verdict": verdict,
-        "loses": "nothing" if data == "restored" else words[data],
+        "loses": {"restored": "nothing", "lost": f"{lost:,} rows",
+                  "differs": f"{differing:,} values"}[data],
         "differences": tuple(changes), "tables": rows,
     }  # fmt: skip
 

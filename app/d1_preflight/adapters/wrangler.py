@@ -31,7 +31,8 @@ class RealWrangler:
     """The wrangler of a toolchain, with a folder for evidence and a private one for raw output.
 
     `environ` is what the command inherits (credentials among it); `secrets` are further texts
-    that must never be seen, such as the webhook's address. `lock_fds` names the descriptors that
+    that must never be seen, such as the webhook's address. Below `root` paths are told relative to
+    it, so that a record means the same on every machine. `lock_fds` names the descriptors that
     a protected command inherits, so that an orphan keeps the record locked.
     """
 
@@ -41,6 +42,7 @@ class RealWrangler:
     environ: Mapping[str, str] = field(repr=False)  # a traceback must not show credentials
     secrets: tuple[str, ...] = field(default=(), repr=False)
     lock_fds: Callable[[], tuple[int, ...]] = tuple
+    root: Path | None = None
     _redactor: Redactor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +109,12 @@ class RealWrangler:
             raise _cannot_start(command, error) from error
 
     def _shown(self, args: Sequence[str]) -> tuple[str, ...]:
-        return ("wrangler", *(self._redactor.exact(word) for word in args))
+        return ("wrangler", *(self._placed(self._redactor.exact(word)) for word in args))
+
+    def _placed(self, text: str) -> str:
+        if self.root is None:
+            return text
+        return text.replace(f"{self.root}/", "").replace(str(self.root), ".")
 
     def _safe(self, line: str) -> str:
         """A line for people: cleaned first, for escapes may split a secret."""
@@ -149,7 +156,7 @@ class RealWrangler:
         digest = hashlib.sha256()
         with partial.open("wb") as file:
             for line in _lines(raw):
-                saved = f"{self._safe(line)}\n".encode()
+                saved = f"{self._placed(self._safe(line))}\n".encode()
                 digest.update(saved)
                 file.write(saved)
             file.flush()
