@@ -147,9 +147,11 @@ class Workbench:
         found = {"d1-preflight": __version__, "git": git.commit or "none"}
         if git.is_dirty is not None:
             found["git_tree"] = "dirty" if git.is_dirty else "clean"
-        if self._toolchain is not None:
-            found["wrangler"] = self._toolchain.wrangler_version
-            found["node"] = self._toolchain.node_version
+        try:
+            found["wrangler"] = self.toolchain.wrangler_version
+            found["node"] = self.toolchain.node_version
+        except WranglerUnavailable:
+            found["wrangler"] = "not found"
         return found
 
 
