@@ -82,7 +82,7 @@ def _destroyed(facts: Facts) -> Iterator[_Told]:
 
 def _lost(fate: Fate) -> Iterator[_Told]:
     for loss in fate.losses:
-        how = "by cascade or trigger" if loss.side else "itself"
+        how = "by cascade, trigger or REPLACE" if loss.side else "itself"
         words = f'Deletes rows of "{fate.table}" ({how}).'
         if loss.holder.lower() != fate.table.lower():
             words = f'Deletes rows of "{fate.table}" out of its copy "{loss.holder}" ({how}).'

@@ -109,16 +109,37 @@ class _Walk:
                 continue
             if act.verb == "DROP TABLE" and lower == act.target.lower():
                 continue
-            for origin, holders in self._holders.items():
-                if lower in holders or lower in self._partial[origin]:
-                    holders.discard(lower)
-                    self._losses[origin].append(Loss(origin, struck, act, side=lower != named))
+            self._lose(struck, act, side=lower != named)
+        if self._replaces(act):
+            self._lose(act.target, act, side=True)
         for table, column in act.heard.updates:
             place = (table.lower(), column.lower())
             if table.lower() != act.target.lower() and act.verb != "UPDATE":
                 self._nulled.setdefault(place[0], {})[column] = act
             elif act.verb == "UPDATE":
                 self._nulled.get(place[0], {}).pop(column, None)
+
+    def _lose(self, struck: str, act: Act, *, side: bool) -> None:
+        lower = struck.lower()
+        for origin, holders in self._holders.items():
+            if lower in holders or lower in self._partial[origin]:
+                holders.discard(lower)
+                self._losses[origin].append(Loss(origin, struck, act, side=side))
+
+    def _replaces(self, act: Act) -> bool:
+        """Whether REPLACE can delete rows that no new row takes the place of: by a second key."""
+        shape = self._run.old.table(act.target)
+        if shape is None or act.verb not in ("INSERT", "UPDATE"):
+            return False
+        by_table = "ON CONFLICT REPLACE" in " ".join(shape.sql.upper().split())
+        if act.phrase.conflict != "REPLACE" and not by_table:
+            return False
+        unique = [
+            i for i in self._run.old.indexes.values() if i.table.lower() == shape.name.lower()
+        ]
+        indexes = sum("UNIQUE" in index.sql[:20].upper() for index in unique)
+        keys = len(shape.unique) + indexes + bool(shape.primary_key)
+        return keys > (1 if act.verb == "INSERT" else 0)
 
     def _gone(self, name: str, act: Act) -> None:
         for origin in self.origins:

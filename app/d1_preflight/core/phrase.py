@@ -215,7 +215,7 @@ def _copy(rest: Sequence[Token], columns: tuple[str, ...]) -> Copy | None:
         return Copy("", whole=False, star=False, columns=())
     expressions = list(_parted(rest[1:start]))
     source, after = _name(rest, start + 1)
-    if rest[start + 1].text == "(":
+    if not source or rest[start + 1].text == "(":
         source = ""
     tail = [token for n, token in outside if n >= after]
     why_not = "DISTINCT" if rest[1].word == "DISTINCT" else _leaves_out(tail)

@@ -137,6 +137,10 @@ RULES: tuple[Find, ...] = (
 )
 
 
+def _is_target(loss: Loss) -> bool:
+    return loss.act.target.lower() == loss.holder.lower()
+
+
 def _is_own_copy(loss: Loss) -> bool:
     same = loss.act.target.lower() == loss.table.lower()
     return loss.act.verb == "DROP TABLE" and same and loss.holder.lower() != loss.table.lower()
@@ -147,7 +151,8 @@ def _by_act(case: Case) -> Iterator[tuple[Act, tuple[str, ...]]]:
     found: dict[int, tuple[Act, list[str]]] = {}
     for fate in case.verdict.fates:
         for loss in fate.losses if fate.name and not fate.kept else ():
-            if loss.side and not _is_own_copy(loss):
+            replaced = loss.act.verb != "DROP TABLE" and _is_target(loss)
+            if loss.side and not replaced and not _is_own_copy(loss):
                 entry = found.setdefault(loss.act.statement.start, (loss.act, []))
                 entry[1].append(fate.table)
     return ((act, tuple(dict.fromkeys(names))) for act, names in found.values())

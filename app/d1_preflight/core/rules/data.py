@@ -112,6 +112,16 @@ def column_not_copied(case: Case) -> Iterator[Hit]:
                 yield at(act, target_token(act), tables=(fate.table,), values=values)
 
 
+def replace_drops_rows(case: Case) -> Iterator[Hit]:
+    """A REPLACE on a table with several unique keys: it can delete rows and put none in place."""
+    for fate in case.verdict.fates:
+        for loss in fate.losses if fate.name and not fate.kept else ():
+            own = loss.holder.lower() == loss.act.target.lower()
+            if own and loss.side and loss.act.verb in ("INSERT", "UPDATE"):
+                token = word_token(loss.act, "REPLACE")
+                yield at(loss.act, token, tables=(fate.table,), table=fate.table)
+
+
 def replace_rows(case: Case) -> Iterator[Hit]:
     """An INSERT OR REPLACE into a table that may hold the row already."""
     for act in case.acts_of("INSERT"):
@@ -161,6 +171,7 @@ RULES: tuple[Find, ...] = (
     copy_or_replace,
     copy_by_position,
     column_not_copied,
+    replace_drops_rows,
     replace_rows,
     quoted_name_is_text,
     cast_loses,
