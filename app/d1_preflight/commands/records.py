@@ -74,7 +74,7 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
         allowed_signers=signers,
         root=root,
         settings=settings,
-        migration_sha256=_migration_sha256(root, files),
+        migration_sha256=_migration_sha256(root, folder, files),
     )
 
 
@@ -136,17 +136,28 @@ def _checklist(folder: Path, given: Path | None) -> Checklist:
     return load_checklist(chosen.read_text("utf-8"), str(chosen))
 
 
-def _migration_sha256(root: Path | None, files: dict[str, bytes]) -> str | None:
-    """The sha256 of the migration in this checkout; None where there is none to compare."""
-    from d1_preflight.adapters.files import open_project
-
-    if root is None or RECORD_FILE not in files:
+def _migration_sha256(root: Path | None, folder: Path, files: dict[str, bytes]) -> str | None:
+    """The sha256 of the migration in this checkout, or beside the record; None where it is not."""
+    if RECORD_FILE not in files:
         return None
     try:
         record = load_record(files[RECORD_FILE])
-        project = open_project(
-            root, environment=record.database.environment, database=record.database.name
-        )
-        return sha256((project.migrations_folder / record.migration).read_bytes()).hexdigest()
-    except (PreflightError, OSError):
-        return None  # it is said as “not here”: only the record was read
+    except RecordInvalid:
+        return None  # the verification says what is wrong with it
+    for place in (_migrations_folder(root, record) if root else None, folder):
+        path = place / record.migration if place else None
+        if path is not None and path.is_file():
+            return sha256(path.read_bytes()).hexdigest()
+    return None
+
+
+def _migrations_folder(root: Path, record: Record) -> Path | None:
+    """Where this checkout keeps the database's migrations; None where it is no project."""
+    from d1_preflight.adapters.files import open_project
+
+    database = record.database
+    try:
+        project = open_project(root, environment=database.environment, database=database.name)
+    except PreflightError:
+        return None
+    return project.migrations_folder if project.root == root else None
