@@ -18,7 +18,8 @@ from d1_preflight.core.errors import PreflightError
 _INTERRUPTED = 130
 _OUR_BUG = 70
 _COMMANDS = (
-    "run", "verify", "show", "review", "restore", "new", "init", "doctor", "practice",
+    "run", "lint", "explain", "verify", "show", "review", "restore", "new", "init", "doctor",
+    "practice",
 )  # fmt: skip
 
 

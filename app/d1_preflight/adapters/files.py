@@ -147,8 +147,13 @@ def read_migrations(database: Database, config: WranglerConfig) -> tuple[Migrati
             hint="Make it with: preflight new NAME. "
             f"Or correct migrations_dir in {config.path.name}.",
         )
-    names = sorted(_names(folder, "", database.glob), key=ledger_key)
+    names = sorted(migration_names(folder, database.glob), key=ledger_key)
     return tuple(_read(folder, name) for name in names)
+
+
+def migration_names(folder: Path, glob: Glob) -> Iterator[str]:
+    """The files below a folder that match, relative to it, in no order; raises ProjectError."""
+    return _names(folder, "", glob)
 
 
 def require_migrations(database: Database, config: WranglerConfig) -> tuple[MigrationFile, ...]:

@@ -1,6 +1,6 @@
 """The judgement of migrations: what each does, its class, and what the rules find in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from d1_preflight.core.classify import classify
 from d1_preflight.core.findings import Analysis
@@ -32,6 +32,22 @@ def judge_in_order(
 ) -> Iterator[Analysis]:
     """The same, one by one, so that a caller may stop."""
     return (analysis for analysis, _ in _in_order(migrations, prior))
+
+
+def judge_some(
+    migrations: Sequence[Migration], wanted: Container[str], prior: Schema | None = None
+) -> Iterator[tuple[Migration, Analysis]]:
+    """Judge those whose names are wanted, in the given order; the others only build the schema."""
+    scratch = Scratch(prior)
+    last = max((n for n, m in enumerate(migrations) if m.name in wanted), default=-1)
+    try:
+        for migration in migrations[: last + 1]:
+            if migration.name in wanted:
+                yield migration, _judged(scratch, migration, migrations, keep=True)[0]
+            else:
+                scratch.run(migration.text, keep=True)
+    finally:
+        scratch.close()
 
 
 def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -> Schema:

@@ -1,0 +1,209 @@
+"""The files that lint judges: a file among its siblings, a folder in ledger order, a project.
+
+Whatever is named, the migrations before it come along: they build the schema it will meet. Files
+are read with a bound, and bytes that are no UTF-8 as wrangler reads them, so that one bad file
+does not hide what the others do.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.adapters.files import find_config, migration_names, read_config
+from d1_preflight.core.config import CONFIG_NAMES, WranglerConfig
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
+from d1_preflight.core.glob import Glob
+from d1_preflight.core.migration import Migration, ledger_key
+
+MOST_BYTES = 10_000_000
+"""The longest file that is judged; its statements take about thirty times as much memory."""
+
+_FLAT, _NESTED = Glob.parse("*.sql"), Glob.parse("*/migration.sql")
+_DOWN_FOLDERS = frozenset({"down", ".down"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A migrations folder, and which files below it are migrations."""
+
+    folder: Path
+    glob: Glob
+
+    def names(self) -> tuple[str, ...]:
+        """The migrations here, in the ledger's order."""
+        return tuple(sorted(migration_names(self.folder, self.glob), key=ledger_key))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Migrations in order, and the names of those to judge; `earlier` only build the schema."""
+
+    place: Place
+    migrations: tuple[Migration, ...]
+    wanted: frozenset[str]
+    earlier: tuple[Migration, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Finds what is to be judged; `start` is where relative paths and the project begin."""
+
+    start: Path
+    config: Path | None = None
+    environment: str = ""
+    database: str = ""
+    _known: dict[Path, tuple[Place, ...]] = field(default_factory=dict)
+
+    def project(self) -> tuple[Ledger, ...]:
+        """All migrations of the project, one ledger for each folder; raises ProjectError."""
+        config = read_config(find_config(self.start, self.config), self.environment)
+        ledgers = [_ledger(place, place.names()) for place in self._places_of(config)]
+        if not any(ledger.wanted for ledger in ledgers):
+            folders = " or ".join(str(ledger.place.folder) for ledger in ledgers)
+            raise UsageError(
+                f"No migrations in {folders}.",
+                hint=f"Write one with preflight new, or correct migrations_dir in {config.path}.",
+            )
+        return tuple(ledgers)
+
+    def paths(self, paths: Iterable[Path]) -> tuple[Ledger, ...]:
+        """What these files and folders hold, each file among its siblings."""
+        found: dict[Place, dict[str, None]] = {}
+        downs: list[Ledger] = []
+        for path in paths:
+            whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
+            if os.path.isdir(whole):  # noqa: PTH112 - False too where it may not look
+                for place in self._folder(whole):
+                    found.setdefault(place, {}).update(dict.fromkeys(place.names()))
+            elif not os.path.lexists(whole):
+                raise UsageError(f"{path} is not there.", hint="Check the path.")
+            elif whole.parent.name in _DOWN_FOLDERS:
+                downs.append(self._down(whole))
+            else:
+                place = self._place_of_file(whole)
+                found.setdefault(place, {})[whole.relative_to(place.folder).as_posix()] = None
+        return (*(_ledger(place, tuple(names)) for place, names in found.items()), *downs)
+
+    def text(self, data: bytes, path: Path | None) -> Ledger:
+        """Text that lies in no file yet; at `path`, it is judged among the migrations there."""
+        if path is None:
+            return Ledger(
+                Place(self.start, _FLAT),
+                (judged_text("stdin.sql", data),),
+                frozenset({"stdin.sql"}),
+            )
+        whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
+        place = self._place_of_file(whole)
+        name = whole.relative_to(place.folder).as_posix()
+        known = place.names() if place.folder.is_dir() else ()
+        others = [_read(place, other) for other in known if other != name]
+        ordered = sorted(
+            [*others, judged_text(name, data, whole)], key=lambda m: ledger_key(m.name)
+        )
+        return Ledger(place, tuple(ordered), frozenset({name}))
+
+    def _folder(self, folder: Path) -> tuple[Place, ...]:
+        """The migrations of a folder: as its project says, else as they lie."""
+        known = [place for place in self._nearby(folder) if place.folder == folder]
+        if any(place.names() for place in known):
+            return tuple(known)
+        if any((folder / name).is_file() for name in CONFIG_NAMES):
+            return tuple(ledger.place for ledger in replace(self, start=folder).project())
+        for glob in (_FLAT, _NESTED):
+            place = Place(folder, glob)
+            if place.names():
+                return (place,)
+        raise UsageError(
+            f"No migrations in {folder}.", hint="Name the folder that holds the .sql files."
+        )
+
+    def _place_of_file(self, path: Path) -> Place:
+        for place in self._nearby(path.parent):
+            if path.is_relative_to(place.folder):
+                name = path.relative_to(place.folder).as_posix()
+                if place.glob.matches(name):
+                    return place
+        if path.name == "migration.sql":
+            return Place(path.parent.parent, _NESTED)
+        return Place(path.parent, _FLAT)
+
+    def _down(self, path: Path) -> Ledger:
+        """A way back is judged on the schema that the migration it takes back leaves."""
+        up = self._place_of_file(path.parent.parent / path.name)
+        before = [n for n in up.names() if ledger_key(n) <= ledger_key(path.name)]
+        down = _read(Place(path.parent, _FLAT), path.name)
+        earlier = tuple(_read(up, name) for name in before)
+        return Ledger(Place(path.parent, _FLAT), (down,), frozenset({down.name}), earlier)
+
+    def _nearby(self, folder: Path) -> tuple[Place, ...]:
+        """The places of the projects above a folder and above us.
+
+        A configuration that cannot be used is passed over: the files then count as they lie.
+        """
+        if folder not in self._known:
+            self._known[folder] = tuple(dict.fromkeys(self._found_from(folder)))
+        return self._known[folder]
+
+    def _found_from(self, folder: Path) -> Iterator[Place]:
+        for start in (folder, self.start):
+            try:
+                path = find_config(start, self.config)
+                first = read_config(path, self.environment)
+                yield from self._places_of(first)
+                for environment in first.environments:
+                    yield from self._places_of(read_config(path, environment))
+            except (ProjectError, UsageError):
+                continue
+
+    def _places_of(self, config: WranglerConfig) -> tuple[Place, ...]:
+        """One place for each migrations folder; databases without an id count too."""
+        databases = [
+            d for d in config.databases if not self.database or d.answers_to(self.database)
+        ]
+        if not databases:
+            config.database(self.database)  # raises, saying what there is
+        folders = {
+            Place(Path(os.path.normpath(config.folder / d.migrations_dir)), d.glob)
+            for d in databases
+        }
+        return tuple(sorted(folders, key=lambda place: place.folder))
+
+
+def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
+    """The migration in these bytes; raises MigrationUnreadable where there are too many."""
+    if len(data) > MOST_BYTES:
+        raise MigrationUnreadable(
+            f"{path or name} is longer than {MOST_BYTES:,} bytes: too long to judge.",
+            hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
+        )
+    return Migration(name, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
+
+
+def _ledger(place: Place, wanted: Sequence[str]) -> Ledger:
+    """Read a folder whole: later migrations too, since two files may have one number."""
+    names = set(wanted)
+    if not names:
+        return Ledger(place, (), frozenset())
+    ordered = sorted({*place.names(), *names}, key=ledger_key)
+    return Ledger(place, tuple(_read(place, name) for name in ordered), frozenset(names))
+
+
+def _read(place: Place, name: str) -> Migration:
+    path = place.folder / name
+    try:
+        name.encode()
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(name).decode(errors="replace")
+        raise MigrationUnreadable(
+            f"The name {shown} is not UTF-8.", hint="Rename the file; use a–z, 0–9 and _."
+        ) from error
+    except OSError as error:
+        raise MigrationUnreadable(
+            f"{path} cannot be read: {error.strerror or error}.",
+            hint="Check the path and the file's permissions.",
+        ) from error
+    return judged_text(name, data, path)

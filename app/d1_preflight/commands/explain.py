@@ -1,0 +1,92 @@
+"""`preflight explain`: what a rule means, what to do instead, and how that is known."""
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from string import Formatter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from d1_preflight.core.rules.words import Words
+
+_WIDTH = 96
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser("explain", help="what a rule of lint means, and what to do")
+    parser.add_argument("rule", nargs="?", default="", metavar="RULE", help="all rules where none")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one rule, or the list of all."""
+    from d1_preflight.core.rules.words import all_words
+
+    words = all_words()
+    lines = _listed(words) if not arguments.rule else _explained(_wanted(words, arguments.rule))
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _wanted(words: "Mapping[str, Words]", wanted: str) -> "Words":
+    from d1_preflight.core.errors import UsageError
+
+    rule = wanted.strip("[]").lower().replace("_", "-")
+    if rule in words:
+        return words[rule]
+    parts = [known for known in words if rule and rule in known]
+    close = list(dict.fromkeys([*get_close_matches(rule, words, n=5, cutoff=0.5), *parts]))[:6]
+    hint = f"Close: {', '.join(close)}." if close else "All rules: preflight explain"
+    raise UsageError(f"There is no rule {wanted!r}.", hint=hint)
+
+
+def _listed(words: "Mapping[str, Words]") -> Iterator[str]:
+    from d1_preflight.core.findings import Severity
+
+    width = max(map(len, words))
+    for severity in Severity:
+        found = [rule for rule in words.values() if rule.severity is severity]
+        yield f"{severity.value} ({len(found)})"
+        yield from (f"  {rule.id:<{width}}  {rule.title}" for rule in found)
+        yield ""
+    yield f"{len(words)} rules. One of them in full: preflight explain RULE"
+
+
+def _explained(rule: "Words") -> Iterator[str]:
+    yield f"{rule.id}: {rule.title}"
+    yield ""
+    at_risk = "; rows are at risk, so no comment in the file can allow it"
+    yield f"severity: {rule.severity.value}{at_risk if rule.rows_at_risk else ''}"
+    yield ""
+    yield from _wrapped(_general(rule.problem))
+    yield ""
+    yield "instead:"
+    for number, step in enumerate(rule.instead, start=1):
+        yield from _wrapped(_general(step), f"  {number}. ")
+    yield ""
+    yield from _wrapped(rule.verified_with, "verified: ")
+    if not rule.rows_at_risk:
+        yield ""
+        yield "to allow it at one statement, write above it:"
+        yield f"  -- preflight: allow {rule.id} — the reason"
+
+
+def _general(words: str) -> str:
+    """The words with the places for names in capitals, as manuals write them."""
+    return "".join(
+        literal + (name.upper() if name else "") for literal, name, _, _ in Formatter().parse(words)
+    )
+
+
+def _wrapped(text: str, lead: str = "") -> Iterator[str]:
+    yield from textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,168 @@
+"""`preflight lint`: the truth about migrations, for people, editors, CI and pull requests."""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d1_preflight.commands.faces import add_project_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from d1_preflight.adapters.sources import Ledger
+    from d1_preflight.core.findings import Analysis
+    from d1_preflight.lint import Format
+    from d1_preflight.lint.judged import Judged
+    from d1_preflight.lint.paint import Paint
+
+_FORMATS = ("text", "json", "sarif", "github")
+_STDIN = "<stdin>"
+_WIDEST = 100
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "lint",
+        help="judge migrations: what they destroy, what D1 refuses, and what to write instead",
+        description="Exit code 0: nothing blocks. 1: blocking findings. 2: it could not be judged.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders in ledger order, or - for stdin; the whole project where none",
+    )
+    parser.add_argument("--format", choices=_FORMATS, default="text")
+    parser.add_argument(
+        "--base", default="", metavar="REV", help="only migrations added since this git revision"
+    )
+    parser.add_argument(
+        "--stdin-filename", type=Path, metavar="PATH", help="where the text from stdin will lie"
+    )
+    add_project_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, print, and say by the exit code whether something blocks."""
+    from d1_preflight.lint import Format, render
+    from d1_preflight.lint.judged import summary
+
+    form = Format(arguments.format)
+    ledgers = _ledgers(arguments)
+    if arguments.base:
+        ledgers = [_added_since(ledger, arguments.base) for ledger in ledgers]
+    judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
+    _write(render(judged, form, _paint()))
+    told = summary(judged) if judged else f"no migration was added since {arguments.base}"
+    print(f"preflight lint: {told}", file=sys.stderr)
+    return 1 if any(one.blocks for one in judged) else 0
+
+
+def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
+    from d1_preflight.adapters.sources import MOST_BYTES, Sources
+    from d1_preflight.core.errors import ProjectError, UsageError
+
+    sources = Sources(Path.cwd(), arguments.config, arguments.env, arguments.database)
+    if "-" in arguments.paths:
+        if len(arguments.paths) > 1 or arguments.base:
+            raise UsageError(
+                "- stands for the text on stdin alone.", hint="Name files, or -, without --base."
+            )
+        data = sys.stdin.buffer.read(MOST_BYTES + 1) if sys.stdin else b""
+        return (sources.text(data, arguments.stdin_filename),)
+    if arguments.paths:
+        return sources.paths(Path(path) for path in arguments.paths)
+    try:
+        return sources.project()
+    except ProjectError as error:
+        hint = f"{error.hint} Or name files or a folder: preflight lint PATH".strip()
+        raise ProjectError(error.message, hint=hint) from error
+
+
+def _added_since(ledger: "Ledger", revision: str) -> "Ledger":
+    """The ledger with only its new files wanted; says which old ones were edited."""
+    from d1_preflight.adapters.git import changed_since, files_at
+
+    folder = ledger.place.folder
+    known = files_at(folder, revision)
+    for name in sorted(changed_since(folder, revision) & ledger.wanted):
+        print(
+            f"preflight lint: {name} was there at {revision} and reads differently now; where it "
+            "is applied, wrangler does not apply it again.",
+            file=sys.stderr,
+        )
+    return replace(ledger, wanted=ledger.wanted - known)
+
+
+def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
+    from d1_preflight.core.analysis import judge_some, schema_after
+    from d1_preflight.lint.judged import Judged
+
+    prior = schema_after(ledger.earlier) if ledger.earlier else None
+    for migration, analysis in judge_some(ledger.migrations, ledger.wanted, prior):
+        path = migration.path
+        if path is None:
+            yield Judged(_STDIN, migration, _without_name(analysis))
+        else:
+            yield Judged(_shown(path, root), migration, analysis)
+
+
+def _without_name(analysis: "Analysis") -> "Analysis":
+    """Text on stdin has no name that could be wrong."""
+    kept = tuple(finding for finding in analysis.findings if finding.rule != "name-pattern")
+    return replace(analysis, findings=kept)
+
+
+def _shown(path: Path, root: Path) -> str:
+    """The path as the reader has it: relative to `root` where it lies below."""
+    real = Path(os.path.realpath(path.parent)) / path.name
+    for whole, base in ((path, root), (real, Path(os.path.realpath(root)))):
+        if whole.is_relative_to(base):
+            return whole.relative_to(base).as_posix()
+    return path.as_posix()
+
+
+def _root(form: "Format") -> Path:
+    """Where paths begin: here; for GitHub, at the checkout, wherever the step runs."""
+    from d1_preflight.lint import Format
+
+    workspace = os.environ.get("GITHUB_WORKSPACE", "")
+    if form in (Format.GITHUB, Format.SARIF) and workspace:
+        return Path(workspace)
+    return Path.cwd()
+
+
+def _paint() -> "Paint":
+    from d1_preflight.lint.paint import Paint, wants_colour
+
+    is_terminal = bool(sys.stdout and sys.stdout.isatty())
+    if not is_terminal:
+        return Paint(width=_WIDEST)
+    columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    on = wants_colour(is_terminal=True, environ=os.environ)
+    return Paint(on=on, width=min(max(columns, 40), _WIDEST))
+
+
+def _write(text: str) -> None:
+    """Write to stdout whatever its encoding; a reader that left early changes no exit code."""
+    from d1_preflight.core.errors import UsageError
+
+    out = sys.stdout
+    if out is None:  # closed by the caller: the exit code still tells
+        return
+    if reconfigure := getattr(out, "reconfigure", None):
+        reconfigure(errors="backslashreplace")
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except OSError as error:
+        raise UsageError(
+            f"The findings could not be written: {error.strerror}.", hint="Make room, or pipe them."
+        ) from error

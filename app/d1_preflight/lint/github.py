@@ -1,0 +1,54 @@
+"""The judgement as workflow commands: GitHub draws them into the pull request's diff."""
+
+from collections.abc import Iterator, Sequence
+
+from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.lint.judged import Judged
+
+_COMMANDS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+
+def as_github(judged: Sequence[Judged]) -> str:
+    """One command a line, the heavy ones first: GitHub shows ten of each kind and step."""
+    order = list(Severity)
+    found = [(one, finding) for one in judged for finding in one.shown]
+    found.sort(key=lambda pair: order.index(_weight(pair[1])))
+    lines = [*_unknown(judged), *(_command(one.path, finding) for one, finding in found)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
+    for one in judged:
+        if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking:
+            words = "It is not known what this migration does: treat it as destructive."
+            yield f"::error file={_property(one.path)},line=1,title=unknown::{_data(words)}"
+
+
+def _command(path: str, finding: Finding) -> str:
+    places = {"file": path, "line": finding.line}
+    if finding.end_line > finding.line:
+        places["endLine"] = finding.end_line  # columns count only within one line
+    elif finding.end_column > finding.column:
+        places |= {"col": finding.column, "endColumn": finding.end_column}
+    places["title"] = f"{finding.title} [{finding.rule}]"
+    properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items())
+    return f"::{_COMMANDS[_weight(finding)]} {properties}::{_data(_words(finding))}"
+
+
+def _weight(finding: Finding) -> Severity:
+    return Severity.NOTE if finding.allowed else finding.severity
+
+
+def _words(finding: Finding) -> str:
+    if finding.allowed:
+        return f"Allowed in the file: {finding.allowed}"
+    steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
+    return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,71 @@
+"""One migration with its judgement, and what a whole run comes to."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
+from d1_preflight.core.migration import Migration
+
+AT_MOST = 20
+"""How often one rule is shown in one file: a seed file can have one finding ten thousand times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One migration, judged; `path` is how the reader names the file."""
+
+    path: str
+    migration: Migration
+    analysis: Analysis
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it must not go on: a blocking finding, or nobody can say what it does."""
+        return bool(self.analysis.blocking) or self.analysis.kind is Kind.UNKNOWN
+
+    @property
+    def shown(self) -> tuple[Finding, ...]:
+        """The findings, no rule more than `AT_MOST` times."""
+        return tuple(f for f, turn in self._turns() if turn <= AT_MOST)
+
+    @property
+    def left_out(self) -> tuple[tuple[Finding, int], ...]:
+        """Of the rules shown no more: the first finding that is not shown, and how many are not."""
+        found = tuple(self._turns())
+        total = Counter(finding.rule for finding, _ in found)
+        return tuple((f, total[f.rule] - AT_MOST) for f, turn in found if turn == AT_MOST + 1)
+
+    def _turns(self) -> Iterator[tuple[Finding, int]]:
+        turns: Counter[str] = Counter()
+        for finding in self.analysis.findings:
+            turns[finding.rule] += 1
+            yield finding, turns[finding.rule]
+
+
+def summary(judged: Sequence[Judged]) -> str:
+    """One line for people: how many migrations, of which class, with which findings."""
+    kinds = Counter(one.analysis.kind for one in judged)
+    findings = [finding for one in judged for finding in one.analysis.findings]
+    weights = Counter(finding.severity for finding in findings if not finding.allowed)
+    allowed = sum(1 for finding in findings if finding.allowed)
+    parts = [
+        _count(len(judged), "migration"),
+        ", ".join(f"{kinds[kind]} {_KINDS[kind]}" for kind in Kind if kinds[kind]),
+        ", ".join(
+            [
+                f"{weights[Severity.BLOCKING]} blocking",
+                _count(weights[Severity.WARNING], "warning"),
+                _count(weights[Severity.NOTE], "note"),
+                *([f"{allowed} allowed in the file"] if allowed else []),
+            ]
+        ),
+    ]
+    return " · ".join(filter(None, parts))
+
+
+_KINDS = {kind: kind.value for kind in Kind} | {Kind.NONE: "without effect"}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,54 @@
+"""The judgement as JSON, schema 1: for programs."""
+
+import json
+from collections.abc import Sequence
+
+from d1_preflight.core.findings import Effects, Finding
+from d1_preflight.lint.judged import Judged
+
+SCHEMA = 1
+"""Raised when a key changes its meaning or goes; a new key alone does not raise it."""
+
+
+def as_json(judged: Sequence[Judged]) -> str:
+    """One document, all findings in it."""
+    document = {"schema": SCHEMA, "migrations": [_migration(one) for one in judged]}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _migration(one: Judged) -> dict[str, object]:
+    found = one.analysis
+    return {
+        "path": one.path,
+        "name": one.migration.name,
+        "sha256": one.migration.sha256,
+        "class": found.kind.value,
+        "risk": found.risk.value,
+        "reasons": [f"line {reason.line}: {reason.text}" for reason in found.reasons],
+        "effects": _effects(found.effects),
+        "findings": [_finding(finding) for finding in found.findings],
+    }
+
+
+def _effects(effects: Effects) -> dict[str, object]:
+    return {
+        "rows_deleted_in": list(effects.rows_deleted_in),
+        "references_nulled_in": list(effects.references_nulled_in),
+        "tables_dropped": list(effects.tables_dropped),
+        "columns_dropped": list(effects.columns_dropped),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    """A finding; `allowed` is there only where a waiver in the file silences it."""
+    allowed = {"allowed": finding.allowed} if finding.allowed else {}
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "line": finding.line,
+        "column": finding.column,
+        "message": finding.message,
+        "instead": list(finding.instead),
+        "tables": list(finding.tables),
+        **allowed,
+    }

@@ -1,0 +1,119 @@
+"""The judgement as SARIF 2.1.0: for code scanning and other readers of static analysis."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import PurePath
+from urllib.parse import quote
+
+from d1_preflight import __version__
+from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.rules.words import Words, all_words
+from d1_preflight.lint.judged import Judged
+
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+
+
+def as_sarif(judged: Sequence[Judged]) -> str:
+    """One run; paths are relative to the root of the sources, or absolute URIs."""
+    words = all_words()
+    shown = [(one, finding) for one in judged for finding in one.shown]
+    rules = {rule: index for index, rule in enumerate(sorted({f.rule for _, f in shown}))}
+    prints = _Prints()
+    document = {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": _driver([words[rule] for rule in rules])},
+                "columnKind": "unicodeCodePoints",
+                "invocations": [_invocation(judged)],
+                "results": [_result(one, found, rules, prints) for one, found in shown],
+            }
+        ],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _driver(rules: Sequence[Words]) -> Mapping[str, object]:
+    return {
+        "name": "preflight",
+        "semanticVersion": __version__,
+        "rules": [
+            {
+                "id": rule.id,
+                "shortDescription": {"text": rule.title},
+                "fullDescription": {"text": rule.problem},
+                "help": {"text": "\n".join([rule.problem, *rule.instead, rule.verified_with])},
+                "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+            }
+            for rule in rules
+        ],
+    }
+
+
+def _invocation(judged: Sequence[Judged]) -> Mapping[str, object]:
+    """What holds for whole files: which nobody can judge, and of which findings were left out."""
+    notes = [
+        {"level": "error", "message": {"text": f"{one.path}: it is not known what it does."}}
+        for one in judged
+        if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking
+    ]
+    notes += [
+        {"level": "note", "message": {"text": f"{one.path}: {number} more of {finding.rule}."}}
+        for one in judged
+        for finding, number in one.left_out
+    ]
+    return {"executionSuccessful": True, "toolExecutionNotifications": notes}
+
+
+class _Prints:
+    """Fingerprints that stay when lines move: rule, file, text of the line, and the how-manieth."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+        self._lines: dict[str, list[str]] = {}
+
+    def of(self, one: Judged, finding: Finding) -> str:
+        lines = self._lines.setdefault(one.path, one.migration.text.split("\n"))
+        text = lines[finding.line - 1].strip() if finding.line <= len(lines) else ""
+        base = f"{finding.rule}\x00{one.migration.name}\x00{text}"
+        self._seen[base] += 1
+        whole = f"{base}\0{self._seen[base]}".encode(errors="surrogateescape")
+        return sha256(whole).hexdigest()[:32]
+
+
+def _result(
+    one: Judged, finding: Finding, rules: Mapping[str, int], prints: _Prints
+) -> Mapping[str, object]:
+    steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
+    result = {
+        "ruleId": finding.rule,
+        "ruleIndex": rules[finding.rule],
+        "level": _LEVELS[finding.severity],
+        "message": {"text": "\n".join([finding.message, *steps])},
+        "locations": [
+            {"physicalLocation": {"artifactLocation": _file(one.path), "region": _region(finding)}}
+        ],
+        "partialFingerprints": {"preflight/v1": prints.of(one, finding)},
+    }
+    if finding.allowed:
+        result["suppressions"] = [{"kind": "inSource", "justification": finding.allowed}]
+    return result
+
+
+def _file(path: str) -> Mapping[str, str]:
+    if PurePath(path).is_absolute():
+        return {"uri": f"file://{quote(path, errors='surrogateescape')}"}
+    return {"uri": quote(path, errors="surrogateescape"), "uriBaseId": "%SRCROOT%"}
+
+
+def _region(finding: Finding) -> Mapping[str, int]:
+    region = {"startLine": finding.line, "startColumn": finding.column}
+    if (finding.end_line, finding.end_column) > (finding.line, finding.column):
+        region |= {"endLine": finding.end_line, "endColumn": finding.end_column}
+    return region
