@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from d1_preflight.core.act import Act, Run
 from d1_preflight.core.effects import Facts
 from d1_preflight.core.findings import Effects, Kind, Reason, Risk
-from d1_preflight.core.lineage import Fate, fates
+from d1_preflight.core.lineage import Fate, Loss, fates
 from d1_preflight.core.schema import normal_sql
 
 
@@ -82,10 +82,9 @@ def _destroyed(facts: Facts) -> Iterator[_Told]:
 
 def _lost(fate: Fate) -> Iterator[_Told]:
     for loss in fate.losses:
-        how = "by cascade, trigger or REPLACE" if loss.side else "itself"
-        words = f'Deletes rows of "{fate.table}" ({how}).'
+        words = f'Deletes rows of "{fate.table}" ({_cause(loss)}).'
         if loss.holder.lower() != fate.table.lower():
-            words = f'Deletes rows of "{fate.table}" out of its copy "{loss.holder}" ({how}).'
+            words = f'Deletes rows of "{fate.table}" in its copy "{loss.holder}" ({_cause(loss)}).'
         yield _told(Kind.DESTRUCTIVE, words, loss.act)
     for act in fate.partial:
         words = f'Copies "{fate.table}" in a way that can leave rows out.'
@@ -93,6 +92,15 @@ def _lost(fate: Fate) -> Iterator[_Told]:
     if not fate.losses and not fate.partial:
         words = f'Drops and makes "{fate.table}" again without its rows.'
         yield _told(Kind.DESTRUCTIVE, words, fate.dropped_by)
+
+
+def _cause(loss: Loss) -> str:
+    statement = f'{loss.act.verb} "{loss.act.target}"'
+    if not loss.side:
+        return statement
+    if loss.act.verb in ("INSERT", "UPDATE"):
+        return f"{statement} with REPLACE"
+    return f"{statement} reaches it by a foreign key or trigger"
 
 
 def _transformed(facts: Facts) -> Iterator[_Told]:

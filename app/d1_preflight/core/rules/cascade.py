@@ -11,8 +11,12 @@ from d1_preflight.core.shape import ForeignKey, TableShape
 def cascade_delete(case: Case) -> Iterator[Hit]:
     """A DROP TABLE that deletes the rows of tables that refer to it."""
     for act, children in _struck(case, "DROP TABLE"):
-        token = target_token(act)
-        yield at(act, token, tables=children, parent=act.target, children=listed(children))
+        park = " ".join(f'CREATE TABLE "_park_{n}" AS SELECT * FROM "{n}";' for n in children)
+        back = " ".join(f'INSERT INTO "{n}" SELECT * FROM "_park_{n}";' for n in children)
+        tidy = " ".join(f'DROP TABLE "_park_{n}";' for n in children)
+        values = {"parent": act.target, "children": listed(children)}
+        values |= {"park": park, "back": back, "tidy": tidy}
+        yield at(act, target_token(act), tables=children, values=values)
 
 
 def self_reference_rebuild(case: Case) -> Iterator[Hit]:

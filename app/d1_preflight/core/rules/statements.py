@@ -7,7 +7,7 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.act import Act
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.rules.case import Case, Find, Hit, at, target_token, word_token
+from d1_preflight.core.rules.case import Case, Find, Hit, at, listed, target_token, word_token
 from d1_preflight.core.shape import TableShape, read_table
 
 
@@ -85,16 +85,10 @@ def foreign_key_twice(case: Case) -> Iterator[Hit]:
 
 
 def primary_key_nullable(case: Case) -> Iterator[Hit]:
-    """A primary key that accepts NULL: TEXT, INT and the like without NOT NULL."""
-    for act, shape in _made(case):
-        if shape.strict or shape.without_rowid:
-            continue
-        for column in shape.columns:
-            alias = column.type.upper() == "INTEGER" and len(shape.primary_key) == 1
-            if column.pk and not column.notnull and not alias:
-                values = {"table": shape.name, "column": column.name, "type": column.type or "none"}
-                yield at(act, target_token(act), values=values)
-                break
+    """Primary keys that accept NULL: TEXT, INT and the like without NOT NULL; told once a file."""
+    found = [(act, name) for act, shape in _made(case) for name in _nullable_keys(shape)]
+    if found:
+        yield at(found[0][0], target_token(found[0][0]), columns=listed(name for _, name in found))
 
 
 def length_not_enforced(case: Case) -> Iterator[Hit]:
@@ -175,6 +169,15 @@ def _made(case: Case) -> Iterator[tuple[Act, TableShape]]:
         shape = case.new.table(names.get(act.target.lower(), act.target))
         if shape and act.made("table") and not act.phrase.copy:
             yield act, shape
+
+
+def _nullable_keys(shape: TableShape) -> Iterator[str]:
+    if shape.strict or shape.without_rowid:
+        return
+    for column in shape.columns:
+        alias = column.type.upper() == "INTEGER" and len(shape.primary_key) == 1
+        if column.pk and not column.notnull and not alias:
+            yield f"{shape.name}.{column.name}"
 
 
 def _shape_of(act: Act) -> TableShape | None:
