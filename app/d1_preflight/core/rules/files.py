@@ -42,6 +42,13 @@ def nul_byte(case: Case) -> Iterator[Hit]:
         yield at_offset(case.text, place)
 
 
+def not_utf_8(case: Case) -> Iterator[Hit]:
+    """Bytes that are not UTF-8, which stand in the text as wrangler reads it."""
+    place = case.text.find("\ufffd")
+    if place >= 0:
+        yield at_offset(case.text, place)
+
+
 def byte_order_mark(case: Case) -> Iterator[Hit]:
     """A byte order mark: before CREATE TRIGGER it makes the file fail."""
     if case.text.startswith("\ufeff"):
@@ -96,6 +103,7 @@ RULES: tuple[Find, ...] = (
     comment_unclosed,
     begin_transaction_words,
     nul_byte,
+    not_utf_8,
     byte_order_mark,
     down_file,
     duplicate_number,
