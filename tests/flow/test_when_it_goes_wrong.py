@@ -74,6 +74,20 @@ async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPracti
     assert session.current.section == "classification"
 
 
+async def test_a_configuration_edited_after_go_is_not_applied_with(practice: OpenPractice) -> None:
+    bench, _ = practice("0057")
+    session, wrangler = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    config = bench.project.config.path
+    config.write_bytes(config.read_bytes() + b"\n")
+
+    attempt = await try_step(session, "applied")
+
+    assert attempt.status is Status.FAILED
+    assert "the configuration changed" in attempt.words
+    assert '"n": 0' in await ledger_count(wrangler, bench)
+
+
 async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPractice) -> None:
     bench, _ = practice("0057")
     session, wrangler = open_session(bench, NAME)

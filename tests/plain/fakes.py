@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from core.record_values import ANA, KEYS, START, FakeSigner
 from d1_preflight.actions import ACTIONS
-from d1_preflight.actions.ports import Local, Web
 from d1_preflight.actions.tools import Tools
 from d1_preflight.core.checklist import Prompt
 from d1_preflight.core.checklist_file import load_checklist
@@ -23,6 +22,7 @@ from d1_preflight.core.signing import Signature
 from d1_preflight.session import Session
 
 if TYPE_CHECKING:
+    from d1_preflight.actions.ports import Local, Web
     from d1_preflight.core.ports import Wrangler
 
 NAME = "0057_add_billing_email.sql"

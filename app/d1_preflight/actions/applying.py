@@ -6,14 +6,16 @@ ledger and the schema, read afterwards, do.
 
 from collections.abc import Mapping, Sequence
 
-from d1_preflight.actions.going import go_still_holds, rows_at_risk
+from d1_preflight.actions.going import GO_FILE, go_still_holds, rows_at_risk
 from d1_preflight.actions.remote import observe, shown
 from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.core import facts
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record_file import load_facts
 from d1_preflight.core.replies import explain_failure
 from d1_preflight.core.review import go_review, second_person_kinds
 
@@ -94,7 +96,7 @@ async def _recheck(work: Work) -> tuple[Observation, Evidence]:
     now = look.observation
     if tools.name in now.applied:
         raise NotAllowed(f"{tools.name} is already in the ledger.", hint="Nothing was applied.")
-    changed = _changes(copied, now)
+    changed = _changes(work, copied, now)
     if changed:
         raise NotAllowed(
             f"Since the rehearsal, {' and '.join(changed)} changed.",
@@ -115,8 +117,11 @@ def require_second_person(work: Work) -> None:
         )
 
 
-def _changes(copied: Facts, now: Observation) -> list[str]:
+def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
     found = []
+    signed = facts.group(load_facts(work.tools.store.read(GO_FILE) or b"", GO_FILE), "subjects")
+    if signed.get("config") != work.tools.files.config_sha256():
+        found.append("the configuration")
     if now.schema.fingerprint != copied.get("schema"):
         found.append("the schema of the target")
     if len(now.ledger) != copied.get("ledger_rows"):

@@ -222,7 +222,7 @@ def _values(attempt: Attempt) -> Sequence[Block]:
         for key, value in attempt.facts.items()
         if not _is_table(value) and value not in ("", (), {})
     ]
-    rows = [(name, value) for name, value in rows if value and value != attempt.words]
+    rows = [pair for pair in dict.fromkeys(rows) if pair[1] and pair[1] != attempt.words]
     return (Pairs(tuple(rows)),) if rows else ()
 
 

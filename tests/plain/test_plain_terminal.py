@@ -1,0 +1,69 @@
+"""The plain face on a real terminal: whole at 80 columns, resumed after quit and after kill -9."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.adapters.toolchain import user_cache
+from plain.terminal import Terminal
+
+pytestmark = pytest.mark.wrangler
+MENU = "quit (everything is saved)"
+Open = Callable[[], Terminal]
+
+
+@pytest.fixture
+def practice(tmp_path: Path, quiet_environ: dict[str, str]) -> Iterator[Open]:
+    words = (sys.executable, "-m", "d1_preflight", "practice", "--plain", "--next", "0057")
+    cache = {"XDG_CACHE_HOME": str(user_cache().parent)}
+    env = quiet_environ | cache | {"TERM": "xterm", "LANG": "C.UTF-8", "NO_COLOR": "1"}
+    opened: list[Terminal] = []
+
+    def run() -> Terminal:
+        opened.append(Terminal(words, tmp_path, env))
+        return opened[-1]
+
+    yield run
+    for terminal in opened:
+        terminal.kill()
+
+
+def test_a_walk_is_left_and_gone_on_with(practice: Open) -> None:
+    first = practice()
+    told = first.wait_for(MENU)
+    assert "marketplace-production · PRACTICE" in told
+    first.type("1\r")
+    first.wait_for("✓ proved: 0057_add_team_billing_columns.sql")
+    first.wait_for(MENU)
+    first.type("5\r")
+    assert first.end() == 1
+    assert "Left open: " in first.shown
+
+    second = practice()
+    assert "Goes on where it was left: 1 of " in second.wait_for(MENU)
+
+
+def test_a_session_that_was_killed_while_a_step_ran_goes_on_there(practice: Open) -> None:
+    first = practice()
+    for _ in range(4):
+        first.wait_for(MENU)
+        first.type("1\r")
+    first.wait_for("Confirm it, or raise it")
+    first.wait_for("destructive")
+    first.type("1\r")
+    first.wait_for(MENU)
+    first.type("1\r")
+    first.wait_for("What will users have")
+    first.type("Bills by mail\r")
+    first.wait_for("The target is copied")
+    first.wait_for(MENU)
+    first.type("1\r")
+    first.wait_for("| ")  # wrangler's first line: the copy is under way
+    first.kill()
+
+    second = practice()
+    told = second.wait_for(MENU)
+    assert "! interrupted: copied" in told
+    assert "5 of " in told
