@@ -47,7 +47,10 @@ async def check_header(work: Work) -> Outcome:
 def finding_prompts(work: Work) -> Sequence[Prompt]:
     """One question for each finding that weighs; losing rows is declared table by table."""
     analysis = work.tools.analysis()
-    asked = [finding_prompt(finding) for finding in _weighing(analysis)]
+    alike: dict[str, list[Finding]] = {}
+    for finding in _weighing(analysis):
+        alike.setdefault(answer_key(finding), []).append(finding)
+    asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
         asked.append(
@@ -134,14 +137,17 @@ async def state_purpose(work: Work) -> Outcome:
 
 
 def answer_key(finding: Finding) -> str:
-    """The prompt's key for one finding: stable while the text is."""
+    """The prompt's key: what one rule says of one line is answered once."""
     return f"{finding.rule}@{finding.line}"
 
 
-def finding_prompt(finding: Finding) -> Prompt:
-    """What a person is asked about one finding."""
-    label = f"Line {finding.line}, {finding.title}: why is this all right here?"
-    return Prompt(answer_key(finding), PromptKind.TEXT, label, help=finding.message)
+def finding_prompt(findings: Sequence[Finding]) -> Prompt:
+    """What a person is asked about what one rule found at one line."""
+    first = findings[0]
+    times = f" ({len(findings)} times)" if len(findings) > 1 else ""
+    label = f"Line {first.line}, {first.title}{times}: why is this all right here?"
+    told = "\n".join(finding.message for finding in findings)
+    return Prompt(answer_key(first), PromptKind.TEXT, label, help=told)
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
