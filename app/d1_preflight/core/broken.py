@@ -12,17 +12,36 @@ _BREAKING = frozenset(
     {"DROP TABLE", "DROP INDEX", "DROP VIEW", "ALTER TABLE RENAME", "ALTER TABLE RENAME COLUMN"}
     | {"ALTER TABLE DROP COLUMN"}
 )
+_MAKING = frozenset({"CREATE TABLE", "CREATE VIEW", "ALTER TABLE ADD COLUMN"})
 
 
-def scope_of(acts: tuple[Act, ...], new: Structure) -> frozenset[str]:
-    """The tables and views that a script may have broken: all once it drops or renames."""
+def scope_of(acts: tuple[Act, ...], old: Structure, new: Structure) -> frozenset[str]:
+    """The tables and views that a script may have broken: what it touched, and what names that."""
     done = tuple(act for act in acts if not act.error)
-    if any(act.verb in _BREAKING for act in done):
-        return frozenset([*new.tables, *new.views])
-    made = {act.target.lower() for act in done if act.verb in ("CREATE TABLE", "CREATE VIEW")}
-    made |= {act.target.lower() for act in done if act.verb == "ALTER TABLE ADD COLUMN"}
+    touched = {name for act in done if act.verb in _BREAKING for name in _named(act, old)}
+    made = {act.target.lower() for act in done if act.verb in _MAKING}
     fresh = {name.lower() for act in done for name in act.made("trigger")}
-    return frozenset(made | {new.triggers[n].table.lower() for n in fresh & new.triggers.keys()})
+    made |= {new.triggers[name].table.lower() for name in fresh & new.triggers.keys()}
+    return frozenset(made | touched | _naming(touched, new)) if made or touched else frozenset()
+
+
+def _named(act: Act, old: Structure) -> Iterator[str]:
+    yield act.target.lower()
+    yield act.phrase.new_name.lower() or act.target.lower()
+    if act.verb == "DROP INDEX" and act.target.lower() in old.indexes:
+        yield old.indexes[act.target.lower()].table.lower()
+
+
+def _naming(touched: set[str], new: Structure) -> set[str]:
+    """The tables with keys or triggers, and the views, that name one of the touched ones."""
+    found = {name for name, shape in new.tables.items() if shape.parents & touched}
+    for kind in (new.triggers, new.views):
+        for name, made in kind.items():
+            text = made.sql.lower()
+            if any(other in text for other in touched):
+                found.add(made.table.lower() if made.kind == "trigger" else name)
+    views = found & new.views.keys()
+    return found | (_naming(views, new) if views - touched else set())
 
 
 def broken_in(

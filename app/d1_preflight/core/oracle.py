@@ -67,7 +67,7 @@ class Scratch:
 
     def _broken_by(self, acts: tuple[Act, ...], new: Structure) -> dict[str, str]:
         """What can no longer be read or written, although it could be before."""
-        scope = scope_of(acts, new)
+        scope = scope_of(acts, self._old, new)
         if not scope:
             return {}
         found = dict(broken_in(self._connection, new, scope))

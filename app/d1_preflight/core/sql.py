@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Shape(StrEnum):
@@ -22,8 +23,7 @@ class Shape(StrEnum):
     COMMENT = "comment"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):  # made by the ten thousand: half the cost of a frozen dataclass
     """One token of a statement; `start` counts from the statement's first character."""
 
     shape: Shape

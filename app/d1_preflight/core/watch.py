@@ -64,7 +64,8 @@ class Watch:
     def _look_around(self, phrase: Phrase) -> None:
         """Note which objects there are now; a table can bring or take others with it."""
         act, _, kind = phrase.verb.partition(" ")
-        if kind in ("TABLE", "TABLE RENAME") or (act == "CREATE" and not kind):
+        is_plain = act == "CREATE" and kind and phrase.tokens[1].word != "VIRTUAL"
+        if (not is_plain and kind in ("TABLE", "TABLE RENAME")) or (act == "CREATE" and not kind):
             self._objects = frozenset(_objects(self._connection))
         elif act == "CREATE" and not _has(self._objects, phrase.target):
             self._objects |= {(kind.lower(), phrase.target)}

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
-from d1_preflight.core.migration import Migration
+from d1_preflight.core.migration import Migration, leading_number
 from d1_preflight.core.rules.case import Case, Find, Hit, at, at_file, at_offset
 from d1_preflight.core.sql import Shape, all_tokens
 
@@ -65,7 +66,7 @@ def duplicate_number(case: Case) -> Iterator[Hit]:
     """Two files with one number."""
     number = case.migration.number
     for other in case.siblings:
-        same = other.number == number and other.name != case.migration.name
+        same = _number(other.name) == number and other.name != case.migration.name
         if number is not None and same and not _is_down(other):
             yield at_file(name=case.migration.name, other=other.name, number=str(number))
             return
@@ -73,8 +74,10 @@ def duplicate_number(case: Case) -> Iterator[Hit]:
 
 def number_behind(case: Case) -> Iterator[Hit]:
     """A name without a number among names with numbers: it runs after all of them."""
+    if case.migration.number is not None:
+        return
     numbered = [other for other in case.siblings if other.number is not None]
-    if case.migration.number is None and numbered:
+    if numbered:
         yield at_file(name=case.migration.name, other=numbered[-1].name)
 
 
@@ -112,6 +115,11 @@ RULES: tuple[Find, ...] = (
     empty_file,
     last_word_swallows,
 )
+
+
+@lru_cache(maxsize=4096)
+def _number(name: str) -> int | None:
+    return leading_number(name)
 
 
 def ends_open(text: str) -> bool:
