@@ -47,7 +47,10 @@ def words(found: Verification) -> str:
 
 @pytest.mark.parametrize("subject", [PLAN, CLOSED_RECORD])
 def test_a_counter_signature_is_good(subject: Subject) -> None:
-    assert verified(reviewed(subject)).problems == ()
+    found = verified(reviewed(subject))
+
+    assert found.problems == ()
+    assert found.facts[f"review of {subject.stem}"] == f"{BEN} SHA256:{BEN} (approved)"
 
 
 def test_the_second_persons_go_satisfies_the_policy() -> None:
@@ -96,6 +99,14 @@ def test_an_unsigned_review_is_refused() -> None:
     del files["record.review.toml.sig"]
 
     assert "record.review.toml is not signed" in words(verified(files))
+
+
+@pytest.mark.parametrize("name", ["gone.review.toml", "go.review.sig", "record.review.toml.sig"])
+def test_a_stray_review_is_told_never_passed_over(name: str) -> None:
+    found = verified(CLOSED | {name: b"schema = 1\n"})
+
+    assert f"{name}: belongs to no review" in words(found)
+    assert found.exit_code == 4
 
 
 def test_a_reviewers_key_signs_nothing_but_reviews() -> None:

@@ -148,9 +148,9 @@ async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | 
     from d1_preflight.core.checklist import Prompt, PromptKind
     from d1_preflight.core.review import Verdict
 
-    label = f"You have read the record of {migration}. Your word?"
+    about = f"You have read the record of {migration}, above."
     choices = (_LEAVE, _APPROVE, _SEND_BACK)
-    choice = await asker.ask(Prompt("verdict", PromptKind.CHOOSE, label, choices=choices))
+    choice = await asker.ask(Prompt("verdict", PromptKind.CHOOSE, "Your word?", about, choices))
     if choice == _APPROVE:
         return Verdict.APPROVED, ""
     if choice != _SEND_BACK:

@@ -211,9 +211,29 @@ def read_review(
     return Review(name, subject, Verdict(str(told["verdict"])), str(told["reason"]), signer)
 
 
+def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
+    """The reviews that stand; those that are not good are told by `review_problems`."""
+    found = []
+    for subject in (PLAN, CLOSED_RECORD):
+        for name in statements_about(bundle.files, subject):
+            if bundle.verifier is None:
+                continue
+            try:
+                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
+            except PreflightError:
+                continue
+    return tuple(found)
+
+
 def review_problems(bundle: Bundle) -> Iterator[Problem]:
     """What is wrong with the reviews that lie there, and which one is missing."""
     found: list[Review] = []
+    known = {
+        n for subject in (PLAN, CLOSED_RECORD) for n in statements_about(bundle.files, subject)
+    }
+    for name in sorted(n for n in bundle.files if ".review." in n):
+        if name.removesuffix(".sig") not in known:
+            yield Problem(name, "belongs to no review that could be checked", _AGAIN)
     for subject in (PLAN, CLOSED_RECORD):
         for name in statements_about(bundle.files, subject):
             if bundle.verifier is None:

@@ -14,7 +14,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import tally
 from d1_preflight.core.record import Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record, load_record
-from d1_preflight.core.review import review_problems
+from d1_preflight.core.review import good_reviews, review_problems
 from d1_preflight.core.verify_history import history_problems, path_problems
 from d1_preflight.core.verify_signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
@@ -124,6 +124,9 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     closer = closing_signer(bundle)
     if closer is not None:
         facts["closed"] = f"{closer.principal} {closer.fingerprint}"
+    for review in good_reviews(bundle):
+        told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
+        facts[f"review of {review.subject.stem}"] = told
     if migration_sha256 and migration_sha256 != facts["sha256"]:
         facts["file"] = "another text than here"
     if counts[Status.WAIVED]:
