@@ -14,6 +14,7 @@ from tui import scenes
 from tui.fakes import FakeBoard, FrozenClock, NotedEdits
 
 ZONE = ZoneInfo("America/New_York")
+SIZES = ((80, 24), (120, 40))
 Walk = Callable[[Pilot[None]], Awaitable[None]]
 
 

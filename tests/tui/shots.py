@@ -4,15 +4,11 @@ import asyncio
 import re
 import sys
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-from tui.scenarios import SCENARIOS, Scenario, settle
-
-ZONE = ZoneInfo("America/New_York")
-SIZES = ((80, 24), (120, 40))
+from tui.scenarios import SCENARIOS, SIZES, Scenario, settle
 
 
 async def drawn(scenario: Scenario, size: tuple[int, int]) -> str:

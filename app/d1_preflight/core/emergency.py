@@ -13,6 +13,7 @@ from d1_preflight.core.record import Facts, Record, Status
 
 _LEDGER = 'SELECT id, name, applied_at FROM "{table}" ORDER BY id DESC LIMIT 5'
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
+_TOUCHED = ("lost", "nulled", "changed", "added")
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
 
@@ -211,7 +212,8 @@ def _pending(known: _Known) -> str:
 
 def _counts(known: _Known) -> str:
     rehearsed = facts.rows(known.facts("rehearsed"), "tables")
-    names = [facts.text(row, "table") for row in rehearsed]
+    touched = [row for row in rehearsed if any(facts.number(row, key) for key in _TOUCHED)]
+    names = [facts.text(row, "table") for row in touched or rehearsed]
     quoted = (name.replace('"', '""') for name in names or ["table_name"])
     sql = "; ".join(f'SELECT count(*) FROM "{name}"' for name in quoted)
     return known.query(sql)

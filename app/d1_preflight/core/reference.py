@@ -48,6 +48,7 @@ o │ show or hide what the commands print
 e │ edit the migration (in section 4: its down file)
 w │ waive a step, with a reason; not every step can be waived
 r │ do an answered step again
+d │ in section 5: open the D1 dashboard in a browser
 x │ stop waiting for the running step
 Esc │ leave a field (then these keys work again); then: the board
 

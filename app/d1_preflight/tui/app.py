@@ -45,6 +45,7 @@ class PreflightApp(App[None]):
     ) -> None:
         super().__init__()
         self._source, self._edit, self._opened, self._zone = source, edit, opened, zone
+        self._board = BoardScreen(source)
         self._wizard: WizardScreen | None = None
         self._session: SessionPort | None = None
         self._performing = Performing(self, self._fail)
@@ -55,7 +56,7 @@ class PreflightApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the board; open the named migration over it."""
-        self.push_screen(BoardScreen(self._source))
+        self.push_screen(self._board)
         if self._opened:
             self.post_message(messages.OpenAsked(self._opened))
 
@@ -87,6 +88,7 @@ class PreflightApp(App[None]):
         if self._session is not None:
             self._source.close(self._session)
         self._session = self._wizard = None
+        self._board.reload()
 
     @on(messages.DatabaseAsked)
     def _database(self, event: messages.DatabaseAsked) -> None:
@@ -94,8 +96,7 @@ class PreflightApp(App[None]):
             self._source.choose(event.database)
         except PreflightError as error:
             self.problem(error)
-        if isinstance(self.screen, BoardScreen):
-            self.screen.reload()
+        self._board.reload()
 
     @on(messages.Submitted)
     def _submitted(self, event: messages.Submitted) -> None:
@@ -119,7 +120,7 @@ class PreflightApp(App[None]):
                 self._edit(event.path)
             if self._session and self._wizard:
                 self._session.refresh()
-                await self._wizard.redraw()
+                await self._wizard.reread()
         except PreflightError as error:
             self.problem(error)
 

@@ -41,6 +41,8 @@ def duration(milliseconds: int | None) -> str:
     """Such as "40 ms", "3.1 s", "2 min 10 s"."""
     if milliseconds is None:
         return "?"
+    if milliseconds == 0:
+        return "< 1 s"  # the clock that measured it counts seconds
     if milliseconds < _SECOND:
         return f"{milliseconds} ms"
     if milliseconds < _MINUTE * _SECOND:

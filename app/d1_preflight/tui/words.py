@@ -79,6 +79,8 @@ def keys(session: SessionPort, step: Step, typing: bool) -> list[Key]:
     found: list[Key] = [("Esc", "other keys")] if typing else []
     if step.section == "classification" and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
+    if step.section == "timing":
+        found.append(("d", "dashboard"))
     found.append(("o", "output"))
     if is_editable(step) and not session.closed:
         found.append(("e", "edit"))

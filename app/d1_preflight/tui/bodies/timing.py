@@ -40,10 +40,8 @@ def _window(view: View, window: Facts) -> Content:
     quiet = facts.flag(window, "quiet")
     mark = ("✓ quiet", "") if quiet else ("✗ busy", DANGER)
     now = facts.text(window, "now")
-    lines = [Content.assemble(f"Now is {weekday(now, view.zone)}  ", mark)]
-    told = facts.text(window, "words")
-    if told:
-        lines.append(Content(told))
+    told = facts.text(window, "words") or f"Now is {weekday(now, view.zone)}"
+    lines = [Content.assemble(mark, f"  {told}")]
     quietest, then = facts.text(window, "quietest"), facts.words(window, "next")
     if then:
         lines.append(Content.assemble(("next quiet  ", QUIET), " · ".join(then[:3])))

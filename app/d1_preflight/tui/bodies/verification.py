@@ -1,6 +1,7 @@
 """Section 6: what the database and the application say now."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from textual.content import Content
 
@@ -63,6 +64,8 @@ def _rows(view: View, width: int) -> Content:
     if not tables:
         return Content("")
     wrong = [row for row in tables if facts.flag(row, "ok") is not True]
+    if not wrong and _sound(found)[0] and view.step.id != "rows":
+        return Content(f"✓ {plural(len(tables), 'table')} as rehearsed, {_sound(found)[1]}")
     lines: list[tuple[Cell, ...]] = [
         (
             facts.text(row, "table"),
@@ -72,12 +75,15 @@ def _rows(view: View, width: int) -> Content:
         )
         for row in (wrong or tables)
     ]
-    broken = facts.number(found, "broken_references")
-    check = facts.text(found, "quick_check")
-    sound = f"quick_check {check} · foreign_key_check {plural(broken, 'row')}"
-    fine = check == "ok" and broken == 0
+    fine, sound = _sound(found)
     note = Content.styled(f"✓ {sound}" if fine else f"✗ {sound}", "" if fine else DANGER)
     return Content("\n").join([table(_ROWS, lines, width), note])
+
+
+def _sound(found: Facts) -> tuple[bool, str]:
+    broken, check = facts.number(found, "broken_references"), facts.text(found, "quick_check")
+    words = f"quick_check {check} · foreign_key_check {plural(broken, 'row')}"
+    return check == "ok" and broken == 0, words
 
 
 def _endpoints(endpoints: Facts, width: int) -> Content:
@@ -86,7 +92,7 @@ def _endpoints(endpoints: Facts, width: int) -> Content:
         fine = facts.flag(row, "ok")
         words = facts.text(row, "words")
         mark: Cell = f"✓ {words}".strip() if fine else (f"✗ {words}".strip(), DANGER)
-        name = f"{facts.text(row, 'method')} {facts.text(row, 'url')}"
+        name = f"{facts.text(row, 'method')} {urlsplit(facts.text(row, 'url')).path or '/'}"
         lines.append((name, facts.text(row, "status"), duration(facts.number(row, "ms")), mark))
     return table(_ENDPOINTS, lines, width) if lines else Content("")
 

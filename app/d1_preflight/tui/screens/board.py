@@ -93,11 +93,6 @@ class BoardScreen(Screen[None]):
             self.app.push_screen(Problem(error))
         self.action_read()
 
-    def on_screen_resume(self) -> None:
-        """A record may have moved on: show it."""
-        if self._all:
-            self.reload()
-
     def on_resize(self) -> None:
         """Fit the columns."""
         self._draw()

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -16,11 +16,13 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.fields import Answered, OptionsField, TextField
 
+_EMERGENCY = Binding("exclamation_mark,f2", "app.emergency", "emergency")
+
 
 class Problem(ModalScreen[None]):
     """What happened and what to do next; any of the usual keys closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("enter,escape,space", "close", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [("enter,escape,space", "close", "close"), _EMERGENCY]
 
     def __init__(self, error: PreflightError) -> None:
         super().__init__()
@@ -42,7 +44,10 @@ class Problem(ModalScreen[None]):
 class Reason(ModalScreen[str | None]):
     """Asks for one sentence; Esc gives none."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "back", priority=True),
+        _EMERGENCY,
+    ]
 
     def __init__(self, words: str, label: str) -> None:
         super().__init__()
@@ -55,7 +60,7 @@ class Reason(ModalScreen[str | None]):
             yield Static(Content.styled(self._words, STRONG))
             yield Static(Content(f"\n{self._prompt.label}"))
             yield TextField(self._prompt)
-            yield Static(Content.styled("Enter answer   Esc Esc back", QUIET))
+            yield Static(Content.styled("Enter answer   Esc back", QUIET))
 
     @on(Answered)
     def _answer(self, event: Answered) -> None:
@@ -69,7 +74,10 @@ class Reason(ModalScreen[str | None]):
 class Pick(ModalScreen[str | None]):
     """Asks for one of a few; the first, which changes nothing, has the focus."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "back", priority=True),
+        _EMERGENCY,
+    ]
 
     def __init__(self, words: str, choices: Sequence[str], *, danger: bool = False) -> None:
         super().__init__()
@@ -82,7 +90,7 @@ class Pick(ModalScreen[str | None]):
             yield Static(Content.styled(self._words, DANGER if self._danger else STRONG))
             yield Static("")
             yield OptionsField(self._prompt)
-            yield Static(Content.styled("\n↑↓ choose   Enter take   Esc Esc back", QUIET))
+            yield Static(Content.styled("\n↑↓ choose   Enter take   Esc back", QUIET))
 
     @on(Answered)
     def _answer(self, event: Answered) -> None:

@@ -36,6 +36,7 @@ class WizardScreen(Screen[None]):
         ("o", "output", "output"),
         ("e", "edit", "edit"),
         ("w", "waive", "waive"),
+        ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
         ("r", "again", "do it again"),
         ("escape,b", "board", "board"),
@@ -71,6 +72,13 @@ class WizardScreen(Screen[None]):
         if went_on and following and following.section == self._step.section:
             self._step = following
         await self.redraw(anew=True)
+
+    async def reread(self) -> None:
+        """The files may have changed: go back to the first step that lost its answer."""
+        path, current = self._session.path, self._session.current
+        if current and self._step in path and path.index(current) < path.index(self._step):
+            self._step, self._last = current, None
+        await self.redraw()
 
     async def redraw(self, *, anew: bool = False) -> None:
         """Draw everything from the session as it is now."""
@@ -189,6 +197,14 @@ class WizardScreen(Screen[None]):
         if step.waivable and self._underway.step is None:
             words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
             self.app.push_screen(Reason(words, "Why is this all right today?"), told)
+
+    def action_browse(self) -> None:
+        """Open the address that a step of this section names, as the dashboard's."""
+        steps = [step for step in self._session.path if step.section == self._step.section]
+        lines = (line for step in steps for line in self._session.plan(step))
+        address = next((line for line in lines if line.startswith("https://")), None)
+        if address is not None:
+            self.app.open_url(address)
 
     def action_stop(self) -> None:
         """Stop waiting for the running step."""

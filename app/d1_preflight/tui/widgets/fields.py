@@ -13,6 +13,9 @@ from textual.widgets import Input
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.tui.styles import ACCENT, QUIET
 
+# Keys that an empty field lets through: an emergency does not wait for a sentence.
+_PASSED = {"!": "app.emergency", "?": "app.help"}
+
 
 @dataclass
 class Answered(Message):
@@ -39,8 +42,11 @@ class TextField(Input):
         self.cursor_blink = False
 
     async def _on_key(self, event: events.Key) -> None:
-        if not self.value and event.character in ("!", "?"):
+        action = _PASSED.get(event.character or "")
+        if action and not self.value:
             event.prevent_default()
+            event.stop()
+            await self.app.run_action(action, self)
 
     def _on_paste(self, event: events.Paste) -> None:
         if self._typed:

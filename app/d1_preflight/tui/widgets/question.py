@@ -88,6 +88,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             field_for(prompt),
             Static(Content.styled(prompt.help, QUIET), id="words"),
         )
+        self.query_one("#label").display = bool(label or many)
         # A finding says its words at its line, in the SQL above.
         self.query_one("#words").display = bool(prompt.help) and "@" not in prompt.key
         self.focus_field()

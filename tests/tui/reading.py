@@ -1,0 +1,10 @@
+"""Reads what stands on the screen, as a person would."""
+
+from textual.app import App
+
+
+def screen_text(app: App[None]) -> str:
+    """The characters of the present screen, line by line."""
+    width, height = app.size
+    strips = app.screen._compositor.render_strips()[:height]
+    return "\n".join(strip.text[:width].rstrip() for strip in strips)

@@ -1,0 +1,173 @@
+"""The board: at once from local files, then with what the target says."""
+
+import asyncio
+from dataclasses import replace
+
+from textual.widgets import Static
+
+from d1_preflight.core.board import BoardState
+from d1_preflight.core.errors import RecordBusy, RemoteFailed
+from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.messages import OpenAsked
+from d1_preflight.tui.screens.board import BoardScreen, BoardTable
+from d1_preflight.tui.screens.dialogs import Pick, Problem
+from d1_preflight.tui.screens.wizard import WizardScreen
+from tui import scenes
+from tui.fakes import FakeBoard
+from tui.reading import screen_text
+from tui.scenarios import app_for, settle
+
+
+async def test_the_board_paints_before_the_target_has_answered() -> None:
+    source = scenes.board()
+    source.answers = asyncio.Event()
+    app = app_for(source)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        before = screen_text(app)
+        source.answers.set()
+        await settle(pilot)
+        after = screen_text(app)
+
+    assert "rebuild_teams" in before
+    assert "reading the target" in before
+    assert "pending" not in before
+    assert "? unknown" in before
+    assert "remote read 14:02:11 EST" in after
+    assert after.count("pending") == 7
+
+
+async def test_a_target_that_cannot_be_read_is_said_with_the_next_step() -> None:
+    place = scenes.board().place
+    error = RemoteFailed("The token was refused (401).", hint="Log in: wrangler login")
+    source = FakeBoard(scenes.rows(), {}, place=place, state=error)
+    app = app_for(source)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "The token was refused (401)." in text
+    assert "wrangler login" in text
+    assert "pending" not in text
+
+
+async def test_a_board_without_migrations_stands() -> None:
+    source = FakeBoard((), {}, place=scenes.board().place, state=BoardState((), "read"))
+    app = app_for(source)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter", "down", "slash", "x", "enter")
+        await settle(pilot)
+
+        assert isinstance(app.screen, BoardScreen)
+
+
+async def test_the_cursor_stands_on_the_first_pending_migration_until_it_is_moved() -> None:
+    source = scenes.board()
+    app = app_for(source)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        first = app.screen.query_one(BoardTable).cursor
+        await pilot.press("down", "down", "r")
+        await settle(pilot)
+        moved = app.screen.query_one(BoardTable).cursor
+
+    assert (first, moved) == (1, 3)
+    assert source.asked == 2
+
+
+async def test_the_filter_shows_only_matching_names() -> None:
+    app = app_for(scenes.board())
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"rename")
+        await settle(pilot)
+        narrowed = screen_text(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        whole = screen_text(app)
+
+    assert "rename_workflow" in narrowed
+    assert "broken_backfill" not in narrowed
+    assert "broken_backfill" in whole
+
+
+async def test_a_record_that_another_holds_is_a_dialog_and_the_board_stays() -> None:
+    busy = RecordBusy("Another session holds it.", hint="Wait until it is closed.")
+    rows = scenes.rows()
+    source = FakeBoard(
+        rows, {r.name: busy for r in rows}, place=scenes.board().place, state=scenes.answered()
+    )
+    app = app_for(source)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        dialog = isinstance(app.screen, Problem)
+        text = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+
+        assert dialog
+        assert "Wait until it is closed." in text
+        assert isinstance(app.screen, BoardScreen)
+
+
+async def test_another_database_can_be_chosen() -> None:
+    source = scenes.board(databases=("marketplace-production", "marketplace-staging"))
+    app = app_for(source)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("d")
+        await settle(pilot)
+        asked = isinstance(app.screen, Pick)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+
+        assert asked
+        assert source.place.database == "marketplace-staging"
+        assert source.asked >= 2
+
+
+async def test_leaving_the_wizard_gives_the_record_back() -> None:
+    session = scenes.rebuild()
+    source = scenes.board(session)
+    app = app_for(source, scenes.REBUILD)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        opened = isinstance(app.screen, WizardScreen)
+        await pilot.press("escape")
+        await settle(pilot)
+
+        assert opened
+        assert source.closed == [session]
+        assert isinstance(app.screen, BoardScreen)
+
+
+async def test_practice_is_named_on_every_screen() -> None:
+    session = scenes.rebuild(target="practice").walked_to("go")
+    app = app_for(scenes.board(session, target="practice"))
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        seen = [screen_text(app)]
+        app.post_message(OpenAsked(scenes.REBUILD))
+        for key in ("enter", "exclamation_mark"):
+            await settle(pilot)
+            seen.append(screen_text(app))
+            await pilot.press(key)
+        await settle(pilot)
+        seen.append(screen_text(app))
+
+    assert all("PRACTICE" in text for text in seen)
+    assert len(set(seen)) == 4
+
+
+async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
+    rows = tuple(replace(r, words="[red]x[/red]") for r in scenes.rows()[:1])
+    source = FakeBoard(rows, {}, place=scenes.board().place, state=BoardState(rows, "[b]read"))
+    app = PreflightApp(source, edit=lambda _path: None)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+
+        assert "[red]x[/red]" in screen_text(app)
+        assert "[b]read" in str(app.screen.query_one("#place", Static).render())

@@ -1,0 +1,108 @@
+"""The gate: Hold has the focus, Enter never passes, the capital G signs."""
+
+import pytest
+
+from d1_preflight.core.record import Status
+from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.screens.go import GoScreen
+from d1_preflight.tui.screens.wizard import WizardScreen
+from tui import scenes
+from tui.fakes import FakeSession
+from tui.reading import screen_text
+from tui.scenarios import app_for, settle
+
+
+def at_the_gate() -> tuple[FakeSession, PreflightApp]:
+    session = scenes.rebuild().walked_to("go")
+    return session, app_for(scenes.board(session), scenes.REBUILD)
+
+
+async def test_the_gate_says_what_is_applied_to_what_and_what_it_loses() -> None:
+    _, app = at_the_gate()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        text = screen_text(app)
+
+    for words in (
+        scenes.REBUILD, scenes.DATABASE, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d", "0 rows",
+        "table restore, 41.0 s", "5 min, error rate below 0.1 %", "proved 15", "open 0",
+        "▸ [ Hold ]", "good for 30 min",
+    ):  # fmt: skip
+        assert words in text
+
+
+@pytest.mark.parametrize("moves", [(), ("right", "right"), ("tab", "tab", "tab")])
+async def test_enter_never_passes_the_gate(moves: tuple[str, ...]) -> None:
+    session, app = at_the_gate()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press(*moves, "enter", "enter", "enter")
+        await settle(pilot)
+
+    assert session.performed == []
+
+
+async def test_the_capital_g_signs() -> None:
+    session, app = at_the_gate()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("g")
+        await settle(pilot)
+        small = list(session.performed)
+        await pilot.press("G")
+        await settle(pilot)
+
+    assert small == []
+    assert session.performed == [("go", {"go": True}), ("signed", {})]
+
+
+async def test_no_go_is_one_key_and_a_reason() -> None:
+    session, app = at_the_gate()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("n")
+        await settle(pilot)
+        await pilot.press(*"on-call is ill", "enter")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert session.status_of(session.checklist.step("go")) is Status.FAILED
+    assert "NO-GO: on-call is ill" in text
+
+
+async def test_hold_decides_nothing() -> None:
+    session, app = at_the_gate()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("h")
+        await settle(pilot)
+
+        assert isinstance(app.screen, WizardScreen)
+        assert session.record.last("go") is None
+
+
+async def test_an_open_item_keeps_the_gate_shut() -> None:
+    session = scenes.rebuild().walked_to("dashboard")
+    app = app_for(scenes.board(session), scenes.REBUILD)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("escape", "down", "enter")
+        await settle(pilot)
+        text = screen_text(app)
+        await pilot.press("G")
+        await settle(pilot)
+
+        assert isinstance(app.screen, GoScreen)
+        assert "1 item open" in text
+        assert "The D1 dashboard is open" in text
+        assert session.performed == []

@@ -1,0 +1,420 @@
+"""The wizard by keys alone: it asks, hands on, shows; and never does a thing twice."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from d1_preflight.core.migration import Migration
+from d1_preflight.core.record import Outcome, Status
+from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.screens.board import BoardScreen
+from d1_preflight.tui.screens.cards import EmergencyScreen, HelpScreen
+from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
+from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.widgets.output import OutputPane
+from tui import scenes
+from tui.fakes import FakeSession, FakeTools, NotedEdits
+from tui.reading import screen_text
+from tui.scenarios import app_for, busy, settle
+
+
+def opened(session: FakeSession) -> PreflightApp:
+    return app_for(scenes.board(session), scenes.REBUILD)
+
+
+def state(session: FakeSession, step: str) -> Status:
+    return session.status_of(session.checklist.step(step))
+
+
+async def test_enter_performs_the_step_and_goes_on_to_the_next() -> None:
+    session = scenes.rebuild()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert session.performed == [("named", {})]
+    assert "✓ proved" in text
+    assert "The header says what it is" in text
+
+
+async def test_the_end_of_a_section_is_read_before_the_next_one_opens() -> None:
+    session = scenes.rebuild().walked_to("rehearsed")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        done = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        following = screen_text(app)
+
+    assert "no row is lost" in done
+    assert "next: counts" in done
+    assert "The row count of every table is recorded" in following
+    assert [step for step, _ in session.performed] == ["rehearsed"]
+
+
+async def test_an_answer_is_refused_in_the_prompts_own_words() -> None:
+    session = scenes.rebuild().walked_to("purpose")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+
+        assert "Needs an answer in words" in screen_text(app)
+        assert session.performed == []
+
+
+async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() -> None:
+    session = scenes.rebuild().walked_to("findings")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        first = screen_text(app)
+        await pilot.press(*"made again", "enter")
+        await settle(pilot)
+        second = screen_text(app)
+        await pilot.press("space", "enter")
+        await settle(pilot)
+
+    assert "question 1 of 2" in first
+    assert "question 2 of 2" in second
+    raw = {"rebuild-forgets@9": "made again", "losses": ("team_members",)}
+    assert session.performed == [("findings", raw)]
+
+
+async def test_a_second_press_while_a_step_runs_changes_nothing() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await session.begun.wait()
+        await pilot.press("enter", "enter", "r")
+        await pilot.pause()
+        session.hold.set()
+        await settle(pilot)
+
+    assert session.performed == [("copied", {})]
+    assert len([a for a in session.record.attempts if a.step == "copied"]) == 1
+
+
+async def test_a_failed_step_stays_in_sight_and_may_be_tried_again() -> None:
+    session = scenes.rebuild(lost=1_204).walked_to("rehearsed")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        text = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+
+    assert "✗ failed" in text
+    assert "−1,204" in text
+    assert len(session.performed) == 2
+
+
+async def test_a_step_that_has_to_wait_leads_to_what_is_open() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("down", "down")
+        await settle(pilot)
+        waiting = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "waits for: copy · syntax" in waiting
+    assert "The target is copied to this machine" in text
+    assert session.performed == []
+
+
+async def test_what_runs_is_shown_with_its_facts_and_lines() -> None:
+    session = scenes.rebuild().walked_to("restored")
+    session.hold = asyncio.Event()
+    session.live = {"tables": ({"table": "users", "done": 1, "total": 4},)}
+    session._lines = {"restored": ("✘ [ERROR] [red]no such table: [main].[t][/red]",)}
+    app = opened(session)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await session.begun.wait()
+        await pilot.pause(0.2)
+        text = screen_text(app)
+
+    assert "25 %" in text
+    assert "✘ [ERROR] [red]no such table: [main].[t][/red]" in text
+
+
+async def test_waiving_asks_for_a_reason() -> None:
+    session = scenes.rebuild()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("w")
+        await settle(pilot)
+        asked = isinstance(app.screen, Reason)
+        await pilot.press(*"legacy name", "enter")
+        await settle(pilot)
+
+    assert asked
+    assert state(session, "named") is Status.WAIVED
+    assert session.record.attempts[-1].words == "legacy name"
+
+
+async def test_what_protects_rows_cannot_be_waived() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("w")
+        await settle(pilot)
+
+        assert isinstance(app.screen, WizardScreen)
+        assert "w waive" not in screen_text(app)
+
+
+async def test_giving_no_reason_waives_nothing() -> None:
+    session = scenes.rebuild()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("w", "escape")
+        await settle(pilot)
+
+    assert state(session, "named") is Status.PENDING
+
+
+async def test_leaving_while_a_write_runs_asks_first_and_says_that_it_goes_on() -> None:
+    session = scenes.rebuild().walked_to("applied")
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"marketplace-production", "enter", "0", "enter")
+        await session.begun.wait()
+        await pilot.press("q")
+        await pilot.pause()
+        asked, words = isinstance(app.screen, Pick), screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        stayed = busy(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert asked
+    assert "goes on by itself" in words
+    assert stayed
+    assert state(session, "applied") is Status.PROVED
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "x"])
+async def test_what_is_left_while_it_runs_is_interrupted(key: str) -> None:
+    session = scenes.rebuild().walked_to("copied")
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await session.begun.wait()
+        await pilot.press(key, "down", "enter")
+        await settle(pilot)
+
+    assert state(session, "copied") is Status.INTERRUPTED
+    assert app.failure is None
+
+
+async def test_a_written_step_is_never_offered_again() -> None:
+    session = scenes.rebuild().walked_to("ledger")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("up", "r")
+        await settle(pilot)
+
+        assert "r again" not in screen_text(app)
+        assert session.performed == []
+
+
+async def test_what_is_typed_by_hand_cannot_be_pasted() -> None:
+    session = scenes.rebuild().walked_to("applied")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        app.post_message(events.Paste("marketplace-production"))
+        await settle(pilot)
+        told = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+
+    assert "typed by hand" in told
+    assert session.performed == []
+
+
+@pytest.mark.parametrize("step", ["named", "purpose", "applied", "close"])
+@pytest.mark.parametrize(
+    ("key", "screen"), [("exclamation_mark", EmergencyScreen), ("question_mark", HelpScreen)]
+)
+async def test_emergency_and_help_are_one_key_away_from_every_step(
+    step: str, key: str, screen: type[object]
+) -> None:
+    app = opened(scenes.rebuild().walked_to(step))
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(key)
+        await settle(pilot)
+        shown = isinstance(app.screen, screen)
+        await pilot.press("escape")
+        await settle(pilot)
+
+        assert shown
+        assert isinstance(app.screen, WizardScreen)
+
+
+async def test_an_exclamation_mark_within_an_answer_is_a_letter() -> None:
+    session = scenes.rebuild().walked_to("purpose")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"fast!", "enter")
+        await settle(pilot)
+
+    assert session.performed == [("purpose", {"purpose": "fast!"})]
+
+
+async def test_emergency_stands_over_a_dialog_too() -> None:
+    app = opened(scenes.rebuild())
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("w", "exclamation_mark")
+        await settle(pilot)
+
+        assert isinstance(app.screen, EmergencyScreen)
+
+
+async def test_editing_the_migration_takes_its_ticks_away() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    app = opened(session)
+
+    def edit(_path: Path) -> None:
+        text = scenes.REBUILD_SQL + "-- one more line\n"
+        session.tools = FakeTools(Migration.from_text(scenes.REBUILD, text, Path("m.sql")))
+
+    app._edit = edit
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert state(session, "named") is Status.PENDING
+    assert "has changed since" in text
+
+
+async def test_in_the_rollback_section_the_down_file_is_edited() -> None:
+    session = scenes.rebuild().walked_to("deploy_order")
+    app = opened(session)
+    edits = NotedEdits()
+    app._edit = edits
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("escape", "e")
+        await settle(pilot)
+
+    assert [path.parent.name for path in edits.paths] == ["down"]
+
+
+async def test_the_gate_cannot_be_undone_by_an_edit_after_it() -> None:
+    session = scenes.rebuild().walked_to("applied")
+    app = opened(session)
+    edits = NotedEdits()
+    app._edit = edits
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("escape", "e")
+        await settle(pilot)
+
+    assert edits.paths == []
+
+
+async def test_a_refused_act_is_a_dialog_with_the_next_step() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        # The record moves on behind the screen's back.
+        session.record = session.record.about({})
+        await pilot.press("down", "up", "enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+
+        assert isinstance(app.screen, WizardScreen | Problem)
+        assert app.failure is None
+
+
+async def test_our_own_bug_ends_the_program_without_a_traceback_and_is_handed_on() -> None:
+    session = scenes.rebuild()
+    session.script = {"named": Outcome(Status.PROVED, "x")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+
+    assert isinstance(app.failure, KeyError)
+    assert app.return_code == 70
+
+
+async def test_a_closed_record_changes_no_more() -> None:
+    session = scenes.rebuild().walked_to("nothing is left")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+        await pilot.press("e", "w", "r", "enter")
+        await settle(pilot)
+
+        assert "Closed and signed" in text
+        assert session.performed == []
+        assert isinstance(app.screen, BoardScreen)
+
+
+async def test_output_of_ten_thousand_lines_leaves_the_newest() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    session._lines = {"copied": tuple(f"line {n}" for n in range(10_000))}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.pause(0.2)
+        pane = app.screen.query_one(OutputPane)
+
+        assert "line 9999" in pane.lines
+        assert pane.line_count <= 5_002
+
+
+async def test_without_colours_marks_and_words_still_say_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = opened(scenes.rebuild(lost=1_204).walked_to("rehearsed"))
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+
+        assert app.no_color
+        assert "✗ failed" in screen_text(app)
