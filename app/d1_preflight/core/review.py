@@ -237,9 +237,7 @@ def review_problems(bundle: Bundle) -> Iterator[Problem]:
     for subject in (PLAN, CLOSED_RECORD):
         for name in statements_about(bundle.files, subject):
             if bundle.verifier is None:
-                yield Problem(
-                    name, "cannot be checked: no allowed_signers", "--allowed-signers FILE"
-                )
+                yield Problem(name, "cannot be checked: no allowed_signers", _NOBODY)
                 continue
             try:
                 found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
