@@ -5,6 +5,7 @@ import pytest
 from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
 from d1_preflight.core.migration import Migration
+from d1_preflight.core.oracle import Scratch
 from d1_preflight.core.schema import Schema, SchemaObject
 
 TREE = """
@@ -130,3 +131,63 @@ def test_the_header_is_held_against_the_effect() -> None:
     [finding] = [f for f in analysis.findings if f.rule == "declared-type-differs"]
     assert finding.blocks
     assert "destructive" in finding.message
+
+
+SOURCE_PRIOR = """
+CREATE TABLE users(id TEXT PRIMARY KEY NOT NULL, email TEXT);
+CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, deprecated_column TEXT);
+CREATE TABLE team_members(id TEXT PRIMARY KEY NOT NULL, role TEXT);
+CREATE TABLE workflow_runs(id TEXT PRIMARY KEY NOT NULL, old_name TEXT);
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "risk", "rollback"),
+    [
+        ("ALTER TABLE users ADD COLUMN last_login_at INTEGER;", "additive", "low", "low"),
+        ("CREATE TABLE audit_logs(id TEXT PRIMARY KEY NOT NULL);", "additive", "low", "low"),
+        (
+            "ALTER TABLE workflow_runs RENAME COLUMN old_name TO new_name;",
+            "transformative", "medium", "medium",
+        ),
+        (
+            """CREATE TABLE teams_new(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL);
+            INSERT INTO teams_new (id, name) SELECT id, name FROM teams;
+            DROP TABLE teams; ALTER TABLE teams_new RENAME TO teams;""",
+            "destructive", "high", "irreversible",
+        ),
+        (
+            "UPDATE team_members SET role = 'owner' WHERE role = 'OWNER';",
+            "transformative", "medium", "medium",
+        ),
+        ("DROP TABLE users;", "destructive", "high", "irreversible"),
+        ("DELETE FROM users WHERE id = 'x';", "destructive", "high", "irreversible"),
+        ("CREATE INDEX users_email ON users(email);", "additive", "low", "low"),
+    ],
+)  # fmt: skip
+def test_the_source_documents_patterns_have_its_classes(
+    sql: str, kind: str, risk: str, rollback: str
+) -> None:
+    analysis = judged(sql, SOURCE_PRIOR)
+    assert (analysis.kind, analysis.risk, analysis.rollback) == (kind, risk, rollback)
+
+
+def test_many_like_rows_are_not_kept_one_by_one() -> None:
+    rows = "".join(f"INSERT INTO x VALUES ({n});\n" for n in range(3_000))
+    scratch = Scratch()
+    run = scratch.run(f"CREATE TABLE x(a);\n{rows}DROP TABLE x;")
+    assert run.count == 3_002
+    assert [act.line for act in run.acts] == [1, 2, 3_001, 3_002]
+
+
+def test_memory_is_bounded_by_giving_up() -> None:
+    fill = "INSERT INTO x WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    [_, act] = Scratch().run(f"CREATE TABLE x(a);\n{fill} SELECT zeroblob(9000000) FROM n;").acts
+    assert act.unsure
+
+
+def test_a_custom_trap_of_every_kind_is_told_with_its_place() -> None:
+    text = "\ufeffCREATE TABLE a(x);\r\nCREATE TABLE b(y TEXT DEFAULT 'it''s')\r\n-- end"
+    found = {f.rule: (f.line, f.column) for f in judged(text).findings}
+    assert found["byte-order-mark"] == (1, 1)
+    assert found["final-semicolon-missing"] == (2, 37)

@@ -14,7 +14,7 @@ from d1_preflight.core.rules import (
     statements,
 )
 from d1_preflight.core.rules.case import Case, Find, Hit
-from d1_preflight.core.rules.waivers import waived
+from d1_preflight.core.rules.waivers import ignored, waived, waivers_of
 from d1_preflight.core.rules.words import Words, all_words
 
 _THEMES = (
@@ -30,6 +30,8 @@ _THEMES = (
     house.RULES,
 )
 RULES: tuple[Find, ...] = tuple(rule for theme in _THEMES for rule in theme)
+ALLOW_IGNORED = "allow-ignored"
+"""The one rule that looks at the other rules' findings."""
 
 
 def rule_id(rule: Find) -> str:
@@ -40,8 +42,13 @@ def rule_id(rule: Find) -> str:
 def findings_of(case: Case) -> tuple[Finding, ...]:
     """What all rules find, in the order of the file."""
     words = all_words()
-    found = [_finding(words[rule_id(r)], hit) for r in RULES for hit in r(case)]
-    return waived(case, tuple(sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))))
+    found = dict.fromkeys(_finding(words[rule_id(r)], hit) for r in RULES for hit in r(case))
+    waivers = waivers_of(case)
+    if waivers:
+        unused = ignored(waivers, tuple(found), words.keys())
+        told = [_finding(words[ALLOW_IGNORED], hit) for hit in unused]
+        found = dict.fromkeys([*waived(found, waivers), *told])
+    return tuple(sorted(found, key=lambda finding: (finding.line, finding.column)))
 
 
 def _finding(words: Words, hit: Hit) -> Finding:

@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from d1_preflight.core.migration import Migration, leading_number
 from d1_preflight.core.rules.case import Case, Find, Hit, at, at_file, at_offset
-from d1_preflight.core.sql import Shape, all_tokens
+from d1_preflight.core.sql import Shape, all_tokens, tokens
 
+_COUNTED = 9_999  # larger numbers are dates, which leave gaps by their nature
 _DOWN = re.compile(r"(^|[._-])(down|rollback|revert)([._-]|$)", re.IGNORECASE)
 
 
@@ -15,8 +16,10 @@ def final_semicolon_missing(case: Case) -> Iterator[Hit]:
     """A last statement without `;`: wrangler's own INSERT is glued to it."""
     last = case.acts[-1] if case.acts else None
     if last and not last.statement.complete and not ends_open(last.statement.text):
-        end = last.statement.end
-        yield at_offset(case.text, max(0, len(case.text[:end].rstrip()) - 1))
+        statement = last.statement
+        final = tokens(statement.body, limit=len(statement.body))[-1]
+        offset = statement.start + statement.lead + final.start
+        yield at_offset(case.text, offset, len(final.text))
 
 
 def comment_unclosed(case: Case) -> Iterator[Hit]:
@@ -72,6 +75,15 @@ def duplicate_number(case: Case) -> Iterator[Hit]:
             return
 
 
+def number_gap(case: Case) -> Iterator[Hit]:
+    """A number left out before this file: a file that fills it later runs out of order."""
+    number = case.migration.number
+    earlier = [n for n in (_number(other.name) for other in case.siblings) if n is not None]
+    before = max((n for n in earlier if number is not None and n < number), default=None)
+    if number and before is not None and before + 1 < number <= _COUNTED:
+        yield at_file(name=case.migration.name, missing=f"{before + 1:04d}")
+
+
 def number_behind(case: Case) -> Iterator[Hit]:
     """A name without a number among names with numbers: it runs after all of them."""
     if case.migration.number is not None:
@@ -110,6 +122,7 @@ RULES: tuple[Find, ...] = (
     byte_order_mark,
     down_file,
     duplicate_number,
+    number_gap,
     number_behind,
     suffix_not_seen,
     empty_file,

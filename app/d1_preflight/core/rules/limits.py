@@ -27,6 +27,17 @@ def function_arguments_remote(case: Case) -> Iterator[Hit]:
                 yield at(act, token, function=token.text, count=str(count))
 
 
+def row_too_large_remote(case: Case) -> Iterator[Hit]:
+    """A value of more than 2 MB: local D1 stores it, remote D1 refuses it."""
+    for act in case.done:
+        found = act.phrase.tokens
+        for n, token in enumerate(found[:-2]):
+            size = found[n + 2].text
+            makes = token.word in ("ZEROBLOB", "RANDOMBLOB") and found[n + 1].text == "("
+            if makes and size.isdecimal() and int(size) > d1.REMOTE_ROW_BYTES:
+                yield at(act, token, size=f"{int(size):,}")
+
+
 def statement_nearly_too_long(case: Case) -> Iterator[Hit]:
     """A statement of more than nine tenths of the limit: one more row and it fails."""
     for act in case.done:
@@ -50,6 +61,7 @@ def table_nearly_too_wide(case: Case) -> Iterator[Hit]:
 RULES: tuple[Find, ...] = (
     like_pattern_too_long,
     function_arguments_remote,
+    row_too_large_remote,
     statement_nearly_too_long,
     table_nearly_too_wide,
 )

@@ -1,14 +1,16 @@
 """Inline waivers: `-- preflight: allow <rule> — reason`, in a real comment only."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.rules.case import Case
+from d1_preflight.core.rules.case import Case, Hit
 from d1_preflight.core.sql import Shape, all_tokens
 
-_ALLOW = re.compile(r"preflight:\s*allow\s+(?P<rule>[a-z0-9-]+)\s*(?:—|–|--|-|:)\s*(?P<reason>.+)")
+_ALLOW = re.compile(
+    r"preflight:\s*allow\s+(?P<rule>[a-z0-9-]+)(?:\s*(?:—|–|--|-|:)\s*(?P<reason>[^\n]*))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,32 +22,52 @@ class Waiver:
     line: int
     last: int
 
-
-def waived(case: Case, found: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings with the reasons of the waivers that fit; row loss is never waived here."""
-    waivers = tuple(_waivers(case))
-    return tuple(_with_reason(finding, waivers) for finding in found) if waivers else found
-
-
-def _with_reason(finding: Finding, waivers: tuple[Waiver, ...]) -> Finding:
-    if finding.rows_at_risk:
-        return finding
-    for waiver in waivers:
-        fits = waiver.line <= finding.line <= waiver.last or finding.line == 1
-        if waiver.rule == finding.rule and fits:
-            return replace(finding, allowed=waiver.reason)
-    return finding
+    def fits(self, finding: Finding) -> bool:
+        """Whether it is about this finding; one about the file as a whole may stand anywhere."""
+        near = self.line <= finding.line <= self.last or finding.line == 1
+        return self.rule == finding.rule and near and bool(self.reason)
 
 
-def _waivers(case: Case) -> Iterator[Waiver]:
+def waivers_of(case: Case) -> tuple[Waiver, ...]:
+    """The allows that a file's comments hold."""
     if "preflight:" not in case.text:
-        return
-    for act in case.acts:
-        statement = act.statement
-        last, _ = statement.place(len(statement.text))
-        for token in all_tokens(statement.text):
-            found = _ALLOW.search(token.text) if token.shape is Shape.COMMENT else None
-            if found:
-                line = statement.line - statement.text[token.start : statement.lead].count("\n")
-                reason = found["reason"].removesuffix("*/").strip()
-                yield Waiver(found["rule"], reason, line, last)
+        return ()
+    return tuple(waiver for act in case.acts for waiver in _within(act.statement.text, act.line))
+
+
+def waived(found: Iterable[Finding], waivers: Collection[Waiver]) -> Iterator[Finding]:
+    """The findings with the reasons of the waivers that fit; row loss is never waived here."""
+    for finding in found:
+        fitting = () if finding.rows_at_risk else tuple(w for w in waivers if w.fits(finding))
+        yield replace(finding, allowed=fitting[0].reason) if fitting else finding
+
+
+def ignored(
+    waivers: Iterable[Waiver], found: Collection[Finding], known: Collection[str]
+) -> Iterator[Hit]:
+    """The allows that change nothing, each with why."""
+    for waiver in waivers:
+        fitting = [finding for finding in found if waiver.fits(finding)]
+        if waiver.rule not in known:
+            why = "there is no such rule"
+        elif not waiver.reason:
+            why = "it gives no reason"
+        elif any(finding.rows_at_risk for finding in fitting):
+            why = "a comment cannot allow rows to be lost"
+        elif not fitting:
+            why = "the rule finds nothing here"
+        else:
+            continue
+        values = {"rule": waiver.rule, "why": why}
+        yield Hit(waiver.line, 1, waiver.line, 1, values)
+
+
+def _within(text: str, line_of_lead: int) -> Iterator[Waiver]:
+    lead = next((t.start for t in all_tokens(text) if t.shape is not Shape.COMMENT), len(text))
+    first = line_of_lead - text.count("\n", 0, lead)
+    last = first + text.count("\n")
+    for token in all_tokens(text):
+        found = _ALLOW.search(token.text) if token.shape is Shape.COMMENT else None
+        if found:
+            reason = (found["reason"] or "").removesuffix("*/").strip()
+            yield Waiver(found["rule"], reason, first + text.count("\n", 0, token.start), last)
