@@ -190,4 +190,4 @@ def test_a_custom_trap_of_every_kind_is_told_with_its_place() -> None:
     text = "\ufeffCREATE TABLE a(x);\r\nCREATE TABLE b(y TEXT DEFAULT 'it''s')\r\n-- end"
     found = {f.rule: (f.line, f.column) for f in judged(text).findings}
     assert found["byte-order-mark"] == (1, 1)
-    assert found["final-semicolon-missing"] == (2, 37)
+    assert found["final-semicolon-missing"] == (2, 38)
