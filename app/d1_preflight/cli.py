@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser().parse_args(words)
+        arguments = _parser(words).parse_args(words)
         code: int = arguments.run(arguments)
     except PreflightError as error:
         _tell(error)
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; with a command named, only that one is imported: start-up time is a promise."""
     parser = argparse.ArgumentParser(
         prog="preflight",
         description="Walk one Cloudflare D1 migration through its pre-flight checklist.",
@@ -52,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"preflight {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
-    for command in _COMMANDS:  # light modules: what a command needs it imports when it runs
+    named = tuple(command for command in _COMMANDS if command in words[:1])
+    for command in named or _COMMANDS:
         import_module(f"d1_preflight.commands.{command}").add_parser(commands)
     board = import_module("d1_preflight.commands.board")
     board.add_arguments(parser)

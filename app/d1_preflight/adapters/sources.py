@@ -182,12 +182,17 @@ def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
 
 
 def _ledger(place: Place, wanted: Sequence[str]) -> Ledger:
-    """Read a folder whole: later migrations too, since two files may have one number."""
+    """Read a folder as far as the last migration wanted; later ones lend only their names."""
     names = set(wanted)
     if not names:
         return Ledger(place, (), frozenset())
+    last = max(map(ledger_key, names))
     ordered = sorted({*place.names(), *names}, key=ledger_key)
-    return Ledger(place, tuple(_read(place, name) for name in ordered), frozenset(names))
+    migrations = tuple(
+        _read(place, name) if ledger_key(name) <= last else Migration(name, "", "")
+        for name in ordered
+    )
+    return Ledger(place, migrations, frozenset(names))
 
 
 def _read(place: Place, name: str) -> Migration:

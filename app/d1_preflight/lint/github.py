@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from d1_preflight.core.findings import Finding, Kind, Severity
 from d1_preflight.lint.judged import Judged
+from d1_preflight.lint.snippet import clean
 
 _COMMANDS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
@@ -47,7 +48,8 @@ def _words(finding: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    shown = "\n".join(clean(line) for line in text.split("\n"))
+    return shown.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

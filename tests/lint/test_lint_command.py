@@ -1,0 +1,270 @@
+"""`preflight lint`: what it takes, what it says, and by which exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.adapters.sources import MOST_BYTES
+from lint.running import POSTS, REBUILD, USERS, folder, preflight
+
+GOOD = "-- Migration: 0002_add_age\n-- Description: Age.\n-- Type: additive\n-- Rollback: drop it\n"
+ADD = f"{GOOD}ALTER TABLE users ADD COLUMN age INTEGER;\n"
+CONFIG = (
+    """{"d1_databases": [{"binding": "DB", "database_name": "d", "migrations_dir": "sql"%s}]}"""
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    monkeypatch.delenv("CLOUDFLARE_ENV", raising=False)
+    return tmp_path
+
+
+def rules(text: str) -> dict[str, list[str]]:
+    document = json.loads(text)
+    return {m["path"]: [f["rule"] for f in m["findings"]] for m in document["migrations"]}
+
+
+def classes(text: str) -> dict[str, str]:
+    return {m["path"]: m["class"] for m in json.loads(text)["migrations"]}
+
+
+def test_a_file_that_harms_nothing_is_clear(here: Path) -> None:
+    folder(here, {"m/0001_make_users.sql": USERS, "m/0002_add_age.sql": ADD})
+    ran = preflight("lint", "m/0002_add_age.sql")
+    assert ran.code == 0
+    assert ran.out.startswith("✓ m/0002_add_age.sql  additive")
+    assert ran.err == "preflight lint: 1 migration · 1 additive · 0 blocking, 0 warnings, 0 notes\n"
+
+
+def test_a_file_is_judged_on_the_schema_of_its_earlier_siblings(here: Path) -> None:
+    folder(
+        here, {"m/1_users.sql": USERS, "m/2_posts.sql": POSTS, "m/10_x.sql": REBUILD,
+               "m/11_later.sql": "DROP TABLE posts;"}
+    )  # fmt: skip
+    ran = preflight("lint", "--format", "json", "m/10_x.sql")
+    [found] = json.loads(ran.out)["migrations"]
+    assert ran.code == 1
+    assert (found["name"], found["class"]) == ("10_x.sql", "destructive")
+    assert found["effects"]["rows_deleted_in"] == ["posts"]
+    place = next(f for f in found["findings"] if f["rule"] == "cascade-delete")
+    assert (place["line"], place["severity"]) == (3, "blocking")
+
+
+def test_a_blocking_finding_shows_its_place_underlined_and_what_to_write_instead(
+    here: Path,
+) -> None:
+    folder(here, {"m/1_users.sql": USERS, "m/2_posts.sql": POSTS, "m/3_x.sql": REBUILD})
+    lines = preflight("lint", "m/3_x.sql").out.splitlines()
+    first = next(n for n, line in enumerate(lines) if "blocking[cascade-delete]" in line)
+    place = lines[first].split(" ")[0]
+    path, line, column, _ = place.split(":")
+    assert (path, line) == ("m/3_x.sql", "3")
+    assert lines[first + 2] == "3 | DROP TABLE users;"
+    assert lines[first + 3].index("^") - len("3 | ") + 1 == int(column)
+    assert '"posts"' in lines[first + 4]
+    assert any(line.strip().startswith("1. ") for line in lines[first:])
+
+
+def test_a_folder_is_judged_in_ledger_order(here: Path) -> None:
+    folder(here, {"m/10_x.sql": REBUILD, "m/2_posts.sql": POSTS, "m/1_users.sql": USERS})
+    ran = preflight("lint", "m", "--format", "json")
+    assert list(classes(ran.out)) == ["m/1_users.sql", "m/2_posts.sql", "m/10_x.sql"]
+    assert classes(ran.out)["m/10_x.sql"] == "destructive"
+
+
+def test_the_project_is_judged_where_nothing_is_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"wrangler.jsonc": CONFIG % "", "sql/1_users.sql": USERS, "sql/2_posts.sql": POSTS}
+    folder(here, {**files, "src/index.ts": ""})
+    monkeypatch.chdir(here / "src")
+    assert list(classes(preflight("lint", "--format", "json").out)) == [
+        str(here / "sql/1_users.sql"), str(here / "sql/2_posts.sql")
+    ]  # fmt: skip
+
+
+def test_the_projects_pattern_decides_what_is_a_migration(here: Path) -> None:
+    pattern = ', "migrations_pattern": "sql/*/migration.sql"'
+    folder(
+        here, {"wrangler.json": CONFIG % pattern, "sql/1_users/migration.sql": USERS,
+               "sql/2_posts/migration.sql": POSTS, "sql/3_not_one.sql": REBUILD}
+    )  # fmt: skip
+    wanted = ["sql/1_users/migration.sql", "sql/2_posts/migration.sql"]
+    assert list(classes(preflight("lint", "--format", "json").out)) == wanted
+    assert list(classes(preflight("lint", "sql", "--format", "json").out)) == wanted
+    one = json.loads(preflight("lint", wanted[1], "--format", "json").out)["migrations"]
+    assert [(m["name"], m["class"]) for m in one] == [("2_posts/migration.sql", "additive")]
+
+
+def test_every_folder_of_a_project_with_several_databases_is_judged(here: Path) -> None:
+    databases = [{"binding": n, "database_name": n, "migrations_dir": n} for n in ("a", "b")]
+    folder(
+        here, {"wrangler.json": json.dumps({"d1_databases": databases}),
+               "a/1_users.sql": USERS, "b/1_users.sql": USERS}
+    )  # fmt: skip
+    both = ["a/1_users.sql", "b/1_users.sql"]
+    assert list(classes(preflight("lint", "--format", "json").out)) == both
+    only = preflight("lint", "--database", "b", "--format", "json").out
+    assert list(classes(only)) == both[1:]
+
+
+@pytest.mark.usefixtures("here")
+def test_text_from_stdin_is_judged() -> None:
+    ran = preflight("lint", "-", "--format", "json", stdin=b"DROP TABLE users;")
+    assert ran.code == 1
+    assert list(rules(ran.out)) == ["<stdin>"]
+    assert "name-missing" in rules(ran.out)["<stdin>"]
+    assert "name-pattern" not in rules(ran.out)["<stdin>"]
+
+
+def test_text_from_stdin_takes_the_place_of_its_file(here: Path) -> None:
+    folder(here, {"m/1_users.sql": USERS, "m/2_posts.sql": POSTS, "m/3_x.sql": "not sql at all"})
+    words = ("lint", "-", "--stdin-filename", "m/3_x.sql", "--format", "json")
+    ran = preflight(*words, stdin=REBUILD.encode())
+    assert classes(ran.out) == {"m/3_x.sql": "destructive"}
+
+
+def test_a_way_back_is_judged_on_the_schema_it_takes_back(here: Path) -> None:
+    folder(
+        here, {"m/1_users.sql": USERS, "m/2_posts.sql": POSTS, "m/3_tags.sql": "DROP TABLE posts;",
+               "m/down/2_posts.sql": "DROP TABLE posts;"}
+    )  # fmt: skip
+    ran = preflight("lint", "m/down/2_posts.sql", "--format", "json")
+    [found] = json.loads(ran.out)["migrations"]
+    assert found["effects"]["tables_dropped"] == ["posts"]
+
+
+def test_a_waiver_in_the_file_is_shown_and_lets_it_pass(here: Path) -> None:
+    allow = "-- preflight: allow drop-table — nothing reads it since May\n"
+    folder(here, {"m/1_users.sql": USERS, "m/2_x.sql": f"{allow}DROP TABLE users;"})
+    ran = preflight("lint", "m/2_x.sql", "--format", "json")
+    dropped = [f for f in json.loads(ran.out)["migrations"][0]["findings"] if "allowed" in f]
+    assert [f["rule"] for f in dropped] in ([], ["drop-table"])
+    if dropped:  # where rows are at risk no comment silences the rule
+        assert dropped[0]["allowed"] == "nothing reads it since May"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("no-such-file.sql",),
+        ("no-such-folder/1_x.sql",),
+        ("empty",),
+        ("-", "more.sql"),
+        ("--format", "xml"),
+        ("--config", "nowhere.toml"),
+        ("--base", "HEAD", "m"),
+        (),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_judged_is_a_usage_error(here: Path, words: tuple[str, ...]) -> None:
+    folder(here, {"m/1_users.sql": USERS, "empty/README.md": "nothing here"})
+    ran = preflight("lint", *words)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert ran.err.startswith(("preflight: ", "usage: "))
+
+
+@pytest.mark.parametrize(
+    ("content", "rule", "code"),
+    [
+        ("CREATE TABLE a(x);\n-- caf\xe9;".encode("latin-1"), "not-utf-8", 1),
+        ("CREATE TABLE a(x);".encode("utf-16"), "not-utf-8", 1),
+        (b"\xef\xbb\xbfCREATE TRIGGER t;", "byte-order-mark", 1),
+        (b"CREATE TABLE a(x);\0", "nul-byte", 1),
+        (b"", "empty-file", 0),
+        (b"-- only a comment\n/* and another */\n", "empty-file", 0),
+        (b"Dear Sir or Madam,\n", "syntax-error", 1),
+    ],
+    ids=["latin-1", "utf-16", "bom", "nul", "empty", "comments", "prose"],
+)
+def test_a_bad_file_is_a_finding(here: Path, content: bytes, rule: str, code: int) -> None:
+    folder(here, {"m/0001_a_b.sql": content})
+    ran = preflight("lint", "m/0001_a_b.sql", "--format", "json")
+    assert rule in rules(ran.out)["m/0001_a_b.sql"]
+    assert ran.code == code
+
+
+def test_crlf_moves_no_place(here: Path) -> None:
+    folder(here, {"m/1_a.sql": b"CREATE TABLE a(x);\r\n\r\nDROP TABLE zzz;\r\n"})
+    ran = preflight("lint", "m")
+    lines = ran.out.splitlines()
+    shown = next(n for n, line in enumerate(lines) if line.startswith("m/1_a.sql:3:"))
+    assert lines[shown + 2] == "3 | DROP TABLE zzz;"
+
+
+def test_a_file_that_is_too_long_is_refused_without_being_read_whole(here: Path) -> None:
+    with (here / "1_seed.sql").open("wb") as file:
+        file.truncate(50 * MOST_BYTES)
+    ran = preflight("lint", "1_seed.sql")
+    assert ran.code == 2
+    assert "too long to judge" in ran.err
+
+
+def test_a_later_file_that_cannot_be_read_does_not_matter(here: Path) -> None:
+    folder(here, {"1_users.sql": USERS})
+    with (here / "2_seed.sql").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert preflight("lint", "1_users.sql").code == 0
+
+
+def test_a_path_that_is_no_text_is_told_not_shown_raw(here: Path) -> None:
+    (here / "m").mkdir()
+    (here / "m" / "1_\x1b[31mred.sql").write_text("DROP TABLE zzz;")
+    ran = preflight("lint", "m")
+    assert ran.code == 1
+    assert "\x1b" not in ran.out
+
+
+def test_files_below_the_checkout_are_named_from_its_root_for_github(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(here, {"apps/api/m/1_x.sql": "DROP TABLE zzz;"})
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(here))
+    monkeypatch.chdir(here / "apps" / "api")
+    assert "file=apps/api/m/1_x.sql," in preflight("lint", "m", "--format", "github").out
+    sarif = json.loads(preflight("lint", "m", "--format", "sarif").out)
+    place = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"] == {"uri": "apps/api/m/1_x.sql", "uriBaseId": "%SRCROOT%"}
+    assert preflight("lint", "m").out.startswith("✗ m/1_x.sql")
+
+
+_FRESH = """
+import sys
+from d1_preflight.cli import main
+code = main(["lint", sys.argv[1]])
+heavy = {"textual", "questionary", "httpx", "sqlglot", "rich", "prompt_toolkit", "asyncio"}
+print(code, sorted(heavy & sys.modules.keys()))
+"""
+
+
+def test_lint_starts_without_a_face_the_network_or_a_second_parser(here: Path) -> None:
+    folder(here, {"m/1_users.sql": USERS})
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH, "m/1_users.sql"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_reader_who_leaves_early_changes_no_exit_code(here: Path) -> None:
+    folder(here, {"m/1_x.sql": "DROP TABLE zzz;\n" * 400})
+    with subprocess.Popen(
+        [sys.executable, "-m", "d1_preflight", "lint", "m", "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as lint:
+        assert lint.stdout
+        lint.stdout.read(1)
+        lint.stdout.close()
+        assert lint.stderr
+        told = lint.stderr.read().decode()
+        assert lint.wait() == 1
+    assert "Traceback" not in told

@@ -1,0 +1,147 @@
+"""`lint --base`, the GitHub Action's script, and what git knows: on a real repository."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.adapters.git import changed_since, files_at
+from d1_preflight.core.errors import UsageError
+from lint.running import POSTS, REBUILD, USERS, folder, preflight
+
+SCRIPT = Path(__file__).resolve().parents[2] / ".github" / "actions" / "lint" / "lint.sh"
+
+
+def git(root: Path, *words: str) -> str:
+    identity = (
+        "-c",
+        "user.name=Ana",
+        "-c",
+        "user.email=ana@example.com",
+        "-c",
+        "commit.gpgsign=false",
+    )
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    done = subprocess.run(
+        ["git", *identity, *words],
+        cwd=root,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("GITHUB_WORKSPACE", "GITHUB_BASE_REF", "CLOUDFLARE_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    root = folder(tmp_path / "a b", {"db/1_users.sql": USERS, "db/2_posts.sql": POSTS})
+    git(root, "init", "--quiet", "--initial-branch=main")
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--message=before")
+    folder(root, {"db/3_rebuild.sql": REBUILD})
+    monkeypatch.chdir(root)
+    return root
+
+
+def names(text: str) -> list[str]:
+    return [m["name"] for m in json.loads(text)["migrations"]]
+
+
+@pytest.mark.usefixtures("repository")
+def test_only_migrations_added_since_are_judged_on_the_schema_of_all() -> None:
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    [found] = json.loads(ran.out)["migrations"]
+    assert ran.code == 1
+    assert found["name"] == "3_rebuild.sql"
+    assert found["effects"]["rows_deleted_in"] == ["posts"]
+
+
+def test_nothing_new_is_clear(repository: Path) -> None:
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=after")
+    ran = preflight("lint", "db", "--base", "HEAD", "--format", "json")
+    assert (ran.code, names(ran.out)) == (0, [])
+    assert "no migration was added since HEAD" in ran.err
+    assert preflight("lint", "db", "--base", "HEAD").out == ""
+
+
+def test_a_renamed_migration_counts_as_added_and_an_edited_one_is_told(repository: Path) -> None:
+    git(repository, "mv", "db/2_posts.sql", "db/4_posts.sql")
+    folder(repository, {"db/1_users.sql": f"{USERS}-- more\n"})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert names(ran.out) == ["3_rebuild.sql", "4_posts.sql"]
+    assert "1_users.sql was there at main and reads differently now" in ran.err
+
+
+def test_files_of_a_revision_are_named_from_the_folder(repository: Path) -> None:
+    assert files_at(repository / "db", "main") == {"1_users.sql", "2_posts.sql"}
+    assert changed_since(repository / "db", "main") == set()
+    (repository / "db" / "1_users.sql").unlink()
+    assert changed_since(repository / "db", "main") == {"1_users.sql"}
+
+
+@pytest.mark.parametrize("revision", ["no-such", "--help", "-x", "main:db/1_users.sql", ""])
+def test_a_revision_that_is_none_is_refused(repository: Path, revision: str) -> None:
+    with pytest.raises(UsageError):
+        files_at(repository, revision)
+
+
+def test_outside_of_a_repository_it_is_a_usage_error(tmp_path: Path) -> None:
+    folder(tmp_path, {"db/1_users.sql": USERS})
+    ran = preflight("lint", str(tmp_path / "db"), "--base", "main")
+    assert ran.code == 2
+    assert "git work tree" in ran.err
+
+
+def run_action(root: Path, tmp_path: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """The Action's script, with the program in place of the one it would install."""
+    program = tmp_path / "preflight"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m d1_preflight "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return subprocess.run(
+        ["bash", str(SCRIPT)],
+        cwd=root,
+        env={"PATH": os.environ["PATH"], "PREFLIGHT": str(program), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_action_judges_what_a_pull_request_adds(repository: Path, tmp_path: Path) -> None:
+    shallow = tmp_path / "checkout"
+    git(repository, "checkout", "--quiet", "-b", "feature")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=feature")
+    git(
+        tmp_path, "clone", "--quiet", "--depth=1", "--branch=feature",
+        repository.as_uri(), str(shallow),
+    )  # fmt: skip
+    workspace = {"GITHUB_WORKSPACE": str(shallow), "PREFLIGHT_PATHS": "db\n"}
+    ran = run_action(shallow, tmp_path, GITHUB_BASE_REF="main", **workspace)
+    assert ran.returncode == 1
+    assert "::error file=db/3_rebuild.sql,line=3," in ran.stdout
+    assert "1 migration ·" in ran.stderr
+    every = run_action(shallow, tmp_path, PREFLIGHT_BASE="none", **workspace)
+    assert "3 migrations ·" in every.stderr
+
+
+def test_the_action_runs_nothing_that_an_input_names(repository: Path, tmp_path: Path) -> None:
+    evil = 'db"; touch hacked; "\n$(touch hacked)\n--help'
+    ran = run_action(repository, tmp_path, PREFLIGHT_PATHS=evil, PREFLIGHT_BASE="none")
+    assert ran.returncode == 2
+    assert not (repository / "hacked").exists()
+
+
+def test_the_action_writes_a_file_for_upload(repository: Path, tmp_path: Path) -> None:
+    inputs = {"PREFLIGHT_PATHS": "db", "PREFLIGHT_OUTPUT": "found.sarif"}
+    ran = run_action(repository, tmp_path, PREFLIGHT_FORMAT="sarif", **inputs)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert json.loads((repository / "found.sarif").read_text())["version"] == "2.1.0"
