@@ -1,0 +1,217 @@
+"""Prints what the wizard is measured by: start to paint, key to paint, calls and time of a flow.
+
+Run: python tests/bench/bench_flow.py [paint] [keys] [commands] [flow]; all where none is named.
+The programs run in a pty of 80x24, with the real wrangler against the practice stand-in; the key
+figures use a wrangler of their own that prints 10,000 lines, because the real one says little.
+"""
+
+# ruff: noqa: E402 - it runs as a script, beside the tests' own packages
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from bench.screen_time import OnTerminal
+from d1_preflight.adapters.processes import ask
+from d1_preflight.adapters.toolchain import Toolchain, install
+from d1_preflight.core.schema import Schema
+from d1_preflight.core.tables import TableKind, tables_of
+from d1_preflight.practice.run import PracticeRun, start
+from d1_preflight.wiring import Workbench, open_bench
+from flow.walking import open_session, walk_to
+
+PREFLIGHT = (sys.executable, "-m", "d1_preflight")
+EXAMPLE = HERE.parents[1] / "checklists" / "example"
+REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
+ADDITIVE = "0057_add_team_billing_columns.sql"
+ROUNDS, KEYS = 7, 60
+CHATTY = """#!/bin/sh
+case "$1" in --version) echo 4.164.0; exit 0;; esac
+awk 'BEGIN { for (i = 1; i <= 10000; i++) {
+    printf "line %05d of what a long command says while it works\\n", i
+    fflush()
+    if (i % 40 == 0) system("sleep 0.02") } }' >&2
+echo '[]'
+"""
+
+
+def report(what: str, told: str) -> None:
+    print(f"{what:<58} {told}", flush=True)
+
+
+def figures(what: str, seconds: list[float], aim: str) -> None:
+    ordered = sorted(seconds)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    told = f"median {statistics.median(ordered) * 1000:6.0f} ms  p95 {p95 * 1000:6.0f} ms"
+    report(what, f"{told}  of {len(ordered)}  (aim {aim})")
+
+
+@contextmanager
+def practice(folder: Path, next_one: str) -> Iterator[tuple[Workbench, PracticeRun]]:
+    with start(folder, next=next_one, run=lambda argv, at: ask(*argv, cwd=at)) as running:
+        environ = {"PATH": os.environ["PATH"], **running.practice.environment}
+        yield open_bench(start=folder, environ=environ, target="practice"), running
+
+
+def paint(folder: Path, _wrangler: Toolchain) -> None:
+    """From exec until the board's rows are written to the terminal."""
+    with practice(folder, "0061") as (bench, _):
+        environ = {**os.environ, **bench.environ}
+        painted: list[float] = []
+        for _ in range(ROUNDS + 1):
+            with OnTerminal(PREFLIGHT, cwd=folder, env=environ) as terminal:
+                terminal.seconds_until("create_teams")
+                painted.append(time.perf_counter() - terminal.started)
+        figures("start of `preflight` to the board's rows", painted[1:], "500 ms, median")
+        ran = [_process_time(PREFLIGHT, folder, environ) for _ in range(3)]
+        report("  CPU of that start (user + system)", f"{min(ran) * 1000:.0f} ms")
+
+
+def _process_time(argv: tuple[str, ...], folder: Path, environ: dict[str, str]) -> float:
+    """The CPU that the same start costs: unlike the clock, it does not tell who else is at work."""
+    with OnTerminal(argv, cwd=folder, env=environ) as terminal:
+        terminal.seconds_until("create_teams")
+        fields = Path(f"/proc/{terminal.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def keys(folder: Path, wrangler: Toolchain) -> None:
+    """From a key until the body of the step it leads to is written, idle and under output."""
+    with practice(folder, "0057") as (bench, _):
+        session, _ = open_session(replace(bench, _toolchain=wrangler), ADDITIVE)
+        asyncio.run(walk_to(session, "copied"))
+        session.close()
+        environ = {**os.environ, **bench.environ}
+    chatty = folder / "chatty"
+    chatty.write_text(CHATTY, "utf-8")
+    chatty.chmod(0o755)
+    settings = folder / "preflight.toml"
+    settings.write_text(f'{settings.read_text("utf-8")}\n[wrangler]\ncommand = "chatty"\n', "utf-8")
+    here, below = "The target is copied", "engine accepts"
+    with OnTerminal((*PREFLIGHT, "run", "0057"), cwd=folder, env=environ) as terminal:
+        terminal.seconds_until(here)
+        terminal.be_quiet(1.5)
+        figures("key to paint, idle", _walk(terminal, below, here), "p95 50 ms")
+        terminal.press("\r")
+        terminal.seconds_until("line 00")
+        begun = time.perf_counter()
+        found = _walk(terminal, below, here)
+        figures("key to paint, while a step prints 10,000 lines", found, "p95 50 ms")
+        report("  that was measured over", f"{time.perf_counter() - begun:.1f} s of its output")
+
+
+def _walk(terminal: OnTerminal, below: str, here: str) -> list[float]:
+    found: list[float] = []
+    for _ in range(KEYS // 2):
+        for key, words in (("j", below), ("k", here)):
+            terminal.press(key)
+            found.append(terminal.seconds_until(words))
+            time.sleep(0.01)
+    return found
+
+
+def commands(folder: Path, _wrangler: Toolchain) -> None:
+    """Whole processes."""
+    folder.mkdir()
+    signers = ("--allowed-signers", str(EXAMPLE / "allowed_signers"))
+    for words in (("--version",), ("verify", str(EXAMPLE), *signers)):
+        took: list[float] = []
+        for _ in range(ROUNDS + 1):
+            begun = time.perf_counter()
+            ran = subprocess.run((*PREFLIGHT, *words), cwd=folder, capture_output=True, check=False)
+            took.append(time.perf_counter() - begun)
+            assert ran.returncode == 0, ran.stderr
+        figures(f"`preflight {words[0]}`, whole process", took[1:], "-")
+
+
+def flow(folder: Path, wrangler: Toolchain) -> None:
+    """The destructive flow up to GO, and the document's commands by hand."""
+    with practice(folder / "wizard", "0061") as (bench, _):
+        walked, schema = asyncio.run(_walked(replace(bench, _toolchain=wrangler)))
+    with practice(folder / "by-hand", "0061") as (bench, _):
+        by_hand = _by_hand(folder / "by-hand", bench, wrangler, schema)
+    report("by hand, the document's commands up to GO", f"{by_hand:.1f} s")
+    report("ratio of the wizard's time to the hand's", f"{walked / by_hand:.2f}  (aim <= 0.60)")
+
+
+async def _walked(bench: Workbench) -> tuple[float, Schema]:
+    session, counted = open_session(bench, REBUILD)
+    begun = time.perf_counter()
+    steps: list[tuple[float, str]] = []
+    while (step := session.current) is not None and step.id != "go":
+        at = time.perf_counter()
+        following = session.path[session.path.index(step) + 1].id
+        await walk_to(session, following)
+        steps.append((time.perf_counter() - at, step.id))
+    took = time.perf_counter() - begun
+    local = len(counted.calls) - len(counted.remote)
+    report("the destructive flow up to GO, 0061", f"{took:.1f} s")
+    report("  wrangler calls", f"{len(counted.remote)} remote (aim <= 8), {local} local")
+    for call in counted.calls:
+        report(f"    {' '.join(call)[:76]}", "")
+    slowest = ", ".join(f"{step} {seconds:.1f} s" for seconds, step in sorted(steps)[:-7:-1])
+    report(f"  slowest: {slowest}", "")
+    seen = session.tools.seen.observation
+    assert seen is not None
+    session.close()
+    return took, seen.schema
+
+
+def _by_hand(folder: Path, bench: Workbench, wrangler: Toolchain, schema: Schema) -> float:
+    down = folder / "down.sql"
+    down.write_text("ALTER TABLE teams ADD COLUMN deprecated_column TEXT;\n", "utf-8")
+    tables = [table.name for table in tables_of(schema) if table.kind is not TableKind.SHADOW]
+    node = wrangler.node
+    path = f"{node.parent}:{os.environ['PATH']}" if node else os.environ["PATH"]
+    environ = {
+        **bench.environ, "PATH": path, "WRANGLER": " ".join(wrangler.argv),
+        "NODE_COMPILE_CACHE": str(wrangler.compile_cache),  # the hand gets our cache as well
+        "DATABASE": bench.project.database.name, "TABLES": " ".join(tables),
+        "TOUCHED": "teams team_members users", "STATE": str(folder / "state"),
+        "BACKUPS": str(folder / "backups"), "DOWN": str(down),
+    }  # fmt: skip
+    ran = subprocess.run(
+        ("sh", str(HERE / "by_hand.sh")), cwd=folder, env=environ, text=True,
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    rows = [line.split("\t") for line in ran.stdout.splitlines()]
+    remote = sum(where == "remote" for _, where, _ in rows)
+    report("  by hand, wrangler calls", f"{remote} remote, {len(rows) - remote} local")
+    touched = [row for row in rows if "count" not in row[2] or row[2].split()[1] in _FEW]
+    few = sum(float(seconds) for seconds, _, _ in touched)
+    report("  by hand, counting only the touched tables", f"{few:.1f} s in {len(touched)} calls")
+    return sum(float(seconds) for seconds, _, _ in rows)
+
+
+_FEW = ("teams", "team_members", "users")
+_PARTS: dict[str, Callable[[Path, Toolchain], None]] = {
+    "paint": paint,
+    "keys": keys,
+    "commands": commands,
+    "flow": flow,
+}
+
+
+def main() -> None:
+    """Measure the parts that are named."""
+    wrangler = asyncio.run(install(print))
+    for name in sys.argv[1:] or _PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            load = os.getloadavg()[0]
+            print(f"-- {name} (load of the machine before: {load:.1f})")
+            _PARTS[name](Path(folder) / name, wrangler)
+
+
+if __name__ == "__main__":
+    main()
