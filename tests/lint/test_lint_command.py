@@ -1,6 +1,8 @@
 """`preflight lint`: what it takes, what it says, and by which exit code."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -140,14 +142,34 @@ def test_a_way_back_is_judged_on_the_schema_it_takes_back(here: Path) -> None:
     assert found["effects"]["tables_dropped"] == ["posts"]
 
 
-def test_a_waiver_in_the_file_is_shown_and_lets_it_pass(here: Path) -> None:
-    allow = "-- preflight: allow drop-table — nothing reads it since May\n"
-    folder(here, {"m/1_users.sql": USERS, "m/2_x.sql": f"{allow}DROP TABLE users;"})
+def test_a_waiver_in_the_file_is_shown_with_its_reason(here: Path) -> None:
+    allow = "-- preflight: allow add-column-unique — the old database has it\n"
+    add = "ALTER TABLE users ADD COLUMN tag TEXT UNIQUE;"
+    folder(here, {"m/1_users.sql": USERS, "m/2_x.sql": f"{allow}{add}"})
     ran = preflight("lint", "m/2_x.sql", "--format", "json")
-    dropped = [f for f in json.loads(ran.out)["migrations"][0]["findings"] if "allowed" in f]
-    assert [f["rule"] for f in dropped] in ([], ["drop-table"])
-    if dropped:  # where rows are at risk no comment silences the rule
-        assert dropped[0]["allowed"] == "nothing reads it since May"
+    [migration] = json.loads(ran.out)["migrations"]
+    found = next(f for f in migration["findings"] if f["rule"] == "add-column-unique")
+    assert (found["severity"], found["allowed"]) == ("blocking", "the old database has it")
+    assert "1 allowed in the file" in ran.err
+    assert migration["class"] == "unknown"  # D1 refuses it all the same: a comment changes no fact
+    assert ran.code == 1
+
+
+def test_a_waiver_lets_a_sound_file_pass(here: Path) -> None:
+    allow = "-- preflight: allow declared-type-differs — an old template\n"
+    text = f"{allow}-- Type: additive\nUPDATE users SET name = 'x' WHERE id = 1;"
+    folder(here, {"m/1_users.sql": USERS, "m/2_x.sql": text})
+    assert preflight("lint", "m/2_x.sql").code == 0
+    folder(here, {"m/2_x.sql": text.removeprefix(allow)})
+    assert preflight("lint", "m/2_x.sql").code == 1
+
+
+def test_no_waiver_in_the_file_silences_the_loss_of_rows(here: Path) -> None:
+    allowed = REBUILD.replace("DROP", "-- preflight: allow cascade-delete — fine\nDROP")
+    folder(here, {"m/1_users.sql": USERS, "m/2_posts.sql": POSTS, "m/3_x.sql": allowed})
+    ran = preflight("lint", "m/3_x.sql")
+    assert ran.code == 1
+    assert "blocking[cascade-delete]" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -268,3 +290,69 @@ def test_a_reader_who_leaves_early_changes_no_exit_code(here: Path) -> None:
         told = lint.stderr.read().decode()
         assert lint.wait() == 1
     assert "Traceback" not in told
+
+
+def lint_process(here: Path, words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """The program as a shell starts it, its output redirected as `words` say."""
+    line = f'"{sys.executable}" -m d1_preflight lint m {words}'
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=here,
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_terminal_that_knows_no_unicode_is_no_obstacle(here: Path) -> None:
+    folder(here, {"m/1_ä.sql": "DROP TABLE “名”;"})
+    ran = lint_process(here, "", PYTHONIOENCODING="ascii")
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert "blocking[" in ran.stdout
+
+
+def test_a_closed_stdout_changes_no_exit_code(here: Path) -> None:
+    folder(here, {"m/1_x.sql": "DROP TABLE zzz;"})
+    ran = lint_process(here, ">&-")
+    assert (ran.returncode, "Traceback" in ran.stderr) == (1, False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_told(here: Path) -> None:
+    folder(here, {"m/1_x.sql": "DROP TABLE zzz;"})
+    ran = lint_process(here, ">/dev/full")
+    assert ran.returncode == 2
+    assert "could not be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(("environ", "painted"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_only_a_terminal_gets_colours(here: Path, environ: dict[str, str], painted: bool) -> None:
+    folder(here, {"m/1_x.sql": "DROP TABLE zzz;"})
+    main_end, child_end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "d1_preflight", "lint", "m"],
+        cwd=here,
+        env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ},
+        stdout=child_end,
+        stderr=subprocess.DEVNULL,
+    ) as lint:
+        os.close(child_end)
+        told = _read_all(main_end)
+        assert lint.wait() == 1
+    assert (b"\x1b[1;31m" in told) is painted
+    assert b"m/1_x.sql:1:" in told
+
+
+def _read_all(descriptor: int) -> bytes:
+    parts = []
+    try:
+        while part := os.read(descriptor, 65_536):
+            parts.append(part)
+    except OSError:  # Linux says so when the other end is closed
+        pass
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)

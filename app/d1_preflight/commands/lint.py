@@ -160,9 +160,10 @@ def _write(text: str) -> None:
     try:
         out.write(text)
         out.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
     except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to be flushed
+        if isinstance(error, BrokenPipeError):
+            return
         raise UsageError(
             f"The findings could not be written: {error.strerror}.", hint="Make room, or pipe them."
         ) from error
