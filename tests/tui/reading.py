@@ -7,4 +7,5 @@ def screen_text(app: App[None]) -> str:
     """The characters of the present screen, line by line."""
     width, height = app.size
     strips = app.screen._compositor.render_strips()[:height]
-    return "\n".join(strip.text[:width].rstrip() for strip in strips)
+    lines = (strip.text[:width].rstrip() for strip in strips)
+    return "\n".join(lines).replace("\u00a0", " ")

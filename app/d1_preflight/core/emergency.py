@@ -195,7 +195,7 @@ def _whole_database(known: _Known) -> tuple[Act, ...]:
     if not known.bookmark:
         back = back.replace("'<bookmark>'", "<bookmark>")
     until = facts.text(known.facts("bookmark"), "good_until")
-    good = f", good until {until}" if until else ""
+    good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
         Act("Before going back, note where you are (going back can be undone to here)", now),
         Act(f"Everything back: undoes every write since the bookmark{good}", back),

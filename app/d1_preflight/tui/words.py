@@ -99,7 +99,8 @@ def plan(session: SessionPort, step: Step) -> Content:
     if waits:
         names = " · ".join(item.step.short for item in waits[:_NAMED])
         more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
-        return Content.styled(f"waits for: {names}{more}", QUIET)
+        why = f"\n{waits[0].words}" if waits[0].words else ""
+        return Content.styled(f"waits for: {names}{more}{why}", QUIET)
     lines = (Content.assemble(("$ ", QUIET), line) for line in session.plan(step))
     return Content("\n").join(lines)
 

@@ -107,7 +107,6 @@ def _rate(errors: Facts, width: int) -> Content:
         ("error rate  ", QUIET),
         (f"{rate} %", DANGER if over else STRONG),
         f"   limit {limit} %",
-        f"   baseline {facts.text(errors, 'baseline')} %" if errors.get("baseline") else "",
         _left(errors),
     )
     values = tuple(_rates(samples))[-max(width - _LABEL, 8) :]
@@ -116,6 +115,7 @@ def _rate(errors: Facts, width: int) -> Content:
         (sparkline(values, max(_number(limit), 0.0001)), DANGER if over else ACCENT),
         f"   {plural(facts.number(errors, 'requests'), 'request')}, "
         f"{plural(facts.number(errors, 'errors'), 'error')}",
+        (f"   before {facts.text(errors, 'baseline')} %" if errors.get("baseline") else "", QUIET),
     )
     return Content("\n").join([head, line])
 

@@ -24,6 +24,7 @@ class Frame(Horizontal):
         super().__init__(id="frame")
         self._underway = underway
         self._output: bool | None = None
+        self._told = ""
 
     def compose(self) -> ComposeResult:
         """The rail to the left, everything else beside it."""
@@ -66,7 +67,7 @@ class Frame(Horizontal):
             return
         if self._underway.seen_change():
             self.query_one(BodyText).show(view)
-        self._draw_plan(view)
+        self._draw_plan(view, layout=False)
 
     def turn_output(self) -> None:
         """Open or shut the output, from now on as the operator wants it."""
@@ -97,10 +98,13 @@ class Frame(Horizontal):
         if rule and line.isdigit():
             sql.choose_line(rule, int(line))
 
-    def _draw_plan(self, view: View) -> None:
+    def _draw_plan(self, view: View, *, layout: bool = True) -> None:
         running = self._underway.step
         if running is None:
             words = words_of.plan(view.session, view.step)
         else:
             words = words_of.progress(view.session, running, self._underway.last_line)
-        self.query_one("#plan", Static).update(words)
+        if layout or words.plain != self._told:
+            # Once a frame only the words change, not their height: no layout for that.
+            self._told = words.plain
+            self.query_one("#plan", Static).update(words, layout=layout)

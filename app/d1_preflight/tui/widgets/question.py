@@ -13,6 +13,8 @@ from d1_preflight.tui.messages import Submitted
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.fields import Answered, Refused, field_for
 
+_FAST = "\u00a0"  # a space at which no line breaks
+
 
 class QuestionPanel(VerticalScroll, can_focus=False):
     """Asks; a refused answer is refused in the prompt's own words, at once."""
@@ -45,7 +47,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
     async def clear(self) -> None:
         """Ask nothing."""
         self._step, self._prompts, self._raw = None, (), {}
-        await self._show()
+        if self.children or self.display:
+            await self._show()
 
     def focus_field(self) -> None:
         """Put the keys into the field that is shown."""
@@ -82,6 +85,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             return
         place = self._prompts.index(prompt) + 1
         many = f"  question {place} of {len(self._prompts)}" if len(self._prompts) > 1 else ""
+        many = many.replace(" ", _FAST)
         label = "" if prompt.kind is PromptKind.CONFIRM else prompt.label
         await self.mount(
             Static(Content.assemble((label, STRONG), (many, QUIET)), id="label"),

@@ -153,7 +153,7 @@ class SqlView(LineView, can_focus=False):
         lines: list[Content] = []
         self._places = {}
         blocks = {f.line for f in findings if f.blocks}
-        for number, code in enumerate(highlighted(text), start=1):
+        for number, code in enumerate(highlighted(text.rstrip("\n")), start=1):
             self._places[number] = len(lines)
             bar = ("▌", DANGER) if number in blocks else " "
             lines.append(Content.assemble(bar, (f"{number:>4}   ", QUIET), code))
