@@ -79,10 +79,13 @@ def test_nothing_destructive_comes_out_additive(judged: list[Judged]) -> None:
 
 
 def test_alarms_about_rows_are_rarely_false(judged: list[Judged]) -> None:
+    """Against the runs with rows: a file that lost and cut off nothing should raise no alarm."""
     false = [
         one
         for one in judged
-        if one.truth["label"] != "destructive"
+        if one.truth["seeded_run"] == "seeded"
+        and not one.truth["rows_lost"]
+        and not one.truth["references_nulled"]
         and any(f.rows_at_risk and f.blocks for f in one.analysis.findings)
     ]
     assert len(false) / len(judged) <= 0.03, [one.file for one in false]
