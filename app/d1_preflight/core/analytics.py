@@ -17,7 +17,8 @@ ERRORS_QUERY = """query Errors($account: string!, $script: string!, $since: Time
       sum { requests errors } dimensions { datetimeMinute }
     } } } }"""
 
-TRAFFIC_QUERY = """query Traffic($account: string!, $database: string!, $since: Time!, $until: Time!) {
+TRAFFIC_QUERY = """query Traffic(
+  $account: string!, $database: string!, $since: Time!, $until: Time!) {
   viewer { accounts(filter: {accountTag: $account}) {
     d1AnalyticsAdaptiveGroups(limit: 10000, orderBy: [datetimeHour_ASC],
       filter: {databaseId: $database, datetime_geq: $since, datetime_leq: $until}) {
@@ -72,7 +73,7 @@ def _groups(
 
 
 def _when(value: object) -> datetime:
-    return datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return datetime.fromisoformat(str(value))
 
 
 def _count(value: object) -> int:

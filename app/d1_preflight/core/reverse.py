@@ -7,11 +7,12 @@ whatever it does not restore is a gap, said in words and written into the file.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from d1_preflight.core.act import Run
 from d1_preflight.core.classify import classify
 from d1_preflight.core.findings import Effects, Kind
 from d1_preflight.core.lineage import fates
 from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Run, Scratch
+from d1_preflight.core.oracle import Scratch
 from d1_preflight.core.schema import Schema, compare, diff
 from d1_preflight.core.sql import Shape, Token
 from d1_preflight.core.undo import Undo, run_on

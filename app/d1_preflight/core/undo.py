@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from d1_preflight.core.act import Act, Run
 from d1_preflight.core.lineage import Fate, fates
-from d1_preflight.core.oracle import Act, Run, Scratch
+from d1_preflight.core.oracle import Scratch
 from d1_preflight.core.rebuild import (
     addable,
     column_definition,
