@@ -96,10 +96,12 @@ def explanation(act: Act) -> str:
     return next(refusal.rule for refusal in _REFUSALS if refusal.explains(act))
 
 
-def _rule(name: str) -> Find:
+def _rule(refusal: _Refusal) -> Find:
+    name = refusal.rule
+
     def find(case: Case) -> Iterator[Hit]:
         for act in case.acts:
-            if act.error and explanation(act) == name:
+            if act.error and refusal.explains(act) and explanation(act) == name:
                 yield at(
                     act, _near(act), error=act.error, table=act.target or "t", values=_named(act)
                 )
@@ -129,7 +131,7 @@ def prior_incomplete(case: Case) -> Iterator[Hit]:
 
 
 RULES: tuple[Find, ...] = (
-    *(_rule(refusal.rule) for refusal in _REFUSALS),
+    *(_rule(refusal) for refusal in _REFUSALS),
     not_followed,
     needs_rows,
     prior_incomplete,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from functools import lru_cache
 
 from d1_preflight.core.migration import Migration, leading_number
 from d1_preflight.core.rules.case import Case, Find, Hit, at, at_file, at_offset
@@ -135,6 +136,7 @@ def _number(name: str) -> int | None:
     return leading_number(name)
 
 
+@lru_cache(maxsize=2)  # every rule about refusals asks it of the same last statement
 def ends_open(text: str) -> bool:
     """Whether a comment or quote at the end is never closed (it has its own rule)."""
     found = list(all_tokens(text))
