@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from functools import lru_cache
 
 from d1_preflight.core.migration import Migration, leading_number
 from d1_preflight.core.rules.case import Case, Find, Hit, at, at_file, at_offset
