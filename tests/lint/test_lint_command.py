@@ -215,6 +215,12 @@ def test_a_bad_file_is_a_finding(here: Path, content: bytes, rule: str, code: in
     assert ran.code == code
 
 
+def test_a_byte_order_mark_hides_nothing(here: Path) -> None:
+    folder(here, {"1_users.sql": f"\ufeff{USERS}", "2_x.sql": "\ufeffDROP TABLE users;"})
+    ran = preflight("lint", ".", "--format", "json")
+    assert classes(ran.out) == {"1_users.sql": "additive", "2_x.sql": "destructive"}
+
+
 def test_crlf_moves_no_place(here: Path) -> None:
     folder(here, {"m/1_a.sql": b"CREATE TABLE a(x);\r\n\r\nDROP TABLE zzz;\r\n"})
     ran = preflight("lint", "m")

@@ -162,13 +162,13 @@ def _step(state: str, token: str) -> str:
     return words.get(word, otherwise)
 
 
-_TOKEN = re.compile(
+_TOKEN = re.compile(  # where a token would begin, SQLite passes over a byte order mark
     r"(?P<comment>--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)"
     r"|(?P<string>[xX]?'(?:[^']|'')*+'?)"
     r"|(?P<name>\"(?:[^\"]|\"\")*+\"?|`(?:[^`]|``)*+`?|\[[^\]]*+\]?)"
     r"|(?P<number>(?:0[xX][0-9a-fA-F]++|(?:\d[\d_]*+(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?))"
-    r"|(?P<word>[A-Za-z_$\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)"
-    r"|(?P<sign>->>|->|\|\||<=|>=|<>|!=|==|<<|>>|[^\s])"
+    r"|(?P<word>[A-Za-z_$\x80-\ufefe\uff00-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)"
+    r"|(?P<sign>->>|->|\|\||<=|>=|<>|!=|==|<<|>>|[^\s\ufeff])"
 )
 
 
