@@ -8,7 +8,7 @@ from d1_preflight.core.ports import Stream
 from d1_preflight.core.record import Facts
 
 KEPT_LINES = 5_000
-_DATA = tuple('[]{}"0123456789')
+_DATA = '[]{}"│┌└├'
 
 
 @dataclass(slots=True)
@@ -45,7 +45,8 @@ class Underway:
     def last_line(self) -> str:
         """The newest line, unless it is a piece of data rather than words."""
         line = self.lines[-1].strip() if self.lines else ""
-        return "" if line[:1] in _DATA else line
+        said = any(letter.isalpha() for letter in line) and line[0] not in _DATA
+        return line if said else ""
 
     def take(self) -> list[str]:
         """The lines printed since the last call."""

@@ -65,7 +65,7 @@ def _rows(view: View, width: int) -> Content:
         return Content("")
     wrong = [row for row in tables if facts.flag(row, "ok") is not True]
     if not wrong and _sound(found)[0] and view.step.id != "rows":
-        return Content(f"✓ {plural(len(tables), 'table')} as rehearsed, {_sound(found)[1]}")
+        return Content(f"✓ {plural(len(tables), 'table')} as rehearsed\n✓ {_sound(found)[1]}")
     lines: list[tuple[Cell, ...]] = [
         (
             facts.text(row, "table"),
@@ -91,7 +91,7 @@ def _endpoints(endpoints: Facts, width: int) -> Content:
     for row in facts.rows(endpoints, "endpoints"):
         fine = facts.flag(row, "ok")
         words = facts.text(row, "words")
-        mark: Cell = f"✓ {words}".strip() if fine else (f"✗ {words}".strip(), DANGER)
+        mark: Cell = "✓" if fine else (f"✗ {words}".strip(), DANGER)
         name = f"{facts.text(row, 'method')} {urlsplit(facts.text(row, 'url')).path or '/'}"
         lines.append((name, facts.text(row, "status"), duration(facts.number(row, "ms")), mark))
     return table(_ENDPOINTS, lines, width) if lines else Content("")

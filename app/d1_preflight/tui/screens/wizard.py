@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from d1_preflight.core.checklist import Step
+from d1_preflight.core.facts import text
 from d1_preflight.core.record import Attempt
 from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import EditAsked, NoGoAsked, StopAsked, Submitted, WaiveAsked
@@ -110,7 +111,10 @@ class WizardScreen(Screen[None]):
         session = self._session
         kind = session.kind.value
         danger = kind in ("destructive", "unknown")
-        judged = f"{kind.upper() if danger else kind} · {session.analysis.risk} risk"
+        # Once applied, the text is judged on a schema that has it already: the class stands.
+        decided = session.attempt("class")
+        risk = text(decided.facts if decided else {}, "risk") or session.analysis.risk.value
+        judged = f"{kind.upper() if danger else kind} · {risk} risk"
         database, target = session.record.database.name, session.tools.target
         stem = session.tools.name.removesuffix(".sql")
         self.query_one(TitleBar).tell(stem, judged, danger=danger, database=database, target=target)
