@@ -125,6 +125,18 @@ def test_text_from_stdin_is_judged() -> None:
     assert "name-pattern" not in rules(ran.out)["<stdin>"]
 
 
+def test_an_environments_database_is_found_as_wrangler_finds_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = {"binding": "DB", "database_name": "d", "migrations_dir": "live"}
+    config = {"env": {"production": {"d1_databases": [database]}}}
+    folder(here, {"wrangler.json": json.dumps(config), "live/1_users.sql": USERS})
+    assert preflight("lint").code == 2
+    assert preflight("lint", "--env", "production").code == 0
+    monkeypatch.setenv("CLOUDFLARE_ENV", "production")
+    assert preflight("lint").code == 0
+
+
 def test_text_from_stdin_takes_the_place_of_its_file(here: Path) -> None:
     folder(here, {"m/1_users.sql": USERS, "m/2_posts.sql": POSTS, "m/3_x.sql": "not sql at all"})
     words = ("lint", "-", "--stdin-filename", "m/3_x.sql", "--format", "json")

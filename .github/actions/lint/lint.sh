@@ -14,7 +14,11 @@ if [[ -n $base && $base != none ]]; then
   arguments+=(--base "$base")
 fi
 while IFS= read -r path; do
-  [[ -n $path ]] && arguments+=("./$path")
+  case $path in
+    "") ;;
+    /*) arguments+=("$path") ;;
+    *) arguments+=("./$path") ;;  # a name that begins with a dash is no option
+  esac
 done <<<"${PREFLIGHT_PATHS:-}"
 
 if [[ -n ${PREFLIGHT_OUTPUT:-} ]]; then

@@ -67,7 +67,8 @@ def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
     from d1_preflight.adapters.sources import MOST_BYTES, Sources
     from d1_preflight.core.errors import ProjectError, UsageError
 
-    sources = Sources(Path.cwd(), arguments.config, arguments.env, arguments.database)
+    environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")  # as wrangler has it
+    sources = Sources(Path.cwd(), arguments.config, environment, arguments.database)
     if "-" in arguments.paths:
         if len(arguments.paths) > 1 or arguments.base:
             raise UsageError(
