@@ -123,6 +123,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("verification", _watching, ("enter",)),
     Scenario("close", lambda: app_at("close")),
     Scenario("emergency", lambda: app_at("ledger"), ("exclamation_mark",)),
+    Scenario("light", lambda: app_at("rehearsed", 1_204), ("ctrl+t", "enter")),
     Scenario("help", lambda: app_at("findings"), ("escape", "question_mark")),
     Scenario("busy", lambda: app_for(_busy()), ("enter",)),
 )

@@ -369,7 +369,7 @@ def answered() -> BoardState:
         replace(row, remote=Remote.APPLIED if row.number == "0056" else Remote.PENDING)
         for row in rows()
     )
-    return BoardState(told, "✓ remote read 14:02:11 EST")
+    return BoardState(told, "remote read 14:02:11 EST")
 
 
 def board(

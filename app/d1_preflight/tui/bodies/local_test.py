@@ -122,7 +122,7 @@ def _schema(rehearsed: Facts) -> list[Content]:
     for change in changes:
         declared = facts.flag(change, "declared")
         sign = signs.get(facts.text(change, "change"), "~")
-        words = facts.text(change, "words") or facts.text(change, "object")
+        words = facts.text(change, "words")
         tail = ("  ✗ not declared", DANGER) if declared is False else ("", "")
         name = f"{facts.text(change, 'object')} {facts.text(change, 'name')}".strip()
         told = words if facts.text(change, "name") in words else f"{name}  {words}".strip()

@@ -108,7 +108,8 @@ class BoardScreen(Screen[None]):
             state = await self._source.refresh()
         except PreflightError as error:
             state = BoardState(self._all, error.message, error.hint, failed=True)
-        self._told, self._hint, self._bad = state.words, state.hint, state.failed
+        mark = "✗" if state.failed else "✓"
+        self._told, self._hint, self._bad = f"{mark} {state.words}", state.hint, state.failed
         self._take(state.rows)
 
     def action_open(self) -> None:
