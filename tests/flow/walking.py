@@ -22,6 +22,9 @@ class PatientClock:
     def now(self) -> datetime:
         return SystemClock().now() + self.ahead
 
+    def monotonic(self) -> float:
+        return SystemClock().monotonic()
+
     async def sleep(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)
 

@@ -114,6 +114,9 @@ class TickingClock:
         self._now += timedelta(seconds=1)
         return self._now
 
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
     async def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
 

@@ -30,6 +30,9 @@ class FrozenClock:
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
     async def sleep(self, seconds: float) -> None:
         """No time passes here."""
 

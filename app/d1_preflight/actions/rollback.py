@@ -133,7 +133,7 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
              "loses": loses}
         )  # fmt: skip
     if restored.get("tables"):
-        command = f"preflight restore {work.tools.stem} --table TABLE"
+        command = f"preflight restore {work.tools.stem}"
         found.append(
             {"way": "table restore", "command": command, "takes_ms": restored.get("ms", 0),
              "loses": "writes to the restored tables since the backup"}

@@ -82,9 +82,13 @@ class Tools:
         return tuple(m for m in self.files.migrations() if ledger_key(m.name) < key)
 
     def prior_schema(self) -> Schema:
-        """The target's schema where it was read, else what the earlier files would make."""
-        if self.seen.observation is not None:
-            return self.seen.observation.schema
+        """The schema that the migration meets: the target's, as it was before it is applied.
+
+        Where the target was not read, what the earlier files would make.
+        """
+        seen = self.seen.observation
+        if seen is not None and self.name not in seen.applied:
+            return seen.schema
         return schema_after(self.earlier())
 
     def analysis(self) -> Analysis:

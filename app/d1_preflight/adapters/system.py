@@ -5,6 +5,7 @@ import getpass
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,10 @@ class SystemClock:
     def now(self) -> datetime:
         """Tell the present moment."""
         return datetime.now(UTC).replace(microsecond=0)
+
+    def monotonic(self) -> float:
+        """Tell seconds that only grow."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Let this much time pass."""

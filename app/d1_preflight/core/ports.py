@@ -65,6 +65,10 @@ class Clock(Protocol):
         """Tell the present moment, aware, in UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Tell seconds that only grow, for measuring how long something took."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let this much time pass; for watching, never for ordering."""
         ...
