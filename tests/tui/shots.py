@@ -20,8 +20,13 @@ async def drawn(scenario: Scenario, size: tuple[int, int]) -> str:
 
 
 def stable(svg: str) -> str:
-    """The picture without the random name its classes carry."""
-    return re.sub(r"terminal-\d+", "terminal", svg)
+    """The picture without the random name its classes carry, and without fonts from afar.
+
+    Without `xml:space` some viewers swallow the blanks at the ends of a stretch of text.
+    """
+    named = re.sub(r"terminal-\d+", "terminal", svg)
+    local = re.sub(r",\s*url\([^)]*\) format\([^)]*\)", "", named)
+    return local.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def write(folder: Path) -> None:
