@@ -1,0 +1,135 @@
+"""Two doors, one record: the screen and plain text write the same from the same answers."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
+from d1_preflight.core.emergency import Target
+from d1_preflight.core.findings import Kind, Risk
+from d1_preflight.plain.sitting import Choice, Sitting
+from d1_preflight.session import Session
+from d1_preflight.tui.app import PreflightApp
+from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
+from tui.fakes import FrozenClock
+from tui.scenarios import settle
+
+HEADED = """-- Migration: 0057_add_billing_email
+-- Description: Adds a table
+-- Type: Additive (low risk)
+-- Rollback: Not required
+CREATE TABLE audit_logs (id TEXT PRIMARY KEY);
+"""
+BARE = "CREATE TABLE audit_logs (id TEXT PRIMARY KEY);\n"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What an operator does: at the keys of the screen, and in the answers of plain text."""
+
+    text: str
+    keys: tuple[str, ...]
+    answers: tuple[tuple[str, object], ...]
+
+
+DO, QUIT = ("next", Choice.DO), ("next", Choice.QUIT)
+WALKS = {
+    "straight to GO": Walk(
+        HEADED,
+        ("enter", "enter", *"Bills are faster", "enter", "enter", "enter", "G"),
+        (DO, DO, DO, ("purpose", "Bills are faster"), DO, ("go", True)),
+    ),
+    "a step that fails and is waived": Walk(
+        BARE,
+        ("enter", "enter", "w", *"a trial only", "enter"),
+        (DO, DO, ("next", Choice.WAIVE), ("reason", "a trial only"), QUIT),
+    ),
+    "an empty answer is refused, then given": Walk(
+        HEADED,
+        ("enter", "enter", "enter", *"Bills", "enter"),
+        (DO, DO, DO, ("purpose", ""), ("purpose", "Bills"), QUIT),
+    ),
+    "NO-GO": Walk(
+        HEADED,
+        ("enter", "enter", *"Bills", "enter", "enter", "enter", "n", *"not today", "enter"),
+        (DO, DO, DO, ("purpose", "Bills"), ("next", Choice.NO_GO), ("reason", "not today")),
+    ),
+}
+
+
+def session_on(store: MemoryStore, text: str) -> Session:
+    """A session whose clock stands still, so that only the answers can make a difference."""
+    session = open_session(store, TextFiles(text))
+    session.tools = replace(session.tools, clock=FrozenClock())
+    return session
+
+
+class OneRecord:
+    """A board with one migration on it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def place(self) -> Place:
+        return Place("marketplace-production", "practice", "4.164.0")
+
+    def rows(self) -> tuple[BoardRow, ...]:
+        return (BoardRow(NAME, "0057", "add_email", Kind.ADDITIVE, Risk.LOW, Remote.PENDING),)
+
+    async def refresh(self) -> BoardState:
+        return BoardState(self.rows(), "remote read")
+
+    def open(self, name: str) -> Session:
+        assert name == NAME
+        return self._session
+
+    def close(self, session: object) -> None:
+        assert session is self._session
+
+    def choose(self, database: str) -> None:
+        raise NotImplementedError(database)
+
+    def target(self, name: str) -> Target:
+        return replace(TARGET, migration=name)
+
+
+async def through_the_screen(walk: Walk) -> dict[str, bytes]:
+    store = MemoryStore()
+    session = session_on(store, walk.text)
+
+    def never(path: Path) -> None:
+        raise NotImplementedError(path)
+
+    app = PreflightApp(OneRecord(session), edit=never, opened=NAME)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        for key in walk.keys:
+            await press(pilot, key)
+    assert app.failure is None
+    return store.held
+
+
+async def press(pilot: Pilot[None], key: str) -> None:
+    await pilot.press("space" if key == " " else key)
+    await settle(pilot)
+
+
+async def through_plain_text(walk: Walk) -> dict[str, bytes]:
+    store = MemoryStore()
+    script = Script([*walk.answers])
+    sitting = Sitting(session_on(store, walk.text), script, lambda _line: None, TARGET)
+    await sitting.run()
+    assert script.answers == []
+    return store.held
+
+
+@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS.keys())
+async def test_both_doors_write_the_same_record(walk: Walk) -> None:
+    plain = await through_plain_text(walk)
+    screen = await through_the_screen(walk)
+
+    assert plain["record.toml"]
+    assert screen == plain
