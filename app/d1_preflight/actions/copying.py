@@ -9,6 +9,8 @@ from pathlib import Path
 from d1_preflight.actions.remote import Look, observe, read_batch
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
+from d1_preflight.core.facts import number, text
+from d1_preflight.core.facts import rows as rows_of
 from d1_preflight.core.observation import Observation
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact
@@ -17,6 +19,7 @@ from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter
 from d1_preflight.core.rows import Page, batches, pages, plan_statement, read_rows
 from d1_preflight.core.tables import Table, TableKind, tables_of
 
+_PAGE_BYTES = 500_000
 _PAGES_PER_CALL = 16
 """About 16 MB of JSON: one wrangler call costs 1.4 s of Node start, so few and large ones."""
 
@@ -37,6 +40,9 @@ async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading
     The schema must be known to ask for the pages, so it is read first where it was not yet; when
     it turns out to have changed meanwhile, the plan is made once more.
     """
+    small = _small_reading(work, only)
+    if small is not None:
+        return small
     before: tuple[Evidence, ...] = ()
     if work.tools.seen.observation is None:
         before = ((await observe(work.tools, emit=work.emit)).evidence,)
@@ -87,6 +93,22 @@ async def copy_rows(work: Work, reading: Reading, folder: Path) -> tuple[RowCopy
 def copy_facts(copies: Sequence[RowCopy]) -> tuple[Mapping[str, Fact], ...]:
     """What the record says of row copies: never a value."""
     return tuple({"table": c.table, "rows": c.rows, "bytes": c.bytes} for c in copies)
+
+
+def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
+    """One page a table, without asking where pages end, if the copy showed all of them small."""
+    seen = work.tools.seen.observation
+    if only is None or seen is None or not set(only) <= set(seen.counts):
+        return None
+    sizes = {
+        text(row, "table"): number(row, "bytes")
+        for row in rows_of(work.facts_of("copied"), "tables")
+    }
+    if any((sizes.get(name) or _PAGE_BYTES) >= _PAGE_BYTES for name in only):
+        return None
+    tables = {t.name: t for t in _readable(seen) if t.name in only}
+    found = tuple(page for table in tables.values() for page in pages(table, None))
+    return Reading(seen, tables, found, ())
 
 
 async def _ask_plan(work: Work, shapes: Sequence[Table], wanted: Sequence[Table]) -> Look:
