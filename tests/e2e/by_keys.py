@@ -1,0 +1,73 @@
+"""An agreeable operator: reads the screen, answers what it asks, and presses the key it names."""
+
+import re
+import time
+from collections.abc import Callable
+
+from e2e.terminal import Tmux
+
+WORDS = "looked at, and all right here"
+_TYPED = re.compile(r"Type the [^:]+: (\S+)")
+_PATIENCE, _WATCH = 20.0, 100.0
+_STEADY = 0.12
+_MOST = 90
+
+
+def footer(screen: str) -> str:
+    """The line that names the keys; its first words are what Enter does."""
+    return next(iter(screen.strip().splitlines()[::-1]), "").strip()
+
+
+def walk(tmux: Tmux, *, until: Callable[[str], bool]) -> str:
+    """Go on until the screen is as wanted; a screen that no key changes is an AssertionError."""
+    screen = _steady(tmux, before="")
+    for _ in range(_MOST):
+        if until(screen):
+            return screen
+        _answer(tmux, screen)
+        screen = _steady(tmux, before=screen)
+    raise AssertionError(f"{_MOST} answers led nowhere:\n{screen}")
+
+
+def _answer(tmux: Tmux, screen: str) -> None:
+    keys = footer(screen)
+    if "G sign GO" in keys:
+        tmux.press("G")
+    elif "Waive" in screen:
+        tmux.type(WORDS)
+        tmux.press("Enter")
+    elif "✗ failed" in screen and "w waive" in keys:
+        tmux.press("Escape", "w")
+    elif "Esc other keys" in keys:
+        _fill(tmux, screen)
+    else:
+        tmux.press("Enter")
+
+
+def _fill(tmux: Tmux, screen: str) -> None:
+    if "space marks" in screen:
+        marks = re.findall(r"\[[ x✓]\] ", screen)
+        for mark in marks:
+            tmux.press(*(("Space",) if mark == "[ ] " else ()), "Down")
+        tmux.press("Enter")
+    elif "│ ▸" in screen:
+        tmux.press("Enter")
+    else:
+        wanted = _TYPED.search(screen)
+        tmux.type(wanted.group(1) if wanted else WORDS)
+        tmux.press("Enter")
+
+
+def _steady(tmux: Tmux, before: str) -> str:
+    """The next screen on which nothing runs, once it is drawn whole."""
+    begun, last = time.monotonic(), ""
+    while True:
+        screen = tmux.screen
+        assert not tmux.is_over, f"the program ended:\n{screen}"
+        runs = "◐" in footer(screen)
+        if screen == last and screen != before and not runs:
+            return screen
+        waited = time.monotonic() - begun
+        assert waited < (_WATCH if runs else _PATIENCE), f"no key changes it:\n{screen}"
+        last = screen
+        time.sleep(_STEADY)
