@@ -1,4 +1,4 @@
-"""Writes the screenshots of every scene: `python -m tests.tui.shots [FOLDER]`."""
+"""Writes the screenshots of every scene: `cd tests && python -m tui.shots ../screenshots`."""
 
 import asyncio
 import re
@@ -39,4 +39,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "../screenshots"))
