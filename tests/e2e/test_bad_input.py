@@ -1,0 +1,176 @@
+"""Bad input at the command line: a sentence, the next step, the right exit code, no traceback."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands.real_records import CONFIG, make_checkout
+from d1_preflight.wiring import open_bench
+
+SQL = (
+    "-- Migration: 0001_create_users_table\n-- Description: users\n-- Type: Additive\n"
+    "-- Rollback: DROP TABLE users\nCREATE TABLE users (id INTEGER PRIMARY KEY);\n"
+)
+NAME = "0001_create_users_table.sql"
+Ended = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "wrangler.jsonc").write_text(CONFIG)
+    (folder / "migrations" / NAME).write_text(SQL)
+    return folder
+
+
+def preflight(folder: Path, *words: str, path: str = "/usr/bin:/bin") -> Ended:
+    """The program as another process, with no credentials and nothing in its home."""
+    home = folder.parent / "home"
+    return subprocess.run(
+        (sys.executable, "-m", "d1_preflight", *words), cwd=folder, text=True, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, env=_environ(home, path),
+    )  # fmt: skip
+
+
+def assert_told(ended: Ended, code: int, *words: str) -> None:
+    told = ended.stdout + ended.stderr
+    assert "Traceback" not in told, told
+    assert ended.returncode == code, told
+    assert [word for word in words if word not in told] == [], told
+
+
+def write_wrangler(folder: Path, version: str) -> None:
+    package = folder / "node_modules" / "wrangler"
+    (package / "bin").mkdir(parents=True)
+    (package / "bin" / "wrangler.js").touch()
+    (package / "package.json").write_text(
+        f'{{"name": "wrangler", "version": "{version}", "bin": {{"wrangler": "bin/wrangler.js"}}}}'
+    )
+
+
+def test_no_wrangler(project: Path) -> None:
+    assert_told(preflight(project, "doctor"), 1, "wrangler was not found", "npm install")
+
+
+def test_an_old_wrangler(project: Path) -> None:
+    write_wrangler(project, "3.9.0")
+
+    assert_told(preflight(project, "doctor"), 1, "3.9.0", "too old", "wrangler@latest")
+
+
+def test_no_token(project: Path) -> None:
+    assert_told(preflight(project, "doctor"), 1, "no API token is set", "CLOUDFLARE_API_TOKEN")
+
+
+@pytest.mark.parametrize("words", [("lint",), ("new", "add users email"), ("run", "0001"), ()])
+def test_no_configuration(project: Path, words: tuple[str, ...]) -> None:
+    (project / "wrangler.jsonc").unlink()
+
+    assert_told(preflight(project, *words), 2, "No wrangler configuration", "--config")
+
+
+def test_a_configuration_that_cannot_be_read(project: Path) -> None:
+    (project / "wrangler.jsonc").write_text('{"d1_databases": [')
+
+    assert_told(preflight(project, "run", "0001"), 2, "wrangler.jsonc", "next:")
+
+
+@pytest.mark.parametrize("words", [(), ("lint",), ("run", "0001")])
+def test_an_unknown_database(project: Path, words: tuple[str, ...]) -> None:
+    ended = preflight(project, *words, "--database", "nope")
+
+    assert_told(ended, 2, '"nope"', "There: marketplace-production")
+
+
+def test_no_migrations(project: Path) -> None:
+    (project / "migrations" / NAME).unlink()
+
+    assert_told(preflight(project, "lint"), 2, "No migrations in", "preflight new")
+    assert_told(preflight(project, "run", "0001"), 2, "no migration '0001'")
+
+
+def test_two_migrations_of_one_number(project: Path) -> None:
+    (project / "migrations" / "0001_create_teams_table.sql").write_text("SELECT 1;\n")
+
+    ended = preflight(project, "run", "0001")
+
+    assert_told(ended, 2, "0001_create_teams_table.sql, 0001_create_users_table.sql", "in full")
+    assert_told(preflight(project, "lint"), 0, "warning[duplicate-number]", "next free number")
+
+
+def test_a_file_that_is_not_utf_8(project: Path) -> None:
+    (project / "migrations" / "0002_add_cafe_table.sql").write_bytes(b"CREATE TABLE caf\xe9 (id);")
+
+    assert_told(preflight(project, "lint"), 1, "0002_add_cafe_table.sql", "UTF-8")
+
+
+def test_a_down_file_that_wrangler_would_apply(project: Path) -> None:
+    (project / "migrations" / "0002_create_users_table.down.sql").write_text("DROP TABLE users;\n")
+
+    assert_told(preflight(project, "lint"), 1, "0002_create_users_table.down.sql", "down")
+
+
+def test_no_terminal(project: Path) -> None:
+    for words in ((), ("run", "0001")):
+        assert_told(preflight(project, *words), 2, "terminal", "--plain")
+    assert_told(preflight(project, "run", "0001", "--plain"), 2, "no terminal")
+
+
+def test_a_damaged_record(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
+    (checkout.folder / "record.toml").write_text("x = [")
+
+    assert_told(preflight(checkout.root, "verify"), 4, "damaged", "Restore it from git")
+    assert_told(preflight(checkout.root, "show", "0057"), 4, "damaged")
+
+
+def test_a_record_of_another_database(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
+    config = checkout.root / "wrangler.jsonc"
+    config.write_text(config.read_text().replace("a1b2c3d4-0000", "ffffffff-0000"))
+    ended = _run_plain(checkout.root, "0057")
+
+    assert_told(ended, 1, "another database", "a1b2c3d4-0000", "ffffffff-0000", "next:")
+
+
+def test_a_second_operator_on_the_same_record(project: Path) -> None:
+    held = open_bench(start=project, environ={}).store(NAME).acquire()
+    try:
+        ended = _run_plain(project, "0001")
+    finally:
+        held.release()
+
+    assert_told(ended, 1, "Another session", "next:")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into every folder")
+def test_a_read_only_project(project: Path) -> None:
+    project.chmod(0o555)
+    try:
+        ended = preflight(project, "new", "add users email")
+    finally:
+        project.chmod(0o755)
+
+    assert_told(ended, 2, "next:")
+
+
+def _run_plain(folder: Path, name: str) -> Ended:
+    """With a terminal that answers nothing: `script` lends one."""
+    if shutil.which("script") is None:
+        pytest.skip("script (util-linux) is not installed here")
+    words = f"{sys.executable} -m d1_preflight run {name} --plain"
+    environ = _environ(folder.parent / "home", "/usr/bin:/bin")
+    return subprocess.run(
+        ("script", "-qec", words, "/dev/null"), cwd=folder, env=environ, text=True, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+def _environ(home: Path, path: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    return {"HOME": str(home), "PATH": path, **kept}
