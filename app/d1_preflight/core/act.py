@@ -46,6 +46,10 @@ class Act:
     depends: str = ""
     literal: str = ""
     unsure: bool = False  # given up on, not refused
+    into: tuple[str, ...] = ()  # of a copy: the columns of its target, in order
+    source: tuple[str, ...] = ()  # and those of the table it copies
+    lossy: str = ""  # of a copy: why its target may not take every row that it is given
+    keys: int = 0  # of a statement that can REPLACE rows: by how many unique keys
 
     @property
     def line(self) -> int:

@@ -52,11 +52,15 @@ class Facts:
     def updated(self) -> Iterator[tuple[str, Act]]:
         """The tables of before whose rows are changed, each with the act that does it."""
         for act in self._acts:
-            own = act.heard.updates if act.verb == "UPDATE" or act.phrase.upsert else ()
-            for table, _ in (*own, *act.heard.trigger_updates):
+            for table in _written(act):
                 origin = self._origin(act, table)
                 if origin:
                     yield origin, act
+        for fate in self.fates:
+            new = self.run.new.table(fate.name or "")
+            swapped = new and any(new.column(c) for c in fate.moved)
+            if fate.filled_by and fate.name and (fate.worked_out or swapped):
+                yield fate.table, fate.filled_by
 
     def inserted(self) -> Iterator[tuple[str, Act]]:
         """The tables of before that get rows, each with the act that does it."""
@@ -82,13 +86,11 @@ class Facts:
     def columns_dropped(self) -> Iterator[tuple[str, Act | None]]:
         """The columns of before whose values are gone, each with the act that did it."""
         for fate in self.fates:
-            new = self.run.new.table(fate.name or "")
-            if new is None or new is self.run.old.table(fate.table):
-                continue
-            if fate.rebuilt:
+            if fate.filled_by:
                 yield from self._left_out(fate)
-                continue
-            yield from self._dropped_in_place(fate)
+            new = self.run.new.table(fate.name or "")
+            if new and not fate.filled_by and new is not self.run.old.table(fate.table):
+                yield from self._dropped_in_place(fate)
 
     def columns_renamed(self) -> Iterator[tuple[str, Act | None]]:
         """The columns of before that live on under another name."""
@@ -118,14 +120,9 @@ class Facts:
                 yield f"{act.phrase.column}.{act.phrase.new_name}"
 
     def _left_out(self, fate: Fate) -> Iterator[tuple[str, Act | None]]:
-        old, new = self.run.old.table(fate.table), self.run.new.table(fate.name or "")
-        left = {name.lower() for name, _ in fate.left_behind}
-        for column in old.columns if old and new and (fate.kept or fate.partial) else ():
-            stays = new is not None and new.column(column.name) is not None
-            if column.hidden or column.name in fate.moved:
-                continue
-            if not stays or column.name.lower() in left:
-                yield f"{fate.table}.{column.name}", fate.dropped_by
+        if fate.kept or fate.partial:
+            for column in fate.left_behind:
+                yield f"{fate.table}.{column}", fate.dropped_by or fate.filled_by
 
     def _dropped_in_place(self, fate: Fate) -> Iterator[tuple[str, Act | None]]:
         old, new = self.run.old.table(fate.table), self.run.new.table(fate.name or "")
@@ -135,8 +132,7 @@ class Facts:
                 column = old.column(act.phrase.column)
                 if origin != fate.table or column is None:
                     continue
-                returns = new.column(column.name) and column.name in fate.converted
-                if not returns:
+                if column.name in fate.left_behind or not new.column(column.name):
                     yield f"{fate.table}.{column.name}", act
 
     def _names_over_time(self) -> dict[int, dict[str, str]]:
@@ -154,6 +150,17 @@ class Facts:
 
     def _origin(self, act: Act, table: str) -> str | None:
         return self._names[act.statement.start].get(table.lower())
+
+
+def _written(act: Act) -> Iterator[str]:
+    """The tables in which an act changes rows: its own, and those its triggers write."""
+    for table, _ in act.heard.updates:
+        upsert = act.verb == "INSERT" and table.lower() == act.target.lower()
+        if act.verb == "UPDATE" or upsert:
+            yield table
+    if act.verb == "INSERT" and act.keys:
+        yield act.target  # REPLACE writes the row anew
+    yield from (table for table, _ in act.heard.trigger_updates)
 
 
 _ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "ALTER TABLE DROP COLUMN"})

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d1_preflight.core.act import Act, Run
-from d1_preflight.core.phrase import Copy
+from d1_preflight.core.contents import Contents
+from d1_preflight.core.copied import Copy
 from d1_preflight.core.sql import Token, tokens
 
 
@@ -41,8 +42,9 @@ class Fate:
     copied_to: tuple[str, ...] = ()
     dropped_by: Act | None = None
     moved: Mapping[str, str] = field(default_factory=dict)  # column -> where its values went
-    converted: Mapping[str, str] = field(default_factory=dict)  # the same, by an UPDATE
-    left_behind: tuple[tuple[str, Act], ...] = ()  # columns kept in name, values not copied
+    worked_out: tuple[str, ...] = ()  # columns whose values a copy or UPDATE made others of
+    left_behind: tuple[str, ...] = ()  # columns whose values are not in the table, or elsewhere
+    filled_by: Act | None = None  # the copy that filled it last, once its rows were away
 
 
 def fates(run: Run) -> tuple[Fate, ...]:
@@ -67,14 +69,14 @@ class _Walk:
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
         self._nulled: dict[str, dict[str, Act]] = {}  # by holder
         self._dropped_by: dict[str, Act] = {}
-        self._guards: dict[str, str] = {}  # trigger -> the table whose rows it will not let go
+        self._guards: dict[
+            str, tuple[str, str]
+        ] = {}  # trigger -> what it forbids, and on which table
         for trigger in old.triggers.values():
-            if "RAISE" not in trigger.sql.upper():
-                continue
-            self._note_guard(trigger.name, tokens(trigger.sql))
-        self._moved: dict[str, dict[str, str]] = {name: {} for name in self.origins}
-        self._converted: dict[str, dict[str, str]] = {name: {} for name in self.origins}
-        self._left: dict[str, dict[str, Act]] = {}  # by holder: columns whose values stayed behind
+            if "RAISE" in trigger.sql.upper():
+                self._note_guard(trigger.name, tokens(trigger.sql))
+        self._contents = Contents(old, run.new)
+        self._filled_by: dict[str, Act] = {}
 
     def follow(self, act: Act) -> None:
         self._strike(act)
@@ -84,40 +86,69 @@ class _Walk:
                     self._gone(name.lower(), act)
             case "ALTER TABLE RENAME":
                 self._rename(act.target.lower(), act.phrase.new_name.lower())
+            case "ALTER TABLE RENAME COLUMN" | "ALTER TABLE DROP COLUMN":
+                self._contents.alter(act)
             case "INSERT" | "CREATE TABLE" if act.phrase.copy:
                 self._copy(act, act.phrase.copy)
             case "CREATE TRIGGER":
                 self._note_guard(act.target, act.phrase.tokens)
             case "UPDATE":
-                self._note_moves(act)
+                self._restore(act)
+                self._contents.update(act)
 
     def _note_guard(self, name: str, found: Sequence[Token]) -> None:
+        """A trigger that lets no row go, whichever: anything less is no guard."""
+        self._guards.pop(name.lower(), None)
         words = [token.word for token in found]
         if "RAISE" not in words or "WHEN" in words or "ON" not in words:
             return
-        act = found[min(words.index("RAISE") + 2, len(found) - 1)].word
-        on = words.index("ON")
-        if act in ("ABORT", "ROLLBACK", "FAIL") and "DELETE" in words[:on]:
-            self._guards[name.lower()] = found[on + 1].name.lower()
+        on, place = words.index("ON"), words.index("RAISE")
+        texts = [token.text.upper() for token in found[place - 2 :]]
+        alone = texts[:2] == ["BEGIN", "SELECT"] and texts[texts.index(")") + 1 :][:1] == [";"]
+        guarded = {"DELETE", "UPDATE"} & set(words[:on])
+        if alone and texts[4] in ("ABORT", "ROLLBACK", "FAIL") and guarded:
+            self._guards[name.lower()] = (min(guarded), found[on + 1].name.lower())
 
     def _strike(self, act: Act) -> None:
         named = act.target.lower() if act.verb == "DELETE" else ""
-        guarded = {self._guards.get(name.lower(), "") for name in act.heard.fired}
+        fired = {self._guards.get(name.lower()) for name in act.heard.fired}
         for struck in act.heard.deletes:
             lower = struck.lower()
-            if lower in guarded:
-                continue
-            if act.verb == "DROP TABLE" and lower == act.target.lower():
-                continue
-            self._lose(struck, act, side=lower != named)
-        if self._replaces(act):
+            dropped = act.verb == "DROP TABLE" and lower == act.target.lower()
+            if ("DELETE", lower) not in fired and not dropped:
+                self._lose(struck, act, side=lower != named)
+        if act.keys > (1 if act.verb == "INSERT" else 0):
             self._lose(act.target, act, side=True)
         for table, column in act.heard.updates:
-            place = (table.lower(), column.lower())
-            if table.lower() != act.target.lower() and act.verb != "UPDATE":
-                self._nulled.setdefault(place[0], {})[column] = act
-            elif act.verb == "UPDATE":
-                self._nulled.get(place[0], {}).pop(column, None)
+            if ("UPDATE", table.lower()) not in fired and self._clears(act, table, column):
+                self._nulled.setdefault(table.lower(), {})[column] = act
+
+    def _clears(self, act: Act, table: str, column: str) -> bool:
+        """Whether an update that was heard is a foreign key's action, not the statement's own."""
+        own = table.lower() == act.target.lower()
+        if act.verb == "UPDATE":
+            by = ("on_update", "on_delete") if act.phrase.conflict == "REPLACE" else ("on_update",)
+            return not own and self._has_action(table, column, by)
+        return not own or (act.verb == "DELETE" and self._has_action(table, column, ("on_delete",)))
+
+    def _has_action(self, table: str, column: str, by: Sequence[str]) -> bool:
+        shape = self._run.old.table(table) or self._run.new.table(table)
+        return any(
+            getattr(key, when) in ("SET NULL", "SET DEFAULT")
+            for key in (shape.foreign_keys if shape else ())
+            if column.lower() in (name.lower() for name in key.columns)
+            for when in by
+        )
+
+    def _restore(self, act: Act) -> None:
+        """References that were cleared come back only from a table that still has them."""
+        cleared = self._nulled.get(act.target.lower(), {})
+        for column in act.phrase.columns:
+            read = {t.lower() for t, c in act.heard.reads if c.lower() == column.lower()}
+            kept = {t for t in read - {act.target.lower()} if column not in self._nulled.get(t, {})}
+            if any(kept & (self._holders[o] | self._partial[o].keys()) for o in self.origins):
+                for name in [n for n in cleared if n.lower() == column.lower()]:
+                    del cleared[name]
 
     def _lose(self, struck: str, act: Act, *, side: bool) -> None:
         lower = struck.lower()
@@ -125,21 +156,6 @@ class _Walk:
             if lower in holders or lower in self._partial[origin]:
                 holders.discard(lower)
                 self._losses[origin].append(Loss(origin, struck, act, side=side))
-
-    def _replaces(self, act: Act) -> bool:
-        """Whether REPLACE can delete rows that no new row takes the place of: by a second key."""
-        shape = self._run.old.table(act.target)
-        if shape is None or act.verb not in ("INSERT", "UPDATE"):
-            return False
-        by_table = "ON CONFLICT REPLACE" in " ".join(shape.sql.upper().split())
-        if act.phrase.conflict != "REPLACE" and not by_table:
-            return False
-        unique = [
-            i for i in self._run.old.indexes.values() if i.table.lower() == shape.name.lower()
-        ]
-        indexes = sum("UNIQUE" in index.sql[:20].upper() for index in unique)
-        keys = len(shape.unique) + indexes + bool(shape.primary_key)
-        return keys > (1 if act.verb == "INSERT" else 0)
 
     def _gone(self, name: str, act: Act) -> None:
         for origin in self.origins:
@@ -149,7 +165,7 @@ class _Walk:
                 self._now[origin] = None
                 self._dropped_by[origin] = act
         self._nulled.pop(name, None)
-        self._left.pop(name, None)
+        self._contents.forget(name)
 
     def _rename(self, old: str, new: str) -> None:
         for origin in self.origins:
@@ -159,9 +175,11 @@ class _Walk:
                 self._partial[origin][new] = self._partial[origin].pop(old)
             if self._now[origin] == old:
                 self._now[origin] = new
-        for side in (self._nulled, self._left):
-            if old in side:
-                side[new] = side.pop(old)
+        if old in self._nulled:
+            self._nulled[new] = self._nulled.pop(old)
+        if old in self._filled_by:
+            self._filled_by[new] = self._filled_by.pop(old)
+        self._contents.rename(old, new)
 
     def _copy(self, act: Act, copied: Copy) -> None:
         target = act.target.lower()
@@ -169,50 +187,25 @@ class _Walk:
         sources -= {target, ""}
         if act.verb == "CREATE TABLE" and not act.made("table"):
             return
-        loses = act.phrase.conflict in ("IGNORE", "REPLACE") or act.phrase.upsert
+        loses = act.phrase.conflict in ("IGNORE", "REPLACE") or act.phrase.upsert or act.lossy
         whole = copied.whole and not loses and not act.unsure
+        source, adds, fresh = copied.source.lower(), False, True
         for origin in self.origins:
             holders, partial = self._holders[origin], self._partial[origin]
-            if target == self._now[origin] and origin.lower() == target and target in holders:
+            if target in holders:
+                adds, fresh = adds or self._now[origin] == target, False
                 continue  # it adds to a table that has its rows
-            if whole and copied.source.lower() in holders:
+            if whole and source in holders:
                 holders.add(target)
+            elif whole and source in partial:
+                partial[target] = partial[source]
             elif sources & (holders | partial.keys()):
                 partial[target] = act
-        self._carry(act, copied, target)
-
-    def _carry(self, act: Act, copied: Copy, target: str) -> None:
-        source = copied.source.lower()
-        if source == target:
-            return
-        if source in self._nulled:
+        if source in self._nulled and source != target:
             self._nulled[target] = dict(self._nulled[source])
-        for origin in self.origins:
-            if source in self._holders[origin] | self._partial[origin].keys():
-                self._note_columns(origin, act, copied, target)
-
-    def _note_columns(self, origin: str, act: Act, copied: Copy, target: str) -> None:
-        shape = self._run.old.table(origin)
-        if shape is None:
-            return
-        for name, expression in copied.columns:
-            for token in expression:
-                column = shape.column(token.name)
-                if name and column and column.name.lower() != name.lower():
-                    self._moved[origin].setdefault(column.name, name)
-        named = {name.lower() for name, _ in copied.columns}
-        if act.phrase.columns and not copied.star:
-            missed = {c.name: act for c in shape.columns if c.name.lower() not in named}
-            self._left[target] = missed
-
-    def _note_moves(self, act: Act) -> None:
-        for origin in self.origins:
-            if act.target.lower() == self._now[origin]:
-                read = {c for t, c in act.heard.reads if t.lower() == act.target.lower()}
-                for column in read:
-                    for name in act.phrase.columns:
-                        if name.lower() != column.lower():
-                            self._converted[origin].setdefault(column, name)
+        if not adds and source != target:
+            self._contents.fill(act, fresh=fresh)
+            self._filled_by[target] = act
 
     def fate(self, origin: str) -> Fate:
         """The end of one table's story."""
@@ -223,6 +216,8 @@ class _Walk:
         held = self._holders[origin]
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
+        homes = self._contents.homes(origin, now) if now else None
+        filled = rebuilt or (now in held and bool(self._losses[origin]))
         return Fate(
             table=origin,
             name=current,
@@ -233,9 +228,10 @@ class _Walk:
             nulled=tuple(self._nulled.get(now or "", {}).items()),
             copied_to=tuple(sorted((held | partial.keys()) - {now or "", origin.lower()})),
             dropped_by=self._dropped_by.get(origin),
-            moved=self._moved[origin],
-            converted=self._converted[origin],
-            left_behind=tuple(self._left.get(now or "", {}).items()) if rebuilt else (),
+            moved=homes.moved if homes and filled else {},
+            worked_out=homes.changed if homes else (),
+            left_behind=homes.left_behind(filled=filled) if homes else (),
+            filled_by=self._filled_by.get(now or "") if filled else None,
         )
 
 

@@ -100,9 +100,9 @@ def _through_expressions(run: Run, table: str, wanted: Collection[str]) -> Itera
         copy = act.phrase.copy
         if copy is None or table.lower() not in (copy.source.lower(), act.target.lower()):
             continue
-        names = act.phrase.columns
-        for n, (target, expression) in enumerate(copy.columns):
-            name = target or (names[n] if n < len(names) else "")
+        names = act.phrase.columns or act.into
+        for n, expression in enumerate(() if copy.star else copy.expressions):
+            name = names[n] if n < len(names) else ""
             if not _is_plain(expression) and (not name or name.lower() in wanted):
                 yield (
                     f"Line {act.line} copies {table} through an expression"

@@ -6,6 +6,7 @@ import apsw
 
 from d1_preflight.core import d1
 from d1_preflight.core.act import Act, Heard, Place
+from d1_preflight.core.hearing import Hearing, Report
 from d1_preflight.core.phrase import Phrase, read_phrase
 from d1_preflight.core.sql import Statement
 
@@ -13,7 +14,6 @@ DEFINES = frozenset({"CREATE", "ALTER", "DROP", "PRAGMA"})
 """The first words of statements that make up the schema, apart from rows."""
 _WORK_STEP = 50_000  # engine steps between two looks at the meter
 _WORK_LIMIT = 400  # looks: 20 million steps, about a second
-_Report = tuple[int, str | None, str | None, str | None]
 
 
 class Watch:
@@ -21,11 +21,12 @@ class Watch:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._heard: list[_Report] = []
+        self._heard: list[Report] = []
         self._refusal = ""
         self._looks = 0
         self._objects = frozenset(_objects(connection))
         self._defined: list[str] = []
+        self._hearing = Hearing(connection)
 
     def perform(self, statement: Statement) -> Act:
         """Perform one statement; what goes wrong is told in the act."""
@@ -33,6 +34,7 @@ class Watch:
         literal = self._without_literals(statement)
         self._heard, self._refusal = [], ""
         error, depends, unsure = self._execute(statement.text)
+        heard = self._hear(phrase)
         before = self._objects
         if unsure and not self._connection.in_transaction:
             self._begin_again()
@@ -40,17 +42,28 @@ class Watch:
             self._look_around(phrase)
             if phrase.verb.split(" ")[0] in DEFINES:
                 self._defined.append(statement.body)
+                self._hearing.schema_changed()
+        copied = phrase.copy if not error else None
         return Act(
             statement,
             phrase,
-            _sorted_out(self._heard),
+            heard,
             created=tuple(sorted(self._objects - before)),
             dropped=tuple(sorted(before - self._objects)),
             error=error,
             depends=depends,
             literal="" if error else literal,
             unsure=unsure,
+            into=self._hearing.columns(phrase.target, written=True) if copied else (),
+            source=self._hearing.columns(copied.source) if copied else (),
+            lossy=self._hearing.takes_not_all(phrase.target, heard) if copied else "",
+            keys=0 if error else self._hearing.replacing_keys(phrase),
         )
+
+    def _hear(self, phrase: Phrase) -> Heard:
+        if phrase.verb == "EXPLAIN":  # prepared, not done
+            return Heard()
+        return self._hearing.heard(self._heard, phrase)
 
     def _begin_again(self) -> None:
         """Bring the schema back: SQLite rolls everything back when it is interrupted."""
@@ -129,43 +142,6 @@ class Watch:
             self._refusal = self._refusal or refused
             return apsw.SQLITE_DENY
         return apsw.SQLITE_OK
-
-
-def _sorted_out(heard: list[_Report]) -> Heard:
-    updates: dict[Place, None] = {}
-    trigger_updates: dict[Place, None] = {}
-    deletes: dict[str, None] = {}
-    inserts: dict[str, None] = {}
-    fired: dict[str, None] = {}
-    reads, functions = set[Place](), set[str]()
-    refilled = {(n, by) for action, n, _, by in heard if action == apsw.SQLITE_INSERT and by}
-    for action, first, second, source in heard:
-        name, detail = first or "", second or ""
-        if source:
-            fired[source] = None
-        if action == apsw.SQLITE_FUNCTION:
-            functions.add(detail.lower())
-        elif name.lower().startswith("sqlite_"):
-            continue
-        elif action == apsw.SQLITE_DELETE and (first, source) in refilled:
-            trigger_updates[name, "*"] = None  # the trigger writes the row anew
-        elif action == apsw.SQLITE_DELETE:
-            deletes[name] = None
-        elif action == apsw.SQLITE_INSERT:
-            inserts[name] = None
-        elif action == apsw.SQLITE_READ:
-            reads.add((name, detail))
-        elif action == apsw.SQLITE_UPDATE:
-            (updates if source is None else trigger_updates)[name, detail] = None
-    return Heard(
-        tuple(deletes),
-        tuple(updates),
-        tuple(trigger_updates),
-        tuple(inserts),
-        frozenset(reads),
-        tuple(fired),
-        frozenset(functions),
-    )
 
 
 def _has(objects: frozenset[Place], name: str) -> bool:

@@ -33,6 +33,13 @@ def delete_cascades(case: Case) -> Iterator[Hit]:
     for act, children in _struck(case, "DELETE"):
         values = {"table": act.target, "children": listed(children)}
         yield at(act, target_token(act), tables=children, values=values)
+    for act in case.acts_of("DELETE"):
+        shape = case.old.table(act.target)
+        keys = shape.foreign_keys if shape and act.phrase.filtered else ()
+        own = any(k.parent.lower() == act.target.lower() and _cascades(k) for k in keys)
+        if own and act.heard.deletes:
+            values = {"table": act.target, "children": listed([act.target])}
+            yield at(act, target_token(act), tables=(act.target,), values=values)
 
 
 def replace_cascades(case: Case) -> Iterator[Hit]:
@@ -139,6 +146,10 @@ RULES: tuple[Find, ...] = (
     foreign_key_missing_parent,
     unindexed_child_key,
 )
+
+
+def _cascades(key: ForeignKey) -> bool:
+    return key.on_delete == "CASCADE"
 
 
 def _is_target(loss: Loss) -> bool:

@@ -66,8 +66,8 @@ def copy_filtered(case: Case) -> Iterator[Hit]:
     """A rebuild whose copy can leave rows out by its SELECT."""
     for table, act in _partial(case):
         copied = act.phrase.copy
-        if copied and not copied.whole and not _lossy_insert(act):
-            why = copied.why_not or "a shape that is not recognised"
+        if copied and not _lossy_insert(act):
+            why = copied.why_not or act.lossy or "a shape that is not recognised"
             token = word_token(act, why)
             yield at(act, token, tables=(table,), table=table, why=why)
 
@@ -103,11 +103,13 @@ def copy_by_position(case: Case) -> Iterator[Hit]:
 
 
 def column_not_copied(case: Case) -> Iterator[Hit]:
-    """A column that a rebuild keeps by name while its values stay behind."""
-    for fate in case.rebuilt:
-        new = case.new.table(fate.name or "")
-        for column, act in fate.left_behind:
-            if new and new.column(column) and column not in fate.moved:
+    """A column that stays by name while the copy puts other values, or none, into it."""
+    for fate in case.verdict.fates:
+        new, act = case.new.table(fate.name or ""), fate.filled_by
+        for column in (
+            (*fate.left_behind, *fate.moved) if act and fate.kept | bool(fate.partial) else ()
+        ):
+            if act and new and new.column(column):
                 values = {"table": fate.table, "column": column}
                 yield at(act, target_token(act), tables=(fate.table,), values=values)
 
