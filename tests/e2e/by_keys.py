@@ -60,14 +60,17 @@ def _fill(tmux: Tmux, screen: str) -> None:
 
 def _steady(tmux: Tmux, before: str) -> str:
     """The next screen on which nothing runs, once it is drawn whole."""
-    begun, last = time.monotonic(), ""
+    begun = moved = time.monotonic()
+    last = ""
     while True:
-        screen = tmux.screen
+        screen, now = tmux.screen, time.monotonic()
         assert not tmux.is_over, f"the program ended:\n{screen}"
         runs = "◐" in footer(screen)
         if screen == last and screen != before and not runs:
             return screen
-        waited = time.monotonic() - begun
-        assert waited < (_WATCH if runs else _PATIENCE), f"no key changes it:\n{screen}"
+        if runs or screen != last:
+            moved = now
+        stuck = now - moved > _PATIENCE or now - begun > _WATCH
+        assert not stuck, f"no key changes it:\n{screen}"
         last = screen
         time.sleep(_STEADY)

@@ -162,6 +162,26 @@ def test_the_emergency_card_and_help_are_one_key_away_from_everywhere(
 
 
 @pytest.mark.parametrize(
+    ("fault", "words", "hint"),
+    [
+        ("unauthorized", "refused the login", "CLOUDFLARE_API_TOKEN"),
+        ("forbidden", "refused the login", "CLOUDFLARE_API_TOKEN"),
+        ("api-down", "could not be reached", "Check the network"),
+        ("rate-limited", "slow down", "Try again in"),
+    ],
+)
+def test_a_target_that_cannot_be_read_leaves_the_board_and_says_what_to_do(
+    project: Path, environ: dict[str, str], fault: str, words: str, hint: str
+) -> None:
+    with practising(project, environ, "0061", "--fault", fault) as tmux:
+        board = tmux.until(words)
+        assert hint in board
+        assert "? unknown" in board
+        tmux.press("q")
+        assert "Traceback" not in tmux.until_over()
+
+
+@pytest.mark.parametrize(
     ("term", "more"),
     [("tmux-256color", {"NO_COLOR": "1"}), ("vt100", {}), ("dumb", {})],
     ids=["no-colour", "vt100", "dumb"],

@@ -81,7 +81,7 @@ def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
     try:
         return sources.project()
     except ProjectError as error:
-        hint = f"{error.hint} Or name files or a folder: preflight lint PATH".strip()
+        hint = f"{error.hint}\n  or name files or a folder: preflight lint PATH".strip()
         raise ProjectError(error.message, hint=hint) from error
 
 
