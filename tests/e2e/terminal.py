@@ -118,4 +118,8 @@ def on_terminal(
     try:
         yield tmux
     finally:
+        told = ("tmux", "-L", tmux.socket, "display-message", "-p", "#{socket_path}")
+        left = subprocess.run(told, check=False, capture_output=True, text=True).stdout.strip()
         subprocess.run(("tmux", "-L", tmux.socket, "kill-server"), check=False)
+        if left:
+            Path(left).unlink(missing_ok=True)
