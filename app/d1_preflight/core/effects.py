@@ -15,6 +15,9 @@ class Facts:
         self.fates = found
         self._acts = tuple(act for act in run.acts if not act.error)
         self._names = self._names_over_time()
+        self._by_target: dict[tuple[str, str], list[Act]] = {}
+        for act in self._acts:
+            self._by_target.setdefault((act.verb, act.target.lower()), []).append(act)
 
     def effects(self) -> Effects:
         """All effects, tables by their names of before."""
@@ -108,11 +111,11 @@ class Facts:
 
     def first(self, verb: str, target: str = "", column: str = "") -> Act | None:
         """The first accepted act of a verb, on a target or a column where one is named."""
-        for act in self._acts:
-            same = not target or act.target.lower() == target.lower()
-            if act.verb == verb and same and (not column or act.phrase.column == column):
-                return act
-        return None
+        found = self._by_target.get((verb, target.lower()), ()) if target else self._by_verb(verb)
+        return next((a for a in found if not column or a.phrase.column == column), None)
+
+    def _by_verb(self, verb: str) -> Iterator[Act]:
+        return (act for act in self._acts if act.verb == verb)
 
     def _renames(self, table: str) -> Iterator[str]:
         for act in self._acts:
@@ -120,8 +123,9 @@ class Facts:
                 yield f"{act.phrase.column}.{act.phrase.new_name}"
 
     def _left_out(self, fate: Fate) -> Iterator[tuple[str, Act | None]]:
-        if fate.kept or fate.partial:
-            for column in fate.left_behind:
+        new = self.run.new.table(fate.name or "")
+        for column in fate.left_behind if new and (fate.kept or fate.partial) else ():
+            if fate.kept or (new and not new.column(column)):
                 yield f"{fate.table}.{column}", fate.dropped_by or fate.filled_by
 
     def _dropped_in_place(self, fate: Fate) -> Iterator[tuple[str, Act | None]]:

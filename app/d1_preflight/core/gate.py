@@ -72,9 +72,19 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
     attempt = record.standing(checklist.step("go"))
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
+    signed_until = attempt.facts.get("expires_at")
+    if isinstance(signed_until, str):
+        return moment(signed_until)  # settings of today move no limit that was signed
     signed_at = attempt.facts.get("signed_at")
     start = moment(signed_at) if isinstance(signed_at, str) else attempt.finished_at
     return start + timedelta(minutes=minutes)
+
+
+def apply_was_begun(record: Record, checklist: Checklist) -> bool:
+    """Whether an apply was tried and not seen to have failed: too late for a NO-GO."""
+    steps = (step for step in checklist.steps if step.section == "apply")
+    attempts = (record.last(step.id) for step in steps)
+    return any(attempt is not None and attempt.status is not Status.FAILED for attempt in attempts)
 
 
 def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, int]:

@@ -24,7 +24,7 @@ class Watch:
         self._heard: list[Report] = []
         self._refusal = ""
         self._looks = 0
-        self._objects = frozenset(_objects(connection))
+        self._objects = {_key(*place): place for place in _objects(connection)}
         self._defined: list[str] = []
         self._hearing = Hearing(connection)
 
@@ -35,11 +35,11 @@ class Watch:
         self._heard, self._refusal = [], ""
         error, depends, unsure = self._execute(statement.text)
         heard = self._hear(phrase)
-        before = self._objects
+        created, dropped = tuple[Place, ...](), tuple[Place, ...]()
         if unsure and not self._connection.in_transaction:
             self._begin_again()
         elif not error:
-            self._look_around(phrase)
+            created, dropped = self._look_around(phrase)
             if phrase.verb.split(" ")[0] in DEFINES:
                 self._defined.append(statement.body)
                 self._hearing.schema_changed()
@@ -48,8 +48,8 @@ class Watch:
             statement,
             phrase,
             heard,
-            created=tuple(sorted(self._objects - before)),
-            dropped=tuple(sorted(before - self._objects)),
+            created=created,
+            dropped=dropped,
             error=error,
             depends=depends,
             literal="" if error else literal,
@@ -74,17 +74,25 @@ class Watch:
             except apsw.Error:  # it depended on rows that are gone
                 continue
 
-    def _look_around(self, phrase: Phrase) -> None:
-        """Note which objects there are now; a table can bring or take others with it."""
+    def _look_around(self, phrase: Phrase) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+        """Which objects came and went; a table can bring or take others with it."""
         act, _, kind = phrase.verb.partition(" ")
         is_plain = act == "CREATE" and kind and phrase.tokens[1].word != "VIRTUAL"
         if (not is_plain and kind in ("TABLE", "TABLE RENAME")) or (act == "CREATE" and not kind):
-            self._objects = frozenset(_objects(self._connection))
-        elif act == "CREATE" and not _has(self._objects, phrase.target):
-            self._objects |= {(kind.lower(), phrase.target)}
-        elif act == "DROP":
-            wanted = phrase.target.lower()
-            self._objects = frozenset(o for o in self._objects if o[1].lower() != wanted)
+            return self._look_anew()
+        wanted = _key(kind.lower(), phrase.target)
+        if act == "CREATE" and wanted not in self._objects:
+            self._objects[wanted] = (kind.lower(), phrase.target)
+            return (self._objects[wanted],), ()
+        if act == "DROP" and wanted in self._objects:
+            return (), (self._objects.pop(wanted),)
+        return (), ()
+
+    def _look_anew(self) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+        before = set(self._objects.values())
+        self._objects = {_key(*place): place for place in _objects(self._connection)}
+        now = set(self._objects.values())
+        return tuple(sorted(now - before)), tuple(sorted(before - now))
 
     def _execute(self, text: str) -> tuple[str, str, bool]:
         """Run to the end; why it is refused, why it depends on rows, whether it was given up."""
@@ -144,8 +152,9 @@ class Watch:
         return apsw.SQLITE_OK
 
 
-def _has(objects: frozenset[Place], name: str) -> bool:
-    return any(found.lower() == name.lower() for _, found in objects)
+def _key(kind: str, name: str) -> Place:
+    """Tables, views and indexes share their names; triggers have their own."""
+    return "trigger" if kind == "trigger" else "", name.lower()
 
 
 def _objects(connection: apsw.Connection) -> Iterator[Place]:

@@ -106,9 +106,7 @@ def column_not_copied(case: Case) -> Iterator[Hit]:
     """A column that stays by name while the copy puts other values, or none, into it."""
     for fate in case.verdict.fates:
         new, act = case.new.table(fate.name or ""), fate.filled_by
-        for column in (
-            (*fate.left_behind, *fate.moved) if act and fate.kept | bool(fate.partial) else ()
-        ):
+        for column in (*fate.left_behind, *fate.moved) if act and fate.kept else ():
             if act and new and new.column(column):
                 values = {"table": fate.table, "column": column}
                 yield at(act, target_token(act), tables=(fate.table,), values=values)
