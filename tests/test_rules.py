@@ -48,7 +48,9 @@ def judged(case: dict[str, object]) -> Analysis:
     assert isinstance(names, list)
     siblings = [Migration.from_text(str(name), "SELECT 1;") for name in names]
     name = str(case.get("name", "0002_a_b.sql"))
-    return analyse(Migration.from_text(name, sql), prior, siblings)
+    known = case.get("known", [])
+    assert isinstance(known, list)
+    return analyse(Migration.from_text(name, sql), prior, siblings, tuple(map(str, known)))
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("find"))

@@ -63,6 +63,16 @@ def test_only_migrations_added_since_are_judged_on_the_schema_of_all() -> None:
     assert found["effects"]["rows_deleted_in"] == ["posts"]
 
 
+def test_a_new_file_below_the_highest_number_is_out_of_order(repository: Path) -> None:
+    folder(repository, {"db/1_late.sql": "CREATE TABLE late(x);"})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    late, rebuild = json.loads(ran.out)["migrations"]
+    [found] = [f for f in late["findings"] if f["rule"] == "number-out-of-order"]
+    assert found["severity"] == "warning"
+    assert "2_posts.sql" in found["message"]
+    assert "number-out-of-order" not in {f["rule"] for f in rebuild["findings"]}
+
+
 def test_nothing_new_is_clear(repository: Path) -> None:
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message=after")

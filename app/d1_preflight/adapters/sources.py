@@ -38,12 +38,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Migrations in order, and the names of those to judge; `earlier` only build the schema."""
+    """Migrations in order, and the names of those to judge; `earlier` only build the schema.
+
+    `known` are the names that were there before the ones to judge were written.
+    """
 
     place: Place
     migrations: tuple[Migration, ...]
     wanted: frozenset[str]
     earlier: tuple[Migration, ...] = ()
+    known: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

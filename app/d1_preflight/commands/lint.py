@@ -97,7 +97,8 @@ def _added_since(ledger: "Ledger", revision: str) -> "Ledger":
             "is applied, wrangler does not apply it again.",
             file=sys.stderr,
         )
-    return replace(ledger, wanted=ledger.wanted - known)
+    before = frozenset(name for name in known if name.endswith(".sql") and "/" not in name)
+    return replace(ledger, wanted=ledger.wanted - known, known=before)
 
 
 def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
@@ -105,7 +106,7 @@ def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
     from d1_preflight.lint.judged import Judged
 
     prior = schema_after(ledger.earlier) if ledger.earlier else None
-    for migration, analysis in judge_some(ledger.migrations, ledger.wanted, prior):
+    for migration, analysis in judge_some(ledger.migrations, ledger.wanted, prior, ledger.known):
         path = migration.path
         if path is None:
             yield Judged(_STDIN, migration, _without_name(analysis))

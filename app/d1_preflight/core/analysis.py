@@ -1,6 +1,6 @@
 """The judgement of migrations: what each does, its class, and what the rules find in it."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 
 from d1_preflight.core.classify import classify
 from d1_preflight.core.findings import Analysis
@@ -11,11 +11,19 @@ from d1_preflight.core.rules.case import Case
 from d1_preflight.core.schema import Schema
 
 
-def analyse(migration: Migration, prior: Schema, siblings: Sequence[Migration] = ()) -> Analysis:
-    """Judge one migration on the schema it will meet; `siblings` are the folder's files."""
+def analyse(
+    migration: Migration,
+    prior: Schema,
+    siblings: Sequence[Migration] = (),
+    known: Collection[str] = (),
+) -> Analysis:
+    """Judge one migration on the schema it will meet; `siblings` are the folder's files.
+
+    `known` names those that were there before this one was written, where that is known.
+    """
     scratch = Scratch(prior)
     try:
-        return _judged(scratch, migration, siblings)[0]
+        return _judged(scratch, migration, siblings, known=known)[0]
     finally:
         scratch.close()
 
@@ -35,7 +43,10 @@ def judge_in_order(
 
 
 def judge_some(
-    migrations: Sequence[Migration], wanted: Container[str], prior: Schema | None = None
+    migrations: Sequence[Migration],
+    wanted: Container[str],
+    prior: Schema | None = None,
+    known: Collection[str] = (),
 ) -> Iterator[tuple[Migration, Analysis]]:
     """Judge those whose names are wanted, in the given order; the others only build the schema."""
     scratch = Scratch(prior)
@@ -43,7 +54,8 @@ def judge_some(
     try:
         for migration in migrations[: last + 1]:
             if migration.name in wanted:
-                yield migration, _judged(scratch, migration, migrations, keep=True)[0]
+                judged, _ = _judged(scratch, migration, migrations, keep=True, known=known)
+                yield migration, judged
             else:
                 scratch.run(migration.text, keep=True)
     finally:
@@ -73,12 +85,17 @@ def _in_order(
 
 
 def _judged(
-    scratch: Scratch, migration: Migration, siblings: Sequence[Migration], *, keep: bool = False
+    scratch: Scratch,
+    migration: Migration,
+    siblings: Sequence[Migration],
+    *,
+    keep: bool = False,
+    known: Collection[str] = (),
 ) -> tuple[Analysis, Case]:
     run = scratch.run(migration.text, keep=keep)
     verdict = classify(run)
     done = tuple(act for act in run.acts if not act.error)
-    case = Case(migration, tuple(siblings), run, verdict, scratch.problems, done)
+    case = Case(migration, tuple(siblings), run, verdict, scratch.problems, done, tuple(known))
     analysis = Analysis(
         kind=verdict.kind,
         risk=verdict.risk,

@@ -35,6 +35,7 @@ class Case:
     verdict: Verdict
     problems: tuple[str, ...]  # objects of the prior schema that could not be made
     done: tuple[Act, ...]  # the statements that D1 accepts
+    known: tuple[str, ...] = ()  # the files that were there before this one was written
 
     @property
     def text(self) -> str:

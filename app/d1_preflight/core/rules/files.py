@@ -75,6 +75,16 @@ def duplicate_number(case: Case) -> Iterator[Hit]:
             return
 
 
+def number_out_of_order(case: Case) -> Iterator[Hit]:
+    """A new file whose number is not above those that were there before it."""
+    number = case.migration.number
+    numbers = {n: name for name in case.known if (n := _number(name)) is not None}
+    highest = max(numbers, default=None)
+    if number is not None and highest is not None and number <= highest:
+        other = numbers[highest]
+        yield at_file(name=case.migration.name, other=other, next=f"{highest + 1:04d}")
+
+
 def number_gap(case: Case) -> Iterator[Hit]:
     """A number left out before this file: a file that fills it later runs out of order."""
     number = case.migration.number
@@ -122,6 +132,7 @@ RULES: tuple[Find, ...] = (
     byte_order_mark,
     down_file,
     duplicate_number,
+    number_out_of_order,
     number_gap,
     number_behind,
     suffix_not_seen,
