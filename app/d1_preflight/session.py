@@ -6,7 +6,7 @@ asks, it hands in raw; what was refused comes back as words.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
 from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
@@ -18,6 +18,7 @@ from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.gate import (
     BEFORE_GO,
     OpenItem,
+    apply_was_begun,
     blocking_items,
     go_expires,
     open_items,
@@ -171,6 +172,8 @@ class Session:
         step = self.checklist.step("go")
         if self.closed:
             raise NotAllowed("This record is closed.")
+        if apply_was_begun(self.record, self.checklist):
+            raise NotAllowed("The apply was begun; NO-GO is too late.", hint="Press ! for help.")
         words = reason.strip()
         if not words:
             raise Rejected("NO-GO needs a reason.", hint="One sentence for whoever reads this.")
@@ -208,10 +211,8 @@ class Session:
         items = self.blockers(step)
         if items:
             first = items[0]
-            raise NotAllowed(
-                f"“{step.title}” has to wait: “{first.step.title}” is {first.status}.",
-                hint=first.words or f"Answer it first ({len(items)} open).",
-            )
+            words = f"“{step.title}” has to wait: “{first.step.title}” is {first.status}."
+            raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
         if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
             raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
@@ -220,8 +221,9 @@ class Session:
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.tools.clock.now()
-        self.record = self.record.begin(step, answers, by=self.tools.operator, at=now)
-        self.tools.store.save(self.record)
+        begun = self.record.begin(step, answers, by=self.tools.operator, at=now)
+        self.tools.store.save(begun)
+        self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
         self.record = self.record.finish(outcome, at=self.tools.clock.now())
@@ -229,7 +231,8 @@ class Session:
 
     def _conclude(self, step: Step, outcome: Outcome, work: Work) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
-        self.refresh()
+        with suppress(PreflightError):  # a file gone meanwhile must not cost what was found
+            self.refresh()
         if step.action not in SEALS or not outcome.status.is_answered:
             self._finish(outcome)
             return
@@ -287,12 +290,11 @@ def is_sealed(tools: Tools, record: Record) -> bool:
 
 
 def _failed(error: PreflightError) -> Outcome:
-    unknown = error.exit_code == 3  # noqa: PLR2004 - wrangler or network: nothing was learnt
+    learnt = error.exit_code != 3  # noqa: PLR2004 - 3: wrangler or network
     words = f"{error.message} {error.hint}".strip()
-    return Outcome(Status.UNKNOWN if unknown else Status.FAILED, words)
+    return Outcome(Status.FAILED if learnt else Status.UNKNOWN, words)
 
 
 def _interrupted(step: Step) -> Outcome:
-    goes_on = step.effect is Effect.REMOTE_WRITE
-    words = "Left while it ran; look at the database first." if goes_on else "Left while it ran."
-    return Outcome(Status.INTERRUPTED, words)
+    look = "; look at the database first" if step.effect is Effect.REMOTE_WRITE else ""
+    return Outcome(Status.INTERRUPTED, f"Left while it ran{look}.")

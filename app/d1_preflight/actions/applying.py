@@ -119,14 +119,33 @@ def require_second_person(work: Work) -> None:
 
 def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
     found = []
-    signed = facts.group(load_facts(work.tools.store.read(GO_FILE) or b"", GO_FILE), "subjects")
-    if signed.get("config") != work.tools.files.config_sha256():
+    signed_go = load_facts(work.tools.store.read(GO_FILE) or b"", GO_FILE)
+    if facts.group(signed_go, "subjects").get("config") != work.tools.files.config_sha256():
         found.append("the configuration")
     if now.schema.fingerprint != copied.get("schema"):
         found.append("the schema of the target")
-    if len(now.ledger) != copied.get("ledger_rows"):
+    if facts.text(facts.group(signed_go, "tools"), "wrangler") != work.tools.versions.get(
+        "wrangler"
+    ):
+        found.append("wrangler's version")
+    found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(work, now)]
+    last = now.ledger[-1].name if now.ledger else ""
+    if (len(now.ledger), last) != (copied.get("ledger_rows"), copied.get("last_applied")):
         found.append("the ledger (somebody applied a migration)")
     return found
+
+
+def moved_at_risk(work: Work, now: Observation) -> tuple[str, ...]:
+    """The tables that lose something whose count is no longer the one that was told."""
+    told = {
+        facts.text(row, "table"): facts.number(row, "rows")
+        for row in facts.rows(work.facts_of("copied"), "tables")
+    }
+    losing = set(facts.words(work.facts_of("findings"), "declared_losses"))
+    for row in facts.rows(work.facts_of("rehearsed"), "tables"):
+        if facts.number(row, "lost") or facts.number(row, "nulled"):
+            losing.add(facts.text(row, "table"))
+    return tuple(t for t in sorted(losing & told.keys()) if now.counts.get(t) != told[t])
 
 
 async def _conclude(

@@ -136,6 +136,25 @@ async def state_purpose(work: Work) -> Outcome:
     return Outcome(Status.ATTESTED, work.answer("purpose"), facts)
 
 
+def outgrown(work: Work) -> str:
+    """Which answer of this section no longer covers the analysis; "" where all of them do.
+
+    They may have been given before the target was read, on what the earlier files would make.
+    """
+    analysis = work.tools.analysis()
+    confirmed = str(work.facts_of("class").get("class", ""))
+    known = analysis.kind in _ORDER and confirmed in _ORDER
+    if known and _ORDER.index(analysis.kind) > _ORDER.index(Kind(confirmed)):
+        return f"On the target's schema it is {analysis.kind}, not {confirmed}."
+    kept = work.facts_of("findings").get("findings", ())
+    rows = kept if isinstance(kept, tuple) else ()
+    told = {f"{row['rule']}@{row['line']}" for row in rows if isinstance(row, Mapping)}
+    new = [f for f in _weighing(analysis) if answer_key(f) not in told]
+    return (
+        f"On the target's schema there is more: line {new[0].line}, {new[0].title}." if new else ""
+    )
+
+
 def answer_key(finding: Finding) -> str:
     """The prompt's key: what one rule says of one line is answered once."""
     return f"{finding.rule}@{finding.line}"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from d1_preflight.actions.classification import outgrown
 from d1_preflight.actions.copying import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.folders import copied_rows, copy_folder, rehearsal_folder
 from d1_preflight.actions.rehearsal import (
@@ -41,6 +42,9 @@ async def copy_target(work: Work) -> Outcome:
     tools = work.tools
     started = tools.clock.monotonic()
     reading = await plan_reading(work)
+    if tools.name in reading.observation.applied:
+        said = f"{tools.name} is already in the target's ledger; there is nothing to rehearse."
+        return Outcome(Status.FAILED, said, {}, reading.evidence)
     check_size(tools, reading)
     copies = await copy_rows(work, reading, copied_rows(tools))
     seen = reading.observation
@@ -86,6 +90,9 @@ def rehearse_plan(work: Work) -> Sequence[str]:
 async def rehearse(work: Work) -> Outcome:
     """Apply it to a copy of the copy; account for every row and every object of the schema."""
     tools = work.tools
+    more = outgrown(work)
+    if more:
+        return Outcome(Status.FAILED, f"{more} Answer section 1 again.")
     persist, before = rehearsal_folder(tools), copy_folder(tools)
     await asyncio.to_thread(tools.local.duplicate, before, persist)
     ran = await apply_local(work, persist, keep=work.evidence_name)

@@ -36,7 +36,9 @@ def apply_local_args(tools: Tools, config: str, persist: str) -> tuple[str, ...]
     return ("d1", "migrations", "apply", name, *where)
 
 
-async def run_local_file(work: Work, script: Migration, persist: Path, *, keep: str) -> Evidence:
+async def run_local_file(
+    work: Work, script: Migration, persist: Path, *, keep: str | None
+) -> Evidence:
     """`wrangler d1 execute --local --file` on a local copy: how a down migration is tried."""
     tools = work.tools
     config = tools.files.stage(tools.migration(), persist.parent / "staged")
