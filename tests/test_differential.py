@@ -147,7 +147,7 @@ def read(connection: apsw.Connection) -> Rows:
     found: Rows = {}
     query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     for (name,) in connection.execute(query).fetchall():
-        columns = [str(row[1]) for row in connection.execute(f'PRAGMA table_info("{name}")')]
+        columns = [str(row[1]) for row in connection.execute(f'PRAGMA table_xinfo("{name}")')]
         rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
         found[str(name).lower()] = [dict(zip(columns, row, strict=True)) for row in rows]
     return found

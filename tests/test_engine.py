@@ -1,5 +1,7 @@
 """What the engine says about effects that only SQLite can know."""
 
+import sys
+
 import pytest
 
 from d1_preflight.core.analysis import analyse, schema_after
@@ -191,3 +193,30 @@ def test_a_custom_trap_of_every_kind_is_told_with_its_place() -> None:
     found = {f.rule: (f.line, f.column) for f in judged(text).findings}
     assert found["byte-order-mark"] == (1, 1)
     assert found["final-semicolon-missing"] == (2, 38)
+
+
+def test_an_explained_statement_is_not_done() -> None:
+    analysis = judged("EXPLAIN DELETE FROM teams;\nEXPLAIN QUERY PLAN DROP TABLE teams;")
+    assert (analysis.kind, analysis.effects) == (Kind.NONE, judged("SELECT 1;").effects)
+
+
+def test_the_work_grows_with_the_file_not_with_its_square() -> None:
+    """Steps are counted, not seconds: SQLite is asked for all objects only where it must be."""
+
+    def asked(count: int) -> int:
+        sql = "".join(f"CREATE TABLE t{n}(id INTEGER PRIMARY KEY);\n" for n in range(count))
+        calls = 0
+
+        def count_calls(_frame: object, event: str, _of: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(count_calls)
+        try:
+            assert judged(sql).kind is Kind.ADDITIVE
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    judged("CREATE TABLE warm(id);")
+    assert asked(400) < 2.5 * asked(200)

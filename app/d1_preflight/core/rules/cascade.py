@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from d1_preflight.core.act import Act
 from d1_preflight.core.lineage import Loss
 from d1_preflight.core.rules.case import Case, Find, Hit, at, listed, target_token, word_token
+from d1_preflight.core.rules.safer import parked, references_parked, upsert
 from d1_preflight.core.shape import ForeignKey, TableShape
+from d1_preflight.core.sql import quote_name
 
 
 def cascade_delete(case: Case) -> Iterator[Hit]:
     """A DROP TABLE that deletes the rows of tables that refer to it."""
     for act, children in _struck(case, "DROP TABLE"):
-        park = " ".join(f'CREATE TABLE "_park_{n}" AS SELECT * FROM "{n}";' for n in children)
-        back = " ".join(f'INSERT INTO "{n}" SELECT * FROM "_park_{n}";' for n in children)
-        tidy = " ".join(f'DROP TABLE "_park_{n}";' for n in children)
-        values = {"parent": act.target, "children": listed(children)}
-        values |= {"park": park, "back": back, "tidy": tidy}
+        values = {"parent": act.target, "children": listed(children), **parked(case, children)}
         yield at(act, target_token(act), tables=children, values=values)
 
 
@@ -24,7 +22,9 @@ def self_reference_rebuild(case: Case) -> Iterator[Hit]:
     for fate in case.verdict.fates:
         for loss in fate.losses:
             if not fate.kept and _is_own_copy(loss):
-                values = {"table": fate.table, "copy": loss.holder}
+                shape = case.old.table(fate.table)
+                key = quote_name(next(iter(shape.primary_key if shape else ()), "id"))
+                values = {"table": fate.table, "copy": loss.holder, "key": key}
                 yield at(loss.act, target_token(loss.act), tables=(fate.table,), values=values)
 
 
@@ -45,7 +45,7 @@ def delete_cascades(case: Case) -> Iterator[Hit]:
 def replace_cascades(case: Case) -> Iterator[Hit]:
     """An INSERT OR REPLACE that deletes the children of the rows it replaces."""
     for act, children in _struck(case, "INSERT", "UPDATE"):
-        values = {"table": act.target, "children": listed(children)}
+        values = {"table": act.target, "children": listed(children), "upsert": upsert(case, act)}
         yield at(act, word_token(act, "REPLACE"), tables=children, values=values)
 
 
@@ -210,6 +210,7 @@ def _cleared(case: Case, action: str) -> Iterator[Hit]:
             "columns": listed(f"{table}.{column}" for table, column in columns),
             "table": columns[0][0],
             "column": columns[0][1],
+            **references_parked(case, columns, action),
         }
         yield at(act, target_token(act), tables=tables, values=values)
 

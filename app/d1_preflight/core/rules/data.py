@@ -69,7 +69,7 @@ def copy_filtered(case: Case) -> Iterator[Hit]:
         if copied and not _lossy_insert(act):
             why = copied.why_not or act.lossy or "a shape that is not recognised"
             token = word_token(act, why)
-            yield at(act, token, tables=(table,), table=table, why=why)
+            yield at(act, token, tables=(table,), table=table, why=why, copy=act.target)
 
 
 def copy_or_ignore(case: Case) -> Iterator[Hit]:
