@@ -204,7 +204,7 @@ def test_the_work_grows_with_the_file_not_with_its_square() -> None:
     """Steps are counted, not seconds: SQLite is asked for all objects only where it must be."""
 
     def asked(count: int) -> int:
-        sql = "".join(f"CREATE TABLE t{n}(id INTEGER PRIMARY KEY);\n" for n in range(count))
+        sql = "".join(f"CREATE TABLE t{count}_{n}(id);\n" for n in range(count))
         calls = 0
 
         def count_calls(_frame: object, event: str, _of: object) -> None:
