@@ -9,6 +9,7 @@ from commands.real_records import CONFIG
 from d1_preflight.adapters.files import read_settings
 from d1_preflight.commands import doctor, init, new
 from d1_preflight.commands.doctor import Check, examine
+from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.init import initialise
 from d1_preflight.core.checklist import Prompt
 from d1_preflight.core.errors import ProjectError, UsageError
@@ -25,6 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
+    add_project_arguments(parser, first=True)
     commands = parser.add_subparsers()
     for command in (new, doctor, init):
         command.add_parser(commands)

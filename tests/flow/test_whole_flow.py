@@ -68,8 +68,8 @@ async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_ba
     session.close()
 
     monkeypatch.chdir(bench.project.root)
-    assert main(["restore", REBUILD, "--table", "team_members"]) == 0
-    file = Path(capsys.readouterr().out.splitlines()[1].split()[-1])
+    assert main(["restore", REBUILD]) == 0
+    file = Path(capsys.readouterr().out.splitlines()[3].split()[-1])
     ran = await wrangler.run(
         ("d1", "execute", bench.project.database.name, "--remote", "--json", f"--file={file}"),
         cwd=bench.project.root,

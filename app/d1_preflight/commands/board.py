@@ -7,7 +7,7 @@ from d1_preflight.commands.faces import add_project_arguments, show
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The program's own arguments, without a command."""
-    add_project_arguments(parser)
+    add_project_arguments(parser, first=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,11 +12,24 @@ if TYPE_CHECKING:
     from d1_preflight.wiring import Workbench
 
 
-def add_project_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the project is, as wrangler names it."""
-    parser.add_argument("--config", type=Path, help="the wrangler configuration, if not found")
-    parser.add_argument("--env", default="", help="the environment of the configuration")
-    parser.add_argument("--database", default="", help="name or binding, where there are several")
+def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = False) -> None:
+    """Where the project is, as wrangler names it; these stand before or behind the command.
+
+    `first`: the program's own parser, which holds the defaults. A command's parser must have none,
+    or it would overwrite what was said before the command.
+    """
+    absent = argparse.SUPPRESS
+    parser.add_argument(
+        "--config", type=Path, default=None if first else absent,
+        help="the wrangler configuration, if not found",
+    )  # fmt: skip
+    parser.add_argument(
+        "--env", default="" if first else absent, help="the environment of the configuration"
+    )
+    parser.add_argument(
+        "--database", default="" if first else absent,
+        help="name or binding, where there are several",
+    )  # fmt: skip
 
 
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:

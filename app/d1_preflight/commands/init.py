@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = subparsers.add_parser("init", help="write preflight.toml by answering questions")
-    parser.add_argument("--config", type=Path, help="the wrangler configuration, if not found")
+    parser.add_argument(
+        "--config", type=Path, default=argparse.SUPPRESS,
+        help="the wrangler configuration, if not found",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 

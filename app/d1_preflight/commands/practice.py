@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import os
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.practice.run import start
     from d1_preflight.wiring import open_bench
 
+    if "list" in arguments.fault:
+        return _list_faults()
     faults = [Fault.parse(text) for text in arguments.fault]
 
     def run_quietly(argv: tuple[str, ...], folder: Path) -> object:
@@ -44,11 +48,42 @@ def run(arguments: argparse.Namespace) -> int:
         environ = dict(os.environ) | dict(running.practice.environment)
         bench = open_bench(start=running.practice.project, environ=environ, target="practice")
         _need_wrangler(bench)
-        print(f"The sample project lies in {running.practice.project}", file=sys.stderr)
+        shell = _write_shell(bench, running.practice.environment)
+        print(
+            f"The sample project lies in {running.practice.project}\n"
+            f"To run commands against it in another terminal, while this runs: . {shell}",
+            file=sys.stderr,
+        )
         name = full_name(bench, arguments.open) if arguments.open else ""
         if arguments.plain and not name:
             name = full_name(bench, arguments.next)
         return show(bench, name=name, plain=arguments.plain)
+
+
+def _write_shell(bench: "Workbench", environment: Mapping[str, str]) -> Path:
+    """A file to source: the practice environment, and `wrangler` as the one that was found.
+
+    Without it a command copied from the screen would meet the operator's own account.
+    """
+    path = bench.project.root / ".practice" / "env"
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    words = " ".join(shlex.quote(word) for word in bench.toolchain.argv)
+    lines.append(f'wrangler() {{ {words} "$@"; }}')
+    preflight = shlex.quote(str(Path(sys.argv[0]).resolve()))
+    lines.append(f'preflight() {{ {preflight} "$@"; }}')
+    lines.append(f"cd {shlex.quote(str(bench.project.root))}")
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _list_faults() -> int:
+    from d1_preflight.practice.faults import FaultKind
+
+    for kind in FaultKind:
+        print(kind.value)
+    return 0
 
 
 def _need_wrangler(bench: "Workbench") -> None:

@@ -10,7 +10,7 @@ from d1_preflight.commands.faces import add_project_arguments, full_name
 from d1_preflight.core.errors import RecordInvalid, UsageError
 
 if TYPE_CHECKING:
-    from d1_preflight.core.record import Facts
+    from d1_preflight.core.record import Facts, Record
     from d1_preflight.core.rowcopy import RowCopy
     from d1_preflight.wiring import Workbench
 
@@ -21,7 +21,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "restore", help="write a backup's rows as SQL, and say how to run it on the target"
     )
     parser.add_argument("name", help="the migration whose backup it is")
-    parser.add_argument("--table", action="append", default=[], help="only this table (repeatable)")
+    parser.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        help="this table (repeatable); otherwise those that lost rows in the rehearsal",
+    )
     parser.add_argument("--output", type=Path, help="where the SQL goes; must not exist yet")
     add_project_arguments(parser)
     parser.set_defaults(run=run)
@@ -64,8 +69,18 @@ def _copies(bench: "Workbench", name: str, tables: Sequence[str]) -> list["RowCo
     if missing:
         there = ", ".join(sorted(known))
         raise UsageError(f"{missing[0]} is not in the backup.", hint=f"There: {there}")
-    chosen = [entry for entry in kept if not tables or entry["table"] in tables]
+    wanted = tables or _lost_in_rehearsal(record)
+    chosen = [entry for entry in kept if not wanted or entry["table"] in wanted]
     return [_opened(bench, entry) for entry in chosen]
+
+
+def _lost_in_rehearsal(record: "Record | None") -> tuple[str, ...]:
+    """The tables that the rehearsal saw lose rows: those are what one wants back."""
+    from d1_preflight.core.facts import number, rows, text
+
+    attempt = record.last("rehearsed") if record else None
+    found = rows(attempt.facts, "tables") if attempt else ()
+    return tuple(text(row, "table") for row in found if number(row, "lost"))
 
 
 def _opened(bench: "Workbench", entry: "Facts") -> "RowCopy":
@@ -91,13 +106,15 @@ def _tell(cautions: Sequence[str], rows: int, output: Path) -> None:
 
 
 def _next_steps(bench: "Workbench", output: Path, tables: Sequence[str]) -> None:
-    """What to run, in order; the tables must be empty of these rows first."""
+    """What to run, in order: count, fill, count again."""
     name = bench.project.database.name
-    counts = "; ".join(f'SELECT count(*) FROM "{table}"' for table in tables)
-    print(f'wrangler d1 execute {name} --remote --json --command="{counts}"')
-    print(f"wrangler d1 execute {name} --remote --file {output}")
-    print(f'wrangler d1 execute {name} --remote --json --command="{counts}"')
+    counts = "; ".join(f'SELECT count(*) AS "{table}" FROM "{table}"' for table in tables)
+    look = f"wrangler d1 execute {name} --remote --json --command='{counts}'"
+    print(f"# 1. How many rows are there now?\n{look}")
+    print(f"# 2. Put them back\nwrangler d1 execute {name} --remote --file {output}")
+    print(f"# 3. How many are there now?\n{look}")
     print(
-        "Rows that are there already stop the file (their keys are taken): nothing is doubled.",
+        f"It brings back: {', '.join(tables)}. A row whose key is taken stops the whole file and "
+        "nothing is doubled: then choose fewer tables with --table, parents first.",
         file=sys.stderr,
     )
