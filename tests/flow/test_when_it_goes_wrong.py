@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -193,3 +196,38 @@ async def reopened(bench: Workbench) -> tuple[Session, CountingWrangler]:
             return open_session(bench, NAME)
         await asyncio.sleep(0.2)
     return open_session(bench, NAME)
+
+
+async def test_out_of_order_is_asked_and_a_lost_backup_shuts_the_apply(
+    practice: OpenPractice,
+) -> None:
+    bench, _ = practice("0061")
+    later = "0062_migrate_role_format.sql"
+    session, wrangler = open_session(bench, later)
+    await walk_to(session, "deploy_order")
+
+    prompts = session.prompts(session.checklist.step("deploy_order"))
+    await walk_to(session, "applied")
+    shutil.rmtree(bench.workspace(later) / "backup" / "rows")
+    attempt = await try_step(session, "applied")
+
+    asked = next(prompt for prompt in prompts if prompt.key == "out_of_order")
+    assert "0061_rebuild_teams_remove_deprecated.sql" in asked.label
+    assert attempt.status is Status.FAILED
+    assert "backup" in attempt.words.lower() or "copy of rows" in attempt.words
+    assert not [call for call in wrangler.calls if "apply" in call and "--remote" in call]
+
+
+async def test_limits_that_were_moved_after_go_shut_the_apply(practice: OpenPractice) -> None:
+    bench, _ = practice("0057")
+    session, _ = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    settings = session.tools.settings
+    looser = replace(settings.verification, error_rate_percent=Decimal(5))
+    project = replace(session.tools.project, settings=replace(settings, verification=looser))
+    session.tools = replace(session.tools, project=project)
+
+    attempt = await try_step(session, "applied")
+
+    assert attempt.status is Status.FAILED
+    assert "criteria" in attempt.words

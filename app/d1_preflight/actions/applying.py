@@ -6,8 +6,10 @@ ledger and the schema, read afterwards, do.
 
 from collections.abc import Mapping, Sequence
 
-from d1_preflight.actions.going import GO_FILE, go_still_holds, rows_at_risk
+from d1_preflight.actions.going import GO_FILE, abort_criteria, go_still_holds, rows_at_risk
+from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.remote import observe, shown
+from d1_preflight.actions.safety import opened_copy
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core import facts
 from d1_preflight.core.checklist import Prompt, PromptKind
@@ -80,6 +82,9 @@ async def _recheck(work: Work) -> tuple[Observation, Evidence]:
     if not go_still_holds(work):
         raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
     require_second_person(work)
+    require_signed_criteria(work)
+    for entry in facts.rows(work.facts_of("backed_up"), "tables"):
+        opened_copy(tools, entry)  # a backup that is gone or changed is no way back
     copied, counted = work.facts_of("copied"), work.facts_of("counted")
     rows = counted.get("tables", ())
     tables = [str(r["table"]) for r in rows if isinstance(r, Mapping)] if rows else []  # type: ignore[union-attr]  # a tuple of tables
@@ -117,6 +122,15 @@ def require_second_person(work: Work) -> None:
         )
 
 
+def require_signed_criteria(work: Work) -> None:
+    """The limits in the settings are still those that were signed."""
+    if abort_criteria(work) != facts.group(work.facts_of("go"), "criteria"):
+        raise NotAllowed(
+            "The abort criteria in preflight.toml are not those that were signed.",
+            hint="Nothing was applied. Put them back, or sign GO again.",
+        )
+
+
 def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
     found = []
     signed_go = load_facts(work.tools.store.read(GO_FILE) or b"", GO_FILE)
@@ -129,6 +143,8 @@ def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
     ):
         found.append("wrangler's version")
     found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(work, now)]
+    if pending_names(work.tools, now) != facts.words(copied, "pending"):
+        found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
     if (len(now.ledger), last) != (copied.get("ledger_rows"), copied.get("last_applied")):
         found.append("the ledger (somebody applied a migration)")
@@ -202,7 +218,15 @@ def _facts(ran: Evidence, before: Observation) -> dict[str, Fact]:
     return {
         "ms": ran.milliseconds,
         "exit_code": -1 if ran.exit_code is None else ran.exit_code,
-        "rechecked": ("file", "configuration", "pending", "schema", "ledger", "GO signature"),
+        "rechecked": (
+            "file",
+            "configuration",
+            "pending",
+            "schema",
+            "ledger",
+            "backup",
+            "GO signature",
+        ),
         "counts_before": tuple(
             {"table": table, "rows": rows} for table, rows in before.counts.items()
         ),

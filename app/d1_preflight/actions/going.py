@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 
+from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.tools import Work
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
@@ -112,6 +113,8 @@ def proofs(work: Work) -> Facts:
         "bookmark_good_until": bookmark.get("good_until"),
         "way_back": way_back.get("chosen"),
         "backup": backup.get("tables"),
+        "other_pending": others_pending(work),
+        "out_of_order": work.facts_of("deploy_order").get("out_of_order"),
     }
     return {key: value for key, value in found.items() if value is not None}  # type: ignore[misc]  # they came out of facts
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from d1_preflight.actions.classification import outgrown
 from d1_preflight.actions.copying import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.folders import copied_rows, copy_folder, rehearsal_folder
+from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.rehearsal import (
     apply_local,
     apply_local_args,
@@ -57,6 +58,7 @@ async def copy_target(work: Work) -> Outcome:
         "bytes": sum(copy.bytes for copy in copies),
         "ledger_rows": len(seen.ledger),
         "last_applied": seen.ledger[-1].name if seen.ledger else "",
+        "pending": pending_names(tools, seen),
         "schema": seen.schema.fingerprint,
         "file": relative(tools, copy_folder(tools)),
         "read_ms": round((tools.clock.monotonic() - started) * 1000),

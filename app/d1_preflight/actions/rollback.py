@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from d1_preflight.actions.folders import copy_folder, down_folder, rehearsal_folder
+from d1_preflight.actions.pending import passed_by
 from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
 from d1_preflight.actions.remote import first_object, relative, shown
 from d1_preflight.actions.tools import Tools, Work
@@ -18,6 +19,8 @@ from d1_preflight.core.reverse import Draft, draft_down
 from d1_preflight.core.schema import diff
 
 DRAFT, NONE = "write the draft to that file", "there is no down migration; restore from backup"
+
+_HARM = ("table restore", "down migration", "time travel")
 
 # The source document's matrix, with its contradiction mended: code first, then the database.
 _MATRIX: Mapping[Kind, tuple[tuple[str, str], ...]] = {
@@ -141,7 +144,12 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
         )  # fmt: skip
     command = f"wrangler d1 time-travel restore {name} --bookmark {bookmark}"
     found.append({"way": "time travel", "command": command, "loses": "every write since"})
-    return tuple(found)
+    return tuple(sorted(found, key=_harm))
+
+
+def _harm(way: Mapping[str, Fact]) -> int:
+    """What loses nothing stands first; the way that undoes every later write, last."""
+    return -1 if way["loses"] == "nothing" else _HARM.index(str(way["way"]))
 
 
 async def choose_deploy_order(work: Work) -> Outcome:
@@ -149,6 +157,8 @@ async def choose_deploy_order(work: Work) -> Outcome:
     tools, order = work.tools, work.answer("order")
     worker = tools.settings.verification.worker or tools.project.config.name
     facts: dict[str, Fact] = {"order": order, "worker": worker}
+    if work.answer("out_of_order"):
+        facts["out_of_order"] = f"{', '.join(passed_by(work))}: {work.answer('out_of_order')}"
     if not worker:
         return Outcome(Status.ATTESTED, f"{order}.", facts)
     ran = await tools.wrangler.run(

@@ -106,7 +106,7 @@ async def prove_backup(work: Work) -> Outcome:
     if not entries:
         return Outcome(Status.PROVED, "Nothing had to be backed up.", {})
     started = tools.clock.monotonic()
-    copies = [_opened(tools, entry) for entry in entries]
+    copies = [opened_copy(tools, entry) for entry in entries]
     persist = restore_folder(tools) / "rows"
     schema = _only_tables(_schema(tools), {copy.table for copy in copies})
     await asyncio.to_thread(tools.local.make, persist, schema, copies, ())
@@ -212,7 +212,7 @@ async def _export(
     return kept, ran
 
 
-def _opened(tools: Tools, entry: Mapping[str, Fact]) -> RowCopy:
+def opened_copy(tools: Tools, entry: Mapping[str, Fact]) -> RowCopy:
     """The copy, if it is still the file that was written."""
     path = tools.project.root / str(entry["file"])
     copy = open_copy(path)
