@@ -21,6 +21,19 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run)
 
 
+_ROWS = {
+    "park": "CREATE TABLE _CHILD AS SELECT * FROM CHILD;",
+    "back": "INSERT INTO CHILD SELECT * FROM _CHILD;",
+    "tidy": "DROP TABLE _CHILD;",
+}
+_REFERENCES = {
+    "park": "CREATE TABLE _CHILD AS SELECT ID, COLUMN FROM CHILD;",
+    "back": "UPDATE CHILD SET COLUMN = (SELECT COLUMN FROM _CHILD WHERE _CHILD.ID = CHILD.ID);",
+    "tidy": "DROP TABLE _CHILD;",
+}
+"""What a finding writes out with the user's names, in general terms."""
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print one rule, or the list of all."""
     from d1_preflight.core.rules.words import all_words
@@ -61,11 +74,12 @@ def _explained(rule: "Words") -> Iterator[str]:
     at_risk = "; rows are at risk, so no comment in the file can allow it"
     yield f"severity: {rule.severity.value}{at_risk if rule.rows_at_risk else ''}"
     yield ""
-    yield from _wrapped(_general(rule.problem))
+    sql = _REFERENCES if rule.id.startswith("references") else _ROWS
+    yield from _wrapped(_general(rule.problem, sql))
     yield ""
     yield "instead:"
     for number, step in enumerate(rule.instead, start=1):
-        yield from _wrapped(_general(step), f"  {number}. ")
+        yield from _wrapped(_general(step, sql), f"  {number}. ")
     yield ""
     yield from _wrapped(rule.verified_with, "verified: ")
     if not rule.rows_at_risk:
@@ -74,10 +88,11 @@ def _explained(rule: "Words") -> Iterator[str]:
         yield f"  -- preflight: allow {rule.id} — the reason"
 
 
-def _general(words: str) -> str:
-    """The words with the places for names in capitals, as manuals write them."""
+def _general(words: str, sql: "Mapping[str, str]") -> str:
+    """The words with the places for names in capitals, as manuals write them; SQL as an example."""
     return "".join(
-        literal + (name.upper() if name else "") for literal, name, _, _ in Formatter().parse(words)
+        literal + (sql.get(name, name.upper()) if name else "")
+        for literal, name, _, _ in Formatter().parse(words)
     )
 
 

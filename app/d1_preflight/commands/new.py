@@ -55,8 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
         make_folder(down.parent)
         _write_new(down, down_text(name))
         print(down)
-    print(f"Write the SQL, then: preflight lint {name}", file=sys.stderr)
+    print(f"Write the SQL, then: preflight lint {_shown(path)}", file=sys.stderr)
     return 0
+
+
+def _shown(path: Path) -> str:
+    """The path as it is typed from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def _write_new(path: Path, text: str) -> None:
