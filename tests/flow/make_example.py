@@ -71,6 +71,7 @@ ANSWERS = {
     "purpose": "Teams load without a column that nobody reads any more.",
     "verdict": "Nobody noticed; every member is still there.",
     "order": "database first, then Worker",
+    "copy-by-position@34": "Both tables have the same columns; one was made from the other.",
 }
 
 
@@ -83,6 +84,8 @@ async def make(folder: Path) -> None:
         environ = {**os.environ, **running.practice.environment}
         bench = open_bench(start=project, environ=environ, target="practice")
         (bench.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
+        for words in (("add", "-A"), ("commit", "-qm", "Park the members")):
+            ask("git", *words, cwd=project)
         session, _ = open_session(bench, NAME)
         await walk_to(session, given=ANSWERS)
         assert session.closed
