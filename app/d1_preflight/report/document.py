@@ -13,6 +13,8 @@ from d1_preflight.report.figures import duration, in_words, moment, short_hash
 _EARLIER = "answered before, but what it was about has changed since"
 _LONG_HASHES = 6
 
+_COMMAND = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -205,7 +207,7 @@ def _step(record: Record, step: Step) -> Sequence[Block]:
         *_tables(attempt),
         *(
             Command(
-                " ".join(evidence.argv),
+                _one_line(" ".join(evidence.argv)),
                 _ended(evidence.exit_code, evidence.milliseconds),
                 tuple(f"{name}  sha256 {digest}" for name, digest in evidence.files.items()),
             )
@@ -274,3 +276,8 @@ def _took(attempt: Attempt) -> str:
         return ""
     spent = attempt.finished_at - attempt.started_at
     return duration(round(spent.total_seconds() * 1000)) if spent.total_seconds() else "< 1 s"
+
+
+def _one_line(command: str) -> str:
+    """A command as one line of a page; `record.toml` has it whole."""
+    return command if len(command) <= _COMMAND else f"{command[: _COMMAND - 2]} …"
