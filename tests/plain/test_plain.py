@@ -64,7 +64,7 @@ async def test_a_refused_answer_is_asked_again_in_the_steps_own_words() -> None:
 
     _, said, _ = await sit(store, DO, DO, DO, ("purpose", " "), ("purpose", "Bills"), QUIT)
 
-    assert "Needs an answer in words: What will users have?" in said
+    assert "An answer in words is needed." in said
     assert saved(store).attempts[-1].status is Status.ATTESTED
 
 

@@ -68,7 +68,7 @@ async def test_an_answer_is_refused_in_the_prompts_own_words() -> None:
         await pilot.press("enter")
         await settle(pilot)
 
-        assert "Needs an answer in words" in screen_text(app)
+        assert "An answer in words is needed. A few words will do." in screen_text(app)
         assert session.performed == []
 
 
@@ -83,7 +83,14 @@ async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() 
         second = screen_text(app)
         await pilot.press("space", "enter")
         await settle(pilot)
+        third = screen_text(app)
+        undeclared = list(session.performed)
+        await pilot.press("y")
+        await settle(pilot)
 
+    assert undeclared == []
+    assert "declare 1 table to lose rows or values: team_members" in third
+    assert "y declares, Esc goes back" in third
     assert "question 1 of 2" in first
     assert "question 2 of 2" in second
     raw = {"rebuild-forgets@9": "made again", "losses": ("team_members",)}
@@ -418,3 +425,133 @@ async def test_without_colours_marks_and_words_still_say_it(
 
         assert app.no_color
         assert "✗ failed" in screen_text(app)
+
+
+async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> None:
+    session = scenes.rebuild().walked_to("findings")
+    app = opened(session)
+    edits = NotedEdits()
+    app._edit = edits
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await settle(pilot)
+        await pilot.press(*"we keep these", "space", *"rows q b w r", "enter")
+        await settle(pilot)
+        text = screen_text(app)
+
+        assert edits.paths == []
+        assert session.performed == []
+        assert isinstance(app.screen, WizardScreen)
+        assert "[x]" not in text
+        assert "Letters are not taken here." in text
+
+
+async def test_prose_typed_at_a_choice_chooses_nothing() -> None:
+    session = scenes.rebuild().walked_to("way_back")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"restore the table", "enter")
+        await settle(pilot)
+        typed = list(session.performed)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+
+    assert typed == []
+    assert session.performed == [("way_back", {"way": "table restore"})]
+
+
+async def test_letters_are_shortcuts_again_after_escape() -> None:
+    session = scenes.rebuild().walked_to("class")
+    app = opened(session)
+    edits = NotedEdits()
+    app._edit = edits
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        before = list(edits.paths)
+        await pilot.press("escape", "e")
+        await settle(pilot)
+
+    assert before == []
+    assert len(edits.paths) == 1
+
+
+async def test_a_loss_that_is_taken_back_keeps_its_marks_and_is_not_declared() -> None:
+    session = scenes.rebuild().walked_to("findings")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await settle(pilot)
+        await pilot.press("space", "down", "space", "enter")
+        await settle(pilot)
+        asked = screen_text(app)
+        await pilot.press("enter", "space", "e", "escape")
+        await settle(pilot)
+        back = screen_text(app)
+
+    assert "declare 2 tables to lose rows or values: team_members, teams" in asked
+    assert "y declare the loss" in asked
+    assert session.performed == []
+    assert "[x] team_members" in back
+    assert "[x] teams" in back
+
+
+async def test_a_failed_attempt_keeps_its_answers() -> None:
+    session = scenes.rebuild().walked_to("findings")
+    session.script = {"findings": Outcome(Status.FAILED, "Rows of teams would be lost.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await settle(pilot)
+        await pilot.press("space", "enter", "y")
+        await settle(pilot)
+        first = screen_text(app)
+        await pilot.press(*" at once", "enter")
+        await settle(pilot)
+        second = screen_text(app)
+        await pilot.press("down", "space", "enter", "y")
+        await settle(pilot)
+
+    assert "made again" in first
+    assert "[x] team_members" in second
+    assert session.performed[-1] == (
+        "findings",
+        {"rebuild-forgets@9": "made again at once", "losses": ("team_members", "teams")},
+    )
+
+
+async def test_what_is_typed_by_hand_is_typed_by_hand_each_time() -> None:
+    session = scenes.rebuild().walked_to("applied")
+    session.script = {"applied": Outcome(Status.FAILED, "Nothing was applied.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*scenes.DATABASE, "enter", "0", "enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+
+        assert "That is not 'marketplace-production'" in screen_text(app)
+        assert len(session.performed) == 1
+
+
+async def test_the_footer_says_what_enter_does_for_the_question() -> None:
+    session = scenes.rebuild().walked_to("findings")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        first = screen_text(app).splitlines()[-1]
+        await pilot.press(*"made again", "enter")
+        await settle(pilot)
+        last = screen_text(app).splitlines()[-1]
+
+    assert "Enter next question" in first
+    assert "Space mark" not in first
+    assert "Enter answer the findings" in last
+    assert "Space mark" in last
+    assert "e edit" not in last

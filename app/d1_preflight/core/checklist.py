@@ -57,7 +57,8 @@ class Prompt:
     def _confirmed(self, raw: object) -> bool:
         if raw is True or (self.optional and raw is False):
             return bool(raw)
-        raise Rejected(f"Not confirmed: {self.label}", hint="Confirm it, or leave the step open.")
+        hint = "Space marks it, Enter answers; or leave the step open."
+        raise Rejected("Not confirmed yet.", hint=hint)
 
     def _text(self, raw: object) -> str:
         text = raw.strip() if isinstance(raw, str) else ""
@@ -66,7 +67,7 @@ class Prompt:
                 f"That is not {self.typed!r}.", hint="Type it as shown, letter for letter."
             )
         if not text and not self.optional:
-            raise Rejected(f"Needs an answer in words: {self.label}", hint="A few words will do.")
+            raise Rejected("An answer in words is needed.", hint="A few words will do.")
         return text
 
     def _chosen(self, raw: object) -> str:

@@ -73,10 +73,10 @@ def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
     return verb(step), is_writing(step)
 
 
-def keys(session: SessionPort, step: Step, typing: bool) -> list[Key]:
-    """The other keys that do something here."""
+def keys(session: SessionPort, step: Step) -> list[Key]:
+    """The other keys that do something here, while no field has them."""
     answered = session.status_of(step).is_answered
-    found: list[Key] = [("Esc", "other keys")] if typing else []
+    found: list[Key] = []
     if step.section == "classification" and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
     if step.section == "timing":
@@ -88,7 +88,7 @@ def keys(session: SessionPort, step: Step, typing: bool) -> list[Key]:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.section != "go":
         found.append(("r", "again"))
-    return [*found, ("↑↓", "steps"), *([] if typing else [("Esc", "board")])]
+    return [*found, ("↑↓", "steps"), ("Esc", "board")]
 
 
 def plan(session: SessionPort, step: Step) -> Content:

@@ -87,13 +87,19 @@ class WizardScreen(Screen[None]):
             self._step = self._session.current or self._session.path[-1]
         frame = self.query_one(Frame)
         if self._asks:
-            await frame.question.ask(self._step, self._session.prompts(self._step), anew=anew)
+            await self._ask(anew=anew)
         else:
             await frame.question.clear()
             self.set_focus(None)
         frame.draw(self._view(), self._last)
         self._draw_title()
         self._draw_keys()
+
+    async def _ask(self, *, anew: bool) -> None:
+        last = self._session.record.last(self._step.id)
+        given = last.answers if last else {}
+        prompts = self._session.prompts(self._step)
+        await self.query_one(Frame).question.ask(self._step, prompts, given, anew=anew)
 
     @property
     def _asks(self) -> bool:
@@ -125,8 +131,12 @@ class WizardScreen(Screen[None]):
             bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
             return
         words, danger = words_of.primary(self._session, self._step)
-        typing = self.query_one(Frame).question.has_keys
-        bar.tell(("Enter", words), words_of.keys(self._session, self._step, typing), danger=danger)
+        question = self.query_one(Frame).question
+        asked = question.keys(words_of.verb(self._step)) if question.has_keys else []
+        if asked:
+            bar.tell(asked[0], asked[1:], danger=danger and words in asked[0])
+        else:
+            bar.tell(("Enter", words), words_of.keys(self._session, self._step), danger=danger)
 
     async def action_primary(self) -> None:
         """The one thing that is next; while a step runs, nothing."""
@@ -158,7 +168,7 @@ class WizardScreen(Screen[None]):
             return
         prompts = self._session.prompts(step)
         if prompts:
-            await self.query_one(Frame).question.ask(step, prompts, anew=True)
+            await self._ask(anew=True)
         else:
             self.post_message(Submitted(step, {}))
 

@@ -1,5 +1,6 @@
 """One field for each kind of prompt. A field asks; what its answer means, the prompt decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
@@ -11,10 +12,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.tui.styles import ACCENT, QUIET
+from d1_preflight.tui.styles import ACCENT, DANGER
 
 # Keys that an empty field lets through: an emergency does not wait for a sentence.
 _PASSED = {"!": "app.emergency", "?": "app.help"}
+_NO_LETTERS = "Letters are not taken here. ↑↓ goes on choosing; Esc leaves the question."
 
 
 @dataclass
@@ -31,13 +33,21 @@ class Refused(Message):
     words: str
 
 
+@dataclass
+class Withdrawn(Message):
+    """An answer that was taken back before it counted."""
+
+    raw: object
+
+
 class TextField(Input):
     """Words. While it is empty, ! and ? still reach the screen; Esc leaves the field."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "other keys")]
 
-    def __init__(self, prompt: Prompt) -> None:
-        super().__init__(placeholder=prompt.typed and "type it as shown", select_on_focus=False)
+    def __init__(self, prompt: Prompt, given: str = "") -> None:
+        hint = prompt.typed and "type it as shown"
+        super().__init__(given, placeholder=hint, select_on_focus=False)
         self._typed = bool(prompt.typed)
         self.cursor_blink = False
 
@@ -64,22 +74,28 @@ class TextField(Input):
 
 
 class OptionsField(Widget, can_focus=True):
-    """Choices: one, several, or a single statement to confirm; nothing is chosen beforehand."""
+    """Choices: one, several, or a single statement to confirm.
+
+    A letter is no key here: whoever types a sentence at a list means no mark and no shortcut, so
+    nothing is marked or answered until an arrow key says that the list was seen.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("up,k", "move(-1)", "up"),
-        ("down,j", "move(1)", "down"),
+        ("up", "move(-1)", "up"),
+        ("down", "move(1)", "down"),
         ("space", "mark", "choose"),
         ("enter", "submit", "answer"),
         ("escape", "leave", "other keys"),
     ]
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, given: Sequence[str] = ()) -> None:
         super().__init__()
         self._kind = prompt.kind
         self._choices = prompt.choices or (prompt.label,)
-        self._chosen: set[str] = set()
-        self._cursor = 0
+        self._chosen = set(given) & set(self._choices)
+        one = prompt.kind is PromptKind.CHOOSE and self._chosen
+        self._cursor = self._choices.index(min(self._chosen)) if one else 0
+        self._writing = False
 
     def render(self) -> Content:
         """One line a choice, with its mark."""
@@ -91,25 +107,34 @@ class OptionsField(Widget, can_focus=True):
             lines.append(
                 Content.assemble(("▸ " if here else "  ", ACCENT), (f"{mark}{choice}", ink))
             )
-        hint = "space marks, Enter answers" if self._kind is not PromptKind.CHOOSE else ""
-        return Content("\n").join([*lines, *([Content.styled(f"  {hint}", QUIET)] if hint else [])])
+        return Content("\n").join(lines)
+
+    async def _on_key(self, event: events.Key) -> None:
+        letter = event.character or ""
+        if not letter.isprintable() or letter in ("", " ", *_PASSED):
+            return
+        event.prevent_default()
+        event.stop()
+        self._writing = True
+        self.post_message(Refused(_NO_LETTERS))
 
     def action_move(self, by: int) -> None:
         """Move the cursor; at the ends it stays."""
+        self._writing = False
         self._cursor = max(0, min(self._cursor + by, len(self._choices) - 1))
         self.refresh()
 
     def action_mark(self) -> None:
-        """Mark or unmark the line under the cursor."""
-        if self._kind is PromptKind.CHOOSE:
-            self.action_submit()
+        """Mark or unmark the line under the cursor; one of several is taken by Enter alone."""
+        if self._writing or self._kind is PromptKind.CHOOSE:
             return
         self._chosen ^= {self._choices[self._cursor]}
         self.refresh()
 
     def action_submit(self) -> None:
         """Hand the answer over."""
-        self.post_message(Answered(self._raw()))
+        if not self._writing:
+            self.post_message(Answered(self._raw()))
 
     def action_leave(self) -> None:
         """Give the keys back to the screen."""
@@ -130,12 +155,52 @@ class OptionsField(Widget, can_focus=True):
         return "[x] " if choice in self._chosen else "[ ] "
 
 
-def field_for(prompt: Prompt) -> TextField | OptionsField:
-    """The field that asks this prompt."""
+class DeclareField(Widget, can_focus=True):
+    """Asks once more before rows may be lost: only y declares, Esc goes back to the marks."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("y", "declare", "declare"),
+        ("escape", "go_back", "back"),
+    ]
+
+    def __init__(self, tables: Sequence[str]) -> None:
+        super().__init__()
+        self._tables = tuple(tables)
+
+    def render(self) -> Content:
+        """What is about to be declared."""
+        number = len(self._tables)
+        tables = f"{number} table" + ("" if number == 1 else "s")
+        words = f"declare {tables} to lose rows or values: {', '.join(self._tables)}"
+        return Content.assemble((words, DANGER), "\ny declares, Esc goes back")
+
+    async def _on_key(self, event: events.Key) -> None:
+        letter = event.character or ""
+        if letter.isprintable() and letter not in ("", "y", *_PASSED):
+            event.prevent_default()
+            event.stop()
+
+    def action_declare(self) -> None:
+        """Declare the losses."""
+        self.post_message(Answered(self._tables))
+
+    def action_go_back(self) -> None:
+        """Declare nothing yet."""
+        self.post_message(Withdrawn(self._tables))
+
+
+def field_for(prompt: Prompt, given: object = None) -> TextField | OptionsField:
+    """The field that asks this prompt, holding what was answered before."""
     match prompt.kind:
         case PromptKind.TEXT:
-            return TextField(prompt)
-        case PromptKind.CONFIRM | PromptKind.CHOOSE | PromptKind.CHOOSE_MANY:
+            # What must be typed by hand is typed each time.
+            return TextField(prompt, given if isinstance(given, str) and not prompt.typed else "")
+        case PromptKind.CONFIRM:
             return OptionsField(prompt)
+        case PromptKind.CHOOSE:
+            return OptionsField(prompt, (given,) if isinstance(given, str) else ())
+        case PromptKind.CHOOSE_MANY:
+            many = given if isinstance(given, (list, tuple)) else ()
+            return OptionsField(prompt, tuple(str(value) for value in many))
         case _:
             assert_never(prompt.kind)
