@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from d1_preflight.core.emergency import Situation, Target, card, likely
-from d1_preflight.core.record import Record
+from d1_preflight.core.record import Outcome, Record, Status
 from tui import scenes
 
 TARGET = Target(
@@ -32,7 +32,50 @@ def test_the_way_back_is_filled_in_from_the_record() -> None:
     told = [act.command for act in wrong_data.steps]
     assert "wrangler rollback 5f2c11aa --name workway-api" in told
     assert any(scenes.BOOKMARK in command and "time-travel restore" in command for command in told)
-    assert any("--table team_members" in command for command in told)
+    assert "preflight restore 0061" in told
+
+
+def lossy() -> Record:
+    """As walked, but the rehearsal saw rows of team_members go."""
+    session = scenes.rebuild()
+    gone = Outcome(Status.PROVED, "Declared.", scenes._rehearsed(1_204))
+    session.script = {**scenes.outcomes(), "rehearsed": gone}
+    return session.walked_to("ledger").record
+
+
+def test_the_restore_names_the_tables_that_lost_rows() -> None:
+    told = commands(card(TARGET, lossy())[2:3])
+
+    assert "preflight restore 0061 --table team_members" in told
+
+
+def test_a_way_that_leaves_rows_lost_stands_last_and_says_so() -> None:
+    acts = card(TARGET, lossy())[2].steps
+    words = [act.words for act in acts]
+    down = next(i for i, said in enumerate(words) if "down migration" in said)
+    restore = next(i for i, said in enumerate(words) if "table restore" in said)
+
+    assert restore < down
+    assert words[down].startswith("Gives back the schema only; rows stay lost")
+
+
+def test_without_code_no_worker_is_rolled_back() -> None:
+    session = scenes.rebuild()
+    alone = Outcome(Status.ATTESTED, "No code.", {"order": "no code goes along", "worker": "w"})
+    session.script = {**scenes.outcomes(), "deploy_order": alone}
+    wrong_data = card(TARGET, session.walked_to("ledger").record)[2]
+
+    assert wrong_data.steps[0].words.startswith("No code went along")
+    assert not any("rollback" in command for command in commands((wrong_data,)))
+
+
+def test_a_failed_check_after_the_ledger_speaks_for_wrong_data() -> None:
+    session = scenes.rebuild().walked_to("rows")
+    rows = session.checklist.step("rows")
+    session._begin(rows, {})
+    session._finish(Outcome(Status.FAILED, "12 rows are missing."))
+
+    assert likely(session.record) == 2
 
 
 def test_the_chosen_way_back_stands_first() -> None:

@@ -171,3 +171,15 @@ async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
 
         assert "[red]x[/red]" in screen_text(app)
         assert "[b]read" in str(app.screen.query_one("#place", Static).render())
+
+
+async def test_the_counts_of_a_row_are_the_wizards_and_never_half_a_word() -> None:
+    app = app_for(scenes.board())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("down", "down", "down", "down")
+        await settle(pilot)
+        text = screen_text(app)
+
+    gist = next(line for line in text.splitlines() if "blocking" in line)
+    assert gist.rstrip().endswith("✗ 1 blocking  ! 1 warning")

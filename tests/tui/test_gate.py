@@ -2,7 +2,8 @@
 
 import pytest
 
-from d1_preflight.core.record import Status
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.go import GoScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
@@ -106,3 +107,25 @@ async def test_an_open_item_keeps_the_gate_shut() -> None:
         assert "1 item open" in text
         assert "The D1 dashboard is open" in text
         assert session.performed == []
+
+
+async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_smallest_size() -> None:
+    session = scenes.rebuild()
+    gone = Outcome(Status.PROVED, "Declared.", scenes._rehearsed(1_204))
+    session.script = {**scenes.outcomes(), "rehearsed": gone}
+    session.walked_to("go")
+    long = f"Before the first signature: make an SSH key at {'a/' * 40}id_ed25519"
+    session._prompts = {
+        **scenes.prompts(),
+        "go": (Prompt("prepare", PromptKind.CONFIRM, long), *scenes.prompts()["go"]),
+    }
+    app = app_for(scenes.board(session), scenes.REBUILD)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        text = " ".join(screen_text(app).split())
+
+    assert "team_members 1,204 rows; teams: values of 1 column (112 rows)" in text
+    assert text.index("G signs:") < text.index("G agrees too:")
+    assert "id_ed25519" in text

@@ -555,3 +555,13 @@ async def test_the_footer_says_what_enter_does_for_the_question() -> None:
     assert "Enter answer the findings" in last
     assert "Space mark" in last
     assert "e edit" not in last
+
+
+async def test_what_is_applied_and_not_read_back_is_said_so() -> None:
+    app = opened(scenes.rebuild().walked_to("ledger"))
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "Applied at 14:21:09 EST; not read back yet." in text
+    assert "Nothing is applied yet" not in text

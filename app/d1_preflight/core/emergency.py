@@ -15,6 +15,8 @@ _LEDGER = 'SELECT id, name, applied_at FROM "{table}" ORDER BY id DESC LIMIT 5'
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
 _TOUCHED = ("lost", "nulled", "changed", "added")
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
+_NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table restore"
+_CHECKED = ("schema", "rows", "endpoints", "errors")
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
 
 
@@ -57,8 +59,13 @@ def card(target: Target, record: Record | None = None) -> tuple[Situation, ...]:
 def likely(record: Record | None) -> int:
     """Which situation (0 to 3) the record speaks for; without one: look."""
     attempt = record.last("applied") if record else None
-    if attempt is None:
+    if record is None or attempt is None:
         return _LOOK
+    ledger = record.last("ledger")
+    checks = [record.last(step) for step in _CHECKED]
+    there = ledger is not None and ledger.status is Status.PROVED
+    if there and any(check and check.status is Status.FAILED for check in checks):
+        return _WRONG_DATA
     match attempt.status:
         case Status.PROVED:
             return _WRONG_DATA
@@ -162,6 +169,8 @@ def _look(known: _Known) -> Situation:
 
 
 def _stop(known: _Known) -> tuple[Act, ...]:
+    if facts.text(known.facts("deploy_order"), "order") == _NO_CODE:
+        return (Act("No code went along; the Worker that runs is the one from before"),)
     if not known.worker:
         words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
         return (Act(words, "wrangler deployments list --name <worker>"),)
@@ -176,9 +185,12 @@ def _stop(known: _Known) -> tuple[Act, ...]:
 def _tables_back(known: _Known) -> tuple[Act, ...]:
     decided = known.facts("way_back")
     chosen = facts.text(decided, "chosen")
-    ways = sorted(facts.rows(decided, "ways"), key=lambda way: facts.text(way, "way") != chosen)
+    ways = sorted(
+        facts.rows(decided, "ways"),
+        key=lambda way: (_loses_rows(way), facts.text(way, "way") != chosen),
+    )
     acts = tuple(
-        Act(f"Bring data back: {facts.text(way, 'way')}, loses {facts.text(way, 'loses')}", command)
+        _way(known, way, command)
         for way in ways
         if (command := facts.text(way, "command")) and "time-travel" not in command
     )
@@ -186,6 +198,23 @@ def _tables_back(known: _Known) -> tuple[Act, ...]:
         return acts
     files = [facts.text(row, "file") for row in facts.rows(known.facts("backed_up"), "tables")]
     return (Act(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
+
+
+def _loses_rows(way: Facts) -> bool:
+    """Whether a down migration leaves rows lost; what is not known counts as lost."""
+    return facts.text(way, "way") == _DOWN and facts.text(way, "loses") != "nothing"
+
+
+def _way(known: _Known, way: Facts, command: str) -> Act:
+    name, loses = facts.text(way, "way"), facts.text(way, "loses")
+    if _loses_rows(way):
+        return Act(f"Gives back the schema only; rows stay lost ({name}, loses {loses})", command)
+    if name == _RESTORE:
+        rehearsed = facts.rows(known.facts("rehearsed"), "tables")
+        lost = [facts.text(row, "table") for row in rehearsed if facts.number(row, "lost")]
+        kept = shlex.split(command.partition(" --table ")[0])
+        command = shlex.join((*kept, *(word for table in lost for word in ("--table", table))))
+    return Act(f"Bring data back: {name}, loses {loses}", command)
 
 
 def _whole_database(known: _Known) -> tuple[Act, ...]:

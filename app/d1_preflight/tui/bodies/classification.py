@@ -1,9 +1,11 @@
 """Section 1: what the migration is, and why; the SQL itself stands below."""
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from d1_preflight.core import facts
-from d1_preflight.core.findings import Kind, Severity
+from d1_preflight.core.findings import Finding, Kind, Severity
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 
@@ -28,12 +30,12 @@ def body(view: View, width: int) -> Content:
     more = len(analysis.reasons) - len(reasons)
     if more > 0:
         reasons.append(Content.styled(f"and {more} more", QUIET))
-    first = Content.assemble(head, "   ", _counts(view))
+    first = Content.assemble(head, "   ", counts(analysis.findings))
     return Content("\n").join([first, *reasons])
 
 
-def _counts(view: View) -> Content:
-    findings = view.session.analysis.findings
+def counts(findings: Sequence[Finding]) -> Content:
+    """How many findings there are of each weight: the same words on every screen."""
     parts: list[tuple[str, str]] = []
     marks = {
         Severity.BLOCKING: ("✗", DANGER),

@@ -7,7 +7,7 @@ from textual.content import Content
 
 from d1_preflight.core import facts
 from d1_preflight.core.record import Facts
-from d1_preflight.tui.figures import count, countdown, duration, plural, sparkline
+from d1_preflight.tui.figures import clock, count, countdown, duration, plural, sparkline
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
@@ -31,9 +31,15 @@ def body(view: View, width: int) -> Content:
         _endpoints(view.facts("endpoints"), width),
     ]
     shown = [block for block in blocks if block.cell_length]
-    return (
-        Content("\n\n").join(shown) if shown else Content.styled("Nothing is applied yet.", QUIET)
-    )
+    return Content("\n\n").join(shown) if shown else Content.styled(_not_read(view), QUIET)
+
+
+def _not_read(view: View) -> str:
+    if not view.status("applied").is_answered:
+        return "Nothing is applied yet."
+    when = facts.text(view.facts("applied"), "applied_at")
+    at = f" at {clock(f'{when}+00:00', view.zone)}" if when else ""
+    return f"Applied{at}; not read back yet."
 
 
 def _applied(view: View) -> Content:

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from d1_preflight.core.board import BoardRow, BoardState, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Kind
+from d1_preflight.tui.bodies.classification import counts
 from d1_preflight.tui.messages import DatabaseAsked, OpenAsked
 from d1_preflight.tui.ports import BoardSource
 from d1_preflight.tui.screens.dialogs import Pick, Problem
@@ -96,6 +97,7 @@ class BoardScreen(Screen[None]):
     def on_resize(self) -> None:
         """Fit the columns."""
         self._draw()
+        self._preview()
 
     def action_read(self) -> None:
         """Ask the target in the background; the newest answer counts."""
@@ -156,7 +158,7 @@ class BoardScreen(Screen[None]):
         self.query_one("#preview", SqlView).show_sql(
             row.preview if row else "", row.findings if row else ()
         )
-        self.query_one("#gist", Static).update(_gist(row) if row else Content(""))
+        self.query_one("#gist", Static).update(_gist(row, self.size.width) if row else Content(""))
 
     @property
     def _row(self) -> BoardRow | None:
@@ -264,17 +266,16 @@ def _line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
     return _Fit.of(rows, width).line(cells, (QUIET, quiet, ink or quiet, quiet, quiet, quiet))
 
 
-def _gist(row: BoardRow) -> Content:
+def _gist(row: BoardRow, width: int) -> Content:
     worst = next((f for f in row.findings if f.blocks), None)
-    blocking = sum(f.blocks for f in row.findings)
-    others = len(row.findings) - blocking
-    parts: list[tuple[str, str]] = [(f" {row.name}   ", QUIET)]
-    if blocking:
-        parts.append((f"✗ {blocking} blocking   ", DANGER))
-    if others:
-        parts.append((f"! {others} more to read   ", STRONG))
+    parts = [Content.styled(f" {row.name}   ", QUIET)]
+    if row.findings or row.kind is not Kind.UNKNOWN:
+        parts.append(counts(row.findings) + " ")
     if worst is not None:
-        parts.append((f"line {worst.line}: {worst.title}", ""))
-    if not row.findings:
-        parts.append(("✓ nothing found" if row.kind is not Kind.UNKNOWN else "", ""))
-    return Content.assemble(*parts)
+        parts.append(Content(f"line {worst.line}: {worst.title}"))
+    line = Content("")
+    for part in parts:
+        if line.cell_length + len(part.plain.rstrip()) > width:
+            break  # half a word tells nothing
+        line = line + part
+    return line

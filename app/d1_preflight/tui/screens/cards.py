@@ -19,6 +19,8 @@ from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import LineView
 
+_PRACTICE = "In practice the commands run in another terminal, after: . .practice/env"
+
 
 def emergency_screen(app: App[None], source: BoardSource, session: SessionPort | None) -> None:
     """Open the card over whatever is shown, once."""
@@ -62,6 +64,8 @@ class EmergencyScreen(Screen[None]):
         mark = place_mark(self._place.target)
         title = Content.assemble("EMERGENCY   ", (self._place.database, ""), " · ", mark)
         yield Static(title, classes="card-title danger")
+        if self._place.target == "practice":
+            yield Static(Content.styled(f"  {_PRACTICE}", QUIET))
         yield Static(id="situations")
         yield LineView(id="acts")
         yield KeyBar()

@@ -16,7 +16,7 @@ from d1_preflight.core.checklist import Step
 from d1_preflight.core.gate import BEFORE_GO, tally
 from d1_preflight.core.record import MARKS, Facts, Status
 from d1_preflight.tui.bodies.acts import steps_table
-from d1_preflight.tui.figures import count, duration, plural, shortened
+from d1_preflight.tui.figures import duration, plural, shortened
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WORDS
@@ -137,21 +137,21 @@ class GoScreen(Screen[Decision]):
             head = Content.styled(f"✗ {plural(len(still_open), 'item')} open", DANGER)
             blocks += [Content("\n").join([head, table((Column(""), Column("")), rows, width)])]
         else:
-            labels = [prompt.label for prompt in self._session.prompts(self._step)]
-            blocks += [Content.styled(f"G signs: “{label}”", STRONG) for label in labels]
+            blocks.insert(0, self._signs())
         if self.size.height >= _ROOMY:
             blocks.append(steps_table(self._view, BEFORE_GO, width))
         return Content("\n\n").join(blocks)
 
+    def _signs(self) -> Content:
+        """What G does: it stands first, so that no height cuts it."""
+        prompts = self._session.prompts(self._step)
+        signed = [f"G signs: “{p.label}”" for p in prompts if p.key == self._step.id]
+        agreed = [f"G agrees too: {p.label}" for p in prompts if p.key != self._step.id]
+        return Content("\n").join(Content.styled(words, STRONG) for words in signed + agreed)
+
     def _lines(self) -> list[tuple[Cell, ...]]:
         view, record = self._view, self._session.record
         rehearsed, way_back = view.facts("rehearsed"), view.facts("way_back")
-        lost = _lost(rehearsed)
-        loses: Cell = (
-            ("0 rows", "")
-            if lost == 0
-            else (f"{count(lost)} rows" if lost is not None else "? unknown", DANGER)
-        )
         database = record.database
         predicted = duration(facts.number(rehearsed, "predicted_ms"))
         limits = self._session.tools.settings.verification
@@ -162,7 +162,7 @@ class GoScreen(Screen[Decision]):
             (("to", QUIET), (f"{database.name}  {database.target.upper()}", STRONG)),
             (("id", QUIET), database.id),
             (("", QUIET), "and nothing else: other pending files stay pending"),
-            (("loses", QUIET), loses),
+            (("loses", QUIET), _loses(rehearsed)),
             (("way back", QUIET), _way_back(way_back)),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
@@ -194,11 +194,41 @@ class GoScreen(Screen[Decision]):
         self.query_one("#choices", Static).update(Content("\n").join([line, told]))
 
 
-def _lost(rehearsed: Facts) -> int | None:
+def _loses(rehearsed: Facts) -> Cell:
+    """Which tables lose what, by name."""
     tables = facts.rows(rehearsed, "tables")
     if not tables:
-        return None
-    return sum(facts.number(row, "lost") or 0 for row in tables)
+        return "? unknown", DANGER
+    lost = [
+        f"{facts.text(row, 'table')} {plural(number, 'row')}"
+        for row in tables
+        if (number := facts.number(row, "lost"))
+    ]
+    columns = [words for row in tables if (words := _values(row, rehearsed))]
+    if not lost and not columns:
+        return "0 rows"
+    return "; ".join([*(lost or ["0 rows"]), *columns]), DANGER
+
+
+def _values(row: Facts, rehearsed: Facts) -> str:
+    table, changed = facts.text(row, "table"), facts.number(row, "changed") or 0
+    removed = [
+        change
+        for change in facts.rows(rehearsed, "schema")
+        if facts.text(change, "change") == "removed"
+        and facts.text(change, "object") == "column"
+        and facts.text(change, "name").rpartition(".")[0] == table
+    ]
+    nulled = facts.number(row, "nulled")
+    words = []
+    if removed:
+        rows = plural(changed or facts.number(row, "before"), "row")
+        words.append(f"values of {plural(len(removed), 'column')} ({rows})")
+    elif changed:
+        words.append(f"values changed in {plural(changed, 'row')}")
+    if nulled:
+        words.append(f"references nulled in {plural(nulled, 'row')}")
+    return f"{table}: {', '.join(words)}" if words else ""
 
 
 def _way_back(way_back: Facts) -> Cell:
