@@ -20,7 +20,7 @@ from d1_preflight.adapters.web import EnvironmentWeb
 from d1_preflight.adapters.wrangler import RealWrangler
 from d1_preflight.board import Board
 from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.checklist_file import load_checklist, require_acts
 from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.migration import MigrationFile
@@ -46,7 +46,8 @@ class Workbench:
         """The project's own checklist, else the one that ships with the program."""
         own = self.project.root / "checklists" / "d1.toml"
         path = own if own.is_file() else checklists_dir() / "d1.toml"
-        return load_checklist(path.read_text(encoding="utf-8"), path.name, ACTIONS)
+        text = path.read_text(encoding="utf-8")
+        return require_acts(load_checklist(text, path.name, ACTIONS))
 
     @property
     def toolchain(self) -> Toolchain:

@@ -1,5 +1,7 @@
 """The checklist is data, read strictly: whatever is not understood is named with file and line."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from core.record_values import AnyAction, shipped_checklist
 from d1_preflight.actions import ACTIONS
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.checklist_file import load_checklist, require_acts
 from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
@@ -162,3 +164,15 @@ def test_a_typed_prompt_takes_only_the_exact_text() -> None:
     for wrong in ("marketplace", "Marketplace-production", "", "y"):
         with pytest.raises(Rejected):
             prompt.read(wrong)
+
+
+def test_a_checklist_that_drops_the_apply_is_refused() -> None:
+    text = (checklists_dir() / "d1.toml").read_text()
+    whole = load_checklist(text, "d1.toml", None)
+    dropped = replace(
+        whole, sections=tuple(section for section in whole.sections if section.id != "apply")
+    )
+
+    assert require_acts(whole) is whole
+    with pytest.raises(ChecklistInvalid, match="applied"):
+        require_acts(dropped)

@@ -212,3 +212,26 @@ def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:
 
 def _repeated(ids: list[str]) -> Iterator[str]:
     return (step_id for step_id in dict.fromkeys(ids) if ids.count(step_id) > 1)
+
+
+_ACTS = {
+    "findings": "answer_findings",
+    "class": "confirm_class",
+    "copied": "copy_target",
+    "rehearsed": "rehearse",
+    "go": "sign_go",
+    "applied": "apply_migration",
+    "ledger": "verify_ledger",
+    "close": "sign_close",
+}
+
+
+def require_acts(checklist: Checklist) -> Checklist:
+    """Refuse a project's checklist that drops a step the others rest on; ChecklistInvalid."""
+    for step_id, action in _ACTS.items():
+        if not checklist.has(step_id) or checklist.step(step_id).action != action:
+            raise ChecklistInvalid(
+                f"{checklist.source} has no step {step_id!r} with the action {action!r}.",
+                hint="The gate and the apply rest on it: put it back, reworded if you like.",
+            )
+    return checklist
