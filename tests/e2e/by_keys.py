@@ -38,14 +38,16 @@ def _answer(tmux: Tmux, screen: str) -> None:
         tmux.press("Enter")
     elif "✗ failed" in screen and "w waive" in keys:
         tmux.press("Escape", "w")
-    elif "Esc other keys" in keys:
-        _fill(tmux, screen)
+    elif "y declares" in screen:
+        tmux.press("y")
+    elif "Space mark" in keys or "Esc other keys" in keys:
+        _fill(tmux, screen, keys)
     else:
         tmux.press("Enter")
 
 
-def _fill(tmux: Tmux, screen: str) -> None:
-    if "space marks" in screen:
+def _fill(tmux: Tmux, screen: str, keys: str) -> None:
+    if "Space mark" in keys:
         marks = re.findall(r"\[[ x✓]\] ", screen)
         for mark in marks:
             tmux.press(*(("Space",) if mark == "[ ] " else ()), "Down")
