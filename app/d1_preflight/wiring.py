@@ -9,15 +9,17 @@ from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.ports import Store
 from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.adapters.evidence import EvidenceFolder
 from d1_preflight.adapters.files import ProjectFiles, open_project
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.operator import Operator
+from d1_preflight.adapters.redaction import Redactor
 from d1_preflight.adapters.staging import open_workspace
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone, operator_identity, read_git
 from d1_preflight.adapters.toolchain import Toolchain, find_toolchain
 from d1_preflight.adapters.web import EnvironmentWeb
-from d1_preflight.adapters.wrangler import RealWrangler
+from d1_preflight.adapters.wrangler import RealWrangler, is_writing
 from d1_preflight.board import Board
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import load_checklist, require_acts
@@ -188,6 +190,16 @@ class _OnDemand:
         return await wrangler.run(
             args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
         )
+
+    def is_writing(self) -> bool:
+        """Whether a protected command that was left is still at work."""
+        return is_writing(self.private)
+
+    def recover(self, step: str) -> tuple[Evidence, ...]:
+        """Evidence of a step's commands whose end nobody saw."""
+        redactor = Redactor.of(self.bench.environ, self.secrets)
+        folder = self.store.folder / "evidence"
+        return EvidenceFolder(folder, self.private, redactor, self.bench.project.root).recover(step)
 
     def _locks(self) -> tuple[int, ...]:
         held = self.store.lock_fd

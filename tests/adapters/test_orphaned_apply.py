@@ -15,7 +15,7 @@ import pytest
 from adapters.fake_wrangler import until
 from adapters.test_real_wrangler import CONFIG
 from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.adapters.wrangler import RealWrangler
+from d1_preflight.adapters.wrangler import RealWrangler, is_writing
 
 PARENT = """
 import asyncio, fcntl, json, os, sys
@@ -80,12 +80,18 @@ async def test_a_real_apply_outlives_us_and_holds_the_lock_to_its_end(
         kill_while_applying(words, api)
         lock = os.open(tmp_path / "lock", os.O_RDWR)
         held_after_our_death = not is_free(lock)
+        seen_at_work = is_writing(tmp_path / "raw")
         api.let_go.set()
         await until(lambda: is_free(lock))
         api.shutdown()
     assert held_after_our_death
+    assert seen_at_work
     wrangler = RealWrangler(wrangler_command, tmp_path / "evidence", tmp_path / "raw", {})
-    assert set(wrangler.recover("09-apply")) == {"evidence/09-apply.out", "evidence/09-apply.err"}
+    assert not wrangler.is_writing()
+    (log,) = wrangler.recover("apply")
+    assert log.argv[:4] == ("wrangler", "d1", "migrations", "apply")
+    assert log.exit_code is None
+    assert set(log.files) == {"evidence/09-apply.out", "evidence/09-apply.err"}
     assert "✅" in (tmp_path / "evidence/09-apply.out").read_text()
 
 

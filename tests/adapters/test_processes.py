@@ -1,6 +1,7 @@
 """Children: followed line by line, ended as a group, or left alone where they must be."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -23,6 +24,7 @@ from d1_preflight.adapters.processes import (
     clean,
     run,
 )
+from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Stream
 
 
@@ -163,9 +165,27 @@ async def test_an_apply_survives_our_death_keeps_its_log_and_holds_the_lock(tmp_
     go.touch()
     await until(done.exists)
     await until(lambda: is_free(lock))
-    kept = wrangler_playing(tmp_path).recover("07-apply")
-    assert set(kept) == {"evidence/07-apply.out", "evidence/07-apply.err"}
+    (log,) = wrangler_playing(tmp_path).recover("apply")
+    assert set(log.files) == {"evidence/07-apply.out", "evidence/07-apply.err"}
     assert (tmp_path / "record/evidence/07-apply.out").read_text() == "one\ntwo\n"
+
+
+async def test_while_an_apply_that_was_left_is_at_work_no_other_begins(tmp_path: Path) -> None:
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    wrangler = wrangler_playing(tmp_path, {"touch": str(begun)}, {"wait": str(go)})
+    left = asyncio.create_task(wrangler.run((), cwd=tmp_path, keep="07-apply", protect=True))
+    await until(begun.exists)
+    left.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await left
+
+    assert wrangler.is_writing()
+    with pytest.raises(NotAllowed, match="still writing"):
+        await wrangler.run((), cwd=tmp_path, keep="08-apply", protect=True)
+    go.touch()
+    await until(lambda: not wrangler.is_writing())
+    assert [log.exit_code for log in wrangler.recover("apply")] == [None]
+    assert wrangler.recover("apply") == ()
 
 
 def is_free(lock: int) -> bool:

@@ -197,9 +197,9 @@ def test_generated_columns_are_left_out() -> None:
 
 
 def test_batches_stay_under_the_limit_of_one_argument() -> None:
-    many = [Page("t", "x" * 400, 1)] * 25
+    many = ["é" * 200] * 25
     grouped = list(batches(many, limit=1000))
-    assert [page for batch in grouped for page in batch] == many
+    assert [statement for batch in grouped for statement in batch] == many
     assert all(len(batch) == 2 for batch in grouped[:-1])
 
 

@@ -55,6 +55,12 @@ class CountingWrangler:
             args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
         )
 
+    def is_writing(self) -> bool:
+        return self.real.is_writing()
+
+    def recover(self, step: str) -> tuple[Evidence, ...]:
+        return self.real.recover(step)
+
 
 def open_session(bench: Workbench, name: str) -> tuple[Session, CountingWrangler]:
     """A session as the board opens it, with a clock that does not wait and a counted wrangler."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
@@ -343,7 +344,11 @@ def rebuild(lost: int = 0, *, target: str = "remote", text: str = REBUILD_SQL) -
 
 
 def _row(number: str, words: str, kind: Kind, risk: Risk, **more: object) -> BoardRow:
-    row = BoardRow(f"{number}_{words}.sql", number, words, kind, risk, Remote.UNKNOWN)
+    name = f"{number}_{words}.sql"
+    sample = files("d1_preflight") / "practice" / "sample" / "migrations" / name
+    row = BoardRow(
+        name, number, words, kind, risk, Remote.UNKNOWN, preview=sample.read_text("utf-8")
+    )
     return replace(row, **more)  # type: ignore[arg-type]  # the fields are named by the caller
 
 

@@ -26,7 +26,13 @@ def stable(svg: str) -> str:
     """
     named = re.sub(r"terminal-\d+", "terminal", svg)
     local = re.sub(r",\s*url\([^)]*\) format\([^)]*\)", "", named)
-    return local.replace("<svg ", '<svg xml:space="preserve" ', 1)
+    return _whole(local).replace("<svg ", '<svg xml:space="preserve" ', 1)
+
+
+def _whole(svg: str) -> str:
+    """The last line with the lower ends of its letters, which Textual's clip cuts off."""
+    clip = re.compile(r'(clip-terminal">\s*<rect x="0" y="0" width="[\d.]+" height=")([\d.]+)')
+    return clip.sub(lambda found: f"{found[1]}{float(found[2]) + 5:.1f}", svg)
 
 
 def write(folder: Path) -> None:

@@ -59,7 +59,7 @@ async def apply_migration(work: Work) -> Outcome:
         keep=work.evidence_name,
         protect=True,
     )
-    return await _conclude(work, before, (evidence, ran))
+    return await _conclude(work, before, evidence, ran)
 
 
 def _apply_args(tools: Tools, config: str) -> tuple[str, ...]:
@@ -69,14 +69,11 @@ def _apply_args(tools: Tools, config: str) -> tuple[str, ...]:
 
 def _must_observe_first(work: Work) -> bool:
     """After an apply whose end nobody saw, nothing is repeated before it was looked at."""
-    last = work.record.last("applied")
-    if last is not None and last.status is Status.RUNNING:
-        earlier = [a for a in work.record.attempts[:-1] if a.step == "applied"]
-        last = earlier[-1] if earlier else None
+    last = work.before
     return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
 
-async def _recheck(work: Work) -> tuple[Observation, Evidence]:
+async def _recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
     """Hold everything GO rested on against the present; any change goes back to the gate."""
     tools = work.tools
     if not go_still_holds(work):
@@ -165,10 +162,10 @@ def moved_at_risk(work: Work, now: Observation) -> tuple[str, ...]:
 
 
 async def _conclude(
-    work: Work, before: Observation, evidence: tuple[Evidence, Evidence]
+    work: Work, before: Observation, rechecked: tuple[Evidence, ...], ran: Evidence
 ) -> Outcome:
     """Decide by what the database says now."""
-    tools, ran = work.tools, evidence[1]
+    tools, evidence = work.tools, (*rechecked, ran)
     try:
         look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
     except PreflightError as error:
@@ -177,7 +174,7 @@ async def _conclude(
     facts = _facts(ran, before)
     after = look.observation
     row = after.ledger_row(tools.name)
-    everything = (*evidence, look.evidence)
+    everything = (*evidence, *look.evidence)
     if row is not None:
         return _applied(row, facts, ran, everything)
     reason = explain_failure(ran).message if ran.exit_code else "wrangler reported no error"
@@ -190,18 +187,22 @@ async def _conclude(
 
 async def _observe_only(work: Work) -> Outcome:
     tools = work.tools
+    if tools.wrangler.is_writing():
+        words = "The apply that was left is still at work on this machine. Look again in a moment."
+        return Outcome(Status.UNKNOWN, words)
+    left = tools.wrangler.recover(work.step.id)
     look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
-    after, seen = look.observation, look.evidence
+    after, seen = look.observation, (*left, *look.evidence)
     row = after.ledger_row(tools.name)
     if row is not None:
-        return _applied(row, {"observed": True}, None, (seen,))
+        return _applied(row, {"observed": True}, None, seen)
     if after.schema.fingerprint == work.facts_of("copied").get("schema"):
         words = (
             "Looked: it was not applied; ledger and schema are as before. It may be tried again."
         )
-        return Outcome(Status.FAILED, words, {"observed": True}, (seen,))
+        return Outcome(Status.FAILED, words, {"observed": True}, seen)
     words = "Looked: the ledger has no row, but the schema is not as before. Press ! for help."
-    return Outcome(Status.FAILED, words, {"observed": True, "half_way": True}, (seen,))
+    return Outcome(Status.FAILED, words, {"observed": True, "half_way": True}, seen)
 
 
 def _applied(

@@ -16,7 +16,7 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact
 from d1_preflight.core.replies import Row
 from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter
-from d1_preflight.core.rows import Page, batches, pages, plan_statement, read_rows
+from d1_preflight.core.rows import Page, pages, plan_statement, read_rows
 from d1_preflight.core.tables import Table, TableKind, tables_of
 
 _PAGE_BYTES = 500_000
@@ -45,7 +45,7 @@ async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading
         return small
     before: tuple[Evidence, ...] = ()
     if work.tools.seen.observation is None:
-        before = ((await observe(work.tools, emit=work.emit)).evidence,)
+        before = (await observe(work.tools, emit=work.emit)).evidence
     for _ in range(2):
         known = work.tools.seen.observation
         assert known is not None  # noqa: S101 - set by observe above
@@ -54,7 +54,7 @@ async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading
         look = await _ask_plan(work, shapes, wanted)
         if look.observation.schema.fingerprint == known.schema.fingerprint:
             return _reading(look, wanted, before)
-        before = (*before, look.evidence)
+        before = (*before, *look.evidence)
     raise RemoteFailed(
         "The target's schema keeps changing while it is read.",
         hint="Somebody is migrating it now. Talk to them, then start again.",
@@ -123,7 +123,7 @@ def _reading(look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]) 
         ends = next(answers) if plan_statement(table) else None
         found += pages(table, ends)
     tables = {table.name: table for table in wanted}
-    return Reading(look.observation, tables, tuple(found), (*before, look.evidence))
+    return Reading(look.observation, tables, tuple(found), (*before, *look.evidence))
 
 
 def _readable(observation: Observation) -> tuple[Table, ...]:
@@ -132,19 +132,13 @@ def _readable(observation: Observation) -> tuple[Table, ...]:
 
 
 def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
-    for batch in batches(found):
-        for start in range(0, len(batch), _PAGES_PER_CALL):
-            yield batch[start : start + _PAGES_PER_CALL]
+    for start in range(0, len(found), _PAGES_PER_CALL):
+        yield tuple(found[start : start + _PAGES_PER_CALL])
 
 
 async def _fetch(tools: Tools, batch: Sequence[Page]) -> list[tuple[Row, ...]]:
     """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
-    results, _ = await read_batch(tools, " ".join(f"{page.sql};" for page in batch), keep=None)
-    if len(results) != len(batch):
-        raise RemoteFailed(
-            f"{len(batch)} answers were expected, {len(results)} came.",
-            hint="Nothing was changed. Run the step again.",
-        )
+    results, _ = await read_batch(tools, [page.sql for page in batch], keep=None)
     return [result.rows for result in results]
 
 

@@ -11,6 +11,7 @@ from d1_preflight.core.errors import PreflightError, RemoteFailed
 from d1_preflight.core.observation import Observation, Question
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.replies import Row, StatementResult, explain_failure, parse_execute
+from d1_preflight.core.rows import batches
 
 READ_TIMEOUT_S = 120.0
 """A batched read that takes longer is given up; D1 itself stops a query after 30 s."""
@@ -29,19 +30,33 @@ def execute_args(tools: Tools, sql: str) -> tuple[str, ...]:
 
 
 async def read_batch(
-    tools: Tools, sql: str, *, emit: Emit = silent, keep: str | None = None
-) -> tuple[tuple[StatementResult, ...], Evidence]:
-    """Run statements on the target in one call; raises RemoteFailed with the reason."""
-    evidence = await tools.wrangler.run(
-        execute_args(tools, sql),
-        cwd=tools.project.root,
-        emit=emit,
-        keep=keep,
-        timeout=READ_TIMEOUT_S,
-    )
-    if evidence.exit_code != 0:
-        raise explain_failure(evidence)
-    return parse_execute(evidence.stdout), evidence
+    tools: Tools, statements: Sequence[str], *, emit: Emit = silent, keep: str | None = None
+) -> tuple[tuple[StatementResult, ...], tuple[Evidence, ...]]:
+    """Run statements on the target: in one call, or in as few as a command line can hold.
+
+    Raises RemoteFailed with the reason.
+    """
+    results: list[StatementResult] = []
+    evidence: list[Evidence] = []
+    for number, batch in enumerate(batches(statements), start=1):
+        ran = await tools.wrangler.run(
+            execute_args(tools, " ".join(f"{statement};" for statement in batch)),
+            cwd=tools.project.root,
+            emit=emit,
+            keep=f"{keep}-{number}" if keep and number > 1 else keep,
+            timeout=READ_TIMEOUT_S,
+        )
+        if ran.exit_code != 0:
+            raise explain_failure(ran)
+        found = parse_execute(ran.stdout)
+        if len(found) != len(batch):
+            raise RemoteFailed(
+                f"{len(batch)} answers were expected, {len(found)} came.",
+                hint="Nothing was changed. Run the step again.",
+            )
+        results += found
+        evidence.append(ran)
+    return tuple(results), tuple(evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class Look:
 
     observation: Observation
     extra: tuple[tuple[Row, ...], ...]
-    evidence: Evidence
+    evidence: tuple[Evidence, ...]
 
 
 async def observe(
@@ -78,8 +93,8 @@ async def observe(
 async def _ask(
     tools: Tools, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
 ) -> Look:
-    sql = " ".join([question.sql, *(f"{statement};" for statement in extra)])
-    results, evidence = await read_batch(tools, sql, emit=emit, keep=keep)
+    asked = (*question.statements, *extra)
+    results, evidence = await read_batch(tools, asked, emit=emit, keep=keep)
     own = len(question.statements)
     try:
         rows = [result.rows for result in results]

@@ -32,7 +32,7 @@ async def count_rows(work: Work) -> Outcome:
     seen = look.observation
     if seen.schema.fingerprint != work.facts_of("copied").get("schema"):
         words = "The target's schema changed since it was copied. Copy and rehearse again."
-        return Outcome(Status.FAILED, words, {}, (look.evidence,))
+        return Outcome(Status.FAILED, words, {}, look.evidence)
     total = sum(seen.counts.values())
     facts: Facts = {
         "tables": tuple({"table": table, "rows": n} for table, n in seen.counts.items()),
@@ -40,7 +40,7 @@ async def count_rows(work: Work) -> Outcome:
         "taken_at": instant(seen.taken_at),
     }
     words = f"{total:,} rows in {len(seen.counts)} tables."
-    return Outcome(Status.PROVED, words, facts, (look.evidence,))
+    return Outcome(Status.PROVED, words, facts, look.evidence)
 
 
 def backup_tables(work: Work) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from d1_preflight.core.traffic import WeekTraffic, soon_words, week_traffic
 from d1_preflight.core.window import Timing, calendar_of, timing
 
 _WEEKS = 4
+_SEEN = ("it is there", "it is not there: send it")
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
 
 
@@ -67,11 +68,20 @@ def notice(work: Work) -> str:
 def notify_prompts(work: Work) -> Sequence[Prompt]:
     """The preview to send, or, without a webhook, how the team was told."""
     channel = work.tools.settings.notify.channel
+    if work.tools.web.has_webhook and _may_have_gone_out(work):
+        label = f"An earlier notice may have gone out. Look: is it in {channel}?"
+        return (Prompt("seen", PromptKind.CHOOSE, label, choices=_SEEN, help=notice(work)),)
     if work.tools.web.has_webhook:
         label = f"Send this to {channel}"
         return (Prompt("send", PromptKind.CONFIRM, label, help=notice(work)),)
     label = f"How was {channel} told? (who, where; no webhook is set)"
     return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(work)}”"),)
+
+
+def _may_have_gone_out(work: Work) -> bool:
+    """A message cannot be taken back or looked up, so it is never sent twice unasked."""
+    last = work.before
+    return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
 
 async def notify_team(work: Work) -> Outcome:
@@ -81,8 +91,14 @@ async def notify_team(work: Work) -> Outcome:
         facts: Facts = {"channel": channel, "text": work.answer("told"), "sent": False}
         return Outcome(Status.ATTESTED, f"{channel}: {work.answer('told')}", facts)
     text = notice(work)
+    if work.answer("seen") == _SEEN[0]:
+        facts = {"channel": channel, "sent": True, "seen": True}
+        return Outcome(Status.ATTESTED, f"The earlier notice was seen in {channel}.", facts)
     sent = await work.tools.web.notify(text)
     facts = {"channel": channel, "text": text, "sent": sent.ok}
+    if sent.status is None:
+        words = f"{sent.words}; whether {channel} has the notice is not known. Look there."
+        return Outcome(Status.UNKNOWN, words, facts)
     if not sent.ok:
         words = f"{channel} was not reached: {sent.words}. Tell them yourself, then waive this."
         return Outcome(Status.FAILED, words, facts)

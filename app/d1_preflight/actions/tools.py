@@ -22,7 +22,7 @@ from d1_preflight.core.migration import Migration, UnreadableMigration, ledger_k
 from d1_preflight.core.observation import Observation
 from d1_preflight.core.ports import Clock, Emit, Wrangler, silent
 from d1_preflight.core.project import Project
-from d1_preflight.core.record import DatabaseRef, Facts, Record
+from d1_preflight.core.record import Attempt, DatabaseRef, Facts, Record, Status
 from d1_preflight.core.schema import Schema
 from d1_preflight.core.settings import Settings
 
@@ -137,6 +137,13 @@ class Work:
             return {}
         attempt = self.record.standing(self.checklist.step(step_id))
         return attempt.facts if attempt else {}
+
+    @property
+    def before(self) -> Attempt | None:
+        """The last attempt at this step that is over, fallen or not."""
+        mine = [a for a in self.record.attempts if a.step == self.step.id]
+        over = [attempt for attempt in mine if attempt.status is not Status.RUNNING]
+        return over[-1] if over else None
 
     @property
     def evidence_name(self) -> str:

@@ -178,7 +178,7 @@ async def _look(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
     look = await observe(
         work.tools, tables=tables, checks=True, keep=work.evidence_name, emit=work.emit
     )
-    return look.observation, (look.evidence,)
+    return look.observation, look.evidence
 
 
 async def _fresh(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:

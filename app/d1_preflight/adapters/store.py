@@ -5,13 +5,13 @@ the old record or the new one is there, whole. The lock is a `flock` whose descr
 inherits, so an apply that outlives its session still keeps a second operator out.
 """
 
-import fcntl
 import os
 import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from d1_preflight.adapters.locks import take
 from d1_preflight.core.errors import ProjectError, RecordBusy
 from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import dump_record, load_record
@@ -37,16 +37,13 @@ class RecordStore:
         if self._lock is not None:
             return self
         _make_folder(self._lock_path.parent)
-        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(handle, 200, 0).decode(errors="replace").strip()
-            os.close(handle)
+        handle = take(self._lock_path)
+        if handle is None:
+            holder = self._lock_path.read_text(errors="replace").strip()
             raise RecordBusy(
                 f"Another session holds this record{f' ({holder})' if holder else ''}.",
                 hint="Finish or quit it; if it was killed, its wrangler may still be running.",
-            ) from error
+            )
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
         self._lock = handle

@@ -57,6 +57,14 @@ class Wrangler(Protocol):
         """Run one command to its end and return what happened."""
         ...
 
+    def is_writing(self) -> bool:
+        """Whether a protected command that was left is still at work."""
+        ...
+
+    def recover(self, step: str) -> tuple[Evidence, ...]:
+        """Evidence of a step's commands whose end nobody saw, from the logs they left."""
+        ...
+
 
 class Clock(Protocol):
     """The time; UTC, to the second where it is recorded."""

@@ -142,16 +142,17 @@ def pages(table: Table, ends: Sequence[Mapping[str, object]] | None) -> tuple[Pa
     return tuple(found)
 
 
-def batches(statements: Iterable[Page], *, limit: int = 90_000) -> Iterator[tuple[Page, ...]]:
-    """Group pages whose SQL fits into one `--command` argument (Linux allows 128 KiB)."""
-    batch: list[Page] = []
+def batches(statements: Iterable[str], *, limit: int = 100_000) -> Iterator[tuple[str, ...]]:
+    """Group statements that fit into one `--command` argument (Linux allows 128 KiB)."""
+    batch: list[str] = []
     used = 0
-    for page in statements:
-        if batch and used + len(page.sql) > limit:
+    for statement in statements:
+        size = len(statement.encode()) + 2
+        if batch and used + size > limit:
             yield tuple(batch)
             batch, used = [], 0
-        batch.append(page)
-        used += len(page.sql) + 2
+        batch.append(statement)
+        used += size
     if batch:
         yield tuple(batch)
 

@@ -13,6 +13,7 @@ from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marke
 
 Key = tuple[str, str]
 _NAMED = 4
+_STUCK = (Status.FAILED, Status.UNKNOWN)
 
 _VERBS: Mapping[str, str] = {
     "check_name": "check the name",
@@ -70,13 +71,15 @@ def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
     waits = session.blockers(step)
     if waits and step.section != "go":
         return f"what is open: {waits[0].step.short}", False
-    return verb(step), is_writing(step)
+    again = " again" if session.status_of(step) in _STUCK else ""
+    return verb(step) + again, is_writing(step)
 
 
 def keys(session: SessionPort, step: Step) -> list[Key]:
     """The other keys that do something here, while no field has them."""
-    answered = session.status_of(step).is_answered
-    found: list[Key] = []
+    status = session.status_of(step)
+    answered, stuck = status.is_answered, status in _STUCK and step.waivable
+    found: list[Key] = [("w", "waive")] if stuck else []
     if step.section == "classification" and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
     if step.section == "timing":
@@ -84,7 +87,7 @@ def keys(session: SessionPort, step: Step) -> list[Key]:
     found.append(("o", "output"))
     if is_editable(step) and not session.closed:
         found.append(("e", "edit"))
-    if step.waivable and not answered:
+    if step.waivable and not answered and not stuck:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.section != "go":
         found.append(("r", "again"))

@@ -14,7 +14,6 @@ from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.fields import Answered, DeclareField, Refused, Withdrawn, field_for
 
 _LOSSES = "losses"  # the one answer that gives rows away: it is asked for twice
-_FAST = "\u00a0"  # a space at which no line breaks
 
 
 class QuestionPanel(VerticalScroll, can_focus=False):
@@ -127,8 +126,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         if prompt is None:
             return
         place = self._prompts.index(prompt) + 1
-        many = f"  question {place} of {len(self._prompts)}" if len(self._prompts) > 1 else ""
-        many = many.replace(" ", _FAST)
+        many = f"question {place} of {len(self._prompts)}  " if len(self._prompts) > 1 else ""
         label = "" if prompt.kind is PromptKind.CONFIRM else prompt.label
         field = (
             DeclareField(self._declaring)
@@ -136,7 +134,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             else field_for(prompt, self._given.get(prompt.key))
         )
         await self.mount(
-            Static(Content.assemble((label, STRONG), (many, QUIET)), id="label"),
+            Static(Content.assemble((many, QUIET), (label, STRONG)), id="label"),
             field,
             Static(Content.styled(prompt.help, QUIET), id="words"),
         )

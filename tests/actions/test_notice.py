@@ -1,0 +1,96 @@
+"""The notice to the team: it cannot be taken back, so it is never sent twice unasked."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from core.record_values import START, Walk, shipped_checklist
+from d1_preflight.actions.timing import notify_prompts, notify_team
+from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.adapters.http import ProbeResult
+from d1_preflight.core.checklist import Answer, PromptKind
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record import Record, Status
+
+CHECKLIST = shipped_checklist()
+STEP = CHECKLIST.step("notified")
+
+
+@dataclass
+class Channel:
+    """A webhook that answers as told, and what it was sent."""
+
+    answers: ProbeResult
+    sent: list[str] = field(default_factory=list)
+    has_webhook: bool = True
+
+    async def notify(self, text: str) -> ProbeResult:
+        self.sent.append(text)
+        return self.answers
+
+
+SENT = ProbeResult(200, 12, ok=True, words="hooks.example.com answered 200")
+LOST = ProbeResult(None, 10_000, ok=False, words="hooks.example.com did not answer: timed out")
+REFUSED = ProbeResult(403, 12, ok=False, words="hooks.example.com answered 403")
+
+
+def work_on(record: Record, channel: Channel, **answers: Answer) -> Work:
+    tools = SimpleNamespace(
+        web=channel,
+        operator="ana@example.com",
+        stem="0061_rebuild_teams",
+        target="remote",
+        clock=SimpleNamespace(now=lambda: START),
+        project=SimpleNamespace(database=SimpleNamespace(name="marketplace-production")),
+        settings=SimpleNamespace(
+            notify=SimpleNamespace(channel="#engineering"),
+            verification=SimpleNamespace(watch_minutes=5),
+        ),
+    )
+    return Work(
+        tools=cast("Tools", tools), record=record, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
+        step=STEP, answers=answers,
+    )  # fmt: skip
+
+
+def begun_again(earlier: Status) -> Record:
+    walk = Walk(CHECKLIST)
+    walk.answer("notified", earlier)
+    return walk.record.begin(STEP, {}, by="ana@example.com", at=START)
+
+
+@pytest.mark.parametrize("earlier", [Status.INTERRUPTED, Status.UNKNOWN])
+async def test_a_notice_whose_end_nobody_saw_is_looked_for_before_it_is_sent_again(
+    earlier: Status,
+) -> None:
+    channel = Channel(SENT)
+    work = work_on(begun_again(earlier), channel)
+
+    (asked,) = notify_prompts(work)
+    assert asked.kind is PromptKind.CHOOSE
+    outcome = await notify_team(work_on(begun_again(earlier), channel, seen=asked.choices[0]))
+
+    assert outcome.status is Status.ATTESTED
+    assert channel.sent == []
+
+
+async def test_a_notice_that_is_not_there_is_sent() -> None:
+    channel = Channel(SENT)
+    asked = notify_prompts(work_on(begun_again(Status.INTERRUPTED), channel))[0]
+
+    work = work_on(begun_again(Status.INTERRUPTED), channel, seen=asked.choices[1])
+    outcome = await notify_team(work)
+
+    assert outcome.status is Status.PROVED
+    assert len(channel.sent) == 1
+
+
+@pytest.mark.parametrize(("answers", "told"), [(LOST, Status.UNKNOWN), (REFUSED, Status.FAILED)])
+async def test_only_an_answer_says_whether_the_notice_arrived(
+    answers: ProbeResult, told: Status
+) -> None:
+    outcome = await notify_team(work_on(begun_again(Status.FAILED), Channel(answers), send=True))
+
+    assert outcome.status is told
