@@ -5,7 +5,9 @@ import contextlib
 import shutil
 import signal
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,12 +15,13 @@ import pytest
 
 from d1_preflight.adapters.toolchain import user_cache
 from d1_preflight.core.errors import NotAllowed, RecordBusy
+from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.record import Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.session import Session
 from d1_preflight.wiring import Workbench
 from flow.conftest import OpenPractice
-from flow.walking import CountingWrangler, open_session, try_step, walk_to
+from flow.walking import CountingWrangler, PatientClock, open_session, try_step, walk_to
 
 pytestmark = pytest.mark.wrangler
 NAME = "0057_add_team_billing_columns.sql"
@@ -160,6 +163,9 @@ async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     attempt = await try_step(session, "applied")
     assert attempt.status is Status.PROVED
     assert not [call for call in wrangler.calls if "apply" in call]
+    left = [evidence for evidence in attempt.evidence if "apply" in evidence.argv]
+    assert [evidence.exit_code for evidence in left] == [None]
+    assert any("-applied.out" in name for evidence in left for name in evidence.files)
     assert '"n": 1' in await ledger_count(wrangler, bench)
 
 
@@ -231,3 +237,57 @@ async def test_limits_that_were_moved_after_go_shut_the_apply(practice: OpenPrac
 
     assert attempt.status is Status.FAILED
     assert "criteria" in attempt.words
+
+
+@dataclass
+class Meanwhile:
+    """The real wrangler, behind whose back something happens while it reads the target again."""
+
+    real: CountingWrangler
+    happens: Callable[[], object]
+
+    async def run(
+        self,
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        emit: Emit = silent,
+        keep: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the port's own
+        protect: bool = False,
+    ) -> Evidence:
+        ran = await self.real.run(
+            args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
+        )
+        if (keep or "").endswith("-recheck"):
+            self.happens()
+        return ran
+
+    def is_writing(self) -> bool:
+        return self.real.is_writing()
+
+    def recover(self, step: str) -> tuple[Evidence, ...]:
+        return self.real.recover(step)
+
+
+async def test_what_changes_while_the_target_is_read_again_is_not_applied(
+    practice: OpenPractice,
+) -> None:
+    bench, _ = practice("0057")
+    session, wrangler = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    clock, path = session.tools.clock, bench.project.migrations_folder / NAME
+    assert isinstance(clock, PatientClock)
+
+    late = Meanwhile(wrangler, lambda: setattr(clock, "ahead", timedelta(minutes=31)))
+    session.tools = replace(session.tools, wrangler=late)
+    expired = await try_step(session, "applied")
+    await walk_to(session, "applied")
+    edited = Meanwhile(wrangler, lambda: path.write_text(path.read_text() + "-- more\n"))
+    session.tools = replace(session.tools, wrangler=edited)
+    other = await try_step(session, "applied")
+
+    assert (expired.status, other.status) == (Status.FAILED, Status.FAILED)
+    assert "expired" in expired.words
+    assert "not the file that was signed" in other.words
+    assert '"n": 0' in await ledger_count(wrangler, bench)

@@ -149,9 +149,11 @@ REHEARSED_BAD = Outcome(
 )
 
 _HOURS = tuple(
-    (40 if hour < 7 or hour > 21 else 2_400 - abs(hour - 14) * 180) // (4 if day > 4 else 1)
-    for day in range(7)
-    for hour in range(24)
+    " ".join(
+        str((40 if hour < 7 or hour > 21 else 2_400 - abs(hour - 14) * 180) // quiet)
+        for hour in range(24)
+    )
+    for quiet in (1, 1, 1, 1, 1, 4, 4)
 )
 _BACKED_UP: tuple[Facts, ...] = tuple(
     {"table": t, "rows": n, "bytes": n * 84, "sha256": f"{n * 7919:08x}" * 8, "file": f"{t}.sql"}

@@ -4,22 +4,18 @@ The exit code proves nothing (0 with a failure and 1 after a commit were both sh
 ledger and the schema, read afterwards, do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from d1_preflight.actions.going import GO_FILE, abort_criteria, go_still_holds, rows_at_risk
-from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.going import rows_at_risk
+from d1_preflight.actions.rechecking import recheck, signed_migration
 from d1_preflight.actions.remote import observe, shown
-from d1_preflight.actions.safety import opened_copy
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core import facts
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.record_file import load_facts
 from d1_preflight.core.replies import explain_failure
-from d1_preflight.core.review import go_review, second_person_kinds
 
 
 def apply_prompts(work: Work) -> Sequence[Prompt]:
@@ -50,8 +46,8 @@ async def apply_migration(work: Work) -> Outcome:
     if _must_observe_first(work):
         return await _observe_only(work)
     tools = work.tools
-    before, evidence = await _recheck(work)
-    staged = tools.files.stage(tools.migration(), tools.workspace / "apply")
+    before, evidence = await recheck(work)
+    staged = tools.files.stage(signed_migration(work), tools.workspace / "apply")
     ran = await tools.wrangler.run(
         _apply_args(tools, str(staged)),
         cwd=staged.parent,
@@ -71,94 +67,6 @@ def _must_observe_first(work: Work) -> bool:
     """After an apply whose end nobody saw, nothing is repeated before it was looked at."""
     last = work.before
     return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
-
-
-async def _recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
-    """Hold everything GO rested on against the present; any change goes back to the gate."""
-    tools = work.tools
-    if not go_still_holds(work):
-        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
-    require_second_person(work)
-    require_signed_criteria(work)
-    for entry in facts.rows(work.facts_of("backed_up"), "tables"):
-        opened_copy(tools, entry)  # a backup that is gone or changed is no way back
-    copied, counted = work.facts_of("copied"), work.facts_of("counted")
-    rows = counted.get("tables", ())
-    tables = [str(r["table"]) for r in rows if isinstance(r, Mapping)] if rows else []  # type: ignore[union-attr]  # a tuple of tables
-    try:
-        look = await observe(
-            tools, tables=tables, keep=f"{work.evidence_name}-recheck", emit=work.emit
-        )
-    except PreflightError as error:
-        # Nothing was sent yet, so this attempt may be repeated without an observation.
-        raise NotAllowed(
-            f"The target could not be read again: {error.message}",
-            hint=f"Nothing was applied. {error.hint}",
-        ) from error
-    now = look.observation
-    if tools.name in now.applied:
-        raise NotAllowed(f"{tools.name} is already in the ledger.", hint="Nothing was applied.")
-    changed = _changes(work, copied, now)
-    if changed:
-        raise NotAllowed(
-            f"Since the rehearsal, {' and '.join(changed)} changed.",
-            hint="Nothing was applied. Copy and rehearse again, then sign GO.",
-        )
-    return now, look.evidence
-
-
-def require_second_person(work: Work) -> None:
-    """Where the team's policy asks for it, a second person has approved exactly this GO."""
-    tools = work.tools
-    if work.kind not in second_person_kinds(tools.settings.signing.second_person):
-        return
-    if go_review(tools.store.files(), work.record, tools.signer) is None:
-        raise NotAllowed(
-            "GO waits for a second person; the team's policy asks for one.",
-            hint=f"They run, in their checkout: preflight review --go {tools.stem}",
-        )
-
-
-def require_signed_criteria(work: Work) -> None:
-    """The limits in the settings are still those that were signed."""
-    if abort_criteria(work) != facts.group(work.facts_of("go"), "criteria"):
-        raise NotAllowed(
-            "The abort criteria in preflight.toml are not those that were signed.",
-            hint="Nothing was applied. Put them back, or sign GO again.",
-        )
-
-
-def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
-    found = []
-    signed_go = load_facts(work.tools.store.read(GO_FILE) or b"", GO_FILE)
-    if facts.group(signed_go, "subjects").get("config") != work.tools.files.config_sha256():
-        found.append("the configuration")
-    if now.schema.fingerprint != copied.get("schema"):
-        found.append("the schema of the target")
-    if facts.text(facts.group(signed_go, "tools"), "wrangler") != work.tools.versions.get(
-        "wrangler"
-    ):
-        found.append("wrangler's version")
-    found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(work, now)]
-    if pending_names(work.tools, now) != facts.words(copied, "pending"):
-        found.append("the set of pending migrations")
-    last = now.ledger[-1].name if now.ledger else ""
-    if (len(now.ledger), last) != (copied.get("ledger_rows"), copied.get("last_applied")):
-        found.append("the ledger (somebody applied a migration)")
-    return found
-
-
-def moved_at_risk(work: Work, now: Observation) -> tuple[str, ...]:
-    """The tables that lose something whose count is no longer the one that was told."""
-    told = {
-        facts.text(row, "table"): facts.number(row, "rows")
-        for row in facts.rows(work.facts_of("copied"), "tables")
-    }
-    losing = set(facts.words(work.facts_of("findings"), "declared_losses"))
-    for row in facts.rows(work.facts_of("rehearsed"), "tables"):
-        if facts.number(row, "lost") or facts.number(row, "nulled"):
-            losing.add(facts.text(row, "table"))
-    return tuple(t for t in sorted(losing & told.keys()) if now.counts.get(t) != told[t])
 
 
 async def _conclude(

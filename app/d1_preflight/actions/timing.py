@@ -131,7 +131,9 @@ async def _traffic_facts(work: Work, now: Timing) -> Mapping[str, Fact]:
         traffic = await _traffic(tools, now)
     except (PreflightError, ValueError) as error:
         return {"traffic": f"not known: {error}"}
-    hours = tuple(traffic.means.get((day, hour), -1) for day in range(7) for hour in range(24))
+    hours = tuple(
+        " ".join(str(traffic.means.get((day, hour), -1)) for hour in range(24)) for day in range(7)
+    )  # a line a day, Monday first: 168 lines would drown the rest of the record
     quietest = traffic.quietest(now.now, [s for s in (now.current, *now.coming) if s])
     facts: dict[str, Fact] = {"hours": hours}
     if quietest is not None:

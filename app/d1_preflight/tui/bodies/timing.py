@@ -67,10 +67,10 @@ def _zones(window: Facts, width: int) -> Content:
 
 
 def _week(window: Facts) -> Content:
-    hours = window.get("hours", ())
-    if not isinstance(hours, tuple) or len(hours) != _WEEK:
+    days = [[int(mean) for mean in day.split()] for day in facts.words(window, "hours")]
+    values = [mean for day in days for mean in day]
+    if len(values) != _WEEK:
         return Content("")
-    values = [value if isinstance(value, int) else 0 for value in hours]
     top = max(values) or 1
     lines = [
         Content.styled(
