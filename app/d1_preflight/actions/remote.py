@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,15 @@ READ_TIMEOUT_S = 120.0
 """A batched read that takes longer is given up; D1 itself stops a query after 30 s."""
 
 
-def target_flags(tools: Tools) -> tuple[str, ...]:
-    """`--config` always (wrangler's own search surprises), `--env` when used, `--remote`."""
+def config_flags(tools: Tools) -> tuple[str, ...]:
+    """`--config` always (wrangler's own search surprises), `--env` when used."""
     env = ("--env", tools.project.environment) if tools.project.environment else ()
-    return ("--config", str(tools.project.config.path), *env, "--remote")
+    return ("--config", str(tools.project.config.path), *env)
+
+
+def target_flags(tools: Tools) -> tuple[str, ...]:
+    """The configuration, and `--remote`: never left to a default."""
+    return (*config_flags(tools), "--remote")
 
 
 def execute_args(tools: Tools, sql: str) -> tuple[str, ...]:
@@ -113,6 +119,15 @@ def shown(tools: Tools, args: Sequence[str]) -> str:
     root = f"{tools.project.root}{'/'}"
     words = (arg.replace(root, "") for arg in args)
     return "wrangler " + " ".join(_quoted(word) for word in words)
+
+
+def own_command(tools: Tools, *words: str) -> str:
+    """A command of this program that means the same project and database wherever it is typed."""
+    project = tools.project
+    env = ("--env", project.environment) if project.environment else ()
+    several = len(project.config.databases) > 1
+    database = ("--database", project.database.name) if several else ()
+    return shlex.join(("preflight", *words, *env, *database))
 
 
 def relative(tools: Tools, path: Path) -> str:

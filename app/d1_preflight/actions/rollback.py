@@ -7,7 +7,14 @@ from hashlib import sha256
 from d1_preflight.actions.folders import copy_folder, down_folder, rehearsal_folder
 from d1_preflight.actions.pending import passed_by
 from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
-from d1_preflight.actions.remote import first_object, relative, shown
+from d1_preflight.actions.remote import (
+    config_flags,
+    first_object,
+    own_command,
+    relative,
+    shown,
+    target_flags,
+)
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.account import Account
 from d1_preflight.core.checklist import Prompt, PromptKind
@@ -131,18 +138,20 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
         found.append({"way": "leave it", "command": "", "takes_ms": 0, "loses": "nothing"})
     if down.get("schema") == "restored":
         loses = str(down.get("loses", "not known"))
-        command = f"wrangler d1 execute {name} --remote --file {_down_name(work.tools)}"
+        words = ("d1", "execute", name, *target_flags(work.tools))
+        command = shown(work.tools, (*words, f"--file={_down_name(work.tools)}"))
         found.append(
             {"way": "down migration", "command": command, "takes_ms": down.get("ms", 0),
              "loses": loses}
         )  # fmt: skip
     if restored.get("tables"):
-        command = f"preflight restore {work.tools.stem}"
+        command = own_command(work.tools, "restore", work.tools.stem)
         found.append(
             {"way": "table restore", "command": command, "takes_ms": restored.get("ms", 0),
              "loses": "writes to the restored tables since the backup"}
         )  # fmt: skip
-    command = f"wrangler d1 time-travel restore {name} --bookmark {bookmark}"
+    words = ("d1", "time-travel", "restore", name, *config_flags(work.tools))
+    command = shown(work.tools, (*words, "--bookmark", str(bookmark)))
     found.append({"way": "time travel", "command": command, "loses": "every write since"})
     return tuple(sorted(found, key=_harm))
 

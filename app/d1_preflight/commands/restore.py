@@ -10,6 +10,7 @@ from d1_preflight.commands.faces import add_project_arguments, full_name
 from d1_preflight.core.errors import RecordInvalid, UsageError
 
 if TYPE_CHECKING:
+    from d1_preflight.core.emergency import Target
     from d1_preflight.core.record import Facts, Record
     from d1_preflight.core.rowcopy import RowCopy
     from d1_preflight.wiring import Workbench
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{output} exists already.", hint="Choose another --output.")
     written = write_restore(output, copies, bench.copied_schema(name))
     _tell(written.cautions, sum(table.rows for table in written.tables), output)
-    _next_steps(bench, output, [copy.table for copy in copies])
+    _next_steps(bench.board().target(name), output, [copy.table for copy in copies])
     return 0 if written.is_whole else 1
 
 
@@ -105,13 +106,14 @@ def _tell(cautions: Sequence[str], rows: int, output: Path) -> None:
         print(f"! {caution}", file=sys.stderr)
 
 
-def _next_steps(bench: "Workbench", output: Path, tables: Sequence[str]) -> None:
+def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     """What to run, in order: count, fill, count again."""
-    name = bench.project.database.name
-    counts = "; ".join(f'SELECT count(*) AS "{table}" FROM "{table}"' for table in tables)
-    look = f"wrangler d1 execute {name} --remote --json --command='{counts}'"
+    from d1_preflight.core.tables import quoted
+
+    look = target.query("; ".join(f"SELECT count(*) AS n FROM {quoted(table)}" for table in tables))
+    fill = target.d1("execute", target.database, "--remote", f"--file={output}")
     print(f"# 1. How many rows are there now?\n{look}")
-    print(f"# 2. Put them back\nwrangler d1 execute {name} --remote --file {output}")
+    print(f"# 2. Put them back\n{fill}")
     print(f"# 3. How many are there now?\n{look}")
     print(
         f"It brings back: {', '.join(tables)}. A row whose key is taken stops the whole file and "

@@ -32,6 +32,17 @@ class Target:
     version: str = ""
     ledger: str = "d1_migrations"
 
+    def d1(self, *words: str) -> str:
+        """A `wrangler d1` command on this target, as it is typed into a shell."""
+        config = ("--config", self.config) if self.config else ()
+        env = ("--env", self.environment) if self.environment else ()
+        return shlex.join(("wrangler", "d1", *words, *config, *env))
+
+    def query(self, sql: str) -> str:
+        """A question to this target; with `=`, for SQL that begins with -- looks like a flag."""
+        asked = self.d1("execute", self.database, "--remote", "--json")
+        return f"{asked} --command={shlex.quote(sql)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -97,19 +108,6 @@ class _Known:
     def version(self) -> str:
         return facts.text(self.facts("deploy_order"), "version") or self.target.version
 
-    @property
-    def flags(self) -> tuple[str, ...]:
-        config = ("--config", self.target.config) if self.target.config else ()
-        return config + (("--env", self.target.environment) if self.target.environment else ())
-
-    def d1(self, *words: str) -> str:
-        return shlex.join(("wrangler", "d1", *words, *self.flags))
-
-    def query(self, sql: str) -> str:
-        # With = : a text that begins with -- would be taken for a flag.
-        asked = self.d1("execute", self.target.database, "--remote", "--json")
-        return f"{asked} --command={shlex.quote(sql)}"
-
 
 def _nothing(known: _Known) -> Situation:
     return Situation(
@@ -129,8 +127,8 @@ def _half_way(known: _Known) -> Situation:
         "The schema changed, but the ledger has no row; or some files of several were applied.",
         (
             Act("See what the ledger holds", _ledger(known)),
-            Act("See the tables as they are", known.query(_SCHEMA)),
-            Act("Is the data sound?", known.query(_SOUND)),
+            Act("See the tables as they are", known.target.query(_SCHEMA)),
+            Act("Is the data sound?", known.target.query(_SOUND)),
             *_stop(known),
             *_whole_database(known),
             Act("Clean up by hand only what you have seen above, one statement at a time."),
@@ -160,12 +158,19 @@ def _look(known: _Known) -> Situation:
         (
             Act("Is it in the ledger?", _ledger(known)),
             Act("What is still pending?", _pending(known)),
-            Act("What do the tables look like?", known.query(_SCHEMA)),
-            Act("Is the data sound?", known.query(_SOUND)),
-            Act("Which bookmark is now?", known.d1("time-travel", "info", known.target.database)),
+            Act("What do the tables look like?", known.target.query(_SCHEMA)),
+            Act("Is the data sound?", known.target.query(_SOUND)),
+            Act(
+                "Which bookmark is now?",
+                known.target.d1("time-travel", "info", known.target.database),
+            ),
             Act("Ledger row there: see 3. No row, schema as before: see 1. Else: see 2."),
         ),
     )
+
+
+def _bookmark_now(known: _Known) -> str:
+    return known.target.d1("time-travel", "info", known.target.database)
 
 
 def _stop(known: _Known) -> tuple[Act, ...]:
@@ -218,9 +223,9 @@ def _way(known: _Known, way: Facts, command: str) -> Act:
 
 
 def _whole_database(known: _Known) -> tuple[Act, ...]:
-    now = known.d1("time-travel", "info", known.target.database)
+    now = known.target.d1("time-travel", "info", known.target.database)
     bookmark = known.bookmark or "<bookmark>"
-    back = known.d1("time-travel", "restore", known.target.database, "--bookmark", bookmark)
+    back = known.target.d1("time-travel", "restore", known.target.database, "--bookmark", bookmark)
     if not known.bookmark:
         back = back.replace("'<bookmark>'", "<bookmark>")
     until = facts.text(known.facts("bookmark"), "good_until")
@@ -232,11 +237,11 @@ def _whole_database(known: _Known) -> tuple[Act, ...]:
 
 
 def _ledger(known: _Known) -> str:
-    return known.query(_LEDGER.format(table=known.target.ledger.replace('"', '""')))
+    return known.target.query(_LEDGER.format(table=known.target.ledger.replace('"', '""')))
 
 
 def _pending(known: _Known) -> str:
-    return known.d1("migrations", "list", known.target.database, "--remote")
+    return known.target.d1("migrations", "list", known.target.database, "--remote")
 
 
 def _counts(known: _Known) -> str:
@@ -245,4 +250,4 @@ def _counts(known: _Known) -> str:
     names = [facts.text(row, "table") for row in touched or rehearsed]
     quoted = (name.replace('"', '""') for name in names or ["table_name"])
     sql = "; ".join(f'SELECT count(*) FROM "{name}"' for name in quoted)
-    return known.query(sql)
+    return known.target.query(sql)
