@@ -95,6 +95,12 @@ class OneRecord:
     def target(self, name: str) -> Target:
         return replace(TARGET, migration=name)
 
+    def run(self, command: str, name: str, *, noted: bool = True) -> str:
+        raise NotImplementedError(command, name, noted)
+
+    def own_command(self, *words: str) -> str:
+        raise NotImplementedError(*words)
+
 
 async def through_the_screen(walk: Walk) -> dict[str, bytes]:
     store = MemoryStore()

@@ -1,5 +1,6 @@
 """The board's source: the project's migrations from local files at once, then the remote ledger."""
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,12 @@ _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
 
 
+class Cockpit(Protocol):
+    """Runs a command at the operator's terminal, and notes it."""
+
+    def run(self, command: str, *, noted: bool = True) -> str: ...
+
+
 class Bench(Protocol):
     """Opens what the board needs of the project."""
 
@@ -43,6 +50,8 @@ class Bench(Protocol):
     def tools(self, name: str, store: Store) -> Tools: ...
     def session(self, name: str) -> Session: ...
     def on(self, database: str) -> "Bench": ...
+    def restore_file(self, name: str) -> str: ...
+    def cockpit(self, name: str) -> Cockpit: ...
 
 
 class Board:
@@ -104,7 +113,19 @@ class Board:
             environment=project.environment,
             worker=worker,
             ledger=project.database.migrations_table,
+            restore_file=self._bench.restore_file(name) if name else "",
         )
+
+    def run(self, command: str, name: str, *, noted: bool = True) -> str:
+        """Run a command at the terminal; how it ended, in words. An emergency's is `noted`."""
+        return self._bench.cockpit(name).run(command, noted=noted)
+
+    def own_command(self, *words: str) -> str:
+        """A command of this program about this project and database, for `run`."""
+        project = self._bench.project
+        env = ("--env", project.environment) if project.environment else ()
+        where = ("--config", project.config.path.name, *env, "--database", project.database.name)
+        return shlex.join(("preflight", *words, *where))
 
     def _judge(self, migrations: Sequence[Migration]) -> None:
         """In the ledger's order, each on the schema of those before it, as far as time allows."""

@@ -1,6 +1,7 @@
 """Chooses the adapters and puts a project's tools, sessions and board together."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.ports import Store
 from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.adapters.cockpit import Cockpit, say, wait
 from d1_preflight.adapters.evidence import EvidenceFolder
 from d1_preflight.adapters.files import ProjectFiles, open_project
 from d1_preflight.adapters.local import LocalDatabases
@@ -17,9 +19,10 @@ from d1_preflight.adapters.redaction import Redactor
 from d1_preflight.adapters.staging import open_workspace
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone, operator_identity, read_git
+from d1_preflight.adapters.timeline import TIMELINE, Timeline
 from d1_preflight.adapters.toolchain import Toolchain, find_toolchain
 from d1_preflight.adapters.web import EnvironmentWeb
-from d1_preflight.adapters.wrangler import RealWrangler, is_writing
+from d1_preflight.adapters.wrangler import RealWrangler, is_writing, terminal_environment
 from d1_preflight.board import Board
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import load_checklist, require_acts
@@ -27,7 +30,7 @@ from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.migration import MigrationFile
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.project import Project
+from d1_preflight.core.project import WORKSPACE_NAME, Project
 from d1_preflight.core.schema import Schema
 from d1_preflight.session import Session
 
@@ -130,6 +133,29 @@ class Workbench:
         database = self.project.database
         local = LocalDatabases(database.id or database.binding, database.migrations_table)
         return local.schema(self.workspace(name) / "copy" / "d1")
+
+    def restore_file(self, name: str) -> str:
+        """Where `preflight restore` writes its SQL, relative to the project."""
+        stem = name.removesuffix(".sql")
+        return f"{WORKSPACE_NAME}/{self.project.database.name}/{stem}/restore.sql"
+
+    def cockpit(self, name: str) -> Cockpit:
+        """What runs the commands of the emergency card, for a migration or for none."""
+        project = self.project
+        folder = self.store(name).folder if name else project.records
+        subject = f"{name.removesuffix('.sql')} on {project.database.name}".removeprefix(" on ")
+        return Cockpit(
+            {
+                "wrangler": self.toolchain.argv,
+                "preflight": (sys.executable, "-m", "d1_preflight"),
+            },
+            project.root,
+            terminal_environment(self.environ, self.toolchain),
+            Timeline(folder / TIMELINE, subject, SystemClock().now),
+            self.operator,
+            say,
+            wait,
+        )
 
     def on(self, database: str) -> "Workbench":
         """The same project on another database of its configuration."""

@@ -235,6 +235,14 @@ class FakeBoard:
         self.answers: asyncio.Event | None = None
         self.closed: list[FakeSession] = []
         self.asked = 0
+        self.ran: list[tuple[str, str]] = []
+
+    def run(self, command: str, name: str, *, noted: bool = True) -> str:
+        self.ran.append((command, name if noted else "not noted"))
+        return "exit code 0"
+
+    def own_command(self, *words: str) -> str:
+        return " ".join(("preflight", *words))
 
     def rows(self) -> tuple[BoardRow, ...]:
         return self._rows

@@ -9,9 +9,10 @@ from d1_preflight.core.board import BoardState
 from d1_preflight.core.errors import RecordBusy, RemoteFailed
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.messages import OpenAsked
-from d1_preflight.tui.screens.board import BoardScreen, BoardTable
+from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.widgets.board_table import BoardTable
 from tui import scenes
 from tui.fakes import FakeBoard
 from tui.reading import screen_text
@@ -183,3 +184,17 @@ async def test_the_counts_of_a_row_are_the_wizards_and_never_half_a_word() -> No
 
     gist = next(line for line in text.splitlines() if "blocking" in line)
     assert gist.rstrip().endswith("✗ 1 blocking  ! 1 warning")
+
+
+async def test_n_writes_a_new_migration_and_v_verifies_the_records() -> None:
+    board = scenes.board()
+    app = app_for(board)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("n", *"add note", "enter", "v")
+        await settle(pilot)
+
+    assert board.ran == [
+        ("preflight new add note", "not noted"),
+        ("preflight verify", "not noted"),
+    ]

@@ -10,8 +10,9 @@ from d1_preflight.core.migration import Migration
 from d1_preflight.core.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.board import BoardScreen
-from d1_preflight.tui.screens.cards import EmergencyScreen, HelpScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
+from d1_preflight.tui.screens.emergency import EmergencyScreen
+from d1_preflight.tui.screens.help import HelpScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.widgets.output import OutputPane
 from tui import scenes

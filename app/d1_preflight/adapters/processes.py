@@ -149,9 +149,19 @@ def ask(
     return Answer(done.returncode, done.stdout, done.stderr or b"")
 
 
-def converse(argv: Sequence[str]) -> int:
-    """Run a program that takes over the terminal, such as an editor; its exit code. OSError."""
-    return subprocess.run(tuple(argv), check=False).returncode
+def converse(
+    argv: Sequence[str], *, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> int:
+    """Run a program that takes over the terminal, such as an editor; its exit code. OSError.
+
+    Ctrl-C is the child's alone meanwhile: it must not end us while the child still works.
+    """
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        env = None if environ is None else dict(environ)
+        return subprocess.run(tuple(argv), cwd=cwd, env=env, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def launch(*argv: str) -> bool:

@@ -137,6 +137,12 @@ def _writing_lock(private: Path) -> Path:
     return private / "writing.lock"
 
 
+def terminal_environment(environ: Mapping[str, str], toolchain: Toolchain) -> dict[str, str]:
+    """The environment of a wrangler that speaks to a person: it may ask, in colour."""
+    quiet = command_environment(environ, toolchain)
+    return {name: value for name, value in quiet.items() if name not in ("CI", "NO_COLOR")}
+
+
 def command_environment(environ: Mapping[str, str], toolchain: Toolchain) -> dict[str, str]:
     """The environment wrangler runs in: quiet, without prompts, with the chosen Node first.
 

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     name = full_name(bench, arguments.name)
     copies = _copies(bench, name, arguments.table)
-    output = arguments.output or bench.workspace(name) / "restore.sql"
+    output = arguments.output or bench.project.root / bench.restore_file(name)
     if arguments.output is None:
         output.unlink(missing_ok=True)
     elif output.exists():

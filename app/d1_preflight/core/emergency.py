@@ -5,6 +5,7 @@ wrangler, `rollback` takes the version as its first word, and D1's time travel i
 that always exists.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ _TOUCHED = ("lost", "nulled", "changed", "added")
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
 _NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table restore"
 _CHECKED = ("schema", "rows", "endpoints", "errors")
+_BLANK = re.compile(r"<[a-z-]+>|…")
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
 
 
@@ -31,6 +33,7 @@ class Target:
     worker: str = ""
     version: str = ""
     ledger: str = "d1_migrations"
+    restore_file: str = ""
 
     def d1(self, *words: str) -> str:
         """A `wrangler d1` command on this target, as it is typed into a shell."""
@@ -46,10 +49,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing to do: words, and the command that does it ("" where no command can)."""
+    """One thing to do: words, and the command that does it ("" where no command can).
+
+    `writes`: it changes the target, so a person is asked once more before it is run.
+    """
 
     words: str
     command: str = ""
+    writes: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the command can be run as it stands: nothing in it is left to be filled in."""
+        return bool(self.command) and not _BLANK.search(self.command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +194,13 @@ def _stop(known: _Known) -> tuple[Act, ...]:
     listed = shlex.join(("wrangler", "deployments", "list", "--name", known.worker))
     if not known.version:
         back = f"wrangler rollback <version-id> --name {shlex.quote(known.worker)}"
-        return (Act("Which version ran before?", listed), Act("Stop the bleeding", back))
+        return (
+            Act("Which version ran before?", listed),
+            Act("Stop the bleeding", back, writes=True),
+        )
     back = shlex.join(("wrangler", "rollback", known.version, "--name", known.worker))
-    return (Act("Stop the bleeding: the Worker first, the database second", back),)
+    words = "Stop the bleeding: the Worker first, the database second"
+    return (Act(words, back, writes=True),)
 
 
 def _tables_back(known: _Known) -> tuple[Act, ...]:
@@ -194,13 +210,14 @@ def _tables_back(known: _Known) -> tuple[Act, ...]:
         facts.rows(decided, "ways"),
         key=lambda way: (_loses_rows(way), facts.text(way, "way") != chosen),
     )
-    acts = tuple(
-        _way(known, way, command)
+    acts = [
+        act
         for way in ways
         if (command := facts.text(way, "command")) and "time-travel" not in command
-    )
+        for act in _way(known, way, command)
+    ]
     if acts:
-        return acts
+        return tuple(acts)
     files = [facts.text(row, "file") for row in facts.rows(known.facts("backed_up"), "tables")]
     return (Act(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
 
@@ -210,16 +227,29 @@ def _loses_rows(way: Facts) -> bool:
     return facts.text(way, "way") == _DOWN and facts.text(way, "loses") != "nothing"
 
 
-def _way(known: _Known, way: Facts, command: str) -> Act:
+def _way(known: _Known, way: Facts, command: str) -> tuple[Act, ...]:
     name, loses = facts.text(way, "way"), facts.text(way, "loses")
     if _loses_rows(way):
-        return Act(f"Gives back the schema only; rows stay lost ({name}, loses {loses})", command)
-    if name == _RESTORE:
-        rehearsed = facts.rows(known.facts("rehearsed"), "tables")
-        lost = [facts.text(row, "table") for row in rehearsed if facts.number(row, "lost")]
-        kept = shlex.split(command.partition(" --table ")[0])
-        command = shlex.join((*kept, *(word for table in lost for word in ("--table", table))))
-    return Act(f"Bring data back: {name}, loses {loses}", command)
+        words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
+        return (Act(words, command, writes=True),)
+    words = f"Bring data back: {name}, loses {loses}"
+    return (
+        _restore(known, words, command) if name == _RESTORE else (Act(words, command, writes=True),)
+    )
+
+
+def _restore(known: _Known, words: str, command: str) -> tuple[Act, ...]:
+    """The backup's rows as SQL, to be looked at; then that SQL on the target."""
+    rehearsed = facts.rows(known.facts("rehearsed"), "tables")
+    lost = [facts.text(row, "table") for row in rehearsed if facts.number(row, "lost")]
+    kept = shlex.split(command.partition(" --table ")[0])
+    command = shlex.join((*kept, *(word for table in lost for word in ("--table", table))))
+    if not known.target.restore_file:
+        return (Act(words, command),)
+    file = f"--file={known.target.restore_file}"
+    fill = known.target.d1("execute", known.target.database, "--remote", file)
+    then = "Then put them back; a row whose key is taken stops the whole file, nothing is doubled"
+    return (Act(f"{words}. First the rows as SQL", command), Act(then, fill, writes=True))
 
 
 def _whole_database(known: _Known) -> tuple[Act, ...]:
@@ -232,7 +262,7 @@ def _whole_database(known: _Known) -> tuple[Act, ...]:
     good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
         Act("Before going back, note where you are (going back can be undone to here)", now),
-        Act(f"Everything back: undoes every write since the bookmark{good}", back),
+        Act(f"Everything back: undoes every write since the bookmark{good}", back, writes=True),
     )
 
 

@@ -7,13 +7,14 @@ from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.tui import messages, theme
 from d1_preflight.tui.performing import Performing
 from d1_preflight.tui.ports import BoardSource, Edit, SessionPort
 from d1_preflight.tui.screens.board import BoardScreen
-from d1_preflight.tui.screens.cards import emergency_screen, help_screen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
+from d1_preflight.tui.screens.emergency import emergency_screen
+from d1_preflight.tui.screens.help import help_screen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.terminal import Terminal
 
@@ -121,6 +122,18 @@ class PreflightApp(App[None]):
             if self._session and self._wizard:
                 self._session.refresh()
                 await self._wizard.reread()
+        except PreflightError as error:
+            self.problem(error)
+
+    @on(messages.RunAsked)
+    async def _run(self, event: messages.RunAsked) -> None:
+        name = self._session.record.migration if self._session else ""
+        try:
+            if self._performing.busy:
+                raise NotAllowed("A step is running.", hint="Wait until it ends, or press x.")
+            with Terminal(self):
+                ended = self._source.run(event.command, name, noted=event.noted)
+            event.ended(ended)
         except PreflightError as error:
             self.problem(error)
 

@@ -1,6 +1,6 @@
 """What the widgets ask for; the App answers, so no widget knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,15 @@ class EditAsked(Message):
     """Open a file in the operator's editor."""
 
     path: Path
+
+
+@dataclass
+class RunAsked(Message):
+    """Run a command at the terminal, and tell how it ended; an emergency's is `noted`."""
+
+    command: str
+    ended: Callable[[str], None]
+    noted: bool = False
 
 
 class StopAsked(Message):

@@ -1,52 +1,26 @@
 """The board: every migration with its class, where it stands on the target, and its record."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from d1_preflight.core.board import BoardRow, BoardState, Remote
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.findings import Kind
-from d1_preflight.tui.bodies.classification import counts
-from d1_preflight.tui.messages import DatabaseAsked, OpenAsked
+from d1_preflight.tui.messages import DatabaseAsked, OpenAsked, RunAsked
 from d1_preflight.tui.ports import BoardSource
-from d1_preflight.tui.screens.dialogs import Pick, Problem
+from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
-from d1_preflight.tui.widgets.lines import ChoiceView
+from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
 from d1_preflight.tui.widgets.sql_view import SqlView
 
-_WIDE = 90
+_NEW = "A new migration: the next number, the header, and the file of its way back"
 _MARGIN = 4
-_NUMBER, _CLASS, _REMOTE, _RECORD, _LEAST = 5, 15, 10, 23, 16
-
-
-class BoardTable(ChoiceView):
-    """The rows; the cursor's row is previewed below."""
-
-    class Chosen(Message):
-        """The cursor stands on another row."""
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
-        super().__init__(id=id)
-        self.touched = False
-
-    def action_move(self, by: int) -> None:
-        """Move; from now on the cursor stays where the operator put it."""
-        self.touched = True
-        super().action_move(by)
-
-    def moved(self) -> None:
-        """Tell the screen."""
-        self.post_message(self.Chosen())
 
 
 class BoardScreen(Screen[None]):
@@ -56,6 +30,8 @@ class BoardScreen(Screen[None]):
         ("enter", "open", "open"),
         ("slash", "filter", "filter"),
         ("r", "read", "read the target again"),
+        ("n", "new", "a new migration"),
+        ("v", "verify", "verify the records"),
         ("d", "database", "choose the database"),
         ("escape", "unfilter", "all"),
         ("q", "app.leave", "quit"),
@@ -144,6 +120,22 @@ class BoardScreen(Screen[None]):
 
             self.app.push_screen(Pick("Which database?", names), told)
 
+    def action_new(self) -> None:
+        """Ask what it does, and write the numbered file with its header."""
+
+        def told(words: str | None) -> None:
+            if words:
+                command = self._source.own_command("new", words)
+                self.post_message(RunAsked(command, lambda _ended: self.reload()))
+
+        self.app.push_screen(
+            Reason(_NEW, "What does it do? For example: add users last login"), told
+        )
+
+    def action_verify(self) -> None:
+        """Check every record: signatures, hashes, completeness, roles."""
+        self.post_message(RunAsked("preflight verify", lambda _ended: None))
+
     @on(Input.Changed, "#filter")
     def _narrow(self) -> None:
         self._take(self._all)
@@ -158,7 +150,7 @@ class BoardScreen(Screen[None]):
         self.query_one("#preview", SqlView).show_sql(
             row.preview if row else "", row.findings if row else ()
         )
-        self.query_one("#gist", Static).update(_gist(row, self.size.width) if row else Content(""))
+        self.query_one("#gist", Static).update(gist(row, self.size.width) if row else Content(""))
 
     @property
     def _row(self) -> BoardRow | None:
@@ -180,11 +172,11 @@ class BoardScreen(Screen[None]):
         width = self.size.width - _MARGIN
         place = self._source.place
         self.query_one("#place", Static).update(self._place(width))
-        self.query_one("#heads", Static).update(_heads(self._shown, width))
+        self.query_one("#heads", Static).update(heads(self._shown, width))
         self.query_one(BoardTable).show_lines(
-            [_line(row, self._shown, width) for row in self._shown]
+            [line(row, self._shown, width) for row in self._shown]
         )
-        keys = [("/", "filter"), ("r", "read again"), ("q", "quit")]
+        keys = [("/", "filter"), ("r", "reread"), ("n", "new"), ("q", "quit"), ("v", "verify")]
         if len(place.databases) > 1:
             keys.insert(1, ("d", "database"))
         self.query_one(KeyBar).tell(("Enter", "open") if self._shown else ("", ""), keys)
@@ -195,7 +187,7 @@ class BoardScreen(Screen[None]):
         left = Content.assemble(
             (" preflight", STRONG), ("   ", ""), place.database, (" · ", QUIET), mark
         )
-        if width >= _WIDE:
+        if width >= WIDE:
             left = left + Content.styled(f"   {place.wrangler}", QUIET)
         told = Content.styled(self._told, DANGER if self._bad else "")
         gap = width + 2 - left.cell_length - told.cell_length
@@ -211,71 +203,3 @@ class BoardScreen(Screen[None]):
 def _first_pending(rows: tuple[BoardRow, ...]) -> int:
     waiting = [i for i, row in enumerate(rows) if row.remote is not Remote.APPLIED]
     return waiting[0] if waiting else max(len(rows) - 1, 0)
-
-
-def _class(row: BoardRow) -> tuple[str, str]:
-    match row.kind:
-        case Kind.DESTRUCTIVE:
-            return ("DESTRUCTIVE", DANGER)
-        case Kind.UNKNOWN:
-            return ("? unknown", STRONG)
-        case _:
-            return (row.kind.value, "")
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """How wide each column is: the record's words are kept whole, the name gives way."""
-
-    name: int
-    risk: int
-
-    @classmethod
-    def of(cls, rows: tuple[BoardRow, ...], width: int) -> "_Fit":
-        risk = 9 if width >= _WIDE else 0
-        record = max((len(row.record) + 2 for row in rows), default=6)
-        room = width - (_NUMBER + 1 + _CLASS + risk + _REMOTE + min(record, _RECORD))
-        longest = max((len(row.words) for row in rows), default=0)
-        return cls(max(min(longest, room), _LEAST), risk)
-
-    def line(self, cells: Sequence[str], inks: Sequence[str]) -> Content:
-        widths = (_NUMBER, self.name + 1, _CLASS, self.risk, _REMOTE, 0)
-        return Content.assemble(
-            *(
-                (f"{_cut(cell, width):<{width}}", ink)
-                for cell, width, ink in zip(cells, widths, inks, strict=True)
-                if width or cell is cells[-1]
-            )
-        )
-
-
-def _cut(words: str, width: int) -> str:
-    return f"{words[: width - 2]}…" if width and len(words) > width - 1 else words
-
-
-def _heads(rows: tuple[BoardRow, ...], width: int) -> Content:
-    cells = ("#", "migration", "class", "risk", "remote", "record")
-    return Content("   ") + _Fit.of(rows, width).line(cells, (QUIET,) * len(cells))
-
-
-def _line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
-    kind, ink = _class(row)
-    remote = "? unknown" if row.remote is Remote.UNKNOWN else row.remote.value
-    quiet = QUIET if row.remote is Remote.APPLIED else ""
-    cells = (row.number, row.words, kind, row.risk.value, remote, f"{row.mark} {row.record}")
-    return _Fit.of(rows, width).line(cells, (QUIET, quiet, ink or quiet, quiet, quiet, quiet))
-
-
-def _gist(row: BoardRow, width: int) -> Content:
-    worst = next((f for f in row.findings if f.blocks), None)
-    parts = [Content.styled(f" {row.name}   ", QUIET)]
-    if row.findings or row.kind is not Kind.UNKNOWN:
-        parts.append(counts(row.findings) + " ")
-    if worst is not None:
-        parts.append(Content(f"line {worst.line}: {worst.title}"))
-    line = Content("")
-    for part in parts:
-        if line.cell_length + len(part.plain.rstrip()) > width:
-            break  # half a word tells nothing
-        line = line + part
-    return line

@@ -1,4 +1,4 @@
-"""The emergency card and help: one key each, from every screen."""
+"""The emergency card: one key from every screen; what happened, and what to do now."""
 
 from textwrap import wrap
 from typing import ClassVar
@@ -10,16 +10,19 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.core.board import Place
-from d1_preflight.core.emergency import Situation, card, likely
+from d1_preflight.core.emergency import Act, Situation, card, likely
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.reference import TOPICS, Topic, topic_for
+from d1_preflight.tui.messages import RunAsked
 from d1_preflight.tui.ports import BoardSource, SessionPort
-from d1_preflight.tui.screens.dialogs import Problem
+from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import LineView
 
-_PRACTICE = "In practice the commands run in another terminal, after: . .practice/env"
+_PRACTICE = (
+    "PRACTICE: r runs them against the stand-in (in another terminal: . .practice/env first)"
+)
+_NO, _YES = "do not run it", "run it now"
 
 
 def emergency_screen(app: App[None], source: BoardSource, session: SessionPort | None) -> None:
@@ -35,12 +38,6 @@ def emergency_screen(app: App[None], source: BoardSource, session: SessionPort |
     app.push_screen(EmergencyScreen(card(target, record), likely(record), source.place))
 
 
-def help_screen(app: App[None], section: str) -> None:
-    """Open help at the topic of a section, once."""
-    if not isinstance(app.screen, HelpScreen):
-        app.push_screen(HelpScreen(topic_for(section)))
-
-
 class EmergencyScreen(Screen[None]):
     """What happened, and what to do now, in order."""
 
@@ -50,6 +47,7 @@ class EmergencyScreen(Screen[None]):
         ("right,tab", "turn(1)", "after"),
         ("up,k", "move(-1)", "up"),
         ("down,j", "move(1)", "down"),
+        ("r", "run", "run"),
         ("y", "copy", "copy"),
         ("escape,enter,exclamation_mark", "close", "close"),
     ]
@@ -58,6 +56,7 @@ class EmergencyScreen(Screen[None]):
         super().__init__()
         self._situations, self._chosen, self._act = situations, first, 0
         self._said, self._place = "", place
+        self._ended: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """The question, the situations, the acts."""
@@ -103,6 +102,29 @@ class EmergencyScreen(Screen[None]):
             self._said = "copied"
             self._draw()
 
+    def action_run(self) -> None:
+        """Run the command of the act under the cursor; a writing one is asked about first."""
+        act = self._situations[self._chosen].steps[self._act]
+        if not act.is_ready:
+            self._said = "nothing to run" if not act.command else "fill in <…>: copy"
+            self._draw()
+        elif act.writes:
+            words = f"This writes to {self._place.database}:\n\n{act.command}"
+            self.app.push_screen(Pick(words, (_NO, _YES), danger=True), self._sure)
+        else:
+            self._run(act)
+
+    def _sure(self, choice: str | None) -> None:
+        if choice == _YES:
+            self._run(self._situations[self._chosen].steps[self._act])
+
+    def _run(self, act: Act) -> None:
+        def ended(words: str) -> None:
+            self._ended[act.command] = words
+            self._draw()
+
+        self.post_message(RunAsked(act.command, ended, noted=True))
+
     def action_close(self) -> None:
         """Back to where it was opened."""
         self.dismiss()
@@ -138,85 +160,16 @@ class EmergencyScreen(Screen[None]):
                 Content.assemble(("   $ " if not i else "     ", QUIET), line)
                 for i, line in enumerate(command)
             ]
+            if act.command in self._ended:
+                told = f"     ran here: {self._ended[act.command]}"
+                lines.append(Content.styled(told, QUIET))
         view = self.query_one(LineView)
         view.show_lines(lines)
         view.show_line(at)
-        keys = [("1–4", "what happened"), ("↑↓", "steps"), ("y", self._said or "copy")]
+        keys = [
+            ("1–4", "what happened"),
+            ("↑↓", "steps"),
+            ("r", "run"),
+            ("y", self._said or "copy"),
+        ]
         self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("?", "help"),))
-
-
-class HelpScreen(Screen[None]):
-    """Keys and reference, a topic at a time."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("left,shift+tab", "turn(-1)", "topic before"),
-        ("right,tab", "turn(1)", "topic after"),
-        ("escape,enter,question_mark", "close", "close"),
-    ]
-
-    def __init__(self, first: Topic) -> None:
-        super().__init__()
-        self._index = TOPICS.index(first)
-
-    def compose(self) -> ComposeResult:
-        """The topic's title, its text, the keys."""
-        yield Static(id="topic", classes="card-title")
-        yield LineView(id="text")
-        yield KeyBar()
-
-    def on_mount(self) -> None:
-        """Draw."""
-        self.query_one(LineView).add_class("card")
-        self.query_one(LineView).focus()
-        self._draw()
-
-    def on_resize(self) -> None:
-        """Wrap anew."""
-        self._draw()
-
-    def action_turn(self, by: int) -> None:
-        """Show another topic."""
-        self._index = (self._index + by) % len(TOPICS)
-        self._draw()
-        self.query_one(LineView).scroll_home(animate=False)
-
-    def action_close(self) -> None:
-        """Back to where it was opened."""
-        self.dismiss()
-
-    def _draw(self) -> None:
-        topic = TOPICS[self._index]
-        place = Content.styled(f"   {self._index + 1} of {len(TOPICS)}", QUIET)
-        self.query_one("#topic", Static).update(Content.assemble(topic.title, place))
-        self.query_one(LineView).show_lines(_laid(topic, max(self.size.width - 6, 40)))
-        before = TOPICS[self._index - 1].title
-        after = TOPICS[(self._index + 1) % len(TOPICS)].title
-        keys = [("←", before), ("→", after), ("↑↓", "scroll")]
-        self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("!", "emergency"),))
-
-
-def _laid(topic: Topic, width: int) -> list[Content]:
-    lines: list[Content] = []
-    for line in topic.text.splitlines():
-        words, rest = line.strip(), line
-        if line.startswith("## "):
-            lines.append(Content.styled(line[3:], STRONG))
-        elif line.startswith("    "):
-            lines.append(Content.styled(rest[2:], "$string"))
-        elif "│" in line:
-            first, _, second = words.partition("│")
-            room = min(30, width // 3)
-            lines += _two(first.strip(), second.strip(), room, width)
-        else:
-            lines += [Content(part) for part in (wrap(words, width) or [""])]
-    return lines
-
-
-def _two(first: str, second: str, room: int, width: int) -> list[Content]:
-    left, right = wrap(first, room) or [""], wrap(second, width - room - 2) or [""]
-    count = max(len(left), len(right))
-    left += [""] * (count - len(left))
-    right += [""] * (count - len(right))
-    return [
-        Content.assemble((f"{a:<{room}}  ", STRONG), b) for a, b in zip(left, right, strict=True)
-    ]

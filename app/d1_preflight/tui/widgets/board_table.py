@@ -1,0 +1,107 @@
+"""The board's table: which migration stands where, a line each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.message import Message
+
+from d1_preflight.core.board import BoardRow, Remote
+from d1_preflight.core.findings import Kind
+from d1_preflight.tui.bodies.classification import counts
+from d1_preflight.tui.styles import DANGER, QUIET, STRONG
+from d1_preflight.tui.widgets.lines import ChoiceView
+
+WIDE = 90
+_NUMBER, _CLASS, _REMOTE, _RECORD, _LEAST = 5, 15, 10, 23, 16
+
+
+class BoardTable(ChoiceView):
+    """The rows; the cursor's row is previewed below."""
+
+    class Chosen(Message):
+        """The cursor stands on another row."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.touched = False
+
+    def action_move(self, by: int) -> None:
+        """Move; from now on the cursor stays where the operator put it."""
+        self.touched = True
+        super().action_move(by)
+
+    def moved(self) -> None:
+        """Tell the screen."""
+        self.post_message(self.Chosen())
+
+
+def _class(row: BoardRow) -> tuple[str, str]:
+    match row.kind:
+        case Kind.DESTRUCTIVE:
+            return ("DESTRUCTIVE", DANGER)
+        case Kind.UNKNOWN:
+            return ("? unknown", STRONG)
+        case _:
+            return (row.kind.value, "")
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How wide each column is: the record's words are kept whole, the name gives way."""
+
+    name: int
+    risk: int
+
+    @classmethod
+    def of(cls, rows: tuple[BoardRow, ...], width: int) -> "_Fit":
+        risk = 9 if width >= WIDE else 0
+        record = max((len(row.record) + 2 for row in rows), default=6)
+        room = width - (_NUMBER + 1 + _CLASS + risk + _REMOTE + min(record, _RECORD))
+        longest = max((len(row.words) for row in rows), default=0)
+        return cls(max(min(longest, room), _LEAST), risk)
+
+    def line(self, cells: Sequence[str], inks: Sequence[str]) -> Content:
+        widths = (_NUMBER, self.name + 1, _CLASS, self.risk, _REMOTE, 0)
+        return Content.assemble(
+            *(
+                (f"{_cut(cell, width):<{width}}", ink)
+                for cell, width, ink in zip(cells, widths, inks, strict=True)
+                if width or cell is cells[-1]
+            )
+        )
+
+
+def _cut(words: str, width: int) -> str:
+    return f"{words[: width - 2]}…" if width and len(words) > width - 1 else words
+
+
+def heads(rows: tuple[BoardRow, ...], width: int) -> Content:
+    """The columns' names, over the rows."""
+    cells = ("#", "migration", "class", "risk", "remote", "record")
+    return Content("   ") + _Fit.of(rows, width).line(cells, (QUIET,) * len(cells))
+
+
+def line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
+    """One migration; the columns are as wide as all rows together need."""
+    kind, ink = _class(row)
+    remote = "? unknown" if row.remote is Remote.UNKNOWN else row.remote.value
+    quiet = QUIET if row.remote is Remote.APPLIED else ""
+    cells = (row.number, row.words, kind, row.risk.value, remote, f"{row.mark} {row.record}")
+    return _Fit.of(rows, width).line(cells, (QUIET, quiet, ink or quiet, quiet, quiet, quiet))
+
+
+def gist(row: BoardRow, width: int) -> Content:
+    """What the findings of a migration come to, in one line."""
+    worst = next((f for f in row.findings if f.blocks), None)
+    parts = [Content.styled(f" {row.name}   ", QUIET)]
+    if row.findings or row.kind is not Kind.UNKNOWN:
+        parts.append(counts(row.findings) + " ")
+    if worst is not None:
+        parts.append(Content(f"line {worst.line}: {worst.title}"))
+    line = Content("")
+    for part in parts:
+        if line.cell_length + len(part.plain.rstrip()) > width:
+            break  # half a word tells nothing
+        line = line + part
+    return line

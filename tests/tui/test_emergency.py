@@ -1,0 +1,77 @@
+"""The emergency card by keys: reading commands run at once, writing ones are asked about."""
+
+import asyncio
+
+import pytest
+from textual.pilot import Pilot
+
+from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.screens.dialogs import Pick, Problem
+from tui import scenes
+from tui.fakes import FakeBoard
+from tui.reading import screen_text
+from tui.scenarios import app_for, settle
+
+
+def card_over(step: str = "ledger") -> tuple[PreflightApp, FakeBoard]:
+    board = scenes.board(scenes.rebuild().walked_to(step))
+    return app_for(board, scenes.REBUILD), board
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def test_a_reading_command_runs_at_once_and_says_how_it_ended() -> None:
+    app, board = card_over()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark", "4", "r")
+
+        assert "ran here: exit code 0" in screen_text(app)
+    (ran,) = board.ran
+    assert "d1_migrations" in ran[0]
+    assert ran[1] == scenes.REBUILD
+
+
+@pytest.mark.parametrize(("keys", "runs"), [(("enter",), 0), (("down", "enter"), 1)])
+async def test_a_writing_command_is_asked_about_and_the_first_choice_runs_nothing(
+    keys: tuple[str, ...], runs: int
+) -> None:
+    app, board = card_over()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark", "3", "r")
+        assert isinstance(app.screen, Pick)
+        assert "wrangler rollback 5f2c11aa --name workway-api" in screen_text(app)
+        await press(pilot, *keys)
+
+    assert [command for command, _ in board.ran] == [
+        "wrangler rollback 5f2c11aa --name workway-api"
+    ] * runs
+
+
+async def test_words_without_a_command_and_blanks_run_nothing() -> None:
+    app, board = card_over()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark", "1", "down", "r")
+        assert "nothing to run" in screen_text(app)
+    assert board.ran == []
+
+
+async def test_while_a_step_runs_no_other_command_is_started() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    session.hold = asyncio.Event()
+    board = scenes.board(session)
+    app = app_for(board, scenes.REBUILD)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        await press(pilot, "exclamation_mark", "4", "r")
+        assert isinstance(app.screen, Problem)
+        session.hold.set()
+    assert board.ran == []
