@@ -2,7 +2,7 @@
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from d1_preflight.core.analysis import analyse, analyse_ledger, schema_after
@@ -99,6 +99,10 @@ def test_additive_means_that_every_table_column_and_row_is_still_there(sql: str)
 
 @settings(deadline=None, max_examples=600)
 @given(FILES)
+@example(
+    "CREATE TABLE t2(id INTEGER PRIMARY KEY, name TEXT, old TEXT);\n"
+    "ALTER TABLE teams RENAME TO t_old;\nALTER TABLE t2 RENAME TO teams;"
+)
 def test_every_table_that_loses_rows_is_named(sql: str) -> None:
     after = run_with_rows(sql)
     effects = judged(sql).effects

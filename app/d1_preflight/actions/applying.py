@@ -15,7 +15,6 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.replies import explain_failure
 
 
 def apply_prompts(work: Work) -> Sequence[Prompt]:
@@ -52,7 +51,7 @@ async def apply_migration(work: Work) -> Outcome:
         _apply_args(tools, str(staged)),
         cwd=staged.parent,
         emit=work.emit,
-        keep=work.evidence_name,
+        keep=None if work.quotes_rows() else work.evidence_name,
         protect=True,
     )
     return await _conclude(work, before, evidence, ran)
@@ -85,7 +84,7 @@ async def _conclude(
     everything = (*evidence, *look.evidence)
     if row is not None:
         return _applied(row, facts, ran, everything)
-    reason = explain_failure(ran).message if ran.exit_code else "wrangler reported no error"
+    reason = work.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if after.schema.fingerprint == before.schema.fingerprint:
         words = f"Not applied: {reason} Ledger and schema are as before."
         return Outcome(Status.FAILED, words, facts, everything)

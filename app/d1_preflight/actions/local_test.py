@@ -22,7 +22,6 @@ from d1_preflight.core.facts import rows, words
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.record_file import instant
-from d1_preflight.core.replies import explain_failure
 from d1_preflight.core.schema import diff
 
 _REFUSALS = frozenset({"refused-by-d1", "syntax-error", "not-understood"})
@@ -97,9 +96,10 @@ async def rehearse(work: Work) -> Outcome:
         return Outcome(Status.FAILED, f"{more} Answer section 1 again.")
     persist, before = rehearsal_folder(tools), copy_folder(tools)
     await asyncio.to_thread(tools.local.duplicate, before, persist)
-    ran = await apply_local(work, persist, keep=work.evidence_name)
+    keep = None if work.quotes_rows() else work.evidence_name
+    ran = await apply_local(work, persist, keep=keep)
     if tools.name not in {row.name for row in tools.local.ledger(persist)}:
-        reason = explain_failure(ran).message if ran.exit_code else "the ledger has no row for it"
+        reason = work.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It does not go through on a copy of the target: {reason}"
         return Outcome(Status.FAILED, said, {"wrangler_ms": ran.milliseconds}, (ran,))
     facts = await asyncio.to_thread(_compared, work, ran.milliseconds)

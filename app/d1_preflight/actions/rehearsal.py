@@ -16,7 +16,7 @@ LOCAL_TIMEOUT_S = 900.0
 _START_MS = 2300  # an apply --local with nothing to do: Node, wrangler and workerd starting
 
 
-async def apply_local(work: Work, persist: Path, *, keep: str) -> Evidence:
+async def apply_local(work: Work, persist: Path, *, keep: str | None) -> Evidence:
     """`wrangler d1 migrations apply --local` of exactly this migration on a local copy."""
     tools = work.tools
     config = tools.files.stage(tools.migration(), persist.parent / "staged")

@@ -92,8 +92,7 @@ async def test_down(work: Work) -> Outcome:
     # Nothing of it is kept: a SELECT in the script would print the target's rows.
     ran = await run_local_file(work, down, after, keep=None)
     if ran.exit_code != 0:
-        error = explain_failure(ran)
-        words = f"The down migration does not run: {error.message}"
+        words = f"The down migration does not run: {work.own_reason(ran, down)}"
         return Outcome(Status.FAILED, words, {"verdict": "does not run"}, (ran,))
     changes = diff(tools.local.schema(before), tools.local.schema(after))
     account = await asyncio.to_thread(compare_states, tools, before, after)

@@ -20,9 +20,11 @@ from d1_preflight.core.errors import MigrationUnreadable
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.migration import Migration, UnreadableMigration, ledger_key
 from d1_preflight.core.observation import Observation
-from d1_preflight.core.ports import Clock, Emit, Wrangler, silent
+from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project import Project
+from d1_preflight.core.quoting import errors_may_quote_rows
 from d1_preflight.core.record import Attempt, DatabaseRef, Facts, Record, Status
+from d1_preflight.core.replies import explain_failure
 from d1_preflight.core.schema import Schema
 from d1_preflight.core.settings import Settings
 
@@ -149,6 +151,18 @@ class Work:
     def evidence_name(self) -> str:
         """The name under which this attempt's command output is kept: `NN-step`."""
         return f"{len(self.record.attempts):03d}-{self.step.id}"
+
+    def own_reason(self, ran: Evidence, script: Migration | None = None) -> str:
+        """Why the migration, or its down `script`, failed; nothing that may quote a row."""
+        if self.quotes_rows(script):
+            return "its own words are not kept, for they may quote a row; run it in a shell."
+        return explain_failure(ran).message
+
+    def quotes_rows(self, script: Migration | None = None) -> bool:
+        """Whether an error of the migration (or of its down `script`) may quote a row's value."""
+        told = script or self.tools.migration()
+        schema = (found.sql for found in self.tools.prior_schema().objects)
+        return any(errors_may_quote_rows(sql) for sql in (told.text, *schema))
 
     def answer(self, key: str) -> str:
         """A text answer, "" where it was not asked."""

@@ -90,7 +90,7 @@ def _lost(fate: Fate) -> Iterator[_Told]:
         words = f'Copies "{fate.table}" in a way that can leave rows out.'
         yield _told(Kind.DESTRUCTIVE, words, act)
     if not fate.losses and not fate.partial:
-        words = f'Drops and makes "{fate.table}" again without its rows.'
+        words = f'Makes "{fate.table}" again without its rows.'
         yield _told(Kind.DESTRUCTIVE, words, fate.dropped_by)
 
 

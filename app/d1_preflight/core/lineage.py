@@ -40,7 +40,7 @@ class Fate:
     partial: tuple[Act, ...] = ()  # copies that can leave rows out
     nulled: tuple[tuple[str, Act], ...] = ()
     copied_to: tuple[str, ...] = ()
-    dropped_by: Act | None = None
+    dropped_by: Act | None = None  # or renamed: the act after which its name was free
     moved: Mapping[str, str] = field(default_factory=dict)  # column -> where its values went
     worked_out: tuple[str, ...] = ()  # columns whose values a copy or UPDATE made others of
     left_behind: tuple[str, ...] = ()  # columns whose values are not in the table, or elsewhere
@@ -85,7 +85,7 @@ class _Walk:
                 for name in act.removed("table"):
                     self._gone(name.lower(), act)
             case "ALTER TABLE RENAME":
-                self._rename(act.target.lower(), act.phrase.new_name.lower())
+                self._rename(act.target.lower(), act.phrase.new_name.lower(), act)
             case "ALTER TABLE RENAME COLUMN" | "ALTER TABLE DROP COLUMN":
                 self._contents.alter(act)
             case "INSERT" | "CREATE TABLE" if act.phrase.copy:
@@ -167,7 +167,7 @@ class _Walk:
         self._nulled.pop(name, None)
         self._contents.forget(name)
 
-    def _rename(self, old: str, new: str) -> None:
+    def _rename(self, old: str, new: str, act: Act) -> None:
         for origin in self.origins:
             if old in self._holders[origin]:
                 self._holders[origin] = self._holders[origin] - {old} | {new}
@@ -175,6 +175,7 @@ class _Walk:
                 self._partial[origin][new] = self._partial[origin].pop(old)
             if self._now[origin] == old:
                 self._now[origin] = new
+                self._dropped_by[origin] = act
         if old in self._nulled:
             self._nulled[new] = self._nulled.pop(old)
         if old in self._filled_by:
@@ -211,8 +212,11 @@ class _Walk:
         """The end of one table's story."""
         now, rebuilt = self._now[origin], False
         after = self._run.new.tables
-        if now is None and origin.lower() in after:
-            now, rebuilt = origin.lower(), True
+        if now != origin.lower() and origin.lower() in after:
+            now, rebuilt = (
+                origin.lower(),
+                True,
+            )  # another table has its name: does it have its rows?
         held = self._holders[origin]
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
