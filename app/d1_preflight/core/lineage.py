@@ -213,10 +213,8 @@ class _Walk:
         now, rebuilt = self._now[origin], False
         after = self._run.new.tables
         if now != origin.lower() and origin.lower() in after:
-            now, rebuilt = (
-                origin.lower(),
-                True,
-            )  # another table has its name: does it have its rows?
+            # Another table has its name now: does that one have its rows?
+            now, rebuilt = origin.lower(), True
         held = self._holders[origin]
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
