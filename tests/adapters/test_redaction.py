@@ -50,6 +50,8 @@ async def test_no_secret_leaves_by_any_channel(tmp_path: Path) -> None:
         assert canary not in saved
         assert canary not in repr(wrangler)
     assert TOKEN not in repr(evidence)
+    assert TOKEN not in evidence.shown
+    assert TOKEN in evidence.stdout  # what is read as data is not rewritten
     assert TOKEN not in explain_failure(evidence).message
     assert not list((tmp_path / "private").iterdir())
 

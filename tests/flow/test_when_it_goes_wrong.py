@@ -214,7 +214,7 @@ async def test_out_of_order_is_asked_and_a_lost_backup_shuts_the_apply(
 
     prompts = session.prompts(session.checklist.step("deploy_order"))
     await walk_to(session, "applied")
-    shutil.rmtree(bench.workspace(later) / "backup" / "rows")
+    shutil.rmtree(bench.workspace(later) / "backup")
     attempt = await try_step(session, "applied")
 
     asked = next(prompt for prompt in prompts if prompt.key == "out_of_order")

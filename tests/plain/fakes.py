@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from core.record_values import ANA, KEYS, START, FakeSigner
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.tools import Tools
+from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist import Prompt
 from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.config import Database, WranglerConfig
@@ -22,7 +23,7 @@ from d1_preflight.core.signing import Signature
 from d1_preflight.session import Session
 
 if TYPE_CHECKING:
-    from d1_preflight.actions.ports import Local, Web
+    from d1_preflight.actions.ports import Web
     from d1_preflight.core.ports import Wrangler
 
 NAME = "0057_add_billing_email.sql"
@@ -178,7 +179,7 @@ class Script:
 def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
     config = WranglerConfig(Path("/project/wrangler.jsonc"), "workway-api")
     database = Database("DB", "marketplace-production", "a1b2c3d4-0000-4000-8000-000000000001")
-    unused = object()  # no step of the small checklist reaches wrangler, a copy or the network
+    unused = object()  # no step of the small checklist reaches wrangler or the network
     tools = Tools(
         project=Project(Path("/project"), config, database),
         name=NAME,
@@ -191,7 +192,7 @@ def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
         signer=ReadySigner(KEYS, ANA),
         clock=TickingClock(),
         wrangler=cast("Wrangler", unused),
-        local=cast("Local", unused),
+        local=LocalDatabases(database.id),  # there is no copy yet
         web=cast("Web", unused),
     )
     return Session(load_checklist(CHECKLIST, "small.toml", ACTIONS), tools)

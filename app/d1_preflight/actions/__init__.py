@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from d1_preflight.actions import (
     applying,
+    backup,
     classification,
     going,
     local_test,
@@ -29,8 +30,8 @@ ACTIONS: Mapping[str, Action] = {
     "check_syntax": local_test.check_syntax,
     "rehearse": local_test.rehearse,
     "count_rows": safety.count_rows,
-    "back_up": safety.back_up,
-    "prove_backup": safety.prove_backup,
+    "back_up": backup.back_up,
+    "prove_backup": backup.prove_backup,
     "take_bookmark": safety.take_bookmark,
     "write_down": rollback.write_down,
     "test_down": rollback.test_down,
@@ -67,7 +68,7 @@ PROMPTS: Mapping[str, Callable[[Work], Sequence[Prompt]]] = {
 PLANS: Mapping[str, Callable[[Work], Sequence[str]]] = {
     "copy_target": local_test.copy_plan,
     "rehearse": local_test.rehearse_plan,
-    "back_up": safety.back_up_plan,
+    "back_up": backup.back_up_plan,
     "take_bookmark": safety.bookmark_plan,
     "choose_deploy_order": rollback.deploy_plan,
     "open_dashboard": timing.dashboard_plan,

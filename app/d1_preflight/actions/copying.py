@@ -11,12 +11,13 @@ from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.facts import number, text
 from d1_preflight.core.facts import rows as rows_of
-from d1_preflight.core.observation import Observation
+from d1_preflight.core.observation import Observation, count_statements, read_counts
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact
 from d1_preflight.core.replies import Row
 from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter
 from d1_preflight.core.rows import Page, pages, plan_statement, read_rows
+from d1_preflight.core.schema import Schema
 from d1_preflight.core.tables import Table, TableKind, tables_of
 
 _PAGE_BYTES = 500_000
@@ -49,7 +50,7 @@ async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading
     for _ in range(2):
         known = work.tools.seen.observation
         assert known is not None  # noqa: S101 - set by observe above
-        shapes = _readable(known)
+        shapes = _readable(known.schema)
         wanted = [t for t in shapes if only is None or t.name in only]
         look = await _ask_plan(work, shapes, wanted)
         if look.observation.schema.fingerprint == known.schema.fingerprint:
@@ -61,33 +62,79 @@ async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading
     )
 
 
-async def copy_rows(work: Work, reading: Reading, folder: Path) -> tuple[RowCopy, ...]:
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The row copies; `moved` names the tables that changed while they were read."""
+
+    copies: tuple[RowCopy, ...]
+    moved: tuple[str, ...] = ()
+
+
+async def copy_rows(work: Work, reading: Reading, folder: Path) -> Copied:
     """Fetch the pages into one row copy a table; shows progress; leaves nothing half-written."""
     _empty(folder)
-    copies: list[RowCopy] = []
-    writer: RowCopyWriter | None = None
-    current = ""
-    counts = reading.observation.counts
+    writing = _Writing(work, reading, folder)
+    calls = list(_calls(reading.pages))
     try:
-        for batch in _calls(reading.pages):
-            answers = await _fetch(work.tools, batch)
+        for number, batch in enumerate(calls, start=1):
+            last = number == len(calls)
+            answers, counts = await _fetch(work.tools, batch, tuple(reading.tables) if last else ())
             for page, rows in zip(batch, answers, strict=True):
-                if page.table != current:
-                    copies += await _closed(writer)
-                    current = page.table
-                    path = folder / f"{len(copies) + 1:04}.rows"
-                    writer = RowCopyWriter(path, reading.tables[current])
-                assert writer is not None  # noqa: S101 - opened with its table's first page
-                await asyncio.to_thread(writer.add, read_rows(reading.tables[current], rows))
-            work.progress({"tables": copy_facts(copies), "reading": current, "of": len(counts)})
-        copies += await _closed(writer)
-        with_rows = {copy.table for copy in copies}
-        for table in (t for t in reading.tables.values() if t.name not in with_rows):
-            copies += await _closed(RowCopyWriter(folder / f"{len(copies) + 1:04}.rows", table))
+                await writing.add(page, rows)
+            writing.tell()
+        return await writing.end(counts if calls else {})
     except BaseException:
         _empty(folder)
         raise
-    return tuple(copies)
+
+
+class _Writing:
+    """The copies as they grow: one writer at a time, its table's pages in order."""
+
+    def __init__(self, work: Work, reading: Reading, folder: Path) -> None:
+        self._work, self._reading, self._folder = work, reading, folder
+        self._copies: list[RowCopy] = []
+        self._writer: RowCopyWriter | None = None
+        self._current = ""
+        self._moved: dict[str, None] = {}
+
+    async def add(self, page: Page, rows: Sequence[Row]) -> None:
+        """Write the rows of one page; a page that is not as planned tells of a change."""
+        if page.table != self._current:
+            await self._close()
+            self._open(page.table)
+        if page.rows is not None and page.rows != len(rows):
+            self._moved[page.table] = None
+        assert self._writer is not None  # noqa: S101 - opened with its table's first page
+        table = self._reading.tables[page.table]
+        await asyncio.to_thread(self._writer.add, read_rows(table, rows))
+
+    def tell(self) -> None:
+        """Say how far it is."""
+        tables, of = copy_facts(self._copies), len(self._reading.observation.counts)
+        self._work.progress({"tables": tables, "reading": self._current, "of": of})
+
+    async def end(self, counts: Mapping[str, int]) -> Copied:
+        """Finish; `counts` were taken with the last pages, so that a shortfall shows."""
+        await self._close()
+        with_rows = {copy.table for copy in self._copies}
+        for name in [name for name in self._reading.tables if name not in with_rows]:
+            self._open(name)
+            await self._close()
+        for copy in self._copies:
+            if counts.get(copy.table, copy.rows) != copy.rows:
+                self._moved[copy.table] = None
+        return Copied(tuple(self._copies), tuple(self._moved))
+
+    def _open(self, name: str) -> None:
+        path = self._folder / f"{len(self._copies) + 1:04}.rows"
+        self._current = name
+        self._writer = RowCopyWriter(path, self._reading.tables[name])
+
+    async def _close(self) -> None:
+        if self._writer is not None:
+            self._copies.append(await asyncio.to_thread(self._writer.close))
+            self._writer = None
 
 
 def copy_facts(copies: Sequence[RowCopy]) -> tuple[Mapping[str, Fact], ...]:
@@ -106,7 +153,7 @@ def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
     }
     if any((sizes.get(name) or _PAGE_BYTES) >= _PAGE_BYTES for name in only):
         return None
-    tables = {t.name: t for t in _readable(seen) if t.name in only}
+    tables = {t.name: t for t in _readable(seen.schema) if t.name in only}
     found = tuple(page for table in tables.values() for page in pages(table, None))
     return Reading(seen, tables, found, ())
 
@@ -126,9 +173,9 @@ def _reading(look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]) 
     return Reading(look.observation, tables, tuple(found), (*before, *look.evidence))
 
 
-def _readable(observation: Observation) -> tuple[Table, ...]:
+def _readable(schema: Schema) -> tuple[Table, ...]:
     # A virtual table comes along through its shadows, exactly; its own rows are derived.
-    return tuple(t for t in tables_of(observation.schema) if t.kind is not TableKind.VIRTUAL)
+    return tuple(t for t in tables_of(schema) if t.kind is not TableKind.VIRTUAL)
 
 
 def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
@@ -136,14 +183,14 @@ def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
         yield tuple(found[start : start + _PAGES_PER_CALL])
 
 
-async def _fetch(tools: Tools, batch: Sequence[Page]) -> list[tuple[Row, ...]]:
+async def _fetch(
+    tools: Tools, batch: Sequence[Page], count: Sequence[str]
+) -> tuple[list[tuple[Row, ...]], Mapping[str, int]]:
     """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
-    results, _ = await read_batch(tools, [page.sql for page in batch], keep=None)
-    return [result.rows for result in results]
-
-
-async def _closed(writer: RowCopyWriter | None) -> tuple[RowCopy, ...]:
-    return () if writer is None else (await asyncio.to_thread(writer.close),)
+    asked = [*(page.sql for page in batch), *count_statements(count)]
+    results, _ = await read_batch(tools, asked, keep=None)
+    answers = [result.rows for result in results]
+    return answers[: len(batch)], read_counts(count, answers[len(batch) :])
 
 
 def _empty(folder: Path) -> None:

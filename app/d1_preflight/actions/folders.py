@@ -15,7 +15,7 @@ def copied_rows(tools: Tools) -> Path:
 
 def copy_folder(tools: Tools) -> Path:
     """The target's copy as a local D1, as it was."""
-    return tools.workspace / "copy" / "d1"
+    return tools.copy
 
 
 def rehearsal_folder(tools: Tools) -> Path:

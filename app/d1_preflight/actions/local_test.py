@@ -1,7 +1,8 @@
 """Section 2: the migration on this machine, on a copy of the target, with the real wrangler."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from d1_preflight.actions.classification import outgrown
 from d1_preflight.actions.copying import check_size, copy_facts, copy_rows, plan_reading
@@ -16,7 +17,7 @@ from d1_preflight.actions.rehearsal import (
     schema_facts,
 )
 from d1_preflight.actions.remote import relative, shown
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.facts import rows, words
 from d1_preflight.core.findings import Kind
@@ -46,10 +47,9 @@ async def copy_target(work: Work) -> Outcome:
         said = f"{tools.name} is already in the target's ledger; there is nothing to rehearse."
         return Outcome(Status.FAILED, said, {}, reading.evidence)
     check_size(tools, reading)
-    copies = await copy_rows(work, reading, copied_rows(tools))
-    seen = reading.observation
+    copied = await copy_rows(work, reading, copied_rows(tools))
+    seen, copies = reading.observation, copied.copies
     await asyncio.to_thread(tools.local.make, copy_folder(tools), seen.schema, copies, seen.ledger)
-    wrong = [c.table for c in copies if seen.counts.get(c.table) != c.rows]
     total = sum(copy.rows for copy in copies)
     facts: dict[str, Fact] = {
         "tables": copy_facts(copies),
@@ -64,8 +64,9 @@ async def copy_target(work: Work) -> Outcome:
         "taken_at": instant(seen.taken_at),
     }
     told = f"{total:,} rows in {len(copies)} tables"
-    if wrong:
-        told += f"; {', '.join(wrong)} changed while it was read (the copy holds what was read)"
+    if copied.moved:
+        moved = ", ".join(copied.moved)
+        told += f"; {moved} changed while it was read (the copy holds what was read)"
     return Outcome(Status.PROVED, f"{told}.", facts, reading.evidence)
 
 
@@ -121,13 +122,17 @@ def _compared(work: Work, wrangler_ms: int) -> dict[str, Fact]:
         "wrangler_ms": wrangler_ms,
         "predicted_ms": predicted,
         "schema_after": news.fingerprint,
-        "counts_after": tuple(
-            {"table": table, "rows": count} for table, count in tools.local.counts(after).items()
-        ),
+        "counts_before": _counts(tools, before),
+        "counts_after": _counts(tools, after),
         "rows": sum(table.before or 0 for table in found.tables),
         "downtime": _downtime(predicted),
     }
     return facts if sql_ms is None else facts | {"sql_ms": sql_ms}
+
+
+def _counts(tools: Tools, persist: Path) -> tuple[Mapping[str, Fact], ...]:
+    counts = tools.local.counts(persist)
+    return tuple({"table": table, "rows": count} for table, count in counts.items())
 
 
 def _timed(work: Work) -> int | None:

@@ -1,9 +1,9 @@
 """Before the apply: everything GO rested on is read again and held against what was signed."""
 
+from d1_preflight.actions.backup import opened_copy
 from d1_preflight.actions.going import GO_FILE, abort_criteria, go_still_holds
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.remote import Look, observe
-from d1_preflight.actions.safety import opened_copy
 from d1_preflight.actions.tools import Work
 from d1_preflight.core import facts
 from d1_preflight.core.errors import NotAllowed, PreflightError

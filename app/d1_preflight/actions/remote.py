@@ -54,7 +54,7 @@ async def read_batch(
         )
         if ran.exit_code != 0:
             raise explain_failure(ran)
-        found = parse_execute(ran.stdout)
+        found = parse_execute(ran.stdout, ran.shown)
         if len(found) != len(batch):
             raise RemoteFailed(
                 f"{len(batch)} answers were expected, {len(found)} came.",

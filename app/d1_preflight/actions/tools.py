@@ -83,25 +83,31 @@ class Tools:
         key = ledger_key(self.name)
         return tuple(m for m in self.files.migrations() if ledger_key(m.name) < key)
 
+    @property
+    def copy(self) -> Path:
+        """Where the target's copy lies as a local D1, as it was before the migration."""
+        return self.workspace / "copy" / "d1"
+
     def prior_schema(self) -> Schema:
         """The schema that the migration meets: the target's, as it was before it is applied.
 
-        Where the target was not read, what the earlier files would make.
+        Read in this sitting, else out of the copy that an earlier one made (the target may hold
+        tables that no file makes); only without either, what the earlier files would make.
         """
         seen = self.seen.observation
         if seen is not None and self.name not in seen.applied:
             return seen.schema
+        if self.local.file(self.copy).is_file():
+            return self.local.schema(self.copy)
         return schema_after(self.earlier())
 
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
-        migration = self.migration()
-        observed = self.seen.observation
-        key = (migration.sha256, observed.schema.fingerprint if observed else "")
+        migration, prior = self.migration(), self.prior_schema()
+        key = (migration.sha256, prior.fingerprint)
         if self.seen.analysis is None or self.seen.analysis[0] != key:
             siblings = tuple(self.files.migrations())
-            judged = analyse(migration, self.prior_schema(), siblings)
-            self.seen.analysis = (key, judged)
+            self.seen.analysis = (key, analyse(migration, prior, siblings))
         return self.seen.analysis[1]
 
     def subjects(self) -> Mapping[str, str]:

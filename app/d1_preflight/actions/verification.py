@@ -208,7 +208,8 @@ def work_counts(facts: Facts, key: str) -> Mapping[str, int]:
 def _counted(work: Work, table: str, found: int | None) -> Mapping[str, Fact]:
     """One table's verdict: as rehearsed, or as just before the apply plus the rehearsed change."""
     rehearsed = work_counts(work.facts_of("rehearsed"), "counts_after").get(table, 0)
-    copied = work_counts(work.facts_of("copied"), "tables").get(table, 0)
+    known = work_counts(work.facts_of("rehearsed"), "counts_before")
+    copied = (known or work_counts(work.facts_of("copied"), "tables")).get(table, 0)
     just_before = work_counts(work.facts_of("applied"), "counts_before").get(table)
     expected = rehearsed if just_before is None else max(0, just_before + rehearsed - copied)
     if found is None:

@@ -80,7 +80,7 @@ class RealWrangler:
             if keep:
                 self._kept.note(keep, self._kept.shown(args))
             ended = await self._start(command, out, err, emit, keep)
-            stdout = self._kept.redactor.exact(strip_escapes(_text(out)))
+            stdout = strip_escapes(_text(out))
             stderr = "\n".join(self._kept.safe(line) for line in _text(err).split("\n"))
         return Evidence(
             argv=self._kept.shown(args),
@@ -88,6 +88,7 @@ class RealWrangler:
             milliseconds=ended.milliseconds,
             files=self._kept.keep(keep) if keep and ended.exit_code is not None else {},
             stdout=stdout,
+            shown=self._kept.redactor.exact(stdout),
             stderr=stderr,
             timed_out=ended.timed_out,
         )

@@ -48,8 +48,8 @@ def _account(
     ignore: Collection[str],
     rebuilt: Collection[str],
 ) -> Account:
-    olds, skipped = _sorted_out(read_tables(connection, "before"), ignore)
-    news, more = _sorted_out(read_tables(connection, "after"), ignore)
+    olds = _sorted_out(read_tables(connection, "before"), ignore)
+    news = _sorted_out(read_tables(connection, "after"), ignore)
     moved = {old.lower(): new.lower() for old, new in renames.tables.items()}
     found = []
     for name, old in olds.items():
@@ -57,13 +57,28 @@ def _account(
         if new is None:
             count = _count(connection, "before", old)
             found.append(TableAccount(old.name, count, None, lost=count))
+        elif TableKind.VIRTUAL in (old.kind, new.kind):
+            found.append(_by_number(connection, old, new))
         else:
             pair = _Pair(connection, old, new, renames, rebuilt)
             found.append(pair.account())
     for new in news.values():
         count = _count(connection, "after", new)
         found.append(TableAccount(new.name, None, count, added=count))
-    return Account(tuple(found), tuple(sorted({*skipped, *more})))
+    return Account(tuple(found))
+
+
+def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableAccount:
+    """A virtual table's rows have no keys of their own to be paired by: they are only counted."""
+    before, after = _count(connection, "before", old), _count(connection, "after", new)
+    return TableAccount(
+        old.name,
+        before,
+        after,
+        lost=max(0, before - after),
+        added=max(0, after - before),
+        renamed_to="" if new.name == old.name else new.name,
+    )
 
 
 class _Pair:
@@ -226,14 +241,10 @@ class _Pair:
         )
 
 
-def _sorted_out(
-    tables: tuple[Table, ...], ignore: Collection[str]
-) -> tuple[dict[str, Table], list[str]]:
-    kept = [t for t in tables if t.name not in ignore]
-    return (
-        {t.name.lower(): t for t in kept if t.kind is TableKind.ORDINARY},
-        [t.name for t in kept if t.kind is TableKind.VIRTUAL],
-    )
+def _sorted_out(tables: tuple[Table, ...], ignore: Collection[str]) -> dict[str, Table]:
+    """The tables that hold rows; a shadow's rows are those of its virtual table."""
+    kept = (t for t in tables if t.name not in ignore and t.kind is not TableKind.SHADOW)
+    return {t.name.lower(): t for t in kept}
 
 
 def _common(old: Table, new: Table, renames: Renames) -> Iterator[tuple[str, str]]:

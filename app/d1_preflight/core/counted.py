@@ -61,10 +61,9 @@ class TableAccount:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All tables, by name; `skipped` are virtual tables, whose rows are derived or not readable."""
+    """All tables that hold rows, by name; a virtual table's rows are counted, not paired."""
 
     tables: tuple[TableAccount, ...]
-    skipped: tuple[str, ...] = ()
 
     @property
     def lost(self) -> int:

@@ -61,7 +61,7 @@ class Question:
         if self.with_ledger:
             ledger = _quoted(self.ledger_table)
             found.append(f"SELECT id, name, applied_at FROM {ledger} ORDER BY id")
-        found += [_count_statement(chunk) for chunk in self._chunks()]
+        found += count_statements(self.tables)
         if self.checks:
             found.append("PRAGMA quick_check")
             found.append("SELECT count(*) AS broken FROM pragma_foreign_key_check")
@@ -76,10 +76,8 @@ class Question:
         rest = list(answers)
         schema = Schema.from_rows(rest.pop(0)).without(self.ledger_table)
         ledger = rest.pop(0) if self.with_ledger else ()
-        counts: dict[str, int] = {}
-        for chunk in self._chunks():
-            row = rest.pop(0)[0]
-            counts |= {table: _integer(row[f"c{n}"]) for n, table in enumerate(chunk)}
+        number = len(count_statements(self.tables))
+        counts, rest = read_counts(self.tables, rest[:number]), rest[number:]
         return Observation(
             taken_at,
             tuple(
@@ -91,9 +89,26 @@ class Question:
             broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
         )
 
-    def _chunks(self) -> tuple[tuple[str, ...], ...]:
-        size = _COUNTS_PER_STATEMENT
-        return tuple(self.tables[n : n + size] for n in range(0, len(self.tables), size))
+
+def count_statements(tables: Sequence[str]) -> tuple[str, ...]:
+    """The statements that count the rows of these tables, as few as D1's limits allow."""
+    return tuple(_count_statement(chunk) for chunk in _chunks(tables))
+
+
+def read_counts(
+    tables: Sequence[str], answers: Sequence[Sequence[Mapping[str, object]]]
+) -> dict[str, int]:
+    """The counts out of the answers to `count_statements`."""
+    return {
+        table: _integer(answer[0][f"c{n}"])
+        for chunk, answer in zip(_chunks(tables), answers, strict=True)
+        for n, table in enumerate(chunk)
+    }
+
+
+def _chunks(tables: Sequence[str]) -> tuple[Sequence[str], ...]:
+    size = _COUNTS_PER_STATEMENT
+    return tuple(tables[n : n + size] for n in range(0, len(tables), size))
 
 
 def _count_statement(tables: Sequence[str]) -> str:

@@ -21,17 +21,19 @@ class Evidence:
 
     `argv` is as shown to people (secrets never stand in it); `files` maps the path of a saved
     output, relative to the record's folder, to its sha256. `exit_code` is None when the process
-    was lost (killed with us, or left to itself). `stdout` and `stderr` are for the caller and are
-    never recorded. `timed_out`: we stopped waiting before it ended.
+    was lost (killed with us, or left to itself). `stdout` is what was printed, byte for byte, for
+    reading data; words for people are drawn from `shown` and `stderr`, in which secrets are masked.
+    None of the three is recorded. `timed_out`: we stopped waiting before it ended.
     """
 
     argv: tuple[str, ...]
     exit_code: int | None
     milliseconds: int
     files: Mapping[str, str] = field(default_factory=dict)
-    stdout: str = ""
+    stdout: str = field(default="", repr=False)  # rows and secrets: no traceback shows them
     stderr: str = ""
     timed_out: bool = False
+    shown: str = ""
 
 
 class Wrangler(Protocol):

@@ -43,8 +43,11 @@ class Failure:
         return self.notes[0] if self.notes else self.text
 
 
-def parse_execute(stdout: str) -> tuple[StatementResult, ...]:
-    """Read the results of `d1 execute --json`; RemoteFailed with the reason when it failed."""
+def parse_execute(stdout: str, shown: str = "") -> tuple[StatementResult, ...]:
+    """Read the results of `d1 execute --json`; RemoteFailed with the reason when it failed.
+
+    `shown` is the same with its secrets masked: a reason is told in its words.
+    """
     reply = _first_reply(stdout)
     match reply:
         case None:
@@ -55,17 +58,17 @@ def parse_execute(stdout: str) -> tuple[StatementResult, ...]:
         case list():
             return tuple(_statement(item, number) for number, item in enumerate(reply, 1))
         case _:
-            told = _failure_of(reply)
-            known = _explain(told, "")
+            known = _explain(_failure_of(_first_reply(shown or stdout)), "")
             raise RemoteFailed(known.message, hint=known.hint)
 
 
 def read_failure(evidence: Evidence) -> Failure:
     """Read the error out of a command's output, whichever of wrangler's forms it has."""
-    reply = _first_reply(evidence.stdout)
+    printed = evidence.shown or evidence.stdout
+    reply = _first_reply(printed)
     if reply is not None and not isinstance(reply, list):
         return _failure_of(reply)
-    return _prose(_plain(evidence.stderr)) or _prose(_plain(evidence.stdout)) or Failure("")
+    return _prose(_plain(evidence.stderr)) or _prose(_plain(printed)) or Failure("")
 
 
 def explain_failure(evidence: Evidence) -> PreflightError:

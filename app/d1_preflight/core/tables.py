@@ -3,6 +3,7 @@
 A schema is never parsed here: it is built in an empty in-memory database and then asked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -125,6 +126,18 @@ def tables_of(schema: Schema) -> tuple[Table, ...]:
         return read_tables(connection)
     finally:
         connection.close()
+
+
+def countable(tables: Sequence[Table]) -> tuple[str, ...]:
+    """The tables whose rows are counted: a shadow's rows are those of its virtual table."""
+    return tuple(t.name for t in tables if t.kind is not TableKind.SHADOW)
+
+
+def shadows_of(tables: Sequence[Table], virtual: str) -> tuple[str, ...]:
+    """The tables in which a virtual table keeps its rows: SQLite names them after it."""
+    start = f"{virtual.lower()}_"
+    shadows = (t.name for t in tables if t.kind is TableKind.SHADOW)
+    return tuple(name for name in shadows if name.lower().startswith(start))
 
 
 def create_tables(connection: apsw.Connection, schema: Schema) -> None:

@@ -1,0 +1,243 @@
+"""Section 3: what could be lost is kept on this machine, and proved by restoring it."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from hashlib import file_digest
+from pathlib import Path
+
+from d1_preflight.actions.copying import Copied, check_size, copy_rows, plan_reading
+from d1_preflight.actions.folders import backup_folder, restore_folder
+from d1_preflight.actions.remote import relative, shown, target_flags
+from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.core import facts as facts_of
+from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.replies import explain_failure
+from d1_preflight.core.rowcopy import RowCopy, open_copy
+from d1_preflight.core.sameness import same
+from d1_preflight.core.schema import Schema
+from d1_preflight.core.tables import Table, TableKind, countable, shadows_of, tables_of
+
+_EXPORT_TIMEOUT_S = 1800.0
+
+
+def backup_tables(work: Work) -> tuple[str, ...]:
+    """The tables that are touched, those the rehearsal changed, and the critical ones."""
+    effects = work.tools.analysis().effects
+    wanted = [*effects.tables_touched, *_changed_in_rehearsal(work)]
+    wanted += work.tools.settings.data.critical_tables
+    existing = countable(_known(work.tools))
+    if work.kind is Kind.UNKNOWN:
+        return existing
+    lower = {table.lower() for table in wanted}
+    return tuple(table for table in existing if table.lower() in lower)
+
+
+def back_up_plan(work: Work) -> Sequence[str]:
+    """The commands, with their targets."""
+    tables = backup_tables(work)
+    names = ", ".join(tables) or "no table is touched"
+    export = export_args(work.tools, _exportable(work.tools, tables), Path("export.sql"))
+    return (
+        f"read the rows of {names}, value for value (wrangler d1 execute --json, batched)",
+        shown(work.tools, export),
+    )
+
+
+def export_args(tools: Tools, tables: Sequence[str], output: Path) -> tuple[str, ...]:
+    """The argv of `wrangler d1 export` for these tables."""
+    named = [word for table in tables for word in ("--table", table)]
+    name = tools.project.database.name
+    return ("d1", "export", name, *target_flags(tools), "--output", str(output), *named)
+
+
+async def back_up(work: Work) -> Outcome:
+    """Row copies and the export, side by side; both stay on this machine, mode 0600.
+
+    Each attempt has a folder of its own: the backup that a record names is not touched until a
+    newer one is complete.
+    """
+    tools = work.tools
+    tables = backup_tables(work)
+    missing = sorted(set(_changed_in_rehearsal(work)) - set(tables))
+    if missing:
+        words = f"{', '.join(missing)} changed in the rehearsal and cannot be found to be kept."
+        return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
+    if not tables:
+        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
+    started = tools.clock.monotonic()
+    folder = backup_folder(tools) / work.evidence_name
+    copied, evidence = await _read_still(work, _with_shadows(tools, tables), folder / "rows")
+    export, ran = await _export(work, _exportable(tools, tables), folder)
+    facts: dict[str, Fact] = {
+        "tables": tuple(_copy_facts(tools, copy) for copy in copied.copies),
+        "export": export,
+        "rows": sum(copy.rows for copy in copied.copies),
+        "bytes": sum(copy.bytes for copy in copied.copies),
+        "ms": round((tools.clock.monotonic() - started) * 1000),
+    }
+    if copied.moved:
+        words = f"{', '.join(copied.moved)} changed while it was read, twice over."
+        hint = "Take the backup when less is written, or stop what writes there."
+        return Outcome(Status.FAILED, f"{words} {hint}", facts, (*evidence, *ran))
+    _forget_others(folder)
+    kept = relative(tools, folder)
+    words = f"{len(copied.copies)} tables, {facts['rows']:,} rows, kept exactly in {kept}"
+    words += "." if "sha256" in export else f"; no export: {export['words']}"
+    return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
+
+
+async def _read_still(
+    work: Work, tables: Sequence[str], folder: Path
+) -> tuple[Copied, tuple[Evidence, ...]]:
+    """Read the tables; once more where rows came or went meanwhile, for that is no backup."""
+    evidence: tuple[Evidence, ...] = ()
+    for _ in range(2):
+        reading = await plan_reading(work, tables)
+        check_size(work.tools, reading)
+        copied = await copy_rows(work, reading, folder)
+        evidence = (*evidence, *reading.evidence)
+        if not copied.moved:
+            break
+    return copied, evidence
+
+
+def _forget_others(folder: Path) -> None:
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+async def prove_backup(work: Work) -> Outcome:
+    """Restore the row copies into a fresh local D1, read them back, and compare every value."""
+    tools = work.tools
+    kept = work.facts_of("backed_up").get("tables", ())
+    entries = [row for row in kept if isinstance(row, Mapping)] if isinstance(kept, tuple) else []
+    if not entries:
+        return Outcome(Status.PROVED, "Nothing had to be backed up.", {})
+    started = tools.clock.monotonic()
+    copies = [opened_copy(tools, entry) for entry in entries]
+    persist = restore_folder(tools) / "rows"
+    schema = _only_tables(tools.prior_schema(), {copy.table for copy in copies})
+    unknown = sorted({copy.table for copy in copies} - set(schema.tables))
+    if unknown:
+        words = f"The schema that was read does not know {', '.join(unknown)}. Copy again."
+        return Outcome(Status.FAILED, words)
+    await asyncio.to_thread(tools.local.make, persist, schema, copies, ())
+    restored = tools.local.file(persist)
+    rows = tuple([await asyncio.to_thread(_compared, copy, restored) for copy in copies])
+    loads = await _export_loads(work)
+    facts: dict[str, Fact] = {
+        "tables": rows,
+        "export_loads": not loads,
+        "export_words": loads or "The export loads as well.",
+        "ms": round((tools.clock.monotonic() - started) * 1000),
+    }
+    wrong = [row for row in rows if not row["identical"]]
+    if wrong:
+        words = f"{wrong[0]['table']} did not come back as it was: {wrong[0]['words']}"
+        return Outcome(Status.FAILED, words, facts)
+    total = sum(copy.rows for copy in copies)
+    words = f"{total:,} rows in {len(rows)} tables came back identical, value for value."
+    if loads:
+        words += " The export alone would not have: " + loads
+    return Outcome(Status.PROVED, words, facts)
+
+
+def _known(tools: Tools) -> tuple[Table, ...]:
+    return tables_of(tools.prior_schema())
+
+
+def _with_shadows(tools: Tools, tables: Sequence[str]) -> tuple[str, ...]:
+    """A virtual table is kept by the tables in which it has its rows."""
+    known = _known(tools)
+    virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
+    return tuple(
+        name
+        for table in tables
+        for name in (shadows_of(known, table) if table in virtual else (table,))
+    )
+
+
+def _exportable(tools: Tools, tables: Sequence[str]) -> tuple[str, ...]:
+    """D1's export refuses virtual tables, and with them all that is asked for beside them."""
+    virtual = {t.name for t in _known(tools) if t.kind is TableKind.VIRTUAL}
+    return tuple(table for table in tables if table not in virtual)
+
+
+def _changed_in_rehearsal(work: Work) -> list[str]:
+    rows = facts_of.rows(work.facts_of("rehearsed"), "tables")
+    changes = ("lost", "nulled", "changed")
+    return [
+        facts_of.text(row, "table")
+        for row in rows
+        if any(facts_of.number(row, change) for change in changes)
+    ]
+
+
+def _only_tables(schema: Schema, tables: set[str]) -> Schema:
+    """The tables alone: rows are proved here, and a trigger could change them."""
+    return Schema(tuple(o for o in schema.objects if o.kind == "table" and o.name in tables))
+
+
+def _copy_facts(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
+    return {
+        "table": copy.table, "rows": copy.rows, "bytes": copy.bytes, "sha256": copy.sha256,
+        "digest": copy.digest, "file": relative(tools, copy.path),
+    }  # fmt: skip
+
+
+async def _export(
+    work: Work, tables: Sequence[str], folder: Path
+) -> tuple[Mapping[str, Fact], tuple[Evidence, ...]]:
+    """D1's own export, where there is something that it can export: said, not hidden."""
+    if not tables:
+        return {"words": "D1 exports no virtual tables"}, ()
+    output = folder / "export.sql"
+    output.unlink(missing_ok=True)
+    ran = await work.tools.wrangler.run(
+        export_args(work.tools, tables, output), cwd=work.tools.project.root, emit=work.emit,
+        keep=work.evidence_name, timeout=_EXPORT_TIMEOUT_S,
+    )  # fmt: skip
+    if ran.exit_code != 0 or not output.is_file():
+        return {"words": explain_failure(ran).message}, (ran,)
+    output.chmod(0o600)
+    with output.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    kept: Facts = {
+        "file": relative(work.tools, output),
+        "bytes": output.stat().st_size,
+        "sha256": digest,
+    }
+    return kept, (ran,)
+
+
+def opened_copy(tools: Tools, entry: Mapping[str, Fact]) -> RowCopy:
+    """The copy, if it is still the file that was written."""
+    path = tools.project.root / str(entry["file"])
+    copy = open_copy(path)
+    if copy.sha256 != entry["sha256"]:
+        raise NotAllowed(
+            f"The backup of {copy.table} is not the file that was written.",
+            hint="Take the backup again.",
+        )
+    return copy
+
+
+def _compared(copy: RowCopy, restored: Path) -> Mapping[str, Fact]:
+    """Type and exact value of every cell; a difference is told by place, never by value."""
+    difference = same(copy, restored)
+    words = difference.words if difference else "identical"
+    return {"table": copy.table, "rows": copy.rows, "identical": not difference, "words": words}
+
+
+async def _export_loads(work: Work) -> str:
+    export = work.facts_of("backed_up").get("export")
+    if not isinstance(export, Mapping) or "file" not in export:
+        return "there is no export"
+    dump = work.tools.project.root / str(export["file"])
+    persist = restore_folder(work.tools) / "export"
+    return await asyncio.to_thread(work.tools.local.load_dump, persist, dump)
