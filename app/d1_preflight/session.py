@@ -7,9 +7,9 @@ asks, it hands in raw; what was refused comes back as words.
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import replace
 
 from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
+from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Section, Step
@@ -24,11 +24,9 @@ from d1_preflight.core.gate import (
     open_items,
 )
 from d1_preflight.core.ports import Emit, silent
-from d1_preflight.core.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record import Attempt, Outcome, Status, kind_of
 from d1_preflight.core.record_file import dump_record
 from d1_preflight.core.signing import CLOSE
-
-SIGNATURE = "record.toml.sig"
 
 
 class Session:
@@ -208,6 +206,7 @@ class Session:
     def _may(self, step: Step) -> None:
         if self.closed:
             raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
+        self._require_same_config()
         items = self.blockers(step)
         if items:
             first = items[0]
@@ -215,6 +214,15 @@ class Session:
             raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
         if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
             raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+
+    def _require_same_config(self) -> None:
+        """Wrangler reads the file afresh at each call; we must not mean another database by it."""
+        config = self.tools.project.config
+        if config.sha256 and config.sha256 != self.tools.files.config_sha256():
+            raise NotAllowed(
+                f"{config.path.name} was changed since this program read it.",
+                hint="Quit (q) and start again: what was answered is kept.",
+            )
 
     def _answers(self, step: Step, raw: Mapping[str, object]) -> Mapping[str, Answer]:
         return {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in self.prompts(step)}
@@ -254,39 +262,6 @@ class Session:
         if expires is None or (applied is not None and applied.status is not Status.FAILED):
             return False
         return self.tools.clock.now() > expires
-
-
-def opened_record(tools: Tools, checklist: Checklist) -> Record:
-    """The saved record held against the files as they are now, or a new one.
-
-    Raises NotAllowed for a record about another database, RecordInvalid for a damaged one.
-    """
-    saved = tools.store.load()
-    fresh = tools.new_record(checklist.sha256)
-    if saved is None:
-        return fresh
-    if saved.database.id != fresh.database.id:
-        raise NotAllowed(
-            f"This record is about another database ({saved.database.name} "
-            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
-            hint="Move the record away, or choose the database it was made for.",
-        )
-    if is_sealed(tools, saved):
-        return saved
-    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
-    recovered = current.about(fresh.subjects).recovered()
-    if saved.running:
-        tools.store.save(recovered)
-    return recovered
-
-
-def is_sealed(tools: Tools, record: Record) -> bool:
-    """Whether these exact bytes are closed and carry a good closing signature."""
-    last = record.last("close")
-    if last is None or not last.status.is_answered:
-        return False
-    signature = tools.store.read(SIGNATURE)
-    return signature is not None and tools.signer.is_good(dump_record(record), signature, CLOSE)
 
 
 def _failed(error: PreflightError) -> Outcome:

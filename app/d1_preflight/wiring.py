@@ -58,12 +58,16 @@ class Workbench:
     def toolchain(self) -> Toolchain:
         """Wrangler and its Node; WranglerUnavailable where there is none."""
         if self._toolchain is None:
-            self._toolchain = find_toolchain(
-                project=self.project.root,
-                setting=self.project.settings.wrangler.command,
-                environ=self.environ,
-            )
+            self._toolchain = self.find_toolchain()
         return self._toolchain
+
+    def find_toolchain(self) -> Toolchain:
+        """Look for wrangler and its Node anew."""
+        return find_toolchain(
+            project=self.project.root,
+            setting=self.project.settings.wrangler.command,
+            environ=self.environ,
+        )
 
     @property
     def operator(self) -> str:
@@ -216,6 +220,11 @@ class _OnDemand:
         return await wrangler.run(
             args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
         )
+
+    @property
+    def version(self) -> str:
+        """The version that would run now: looked up afresh, for it may have been replaced."""
+        return self.bench.find_toolchain().wrangler_version
 
     def is_writing(self) -> bool:
         """Whether a protected command that was left is still at work."""

@@ -54,6 +54,8 @@ class EngineWrangler:
         names = [column[0] for column in cursor.get_description()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    version: str = "4.164.0"
+
     def is_writing(self) -> bool:
         return False
 

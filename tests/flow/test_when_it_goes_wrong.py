@@ -19,7 +19,7 @@ from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.record import Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.session import Session
-from d1_preflight.wiring import Workbench
+from d1_preflight.wiring import Workbench, open_bench
 from flow.conftest import OpenPractice
 from flow.walking import CountingWrangler, PatientClock, open_session, try_step, walk_to
 
@@ -87,6 +87,11 @@ async def test_a_configuration_edited_after_go_is_not_applied_with(practice: Ope
     config = bench.project.config.path
     config.write_bytes(config.read_bytes() + b"\n")
 
+    with pytest.raises(NotAllowed, match="was changed since"):
+        await try_step(session, "applied")
+    session.close()
+    again = open_bench(start=bench.project.root, environ=bench.environ, target="practice")
+    session, _ = open_session(replace(again, _toolchain=bench.toolchain), NAME)
     attempt = await try_step(session, "applied")
 
     assert attempt.status is Status.FAILED
@@ -179,6 +184,9 @@ from flow.walking import open_session, try_step
 class Killing:
     def __init__(self, real):
         self.real = real
+    @property
+    def version(self):
+        return self.real.version
     async def run(self, args, **more):
         if "apply" in args:
             loop = asyncio.get_running_loop()
@@ -262,6 +270,10 @@ class Meanwhile:
         if (keep or "").endswith("-recheck"):
             self.happens()
         return ran
+
+    @property
+    def version(self) -> str:
+        return self.real.version
 
     def is_writing(self) -> bool:
         return self.real.is_writing()

@@ -55,6 +55,10 @@ class CountingWrangler:
             args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
         )
 
+    @property
+    def version(self) -> str:
+        return self.real.version
+
     def is_writing(self) -> bool:
         return self.real.is_writing()
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from d1_preflight.actions.going import rows_at_risk
 from d1_preflight.actions.rechecking import recheck, signed_migration
-from d1_preflight.actions.remote import observe, shown
+from d1_preflight.actions.remote import failure_words, observe, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.replies import may_have_arrived
 
 
 def apply_prompts(work: Work) -> Sequence[Prompt]:
@@ -46,10 +47,13 @@ async def apply_migration(work: Work) -> Outcome:
         return await _observe_only(work)
     tools = work.tools
     before, evidence = await recheck(work)
+    row = before.ledger_row(tools.name)
+    if row is not None:  # recheck lets it pass only where an earlier attempt may have done it
+        return _applied(row, {"observed": True}, None, evidence)
     staged = tools.files.stage(signed_migration(work), tools.workspace / "apply")
     ran = await tools.wrangler.run(
         _apply_args(tools, str(staged)),
-        cwd=staged.parent,
+        cwd=tools.project.root,  # where .env lies, from which wrangler may take its login
         emit=work.emit,
         keep=None if work.quotes_rows() else work.evidence_name,
         protect=True,
@@ -84,6 +88,9 @@ async def _conclude(
     everything = (*evidence, *look.evidence)
     if row is not None:
         return _applied(row, facts, ran, everything)
+    if tools.wrangler.is_writing() or may_have_arrived(ran):
+        words = f"Not seen yet: {work.own_reason(ran)} It may still be at work. Look again."
+        return Outcome(Status.UNKNOWN, words, facts, everything)
     reason = work.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if after.schema.fingerprint == before.schema.fingerprint:
         words = f"Not applied: {reason} Ledger and schema are as before."
@@ -98,7 +105,11 @@ async def _observe_only(work: Work) -> Outcome:
         words = "The apply that was left is still at work on this machine. Look again in a moment."
         return Outcome(Status.UNKNOWN, words)
     left = tools.wrangler.recover(work.step.id)
-    look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
+    try:
+        look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
+    except PreflightError as error:  # whatever the cause, not having looked tells nothing
+        words = f"The target could not be looked at: {failure_words(error)}"
+        return Outcome(Status.UNKNOWN, words, {}, left)
     after, seen = look.observation, (*left, *look.evidence)
     row = after.ledger_row(tools.name)
     if row is not None:

@@ -6,11 +6,12 @@ from hashlib import sha256
 
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.tools import Work
+from d1_preflight.core import facts as facts_of
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.gate import BEFORE_GO, open_items
 from d1_preflight.core.record import Facts, Outcome, Status
-from d1_preflight.core.record_file import dump_facts, instant
+from d1_preflight.core.record_file import dump_facts, instant, moment
 from d1_preflight.core.signing import GO
 
 GO_FILE = "go.toml"
@@ -46,6 +47,7 @@ async def sign_go(work: Work) -> Outcome:
     if still_open:
         names = ", ".join(item.step.title for item in still_open[:3])
         raise NotAllowed(f"{len(still_open)} items are open: {names}.", hint="Answer them first.")
+    require_bookmark(work)
     tools = work.tools
     prepare_signer(work)
     now = tools.clock.now()
@@ -65,6 +67,17 @@ async def sign_go(work: Work) -> Outcome:
     }
     words = f"GO by {tools.signer.identity}, good until {instant(expires)}."
     return Outcome(Status.ATTESTED, words, facts)
+
+
+def require_bookmark(work: Work) -> None:
+    """The way back that always exists is still there when the watch is over."""
+    until = facts_of.text(work.facts_of("bookmark"), "good_until")
+    watch = timedelta(minutes=work.tools.settings.verification.watch_minutes)
+    if until and moment(until) < work.tools.clock.now() + watch:
+        raise NotAllowed(
+            f"The Time Travel bookmark is good until {until}: too old to go back to.",
+            hint="Take a new one (3 Data safety, bookmark), and with it a new backup.",
+        )
 
 
 def go_document(work: Work, decided_at: str, expires_at: str) -> Mapping[str, object]:

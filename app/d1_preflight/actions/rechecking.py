@@ -1,7 +1,12 @@
 """Before the apply: everything GO rested on is read again and held against what was signed."""
 
 from d1_preflight.actions.backup import opened_copy
-from d1_preflight.actions.going import GO_FILE, abort_criteria, go_still_holds
+from d1_preflight.actions.going import (
+    GO_FILE,
+    abort_criteria,
+    go_still_holds,
+    require_bookmark,
+)
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.remote import Look, observe
 from d1_preflight.actions.tools import Work
@@ -23,6 +28,7 @@ async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
         raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
     require_second_person(work)
     require_signed_criteria(work)
+    require_bookmark(work)
     for entry in facts.rows(work.facts_of("backed_up"), "tables"):
         opened_copy(tools, entry)  # a backup that is gone or changed is no way back
     look = await _look(work)
@@ -34,7 +40,12 @@ async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
             hint="Nothing was applied. Sign GO again.",
         )
     if tools.name in now.applied:
-        raise NotAllowed(f"{tools.name} is already in the ledger.", hint="Nothing was applied.")
+        if work.before is not None:
+            return now, look.evidence  # an earlier attempt of this record: it is observed
+        raise NotAllowed(
+            f"{tools.name} is already in the ledger, and not by this record.",
+            hint="Nothing was sent. Somebody else applied it: read the ledger, ask them.",
+        )
     changed = _changes(work, work.facts_of("copied"), now)
     if changed:
         raise NotAllowed(
@@ -98,9 +109,7 @@ def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
         found.append("the configuration")
     if now.schema.fingerprint != copied.get("schema"):
         found.append("the schema of the target")
-    if facts.text(facts.group(signed_go, "tools"), "wrangler") != work.tools.versions.get(
-        "wrangler"
-    ):
+    if facts.text(facts.group(signed_go, "tools"), "wrangler") != work.tools.wrangler.version:
         found.append("wrangler's version")
     found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(work, now)]
     if pending_names(work.tools, now) != facts.words(copied, "pending"):

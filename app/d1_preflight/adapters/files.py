@@ -6,6 +6,7 @@ list would make every later check a check of something else.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -118,7 +119,9 @@ def find_config(start: Path, explicit: Path | None = None) -> Path:
 
 def read_config(path: Path, environment: str = "") -> WranglerConfig:
     """Read one configuration; raises ProjectError naming file, line and key."""
-    return parse_config(path, _text_of(path), environment)
+    data = _bytes_of(path)
+    found = parse_config(path, _text(path, data), environment)
+    return replace(found, sha256=sha256(data).hexdigest())
 
 
 def read_settings(folder: Path) -> Settings:
@@ -215,7 +218,10 @@ def _read(folder: Path, name: str) -> MigrationFile:
 
 
 def _text_of(path: Path) -> str:
-    data = _bytes_of(path)
+    return _text(path, _bytes_of(path))
+
+
+def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -52,12 +52,14 @@ class WranglerConfig:
     """One configuration file, as one environment of it sees things.
 
     `name` is the Worker's script name in that environment, "" where none is set; `environment`
-    is "" for the top level; `environments` are the names that could be chosen.
+    is "" for the top level; `environments` are the names that could be chosen; `sha256` is that
+    of the bytes that were read.
     """
 
     path: Path
     name: str = ""
     account_id: str = ""
+    sha256: str = ""
     environment: str = ""
     environments: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()

@@ -46,6 +46,11 @@ class Wrangler(Protocol):
     holds the record's lock until it ends.
     """
 
+    @property
+    def version(self) -> str:
+        """The version that would run now; raises WranglerUnavailable."""
+        ...
+
     async def run(
         self,
         args: Sequence[str],

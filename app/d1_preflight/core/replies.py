@@ -92,6 +92,20 @@ def explain_failure(evidence: Evidence) -> PreflightError:
     )
 
 
+def may_have_arrived(evidence: Evidence) -> bool:
+    """Whether a write that is reported as failed may be at work yet, or done: nobody answered it.
+
+    A refusal of the database or of Cloudflare is an answer; a cut connection, a server's failure,
+    or a wrangler that was killed are none.
+    """
+    if evidence.exit_code is None or evidence.exit_code < 0 or evidence.timed_out:
+        return True
+    told, stderr = read_failure(evidence), _plain(evidence.stderr)
+    text = "\n".join((told.text, *told.notes, stderr))
+    answered = _sql(told) or _access(told, text) or "429" in text
+    return not answered and _network(told, text) is not None
+
+
 def _explain(told: Failure, stderr: str) -> PreflightError:
     """Map the failures that are known to a sentence and a next step.
 
