@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.replies import explain_failure, parse_execute
+from d1_preflight.core.replies import explain_failure, may_have_arrived, parse_execute
 
 ANSWER = [{"results": [{"a": 1}], "success": True, "meta": {"duration": 0}}]
 REFUSED = 'near "selec": syntax error at offset 0: SQLITE_ERROR'
@@ -176,3 +176,23 @@ def test_a_command_over_its_time_is_unknown() -> None:
     error = explain_failure(evidence)
     assert "within 120 s" in error.message
     assert "unknown" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stderr", "arrived"),
+    [
+        (1, "✘ [ERROR] A fetch request failed\nfetch failed", True),
+        (1, "✘ [ERROR] other side closed", True),
+        (1, "✘ [ERROR] Received a malformed response\n POST /query -> 502 Bad Gateway", True),
+        (-9, "", True),
+        (None, "", True),
+        (1, '✘ [ERROR] near "x": syntax error: SQLITE_ERROR [code: 7500]', False),
+        (1, "✘ [ERROR] please wait 7 second(s), 429 Too Many Requests", False),
+        (1, "✘ [ERROR] Authentication error [code: 10000]", False),
+    ],
+)
+def test_only_an_answer_says_that_a_write_did_not_arrive(
+    exit_code: int | None, stderr: str, *, arrived: bool
+) -> None:
+    ran = Evidence(("wrangler", "d1"), exit_code, 1200, {}, "", stderr)
+    assert may_have_arrived(ran) is arrived

@@ -303,3 +303,40 @@ async def test_what_changes_while_the_target_is_read_again_is_not_applied(
     assert "expired" in expired.words
     assert "not the file that was signed" in other.words
     assert '"n": 0' in await ledger_count(wrangler, bench)
+
+
+async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers(
+    practice: OpenPractice,
+) -> None:
+    bench, running = practice("0057")
+    session, wrangler = open_session(bench, NAME)
+    await walk_to(session, "applied")
+    running.inject(Fault.parse("lost-before,count=1"))
+
+    lost = await try_step(session, "applied")
+    running.inject(Fault.parse("api-down"))
+    unseen = await try_step(session, "applied")
+    running.inject()
+    seen = await try_step(session, "applied")
+    before = await ledger_count(wrangler, bench)
+    applied = await try_step(session, "applied")
+
+    assert [a.status for a in (lost, unseen)] == [Status.UNKNOWN, Status.UNKNOWN]
+    assert seen.status is Status.FAILED
+    assert "was not applied" in seen.words
+    assert '"n": 0' in before
+    assert applied.status is Status.PROVED
+
+
+async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice) -> None:
+    bench, _ = practice("0057")
+    session, _ = open_session(bench, NAME)
+    await walk_to(session, "go")
+    clock = session.tools.clock
+    assert isinstance(clock, PatientClock)
+    clock.ahead += timedelta(days=8)
+
+    attempt = await try_step(session, "go")
+
+    assert attempt.status is Status.FAILED
+    assert "bookmark" in attempt.words
