@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "plain": {"core", "session", "report", "plain"},
     "board": {"core", "session", "actions"},
     "commands": {
-        "core", "session", "report", "lint", "plain", "tui", "board", "wiring", "adapters",
-        "practice", "commands",
+        "core", "actions", "session", "report", "lint", "plain", "tui", "board", "wiring",
+        "adapters", "practice", "commands",
     },
     "wiring": {"core", "actions", "session", "board", "adapters", "practice"},
     "cli": {"core", "commands"},

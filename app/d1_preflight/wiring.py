@@ -31,7 +31,6 @@ from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.migration import MigrationFile
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project import WORKSPACE_NAME, Project
-from d1_preflight.core.schema import Schema
 from d1_preflight.session import Session
 
 
@@ -131,12 +130,6 @@ class Workbench:
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
         return ProjectFiles(self.project).files()
-
-    def copied_schema(self, name: str) -> Schema:
-        """The schema of the target as it was copied before the migration."""
-        database = self.project.database
-        local = LocalDatabases(database.id or database.binding, database.migrations_table)
-        return local.schema(self.workspace(name) / "copy" / "d1")
 
     def restore_file(self, name: str) -> str:
         """Where `preflight restore` writes its SQL, relative to the project."""

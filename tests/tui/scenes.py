@@ -220,7 +220,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
                  "command": "wrangler d1 execute marketplace-production --remote --file=…"},
                 {"way": "table restore", "takes_ms": 41_000,
                  "loses": "later writes to 2 tables",
-                 "command": "preflight restore 0061 --table team_members --table teams"},
+                 "command": "preflight restore 0061"},
                 {"way": "time travel", "takes_ms": 20_000, "loses": "all later writes",
                  "command": f"wrangler d1 time-travel restore {DATABASE} --bookmark {BOOKMARK}"},
             ),

@@ -7,18 +7,17 @@ from hashlib import file_digest
 from pathlib import Path
 
 from d1_preflight.actions.copying import Copied, check_size, copy_rows, plan_reading
-from d1_preflight.actions.folders import backup_folder, restore_folder
+from d1_preflight.actions.folders import backup_folder, restore_folder, restored_folder
+from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_giving_back
 from d1_preflight.actions.remote import relative, shown, target_flags
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core import facts as facts_of
-from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.replies import explain_failure
-from d1_preflight.core.rowcopy import RowCopy, open_copy
+from d1_preflight.core.rowcopy import RowCopy
 from d1_preflight.core.sameness import same
-from d1_preflight.core.schema import Schema
 from d1_preflight.core.tables import Table, TableKind, countable, shadows_of, tables_of
 
 _EXPORT_TIMEOUT_S = 1800.0
@@ -112,22 +111,15 @@ def _forget_others(folder: Path) -> None:
 
 
 async def prove_backup(work: Work) -> Outcome:
-    """Restore the row copies into a fresh local D1, read them back, and compare every value."""
+    """Restore the backup and compare every value; then give the rehearsal back what it took."""
     tools = work.tools
-    kept = work.facts_of("backed_up").get("tables", ())
-    entries = [row for row in kept if isinstance(row, Mapping)] if isinstance(kept, tuple) else []
+    entries = facts_of.rows(work.facts_of("backed_up"), "tables")
     if not entries:
         return Outcome(Status.PROVED, "Nothing had to be backed up.", {})
     started = tools.clock.monotonic()
     copies = [opened_copy(tools, entry) for entry in entries]
-    persist = restore_folder(tools) / "rows"
-    schema = _only_tables(tools.prior_schema(), {copy.table for copy in copies})
-    unknown = sorted({copy.table for copy in copies} - set(schema.tables))
-    if unknown:
-        words = f"The schema that was read does not know {', '.join(unknown)}. Copy again."
-        return Outcome(Status.FAILED, words)
-    await asyncio.to_thread(tools.local.make, persist, schema, copies, ())
-    restored = tools.local.file(persist)
+    await asyncio.to_thread(restore_copies, tools, copies)
+    restored = tools.local.file(restored_folder(tools))
     rows = tuple([await asyncio.to_thread(_compared, copy, restored) for copy in copies])
     loads = await _export_loads(work)
     facts: dict[str, Fact] = {
@@ -140,6 +132,7 @@ async def prove_backup(work: Work) -> Outcome:
     if wrong:
         words = f"{wrong[0]['table']} did not come back as it was: {wrong[0]['words']}"
         return Outcome(Status.FAILED, words, facts)
+    facts["gives_back"] = await asyncio.to_thread(try_giving_back, tools)
     total = sum(copy.rows for copy in copies)
     words = f"{total:,} rows in {len(rows)} tables came back identical, value for value."
     if loads:
@@ -178,11 +171,6 @@ def _changed_in_rehearsal(work: Work) -> list[str]:
     ]
 
 
-def _only_tables(schema: Schema, tables: set[str]) -> Schema:
-    """The tables alone: rows are proved here, and a trigger could change them."""
-    return Schema(tuple(o for o in schema.objects if o.kind == "table" and o.name in tables))
-
-
 def _copy_facts(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
     return {
         "table": copy.table, "rows": copy.rows, "bytes": copy.bytes, "sha256": copy.sha256,
@@ -213,18 +201,6 @@ async def _export(
         "sha256": digest,
     }
     return kept, (ran,)
-
-
-def opened_copy(tools: Tools, entry: Mapping[str, Fact]) -> RowCopy:
-    """The copy, if it is still the file that was written."""
-    path = tools.project.root / str(entry["file"])
-    copy = open_copy(path)
-    if copy.sha256 != entry["sha256"]:
-        raise NotAllowed(
-            f"The backup of {copy.table} is not the file that was written.",
-            hint="Take the backup again.",
-        )
-    return copy
 
 
 def _compared(copy: RowCopy, restored: Path) -> Mapping[str, Fact]:

@@ -33,6 +33,16 @@ def backup_folder(tools: Tools) -> Path:
     return tools.workspace / "backup"
 
 
+def restored_folder(tools: Tools) -> Path:
+    """The database into which the row copies of the backup are restored."""
+    return restore_folder(tools) / "rows"
+
+
+def given_back_folder(tools: Tools) -> Path:
+    """The rehearsal that was given back what the migration took from it."""
+    return restore_folder(tools) / "given_back"
+
+
 def restore_folder(tools: Tools) -> Path:
     """The databases into which backups are restored for proof."""
     return tools.workspace / "restore"

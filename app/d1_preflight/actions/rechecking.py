@@ -1,6 +1,6 @@
 """Before the apply: everything GO rested on is read again and held against what was signed."""
 
-from d1_preflight.actions.backup import opened_copy
+from d1_preflight.actions.giving_back import opened_copy
 from d1_preflight.actions.going import (
     GO_FILE,
     abort_criteria,

@@ -19,6 +19,7 @@ from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.account import Account
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.facts import flag, group, text
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.replies import explain_failure
@@ -102,9 +103,9 @@ async def test_down(work: Work) -> Outcome:
 
 async def check_rollback_header(work: Work) -> Outcome:
     """The header says how to go back."""
-    text = work.tools.migration().header.rollback
-    if text:
-        return Outcome(Status.PROVED, f"Rollback: {text}", {"rollback": text})
+    told = work.tools.migration().header.rollback
+    if told:
+        return Outcome(Status.PROVED, f"Rollback: {told}", {"rollback": told})
     words = "The header has no “-- Rollback:” line. Press e and add it."
     return Outcome(Status.FAILED, words, {"rollback": ""})
 
@@ -143,11 +144,15 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
             {"way": "down migration", "command": command, "takes_ms": down.get("ms", 0),
              "loses": loses}
         )  # fmt: skip
-    if restored.get("tables"):
+    gives = group(restored, "gives_back")
+    if flag(gives, "runs"):
         command = own_command(work.tools, "restore", work.tools.stem)
+        loses = "later writes to the rows it gives back"
+        if not flag(gives, "whole"):
+            loses += f"; not given back: {text(gives, 'words')}"
         found.append(
-            {"way": "table restore", "command": command, "takes_ms": restored.get("ms", 0),
-             "loses": "writes to the restored tables since the backup"}
+            {"way": "table restore", "command": command, "takes_ms": gives.get("ms", 0),
+             "loses": loses}
         )  # fmt: skip
     words = ("d1", "time-travel", "restore", name, *config_flags(work.tools))
     command = shown(work.tools, (*words, "--bookmark", str(bookmark)))

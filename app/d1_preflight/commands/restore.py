@@ -7,26 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments, full_name
-from d1_preflight.core.errors import RecordInvalid, UsageError
+from d1_preflight.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from d1_preflight.actions.tools import Tools
     from d1_preflight.core.emergency import Target
-    from d1_preflight.core.record import Facts, Record
     from d1_preflight.core.rowcopy import RowCopy
-    from d1_preflight.wiring import Workbench
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = commands.add_parser(
-        "restore", help="write a backup's rows as SQL, and say how to run it on the target"
+        "restore",
+        help="write what a migration took as SQL, out of its backup, and say how to run it",
     )
     parser.add_argument("name", help="the migration whose backup it is")
     parser.add_argument(
         "--table",
         action="append",
         default=[],
-        help="this table (repeatable); otherwise those that lost rows in the rehearsal",
+        help="this table (repeatable); otherwise everything that the rehearsal took",
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="every row of the tables, for tables that are empty now",
     )
     parser.add_argument("--output", type=Path, help="where the SQL goes; must not exist yet")
     add_project_arguments(parser)
@@ -35,29 +40,42 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the SQL; nothing is sent to the target by this command."""
-    from d1_preflight.core.restore import write_restore
     from d1_preflight.wiring import open_bench
 
     bench = open_bench(
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
     name = full_name(bench, arguments.name)
-    copies = _copies(bench, name, arguments.table)
-    output = arguments.output or bench.project.root / bench.restore_file(name)
-    if arguments.output is None:
-        output.unlink(missing_ok=True)
-    elif output.exists():
-        raise UsageError(f"{output} exists already.", hint="Choose another --output.")
-    written = write_restore(output, copies, bench.copied_schema(name))
-    _tell(written.cautions, sum(table.rows for table in written.tables), output)
-    _next_steps(bench.board().target(name), output, [copy.table for copy in copies])
-    return 0 if written.is_whole else 1
+    tools = bench.tools(name, bench.store(name))
+    copies = _copies(tools, name, arguments.table)
+    output = _output(arguments.output, bench.project.root / bench.restore_file(name))
+    if arguments.whole:
+        chosen = [c for c in copies if not arguments.table or c.table in arguments.table]
+        rows, tables, cautions = _whole(tools, chosen, output)
+    else:
+        rows, tables, cautions = _taken(tools, copies, output, arguments.table)
+    _tell(cautions, rows, output)
+    if tables:
+        _next_steps(bench.board().target(name), output, tables)
+    return 1 if cautions else 0
 
 
-def _copies(bench: "Workbench", name: str, tables: Sequence[str]) -> list["RowCopy"]:
+def _output(named: Path | None, usual: Path) -> Path:
+    if named is None:
+        usual.unlink(missing_ok=True)
+        return usual
+    if named.exists():
+        raise UsageError(f"{named} exists already.", hint="Choose another --output.")
+    if not named.parent.is_dir():
+        raise UsageError(f"There is no folder {named.parent}.", hint="Make it, or choose another.")
+    return named
+
+
+def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]:
+    from d1_preflight.actions.giving_back import opened_copy
     from d1_preflight.core.facts import rows
 
-    record = bench.store(name).load()
+    record = tools.store.load()
     attempt = record.last("backed_up") if record else None
     kept = rows(attempt.facts, "tables") if attempt else ()
     if not kept:
@@ -70,40 +88,37 @@ def _copies(bench: "Workbench", name: str, tables: Sequence[str]) -> list["RowCo
     if missing:
         there = ", ".join(sorted(known))
         raise UsageError(f"{missing[0]} is not in the backup.", hint=f"There: {there}")
-    wanted = tables or _lost_in_rehearsal(record)
-    chosen = [entry for entry in kept if not wanted or entry["table"] in wanted]
-    return [_opened(bench, entry) for entry in chosen]
+    return [opened_copy(tools, entry) for entry in kept]
 
 
-def _lost_in_rehearsal(record: "Record | None") -> tuple[str, ...]:
-    """The tables that the rehearsal saw lose rows: those are what one wants back."""
-    from d1_preflight.core.facts import number, rows, text
+def _taken(
+    tools: "Tools", copies: Sequence["RowCopy"], output: Path, only: Sequence[str]
+) -> tuple[int, list[str], Sequence[str]]:
+    """What the migration took, as the rehearsal showed it; this very SQL was tried there."""
+    from d1_preflight.actions.giving_back import giving_back, restore_copies
 
-    attempt = record.last("rehearsed") if record else None
-    found = rows(attempt.facts, "tables") if attempt else ()
-    return tuple(text(row, "table") for row in found if number(row, "lost"))
+    restore_copies(tools, copies)
+    given = giving_back(tools, output, only)
+    return given.rows, [t.table for t in given.tables if not t.is_empty], given.problems
 
 
-def _opened(bench: "Workbench", entry: "Facts") -> "RowCopy":
-    from d1_preflight.core.rowcopy import open_copy
+def _whole(
+    tools: "Tools", copies: Sequence["RowCopy"], output: Path
+) -> tuple[int, list[str], Sequence[str]]:
+    from d1_preflight.core.restore import write_restore
 
-    path = bench.project.root / str(entry["file"])
-    if not path.is_file():
-        raise RecordInvalid(
-            f"{path} is not on this machine.", hint="Backups stay where they were taken."
-        )
-    copy = open_copy(path)
-    if copy.sha256 != entry["sha256"]:
-        raise RecordInvalid(
-            f"{path.name} is not the file that the record names.", hint="Do not restore from it."
-        )
-    return copy
+    written = write_restore(output, copies, tools.prior_schema())
+    rows = sum(table.rows for table in written.tables)
+    return rows, [table.table for table in written.tables], written.cautions
 
 
 def _tell(cautions: Sequence[str], rows: int, output: Path) -> None:
     print(f"{rows:,} rows as SQL: {output}", file=sys.stderr)
     for caution in cautions:
         print(f"! {caution}", file=sys.stderr)
+    if not rows:
+        print("The rehearsal took no row and no value: there is nothing to give back.",
+              file=sys.stderr)  # fmt: skip
 
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
@@ -116,7 +131,8 @@ def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     print(f"# 2. Put them back\n{fill}")
     print(f"# 3. How many are there now?\n{look}")
     print(
-        f"It brings back: {', '.join(tables)}. A row whose key is taken stops the whole file and "
-        "nothing is doubled: then choose fewer tables with --table, parents first.",
+        f"It gives back: {', '.join(tables)}. A row whose key is taken by now stops the whole "
+        "file, nothing is doubled: then choose fewer tables with --table, parents first. While "
+        "it runs the database may not answer.",
         file=sys.stderr,
     )

@@ -240,15 +240,11 @@ def _way(known: _Known, way: Facts, command: str) -> tuple[Act, ...]:
 
 def _restore(known: _Known, words: str, command: str) -> tuple[Act, ...]:
     """The backup's rows as SQL, to be looked at; then that SQL on the target."""
-    rehearsed = facts.rows(known.facts("rehearsed"), "tables")
-    lost = [facts.text(row, "table") for row in rehearsed if facts.number(row, "lost")]
-    kept = shlex.split(command.partition(" --table ")[0])
-    command = shlex.join((*kept, *(word for table in lost for word in ("--table", table))))
     if not known.target.restore_file:
         return (Act(words, command),)
     file = f"--file={known.target.restore_file}"
     fill = known.target.d1("execute", known.target.database, "--remote", file)
-    then = "Then put them back; a row whose key is taken stops the whole file, nothing is doubled"
+    then = "Then run it (the database may not answer meanwhile); what is taken by now stops it all"
     return (Act(f"{words}. First the rows as SQL", command), Act(then, fill, writes=True))
 
 

@@ -1,0 +1,120 @@
+"""What a migration took is given back by SQL that D1 runs, or is said not to come back."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from d1_preflight.core.account import account
+from d1_preflight.core.giving_back import GivingBack, write_giving_back
+from d1_preflight.core.schema import Schema
+
+SHOP = """
+CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, boss INTEGER REFERENCES users(id));
+CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, old BLOB, plan TEXT DEFAULT 'free');
+CREATE TABLE members(team TEXT REFERENCES teams(id) ON DELETE CASCADE, user INTEGER, role TEXT,
+  PRIMARY KEY (team, user));
+CREATE TABLE pins(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id) ON DELETE SET NULL);
+CREATE TABLE log(what TEXT, at INTEGER);
+CREATE INDEX members_user ON members(user);
+INSERT INTO users VALUES (2, 'b@x', NULL), (1, 'a@x', 2), (9007199254740993, 'c''x', 1);
+INSERT INTO teams VALUES ('t1', 'One', x'00ff', 'pro'), ('t2', 'Two;
+--', NULL, 'free');
+INSERT INTO members VALUES ('t1', 1, 'OWNER'), ('t1', 2, 'owner'), ('t2', 1, NULL);
+INSERT INTO pins VALUES (1, 't1'), (2, NULL), (3, 't2');
+INSERT INTO log VALUES ('x', 1), ('x', 1), ('y', 2);
+"""
+TAKES = {
+    "a table": "DROP TABLE members",
+    "rows": "DELETE FROM members WHERE team = 't1'",
+    "rows that refer to their own table": "DELETE FROM users WHERE id <> 2",
+    "rows by cascade": "DELETE FROM teams WHERE id = 't1'",
+    "a column": "ALTER TABLE teams DROP COLUMN old",
+    "a column with a default": "ALTER TABLE teams DROP COLUMN plan",
+    "references": "UPDATE pins SET team = NULL",
+    "values": "UPDATE members SET role = 'owner' WHERE role = 'OWNER'",
+    "rows without a key": "DELETE FROM log WHERE what = 'y'",
+    "everything": "DELETE FROM teams; DROP TABLE log; UPDATE users SET email = NULL",
+}
+Take = Callable[..., tuple[GivingBack, Path, Path]]
+
+
+def make(path: Path, sql: str) -> Path:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA foreign_keys = ON; " + sql)
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Take:
+    """A shop that a migration took something from, and the SQL that gives it back."""
+
+    def taken(sql: str, limit: int = 300) -> tuple[GivingBack, Path, Path]:
+        before = make(tmp_path / "before.sqlite", SHOP)
+        after = make(tmp_path / "after.sqlite", f"{SHOP} BEGIN; {sql}; COMMIT")
+        connection = apsw.Connection(str(before))
+        schema = Schema.from_connection(connection)
+        connection.close()
+        path = tmp_path / "back.sql"
+        return write_giving_back(path, before, after, schema, limit=limit), before, after
+
+    return taken
+
+
+@pytest.mark.parametrize("sql", TAKES.values(), ids=TAKES.keys())
+def test_what_was_taken_is_given_back_value_for_value(take: Take, sql: str) -> None:
+    given, before, after = take(sql)
+
+    make(after, f"BEGIN; {given.path.read_text()} COMMIT")
+
+    assert given.problems == ()
+    assert given.rows > 0
+    found = account(before, after, ignore=())
+    assert [t.table for t in found.tables if not t.is_untouched] == []
+    assert given.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_not_taken_is_not_written(take: Take) -> None:
+    given, _, after = take("CREATE TABLE more(x)")
+
+    assert all(table.is_empty for table in given.tables)
+    assert given.path.read_text() == "PRAGMA defer_foreign_keys = ON;\n"
+    make(after, given.path.read_text())
+
+
+def test_rows_that_are_there_still_are_left_alone(take: Take) -> None:
+    given, _, after = take("DELETE FROM members WHERE user = 2")
+    make(after, "UPDATE members SET role = 'later' WHERE user = 1")
+
+    make(after, f"BEGIN; {given.path.read_text()} COMMIT")
+
+    connection = apsw.Connection(str(after))
+    roles = connection.execute("SELECT team, user, role FROM members ORDER BY 1, 2").fetchall()
+    assert roles == [("t1", 1, "later"), ("t1", 2, "owner"), ("t2", 1, "later")]
+
+
+def test_what_comes_back_otherwise_is_said(take: Take) -> None:
+    given, _, after = take("ALTER TABLE teams DROP COLUMN name")
+
+    make(after, f"BEGIN; {given.path.read_text()} COMMIT")
+
+    assert given.problems == ("teams: column name comes back without NOT NULL",)
+
+
+def test_a_row_that_no_statement_can_hold_is_counted(take: Take) -> None:
+    given, _, _ = take("DELETE FROM members; UPDATE users SET email = NULL", limit=70)
+
+    assert any("exceed D1's 100 KB" in words for words in given.problems)
+
+
+def test_rows_of_a_rebuilt_table_without_a_key_do_not_come_back_one_by_one(tmp_path: Path) -> None:
+    before = make(tmp_path / "before.sqlite", SHOP)
+    rebuilt = "CREATE TABLE n(what, at); INSERT INTO n SELECT * FROM log LIMIT 1; DROP TABLE log;"
+    after = make(tmp_path / "after.sqlite", f"{SHOP} {rebuilt} ALTER TABLE n RENAME TO log")
+    schema = Schema.from_connection(apsw.Connection(str(before)))
+
+    given = write_giving_back(tmp_path / "b.sql", before, after, schema, rebuilt=["log"])
+
+    assert given.problems == ("log: its rows have no key, so they cannot be put back one by one",)
