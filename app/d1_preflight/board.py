@@ -205,7 +205,7 @@ def record_words(
     go = record.last("go")
     if go and text(go.facts, "decision") == "no-go":
         return MARKS[Status.FAILED], "NO-GO"
-    if current.section == "apply":
+    if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"
     return MARKS[Status.RUNNING], f"open at {titles[current.section]}"
 

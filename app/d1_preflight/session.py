@@ -16,7 +16,6 @@ from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Secti
 from d1_preflight.core.errors import NotAllowed, PreflightError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.gate import (
-    BEFORE_GO,
     OpenItem,
     apply_was_begun,
     blocking_items,
@@ -101,14 +100,14 @@ class Session:
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
         items = blocking_items(self.record, self.checklist, self.kind, step)
-        if step.section == "apply" and not items and self._go_has_expired():
+        if step.id == "applied" and not items and self._go_has_expired():
             go = self.checklist.step("go")
             return (OpenItem(go, Status.PENDING, "The signed GO has expired; sign it again."),)
         return items
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
         """The items that keep the gate shut."""
-        return open_items(self.record, self.checklist, self.kind, BEFORE_GO)
+        return open_items(self.record, self.checklist, self.kind)
 
     # What a face does.
 

@@ -19,6 +19,7 @@ from d1_preflight.core.signing import CLOSE, GO, Signature
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 SQL = b"ALTER TABLE teams ADD COLUMN billing_email TEXT;\n"
 SUBJECTS = {"migration": sha256(SQL).hexdigest(), "config": "c" * 64}
+BEFORE_GO = ("classification", "local", "data", "rollback", "timing")  # of the shipped checklist
 ANA, BEN = "ana@example.com", "ben@example.com"
 
 
@@ -29,9 +30,31 @@ class AnyAction:
         return isinstance(name, str)
 
 
+def shipped_text() -> str:
+    return (Path(__file__).resolve().parents[2] / "checklists" / "d1.toml").read_text()
+
+
 def shipped_checklist() -> Checklist:
-    path = Path(__file__).resolve().parents[2] / "checklists" / "d1.toml"
-    return load_checklist(path.read_text(), "d1.toml", AnyAction())
+    return load_checklist(shipped_text(), "d1.toml", AnyAction())
+
+
+def with_section(before: str, section: str = "compliance", step: str = "dpo") -> Checklist:
+    """The shipped checklist with a team's own section before another one."""
+    own = f"""[[section]]
+id = "{section}"
+title = "Compliance"
+
+[[section.step]]
+id = "{step}"
+short = "agreed"
+title = "The data protection officer agreed"
+why = "The law."
+action = "open_dashboard"
+
+"""
+    mark = f'[[section]]\nid = "{before}"\n'
+    assert mark in shipped_text()
+    return load_checklist(shipped_text().replace(mark, own + mark), "d1.toml", AnyAction())
 
 
 def new_record(checklist: Checklist, subjects: Mapping[str, str] = SUBJECTS) -> Record:
@@ -191,7 +214,7 @@ def closed_files(
     files = {"evidence/001-named.out": b"0057_add_team_billing.sql\n"}
     digest = sha256(files["evidence/001-named.out"]).hexdigest()
     seen = Evidence(("wrangler", "--version"), 0, 12, {"evidence/001-named.out": digest})
-    walk.through("classification", "local", "data", "rollback", "timing")
+    walk.through(*BEFORE_GO)
     first = replace(walk.record.attempts[0], evidence=(seen,))
     walk.record = replace(walk.record, attempts=(first, *walk.record.attempts[1:]))
     signed_go(walk, files, hand)

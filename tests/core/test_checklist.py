@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.record_values import AnyAction, shipped_checklist
+from core.record_values import BEFORE_GO, AnyAction, shipped_checklist
 from d1_preflight.actions import ACTIONS
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.checklist_file import load_checklist, require_acts
 from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import BEFORE_GO
 
 SMALL = """\
 schema = 1

@@ -4,9 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from core.record_values import SUBJECTS, Walk, shipped_checklist
+from core.record_values import (
+    BEFORE_GO,
+    SUBJECTS,
+    AnyAction,
+    Walk,
+    shipped_checklist,
+    shipped_text,
+    with_section,
+)
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import BEFORE_GO, blocking_items, go_expires, open_items, tally
+from d1_preflight.core.gate import blocking_items, go_expires, open_items, tally
 from d1_preflight.core.record import Status
 from d1_preflight.core.record_file import instant
 
@@ -111,3 +121,56 @@ def test_the_tally_counts_every_applicable_step_once() -> None:
 
     assert sum(counts.values()) == len(CHECKLIST.steps_for(KIND))
     assert counts[Status.FAILED] == 0
+
+
+@pytest.mark.parametrize("before", ["classification", "timing", "go"])
+def test_a_section_that_a_team_puts_before_go_keeps_it_shut(before: str) -> None:
+    own = with_section(before)
+    walk = Walk(own).through(*BEFORE_GO)
+
+    assert [i.step.id for i in open_items(walk.record, own, KIND)] == ["dpo"]
+    assert "dpo" in held(walk, own, "go")
+
+    walk.answer("dpo").answer("go", Status.ATTESTED)
+    assert held(walk, own, "applied") == []
+    walk.answer("dpo", Status.FAILED)
+    assert held(walk, own, "applied") == ["go", "dpo"]
+
+
+def test_a_section_between_go_and_the_apply_keeps_the_apply_shut() -> None:
+    own = with_section("apply")
+    walk = Walk(own).through(*BEFORE_GO)
+
+    assert held(walk, own, "go") == []
+    assert held(walk, own, "dpo") == ["go"]
+    walk.answer("go", Status.ATTESTED)
+    assert held(walk, own, "applied") == ["dpo"]
+    walk.answer("dpo")
+    assert held(walk, own, "applied") == []
+    walk.answer("go", Status.ATTESTED)
+    assert held(walk, own, "applied") == ["dpo"]
+
+
+@pytest.mark.parametrize("before", ["verification", "close"])
+def test_a_section_after_the_apply_keeps_the_close_shut(before: str) -> None:
+    own = with_section(before)
+    walk = Walk(own).through(*BEFORE_GO, "go")
+
+    assert held(walk, own, "dpo") == ["applied"]
+    walk.through("apply", "verification")
+    assert held(walk, own, "close") == ["dpo"]
+    walk.answer("dpo")
+    assert held(walk, own, "close") == []
+
+
+def test_a_renamed_section_is_covered_by_its_place() -> None:
+    text = shipped_text().replace('id = "data"\n', 'id = "safety"\n')
+    own = load_checklist(text, "d1.toml", AnyAction())
+    walk = Walk(own).through(*(name for name in BEFORE_GO if name != "data"))
+
+    assert {"counted", "backed_up", "restored", "bookmark"} <= set(held(walk, own, "go"))
+
+
+def held(walk: Walk, checklist: Checklist, step: str) -> list[str]:
+    items = blocking_items(walk.record, checklist, KIND, checklist.step(step))
+    return [item.step.id for item in items]

@@ -11,7 +11,7 @@ from core.record_values import ANA, START, SUBJECTS, Walk, new_record, shipped_c
 from d1_preflight.core.checklist import Step
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import BEFORE_GO, blocking_items, open_items
+from d1_preflight.core.gate import blocking_items, open_items
 from d1_preflight.core.record import Outcome, Record, Status
 from d1_preflight.core.record_file import dump_record, load_record
 
@@ -102,7 +102,7 @@ class RecordLaws(RuleBasedStateMachine):
         earlier = [a for a in self.record.attempts[:-1] if a.step == "applied"]
         if earlier and earlier[-1].status in (Status.INTERRUPTED, Status.UNKNOWN):
             return  # it only looks
-        assert not open_items(self.record, CHECKLIST, Kind.DESTRUCTIVE, (*BEFORE_GO, "go"))
+        assert not open_items(self.record, CHECKLIST, Kind.DESTRUCTIVE, CHECKLIST.before("applied"))
 
 
 TestRecordLaws = RecordLaws.TestCase

@@ -15,7 +15,7 @@ from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.emergency import Target
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.gate import BEFORE_GO, OpenItem, blocking_items, open_items
+from d1_preflight.core.gate import OpenItem, blocking_items, open_items
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.ports import Clock, Emit, silent
 from d1_preflight.core.record import Attempt, Facts, Outcome, Record, Status, kind_of
@@ -144,7 +144,7 @@ class FakeSession:
         return blocking_items(self.record, self.checklist, self.kind, step)
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
-        return open_items(self.record, self.checklist, self.kind, BEFORE_GO)
+        return open_items(self.record, self.checklist, self.kind)
 
     def refresh(self) -> None:
         self.record = self.record.about(

@@ -9,7 +9,7 @@ from d1_preflight.actions.tools import Work
 from d1_preflight.core import facts as facts_of
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.gate import BEFORE_GO, open_items
+from d1_preflight.core.gate import open_items
 from d1_preflight.core.record import Facts, Outcome, Status
 from d1_preflight.core.record_file import dump_facts, instant, moment
 from d1_preflight.core.signing import GO
@@ -43,7 +43,7 @@ def prepare_signer(work: Work) -> None:
 
 async def sign_go(work: Work) -> Outcome:
     """Write `go.toml`, sign its exact bytes, verify at once."""
-    still_open = open_items(work.record, work.checklist, work.kind, BEFORE_GO)
+    still_open = open_items(work.record, work.checklist, work.kind)
     if still_open:
         names = ", ".join(item.step.title for item in still_open[:3])
         raise NotAllowed(f"{len(still_open)} items are open: {names}.", hint="Answer them first.")
@@ -82,11 +82,11 @@ def require_bookmark(work: Work) -> None:
 
 def go_document(work: Work, decided_at: str, expires_at: str) -> Mapping[str, object]:
     """What is signed: which bytes go where, on what proofs, and when to abort."""
-    tools, record = work.tools, work.record
+    tools, record, before = work.tools, work.record, work.checklist.before("go")
     steps = [
         {"id": step.id, "status": attempt.status.value, "words": attempt.words}
         for step in work.checklist.steps_for(work.kind)
-        if step.section in BEFORE_GO and (attempt := record.standing(step))
+        if step in before and (attempt := record.standing(step))
     ]
     return {
         "schema": 1,

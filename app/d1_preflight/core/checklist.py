@@ -1,7 +1,8 @@
 """The checklist as values: sections, steps and prompts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 from typing import assert_never
 
 from d1_preflight.core.errors import Rejected
@@ -123,6 +124,7 @@ class Checklist:
     source: str
     sha256: str
     sections: tuple[Section, ...]
+    text: str = field(default="", repr=False, compare=False)  # to name lines by
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -132,6 +134,10 @@ class Checklist:
     def step(self, step_id: str) -> Step:
         """The step of that id; raises KeyError."""
         return {s.id: s for s in self.steps}[step_id]
+
+    def before(self, step_id: str) -> tuple[Step, ...]:
+        """The steps that stand before the one of that id; all of them where there is none."""
+        return tuple(takewhile(lambda step: step.id != step_id, self.steps))
 
     def has(self, step_id: str) -> bool:
         """Whether this checklist (a project may bring its own) holds the step."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 from d1_preflight.core.checklist import Checklist, Effect, Prompt, PromptKind, Section, Step
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import ACT_NEEDS
+from d1_preflight.core.gate import built_on
 
 _Member = TypeVar("_Member", bound=StrEnum)
 
@@ -37,7 +37,7 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
     if not raws:
         raise reader.error("schema", "there is no section, so nothing would be checked")
     sections = tuple(_section(reader, raw, actions) for raw in raws)
-    checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections)
+    checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections, text)
     _check_needs(reader, checklist)
     return _with_acts(reader, checklist)
 
@@ -195,19 +195,21 @@ def _check_needs(reader: _Reader, checklist: Checklist) -> None:
 
 
 def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:
-    """Each act needs every step of the sections before it: tried again later, the act falls."""
-    found = []
-    for section in checklist.sections:
-        before = ACT_NEEDS.get(section.id, ())
-        needed = [s.id for s in checklist.steps if s.section in before]
-        steps = (
-            replace(step, needs=tuple(dict.fromkeys((*step.needs, *needed))))
-            for step in section.steps
-        )
-        found.append(replace(section, steps=tuple(steps)))
-    complete = replace(checklist, sections=tuple(found))
+    """Each act needs every step before it: tried again later, the act falls."""
+    complete = replace(
+        checklist,
+        sections=tuple(
+            replace(section, steps=tuple(_built(checklist, step) for step in section.steps))
+            for section in checklist.sections
+        ),
+    )
     _check_needs(reader, complete)
     return complete
+
+
+def _built(checklist: Checklist, step: Step) -> Step:
+    before = (needed.id for needed in built_on(checklist, step))
+    return replace(step, needs=tuple(dict.fromkeys((*step.needs, *before))))
 
 
 def _repeated(ids: list[str]) -> Iterator[str]:

@@ -12,13 +12,8 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Record, Status
 from d1_preflight.core.record_file import moment
 
-BEFORE_GO = ("classification", "local", "data", "rollback", "timing")
-AFTER_APPLY = ("verification",)
-# What each act is built on: an act falls when any of these is tried again after it.
-ACT_NEEDS = {"go": BEFORE_GO, "apply": ("go",), "verification": ("apply",), "close": AFTER_APPLY}
-# What must be answered when an act begins; a proof that fell since GO keeps the apply shut.
-ACTS = ACT_NEEDS | {"apply": (*BEFORE_GO, "go")}
-
+ACTS = ("go", "applied", "close")
+"""The steps that the others stand before and after, in this order, whatever their sections."""
 
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 
@@ -32,14 +27,28 @@ class OpenItem:
     words: str
 
 
+def built_on(checklist: Checklist, step: Step) -> tuple[Step, ...]:
+    """What a step falls with, by its place: the act before it; an act, with every step since too.
+
+    The place alone decides, so that a step which a project adds holds its act as any other does.
+    """
+    before = checklist.before(step.id)
+    acts = [n for n, other in enumerate(before) if other.id in ACTS]
+    since = before[acts[-1] if acts else 0 :]
+    if step.id in ACTS:
+        return since
+    return since[:1] if acts else ()
+
+
 def open_items(
-    record: Record, checklist: Checklist, kind: Kind, sections: tuple[str, ...] = BEFORE_GO
+    record: Record, checklist: Checklist, kind: Kind, among: tuple[Step, ...] | None = None
 ) -> tuple[OpenItem, ...]:
-    """The applicable steps of these sections that are not answered, in order."""
+    """The applicable steps among these (all before GO) that are not answered, in order."""
+    steps = checklist.before("go") if among is None else among
     return tuple(
         OpenItem(step, record.status_of(step), _words(record, step))
         for step in checklist.steps_for(kind)
-        if step.section in sections and not record.status_of(step).is_answered
+        if step in steps and not record.status_of(step).is_answered
     )
 
 
@@ -51,19 +60,19 @@ def blocking_items(
     Once the migration is applied, what came before is history: it cannot be tried again. An apply
     whose end nobody saw may always be looked at, as long as it is about the same files.
     """
-    if step.section in (*BEFORE_GO, "go"):
+    if step in checklist.before("applied"):
         done = _applied(record, checklist)
         if done is not None:
             words = "It is applied; what came before it is history."
             return (OpenItem(done, record.status_of(done), words),)
-    if step.section == "apply" and record.status_of(step) in _UNSEEN:
+    if step.id == "applied" and record.status_of(step) in _UNSEEN:
         return ()
     needed = tuple(
         OpenItem(need, record.status_of(need), _words(record, need))
         for need in checklist.steps_for(kind)
         if need.id in step.needs and not record.status_of(need).is_answered
     )
-    before = open_items(record, checklist, kind, ACTS.get(step.section, ()))
+    before = open_items(record, checklist, kind, _due(checklist, step))
     return needed + tuple(item for item in before if item.step not in {n.step for n in needed})
 
 
@@ -82,9 +91,8 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
 
 def apply_was_begun(record: Record, checklist: Checklist) -> bool:
     """Whether an apply was tried and not seen to have failed: too late for a NO-GO."""
-    steps = (step for step in checklist.steps if step.section == "apply")
-    attempts = (record.last(step.id) for step in steps)
-    return any(attempt is not None and attempt.status is not Status.FAILED for attempt in attempts)
+    applied = record.last("applied") if checklist.has("applied") else None
+    return applied is not None and applied.status is not Status.FAILED
 
 
 def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, int]:
@@ -93,9 +101,14 @@ def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, i
     return {status: states.count(status) for status in Status}
 
 
+def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
+    """What must be answered when a step begins; a proof that fell since GO keeps the apply shut."""
+    return checklist.before(step.id) if step.id == "applied" else built_on(checklist, step)
+
+
 def _applied(record: Record, checklist: Checklist) -> Step | None:
-    steps = (s for s in checklist.steps if s.section == "apply")
-    return next((s for s in steps if record.status_of(s).is_answered), None)
+    applied = checklist.step("applied") if checklist.has("applied") else None
+    return applied if applied and record.status_of(applied).is_answered else None
 
 
 def _words(record: Record, step: Step) -> str:

@@ -40,7 +40,7 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
         )
         return
     for section in bundle.checklist.sections:
-        items = open_items(bundle.record, bundle.checklist, bundle.kind, (section.id,))
+        items = open_items(bundle.record, bundle.checklist, bundle.kind, section.steps)
         if items:
             names = "; ".join(f"“{item.step.title}” is {item.status}" for item in items)
             title = f"{section.number} {section.title}".strip()

@@ -6,6 +6,7 @@ from enum import StrEnum
 from d1_preflight.core.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.emergency import Target, card
 from d1_preflight.core.errors import PreflightError, Rejected
+from d1_preflight.core.gate import ACTS
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record import Facts
 from d1_preflight.plain import telling
@@ -70,7 +71,7 @@ class Sitting:
         """One round with a step; False where the operator quits."""
         self._head(step)
         self._tell(telling.question(self._session, step))
-        if step.section == "go":
+        if step.id == "go":
             self._tell(telling.go_summary(self._session))
         choice = await self._asker.ask(_menu(step))
         try:
@@ -167,9 +168,9 @@ def _menu(step: Step) -> Prompt:
     ways = [Choice.DO]
     if step.waivable:
         ways.append(Choice.WAIVE)
-    if step.section == "go":
+    if step.id == "go":
         ways.append(Choice.NO_GO)
     rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT]
-    guarded = step.section in {"go", "apply", "close"}
+    guarded = step.id in ACTS
     order = [Choice.LATER, *ways, *rest[1:]] if guarded else [*ways, *rest]
     return Prompt("next", PromptKind.CHOOSE, "What now?", choices=tuple(order))

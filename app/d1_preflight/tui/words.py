@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from textual.content import Content
 
 from d1_preflight.core.checklist import Effect, Step
-from d1_preflight.core.gate import BEFORE_GO
 from d1_preflight.core.record import Attempt, Status
 from d1_preflight.tui.figures import elapsed
 from d1_preflight.tui.ports import SessionPort
@@ -57,9 +56,9 @@ def is_writing(step: Step) -> bool:
     return step.effect is Effect.REMOTE_WRITE
 
 
-def is_editable(step: Step) -> bool:
+def is_editable(session: SessionPort, step: Step) -> bool:
     """Whether the files may still be edited here: not once the gate is reached."""
-    return step.section in BEFORE_GO
+    return step in session.checklist.before("go")
 
 
 def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
@@ -69,7 +68,7 @@ def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
     if session.status_of(step).is_answered:
         return f"next: {session.current.short}", False
     waits = session.blockers(step)
-    if waits and step.section != "go":
+    if waits and step.id != "go":
         return f"what is open: {waits[0].step.short}", False
     again = " again" if session.status_of(step) in _STUCK else ""
     return verb(step) + again, is_writing(step)
@@ -85,11 +84,11 @@ def keys(session: SessionPort, step: Step) -> list[Key]:
     if step.section == "timing":
         found.append(("d", "dashboard"))
     found.append(("o", "output"))
-    if is_editable(step) and not session.closed:
+    if is_editable(session, step) and not session.closed:
         found.append(("e", "edit"))
     if step.waivable and not answered and not stuck:
         found.append(("w", "waive"))
-    if answered and not is_writing(step) and not session.closed and step.section != "go":
+    if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
     return [*found, ("↑↓", "steps"), ("Esc", "board")]
 

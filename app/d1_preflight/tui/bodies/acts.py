@@ -3,7 +3,8 @@
 from textual.content import Content
 
 from d1_preflight.core import facts
-from d1_preflight.core.gate import AFTER_APPLY, BEFORE_GO, tally
+from d1_preflight.core.checklist import Step
+from d1_preflight.core.gate import tally
 from d1_preflight.core.record import MARKS, Status
 from d1_preflight.tui.figures import clock, duration, plural, shortened
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
@@ -14,7 +15,6 @@ _ONCE_SENT = (
     "The intent is saved before anything is sent. Once sent, leaving does not stop it; the ledger "
     "is read afterwards, whatever the exit code says."
 )
-_EVERY = (*BEFORE_GO, "go", "apply", *AFTER_APPLY)
 _STEPS = (Column(""), Column(""), Column(""))
 
 
@@ -69,11 +69,11 @@ def apply_body(view: View, width: int) -> Content:
     return Content("\n\n").join([shown, Content.styled(_ONCE_SENT, QUIET)])
 
 
-def steps_table(view: View, sections: tuple[str, ...], width: int) -> Content:
-    """Every step of these sections with what it found."""
+def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
+    """Every step of these that is walked, with what it found."""
     lines: list[tuple[Cell, ...]] = []
     for step in view.session.path:
-        if step.section in sections:
+        if step in steps:
             status, attempt = view.session.status_of(step), view.session.attempt(step.id)
             words = attempt.words if attempt else ""
             lines.append(((marked(status), ink_of(status)), step.short, (words, QUIET)))
@@ -91,10 +91,11 @@ def close_body(view: View, width: int) -> Content:
         lines.append(Content(f"⊘ {step.title}: {attempt.words if attempt else ''}"))
     if view.session.closed:
         lines.append(Content.styled("✓ Closed and signed; nothing changes any more.", STRONG))
-    lines += [Content(""), steps_table(view, _EVERY, width)]
+    lines += [Content(""), steps_table(view, view.session.checklist.before("close"), width)]
     return Content("\n").join(lines)
 
 
 def steps_body(view: View, width: int) -> Content:
     """The steps of a section that a project added."""
-    return steps_table(view, (view.step.section,), width)
+    steps = view.session.path
+    return steps_table(view, tuple(s for s in steps if s.section == view.step.section), width)

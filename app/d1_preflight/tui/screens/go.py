@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from d1_preflight.core import facts
 from d1_preflight.core.checklist import Step
-from d1_preflight.core.gate import BEFORE_GO, tally
+from d1_preflight.core.gate import tally
 from d1_preflight.core.record import MARKS, Facts, Status
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.figures import duration, plural, shortened
@@ -128,6 +128,7 @@ class GoScreen(Screen[Decision]):
 
     def _plan(self, width: int) -> Content:
         still_open = self._session.open_before_go()
+        before = self._session.checklist.before("go")
         blocks = [table((Column(""), Column("")), self._lines(), width), self._tally()]
         if still_open:
             rows: list[tuple[Cell, ...]] = [
@@ -139,7 +140,7 @@ class GoScreen(Screen[Decision]):
         else:
             blocks.insert(0, self._signs())
         if self.size.height >= _ROOMY:
-            blocks.append(steps_table(self._view, BEFORE_GO, width))
+            blocks.append(steps_table(self._view, before, width))
         return Content("\n\n").join(blocks)
 
     def _signs(self) -> Content:

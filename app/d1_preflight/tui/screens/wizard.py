@@ -106,7 +106,7 @@ class WizardScreen(Screen[None]):
         session, step = self._session, self._step
         idle = self._underway.step is None and not session.closed
         open_ = not session.status_of(step).is_answered and not session.blockers(step)
-        return idle and open_ and step.section != "go"
+        return idle and open_ and step.id != "go"
 
     def _view(self) -> View:
         running, live = self._underway.step, self._underway.facts
@@ -147,9 +147,9 @@ class WizardScreen(Screen[None]):
             self.dismiss()
         elif session.status_of(step).is_answered:
             await self._look_at(session.current)
-        elif session.blockers(step) and step.section != "go":
+        elif session.blockers(step) and step.id != "go":
             await self._look_at(session.blockers(step)[0].step)
-        elif step.section == "go":
+        elif step.id == "go":
             self.app.push_screen(GoScreen(session, step, self._zone), self._decided)
         elif self._session.prompts(step):
             self.query_one(Frame).question.focus_field()
@@ -163,7 +163,7 @@ class WizardScreen(Screen[None]):
             self._session.closed
             or self._underway.step
             or words_of.is_writing(step)
-            or step.section == "go"
+            or step.id == "go"
         ):
             return
         prompts = self._session.prompts(step)
@@ -195,7 +195,8 @@ class WizardScreen(Screen[None]):
         tools = self._session.tools
         down = tools.files.down(tools.name.removesuffix(".sql"))
         chosen = down if down and self._step.section == "rollback" else tools.migration()
-        if chosen.path is not None and words_of.is_editable(self._step) and not self._underway.step:
+        editable = words_of.is_editable(self._session, self._step)
+        if chosen.path is not None and editable and not self._underway.step:
             self.post_message(EditAsked(chosen.path))
 
     def action_waive(self) -> None:
