@@ -10,6 +10,7 @@ from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.ports import Store
 from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.cockpit import Cockpit, say, wait
 from d1_preflight.adapters.evidence import EvidenceFolder
 from d1_preflight.adapters.files import ProjectFiles, open_project
@@ -25,8 +26,7 @@ from d1_preflight.adapters.web import EnvironmentWeb
 from d1_preflight.adapters.wrangler import RealWrangler, is_writing, terminal_environment
 from d1_preflight.board import Board
 from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist, require_acts
-from d1_preflight.core.definitions import checklists_dir
+from d1_preflight.core.checklist_file import require_acts
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.migration import MigrationFile
 from d1_preflight.core.ports import Emit, Evidence, silent
@@ -48,10 +48,7 @@ class Workbench:
     @property
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
-        own = self.project.root / "checklists" / "d1.toml"
-        path = own if own.is_file() else checklists_dir() / "d1.toml"
-        text = path.read_text(encoding="utf-8")
-        return require_acts(load_checklist(text, path.name, ACTIONS))
+        return require_acts(read_checklist(checklist_path(self.project.root), ACTIONS))
 
     @property
     def toolchain(self) -> Toolchain:

@@ -4,18 +4,23 @@ TOML says which steps, in what order, in what words, for which class of migratio
 before. Python says how. Nothing unknown is accepted: an unread key would be a check not made.
 """
 
+import re
 import tomllib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
+from itertools import takewhile
 from typing import TypeVar
 
 from d1_preflight.core.checklist import Checklist, Effect, Prompt, PromptKind, Section, Step
+from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import built_on
+from d1_preflight.core.required import lapses
 
 _Member = TypeVar("_Member", bound=StrEnum)
 
@@ -216,24 +221,36 @@ def _repeated(ids: list[str]) -> Iterator[str]:
     return (step_id for step_id in dict.fromkeys(ids) if ids.count(step_id) > 1)
 
 
-_ACTS = {
-    "findings": "answer_findings",
-    "class": "confirm_class",
-    "copied": "copy_target",
-    "rehearsed": "rehearse",
-    "go": "sign_go",
-    "applied": "apply_migration",
-    "ledger": "verify_ledger",
-    "close": "sign_close",
-}
+@cache
+def shipped_checklist() -> Checklist:
+    """The checklist that ships with the program: the measure of a project's own."""
+    path = checklists_dir() / "d1.toml"
+    return load_checklist(path.read_text("utf-8"), path.name)
 
 
 def require_acts(checklist: Checklist) -> Checklist:
-    """Refuse a project's checklist that drops a step the others rest on; ChecklistInvalid."""
-    for step_id, action in _ACTS.items():
-        if not checklist.has(step_id) or checklist.step(step_id).action != action:
-            raise ChecklistInvalid(
-                f"{checklist.source} has no step {step_id!r} with the action {action!r}.",
-                hint="The gate and the apply rest on it: put it back, reworded if you like.",
-            )
+    """Refuse a project's checklist that weakens a step the acts rest on; ChecklistInvalid."""
+    for lapse in lapses(checklist, shipped_checklist()):
+        place = f"{checklist.source}:{_line_of(checklist.text, lapse.step, lapse.key)}"
+        raise ChecklistInvalid(
+            f"{place}: {lapse.words}.",
+            hint="The gate and the apply rest on it: put it back, reworded if you like.",
+        )
     return checklist
+
+
+def _line_of(text: str, step_id: str, key: str) -> int:
+    """The line of a key inside its own step; that of the step where the key is left out."""
+    lines = text.splitlines()
+    starts = [n for n, line in enumerate(lines) if line.strip() == "[[section.step]]"]
+    named = re.compile(rf"""\s*id\s*=\s*["']{re.escape(step_id)}["']""")
+    for start in starts:
+        inner = takewhile(
+            lambda n: not lines[n].lstrip().startswith("["), range(start + 1, len(lines))
+        )
+        block = tuple(inner)
+        own = next((n for n in block if named.match(lines[n])), None)
+        if own is not None:
+            setting = re.compile(rf"\s*{key}\s*=")
+            return next((n for n in block if setting.match(lines[n])), own) + 1
+    return 1

@@ -1,0 +1,33 @@
+"""Reads the checklist that is walked: the project's own, else the one that ships."""
+
+from collections.abc import Container
+from pathlib import Path
+
+from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.definitions import checklists_dir
+from d1_preflight.core.errors import ChecklistInvalid
+
+_NAME = "d1.toml"
+
+
+def checklist_path(root: Path | None) -> Path:
+    """Where the checklist of the project at `root` lies."""
+    own = root / "checklists" / _NAME if root else None
+    return own if own is not None and own.is_file() else checklists_dir() / _NAME
+
+
+def read_checklist(path: Path, actions: Container[str] | None = None) -> Checklist:
+    """Read a checklist; raises ChecklistInvalid naming the file and the line."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ChecklistInvalid(
+            f"{path}:{line}: not UTF-8 text.", hint="Save the file as UTF-8."
+        ) from error
+    except OSError as error:
+        raise ChecklistInvalid(
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+        ) from error
+    return load_checklist(text, str(path), actions)
