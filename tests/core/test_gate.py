@@ -15,6 +15,7 @@ from core.record_values import (
 )
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import blocking_items, go_expires, open_items, tally
 from d1_preflight.core.record import Status
@@ -114,6 +115,14 @@ def test_go_expires_from_its_signature_on() -> None:
 
 def test_without_a_go_nothing_expires() -> None:
     assert go_expires(ready().record, CHECKLIST, 30) is None
+
+
+@pytest.mark.parametrize("key", ["signed_at", "expires_at"])
+def test_a_go_that_tells_no_moment_is_refused_in_words(key: str) -> None:
+    walk = ready().answer("go", Status.ATTESTED, {key: "tomorrow"})
+
+    with pytest.raises(RecordInvalid, match=f"{key}: 'tomorrow'"):
+        go_expires(walk.record, CHECKLIST, 30)
 
 
 def test_the_tally_counts_every_applicable_step_once() -> None:

@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from core.record_values import ANA, START, SUBJECTS, Walk, new_record, shipped_checklist
 from d1_preflight.core.checklist import Step
-from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import blocking_items, open_items
-from d1_preflight.core.record import Outcome, Record, Status
+from d1_preflight.core.record import Outcome, Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record, load_record
 
 CHECKLIST = shipped_checklist()
@@ -155,3 +155,10 @@ def test_only_proved_attested_and_waived_answer_a_step(status: Status) -> None:
     shut = {i.step.id for i in open_items(walk.record, CHECKLIST, Kind.DESTRUCTIVE)}
 
     assert ("named" in shut) is (status not in (Status.PROVED, Status.ATTESTED, Status.WAIVED))
+
+
+def test_a_class_that_there_is_not_is_no_class() -> None:
+    walk = Walk(CHECKLIST).answer("class", facts={"class": "weird"})
+
+    with pytest.raises(RecordInvalid, match="'weird'"):
+        kind_of(walk.record, CHECKLIST, Kind.UNKNOWN)

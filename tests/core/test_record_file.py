@@ -122,3 +122,35 @@ def test_what_the_reader_does_not_know_it_refuses(old: str, new: str) -> None:
 def test_a_deeply_nested_document_is_refused_not_crashed_on() -> None:
     with pytest.raises(RecordInvalid):
         load_record(b"x = " + b"[" * 100_000)
+
+
+@pytest.mark.parametrize("deep", ["[" * 400 + "]" * 400, "{a = " * 200 + "1" + "}" * 200])
+def test_what_is_nested_too_deep_is_refused_in_words(deep: str) -> None:
+    data = f"a = {deep}\n".encode()
+
+    with pytest.raises(RecordInvalid, match=r"go\.toml is damaged"):
+        load_facts(data, "go.toml")
+    with pytest.raises(RecordInvalid, match=r"record\.toml is damaged"):
+        load_record(data)
+
+
+def test_dotted_keys_are_counted_as_the_tables_they_are() -> None:
+    with pytest.raises(RecordInvalid, match="nested more than 40 deep"):
+        load_facts(f"{'.'.join('a' * 300)} = 1\n".encode(), "go.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'\nclass = "destructive"', b'\nclass = "weird"'),
+        (b'\nfound = "destructive"', b'\nfound = "weird"'),
+        (b'\nexpires_at = "2', b'\nexpires_at = "never 2'),
+        (b'\nsigned_at = "2026-11-23', b'\nsigned_at = "2026-11-33'),
+    ],
+)
+def test_facts_that_the_gate_goes_by_are_understood_or_refused(old: bytes, new: bytes) -> None:
+    data = closed_files()[0]["record.toml"]
+    assert old in data
+
+    with pytest.raises(RecordInvalid, match=r"record\.toml is not a record"):
+        load_record(data.replace(old, new, 1))

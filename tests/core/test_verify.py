@@ -235,3 +235,19 @@ def test_a_go_that_was_never_applied_is_open() -> None:
 
     assert found.exit_code == 1
     assert "Apply: “Exactly this migration is applied, and observed” is pending" in words(found)
+
+
+def test_a_class_that_there_is_not_is_told_without_a_traceback() -> None:
+    edited = CLOSED["record.toml"].replace(b'class = "destructive"', b'class = "weird"')
+
+    found = verified(CLOSED | {"record.toml": edited})
+
+    assert "'weird'" in words(found)
+    assert found.exit_code == 4
+
+
+def test_a_plan_nested_too_deep_is_told_without_a_traceback() -> None:
+    found = verified(CLOSED | {"go.toml": b"a = " + b"[" * 400 + b"]" * 400})
+
+    assert "go.toml is damaged" in words(found)
+    assert found.exit_code == 4

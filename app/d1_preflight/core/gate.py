@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from d1_preflight.core.checklist import Checklist, Step
+from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record import Record, Status
+from d1_preflight.core.record import RESTORE, Attempt, Record, Status
 from d1_preflight.core.record_file import moment
 
 ACTS = ("go", "applied", "close")
@@ -77,15 +78,14 @@ def blocking_items(
 
 
 def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime | None:
-    """When the standing GO expires; None where there is none."""
+    """When the standing GO expires; None where there is none. Raises RecordInvalid."""
     attempt = record.standing(checklist.step("go"))
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
-    signed_until = attempt.facts.get("expires_at")
-    if isinstance(signed_until, str):
-        return moment(signed_until)  # settings of today move no limit that was signed
-    signed_at = attempt.facts.get("signed_at")
-    start = moment(signed_at) if isinstance(signed_at, str) else attempt.finished_at
+    signed_until = _told_moment(attempt, "expires_at")
+    if signed_until is not None:
+        return signed_until  # settings of today move no limit that was signed
+    start = _told_moment(attempt, "signed_at") or attempt.finished_at
     return start + timedelta(minutes=minutes)
 
 
@@ -109,6 +109,18 @@ def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
 def _applied(record: Record, checklist: Checklist) -> Step | None:
     applied = checklist.step("applied") if checklist.has("applied") else None
     return applied if applied and record.status_of(applied).is_answered else None
+
+
+def _told_moment(attempt: Attempt, key: str) -> datetime | None:
+    told = attempt.facts.get(key)
+    if told is None:
+        return None
+    try:
+        return moment(str(told))
+    except ValueError as error:
+        raise RecordInvalid(
+            f"The record's GO tells no moment as {key}: {told!r}.", hint=RESTORE
+        ) from error
 
 
 def _words(record: Record, step: Step) -> str:

@@ -11,12 +11,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from d1_preflight.core.checklist import Answer, Checklist, Step
-from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 
 Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
+RESTORE = "A record is changed through preflight only; restore it from git."
 
 
 class Status(StrEnum):
@@ -177,10 +178,19 @@ class Record:
 
 
 def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
-    """The class that decides the path: the confirmed one, else what the analysis found."""
+    """The class that decides the path: the confirmed one, else what the analysis found.
+
+    Raises RecordInvalid where a class was confirmed that there is not.
+    """
     if not checklist.has("class"):
         return fallback
     attempt = record.standing(checklist.step("class"))
     if attempt is None or not attempt.status.is_answered:
         return fallback
-    return Kind(str(attempt.facts.get("class", Kind.UNKNOWN)))
+    told = str(attempt.facts.get("class", Kind.UNKNOWN))
+    try:
+        return Kind(told)
+    except ValueError as error:
+        raise RecordInvalid(
+            f"The record tells of a class that there is not: {told!r}.", hint=RESTORE
+        ) from error

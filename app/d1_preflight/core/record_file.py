@@ -13,10 +13,12 @@ import tomli_w
 
 from d1_preflight.core.checklist import Answer
 from d1_preflight.core.errors import RecordInvalid
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Attempt, DatabaseRef, Fact, Facts, Record, Status
 
 _SCHEMA = 1
+_DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
 _TOP = {"schema", "migration", "checklist", "database", "subjects", "tools", "attempt"}
 _DATABASE = {"name", "id", "environment", "target"}
 _ATTEMPT = {
@@ -85,11 +87,25 @@ def moment(text: str) -> datetime:
 
 def _toml(data: bytes, source: str) -> Mapping[str, object]:
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        document = tomllib.loads(data.decode("utf-8"))
+        _refuse_depth(document)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecordInvalid(
             f"{source} is damaged: {error}", hint="Restore it from git; its history is not lost."
         ) from error
+    return document
+
+
+def _refuse_depth(document: object) -> None:
+    """Stop at once where reading and writing would not come back; raises RecursionError."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        inner = (item for item in level if isinstance(item, (dict, list)))
+        level = [
+            part for item in inner for part in (item.values() if isinstance(item, dict) else item)
+        ]
+    if level:
+        raise RecursionError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _attempt_table(attempt: Attempt) -> dict[str, object]:
@@ -164,8 +180,10 @@ def _attempt(raw: Mapping[str, object]) -> Attempt:
     evidence = raw.get("evidence", [])
     if not isinstance(evidence, list):
         raise TypeError("evidence is not a list")
+    step, facts = _string(raw["step"]), _facts(_table(raw.get("facts", {})))
+    _refuse_unreadable(step, facts)
     return Attempt(
-        step=_string(raw["step"]),
+        step=step,
         status=Status(_string(raw["status"])),
         started_at=moment(_string(raw["started_at"])),
         finished_at=moment(_string(raw["finished_at"])) if "finished_at" in raw else None,
@@ -173,9 +191,19 @@ def _attempt(raw: Mapping[str, object]) -> Attempt:
         words=_string(raw["words"]),
         subjects=_strings(raw["subjects"]),
         answers={key: _answer(value) for key, value in _table(raw.get("answers", {})).items()},
-        facts=_facts(_table(raw.get("facts", {}))),
+        facts=facts,
         evidence=tuple(_evidence(_table(item)) for item in evidence),
     )
+
+
+def _refuse_unreadable(step: str, facts: Facts) -> None:
+    """What decides the path and the gate is understood, or the record is none; ValueError."""
+    if step == "class":
+        for key in ("class", "found"):
+            Kind(_string(facts.get(key, Kind.UNKNOWN)))
+    if step == "go":
+        for key in ("signed_at", "expires_at"):
+            moment(_string(facts.get(key, "1970-01-01T00:00:00Z")))
 
 
 def _evidence(raw: Mapping[str, object]) -> Evidence:
