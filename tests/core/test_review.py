@@ -1,6 +1,7 @@
 """Four eyes: a review binds exact bytes, and is never by the operator."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -31,8 +32,11 @@ def reviewed(
     reason: str = "",
     who: str = BEN,
     files: dict[str, bytes] = CLOSED,
+    *,
+    later: int = 0,
 ) -> dict[str, bytes]:
-    document = statement(files, RECORD, subject, verdict, reason, reviewer=who, at=START)
+    at = START + timedelta(minutes=later)
+    document = statement(files, RECORD, subject, verdict, reason, reviewer=who, at=at)
     name = statement_name(files, subject, who)
     return files | {name: document, f"{name}.sig": KEYS.sign(document, REVIEW, who)}
 
@@ -138,7 +142,55 @@ def test_go_review_finds_the_second_person_or_nobody() -> None:
     found = go_review(reviewed(PLAN), RECORD, KEYS)
     assert found is not None
     assert found.signer.principal == BEN
-    assert go_review(reviewed(PLAN, Verdict.SENT_BACK, "not today"), RECORD, KEYS) is None
+
+
+CAT = "cat@example.com"
+THREE = FakeKeys({ANA: (GO, CLOSE), BEN: (REVIEW,), CAT: (REVIEW,)})
+
+
+@pytest.mark.parametrize("first", [BEN, CAT])
+def test_a_go_that_anybody_sent_back_is_refused_in_their_words(first: str) -> None:
+    second = CAT if first == BEN else BEN
+    files = reviewed(PLAN, who=first)
+    files = reviewed(PLAN, Verdict.SENT_BACK, "it drops the wrong table", second, files)
+
+    with pytest.raises(NotAllowed, match=f"{second} sent this GO back: it drops the wrong table"):
+        go_review(files, RECORD, THREE)
+
+
+def test_who_sent_a_go_back_and_approves_it_later_has_approved_it() -> None:
+    files = reviewed(PLAN, Verdict.SENT_BACK, "wait", later=0)
+    again = reviewed(PLAN, later=1)
+    files |= {"go-2.review.toml": again["go.review.toml"]}
+    files |= {"go-2.review.toml.sig": again["go.review.toml.sig"]}
+
+    found = go_review(files, RECORD, KEYS)
+
+    assert found is not None
+    assert found.name == "go-2.review.toml"
+    assert verified(files, frozenset(Kind)).problems == ()
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_who_approved_a_go_and_sends_it_back_later_has_sent_it_back(later: int) -> None:
+    files = reviewed(PLAN)
+    again = reviewed(PLAN, Verdict.SENT_BACK, "wait", later=later)
+    files |= {"go-2.review.toml": again["go.review.toml"]}
+    files |= {"go-2.review.toml.sig": again["go.review.toml.sig"]}
+
+    with pytest.raises(NotAllowed, match="sent this GO back: wait"):
+        go_review(files, RECORD, KEYS)
+    assert "sent it back: wait" in words(verified(files))
+
+
+def test_what_was_sent_back_about_an_earlier_go_holds_nobody_up() -> None:
+    earlier = CLOSED | {"go.toml": CLOSED["go.toml"] + b"# earlier\n"}
+    files = reviewed(PLAN, Verdict.SENT_BACK, "wait", CAT, earlier) | CLOSED
+
+    assert go_review(files, RECORD, THREE) is None
+    found = go_review(reviewed(PLAN, files=files), RECORD, THREE)
+    assert found is not None
+    assert found.signer.principal == BEN
 
 
 def test_sending_back_needs_a_reason() -> None:

@@ -82,11 +82,11 @@ async def _look(work: Work) -> Look:
 
 
 def require_second_person(work: Work) -> None:
-    """Where the team's policy asks for it, a second person has approved exactly this GO."""
+    """Nobody sent exactly this GO back; where the team's policy asks, a second person approved."""
     tools = work.tools
-    if work.kind not in second_person_kinds(tools.settings.signing.second_person):
-        return
-    if go_review(tools.store.files(), work.record, tools.signer) is None:
+    review = go_review(tools.store.files(), work.record, tools.signer)
+    asked = work.kind in second_person_kinds(tools.settings.signing.second_person)
+    if asked and review is None:
         raise NotAllowed(
             "GO waits for a second person; the team's policy asks for one.",
             hint=f"They run, in their checkout: preflight review --go {tools.stem}",

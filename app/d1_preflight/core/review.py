@@ -4,7 +4,8 @@ The statement binds the file and the operator's signature by their sha256, so th
 carried over to another record. A reviewer is never the operator, neither by name nor by key.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,19 +19,18 @@ from d1_preflight.core.errors import (
     Rejected,
 )
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record import Record
-from d1_preflight.core.record_file import dump_facts, instant, load_facts
+from d1_preflight.core.record import Facts, Record
+from d1_preflight.core.record_file import dump_facts, instant, load_facts, moment
 from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
 from d1_preflight.core.values import SecondPerson
-from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
+from d1_preflight.core.verify_values import Verifier
 
 STATEMENT_SUFFIX = ".review.toml"
 _KEYS = {
     "schema", "statement", "verdict", "reason", "reviewer", "reviewed_at", "migration",
     "database", "file", "file_sha256", "signature_sha256",
 }  # fmt: skip
-_AGAIN = "preflight review RECORD makes a new one."
-_NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+AGAIN = "preflight review RECORD makes a new one."
 
 
 class StaleReview(PreflightError):
@@ -77,6 +77,7 @@ class Review:
     verdict: Verdict
     reason: str
     signer: Signature
+    at: datetime
 
 
 def second_person_kinds(policy: SecondPerson) -> frozenset[Kind]:
@@ -163,13 +164,30 @@ def statement_name(files: Mapping[str, bytes], subject: Subject, signer: str) ->
 def go_review(files: Mapping[str, bytes], record: Record, verifier: Verifier) -> Review | None:
     """The approval of the present `go.toml` by a second person; None where there is none.
 
-    Raises BadSignature or NotAllowed where one lies there but is not good.
+    Raises NotAllowed where anybody sent it back and has not approved it since, and BadSignature,
+    RecordInvalid or NotAllowed where a review lies there that is not good.
     """
+    found = []
     for name in statements_about(files, PLAN):
-        found = read_review(files, record, name, verifier)
-        if found.verdict is Verdict.APPROVED:
-            return found
-    return None
+        with suppress(StaleReview):  # it was about an earlier GO
+            found.append(read_review(files, record, name, verifier))
+    standing = last_words(found)
+    for review in standing:
+        if review.verdict is Verdict.SENT_BACK:
+            raise NotAllowed(
+                f"{review.signer.principal} sent this GO back: {review.reason}",
+                hint=f"Answer it. Then they approve: preflight review --go {record.migration}; "
+                "or sign GO again.",
+            )
+    return standing[0] if standing else None
+
+
+def last_words(reviews: Iterable[Review]) -> tuple[Review, ...]:
+    """The reviews that count: a person's later word on a subject replaces their earlier one."""
+    # Of two in the same second the one that sent it back counts: unknown is never a pass.
+    order = sorted(reviews, key=lambda r: (r.at, r.verdict is Verdict.SENT_BACK))
+    last = {(review.subject, review.signer.principal): review for review in order}
+    return tuple(sorted(last.values(), key=lambda review: review.name))
 
 
 def statements_about(files: Mapping[str, bytes], subject: Subject) -> tuple[str, ...]:
@@ -188,12 +206,12 @@ def read_review(
     subject = PLAN if name.startswith(PLAN.stem) else CLOSED_RECORD
     document, signature = files[name], files.get(f"{name}.sig")
     if signature is None:
-        raise BadSignature(f"{name} is not signed.", hint=_AGAIN)
+        raise BadSignature(f"{name} is not signed.", hint=AGAIN)
     signer = verifier.verify(document, signature, REVIEW)
     told = load_facts(document, name)
     verdicts = tuple(verdict.value for verdict in Verdict)
     if set(told) != _KEYS or told["verdict"] not in verdicts or dump_facts(told) != document:
-        raise RecordInvalid(f"{name} is not a review of this program.", hint=_AGAIN)
+        raise RecordInvalid(f"{name} is not a review of this program.", hint=AGAIN)
     expected = {
         "schema": 1,
         "statement": "review",
@@ -206,62 +224,17 @@ def read_review(
     }
     for key, value in expected.items():
         if told[key] != value:
-            raise StaleReview(f"{name} is about another {key}: {told[key]!r}.", hint=_AGAIN)
+            raise StaleReview(f"{name} is about another {key}: {told[key]!r}.", hint=AGAIN)
     refuse_operator(operators_of(files, verifier), signer)
-    return Review(name, subject, Verdict(str(told["verdict"])), str(told["reason"]), signer)
+    verdict, reason = Verdict(str(told["verdict"])), str(told["reason"])
+    return Review(name, subject, verdict, reason, signer, _reviewed_at(told, name))
 
 
-def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
-    """The reviews that stand; those that are not good are told by `review_problems`."""
-    found = []
-    for subject in (PLAN, CLOSED_RECORD):
-        for name in statements_about(bundle.files, subject):
-            if bundle.verifier is None:
-                continue
-            try:
-                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
-            except PreflightError:
-                continue
-    return tuple(found)
-
-
-def review_problems(bundle: Bundle) -> Iterator[Problem]:
-    """What is wrong with the reviews that lie there, and which one is missing."""
-    found: list[Review] = []
-    known = {
-        n for subject in (PLAN, CLOSED_RECORD) for n in statements_about(bundle.files, subject)
-    }
-    for name in sorted(n for n in bundle.files if ".review." in n):
-        if name.removesuffix(".sig") not in known:
-            yield Problem(name, "belongs to no review that could be checked", _AGAIN)
-    for subject in (PLAN, CLOSED_RECORD):
-        for name in statements_about(bundle.files, subject):
-            if bundle.verifier is None:
-                yield Problem(name, "cannot be checked: no allowed_signers", _NOBODY)
-                continue
-            try:
-                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
-            except StaleReview as error:
-                yield Problem(name, error.message, error.hint, Weight.OPEN)
-            except PreflightError as error:
-                yield Problem(name, error.message, error.hint)
-    for review in found:
-        if review.verdict is Verdict.SENT_BACK:
-            words = f"{review.signer.principal} sent it back: {review.reason}"
-            yield Problem(review.name, words, "Answer it; the reviewer looks again.", Weight.OPEN)
-    yield from _second_person_problems(bundle, found)
-
-
-def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Problem]:
-    if bundle.kind not in bundle.second_person or PLAN.file not in bundle.files:
-        return
-    if not any(r.subject is PLAN and r.verdict is Verdict.APPROVED for r in found):
-        yield Problem(
-            PLAN.file,
-            f"a second person has to approve a {bundle.kind} migration's GO",
-            "preflight review --go, by somebody who is not the operator.",
-            Weight.OPEN,
-        )
+def _reviewed_at(told: Facts, name: str) -> datetime:
+    try:
+        return moment(str(told["reviewed_at"]))
+    except ValueError as error:
+        raise RecordInvalid(f"{name} does not say when it was signed.", hint=AGAIN) from error
 
 
 def _reviewer_of(document: bytes) -> str:

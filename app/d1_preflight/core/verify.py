@@ -14,8 +14,8 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import tally
 from d1_preflight.core.record import Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record, load_record
-from d1_preflight.core.review import good_reviews, review_problems
 from d1_preflight.core.verify_history import history_problems, path_problems
+from d1_preflight.core.verify_reviews import good_reviews, review_problems
 from d1_preflight.core.verify_signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
 
