@@ -19,7 +19,7 @@ from d1_preflight.core.gate import (
     OpenItem,
     apply_was_begun,
     blocking_items,
-    go_expires,
+    go_lapse,
     open_items,
 )
 from d1_preflight.core.ports import Emit, silent
@@ -73,8 +73,8 @@ class Session:
         return next((s for s in self.path if not self.status_of(s).is_answered), None)
 
     def status_of(self, step: Step) -> Status:
-        """The step's state now; a GO that has expired is pending again."""
-        if step.id == "go" and self._go_has_expired():
+        """The step's state now; a GO that has expired, or is of another checklist, is pending."""
+        if step.id == "go" and self._go_lapse():
             return Status.PENDING
         if step.id == "close" and not self.closed:
             status = self.record.status_of(step)
@@ -100,10 +100,8 @@ class Session:
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
         items = blocking_items(self.record, self.checklist, self.kind, step)
-        if step.id == "applied" and not items and self._go_has_expired():
-            go = self.checklist.step("go")
-            return (OpenItem(go, Status.PENDING, "The signed GO has expired; sign it again."),)
-        return items
+        lapse = self._go_lapse() if step.id == "applied" and not items else ""
+        return (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else items
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
         """The items that keep the gate shut."""
@@ -255,12 +253,9 @@ class Session:
         self.tools.store.write(SIGNATURE, signature)
         self.closed = True
 
-    def _go_has_expired(self) -> bool:
-        expires = go_expires(self.record, self.checklist, self.tools.settings.go_minutes)
-        applied = self.record.last("applied")
-        if expires is None or (applied is not None and applied.status is not Status.FAILED):
-            return False
-        return self.tools.clock.now() > expires
+    def _go_lapse(self) -> str:
+        minutes, now = self.tools.settings.go_minutes, self.tools.clock.now()
+        return go_lapse(self.record, self.checklist, minutes, now)
 
 
 def _failed(error: PreflightError) -> Outcome:

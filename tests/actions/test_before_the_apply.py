@@ -1,13 +1,15 @@
 """What GO rests on is held against the present before anything is sent."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from core.record_values import ANA, BEN, KEYS, START, closed_files
-from d1_preflight.actions.rechecking import require_second_person
+from d1_preflight.actions.rechecking import require_second_person, require_signed_plan
 from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.verification import sign_close
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record_file import load_record
@@ -50,3 +52,48 @@ def test_a_second_person_is_waited_for_where_the_policy_asks() -> None:
     with pytest.raises(NotAllowed, match="waits for a second person"):
         require_second_person(work_on(FILES, SecondPerson.DESTRUCTIVE))
     require_second_person(work_on(reviewed(Verdict.APPROVED), SecondPerson.DESTRUCTIVE))
+
+
+def test_the_plan_that_was_signed_is_the_present_one() -> None:
+    require_signed_plan(work_on(FILES, SecondPerson.NEVER))
+
+
+def test_a_checklist_that_changed_since_go_goes_back_to_the_gate() -> None:
+    work = work_on(FILES, SecondPerson.NEVER)
+    changed = replace(work, record=replace(RECORD, checklist="f" * 64))
+
+    with pytest.raises(NotAllowed, match="the checklist changed") as refused:
+        require_signed_plan(changed)
+    assert refused.value.hint == "Nothing was applied. Sign GO again."
+
+
+def test_a_class_that_changed_since_go_goes_back_to_the_gate() -> None:
+    work = replace(work_on(FILES, SecondPerson.NEVER), kind=Kind.ADDITIVE)
+
+    with pytest.raises(NotAllowed, match="the class changed: 'destructive' then, 'additive' now"):
+        require_signed_plan(work)
+
+
+def test_rows_at_risk_that_changed_since_go_go_back_to_the_gate() -> None:
+    attempts = tuple(
+        replace(a, facts={"tables": ({"table": "teams", "lost": 7},)})
+        if a.step == "rehearsed"
+        else a
+        for a in RECORD.attempts
+    )
+    work = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
+
+    with pytest.raises(NotAllowed, match="rows at risk changed: 0 then, 7 now"):
+        require_signed_plan(work)
+
+
+async def test_a_record_is_not_closed_by_another_checklist_than_its_gos() -> None:
+    attempts = tuple(
+        replace(a, facts={**a.facts, "checklist": "f" * 64}) if a.step == "go" else a
+        for a in RECORD.attempts
+    )
+    work = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
+
+    with pytest.raises(NotAllowed, match="not the checklist that GO was signed with") as refused:
+        await sign_close(work)
+    assert "f" * 64 in refused.value.hint

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.record_values import (
     ANA,
+    BEFORE_GO,
     BEN,
     KEYS,
     SQL,
@@ -19,9 +20,10 @@ from core.record_values import (
     closed_files,
     shipped_checklist,
     signed_go,
+    with_section,
 )
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record import Record, Status
+from d1_preflight.core.record import Facts, Record, Status
 from d1_preflight.core.record_file import dump_record, load_record
 from d1_preflight.core.signing import CLOSE, GO
 from d1_preflight.core.verify import Verification, verify_record
@@ -250,4 +252,48 @@ def test_a_plan_nested_too_deep_is_told_without_a_traceback() -> None:
     found = verified(CLOSED | {"go.toml": b"a = " + b"[" * 400 + b"]" * 400})
 
     assert "go.toml is damaged" in words(found)
+    assert found.exit_code == 4
+
+
+def test_a_record_closed_by_another_checklist_than_its_gos_is_invalid() -> None:
+    own = with_section("timing")
+    files, _ = closed_files()
+    document = dump_record(replace(load_record(files["record.toml"]), checklist=own.sha256))
+    files |= {"record.toml": document, "record.toml.sig": KEYS.sign(document, CLOSE, ANA)}
+
+    found = verify_record(files, own, KEYS)
+
+    assert "invalid go.toml: was signed with another checklist" in words(found)
+    assert found.exit_code == 4
+
+
+def test_a_checklist_that_changed_before_the_apply_leaves_another_go_open() -> None:
+    files: dict[str, bytes] = {}
+    walk = Walk(CHECKLIST).through(*BEFORE_GO)
+    signed_go(walk, files)
+    files["record.toml"] = dump_record(replace(walk.record, checklist="f" * 64))
+
+    found = verified(files)
+
+    assert "open go.toml: was signed with another checklist" in words(found)
+    assert found.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "facts", "told"),
+    [
+        ("class", {"found": "additive", "class": "additive"}, "says class = 'destructive'"),
+        ("rehearsed", {"tables": ({"table": "teams", "lost": 7},)}, "says rows_at_risk = 0"),
+    ],
+)
+def test_a_plan_that_tells_less_than_the_record_is_invalid(
+    step: str, facts: Facts, told: str
+) -> None:
+    def rewrite(record: Record) -> Record:
+        attempts = (replace(a, facts=facts) if a.step == step else a for a in record.attempts)
+        return replace(record, attempts=tuple(attempts))
+
+    found = verified(resigned(rewrite))
+
+    assert f"go.toml: {told}" in words(found)
     assert found.exit_code == 4

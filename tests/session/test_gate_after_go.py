@@ -1,13 +1,18 @@
 """What can no longer be done, or moved, once GO was signed and the apply begun."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.core.gate import apply_was_begun, go_expires
+from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.gate import apply_was_begun, go_expires, go_lapse
 from d1_preflight.core.record import Status
 from d1_preflight.core.record_file import instant
+from d1_preflight.session import Session
+from plain.fakes import CHECKLIST as SMALL
+from plain.fakes import MemoryStore, open_session
 
 CHECKLIST = shipped_checklist()
 
@@ -35,3 +40,37 @@ def test_settings_changed_after_go_do_not_lengthen_it() -> None:
     walk.answer("go", facts={"signed_at": instant(START), "expires_at": instant(until)})
 
     assert go_expires(walk.record, CHECKLIST, 6000) == until
+
+
+def signed(checklist: str) -> Walk:
+    walk, until = Walk(CHECKLIST), START + timedelta(minutes=30)
+    return walk.answer("go", facts={"expires_at": instant(until), "checklist": checklist})
+
+
+def test_a_go_of_another_checklist_counts_no_more_until_the_apply_was_begun() -> None:
+    same, other = signed(CHECKLIST.sha256), signed("f" * 64)
+
+    assert go_lapse(same.record, CHECKLIST, 30, START) == ""
+    assert "expired" in go_lapse(same.record, CHECKLIST, 30, START + timedelta(hours=1))
+    assert "the one that GO was signed with" in go_lapse(other.record, CHECKLIST, 30, START)
+    other.answer("applied")
+    assert go_lapse(other.record, CHECKLIST, 30, START) == ""
+
+
+async def test_a_checklist_that_changes_after_go_goes_back_to_the_gate() -> None:
+    store = MemoryStore()
+    session = open_session(store)
+    for step in session.path:
+        raw = {prompt.key: prompt.typed or "yes" for prompt in step.prompts} | {"go": True}
+        if step.waivable:
+            session.waive(step, "not today")
+        else:
+            await session.perform(step, raw)
+    assert session.current is None
+
+    changed = load_checklist(SMALL.replace("Order and meaning.", "Order."), "small.toml")
+    again = Session(changed, replace(session.tools))
+
+    assert again.current == changed.step("go")
+    await again.perform(changed.step("go"), {"go": True})
+    assert again.current is None

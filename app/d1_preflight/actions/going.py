@@ -9,6 +9,7 @@ from d1_preflight.actions.tools import Work
 from d1_preflight.core import facts as facts_of
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.facts import lost_rows
 from d1_preflight.core.gate import open_items
 from d1_preflight.core.record import Facts, Outcome, Status
 from d1_preflight.core.record_file import dump_facts, instant, moment
@@ -64,6 +65,7 @@ async def sign_go(work: Work) -> Outcome:
         "signed_at": instant(now),
         "expires_at": instant(expires),
         "criteria": abort_criteria(work),
+        "checklist": work.record.checklist,
     }
     words = f"GO by {tools.signer.identity}, good until {instant(expires)}."
     return Outcome(Status.ATTESTED, words, facts)
@@ -146,10 +148,7 @@ def abort_criteria(work: Work) -> Facts:
 
 def rows_at_risk(work: Work) -> int:
     """How many rows the rehearsal lost: the number that is typed before the apply."""
-    tables = work.facts_of("rehearsed").get("tables", ())
-    rows = tables if isinstance(tables, tuple) else ()
-    lost = (row.get("lost", 0) for row in rows if isinstance(row, Mapping))
-    return sum(count for count in lost if isinstance(count, int))
+    return lost_rows(work.facts_of("rehearsed"))
 
 
 def go_still_holds(work: Work) -> bool:

@@ -6,6 +6,7 @@ from d1_preflight.actions.going import (
     abort_criteria,
     go_still_holds,
     require_bookmark,
+    rows_at_risk,
 )
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.remote import Look, observe
@@ -29,6 +30,7 @@ async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
     require_second_person(work)
     require_signed_criteria(work)
     require_bookmark(work)
+    require_signed_plan(work)
     for entry in facts.rows(work.facts_of("backed_up"), "tables"):
         opened_copy(tools, entry)  # a backup that is gone or changed is no way back
     look = await _look(work)
@@ -100,6 +102,21 @@ def require_signed_criteria(work: Work) -> None:
             "The abort criteria in preflight.toml are not those that were signed.",
             hint="Nothing was applied. Put them back, or sign GO again.",
         )
+
+
+def require_signed_plan(work: Work) -> None:
+    """Checklist, class and rows at risk are still those that were signed."""
+    signed = _signed_go(work)
+    for key, name, now in (
+        ("checklist", "the checklist", work.record.checklist),
+        ("class", "the class", work.kind.value),
+        ("rows_at_risk", "the number of rows at risk", rows_at_risk(work)),
+    ):
+        if signed.get(key) != now:
+            raise NotAllowed(
+                f"Since GO was signed, {name} changed: {signed.get(key)!r} then, {now!r} now.",
+                hint="Nothing was applied. Sign GO again.",
+            )
 
 
 def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:

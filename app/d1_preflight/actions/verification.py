@@ -10,7 +10,7 @@ from d1_preflight.actions.remote import execute_args, observe, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.facts import group, number, text
 from d1_preflight.core.observation import Observation, Question
 from d1_preflight.core.ports import Evidence
@@ -165,12 +165,23 @@ def signed_limits(work: Work) -> tuple[Decimal, int]:
 async def sign_close(work: Work) -> Outcome:
     """The operator's closing words; the session signs the record that holds them."""
     verdict = work.answer("verdict")
+    require_checklist_of_go(work)
     prepare_signer(work)
     facts: Facts = {
         "signer": work.tools.signer.identity,
         "closed_at": instant(work.tools.clock.now()),
     }
     return Outcome(Status.ATTESTED, verdict, facts)
+
+
+def require_checklist_of_go(work: Work) -> None:
+    """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
+    signed = work.facts_of("go").get("checklist", work.record.checklist)
+    if signed != work.record.checklist:
+        raise NotAllowed(
+            f"{work.checklist.source} is not the checklist that GO was signed with.",
+            hint=f"Bring that one back (its sha256 is {signed}), then close.",
+        )
 
 
 async def _look(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:

@@ -39,3 +39,8 @@ def group(facts: Facts, key: str) -> Facts:
     """A fact that holds further facts."""
     value = facts.get(key, {})
     return value if isinstance(value, Mapping) else {}
+
+
+def lost_rows(rehearsed: Facts) -> int:
+    """How many rows a rehearsal lost, over all tables."""
+    return sum(number(row, "lost") or 0 for row in rows(rehearsed, "tables"))

@@ -89,6 +89,19 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
     return start + timedelta(minutes=minutes)
 
 
+def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) -> str:
+    """Why a signed GO counts no more, in words; "" where it does, or the apply was begun."""
+    go = record.standing(checklist.step("go")) if checklist.has("go") else None
+    expires = go_expires(record, checklist, minutes)
+    if go is None or expires is None or apply_was_begun(record, checklist):
+        return ""
+    if now > expires:
+        return "The signed GO has expired; sign it again."
+    if go.facts.get("checklist", record.checklist) != record.checklist:
+        return "The checklist is not the one that GO was signed with; sign it again."
+    return ""
+
+
 def apply_was_begun(record: Record, checklist: Checklist) -> bool:
     """Whether an apply was tried and not seen to have failed: too late for a NO-GO."""
     applied = record.last("applied") if checklist.has("applied") else None

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
-from d1_preflight.core.record import Attempt, Fact, Record
+from d1_preflight.core.facts import lost_rows
+from d1_preflight.core.record import Attempt, Fact, Facts, Record
 from d1_preflight.core.record_file import dump_facts, instant, load_facts
 from d1_preflight.core.signing import CLOSE, GO, Signature
 from d1_preflight.core.verify_values import Bundle, Problem, Weight
@@ -111,6 +112,7 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
         if plan.get(key) != expected:
             words = f"says {key} = {plan.get(key)!r}; the record says {expected!r}"
             yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+    yield from _plan_checklist_problems(bundle.record, go, plan)
     yield from _plan_step_problems(bundle.record, go, plan)
 
 
@@ -130,8 +132,35 @@ def _expected(record: Record, go: Attempt) -> Mapping[str, Fact]:
         "decided_at": go.facts.get("signed_at"),
         "expires_at": go.facts.get("expires_at"),
         "criteria": go.facts.get("criteria"),
+        "class": _before(record, go, "class").get("class"),
+        "rows_at_risk": lost_rows(_before(record, go, "rehearsed")),
     }
     return {key: value for key, value in expected.items() if value is not None}
+
+
+def _before(record: Record, go: Attempt, step: str) -> Facts:
+    """The facts of the last attempt at a step when GO was signed."""
+    attempts = record.attempts[: record.attempts.index(go)]
+    return next((a.facts for a in reversed(attempts) if a.step == step), {})
+
+
+def _plan_checklist_problems(
+    record: Record, go: Attempt, plan: Mapping[str, Fact]
+) -> Iterator[Problem]:
+    """The record goes on by the checklist that was signed, else another GO is due."""
+    if plan.get("checklist") == record.checklist:
+        return
+    since = record.attempts[record.attempts.index(go) :]
+    applied = any(a.step == "applied" and a.status.is_answered for a in since)
+    words = (
+        f"was signed with another checklist (sha256 {str(plan.get('checklist'))[:12]}…) than the "
+        f"record's ({record.checklist[:12]}…)"
+    )
+    if applied:
+        hint = "After the apply a record is closed by the checklist of its GO; bring that one back."
+        yield Problem(GO_FILE, words, hint)
+    else:
+        yield Problem(GO_FILE, words, "Sign GO again.", Weight.OPEN)
 
 
 def _plan_step_problems(record: Record, go: Attempt, plan: Mapping[str, Fact]) -> Iterator[Problem]:
