@@ -7,6 +7,10 @@ from pathlib import Path
 def add_record_options(parser: argparse.ArgumentParser) -> None:
     """The options by which a stranger says what a record is held against."""
     parser.add_argument(
+        "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        help="the wrangler configuration it was made with, if not the project's own",
+    )  # fmt: skip
+    parser.add_argument(
         "--allowed-signers", type=Path, metavar="FILE", help="who may sign, in which role"
     )
     parser.add_argument(

@@ -1,21 +1,29 @@
 """What `show`, `verify` and `review` open: a record's folder and all it is held against."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
 from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.definitions import checklists_dir
-from d1_preflight.core.errors import PreflightError, ProjectError, RecordInvalid, UsageError
+from d1_preflight.core.checklist_file import shipped_checklist
+from d1_preflight.core.errors import (
+    ChecklistInvalid,
+    PreflightError,
+    ProjectError,
+    RecordInvalid,
+    UsageError,
+)
+from d1_preflight.core.project import RECORDS_NAME, Project
 from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import load_record
 from d1_preflight.core.review import second_person_kinds
 from d1_preflight.core.settings import Settings
 from d1_preflight.core.verify import RECORD_FILE, Verification, verify_record
-from d1_preflight.core.verify_values import Verifier
+from d1_preflight.core.verify_place import Place
+from d1_preflight.core.verify_values import Problem, Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class OpenRecord:
     root: Path | None
     settings: Settings
     migration_sha256: str | None
+    place: Place | None = None
+    refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
 
     @property
     def record(self) -> Record:
@@ -47,34 +57,45 @@ class OpenRecord:
 
     def verify(self) -> Verification:
         """Hold the files against everything that is known here."""
-        return verify_record(
+        found = verify_record(
             self.files,
             self.checklist,
             self.verifier,
             migration_sha256=self.migration_sha256,
             second_person=second_person_kinds(self.settings.signing.second_person),
+            place=self.place,
         )
+        if self.refused is None:
+            return found
+        unread = Problem("d1.toml", self.refused.message, self.refused.hint)
+        return replace(found, problems=(unread, *found.problems))
 
 
 def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
-    """Open the record that a word names; raises UsageError, ProjectError or ChecklistInvalid."""
+    """Open the record that a word names; raises UsageError or ProjectError."""
     return opened(find_record(word, _roots()), arguments)
 
 
 def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     """Open the record in this folder."""
     files = read_record_folder(folder)
-    root = _project_of(folder)
+    config = _given(vars(arguments).get("config"))
+    root = _project_of(folder, config)
     settings = _settings(root)
     signers = _given(arguments.allowed_signers) or _allowed_signers(folder, root, settings)
+    checklist, refused = _checklist(root, arguments.checklist)
+    record = _readable(files)
+    project = _project(root, record, config) if root and record else None
     return OpenRecord(
         folder=folder,
         files=files,
-        checklist=_checklist(folder, arguments.checklist),
+        checklist=checklist,
         allowed_signers=signers,
         root=root,
         settings=settings,
-        migration_sha256=_migration_sha256(root, folder, files),
+        migration_sha256=_migration_sha256(project, folder, record) if record else None,
+        place=_place(root, folder, project) if root else None,
+        refused=refused,
     )
 
 
@@ -99,10 +120,11 @@ def _roots() -> tuple[Path, ...]:
         return (Path.cwd(),)
 
 
-def _project_of(folder: Path) -> Path | None:
-    """The project whose `checklists` hold the folder."""
+def _project_of(folder: Path, config: Path | None) -> Path | None:
+    """The project whose `checklists` hold the folder; without a configuration, the nearest."""
     places = (folder.resolve(), *folder.resolve().parents)
-    return next((p.parent for p in places if p.name == "checklists"), None)
+    roots = [p.parent for p in places if p.name == RECORDS_NAME]
+    return next((root for root in roots if _is_project(root, config)), roots[0] if roots else None)
 
 
 def _settings(root: Path | None) -> Settings:
@@ -126,38 +148,66 @@ def _allowed_signers(folder: Path, root: Path | None, settings: Settings) -> Pat
     return None
 
 
-def _checklist(folder: Path, given: Path | None) -> Checklist:
-    """The one named, the project's own, or the one that ships with the program."""
-    path = _given(given)
-    root = _project_of(folder)
-    if path is None and root is not None and (root / "checklists" / "d1.toml").is_file():
-        path = root / "checklists" / "d1.toml"
-    chosen = path or checklists_dir() / "d1.toml"
-    return load_checklist(chosen.read_text("utf-8"), str(chosen))
-
-
-def _migration_sha256(root: Path | None, folder: Path, files: dict[str, bytes]) -> str | None:
-    """The sha256 of the migration in this checkout, or beside the record; None where it is not."""
-    if RECORD_FILE not in files:
-        return None
+def _checklist(root: Path | None, given: Path | None) -> tuple[Checklist, ChecklistInvalid | None]:
+    """The one named, the project's own, or the shipped one; that too where one is refused."""
+    path = _given(given) or checklist_path(root)
     try:
-        record = load_record(files[RECORD_FILE])
+        return read_checklist(path), None
+    except ChecklistInvalid as error:
+        return shipped_checklist(), error
+
+
+def _readable(files: dict[str, bytes]) -> Record | None:
+    """The record; None where it is none, which the verification tells."""
+    try:
+        return load_record(files.get(RECORD_FILE, b""))
     except RecordInvalid:
-        return None  # the verification says what is wrong with it
-    for place in (_migrations_folder(root, record) if root else None, folder):
+        return None
+
+
+def _project(root: Path, record: Record, config: Path | None) -> Project | PreflightError | None:
+    """The project at `root` on the record's database, or why it has none; None for no project."""
+    from d1_preflight.adapters.files import open_project
+
+    if not _is_project(root, config):
+        return None
+    told = record.database
+    try:
+        # The record names its environment; what CLOUDFLARE_ENV says here today is not asked.
+        found = open_project(
+            root, config=config and config.resolve(),
+            environment=told.environment, database=told.name, environ={},
+        )  # fmt: skip
+    except PreflightError as error:
+        return error
+    if found.database.name != told.name:
+        return UsageError(f"{found.config.words} has no database of that name.")
+    return found
+
+
+def _is_project(root: Path, config: Path | None) -> bool:
+    from d1_preflight.adapters.files import find_config
+
+    try:
+        return find_config(root, config and config.resolve()).parent == root
+    except ProjectError:
+        return False
+
+
+def _place(root: Path, folder: Path, project: Project | PreflightError | None) -> Place:
+    below = folder.resolve().relative_to(root / RECORDS_NAME).as_posix()
+    if isinstance(project, Project):
+        return Place(below, is_project=True, database_id=project.database.id)
+    return Place(below, is_project=project is not None, unknown=project.message if project else "")
+
+
+def _migration_sha256(
+    project: Project | PreflightError | None, folder: Path, record: Record
+) -> str | None:
+    """The sha256 of the migration in this checkout, or beside the record; None where it is not."""
+    migrations = project.migrations_folder if isinstance(project, Project) else None
+    for place in (migrations, folder):
         path = place / record.migration if place else None
         if path is not None and path.is_file():
             return sha256(path.read_bytes()).hexdigest()
     return None
-
-
-def _migrations_folder(root: Path, record: Record) -> Path | None:
-    """Where this checkout keeps the database's migrations; None where it is no project."""
-    from d1_preflight.adapters.files import open_project
-
-    database = record.database
-    try:
-        project = open_project(root, environment=database.environment, database=database.name)
-    except PreflightError:
-        return None
-    return project.migrations_folder if project.root == root else None

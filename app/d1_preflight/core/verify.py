@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.errors import RecordInvalid
+from d1_preflight.core.checklist_file import require_acts, shipped_checklist
+from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import tally
 from d1_preflight.core.record import Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record, load_record
 from d1_preflight.core.verify_history import history_problems, path_problems
+from d1_preflight.core.verify_place import PRACTICE, Place, place_problems
 from d1_preflight.core.verify_reviews import good_reviews, review_problems
 from d1_preflight.core.verify_signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
@@ -44,12 +46,13 @@ def verify_record(
     *,
     migration_sha256: str | None = None,
     second_person: frozenset[Kind] = frozenset(),
+    place: Place | None = None,
 ) -> Verification:
     """Hold a record's files against the checklist, the allowed signers and the migration's text.
 
     `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
     file in the checkout, None where it is not there; `second_person` are the classes whose GO
-    needs a second signature.
+    needs a second signature; `place` is where the record lies in a project, None outside of one.
     """
     data = files.get(RECORD_FILE)
     if data is None:
@@ -61,6 +64,8 @@ def verify_record(
         return Verification((Problem(RECORD_FILE, error.message, error.hint),), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
+        *_checklist_problems(checklist),
+        *place_problems(record, place),
         *_bytes_problems(data, record),
         *_migration_problems(record, migration_sha256),
         *_evidence_problems(bundle),
@@ -71,6 +76,14 @@ def verify_record(
         *review_problems(bundle),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
+
+
+def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
+    """A record is as good as what it was walked by: a weakened checklist proves too little."""
+    try:
+        require_acts(checklist)
+    except ChecklistInvalid as error:
+        yield Problem(checklist.source, error.message, error.hint)
 
 
 def _bytes_problems(data: bytes, record: Record) -> Iterator[Problem]:
@@ -116,8 +129,11 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         "file": "the same as here" if migration_sha256 else "not here: only the record was read",
         "database": f"{record.database.name} {record.database.id} ({record.database.target})",
         "class": kind_of(record, checklist, Kind.UNKNOWN).value,
+        "checklist": _which(checklist),
         "steps": ", ".join(f"{n} {status}" for status, n in counts.items() if n),
     }
+    if record.database.target == PRACTICE:
+        facts["practice"] = "a practice record: it proves nothing about a real database"
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     if go is not None and go.status.is_answered:
         facts["go"] = f"{go.facts.get('signer', 'unknown')} {go.facts.get('signed_at', '')}"
@@ -132,3 +148,9 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     if counts[Status.WAIVED]:
         facts["waived"] = str(counts[Status.WAIVED])
     return facts
+
+
+def _which(checklist: Checklist) -> str:
+    if checklist.sha256 == shipped_checklist().sha256:
+        return "as shipped"
+    return f"the project's own (sha256 {checklist.sha256})"
