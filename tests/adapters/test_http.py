@@ -9,7 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from d1_preflight.adapters.http import graphql, post_webhook, probe
-from d1_preflight.core.errors import RemoteFailed, UsageError
+from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed, UsageError
+from d1_preflight.core.settings import Notify, Settings, load_settings
+from d1_preflight.core.values import Endpoint
 
 SECRET = "canary-3f9a77"
 
@@ -171,3 +174,72 @@ async def test_unreachable_analytics_carry_no_token_in_their_chain() -> None:
         await graphql("http://127.0.0.1:1/graphql", SECRET, "query Q {}", {})
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+NOWHERE = "http://127.0.0.1:9/"
+ACCENTED = "tök-canary-3f9a77"
+
+
+async def refused(web: EnvironmentWeb, endpoint: Endpoint) -> PreflightError:
+    with pytest.raises(ProjectError) as raised:
+        await web.probe(endpoint)
+    return raised.value
+
+
+@pytest.mark.parametrize("value", [ACCENTED, f"{SECRET}\n", f"a\r\nX-Evil: {SECRET}", "tab\there"])
+async def test_a_secret_that_no_header_can_carry_is_told_by_its_variable(value: str) -> None:
+    web = EnvironmentWeb(Settings(), {"SHOP_TOKEN": value})
+    for endpoint in (
+        Endpoint(NOWHERE, bearer_env="SHOP_TOKEN"),
+        Endpoint(NOWHERE, header_env=(("X-Key", "SHOP_TOKEN"),)),
+    ):
+        error = await refused(web, endpoint)
+        assert "SHOP_TOKEN" in error.message
+        assert "canary" not in f"{error.message} {error.hint}"
+
+
+async def test_an_api_token_that_no_header_can_carry_is_told_by_its_variable() -> None:
+    web = EnvironmentWeb(Settings(), {"CLOUDFLARE_API_TOKEN": ACCENTED})
+    with pytest.raises(ProjectError, match="CLOUDFLARE_API_TOKEN") as raised:
+        await web.analytics("query", {})
+    assert "canary" not in str(raised.value)
+
+
+async def test_http_itself_refuses_such_a_value_before_it_asks() -> None:
+    with pytest.raises(ProjectError, match="X-Key"):
+        await probe(NOWHERE, headers={"X-Key": ACCENTED})
+    with pytest.raises(ProjectError, match="The token"):
+        await graphql(NOWHERE, ACCENTED, "query", {})
+
+
+@pytest.mark.parametrize("address", ["http://[x/canary", "canary", "ftp://h/canary", "http://"])
+async def test_a_webhook_that_is_no_address_is_told_by_its_variable(address: str) -> None:
+    settings = Settings(notify=Notify(webhook_env="TEAM_HOOK"))
+    web = EnvironmentWeb(settings, {"TEAM_HOOK": address})
+    with pytest.raises(ProjectError, match="TEAM_HOOK") as raised:
+        await web.notify("hello")
+    assert raised.value.hint
+    assert "canary" not in f"{raised.value.message} {raised.value.hint}"
+
+
+@pytest.mark.parametrize("host", ["h:99999", "a" * 70 + ".example", "127.0.0.1:9\x00"])
+async def test_an_address_that_cannot_be_asked_is_an_outcome(host: str) -> None:
+    result = await post_webhook(f"http://{host}/canary", {"text": "x"})
+    assert (result.status, result.ok) == (None, False)
+    assert "canary" not in result.words
+    with pytest.raises(RemoteFailed):
+        await graphql(f"http://{host}/canary", "token", "query", {})
+
+
+async def test_half_a_character_in_a_name_does_not_stop_the_notice(server: Server) -> None:
+    settings = Settings(notify=Notify(webhook_env="TEAM_HOOK"))
+    web = EnvironmentWeb(settings, {"TEAM_HOOK": server.url})
+    assert (await web.notify("by an\udce9")).ok
+
+
+@pytest.mark.parametrize(
+    "line", ['{ url = "http://[x/" }', '{ url = "https://h/", header_env = { "Ä" = "NAME" } }']
+)
+def test_the_settings_refuse_what_could_never_be_asked(line: str) -> None:
+    with pytest.raises(ProjectError, match="endpoints"):
+        load_settings(f"[verification]\nendpoints = [{line}]\n")

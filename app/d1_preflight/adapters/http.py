@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from d1_preflight.core.errors import RemoteFailed, UsageError
+from d1_preflight.core.errors import ProjectError, RemoteFailed, UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -42,7 +42,10 @@ async def probe(
 ) -> ProbeResult:
     """Ask an endpoint once; every outcome is a result, also that nothing answers."""
     _require_http(url)
-    return await _ask(method, url, frozenset({expect_status}), timeout, headers=dict(headers or {}))
+    given = dict(headers or {})
+    for name, value in given.items():
+        require_header(f"The header {name}", value)
+    return await _ask(method, url, frozenset({expect_status}), timeout, headers=given)
 
 
 async def post_webhook(
@@ -66,6 +69,7 @@ async def graphql(
     import httpx
 
     _require_http(endpoint)
+    require_header("The token", token)
     host = host_of(endpoint)
     try:
         async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
@@ -75,7 +79,7 @@ async def graphql(
                 headers={"Authorization": f"Bearer {token}"},
             )
             return _data_of(answer, host)
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise RemoteFailed(
             f"{host} did not answer the analytics question: {_words(error, timeout)}.",
             hint="Check the network, then ask again.",
@@ -84,7 +88,19 @@ async def graphql(
 
 def host_of(url: str) -> str:
     """The host of an address, the only part of it that may be shown."""
-    return urlsplit(url).hostname or "the server"
+    try:
+        return urlsplit(url).hostname or "the server"
+    except ValueError:
+        return "the server"
+
+
+def require_header(what: str, value: str) -> None:
+    """ProjectError where a header cannot carry the value; the value itself is never told."""
+    if not (value.isascii() and value.isprintable()):
+        raise ProjectError(
+            f"{what} holds characters that HTTP cannot carry; what it holds is not shown.",
+            hint="Set it again: only plain letters, digits and signs, no line end.",
+        )
 
 
 async def _ask(
@@ -107,7 +123,7 @@ async def _ask(
             client.stream(method, url, headers=headers, json=json) as answer,
         ):
             status = answer.status_code
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         words = f"{host_of(url)} did not answer: {_words(error, limit)}"
     taken = round((time.monotonic() - started) * 1000)
     if status is None:
@@ -150,7 +166,7 @@ def _words(error: Exception, limit: float) -> str:
             return f"no answer within {limit:g} s"
         case httpx.ConnectError():
             return "the connection was refused or the name is unknown"
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | ValueError():
             return "the address is not valid"
     return f"the connection broke ({type(error).__name__})"
 
@@ -160,5 +176,13 @@ def _range(expected: frozenset[int]) -> str:
 
 
 def _require_http(url: str) -> None:
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise UsageError("An address must begin with http:// or https:// and name a host.")
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        is_http = False
+    if not is_http:
+        raise UsageError(
+            "An address must begin with http:// or https:// and name a host.",
+            hint="Correct it; it is not shown here, for it may be a secret.",
+        )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from d1_preflight.adapters import http
 from d1_preflight.adapters.system import open_in_browser
-from d1_preflight.core.errors import ProjectError, RemoteFailed
+from d1_preflight.core.errors import ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.settings import Settings
 from d1_preflight.core.values import Endpoint
 
@@ -46,8 +46,12 @@ class EnvironmentWeb:
         )
 
     async def notify(self, text: str) -> http.ProbeResult:
-        """Post the text to the team's webhook, in the form Slack takes."""
-        return await http.post_webhook(self._webhook(), {"text": text})
+        """Post the text to the webhook, in the form Slack takes; ProjectError where it is none."""
+        said = text.encode(errors="replace").decode()  # a name may hold half a character
+        try:
+            return await http.post_webhook(self._webhook(), {"text": said})
+        except UsageError as error:
+            raise _no_address(self.settings.notify.webhook_env) from error
 
     async def analytics(self, query: str, variables: Mapping[str, object]) -> Mapping[str, object]:
         """Put a question to Cloudflare's GraphQL analytics; RemoteFailed without a token."""
@@ -57,9 +61,14 @@ class EnvironmentWeb:
                 "Analytics need CLOUDFLARE_API_TOKEN; a wrangler login does not give one.",
                 hint="Set it to a token that may read account analytics.",
             )
-        base = next((self.environ[name] for name in _API if self.environ.get(name)), "")
-        endpoint = f"{base.rstrip('/')}/graphql" if base else http.CLOUDFLARE_GRAPHQL
-        return await http.graphql(endpoint, token, query, variables)
+        http.require_header("The environment variable CLOUDFLARE_API_TOKEN", token)
+        given = next((name for name in _API if self.environ.get(name)), "")
+        base = self.environ.get(given, "").rstrip("/")
+        endpoint = f"{base}/graphql" if base else http.CLOUDFLARE_GRAPHQL
+        try:
+            return await http.graphql(endpoint, token, query, variables)
+        except UsageError as error:
+            raise _no_address(given) from error
 
     def open(self, url: str) -> bool:
         """Open an address in a browser of its own."""
@@ -76,4 +85,13 @@ class EnvironmentWeb:
                 f"An endpoint needs the environment variable {variable}, and it is not set.",
                 hint=f"Export {variable}, then run the step again.",
             )
+        http.require_header(f"The environment variable {variable}", value)
         return value
+
+
+def _no_address(variable: str) -> ProjectError:
+    return ProjectError(
+        f"The environment variable {variable} holds no address: it must begin with http:// or "
+        "https:// and name a host.",
+        hint=f"Set {variable} again; what it holds is not shown.",
+    )

@@ -14,6 +14,7 @@ from d1_preflight.core.values import DAYS, Busy, Endpoint, Freeze, SecondPerson
 _T = TypeVar("_T")
 Read = Callable[[object], _T]
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OCLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
@@ -205,6 +206,8 @@ def _endpoint(value: object) -> Endpoint:
     headers = raw.get("header_env", {})
     if not isinstance(headers, dict):
         raise UnreadValue('header_env must be like { "X-Api-Key" = "NAME" }', "header_env")
+    if wrong := next((name for name in headers if not _HEADER.fullmatch(name)), None):
+        raise UnreadValue(f'"{wrong}" cannot be the name of a header', "header_env")
     return Endpoint(
         url=_url(raw.get("url")),
         method=method,
@@ -224,7 +227,10 @@ def _inner(key: str, read: Read[_T], value: object) -> _T:
 
 def _url(value: object) -> str:
     address = text(value) if isinstance(value, str) else ""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # http://[x/
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UnreadValue('url must be a whole address like "https://example.com/health"', "url")
     if parts.username or parts.password:
