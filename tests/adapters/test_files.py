@@ -9,7 +9,6 @@ import pytest
 from d1_preflight.adapters.files import (
     ProjectFiles,
     find_config,
-    make_folder,
     open_project,
     read_config,
     read_migrations,
@@ -17,6 +16,7 @@ from d1_preflight.adapters.files import (
     require_migrations,
     write_settings,
 )
+from d1_preflight.adapters.store import make_folder
 from d1_preflight.adapters.zones import machine_zone
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
 from d1_preflight.core.migration import Migration, UnreadableMigration

@@ -22,6 +22,7 @@ from d1_preflight.adapters.localdb import (
     read_shapes,
 )
 from d1_preflight.adapters.toolchain import Toolchain
+from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.observation import LedgerRow
 from d1_preflight.core.rows import Row, pages, plan_statement, read_rows
 from d1_preflight.core.tables import TableKind
@@ -122,7 +123,7 @@ def test_what_lies_only_in_the_wal_is_read_and_copied(tmp_path: Path) -> None:
 
 def test_an_existing_database_is_never_overwritten(contents: Contents, tmp_path: Path) -> None:
     create(made := tmp_path / "made.sqlite", contents)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(ProjectError, match="File exists"):
         create(made, contents)
     assert read_ledger(made) == LEDGER
 

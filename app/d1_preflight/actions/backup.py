@@ -12,6 +12,7 @@ from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_gi
 from d1_preflight.actions.remote import relative, shown, target_flags
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core import facts as facts_of
+from d1_preflight.core.disk import writing
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
@@ -185,21 +186,19 @@ async def _export(
     if not tables:
         return {"words": "D1 exports no virtual tables"}, ()
     output = folder / "export.sql"
-    output.unlink(missing_ok=True)
+    with writing(output):
+        output.unlink(missing_ok=True)
     ran = await work.tools.wrangler.run(
         export_args(work.tools, tables, output), cwd=work.tools.project.root, emit=work.emit,
         keep=work.evidence_name, timeout=_EXPORT_TIMEOUT_S,
     )  # fmt: skip
     if ran.exit_code != 0 or not output.is_file():
         return {"words": explain_failure(ran).message}, (ran,)
-    output.chmod(0o600)
-    with output.open("rb") as file:
+    with writing(output, "The row copies are there."), output.open("rb") as file:
+        output.chmod(0o600)
         digest = file_digest(file, "sha256").hexdigest()
-    kept: Facts = {
-        "file": relative(work.tools, output),
-        "bytes": output.stat().st_size,
-        "sha256": digest,
-    }
+        size = output.stat().st_size
+    kept: Facts = {"file": relative(work.tools, output), "bytes": size, "sha256": digest}
     return kept, (ran,)
 
 

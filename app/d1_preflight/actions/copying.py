@@ -8,6 +8,7 @@ from pathlib import Path
 
 from d1_preflight.actions.remote import Look, observe, read_batch
 from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.core import disk
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.facts import number, text
 from d1_preflight.core.facts import rows as rows_of
@@ -84,7 +85,7 @@ async def copy_rows(work: Work, reading: Reading, folder: Path) -> Copied:
             writing.tell()
         return await writing.end(counts if calls else {})
     except BaseException:
-        _empty(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
@@ -194,8 +195,9 @@ async def _fetch(
 
 
 def _empty(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
+    with disk.writing(folder, "Nothing was copied."):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
 
 
 def check_size(tools: Tools, reading: Reading) -> None:

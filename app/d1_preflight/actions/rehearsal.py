@@ -5,6 +5,7 @@ from pathlib import Path
 
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.account import Account, Renames, TableAccount, account
+from d1_preflight.core.disk import writing
 from d1_preflight.core.explanation import explain, renames_by
 from d1_preflight.core.findings import Analysis, Effects
 from d1_preflight.core.migration import Migration
@@ -43,7 +44,8 @@ async def run_local_file(
     tools = work.tools
     config = tools.files.stage(tools.migration(), persist.parent / "staged")
     path = persist.parent / "script.sql"
-    path.write_text(script.text, encoding="utf-8")
+    with writing(path):
+        path.write_text(script.text, encoding="utf-8")
     name = tools.project.database.name
     where = ("--local", "--config", str(config), "--persist-to", str(persist))
     return await tools.wrangler.run(

@@ -1,12 +1,11 @@
 """The `allowed_signers` file: who may sign in which role, in the form ssh-keygen reads."""
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.core.errors import ProjectError, Rejected
 
 _LINE = re.compile(
@@ -90,17 +89,13 @@ def _lines(path: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} cannot be read: {error}.") from error
+        raise ProjectError(
+            f"{path} cannot be read: {error}.",
+            hint="It names who may sign; restore it from git, or mend its permissions.",
+        ) from error
 
 
 def _append(path: Path, line: str) -> None:
     """Write the file anew with one more line; a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join((*_lines(path), line, ""))
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+    make_folder(path.parent)
+    write_durably(path, "\n".join((*_lines(path), line, "")).encode())

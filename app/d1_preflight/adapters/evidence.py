@@ -5,6 +5,7 @@ A command that outlives us goes on writing its raw log, and beside it stands wha
 not to be kept goes into files that have no name at all.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -16,11 +17,14 @@ from pathlib import Path
 
 from d1_preflight.adapters.processes import clean
 from d1_preflight.adapters.redaction import Redactor
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.ports import Evidence, Stream
 
 STREAMS: tuple[Stream, Stream] = ("out", "err")
 _NOTE = "argv"
+_NOT_RUN = "The command was not run."
+_RAN = "The command has run; only its output was not kept."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +42,39 @@ class EvidenceFolder:
     def open(self, keep: str | None, stream: Stream) -> FileIO:
         """A raw output file that only we can read; without a name when nothing is kept."""
         self._make_private()
-        if keep is None:
-            return _unnamed(self.private)
-        return _private(self._raw(keep, stream))
+        raw = self.private if keep is None else self._raw(keep, stream)
+        with writing(raw, _NOT_RUN):
+            return _unnamed(raw) if keep is None else _private(raw)
 
     def note(self, keep: str, argv: Sequence[str]) -> None:
         """Write down what is run, as people may see it, before it is run."""
         self._make_private()
-        with _private(self._raw(keep, _NOTE)) as file:
-            file.write(json.dumps(list(argv)).encode())
+        note, data = self._raw(keep, _NOTE), json.dumps(list(argv)).encode()
+        with writing(note, _NOT_RUN), _private(note) as file:
+            if file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, "only a part was written")
 
     def keep(self, keep: str) -> Mapping[str, str]:
-        """Write the masked copies, drop the raw ones; tells path to sha256."""
+        """Write the masked copies, drop the raw ones; tells path to sha256.
+
+        Raises ProjectError where they cannot be written; the raw ones stay for `recover`.
+        """
         kept: dict[str, str] = {}
-        self.folder.mkdir(parents=True, exist_ok=True)
         for stream in STREAMS:
             raw = self._raw(keep, stream)
-            if raw.exists():
-                kept[f"{self.folder.name}/{raw.name}"] = self._write_masked(raw)
+            with writing(self.folder / raw.name, _RAN):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if raw.exists():
+                    kept[f"{self.folder.name}/{raw.name}"] = self._write_masked(raw)
         self.drop(keep)
         return kept
 
     def drop(self, keep: str) -> None:
         """Forget the raw output of a command."""
         for ending in (*STREAMS, _NOTE):
-            self._raw(keep, ending).unlink(missing_ok=True)
+            raw = self._raw(keep, ending)
+            with writing(raw, "Its masked copy is kept.", done="removed"):
+                raw.unlink(missing_ok=True)
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
         """Evidence of a step's commands whose end nobody saw; their raw logs are forgotten."""
@@ -84,8 +96,9 @@ class EvidenceFolder:
         return text.replace(f"{self.root}/", "").replace(str(self.root), ".")
 
     def _make_private(self) -> None:
-        self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.private.chmod(0o700)
+        with writing(self.private, _NOT_RUN, done="made"):
+            self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.private.chmod(0o700)
 
     def _raw(self, keep: str, ending: str) -> Path:
         if not keep or Path(keep).name != keep:
@@ -96,14 +109,18 @@ class EvidenceFolder:
         target = self.folder / raw.name
         partial = target.with_name(f".{target.name}.partial")
         digest = hashlib.sha256()
-        with partial.open("wb") as file:
-            for line in _lines(raw):
-                saved = f"{self._placed(self.safe(line))}\n".encode()
-                digest.update(saved)
-                file.write(saved)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        try:
+            with partial.open("wb") as file:
+                for line in _lines(raw):
+                    saved = f"{self._placed(self.safe(line))}\n".encode()
+                    digest.update(saved)
+                    file.write(saved)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         return digest.hexdigest()
 
 

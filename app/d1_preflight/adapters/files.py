@@ -5,13 +5,13 @@ list would make every later check a check of something else.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.staging import staged_config
-from d1_preflight.adapters.store import write_durably
+from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.core.config import CONFIG_NAMES, Database, WranglerConfig
 from d1_preflight.core.config_file import parse_config
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
@@ -173,11 +173,6 @@ def require_migrations(database: Database, config: WranglerConfig) -> tuple[Migr
     raise ProjectError(f"No migrations: no file matches {pattern} in {config.folder}.", hint=hint)
 
 
-def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Make a folder and those above it; raises ProjectError."""
-    _attempt(lambda: folder.mkdir(mode=mode, parents=True, exist_ok=True), folder, "made")
-
-
 def _names(folder: Path, prefix: str, glob: Glob) -> Iterator[str]:
     """Regular files that match; links are not followed, as wrangler does not follow them."""
     for entry in _entries(folder):
@@ -232,15 +227,9 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _bytes_of(path: Path) -> bytes:
-    found: list[bytes] = []
-    _attempt(lambda: found.append(path.read_bytes()), path, "read")
-    return found[0]
-
-
-def _attempt(act: Callable[[], None], path: Path, done: str) -> None:
     try:
-        act()
+        return path.read_bytes()
     except OSError as error:
         raise ProjectError(
-            f"{path} cannot be {done}: {error.strerror}.", hint="Check its permissions."
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
         ) from error

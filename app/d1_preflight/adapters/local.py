@@ -2,13 +2,15 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from d1_preflight.adapters import localdb
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.observation import LedgerRow
 from d1_preflight.core.rowcopy import RowCopy
@@ -58,39 +60,52 @@ class LocalDatabases:
 
     def run_sql(self, persist: Path, sql: str) -> int:
         """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
-        connection = apsw.Connection(str(self.file(persist)))
         deadline = time.monotonic() + _RUN_LIMIT_S
-        connection.set_progress_handler(lambda: time.monotonic() > deadline, 1_000_000)
         try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            started = time.monotonic()
-            connection.execute("BEGIN")
-            connection.execute(sql)
-            connection.execute("COMMIT")
-            return round((time.monotonic() - started) * 1000)
+            with writing(self.file(persist)), _opened(self.file(persist)) as connection:
+                connection.set_progress_handler(lambda: time.monotonic() > deadline, 1_000_000)
+                started = time.monotonic()
+                _in_one(connection, sql)
+                return round((time.monotonic() - started) * 1000)
         except apsw.Error as error:
             raise ProjectError(f"SQLite refuses it: {error}.", hint="See the finding.") from error
-        finally:
-            connection.close()
 
     def load_dump(self, persist: Path, dump: Path) -> str:
         """Load an export into an empty database; "" when it loads, else why it does not."""
-        connection = apsw.Connection(str(self._fresh(persist)))
         try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("BEGIN")
-            connection.execute(dump.read_text(encoding="utf-8"))
-            connection.execute("COMMIT")
-        except apsw.Error as error:
-            return str(error)
+            sql = dump.read_text(encoding="utf-8")
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
         except UnicodeDecodeError:
             return "it is not UTF-8"
-        finally:
-            connection.close()
+        path = self._fresh(persist)
+        try:
+            with writing(path), _opened(path) as connection:
+                _in_one(connection, sql)
+        except apsw.Error as error:
+            return str(error)
         return ""
 
     def _fresh(self, persist: Path) -> Path:
-        shutil.rmtree(persist, ignore_errors=True)
         path = self.file(persist)
-        path.parent.mkdir(mode=0o700, parents=True)
+        with writing(path.parent, "It is only a copy; the target was only read.", done="made"):
+            shutil.rmtree(persist, ignore_errors=True)
+            path.parent.mkdir(mode=0o700, parents=True)
         return path
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(str(path))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _in_one(connection: apsw.Connection, sql: str) -> None:
+    """As D1 does: foreign keys on, one transaction."""
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("BEGIN")
+    connection.execute(sql)
+    connection.execute("COMMIT")

@@ -5,14 +5,16 @@ beside it: it is read with mode=ro and copied with SQLite's backup, never byte b
 """
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import apsw
 
-from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.disk import DISK_ERRORS, writing
+from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.observation import LedgerRow
 from d1_preflight.core.rowcopy import RowCopy, content_digest, copy_table, create_file
 from d1_preflight.core.schema import SCHEMA_QUERY, Schema, SchemaObject
@@ -26,6 +28,7 @@ from d1_preflight.core.tables import (
 )
 
 PERSIST_SUBFOLDER = Path("v3") / "d1" / "miniflare-D1DatabaseObject"
+_ONLY_A_COPY = "It is only a copy; the target was only read."
 _LEDGER_SQL = """CREATE TABLE {name}(
 		id         INTEGER PRIMARY KEY AUTOINCREMENT,
 		name       TEXT UNIQUE,
@@ -56,15 +59,8 @@ def create(path: Path, contents: Contents) -> None:
     """Make a database file for wrangler to take as its own: tables, rows, then all the rest."""
     connection = create_file(path)
     try:
-        connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
-        create_tables(connection, contents.schema)
-        _ensure_ledger(connection, contents)
-        for copy in contents.copies:
-            _load(connection, copy)
-        _fill_ledger(connection, contents)
-        create_rest(connection, contents.schema)
-        _carry_sequences(connection, contents.sequences)
-        connection.execute("PRAGMA journal_mode = WAL")
+        with writing(path, _ONLY_A_COPY):
+            _fill(connection, contents)
     except BaseException:
         connection.close()
         path.unlink(missing_ok=True)
@@ -86,13 +82,25 @@ def open_read(path: Path) -> apsw.Connection:
     return connection
 
 
-def read_schema(path: Path) -> Schema:
-    """Read the schema, the ledger's table included."""
+@contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """A database open to read; what SQLite cannot read of it is a ProjectError."""
     connection = open_read(path)
     try:
-        found = connection.execute(SCHEMA_QUERY).fetchall()
+        yield connection
+    except apsw.Error as error:
+        raise ProjectError(
+            f"The local database {path.name} cannot be read: {error}.",
+            hint="It is only a copy. Run the step that made it again.",
+        ) from error
     finally:
         connection.close()
+
+
+def read_schema(path: Path) -> Schema:
+    """Read the schema, the ledger's table included."""
+    with reading(path) as connection:
+        found = connection.execute(SCHEMA_QUERY).fetchall()
     return Schema(
         tuple(
             SchemaObject(str(kind), str(name), str(table), str(sql))
@@ -104,65 +112,50 @@ def read_schema(path: Path) -> Schema:
 
 def read_shapes(path: Path) -> tuple[Table, ...]:
     """Read the tables with their columns, keys and references."""
-    connection = open_read(path)
-    try:
+    with reading(path) as connection:
         return read_tables(connection)
-    finally:
-        connection.close()
 
 
 def read_counts(path: Path) -> dict[str, int]:
     """Count the rows of every table that is not a shadow."""
-    connection = open_read(path)
-    try:
+    with reading(path) as connection:
         return {
             table.name: _one(connection, f"SELECT count(*) FROM {quoted(table.name)}")
             for table in read_tables(connection)
             if table.kind is not TableKind.SHADOW
         }
-    finally:
-        connection.close()
 
 
 def read_digests(path: Path) -> dict[str, tuple[int, str]]:
     """Count and digest the content of every ordinary table."""
-    connection = open_read(path)
-    try:
+    with reading(path) as connection:
         return {
             table.name: content_digest(connection, f"main.{quoted(table.name)}", table.data_columns)
             for table in read_tables(connection)
             if table.kind is TableKind.ORDINARY
         }
-    finally:
-        connection.close()
 
 
 def read_ledger(path: Path, table: str = "d1_migrations") -> tuple[LedgerRow, ...]:
     """Read the ledger, () where there is no such table yet."""
-    connection = open_read(path)
-    try:
+    with reading(path) as connection:
         known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,))
         if not known.fetchone():
             return ()
         found = connection.execute(
             f"SELECT id, name, applied_at FROM {quoted(table)} ORDER BY id"
         ).fetchall()
-        return tuple(LedgerRow(int(str(i)), str(name), str(at)) for i, name, at in found)
-    finally:
-        connection.close()
+    return tuple(LedgerRow(int(str(i)), str(name), str(at)) for i, name, at in found)
 
 
 def read_sequences(path: Path) -> dict[str, int]:
     """Read the high-water marks of AUTOINCREMENT."""
-    connection = open_read(path)
-    try:
+    with reading(path) as connection:
         known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'")
         if not known.fetchone():
             return {}
         found = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-        return {str(name): int(str(seq)) for name, seq in found if seq is not None}
-    finally:
-        connection.close()
+    return {str(name): int(str(seq)) for name, seq in found if seq is not None}
 
 
 def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy, ...]:
@@ -178,27 +171,64 @@ def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy,
 
 def duplicate(path: Path, to: Path) -> None:
     """Copy a whole database, consistent even while it is written to."""
-    source = open_read(path)
-    target = create_file(to)
-    try:
-        with target.backup("main", source, "main") as backup:
-            backup.step()
-        target.execute("PRAGMA journal_mode = WAL")
-    except BaseException:
-        to.unlink(missing_ok=True)
-        raise
-    finally:
-        target.close()
-        source.close()
+    with reading(path) as source:
+        target = create_file(to)
+        try:
+            with writing(to, _ONLY_A_COPY), target.backup("main", source, "main") as backup:
+                backup.step()
+            with writing(to, _ONLY_A_COPY):
+                target.execute("PRAGMA journal_mode = WAL")
+        except BaseException:
+            to.unlink(missing_ok=True)
+            raise
+        finally:
+            target.close()
+
+
+def _fill(connection: apsw.Connection, contents: Contents) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+    create_tables(connection, contents.schema)
+    _ensure_ledger(connection, contents)
+    for copy in contents.copies:
+        _load(connection, copy)
+    _fill_ledger(connection, contents)
+    create_rest(connection, contents.schema)
+    _carry_sequences(connection, contents.sequences)
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _load(connection: apsw.Connection, copy: RowCopy) -> None:
-    connection.execute("ATTACH ? AS copy", (f"{copy.path.resolve().as_uri()}?mode=ro",))
+    if not copy.path.is_file():
+        raise RecordInvalid(
+            f"The copy of {copy.table} is missing: {copy.path.name}.", hint="Take it again."
+        )
     names = ", ".join(quoted(name) for name in copy.columns)
     names = f"{copy.rowid}, {names}" if copy.rowid else names
     table = quoted(copy.table)
+    insert = f"INSERT INTO main.{table}({names}) SELECT {names} FROM copy.rows"
+    try:
+        connection.execute("ATTACH ? AS copy", (f"{copy.path.resolve().as_uri()}?mode=ro",))
+        connection.execute(f"EXPLAIN {insert}")  # only names are looked at: no value can be told
+    except apsw.Error as error:
+        raise ProjectError(
+            f"The rows of {copy.table} do not fit the schema: {error}.",
+            hint="The schema is not the one they were read from. Read both again.",
+        ) from error
     connection.execute(f"DELETE FROM main.{table}")  # a new virtual table's shadows hold rows
-    connection.execute(f"INSERT INTO main.{table}({names}) SELECT {names} FROM copy.rows")
+    try:
+        connection.execute(insert)
+    except apsw.ConstraintError as error:
+        raise RemoteFailed(
+            f"The rows of {copy.table} do not fit together: {error}.",
+            hint="The target changed while it was read. Read it again, when it is quieter.",
+        ) from error
+    except DISK_ERRORS:
+        raise
+    except apsw.Error as error:  # its words may quote a row
+        raise ProjectError(
+            f"The rows of {copy.table} cannot be loaded ({type(error).__name__}).",
+            hint="Try its schema with such rows in a shell: an expression in it fails.",
+        ) from error
     connection.execute("DETACH copy")
 
 
@@ -209,11 +239,19 @@ def _ensure_ledger(connection: apsw.Connection, contents: Contents) -> None:
 
 
 def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:
-    if contents.ledger:
+    if not contents.ledger:
+        return
+    table = contents.ledger_table
+    try:
         connection.executemany(
-            f"INSERT INTO {quoted(contents.ledger_table)}(id, name, applied_at) VALUES (?, ?, ?)",
+            f"INSERT INTO {quoted(table)}(id, name, applied_at) VALUES (?, ?, ?)",
             [(row.id, row.name, row.applied_at) for row in contents.ledger],
         )
+    except (apsw.ConstraintError, apsw.SQLError) as error:
+        raise ProjectError(
+            f"The ledger {table} is not as wrangler makes it: {error}.",
+            hint="Look at it on the target; the rehearsal needs it whole.",
+        ) from error
 
 
 def _carry_sequences(connection: apsw.Connection, sequences: Mapping[str, int]) -> None:

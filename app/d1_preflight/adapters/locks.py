@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import PreflightError, ProjectError
 
 
 class Lock:
@@ -46,11 +46,21 @@ class Lock:
 
 
 def take(path: Path) -> int | None:
-    """The locked descriptor, to be closed by the caller; None while another holds it. OSError."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """The locked descriptor, to be closed by the caller; None while another holds it.
+
+    Raises ProjectError where it cannot be locked: without the lock two could write at once.
+    """
+    handle: int | None = None
     try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
+    except OSError as error:
+        if handle is not None:
+            os.close(handle)
+            if isinstance(error, BlockingIOError):
+                return None
+        raise ProjectError(
+            f"{path} cannot be locked: {error.strerror}.",
+            hint="Nothing was begun. Move away what lies there, or make it writable.",
+        ) from error
     return handle

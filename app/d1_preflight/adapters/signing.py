@@ -16,6 +16,7 @@ from pathlib import Path
 
 from d1_preflight.adapters.keys import Key, ssh_keygen
 from d1_preflight.adapters.processes import Answer
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.signing import Signature
 
@@ -154,7 +155,10 @@ def _why(answer: Answer) -> str:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="preflight-") as name:
+    with (
+        writing(Path(tempfile.gettempdir()), "Nothing was signed or verified."),
+        tempfile.TemporaryDirectory(prefix="preflight-") as name,
+    ):
         yield Path(name)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.store import write_durably
 from d1_preflight.core.config import Database, WranglerConfig
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.project import WORKSPACE_NAME
@@ -30,16 +31,11 @@ def open_workspace(root: Path) -> Path:
 
 def make_private(folder: Path) -> None:
     """Make a folder, and what is missing above it, for its owner alone; raises ProjectError."""
-    try:
+    with writing(folder, "Nothing was begun.", done="made"):
         if not folder.parent.exists():
             make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
-    except OSError as error:
-        raise ProjectError(
-            f"{folder} cannot be made: {error.strerror}.",
-            hint="Nothing was begun. Make the project's folder writable, then try again.",
-        ) from error
 
 
 def staged_config(
@@ -102,7 +98,9 @@ def _exact_bytes(migration: Migration) -> bytes:
 def _emptied(folder: Path) -> Path:
     """The staged migrations' place, without what was staged before; never a folder not ours."""
     home, mark = folder / _FOLDER, folder / _MARK
-    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+    with writing(folder, "Nothing was begun."):
+        is_strange = folder.exists() and any(folder.iterdir()) and not mark.exists()
+    if is_strange:
         raise ProjectError(
             f"{folder} is not a staging folder.", hint="Nothing was written. Move it away."
         )

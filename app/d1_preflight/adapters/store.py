@@ -7,11 +7,13 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 
 import os
 import tempfile
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
 from d1_preflight.adapters.locks import take
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import ProjectError, RecordBusy
 from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import dump_record, load_record
@@ -36,16 +38,18 @@ class RecordStore:
         """Take the lock; raises RecordBusy naming who holds it."""
         if self._lock is not None:
             return self
-        _make_folder(self._lock_path.parent)
+        make_folder(self._lock_path.parent)
         handle = take(self._lock_path)
         if handle is None:
-            holder = self._lock_path.read_text(errors="replace").strip()
+            holder = _holder(self._lock_path)
             raise RecordBusy(
                 f"Another session holds this record{f' ({holder})' if holder else ''}.",
                 hint="Finish or quit it; if it was killed, its wrangler may still be running.",
             )
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
+        # Who holds it is a courtesy: a full disk must not stop somebody who only looks.
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
         self._lock = handle
         return self
 
@@ -78,41 +82,52 @@ class RecordStore:
 
     def write(self, name: str, data: bytes) -> str:
         """Write one of the record's files atomically and durably; returns its sha256."""
-        _make_folder(self.folder)
+        make_folder(self.folder)
         write_durably(self.folder / name, data)
         return sha256(data).hexdigest()
 
     def files(self) -> dict[str, bytes]:
         """Every file of the record but the evidence: name to bytes."""
         found = sorted(self.folder.glob("*")) if self.folder.is_dir() else []
-        return {path.name: path.read_bytes() for path in found if path.is_file()}
+        read = {path.name: self.read(path.name) for path in found if path.is_file()}
+        return {name: data for name, data in read.items() if data is not None}
 
     def remove(self, name: str) -> None:
         """Take one of the record's files away, if it is there."""
-        (self.folder / name).unlink(missing_ok=True)
+        with writing(self.folder / name):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+def _holder(lock: Path) -> str:
+    try:
+        return lock.read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Replace a file's content whole; raises ProjectError where the folder is read-only."""
-    try:
+    """Replace a file's content whole; raises ProjectError where the disk does not take it."""
+    with writing(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ProjectError(
-            f"{path.parent} cannot be written: {error.strerror}.",
-            hint="Nothing was begun. Make the folder writable, then try again.",
-        ) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    with writing(path, "It is there, but the disk does not say that it will stay."):
+        _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; raises ProjectError."""
+    with writing(folder, "Nothing was begun.", done="made"):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -121,13 +136,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ProjectError(
-            f"{folder} cannot be made: {error.strerror}.",
-            hint="The record lives in the project; make its folder writable.",
-        ) from error

@@ -17,6 +17,7 @@ from d1_preflight.adapters.toolchain import Toolchain
 from d1_preflight.core.errors import (
     NotAllowed,
     PreflightError,
+    ProjectError,
     UsageError,
     WranglerUnavailable,
 )
@@ -86,7 +87,7 @@ class RealWrangler:
             argv=self._kept.shown(args),
             exit_code=ended.exit_code,
             milliseconds=ended.milliseconds,
-            files=self._kept.keep(keep) if keep and ended.exit_code is not None else {},
+            files=self._saved(keep, emit, protect=protect) if ended.exit_code is not None else {},
             stdout=stdout,
             shown=self._kept.redactor.exact(stdout),
             stderr=stderr,
@@ -110,6 +111,16 @@ class RealWrangler:
                 hint="Wait until it ends, then look at what it did.",
             ),
         )
+
+    def _saved(self, keep: str | None, emit: Emit, *, protect: bool) -> Mapping[str, str]:
+        """The evidence; of a remote write, what it did is more than its output."""
+        try:
+            return self._kept.keep(keep) if keep else {}
+        except ProjectError as error:
+            if not protect:
+                raise
+            emit(f"{error.message} {error.hint}", "err")
+            return {}
 
     async def _start(
         self, command: Command, out: FileIO, err: FileIO, emit: Emit, keep: str | None

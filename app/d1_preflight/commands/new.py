@@ -1,6 +1,7 @@
 """`preflight new`: a numbered migration with its header, and the shell of its way back."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print their paths; nothing that exists is touched."""
-    from d1_preflight.adapters.files import ProjectFiles, make_folder, open_project
+    from d1_preflight.adapters.files import ProjectFiles, open_project
+    from d1_preflight.adapters.store import make_folder
     from d1_preflight.core.errors import UsageError
     from d1_preflight.core.findings import Kind
     from d1_preflight.core.template import down_text, migration_name, migration_text
@@ -68,14 +70,10 @@ def _shown(path: Path) -> str:
 
 
 def _write_new(path: Path, text: str) -> None:
+    from d1_preflight.core.disk import writing
     from d1_preflight.core.errors import ProjectError
 
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise ProjectError(f"{path} is there already.", hint="Choose another name.") from error
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be written: {error.strerror}.", hint="Check the folder's permissions."
-        ) from error
+    if os.path.lexists(path):
+        raise ProjectError(f"{path} is there already.", hint="Choose another name.")
+    with writing(path), path.open("x", encoding="utf-8", newline="\n") as file:
+        file.write(text)

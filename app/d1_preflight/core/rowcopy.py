@@ -17,11 +17,13 @@ from typing import Self
 
 import apsw
 
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.rows import RawText, Row, row_text
 from d1_preflight.core.tables import Table, quoted
 
 _FORMAT = "d1-preflight rows 1"
+_NO_COPY = "No row is kept by it; the target was only read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,11 @@ class RowCopy:
 
     def check(self) -> None:
         """RecordInvalid when the file is no longer the one that was written."""
-        if not self.path.is_file() or _file_hash(self.path) != self.sha256:
+        try:
+            is_same = _file_hash(self.path) == self.sha256
+        except OSError:
+            is_same = False
+        if not is_same:
             raise RecordInvalid(
                 f"The copy of {self.table} is missing or was changed: {self.path.name}.",
                 hint="Take the backup again; a copy that changed proves nothing.",
@@ -55,8 +61,9 @@ class RowCopyWriter:
         self._connection = create_file(path)
         self._count = 0
         self._inserts: dict[tuple[bool, ...], str] = {}
-        _lay_out(self._connection, "main", table)
-        self._connection.execute("BEGIN")
+        with writing(path, _NO_COPY):
+            _lay_out(self._connection, "main", table)
+            self._connection.execute("BEGIN")
 
     def __enter__(self) -> Self:
         return self
@@ -74,19 +81,21 @@ class RowCopyWriter:
     def add(self, rows: Iterable[Row]) -> None:
         """Append rows."""
         cursor = self._connection.cursor()
-        for row in rows:
-            raw = tuple(isinstance(cell, RawText) for cell in row.cells)
-            values = [cell.data if isinstance(cell, RawText) else cell for cell in row.cells]
-            sql = self._inserts.get(raw) or self._insert(raw)
-            cursor.execute(sql, [row.rowid, *values] if self._table.rowid else values)
-            self._count += 1
+        with writing(self._path, _NO_COPY):
+            for row in rows:
+                raw = tuple(isinstance(cell, RawText) for cell in row.cells)
+                values = [cell.data if isinstance(cell, RawText) else cell for cell in row.cells]
+                sql = self._inserts.get(raw) or self._insert(raw)
+                cursor.execute(sql, [row.rowid, *values] if self._table.rowid else values)
+                self._count += 1
 
     def close(self) -> RowCopy:
         """Finish the file and say what it holds."""
-        self._connection.execute("COMMIT")
-        copy = _finish(self._connection, self._path, self._table)
-        self._connection.close()
-        return _with_file(copy)
+        with writing(self._path, _NO_COPY):
+            self._connection.execute("COMMIT")
+            copy = _finish(self._connection, self._path, self._table)
+            self._connection.close()
+            return _with_file(copy)
 
     def _insert(self, raw: tuple[bool, ...]) -> str:
         marks = ["CAST(? AS TEXT)" if is_raw else "?" for is_raw in raw]
@@ -101,13 +110,14 @@ def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
     """Copy a table out of a local database file, inside SQLite."""
     connection = create_file(path)
     try:
-        connection.execute("ATTACH ? AS source", (f"{source.resolve().as_uri()}?mode=ro",))
-        _lay_out(connection, "main", table)
-        names = _columns(table)
-        connection.execute(
-            f"INSERT INTO main.rows({names}) SELECT {names} FROM source.{quoted(table.name)}"
-        )
-        copy = _finish(connection, path, table)
+        with writing(path, _NO_COPY):
+            connection.execute("ATTACH ? AS source", (f"{source.resolve().as_uri()}?mode=ro",))
+            _lay_out(connection, "main", table)
+            names = _columns(table)
+            connection.execute(
+                f"INSERT INTO main.rows({names}) SELECT {names} FROM source.{quoted(table.name)}"
+            )
+            copy = _finish(connection, path, table)
     except BaseException:
         connection.close()
         path.unlink(missing_ok=True)
@@ -133,19 +143,14 @@ def open_copy(path: Path) -> RowCopy:
             f"{path.name} has the format {about.get('format')!r}, not {_FORMAT!r}.",
             hint="It was written by another version; open it with that one.",
         )
-    columns = tuple(str(name) for name in json.loads(about["columns"]))
-    return _with_file(
-        RowCopy(
-            path,
-            about["table"],
-            columns,
-            about["rowid"],
-            int(about["rows"]),
-            about["digest"],
-            "",
-            0,
-        )
-    )
+    try:
+        columns = tuple(str(name) for name in json.loads(about["columns"]))
+        words = (about["table"], columns, about["rowid"], int(about["rows"]), about["digest"])
+        return _with_file(RowCopy(path, *words, "", 0))
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise RecordInvalid(
+            f"{path.name} is not a whole copy of rows.", hint="Take the backup again."
+        ) from error
 
 
 def content_digest(
@@ -165,14 +170,15 @@ def content_digest(
 
 def create_file(path: Path) -> apsw.Connection:
     """Open a new private database file (0600 in 0700); it must not exist yet."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    connection = apsw.Connection(
-        path.resolve().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
-    )
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("PRAGMA journal_mode = OFF")
-    return connection
+    with writing(path, _NO_COPY):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        connection = apsw.Connection(
+            path.resolve().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+        )
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = OFF")
+        return connection
 
 
 def _lay_out(connection: apsw.Connection, database: str, table: Table) -> None:
