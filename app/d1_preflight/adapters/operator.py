@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.allowed_signers import allow_signer, key_words, read_allowed_signers
-from d1_preflight.adapters.keys import Key, find_keys, make_key
+from d1_preflight.adapters.keys import OWN_KEY, Key, find_keys, make_key
 from d1_preflight.adapters.signing import SshSigner, verify
-from d1_preflight.core.errors import BadSignature
+from d1_preflight.core.errors import BadSignature, ProjectError
 from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
 
 _ROLES = (GO, CLOSE, REVIEW)
-_OWN_KEY = "id_ed25519_d1_preflight"
 
 
 @dataclass(slots=True)
 class Operator:
-    """Signs with the key the settings or git name, the agent's, or one of `~/.ssh`.
+    """Signs with the key that the settings or git name; else the agent's, or one of `~/.ssh`.
 
     Finding keys runs programs, so it waits until somebody asks.
     """
@@ -30,13 +29,19 @@ class Operator:
 
     @property
     def fingerprint(self) -> str:
-        """The key's fingerprint; raises BadSignature where there is no key yet."""
+        """The key's fingerprint; raises BadSignature or ProjectError where no key can sign."""
         return self._signer().fingerprint
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What `prepare` would do, in words; empty when all is there."""
-        key = self._key()
+        """What `prepare` would do, in words; empty when all is there, or is beyond it.
+
+        A named key that cannot be used is nothing that can be prepared: signing says what is wrong.
+        """
+        try:
+            key = self._key()
+        except ProjectError:
+            return ()
         told = []
         if key is None:
             told.append(f"make an SSH key for signing at {self._own_path()}")
@@ -51,7 +56,6 @@ class Operator:
         key = self._key() or make_key(self._own_path(), self.identity)
         self._found = key
         if not self._is_allowed(key):
-            self.allowed_signers.parent.mkdir(parents=True, exist_ok=True)
             allow_signer(self.allowed_signers, self.identity, key.public, _ROLES)
 
     def sign(self, document: bytes, namespace: str) -> bytes:
@@ -88,22 +92,12 @@ class Operator:
 
     def _key(self) -> Key | None:
         if self._found is None:
-            self._found = self._named() or next(
-                iter(find_keys(project=self.project, environ=self.environ)), None
-            )
+            keys = find_keys(project=self.project, named=self.named_key, environ=self.environ)
+            self._found = next(iter(keys), None)
         return self._found
 
-    def _named(self) -> Key | None:
-        if not self.named_key:
-            return None
-        path = Path(self.named_key).expanduser()
-        keys = find_keys(project=self.project, environ=self.environ)
-        public = Path(f"{path.with_suffix('') if path.suffix == '.pub' else path}.pub")
-        words = key_words(public.read_text("utf-8")) if public.is_file() else ""
-        return next((key for key in keys if key_words(key.public) == words), None)
-
     def _own_path(self) -> Path:
-        return Path(self.environ.get("HOME") or "~").expanduser() / ".ssh" / _OWN_KEY
+        return Path(self.environ.get("HOME") or "~").expanduser() / ".ssh" / OWN_KEY
 
     def _is_allowed(self, key: Key) -> bool:
         words = key_words(key.public)
