@@ -13,7 +13,7 @@ from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Section, Step
-from d1_preflight.core.errors import NotAllowed, PreflightError, Rejected
+from d1_preflight.core.errors import NotAllowed, PreflightError, ProjectError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.gate import (
     OpenItem,
@@ -23,7 +23,7 @@ from d1_preflight.core.gate import (
     open_items,
 )
 from d1_preflight.core.ports import Emit, silent
-from d1_preflight.core.record import Attempt, Outcome, Status, kind_of
+from d1_preflight.core.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record
 from d1_preflight.core.signing import CLOSE
 
@@ -136,13 +136,11 @@ class Session:
         work = self.work(step, emit, progress, terminal)
         try:
             outcome = await ACTIONS[step.action](work)
-        except PreflightError as error:
+        except (PreflightError, OSError) as error:
             outcome = _failed(error)
-        except asyncio.CancelledError:
-            self._finish(_interrupted(step))
-            raise
-        except Exception:
-            self._finish(Outcome(Status.UNKNOWN, "This program failed here; nothing is proved."))
+        except (asyncio.CancelledError, Exception) as error:
+            with suppress(PreflightError):  # unsaved, it is found running and means the same
+                self._finish(_broken_off(step, error))
             raise
         self._conclude(step, outcome, work)
         return self.record.attempts[-1]
@@ -227,16 +225,24 @@ class Session:
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.tools.clock.now()
         begun = self.record.begin(step, answers, by=self.tools.operator, at=now)
-        self.tools.store.save(begun)
+        _save(self.tools, begun, "Nothing was begun.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
-        self.record = self.record.finish(outcome, at=self.tools.clock.now())
-        self.tools.store.save(self.record)
+        self._keep(self.record.finish(outcome, at=self.tools.clock.now()))
+
+    def _keep(self, finished: Record) -> None:
+        """Save what was found; what is not on the disk counts here, too, as never seen."""
+        try:
+            _save(self.tools, finished, "The step ran, but what it found is not saved.")
+        except PreflightError:
+            self.record = self.record.recovered()
+            raise
+        self.record = finished
 
     def _conclude(self, step: Step, outcome: Outcome, work: Work) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
-        with suppress(PreflightError):  # a file gone meanwhile must not cost what was found
+        with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
             self.refresh()
         if step.action not in SEALS or not outcome.status.is_answered:
             self._finish(outcome)
@@ -248,8 +254,7 @@ class Session:
         except PreflightError as error:
             self._finish(_failed(error))
             return
-        self.record = finished
-        self.tools.store.save(finished)
+        self._keep(finished)
         self.tools.store.write(SIGNATURE, signature)
         self.closed = True
 
@@ -258,12 +263,28 @@ class Session:
         return go_lapse(self.record, self.checklist, minutes, now)
 
 
-def _failed(error: PreflightError) -> Outcome:
+def _save(tools: Tools, record: Record, told: str) -> None:
+    """Save the record; where that fails, `told` says first what it means here."""
+    try:
+        tools.store.save(record)
+    except ProjectError as error:
+        raise ProjectError(f"{told} {error.message}", hint=error.hint) from error
+
+
+def _failed(error: PreflightError | OSError) -> Outcome:
+    """What stopped the step; where this machine did, how far it came is not known."""
+    if isinstance(error, OSError):
+        place = f": {error.filename}" if error.filename else ""
+        words = f"This machine refused something ({error.strerror or type(error).__name__}{place})."
+        return Outcome(Status.UNKNOWN, f"{words} Mend that, then run the step again.")
     learnt = error.exit_code != 3  # noqa: PLR2004 - 3: wrangler or network
     words = f"{error.message} {error.hint}".strip()
     return Outcome(Status.FAILED if learnt else Status.UNKNOWN, words)
 
 
-def _interrupted(step: Step) -> Outcome:
+def _broken_off(step: Step, error: BaseException) -> Outcome:
+    """The step was left, or this program failed in it."""
+    if isinstance(error, Exception):
+        return Outcome(Status.UNKNOWN, "This program failed here; nothing is proved.")
     look = "; look at the database first" if step.effect is Effect.REMOTE_WRITE else ""
     return Outcome(Status.INTERRUPTED, f"Left while it ran{look}.")

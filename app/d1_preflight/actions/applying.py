@@ -104,8 +104,9 @@ async def _observe_only(work: Work) -> Outcome:
     if tools.wrangler.is_writing():
         words = "The apply that was left is still at work on this machine. Look again in a moment."
         return Outcome(Status.UNKNOWN, words)
-    left = tools.wrangler.recover(work.step.id)
+    left: tuple[Evidence, ...] = ()
     try:
+        left = tools.wrangler.recover(work.step.id)
         look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
     except PreflightError as error:  # whatever the cause, not having looked tells nothing
         words = f"The target could not be looked at: {failure_words(error)}"

@@ -100,8 +100,11 @@ class Performing:
             self._failed(error)
         finally:
             self.underway.end()
-        if wizard.is_attached:
-            await wizard.performed(session.record.last(asked.step.id))
+        try:
+            if wizard.is_attached:
+                await wizard.performed(session.record.last(asked.step.id))
+        except PreflightError as error:  # a question of the next step that cannot be asked yet
+            problem = problem or error
         if problem is not None:
             self._app.push_screen(Problem(problem))
 
