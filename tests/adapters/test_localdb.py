@@ -22,9 +22,13 @@ from d1_preflight.adapters.localdb import (
     read_shapes,
 )
 from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.account import account
+from d1_preflight.core.errors import PreflightError, ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.observation import LedgerRow
+from d1_preflight.core.rowcopy import open_copy
 from d1_preflight.core.rows import Row, pages, plan_statement, read_rows
+from d1_preflight.core.sameness import same
+from d1_preflight.core.schema import Schema
 from d1_preflight.core.tables import TableKind
 
 SHOP = """
@@ -197,3 +201,91 @@ async def _run(argv: tuple[str, ...], config: Path, environ: dict[str, str]) -> 
     out, err = await process.communicate()
     assert process.returncode == 0, (out, err)
     return out
+
+
+SECRET = "canary-3f9a77"
+
+
+def schema_of(sql: str) -> Schema:
+    connection = apsw.Connection(":memory:")
+    connection.execute(sql)
+    found = Schema.from_connection(connection)
+    connection.close()
+    return found
+
+
+def told(tmp_path: Path, kind: type[PreflightError], rows: str, schema: str) -> PreflightError:
+    """Why rows, read under one schema, cannot be loaded under another; nothing is left of it."""
+    source = tmp_path / "source.sqlite"
+    connection = apsw.Connection(str(source))
+    connection.execute(rows)
+    connection.close()
+    copies = copy_rows(source, ["t"], tmp_path / "copies")
+    made = tmp_path / "made.sqlite"
+    with pytest.raises(kind) as raised:
+        create(made, Contents(schema_of(schema), copies))
+    assert not made.exists()
+    assert raised.value.hint
+    assert SECRET not in f"{raised.value.message} {raised.value.hint}"
+    return raised.value
+
+
+TWICE = f"CREATE TABLE t(id INTEGER, v TEXT); INSERT INTO t VALUES (1, '{SECRET}'), (1, 'b')"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)",
+        "CREATE TABLE t(id INTEGER, v TEXT); CREATE UNIQUE INDEX t_id ON t(id)",
+    ],
+    ids=["a key", "an index"],
+)
+def test_rows_that_were_read_twice_say_that_the_target_changed(tmp_path: Path, schema: str) -> None:
+    error = told(tmp_path, RemoteFailed, TWICE, schema)
+    assert "t.id" in error.message
+    assert "changed while it was read" in error.hint
+
+
+@pytest.mark.parametrize(
+    "schema", ["CREATE TABLE other(id INTEGER)", "CREATE TABLE t(id INTEGER)"], ids=["table", "col"]
+)
+def test_rows_of_another_schema_say_so(tmp_path: Path, schema: str) -> None:
+    error = told(tmp_path, ProjectError, TWICE, schema)
+    assert "do not fit the schema" in error.message
+
+
+def test_an_expression_that_fails_on_a_row_quotes_none(tmp_path: Path) -> None:
+    rows = f"CREATE TABLE t(id INTEGER, v TEXT); INSERT INTO t VALUES (1, '{SECRET}')"
+    failing = "CREATE TABLE t(id INTEGER, v TEXT, j GENERATED ALWAYS AS (json(v)) STORED)"
+    assert "cannot be loaded" in told(tmp_path, ProjectError, rows, failing).message
+
+
+def test_a_copy_that_is_gone_is_said(contents: Contents, tmp_path: Path) -> None:
+    contents.copies[0].path.unlink()
+    with pytest.raises(RecordInvalid, match="missing"):
+        create(tmp_path / "made.sqlite", contents)
+
+
+def test_a_file_that_is_no_database_is_said(contents: Contents, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.sqlite"
+    bad.write_bytes(b"no database at all " * 100)
+    for read in (read_schema, read_shapes, read_counts, read_digests, read_ledger, read_sequences):
+        with pytest.raises(ProjectError, match=r"bad\.sqlite cannot be read"):
+            read(bad)
+    with pytest.raises(ProjectError, match=r"bad\.sqlite cannot be read"):
+        duplicate(bad, tmp_path / "copy.sqlite")
+    assert not (tmp_path / "copy.sqlite").exists()
+    with pytest.raises(ProjectError, match="cannot be compared"):
+        same(contents.copies[0], bad)
+    with pytest.raises(ProjectError, match="cannot be"):
+        account(bad, bad)
+
+
+def test_a_copy_that_says_too_little_about_itself_is_none(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "0001.rows"))
+    connection.execute("CREATE TABLE about(name, value)")
+    connection.execute("INSERT INTO about VALUES ('format', 'd1-preflight rows 1')")
+    connection.close()
+    with pytest.raises(RecordInvalid, match="not a whole copy"):
+        open_copy(tmp_path / "0001.rows")

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 
 from d1_preflight.core.counted import Account, Cells, Pairing, Renames, TableAccount
+from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows import row_text
 from d1_preflight.core.tables import Table, TableKind, quoted, read_tables
 
@@ -29,6 +30,11 @@ def account(
     connection = attach_both(before, after)
     try:
         return _account(connection, renames or Renames(), ignore, rebuilt)
+    except apsw.Error as error:  # its words may quote a row
+        raise ProjectError(
+            f"The two copies cannot be compared ({type(error).__name__}).",
+            hint="Copy the target and rehearse again.",
+        ) from error
     finally:
         connection.close()
 
@@ -37,8 +43,15 @@ def attach_both(before: Path, after: Path) -> apsw.Connection:
     """Open two databases, only to read, as `before` and `after` of one connection."""
     connection = apsw.Connection(":memory:", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
     for name, path in (("before", before), ("after", after)):
-        connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
-        connection.execute(f"PRAGMA {name}.cache_size = -65536")
+        try:
+            connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
+            connection.execute(f"PRAGMA {name}.cache_size = -65536")
+        except apsw.Error as error:
+            connection.close()
+            raise ProjectError(
+                f"The copy {path} cannot be opened: {error}.",
+                hint="Copy the target and rehearse again.",
+            ) from error
     return connection
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import apsw
 
+from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rowcopy import RowCopy, content_digest
 from d1_preflight.core.rows import row_text, wire
 from d1_preflight.core.tables import Table, quoted, read_tables
@@ -43,6 +44,11 @@ def same(copy: RowCopy, database: Path) -> Difference | None:
         for name, path in (("copy", copy.path), ("restored", database)):
             connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
         return _difference(connection, copy)
+    except apsw.Error as error:  # its words may quote a row
+        raise ProjectError(
+            f"{copy.table} cannot be compared with its copy ({type(error).__name__}).",
+            hint="Restore it anew, then compare again.",
+        ) from error
     finally:
         connection.close()
 

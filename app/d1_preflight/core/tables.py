@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import apsw
 
-from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.errors import ProjectError, RemoteFailed
 from d1_preflight.core.schema import Schema, SchemaObject
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -167,6 +167,11 @@ def create_objects(connection: apsw.Connection, schema: Schema) -> None:
 def _create(connection: apsw.Connection, made: SchemaObject) -> None:
     try:
         connection.execute(made.sql)
+    except apsw.ConstraintError as error:  # an index over rows that were read
+        raise RemoteFailed(
+            f"The rows do not fit the {made.kind} {made.name}: {error}.",
+            hint="The target changed while it was read. Read it again, when it is quieter.",
+        ) from error
     except apsw.Error as error:
         raise ProjectError(
             f"The schema cannot be built: {made.kind} {made.name}: {error}.",
