@@ -21,6 +21,7 @@ from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.facts import flag, group, text
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.migration import Migration
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.replies import explain_failure
 from d1_preflight.core.reverse import Draft, draft_down
@@ -54,8 +55,10 @@ def down_prompts(work: Work) -> Sequence[Prompt]:
         return ()
     draft = _draft(work)
     gaps = "".join(f"\n-- not given back: {gap}" for gap in draft.gaps)
-    label = f"No down migration at {_down_name(work.tools)}. The draft is below"
-    choices = (DRAFT, NONE) if draft.sql.strip() else (NONE,)
+    label = f"No down migration at {_down_name(work.tools)}. "
+    blank = _is_blank(work.tools, draft)
+    label += "No statement undoes it; why is below" if blank else "The draft is below"
+    choices = (NONE,) if blank else (DRAFT, NONE)
     return (Prompt("down", PromptKind.CHOOSE, label, help=f"{draft.sql}{gaps}", choices=choices),)
 
 
@@ -71,13 +74,20 @@ async def write_down(work: Work) -> Outcome:
     if work.answer("down") == NONE:
         facts = {"source": "none", "lossless": False, "gaps": gaps}
         return Outcome(Status.ATTESTED, "No down migration: the way back is the backup.", facts)
+    if _is_blank(tools, draft):
+        words = "The draft holds no statement any more. Look at it again, then choose."
+        return Outcome(Status.FAILED, words, {"source": "none", "gaps": gaps})
     path = tools.files.write_down(tools.stem, draft.sql)
+    read = tools.files.down(tools.stem)
+    written = sha256(draft.sql.encode()).hexdigest()
+    if read is None or read.sha256 != written:
+        words = f"{relative(tools, path)} does not read as it was written. Look at it, then again."
+        return Outcome(Status.FAILED, words, {"file": relative(tools, path)})
     facts = {
         "file": relative(tools, path), "source": "drafted", "lossless": draft.lossless,
         "gaps": gaps,
     }  # fmt: skip
     words = f"Written to {relative(tools, path)}; read it, and edit it with e."
-    written = sha256(draft.sql.encode()).hexdigest()
     return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 
@@ -212,6 +222,11 @@ def live_version(deployment: Mapping[str, object]) -> str:
 
 def _down_name(tools: Tools) -> str:
     return f"{tools.project.database.migrations_dir}/down/{tools.stem}.sql"
+
+
+def _is_blank(tools: Tools, draft: Draft) -> bool:
+    """Whether the draft would be read as no down migration at all: comments are none."""
+    return Migration.from_text(tools.name, draft.sql).is_blank
 
 
 def _draft(work: Work) -> Draft:
