@@ -1,6 +1,7 @@
 """`preflight restore`: bring the rows of a backed-up table back, as SQL to be looked at first."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the SQL; nothing is sent to the target by this command."""
+    from d1_preflight.core.disk import writing
     from d1_preflight.wiring import open_bench
 
     bench = open_bench(
@@ -48,27 +50,30 @@ def run(arguments: argparse.Namespace) -> int:
     name = full_name(bench, arguments.name)
     tools = bench.tools(name, bench.store(name))
     copies = _copies(tools, name, arguments.table)
-    output = _output(arguments.output, bench.project.root / bench.restore_file(name))
-    if arguments.whole:
-        chosen = [c for c in copies if not arguments.table or c.table in arguments.table]
-        rows, tables, cautions = _whole(tools, chosen, output)
-    else:
-        rows, tables, cautions = _taken(tools, copies, output, arguments.table)
+    output = arguments.output or bench.project.root / bench.restore_file(name)
+    with writing(output, "No whole SQL was written; the backup is as it was."):
+        _make_room(output, named=arguments.output is not None)
+        if arguments.whole:
+            chosen = [c for c in copies if not arguments.table or c.table in arguments.table]
+            rows, tables, cautions = _whole(tools, chosen, output)
+        else:
+            rows, tables, cautions = _taken(tools, copies, output, arguments.table)
     _tell(cautions, rows, output)
     if tables:
         _next_steps(bench.board().target(name), output, tables)
     return 1 if cautions else 0
 
 
-def _output(named: Path | None, usual: Path) -> Path:
-    if named is None:
-        usual.unlink(missing_ok=True)
-        return usual
-    if named.exists():
-        raise UsageError(f"{named} exists already.", hint="Choose another --output.")
-    if not named.parent.is_dir():
-        raise UsageError(f"There is no folder {named.parent}.", hint="Make it, or choose another.")
-    return named
+def _make_room(output: Path, *, named: bool) -> None:
+    """Replace our own file; UsageError where the one that was named cannot be written."""
+    if not named:
+        output.unlink(missing_ok=True)
+    elif os.path.lexists(output):
+        raise UsageError(f"{output} exists already.", hint="Choose another --output.")
+    elif not os.path.isdir(output.parent):  # noqa: PTH112 - False too where it may not look
+        raise UsageError(
+            f"{output.parent} is not a folder.", hint="Make it, or choose another --output."
+        )
 
 
 def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]:

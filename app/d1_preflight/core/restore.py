@@ -74,14 +74,18 @@ def write_restore(
     cautions += _cautions(schema, order, [copy.table for copy in kept])
     tables = []
     path.touch(mode=0o600, exist_ok=False)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        if order.cycles:
-            file.write("PRAGMA defer_foreign_keys = ON;\n")
-        for copy in kept:
-            written = _Inserts(copy, limit)
-            for statement in written:
-                file.write(statement)
-            tables.append(written.told())
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            if order.cycles:
+                file.write("PRAGMA defer_foreign_keys = ON;\n")
+            for copy in kept:
+                written = _Inserts(copy, limit)
+                for statement in written:
+                    file.write(statement)
+                tables.append(written.told())
+    except BaseException:
+        path.unlink(missing_ok=True)  # half of it would look like the whole
+        raise
     cautions += [
         f"{t.too_long} rows of {t.table} exceed D1's 100 KB." for t in tables if t.too_long
     ]
