@@ -12,7 +12,7 @@ import pytest
 from adapters.fake_wrangler import Act, toolchain, until, wrangler_playing
 from d1_preflight.adapters.toolchain import Source, Toolchain
 from d1_preflight.adapters.wrangler import RealWrangler, command_environment
-from d1_preflight.core.errors import UsageError, WranglerUnavailable
+from d1_preflight.core.errors import ProjectError, UsageError, WranglerUnavailable
 from d1_preflight.core.replies import explain_failure, parse_execute
 
 CONFIG = """{
@@ -31,6 +31,30 @@ async def test_evidence_is_saved_and_its_hashes_are_those_of_the_files(tmp_path:
         assert hashlib.sha256(data).hexdigest() == digest
     assert (tmp_path / "record/evidence/03-info.out").read_text() == "a\nb\n"
     assert (tmp_path / "record/evidence/03-info.err").read_text() == "c\n"
+
+
+async def test_a_write_whose_output_cannot_be_kept_is_still_told_as_it_ended(
+    tmp_path: Path,
+) -> None:
+    """What it did to the target is looked at next; an error here would hide that it ran."""
+    (tmp_path / "record").mkdir()
+    (tmp_path / "record/evidence").write_text("a file where the folder should be")
+    said: list[str] = []
+    wrangler = wrangler_playing(tmp_path, {"out": "applied\n"})
+
+    ran = await wrangler.run(
+        (),
+        cwd=tmp_path,
+        keep="09-apply",
+        protect=True,
+        emit=lambda line, _stream: said.append(line),
+    )
+
+    assert (ran.exit_code, ran.files, ran.stdout) == (0, {}, "applied\n")
+    assert "cannot be written" in said[-1]
+    assert (tmp_path / "private/09-apply.out").read_text() == "applied\n"
+    with pytest.raises(ProjectError, match="cannot be written"):
+        await wrangler.run((), cwd=tmp_path, keep="10-read")
 
 
 async def test_the_caller_gets_the_output_byte_for_byte(tmp_path: Path) -> None:
