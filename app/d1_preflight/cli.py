@@ -10,10 +10,11 @@ import platform
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from d1_preflight import __version__
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import PreflightError, UsageError
 
 _INTERRUPTED = 130
 _OUR_BUG = 70
@@ -28,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser(words).parse_args(words)
+        _take_any_name()
         code: int = arguments.run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is told here, not when Python ends
     except PreflightError as error:
         _tell(error)
         return error.exit_code
@@ -36,12 +40,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
+    except OSError as error:
+        _forget_output()
+        _tell(_refused(error))
+        return UsageError.exit_code
     except Exception:  # noqa: BLE001 - the last door: a bug is reported, never shown raw
         _report()
         return _OUR_BUG
     return code
+
+
+def _take_any_name() -> None:
+    """A file's name need not be UTF-8, nor this terminal; neither is a reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """Nothing is left to be flushed when Python ends: that would fail once more, and be shown."""
+    if sys.stdout is None:
+        return
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError) -> PreflightError:
+    """A file or the machine that did not do as asked, where nobody knew better words."""
+    what = f"{error.filename}: " if error.filename else ""
+    return UsageError(
+        f"{what}{error.strerror or type(error).__name__}.",
+        hint="What was saved before stays. Mend that, then try again.",
+    )
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -129,6 +129,84 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     assert_told(preflight(checkout.root, "show", "0057"), 4, "damaged")
 
 
+@pytest.mark.parametrize(
+    ("file", "data", "code"),
+    [
+        ("checklists/allowed_signers", b"\xff", 4),
+        ("preflight.toml", b"\xff", 2),
+        ("preflight.toml", b"go_minutes = " + b"9" * 5000, 2),
+        ("preflight.toml", b"x = " + b"[" * 3000, 2),
+        ("checklists/marketplace-production/0057_add_team_billing/record.toml", b"\xff", 4),
+        ("checklists/marketplace-production/0057_add_team_billing/record.toml",
+         b"schema = " + b"9" * 5000, 4),
+    ],
+    ids=["signers", "settings", "a long number", "deep settings", "record", "a record's number"],
+)  # fmt: skip
+def test_a_file_of_the_project_that_is_no_text(
+    tmp_path: Path, file: str, data: bytes, code: int
+) -> None:
+    checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
+    (checkout.root / file).write_bytes(data)
+
+    assert_told(preflight(checkout.root, "verify"), code)
+    if code == 2:
+        assert_told(preflight(checkout.root, "show", "0057"), code, "next:")
+
+
+def test_a_configuration_with_a_number_without_end(project: Path) -> None:
+    (project / "wrangler.jsonc").write_text('{"name": ' + "9" * 5000 + "}")
+
+    assert_told(preflight(project, "run", "0001"), 2, "a number is too long", "next:")
+
+
+@pytest.mark.parametrize("file", ["preflight.toml", "wrangler.jsonc"])
+def test_a_folder_in_a_files_place(project: Path, file: str) -> None:
+    (project / file).unlink(missing_ok=True)
+    (project / file).mkdir()
+
+    assert_told(preflight(project, "run", "0001"), 2, "next:")
+
+
+def test_a_name_that_no_file_can_have(project: Path) -> None:
+    for words in (("verify", "x" * 5000), ("show", "x" * 300), ("lint", "x" * 5000)):
+        assert_told(preflight(project, *words), 2, "next:")
+
+
+def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.move(checkout.folder, odd)
+
+    assert_told(preflight(checkout.root, "show", str(odd)), 0)
+    assert "Traceback" not in preflight(checkout.root, "verify", str(odd)).stderr
+
+
+def test_output_that_has_no_room(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            (sys.executable, "-m", "d1_preflight", "show", "0057"), cwd=checkout.root, text=True,
+            stdout=full, stderr=subprocess.PIPE, check=False,
+            env=_environ(tmp_path / "home", "/usr/bin:/bin"),
+        )  # fmt: skip
+
+    assert ended.stderr.splitlines()[-2:] == [
+        "preflight: No space left on device.",
+        "  next: What was saved before stays. Mend that, then try again.",
+    ]
+    assert ended.returncode == 2
+
+
+def test_a_lock_that_is_a_folder(project: Path) -> None:
+    bench = open_bench(start=project, environ={})
+    bench.store(NAME).acquire().release()
+    (lock,) = bench.workspace(NAME).parent.glob("*.lock")
+    lock.unlink()
+    lock.mkdir()
+
+    assert_told(_run_plain(project, "0001"), 2, "cannot be locked", "next:")
+
+
 def test_a_record_of_another_database(tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
     config = checkout.root / "wrangler.jsonc"

@@ -88,7 +88,7 @@ def _lines(path: Path) -> list[str]:
         return path.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ProjectError(
             f"{path} cannot be read: {error}.",
             hint="It names who may sign; restore it from git, or mend its permissions.",

@@ -15,7 +15,7 @@ def edit(path: Path, environ: Mapping[str, str] | None = None) -> None:
     """Run `$VISUAL`, `$EDITOR` or a usual one on the file; ProjectError where there is none."""
     env = os.environ if environ is None else environ
     named = env.get("VISUAL") or env.get("EDITOR") or ""
-    words = tuple(shlex.split(named)) or next(
+    words = _split(named) or next(
         ((name,) for name in _USUAL if next(iter(on_path(name, env)), None)), ()
     )
     if not words:
@@ -28,4 +28,13 @@ def edit(path: Path, environ: Mapping[str, str] | None = None) -> None:
     except OSError as error:
         raise ProjectError(
             f"{words[0]} could not be started: {error.strerror}.", hint="Set EDITOR to another one."
+        ) from error
+
+
+def _split(named: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(named))
+    except ValueError as error:
+        raise ProjectError(
+            f"EDITOR cannot be understood: {error}.", hint="Set it to a program's name, or a path."
         ) from error

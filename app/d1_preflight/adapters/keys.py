@@ -202,7 +202,7 @@ def _key_at(path: Path, origin: str, places: _Places) -> Key:
 def _public_line(path: Path) -> str:
     try:
         line = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # also a name with a NUL in it
         return ""
     return line if _PUBLIC.match(line) else ""
 

@@ -1,5 +1,6 @@
 """Reads a record's folder for those who judge it: plain files only, nothing outside of it."""
 
+import os
 from pathlib import Path
 
 from d1_preflight.core.errors import ProjectError, UsageError
@@ -15,7 +16,9 @@ def find_record(word: str, roots: tuple[Path, ...]) -> Path:
     """
     path = Path(word)
     for folder in (path, path.parent):
-        if (folder / RECORD_FILE).is_file() and path.name in (folder.name, RECORD_FILE):
+        # False too for a name that is too long, or where it may not look.
+        there = os.path.isfile(folder / RECORD_FILE)  # noqa: PTH113
+        if there and path.name in (folder.name, RECORD_FILE):
             return folder
     stem = path.name.removesuffix(".sql")
     found = [f for f in all_records(roots) if stem in (f.name, f.name.split("_")[0])]
@@ -40,10 +43,10 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
     """Every file of a record by its name relative to the folder; links are not followed."""
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file():
-            continue
         name = path.relative_to(folder).as_posix()
         try:
+            if path.is_symlink() or not path.is_file():
+                continue
             if path.stat().st_size > _LARGEST:
                 raise ProjectError(f"{path} is too large for a record's file.")
             found[name] = path.read_bytes()

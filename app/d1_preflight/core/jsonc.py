@@ -32,6 +32,8 @@ def loads(text: str) -> object:
         raise JsoncError(error.msg, error.lineno, error.colno) from error
     except RecursionError as error:
         raise JsoncError("nested too deeply", 1, 1) from error
+    except ValueError as error:
+        raise JsoncError("a number is too long", 1, 1) from error
 
 
 def without_comments(text: str) -> str:

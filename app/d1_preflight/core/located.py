@@ -36,6 +36,11 @@ class Located:
             place = re.match(r"line (\d+)", rest)
             line = int(place[1]) if place else len(self.text.splitlines())
             raise self.at(line, f"{reason}.", hint="Mend that place; it is not TOML.") from error
+        except (ValueError, RecursionError) as error:  # a number or a nesting without end
+            raise ProjectError(
+                f"{self.source}: a number is too long, or tables lie too deep in each other.",
+                hint="Write it as the README shows.",
+            ) from error
 
     def line_of(self, key: str, nth: int = 0, *, after: int = 0) -> int:
         """The line on which `key` is set for the `nth` time (from 0); 0 where it is not.

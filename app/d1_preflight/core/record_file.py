@@ -56,7 +56,7 @@ def load_record(data: bytes, source: str = "record.toml") -> Record:
     raw = _toml(data, source)
     try:
         return _record(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise RecordInvalid(
             f"{source} is not a record of this program: {type(error).__name__}: {error}.",
             hint="It may come from a newer version, or was edited by hand.",
@@ -68,7 +68,7 @@ def load_facts(data: bytes, source: str) -> Facts:
     raw = _toml(data, source)
     try:
         return _facts(raw)
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise RecordInvalid(
             f"{source} is not of this program: {error}.",
             hint="It may come from a newer version, or was edited by hand.",
@@ -89,7 +89,7 @@ def _toml(data: bytes, source: str) -> Mapping[str, object]:
     try:
         document = tomllib.loads(data.decode("utf-8"))
         _refuse_depth(document)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise RecordInvalid(
             f"{source} is damaged: {error}", hint="Restore it from git; its history is not lost."
         ) from error
