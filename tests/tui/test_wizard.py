@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from d1_preflight.core.checklist import Prompt, Step
+from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
@@ -566,3 +568,30 @@ async def test_what_is_applied_and_not_read_back_is_said_so() -> None:
 
     assert "Applied at 14:21:09 EST; not read back yet." in text
     assert "Nothing is applied yet" not in text
+
+
+class Unreadable(FakeSession):
+    """A session one step of which cannot say what it asks."""
+
+    def prompts(self, step: Step) -> tuple[Prompt, ...]:
+        if step.id in ("named", "go"):
+            raise ProjectError("checklists/allowed_signers:2 is no line.", hint="Mend it.")
+        return super().prompts(step)
+
+
+async def test_a_question_that_cannot_be_read_is_a_dialog_and_nothing_is_sent() -> None:
+    known = scenes.rebuild().walked_to("named")
+    session = Unreadable(known.record, known.tools, known.analysis, script=known.script)
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, Problem)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, WizardScreen)
+        await pilot.press("enter")
+        await settle(pilot)
+
+        assert isinstance(app.screen, Problem)
+        assert session.performed == []
+        assert app.failure is None

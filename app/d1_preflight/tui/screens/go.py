@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from d1_preflight.core import facts
 from d1_preflight.core.checklist import Step
+from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.gate import tally
 from d1_preflight.core.record import MARKS, Facts, Status
 from d1_preflight.tui.bodies.acts import steps_table
@@ -145,7 +146,10 @@ class GoScreen(Screen[Decision]):
 
     def _signs(self) -> Content:
         """What G does: it stands first, so that no height cuts it."""
-        prompts = self._session.prompts(self._step)
+        try:
+            prompts = self._session.prompts(self._step)
+        except PreflightError as error:  # G says it once more, and nothing is signed
+            return Content.styled(f"{error.message} {error.hint}".strip(), DANGER)
         signed = [f"G signs: “{p.label}”" for p in prompts if p.key == self._step.id]
         agreed = [f"G agrees too: {p.label}" for p in prompts if p.key != self._step.id]
         return Content("\n").join(Content.styled(words, STRONG) for words in signed + agreed)

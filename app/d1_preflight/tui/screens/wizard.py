@@ -7,13 +7,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist import Prompt, Step
+from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.facts import text
 from d1_preflight.core.record import Attempt
 from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import EditAsked, NoGoAsked, StopAsked, Submitted, WaiveAsked
 from d1_preflight.tui.ports import SessionPort
-from d1_preflight.tui.screens.dialogs import Reason
+from d1_preflight.tui.screens.dialogs import Problem, Reason
 from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.view import View
@@ -98,8 +99,19 @@ class WizardScreen(Screen[None]):
     async def _ask(self, *, anew: bool) -> None:
         last = self._session.record.last(self._step.id)
         given = last.answers if last else {}
-        prompts = self._session.prompts(self._step)
-        await self.query_one(Frame).question.ask(self._step, prompts, given, anew=anew)
+        question, prompts = self.query_one(Frame).question, self._prompts(self._step)
+        if prompts is None:
+            await question.clear()
+        else:
+            await question.ask(self._step, prompts, given, anew=anew)
+
+    def _prompts(self, step: Step) -> tuple[Prompt, ...] | None:
+        """What the step asks; None, after a word about it, where that cannot be read."""
+        try:
+            return tuple(self._session.prompts(step))
+        except PreflightError as error:
+            self.app.push_screen(Problem(error))
+            return None
 
     @property
     def _asks(self) -> bool:
@@ -151,25 +163,21 @@ class WizardScreen(Screen[None]):
             await self._look_at(session.blockers(step)[0].step)
         elif step.id == "go":
             self.app.push_screen(GoScreen(session, step, self._zone), self._decided)
-        elif self._session.prompts(step):
+        elif prompts := self._prompts(step):
             self.query_one(Frame).question.focus_field()
-        else:
+        elif prompts is not None:
             self.post_message(Submitted(step, {}))
 
     async def action_again(self) -> None:
         """Try an answered step again, where that repeats no write."""
         step = self._step
-        if (
-            self._session.closed
-            or self._underway.step
-            or words_of.is_writing(step)
-            or step.id == "go"
-        ):
+        busy = self._session.closed or self._underway.step is not None
+        if busy or words_of.is_writing(step) or step.id == "go":
             return
-        prompts = self._session.prompts(step)
+        prompts = self._prompts(step)
         if prompts:
             await self._ask(anew=True)
-        else:
+        elif prompts is not None:
             self.post_message(Submitted(step, {}))
 
     async def action_look(self, by: int) -> None:
@@ -237,8 +245,9 @@ class WizardScreen(Screen[None]):
             self.post_message(NoGoAsked(decision.reason))
             return
         go = self._session.checklist.step("go")
-        raw = {prompt.key: True for prompt in self._session.prompts(go)}
-        self.post_message(Submitted(go, raw))
+        prompts = self._prompts(go)
+        if prompts is not None:
+            self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
 
     async def _look_at(self, step: Step) -> None:
         self._step, self._last = step, None
