@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -157,6 +158,8 @@ async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
         )
     )
     environ = {**bench.environ, "XDG_CACHE_HOME": str(user_cache().parent)}
+    if "PYTHONPATH" in os.environ:  # the same program as here, not one that is installed
+        environ["PYTHONPATH"] = os.environ["PYTHONPATH"]
     child = await asyncio.create_subprocess_exec(
         sys.executable, str(script), env=environ, start_new_session=True
     )
