@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from d1_preflight.cli import main
-from d1_preflight.commands.restore import _refuse_output
+from d1_preflight.commands.restore import _make_room
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.restore import write_restore
 from d1_preflight.core.rowcopy import copy_table
@@ -16,7 +16,7 @@ from d1_preflight.core.tables import read_tables
 
 def test_an_output_whose_folder_is_missing_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder") as raised:
-        _refuse_output(tmp_path / "missing" / "dir" / "x.sql")
+        _make_room(tmp_path / "missing" / "dir" / "x.sql", named=True)
     assert raised.value.hint.startswith("Make it")
     assert raised.value.exit_code == 2
 
@@ -25,7 +25,7 @@ def test_an_output_that_is_there_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "link.sql").symlink_to("nowhere")
     for name in (".", "link.sql"):
         with pytest.raises(UsageError, match="exists already"):
-            _refuse_output(tmp_path / name)
+            _make_room(tmp_path / name, named=True)
 
 
 def test_half_a_restore_is_not_left_behind(tmp_path: Path) -> None:

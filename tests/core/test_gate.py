@@ -18,7 +18,7 @@ from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import blocking_items, go_expires, open_items, tally
-from d1_preflight.core.record import Status
+from d1_preflight.core.record import Facts, Status
 from d1_preflight.core.record_file import instant
 
 CHECKLIST = shipped_checklist()
@@ -183,3 +183,36 @@ def test_a_renamed_section_is_covered_by_its_place() -> None:
 def held(walk: Walk, checklist: Checklist, step: str) -> list[str]:
     items = blocking_items(walk.record, checklist, KIND, checklist.step(step))
     return [item.step.id for item in items]
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "kept"),
+    [
+        (Status.PROVED, {}, True),
+        (Status.INTERRUPTED, {}, True),
+        (Status.UNKNOWN, {}, True),
+        (Status.FAILED, {"half_way": True}, True),
+        (Status.FAILED, {}, False),
+    ],
+)
+def test_once_the_apply_was_begun_the_backup_is_not_taken_again(
+    status: Status, facts: Facts, *, kept: bool
+) -> None:
+    walk = Walk(CHECKLIST, Kind.DESTRUCTIVE).through(*BEFORE_GO, "go")
+    walk.answer("applied", status, facts=facts)
+    backup = CHECKLIST.step("backed_up")
+
+    waits = blocking_items(walk.record, CHECKLIST, Kind.DESTRUCTIVE, backup)
+
+    assert bool(waits) is kept
+    assert all(item.step.id == "applied" for item in waits)
+
+
+def test_a_file_edited_after_the_apply_reopens_nothing() -> None:
+    walk = Walk(CHECKLIST, Kind.DESTRUCTIVE).through(*BEFORE_GO, "go")
+    walk.answer("applied")
+    edited = walk.record.about({**walk.record.subjects, "migration": "f" * 64})
+
+    for step in CHECKLIST.before("applied"):
+        (waits, *_) = blocking_items(edited, CHECKLIST, Kind.DESTRUCTIVE, step)
+        assert "another text" in waits.words

@@ -58,14 +58,13 @@ def blocking_items(
 ) -> tuple[OpenItem, ...]:
     """What must be answered before `step` may be performed.
 
-    Once the migration is applied, what came before is history: it cannot be tried again. An apply
-    whose end nobody saw may always be looked at, as long as it is about the same files.
+    Once the apply was begun, what came before is history: it cannot be tried again. An apply whose
+    end nobody saw may always be looked at, as long as it is about the same files.
     """
     if step in checklist.before("applied"):
-        done = _applied(record, checklist)
-        if done is not None:
-            words = "It is applied; what came before it is history."
-            return (OpenItem(done, record.status_of(done), words),)
+        begun = _begun(record, checklist)
+        if begun is not None:
+            return (begun,)
     if step.id == "applied" and record.status_of(step) in _UNSEEN:
         return ()
     needed = tuple(
@@ -119,9 +118,21 @@ def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
     return checklist.before(step.id) if step.id == "applied" else built_on(checklist, step)
 
 
-def _applied(record: Record, checklist: Checklist) -> Step | None:
-    applied = checklist.step("applied") if checklist.has("applied") else None
-    return applied if applied and record.status_of(applied).is_answered else None
+def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
+    """What keeps the steps before an apply as they are: their backup may be the only way back."""
+    last = record.last("applied") if checklist.has("applied") else None
+    if last is None or (last.status is Status.FAILED and not last.facts.get("half_way")):
+        return None
+    step = checklist.step("applied")
+    if record.standing(step) is None and last.status is not Status.RUNNING:
+        words = "It was begun with another text; bring that file back, then go on from there."
+    elif last.status is Status.FAILED:
+        words = "It failed half-way: what was proved before is kept. Press ! for help."
+    elif last.status.is_answered:
+        words = "It is applied; what came before it is history."
+    else:
+        words = "The apply was begun. Look at what it did first."
+    return OpenItem(step, last.status, words)
 
 
 def _told_moment(attempt: Attempt, key: str) -> datetime | None:
