@@ -12,7 +12,15 @@ from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
 from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Section, Step
+from d1_preflight.core.checklist import (
+    Answer,
+    Checklist,
+    Effect,
+    Prompt,
+    Section,
+    Step,
+    still_asked,
+)
 from d1_preflight.core.errors import NotAllowed, PreflightError, ProjectError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.gate import (
@@ -220,7 +228,11 @@ class Session:
             )
 
     def _answers(self, step: Step, raw: Mapping[str, object]) -> Mapping[str, Answer]:
-        return {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in self.prompts(step)}
+        return {
+            prompt.key: prompt.read(raw.get(prompt.key))
+            for prompt in self.prompts(step)
+            if still_asked(prompt, raw)
+        }
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.tools.clock.now()

@@ -38,8 +38,6 @@ def _answer(tmux: Tmux, screen: str) -> None:
         tmux.press("Enter")
     elif "✗ failed" in screen and "w waive" in keys:
         tmux.press("Escape", "w")
-    elif "y declares" in screen:
-        tmux.press("y")
     elif "Space mark" in keys or "Esc other keys" in keys:
         _fill(tmux, screen, keys)
     else:

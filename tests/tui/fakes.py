@@ -9,7 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from d1_preflight.core.board import BoardRow, BoardState, Place
-from d1_preflight.core.checklist import Answer, Checklist, Effect, Prompt, Section, Step
+from d1_preflight.core.checklist import (
+    Answer,
+    Checklist,
+    Effect,
+    Prompt,
+    Section,
+    Step,
+    still_asked,
+)
 from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.emergency import Target
@@ -164,7 +172,8 @@ class FakeSession:
             raise NotAllowed(f"{step.title} has to wait.", hint="Answer what is open first.")
         if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
             raise NotAllowed("It is done; it is never repeated.")
-        answers = {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in self.prompts(step)}
+        asked = [prompt for prompt in self.prompts(step) if still_asked(prompt, raw)]
+        answers = {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in asked}
         self.performed.append((step.id, dict(raw)))
         self._begin(step, answers)
         for line in self._lines.get(step.id, ()):

@@ -53,17 +53,24 @@ def finding_prompts(work: Work) -> Sequence[Prompt]:
     asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
-        asked.append(
+        told = "\n".join(f"{table}: {_loses(analysis, table)}" for table in tables)
+        asked += [
             Prompt(
                 "losses",
                 PromptKind.CHOOSE_MANY,
-                "Which of these tables may lose rows or references today? Choose none to stop here",
-                help="A loss that is not declared here stops the rehearsal. If none is meant, "
+                "Which of these losses are meant? Choose none to stop here",
+                help=f"{told}\nA loss that is not declared stops the rehearsal. If none is meant, "
                 "mend the migration: the findings say how.",
                 choices=tables,
                 optional=True,
-            )
-        )
+            ),
+            Prompt(
+                "loss_reason",
+                PromptKind.TEXT,
+                "You declare what is marked to be lost. Why may it go, in one sentence?",
+                after="losses",
+            ),
+        ]
     return tuple(asked)
 
 
@@ -82,11 +89,17 @@ async def answer_findings(work: Work) -> Outcome:
         }
         for finding in analysis.findings
     )
-    facts: Facts = {"findings": rows, "declared_losses": declared}
+    facts: Facts = {
+        "findings": rows,
+        "declared_losses": declared,
+        "losses": tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
+        "loss_reason": work.answer("loss_reason"),
+    }
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
-        words = f"Rows of {', '.join(undeclared)} would be lost or cut off, and nobody meant it."
-        return Outcome(Status.FAILED, f"{words} Mend the migration, or declare the loss.", facts)
+        told = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
+        words = f"{told}, and nobody meant it. Mend the migration (e), or declare the loss."
+        return Outcome(Status.FAILED, words, facts)
     refused = [f for f in analysis.blocking if not f.rows_at_risk and is_refused_by_engine(f)]
     if refused:
         words = f"Line {refused[0].line}: {refused[0].title}. The migration cannot run like this."
@@ -96,7 +109,8 @@ async def answer_findings(work: Work) -> Outcome:
     if not _weighing(analysis) and not declared:
         count = len(analysis.findings)
         return Outcome(Status.PROVED, f"{count} notes, none that needs an answer.", facts)
-    return Outcome(Status.ATTESTED, _answered_words(analysis, declared), facts)
+    words = _answered_words(analysis, declared, work.answer("loss_reason"))
+    return Outcome(Status.ATTESTED, words, facts)
 
 
 def class_prompts(work: Work) -> Sequence[Prompt]:
@@ -178,6 +192,19 @@ def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _loses(analysis: Analysis, table: str) -> str:
+    """What a table loses, in words: its rows, its columns, its references, or all of it."""
+    effects = analysis.effects
+    if table in effects.tables_dropped:
+        return "everything, it is dropped"
+    found = ["rows"] if table in effects.rows_deleted_in else []
+    columns = [c.split(".")[1] for c in effects.columns_dropped if c.split(".")[0] == table]
+    found += [f"column {name}" for name in columns]
+    nulled = [c.split(".")[1] for c in effects.references_nulled_in if c.split(".")[0] == table]
+    found += [f"references in {name}" for name in nulled]
+    return ", ".join(found)
+
+
 def is_refused_by_engine(finding: Finding) -> bool:
     """Whether D1 would refuse the file: no words of a person can make it run."""
     return finding.rule in {"refused-by-d1", "syntax-error", "missing-semicolon"}
@@ -195,14 +222,21 @@ def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
     )
 
 
-def _answered_words(analysis: Analysis, declared: Sequence[str]) -> str:
+def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) -> str:
     counts: Mapping[Severity, int] = {
         severity: sum(f.severity is severity for f in analysis.findings) for severity in Severity
     }
-    words = ", ".join(f"{n} {severity.value}" for severity, n in counts.items() if n)
-    if declared:
-        return f"Answered ({words}); rows of {', '.join(declared)} are declared to go."
-    return f"Answered ({words})."
+    found = (_counted(n, severity) for severity, n in counts.items() if n)
+    words = f"Answered ({', '.join(found)})"
+    if not declared:
+        return f"{words}."
+    losses = "; ".join(f"{table}: {_loses(analysis, table)}" for table in declared)
+    return f"{words}. Declared to be lost: {losses}. Because: {reason}"
+
+
+def _counted(number: int, severity: Severity) -> str:
+    plural = "" if number == 1 or severity is Severity.BLOCKING else "s"
+    return f"{number} {severity.value}{plural}"
 
 
 def _why(work: Work) -> str:

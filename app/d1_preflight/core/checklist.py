@@ -1,5 +1,6 @@
 """The checklist as values: sections, steps and prompts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
@@ -40,6 +41,7 @@ class Prompt:
     choices: tuple[str, ...] = ()
     optional: bool = False
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
+    after: str = ""  # asked only where the prompt of this key has an answer that is not empty
 
     def read(self, raw: object) -> Answer:
         """Turn a face's raw value into an answer; raises Rejected in words for the operator."""
@@ -63,6 +65,8 @@ class Prompt:
 
     def _text(self, raw: object) -> str:
         text = raw.strip() if isinstance(raw, str) else ""
+        if self.typed.isdigit():
+            text = text.replace(",", "")  # as the screens write numbers
         if self.typed and text != self.typed:
             raise Rejected(
                 f"That is not {self.typed!r}.", hint="Type it as shown, letter for letter."
@@ -86,6 +90,11 @@ class Prompt:
         if not values and not self.optional:
             raise Rejected(f"Choose at least one: {self.label}", hint=" · ".join(self.choices))
         return values
+
+
+def still_asked(prompt: Prompt, answered: Mapping[str, object]) -> bool:
+    """Whether a prompt is asked, given the raw answers to those before it."""
+    return not prompt.after or bool(answered.get(prompt.after))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from d1_preflight.core.checklist import Prompt, PromptKind, Step
+from d1_preflight.core.checklist import Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.emergency import Target, card
 from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.gate import ACTS
@@ -99,6 +99,8 @@ class Sitting:
     async def _perform(self, step: Step) -> None:
         raw: dict[str, object] = {}
         for prompt in self._session.prompts(step):
+            if not still_asked(prompt, raw):
+                continue
             answer = await self._answer(prompt)
             if answer is None:
                 return

@@ -12,11 +12,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.tui.styles import ACCENT, DANGER
+from d1_preflight.tui.styles import ACCENT
 
 # Keys that an empty field lets through: an emergency does not wait for a sentence.
 _PASSED = {"!": "app.emergency", "?": "app.help"}
-_NO_LETTERS = "Letters are not taken here. ↑↓ goes on choosing; Esc leaves the question."
+_NO_LETTERS = "Letters are not taken here: ↑ or ↓ first, then Space or Enter. Esc leaves it."
 
 
 @dataclass
@@ -31,13 +31,6 @@ class Refused(Message):
     """Something the field will not take, with the reason."""
 
     words: str
-
-
-@dataclass
-class Withdrawn(Message):
-    """An answer that was taken back before it counted."""
-
-    raw: object
 
 
 class TextField(Input):
@@ -153,40 +146,6 @@ class OptionsField(Widget, can_focus=True):
         if self._kind is PromptKind.CHOOSE:
             return ""
         return "[x] " if choice in self._chosen else "[ ] "
-
-
-class DeclareField(Widget, can_focus=True):
-    """Asks once more before rows may be lost: only y declares, Esc goes back to the marks."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("y", "declare", "declare"),
-        ("escape", "go_back", "back"),
-    ]
-
-    def __init__(self, tables: Sequence[str]) -> None:
-        super().__init__()
-        self._tables = tuple(tables)
-
-    def render(self) -> Content:
-        """What is about to be declared."""
-        number = len(self._tables)
-        tables = f"{number} table" + ("" if number == 1 else "s")
-        words = f"declare {tables} to lose rows or values: {', '.join(self._tables)}"
-        return Content.assemble((words, DANGER), "\ny declares, Esc goes back")
-
-    async def _on_key(self, event: events.Key) -> None:
-        letter = event.character or ""
-        if letter.isprintable() and letter not in ("", "y", *_PASSED):
-            event.prevent_default()
-            event.stop()
-
-    def action_declare(self) -> None:
-        """Declare the losses."""
-        self.post_message(Answered(self._tables))
-
-    def action_go_back(self) -> None:
-        """Declare nothing yet."""
-        self.post_message(Withdrawn(self._tables))
 
 
 def field_for(prompt: Prompt, given: object = None) -> TextField | OptionsField:

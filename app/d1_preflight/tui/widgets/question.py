@@ -7,13 +7,13 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from d1_preflight.core.checklist import Prompt, PromptKind, Step
+from d1_preflight.core.checklist import Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import Rejected
 from d1_preflight.tui.messages import Submitted
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.fields import Answered, DeclareField, Refused, Withdrawn, field_for
+from d1_preflight.tui.widgets.fields import Answered, Refused, field_for
 
-_LOSSES = "losses"  # the one answer that gives rows away: it is asked for twice
+_ANEW = ("losses", "loss_reason")
 
 
 class QuestionPanel(VerticalScroll, can_focus=False):
@@ -25,13 +25,16 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         self._prompts: tuple[Prompt, ...] = ()
         self._raw: dict[str, object] = {}
         self._given: dict[str, object] = {}
-        self._declaring: tuple[str, ...] = ()
 
     @property
     def asking(self) -> Prompt | None:
         """The prompt that is asked now."""
-        left = [prompt for prompt in self._prompts if prompt.key not in self._raw]
-        return left[0] if left else None
+        return next(iter(self._left), None)
+
+    @property
+    def _left(self) -> list[Prompt]:
+        raw = self._raw
+        return [p for p in self._prompts if p.key not in raw and still_asked(p, raw)]
 
     @property
     def has_keys(self) -> bool:
@@ -43,10 +46,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         prompt = self.asking
         if prompt is None:
             return []
-        if self._declaring:
-            return [("y", "declare the loss"), ("Esc", "back to the marks")]
-        left = sum(other.key not in self._raw for other in self._prompts)
-        found = [("Enter", "next question" if left > 1 else verb)]
+        follows = any(other.after == prompt.key for other in self._prompts)
+        found = [("Enter", "next question" if len(self._left) > 1 or follows else verb)]
         if prompt.kind in (PromptKind.CHOOSE_MANY, PromptKind.CONFIRM):
             found.append(("Space", "mark"))
         if prompt.kind is not PromptKind.TEXT:
@@ -69,13 +70,13 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         if not anew and (step, asked) == (self._step, self._prompts):
             return
         self._step, self._prompts, self._raw = step, asked, {}
-        self._given, self._declaring = dict(given), ()
+        # A loss is declared anew each time: it may have been meant of another text.
+        self._given = {key: value for key, value in given.items() if key not in _ANEW}
         await self._show()
 
     async def clear(self) -> None:
         """Ask nothing."""
         self._step, self._prompts, self._raw = None, (), {}
-        self._declaring = ()
         if self.children or self.display:
             await self._show()
 
@@ -96,23 +97,10 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         except Rejected as refusal:
             self._say(f"{refusal.message} {refusal.hint}".strip(), DANGER)
             return
-        if prompt.key == _LOSSES and event.raw and not self._declaring:
-            self._declaring = tuple(event.raw) if isinstance(event.raw, tuple) else ()
-            await self._show()
-            return
-        self._declaring = ()
         self._raw[prompt.key] = event.raw
         if self.asking is None:
             self.post_message(Submitted(self._step, dict(self._raw)))
         await self._show()
-
-    @on(Withdrawn)
-    async def _back(self, event: Withdrawn) -> None:
-        event.stop()
-        prompt, self._declaring = self.asking, ()
-        if prompt is not None:
-            self._given[prompt.key] = event.raw
-            await self._show()
 
     @on(Refused)
     def _refuse(self, event: Refused) -> None:
@@ -125,14 +113,11 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         self.display = prompt is not None
         if prompt is None:
             return
-        place = self._prompts.index(prompt) + 1
-        many = f"question {place} of {len(self._prompts)}  " if len(self._prompts) > 1 else ""
+        asked = [p for p in self._prompts if p.key in self._raw or still_asked(p, self._raw)]
+        place = f"question {asked.index(prompt) + 1} of {len(asked)}  "
+        many = place if len(asked) > 1 else ""
         label = "" if prompt.kind is PromptKind.CONFIRM else prompt.label
-        field = (
-            DeclareField(self._declaring)
-            if self._declaring
-            else field_for(prompt, self._given.get(prompt.key))
-        )
+        field = field_for(prompt, self._given.get(prompt.key))
         await self.mount(
             Static(Content.assemble((many, QUIET), (label, STRONG)), id="label"),
             field,
@@ -142,6 +127,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         # A finding says its words at its line, in the SQL above.
         self.query_one("#words").display = bool(prompt.help) and "@" not in prompt.key
         self.focus_field()
+        # What is asked stands above the field: it must be seen, however long the help is.
+        self.call_after_refresh(self.scroll_home, animate=False)
 
     def _say(self, words: str, ink: str) -> None:
         said = self.query_one("#words", Static)
