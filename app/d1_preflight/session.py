@@ -19,7 +19,7 @@ from d1_preflight.core.checklist import (
     Prompt,
     Section,
     Step,
-    still_asked,
+    read_answers,
 )
 from d1_preflight.core.errors import NotAllowed, PreflightError, ProjectError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
@@ -228,11 +228,7 @@ class Session:
             )
 
     def _answers(self, step: Step, raw: Mapping[str, object]) -> Mapping[str, Answer]:
-        return {
-            prompt.key: prompt.read(raw.get(prompt.key))
-            for prompt in self.prompts(step)
-            if still_asked(prompt, raw)
-        }
+        return read_answers(self.prompts(step), raw)
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.tools.clock.now()

@@ -16,7 +16,7 @@ from d1_preflight.core.checklist import (
     Prompt,
     Section,
     Step,
-    still_asked,
+    read_answers,
 )
 from d1_preflight.core.checklist_file import load_checklist
 from d1_preflight.core.definitions import checklists_dir
@@ -172,8 +172,7 @@ class FakeSession:
             raise NotAllowed(f"{step.title} has to wait.", hint="Answer what is open first.")
         if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
             raise NotAllowed("It is done; it is never repeated.")
-        asked = [prompt for prompt in self.prompts(step) if still_asked(prompt, raw)]
-        answers = {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in asked}
+        answers = read_answers(self.prompts(step), raw)
         self.performed.append((step.id, dict(raw)))
         self._begin(step, answers)
         for line in self._lines.get(step.id, ()):

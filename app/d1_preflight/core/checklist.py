@@ -1,6 +1,6 @@
 """The checklist as values: sections, steps and prompts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import takewhile
@@ -95,6 +95,12 @@ class Prompt:
 def still_asked(prompt: Prompt, answered: Mapping[str, object]) -> bool:
     """Whether a prompt is asked, given the raw answers to those before it."""
     return not prompt.after or bool(answered.get(prompt.after))
+
+
+def read_answers(prompts: Iterable[Prompt], raw: Mapping[str, object]) -> Mapping[str, Answer]:
+    """The answers out of a face's raw values; raises Rejected for one that is none."""
+    asked = (prompt for prompt in prompts if still_asked(prompt, raw))
+    return {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in asked}
 
 
 @dataclass(frozen=True, slots=True)
