@@ -37,7 +37,7 @@ def _answer(tmux: Tmux, screen: str) -> None:
         tmux.type(WORDS)
         tmux.press("Enter")
     elif "✗ failed" in screen and "w waive" in keys:
-        tmux.press("Escape", "w")
+        tmux.press("w")
     elif "Space mark" in keys or "Esc other keys" in keys:
         _fill(tmux, screen, keys)
     else:

@@ -108,9 +108,9 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
     assert "copied" in record_of(project, stem)
 
     with practising(project, environ, "0061", "--open", "0061") as tmux:
-        again = tmux.until("! interrupted")
+        again = tmux.until("▸2 !")
         assert footer(again).startswith("Enter copy the target")
-        assert "▸2 !" in again
+        assert "! interrupted" in again
         walk(tmux, until=lambda screen: "Enter count every table" in footer(screen))
         tmux.press("Escape")
         tmux.until("◐ open at 3")

@@ -51,5 +51,6 @@ def test_a_table_never_runs_over_its_width(rows: list[tuple[str, int, str]], wid
 
     laid = table(columns, lines, width)
 
-    room = max([width, *(len(str(number)) + 8 + 18 + 4 for _, number, _ in rows)])
+    middle = max(len("rows"), *(len(str(number)) for _, number, _ in rows), 0)
+    room = max(width, middle + 8 + 18 + 4)
     assert all(len(line) <= room for line in laid.plain.splitlines())
