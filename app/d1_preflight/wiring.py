@@ -238,14 +238,24 @@ def open_bench(
     database: str = "",
     start: Path | None = None,
     environ: Mapping[str, str] | None = None,
-    target: str = "remote",
+    target: str = "",
 ) -> Workbench:
-    """The workbench of the project at `start` (here); raises ProjectError or UsageError."""
+    """The workbench of the project at `start` (here); raises ProjectError or UsageError.
+
+    `target` is remote or practice; left out, the API's address tells.
+    """
     env = dict(os.environ if environ is None else environ)
     project = open_project(
         start or Path.cwd(), config=config, environment=environment, database=database, environ=env
     )
-    return Workbench(_with_zone(project), env, target)
+    return Workbench(_with_zone(project), env, target or _target(env))
+
+
+def _target(environ: Mapping[str, str]) -> str:
+    """A stand-in on this machine is practice, in whichever terminal one meets it."""
+    names = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
+    base = next((environ[name] for name in names if environ.get(name)), "")
+    return "practice" if base.startswith("http://127.0.0.1:") else "remote"
 
 
 def _with_zone(project: Project) -> Project:

@@ -10,6 +10,7 @@ WORDS = "looked at, and all right here"
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
 _PATIENCE, _WATCH = 20.0, 100.0
 _STEADY = 0.12
+_FIELD, _TAKEN = 8, 2.0
 _MOST = 90
 
 
@@ -65,10 +66,12 @@ def _steady(tmux: Tmux, before: str) -> str:
     while True:
         screen, now = tmux.screen, time.monotonic()
         assert not tmux.is_over, f"the program ended:\n{screen}"
-        runs = "◐" in footer(screen)
+        # A field that still holds what was typed has not been answered yet.
+        holds = WORDS in "\n".join(screen.splitlines()[-_FIELD:]) and now - moved < _TAKEN
+        runs = "◐" in footer(screen) or holds
         if screen == last and screen != before and not runs:
             return screen
-        if runs or screen != last:
+        if "◐" in footer(screen) or screen != last:
             moved = now
         stuck = now - moved > _PATIENCE or now - begun > _WATCH
         assert not stuck, f"no key changes it:\n{screen}"

@@ -122,7 +122,7 @@ def test_an_interrupted_start_begins_again(tmp_path: Path) -> None:
 
 def test_a_folder_with_another_project_is_refused(tmp_path: Path) -> None:
     (tmp_path / "wrangler.toml").write_text('name = "theirs"')
-    with pytest.raises(ProjectError, match=r"already holds a project"):
+    with pytest.raises(ProjectError, match="is not empty"):
         lay_down(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["wrangler.toml"]
 
@@ -166,3 +166,14 @@ def test_git_begins_once_and_only_where_it_can(tmp_path: Path, no_login: None) -
     assert [command[1] for command in commands[:2]] == ["init", "add"]
     assert commands[-1][-3:] == ("--quiet", "-m", "Begin")
     assert len(commands) == 3
+
+
+def test_nobody_s_files_are_written_over(tmp_path: Path) -> None:
+    mine = tmp_path / "package.json"
+    mine.write_text("mine")
+
+    with pytest.raises(ProjectError, match="is not empty"):
+        lay_down(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["package.json"]
+    assert mine.read_text() == "mine"

@@ -27,6 +27,16 @@ def opened_record(tools: Tools, checklist: Checklist) -> Record:
             f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
             hint="Move the record away, or choose the database it was made for.",
         )
+    if saved.migration != tools.name:
+        raise NotAllowed(
+            f"This record is about {saved.migration}, not {tools.name}.",
+            hint="It was copied here, or the migration was renamed: move the record away.",
+        )
+    if saved.database.target != fresh.database.target:
+        raise NotAllowed(
+            f"This record was made on {saved.database.target}, and this is {tools.target}.",
+            hint="Move the record away: what was proved there proves nothing here.",
+        )
     if is_sealed(tools, saved):
         return saved
     current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)

@@ -46,7 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     with start(arguments.folder, next=arguments.next, faults=faults, run=run_quietly) as running:
         environ = dict(os.environ) | dict(running.practice.environment)
-        bench = open_bench(start=running.practice.project, environ=environ, target="practice")
+        folder = running.practice.project
+        # Named, for wrangler and we would take another project's wrangler.json in a folder above.
+        bench = open_bench(
+            start=folder, config=folder / "wrangler.jsonc", environ=environ, target="practice"
+        )
         _need_wrangler(bench)
         shell = _write_shell(bench, running.practice.environment)
         print(
@@ -65,17 +69,31 @@ def _write_shell(bench: "Workbench", environment: Mapping[str, str]) -> Path:
 
     Without it a command copied from the screen would meet the operator's own account.
     """
-    path = bench.project.root / ".practice" / "env"
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    words = " ".join(shlex.quote(word) for word in bench.toolchain.argv)
-    lines.append(f'wrangler() {{ {words} "$@"; }}')
-    preflight = shlex.quote(str(Path(sys.argv[0]).resolve()))
-    lines.append(f'preflight() {{ {preflight} "$@"; }}')
+    from d1_preflight.adapters.toolchain import user_cache
+
+    folder = bench.project.root / ".practice"
+    own = {
+        **environment,
+        # The practice HOME keeps a real login out; who one is and what is installed stay known.
+        "GIT_CONFIG_GLOBAL": str(Path("~/.gitconfig").expanduser()),
+        "XDG_CACHE_HOME": str(user_cache().parent),
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in own.items()]
+    lines.append(f'export PATH={shlex.quote(str(folder / "bin"))}:"$PATH"')
     lines.append(f"cd {shlex.quote(str(bench.project.root))}")
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _write_program(folder / "bin" / "wrangler", bench.toolchain.argv)
+    _write_program(folder / "bin" / "preflight", (sys.executable, "-m", "d1_preflight"))
+    path = folder / "env"
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _write_program(path: Path, argv: tuple[str, ...]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    words = " ".join(shlex.quote(word) for word in argv)
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+    path.chmod(0o700)
 
 
 def _list_faults() -> int:

@@ -71,13 +71,22 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    names = ("wrangler.toml", "wrangler.json", "wrangler.jsonc")
-    found = [name for name in names if (directory / name).exists()]
-    ours = (directory / f"{STATE}.part").exists()
-    if found and not ours:
+    """Nobody's files are written over: the folder is new or empty, or a start of ours broke off."""
+    if (directory / f"{STATE}.part").exists():
+        return
+    try:
+        found = sorted(path.name for path in directory.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
         raise ProjectError(
-            f"{directory} already holds a project ({found[0]}).",
+            f"{directory} cannot be used: {error.strerror}.",
             hint="Name an empty or a new folder for the practice project.",
+        ) from error
+    if found:
+        raise ProjectError(
+            f"{directory} is not empty ({found[0]}), and is no practice project.",
+            hint="Name an empty or a new folder: preflight practice FOLDER",
         )
 
 

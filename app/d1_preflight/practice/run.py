@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import PreflightError, ProjectError
 from d1_preflight.practice import project
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.faults import Fault, Faults
@@ -93,7 +93,13 @@ def start(
     """
     refuse_real_credentials(os.environ)
     directory = directory.resolve()
-    state = project.lay_down(directory, next=next)
+    try:
+        state = project.lay_down(directory, next=next)
+    except OSError as error:
+        raise ProjectError(
+            f"The practice project cannot be laid down in {directory}: {error.strerror}.",
+            hint="Name a folder that can be written: preflight practice FOLDER",
+        ) from error
     server = _serve(state, Faults(faults))
     environment = _environment(state, server)
     _write_settings(directory / "preflight.toml", server.origin)
