@@ -19,7 +19,7 @@ from d1_preflight.core.facts import text
 from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project import Project
-from d1_preflight.core.record import MARKS, Record, Status, kind_of
+from d1_preflight.core.record import MARKS, TAKEN_BACK, Record, Status, kind_of
 from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
@@ -192,7 +192,9 @@ def record_words(
     close = record.last("close")
     if close and close.status.is_answered and signed:
         when = close.finished_at or close.started_at
-        return MARKS[Status.PROVED], f"closed · {_first_name(close.by)} · {when:%d %b}"
+        taken_back = text(close.facts, "end") == TAKEN_BACK
+        ended = "taken back" if taken_back else "closed"
+        return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)
     titles: Mapping[str, str] = {
@@ -205,6 +207,8 @@ def record_words(
     go = record.last("go")
     if go and text(go.facts, "decision") == "no-go":
         return MARKS[Status.FAILED], "NO-GO"
+    if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
+        return MARKS[applied.status], "apply begun: look"
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"
     return MARKS[Status.RUNNING], f"open at {titles[current.section]}"

@@ -17,7 +17,7 @@ import pytest
 from d1_preflight.adapters.toolchain import user_cache
 from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.record import Status
+from d1_preflight.core.record import STANDS, TAKEN_BACK, Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.session import Session
 from d1_preflight.wiring import Workbench, open_bench
@@ -343,3 +343,28 @@ async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice)
 
     assert attempt.status is Status.FAILED
     assert "bookmark" in attempt.words
+
+
+async def test_a_migration_that_was_taken_back_is_not_closed_as_one_that_stands(
+    practice: OpenPractice,
+) -> None:
+    name = "0060_rename_workflow_runs_old_name.sql"
+    bench, _ = practice("0060")
+    session, wrangler = open_session(bench, name)
+    await walk_to(session, "close")
+    down = "--command=ALTER TABLE workflow_runs RENAME COLUMN new_name TO old_name"
+    database = bench.project.database.name
+    back = await wrangler.run(
+        ("d1", "execute", database, "--remote", "--json", down), cwd=bench.project.root
+    )
+
+    stands = await try_step(session, "close", {"end": STANDS})
+    closed_too_early = session.closed
+    taken_back = await try_step(session, "close", {"end": TAKEN_BACK})
+
+    assert back.exit_code == 0
+    assert stands.status is Status.FAILED
+    assert TAKEN_BACK in stands.words
+    assert not closed_too_early
+    assert taken_back.status is Status.ATTESTED
+    assert session.closed

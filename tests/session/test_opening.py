@@ -29,7 +29,7 @@ def test_a_record_of_another_migration_is_refused() -> None:
     other = store.held["record.toml"].replace(b"0057_add_billing_email", b"0056_add_workflow_tags")
     store.held["record.toml"] = other
 
-    with pytest.raises(NotAllowed, match="is about 0056_add_workflow_tags.sql, not 0057"):
+    with pytest.raises(NotAllowed, match=r"is about 0056_add_workflow_tags\.sql, not 0057"):
         open_session(store)
 
 

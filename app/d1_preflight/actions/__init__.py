@@ -6,6 +6,7 @@ from d1_preflight.actions import (
     applying,
     backup,
     classification,
+    closing,
     going,
     local_test,
     pending,
@@ -48,7 +49,7 @@ ACTIONS: Mapping[str, Action] = {
     "verify_rows": verification.verify_rows,
     "probe_endpoints": verification.probe_endpoints,
     "watch_errors": verification.watch_errors,
-    "sign_close": verification.sign_close,
+    "sign_close": closing.sign_close,
 }
 
 PROMPTS: Mapping[str, Callable[[Work], Sequence[Prompt]]] = {
@@ -61,7 +62,7 @@ PROMPTS: Mapping[str, Callable[[Work], Sequence[Prompt]]] = {
     "sign_go": going.go_prompts,
     "apply_migration": applying.apply_prompts,
     "verify_rows": verification.row_prompts,
-    "sign_close": going.signer_prompts,
+    "sign_close": closing.close_prompts,
 }
 """Questions that follow from the facts, asked before those that the checklist has."""
 

@@ -82,7 +82,8 @@ async def _conclude(
     except PreflightError as error:
         words = f"The apply ran, but its result could not be read: {error.message}"
         return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", {}, evidence)
-    facts = _facts(ran, before)
+    backed_up = bool(work.facts_of("backed_up").get("tables"))
+    facts = _facts(ran, before, backed_up=backed_up)
     after = look.observation
     row = after.ledger_row(tools.name)
     everything = (*evidence, *look.evidence)
@@ -134,7 +135,7 @@ def _applied(
     return Outcome(Status.PROVED, words, {**facts, **more}, evidence)
 
 
-def _facts(ran: Evidence, before: Observation) -> dict[str, Fact]:
+def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> dict[str, Fact]:
     return {
         "ms": ran.milliseconds,
         "exit_code": -1 if ran.exit_code is None else ran.exit_code,
@@ -144,7 +145,7 @@ def _facts(ran: Evidence, before: Observation) -> dict[str, Fact]:
             "pending",
             "schema",
             "ledger",
-            "backup",
+            *(("backup",) if backed_up else ()),
             "GO signature",
         ),
         "counts_before": tuple(

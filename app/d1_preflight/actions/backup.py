@@ -43,7 +43,7 @@ def back_up_plan(work: Work) -> Sequence[str]:
     export = export_args(work.tools, _exportable(work.tools, tables), Path("export.sql"))
     return (
         f"read the rows of {names}, value for value (wrangler d1 execute --json, batched)",
-        shown(work.tools, export),
+        f"{shown(work.tools, export)}   (D1 answers nothing else while it exports)",
     )
 
 

@@ -241,13 +241,13 @@ def _draft(work: Work) -> Draft:
 def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, Fact]:
     rows = account_facts(account)
     lost = sum(int(str(row["lost"])) for row in rows)
-    differing = sum(int(str(row["changed"])) + int(str(row["nulled"])) for row in rows)
+    differing = sum(int(str(row["changed"])) for row in rows)
     schema = "differs" if changes else "restored"
     data = "lost" if lost else "differs" if differing else "restored"
     words = {
         "restored": "every row as before",
         "lost": f"{lost:,} rows stay lost",
-        "differs": f"{differing:,} values are not as before",
+        "differs": f"{differing:,} rows have other values than before",
     }
     verdict = f"schema {schema}, {words[data]}"
     if changes:
@@ -255,7 +255,7 @@ def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, 
     return {
         "schema": schema, "data": data, "rows_lost": lost, "ms": ms, "verdict": verdict,
         "loses": {"restored": "nothing", "lost": f"{lost:,} rows",
-                  "differs": f"{differing:,} values"}[data],
+                  "differs": f"values in {differing:,} rows"}[data],
         "differences": tuple(changes), "tables": rows,
     }  # fmt: skip
 

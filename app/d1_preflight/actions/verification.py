@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from d1_preflight.actions.folders import rehearsal_folder
-from d1_preflight.actions.going import prepare_signer
 from d1_preflight.actions.remote import execute_args, observe, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed, RemoteFailed
+from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.facts import group, number, text
 from d1_preflight.core.observation import Observation, Question
 from d1_preflight.core.ports import Evidence
@@ -33,7 +32,7 @@ def verify_plan(work: Work) -> Sequence[str]:
 
 async def verify_ledger(work: Work) -> Outcome:
     """The ledger has this migration's row."""
-    seen, evidence = await _look(work)
+    seen, evidence = await look_after(work)
     row = seen.ledger_row(work.tools.name)
     if row is None:
         words = f"The ledger has no row for {work.tools.name}. Press ! for what to do."
@@ -126,7 +125,7 @@ async def probe_endpoints(work: Work) -> Outcome:
 async def watch_errors(work: Work) -> Outcome:
     """Watch the Worker's error rate for the watch time; over the limit fails at once."""
     tools = work.tools
-    since = _applied_at(work)
+    since = _since(work)
     limit, minutes = signed_limits(work)
     until = tools.clock.now() + timedelta(minutes=minutes)
     baseline = error_rate(await _samples(tools, since - timedelta(hours=1), since))
@@ -162,29 +161,8 @@ def signed_limits(work: Work) -> tuple[Decimal, int]:
     )
 
 
-async def sign_close(work: Work) -> Outcome:
-    """The operator's closing words; the session signs the record that holds them."""
-    verdict = work.answer("verdict")
-    require_checklist_of_go(work)
-    prepare_signer(work)
-    facts: Facts = {
-        "signer": work.tools.signer.identity,
-        "closed_at": instant(work.tools.clock.now()),
-    }
-    return Outcome(Status.ATTESTED, verdict, facts)
-
-
-def require_checklist_of_go(work: Work) -> None:
-    """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
-    signed = work.facts_of("go").get("checklist", work.record.checklist)
-    if signed != work.record.checklist:
-        raise NotAllowed(
-            f"{work.checklist.source} is not the checklist that GO was signed with.",
-            hint=f"Bring that one back (its sha256 is {signed}), then close.",
-        )
-
-
-async def _look(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+async def look_after(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+    """One batched read of ledger, schema, counts and soundness, as they are now."""
     tables = _tables(work)
     look = await observe(
         work.tools, tables=tables, checks=True, keep=work.evidence_name, emit=work.emit
@@ -200,7 +178,7 @@ async def _fresh(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
         ledger = work.record.standing(work.checklist.step("ledger"))
         if timedelta() <= age < timedelta(seconds=_FRESH_S) and ledger is not None:
             return seen, ledger.evidence
-    return await _look(work)
+    return await look_after(work)
 
 
 def _tables(work: Work) -> tuple[str, ...]:
@@ -228,6 +206,14 @@ def _counted(work: Work, table: str, found: int | None) -> Mapping[str, Fact]:
     room = max(_TRAFFIC_ROWS, expected // _TRAFFIC_SHARE)
     ok = expected <= found <= expected + room
     return {"table": table, "expected": expected, "found": found, "ok": ok}
+
+
+def _since(work: Work) -> datetime:
+    """From the apply on; after a watch that failed, from its end: what was mended counts anew."""
+    applied, before = _applied_at(work), work.before
+    if before is None or before.status is not Status.FAILED or before.finished_at is None:
+        return applied
+    return max(applied, before.finished_at)
 
 
 def _applied_at(work: Work) -> datetime:

@@ -64,6 +64,12 @@ class Act:
         return bool(self.command) and not _BLANK.search(self.command)
 
 
+_LEDGER_STAYS = Act(
+    "The ledger keeps its row: wrangler will not apply the file again. Close the record as taken "
+    "back; what comes next is a new migration"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """One answer to "what happened?": how it is recognised, and what to do, in order."""
@@ -231,11 +237,11 @@ def _way(known: _Known, way: Facts, command: str) -> tuple[Act, ...]:
     name, loses = facts.text(way, "way"), facts.text(way, "loses")
     if _loses_rows(way):
         words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
-        return (Act(words, command, writes=True),)
+        return (Act(words, command, writes=True), _LEDGER_STAYS)
     words = f"Bring data back: {name}, loses {loses}"
-    return (
-        _restore(known, words, command) if name == _RESTORE else (Act(words, command, writes=True),)
-    )
+    if name == _RESTORE:
+        return _restore(known, words, command)
+    return (Act(words, command, writes=True), _LEDGER_STAYS)
 
 
 def _restore(known: _Known, words: str, command: str) -> tuple[Act, ...]:

@@ -15,6 +15,9 @@ from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 
+STANDS, TAKEN_BACK = "it stands", "it was taken back"
+"""The two ends of a migration that was applied; the close says which."""
+
 Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
 RESTORE = "A record is changed through preflight only; restore it from git."

@@ -140,6 +140,9 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     closer = closing_signer(bundle)
     if closer is not None:
         facts["closed"] = f"{closer.principal} {closer.fingerprint}"
+        last = record.last("close")
+        if last is not None and last.facts.get("end"):
+            facts["end"] = str(last.facts["end"])
     for review in good_reviews(bundle):
         told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
         facts[f"review of {review.subject.stem}"] = told

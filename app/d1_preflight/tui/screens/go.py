@@ -226,8 +226,8 @@ def _values(row: Facts, rehearsed: Facts) -> str:
     ]
     nulled = facts.number(row, "nulled")
     words = []
-    if removed:
-        rows = plural(changed or facts.number(row, "before"), "row")
+    if removed and changed:  # a renamed column, or an empty one, takes no value along
+        rows = plural(changed, "row")
         words.append(f"values of {plural(len(removed), 'column')} ({rows})")
     elif changed:
         words.append(f"values changed in {plural(changed, 'row')}")

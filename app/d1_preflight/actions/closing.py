@@ -1,0 +1,68 @@
+"""Close: how it ended, held against the database once more, in words that are signed."""
+
+from collections.abc import Sequence
+
+from d1_preflight.actions.going import prepare_signer, signer_prompts
+from d1_preflight.actions.tools import Work
+from d1_preflight.actions.verification import look_after
+from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.facts import text
+from d1_preflight.core.observation import Observation
+from d1_preflight.core.record import STANDS, TAKEN_BACK, Facts, Outcome, Status
+from d1_preflight.core.record_file import instant
+
+
+def close_prompts(work: Work) -> Sequence[Prompt]:
+    """How it ended: what is answered is held against the database before anything is signed."""
+    return (
+        *signer_prompts(work),
+        Prompt("end", PromptKind.CHOOSE, "How did it end?", choices=(STANDS, TAKEN_BACK)),
+    )
+
+
+async def sign_close(work: Work) -> Outcome:
+    """The operator's closing words, if the database says the same; the session signs the record.
+
+    It is read once more, for between the verification and the close it may have been taken back.
+    """
+    require_checklist_of_go(work)
+    seen, evidence = await look_after(work)
+    wrong = _contradicted(work, seen)
+    if wrong:
+        return Outcome(Status.FAILED, wrong, {"end": work.answer("end")}, evidence)
+    prepare_signer(work)
+    facts: Facts = {
+        "signer": work.tools.signer.identity,
+        "closed_at": instant(work.tools.clock.now()),
+        "end": work.answer("end"),
+    }
+    words = work.answer("verdict")
+    told = words if work.answer("end") == STANDS else f"Taken back. {words}"
+    return Outcome(Status.ATTESTED, told, facts, evidence)
+
+
+def _contradicted(work: Work, seen: Observation) -> str:
+    """What the database says against the answer; "" where it agrees."""
+    rehearsed = text(work.facts_of("rehearsed"), "schema_after")
+    before = text(work.facts_of("copied"), "schema")
+    now = seen.schema.fingerprint
+    if work.answer("end") == TAKEN_BACK:
+        if now == before:
+            return ""
+        return "The schema is not the one from before: it was not taken back, or not wholly."
+    if seen.ledger_row(work.tools.name) is None:
+        return f"The ledger has no row for {work.tools.name} any more: it does not stand."
+    if now != rehearsed:
+        return f"The schema is not the rehearsed one any more. If so, say “{TAKEN_BACK}”."
+    return ""
+
+
+def require_checklist_of_go(work: Work) -> None:
+    """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
+    signed = work.facts_of("go").get("checklist", work.record.checklist)
+    if signed != work.record.checklist:
+        raise NotAllowed(
+            f"{work.checklist.source} is not the checklist that GO was signed with.",
+            hint=f"Bring that one back (its sha256 is {signed}), then close.",
+        )
