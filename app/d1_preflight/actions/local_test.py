@@ -154,7 +154,8 @@ def _verdict(work: Work, facts: Facts) -> tuple[Status, str]:
         return Status.FAILED, f"{first['table']}: {first['verdict']}; nobody declared it."
     hidden = [change for change in changes if not change["declared"]]
     if hidden:
-        return Status.FAILED, f"Not declared: {hidden[0]['words']}."
+        words = f"Not declared: {hidden[0]['words']}."
+        return Status.FAILED, f"{words} Keep it as it was, or change it by a migration of its own."
     limit = work.tools.settings.verification.statement_seconds * 1000
     predicted = facts["predicted_ms"]
     if isinstance(predicted, int) and predicted > limit // 3:

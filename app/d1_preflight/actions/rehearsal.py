@@ -128,6 +128,8 @@ def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
     """New things are the point of a migration; what disappears must be in an effect or finding."""
     if change.kind == "added":
         return True
+    if change.object == "column" and change.after == f"{change.before} NOT NULL":
+        return True  # it only refuses more, and the rehearsal's rows have passed it
     effects = analysis.effects
     table = change.name.split(".")[0]
     owner = next((o.table for o in prior.objects if o.name == change.name), table)
