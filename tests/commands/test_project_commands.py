@@ -203,6 +203,48 @@ async def test_init_keeps_what_is_not_asked_for(project: Path) -> None:
     assert settings.verification.endpoints[0].bearer_env == "API_TOKEN"
 
 
+class EnterThroughout(Answers):
+    """Presses Enter at every question: empty words, and the first of the choices."""
+
+    async def ask(self, prompt: Prompt) -> object:
+        self.asked.append(prompt)
+        return prompt.choices[0] if prompt.choices else ""
+
+
+async def test_enter_throughout_keeps_the_file_byte_for_byte(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "# ours\r\n[signing]\nsecond_person = 'destructive'  # since the outage\n"
+        '[team]\nname = "WORKWAY"\n[data]\ncritical_tables = ["users"]\n'
+    )
+    (project / "preflight.toml").write_bytes(text.encode())
+    person = EnterThroughout()
+
+    assert await initialise(project, person) == project / "preflight.toml"
+
+    assert (project / "preflight.toml").read_bytes() == text.encode()
+    assert "Nothing changes" in capsys.readouterr().err
+    assert "write" not in [prompt.key for prompt in person.asked]
+    (second,) = [prompt for prompt in person.asked if prompt.key == "second"]
+    assert second.help == "Enter keeps: destructive."
+
+
+async def test_what_changes_is_shown_before_a_file_with_comments_is_written_anew(
+    project: Path,
+) -> None:
+    before = '# ours\n[team]\nname = "WORKWAY"\n'
+    (project / "preflight.toml").write_text(before)
+    person = Answers(team="Shop", second="never", write=False)
+
+    assert await initialise(project, person) is None
+
+    shown = person.asked[-1].help.splitlines()
+    assert {"-# ours", '-name = "WORKWAY"', '+name = "Shop"'} <= set(shown)
+    assert "comments are lost" in shown[-1]
+    assert (project / "preflight.toml").read_text() == before
+
+
 @pytest.mark.parametrize("answers", [Answers(team=None), Answers(second="never", write=False)])
 async def test_init_writes_nothing_without_a_yes(project: Path, answers: Answers) -> None:
     assert await initialise(project, answers) is None
