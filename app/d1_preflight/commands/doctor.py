@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.output import clean, write
 
 if TYPE_CHECKING:
     from d1_preflight.core.project import Project
@@ -49,13 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     checks = list(examine(arguments, Path.cwd(), os.environ))
     width = max(len(check.title) for check in checks)
+    lines: list[str] = []
     for check in checks:
-        print(f"{MARKS[check.status]} {check.title:<{width}}  {check.words}")
+        lines.append(f"{MARKS[check.status]} {check.title:<{width}}  {check.words}")
         if check.fix:
-            print(f"  {'':<{width}}  fix: {check.fix}")
+            lines.append(f"  {'':<{width}}  fix: {check.fix}")
     to_do = [check for check in checks if not check.status.is_answered]
-    print()
-    print(f"{len(to_do)} of {len(checks)} need something." if to_do else "All is there.")
+    end = f"{len(to_do)} of {len(checks)} need something." if to_do else "All is there."
+    write("".join(f"{clean(line)}\n" for line in (*lines, "", end)))
     return 1 if to_do else 0
 
 

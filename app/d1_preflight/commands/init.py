@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
     from d1_preflight.core.checklist import Prompt
@@ -31,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     folder = find_config(Path.cwd(), arguments.config).parent
     written = asyncio.run(initialise(folder, open_asker()))
     if written is None:
-        print("Nothing was written.", file=sys.stderr)
+        say("Nothing was written.")
         return 1
-    print(written)
+    write(f"{written}\n", "The path")
     return 0
 
 
@@ -54,7 +55,7 @@ async def initialise(folder: Path, asker: "Asker") -> Path | None:
     text = dump_settings(with_answers(before, answers))
     after = load_settings(text)  # what is written can be read
     if old is not None and after == before:
-        print(f"Nothing changes: {path} stays as it is.", file=sys.stderr)
+        say(f"Nothing changes: {path} stays as it is.")
         return path
     if await asker.ask(_last_question(path, old, text)) is not True:
         return None
@@ -175,6 +176,6 @@ async def _answer(asker: "Asker", prompt: "Prompt") -> str | None:
             answer = str(prompt.read(raw))
             load_settings(dump_settings(with_answers(Settings(), {prompt.key: answer})))
         except (ProjectError, Rejected) as error:
-            print(f"✗ {error.message} {error.hint}", file=sys.stderr)
+            say(f"✗ {error.message} {error.hint}")
         else:
             return answer

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.base:
         ledgers = [_added_since(ledger, arguments.base) for ledger in ledgers]
     judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
-    _write(render(judged, form, _paint()))
+    write(render(judged, form, _paint()), "The findings")
     told = summary(judged) if judged else f"no migration was added since {arguments.base}"
-    print(f"preflight lint: {told}", file=sys.stderr)
+    say(f"preflight lint: {told}")
     return 1 if any(one.blocks for one in judged) else 0
 
 
@@ -92,10 +93,9 @@ def _added_since(ledger: "Ledger", revision: str) -> "Ledger":
     folder = ledger.place.folder
     known = files_at(folder, revision)
     for name in sorted(changed_since(folder, revision) & ledger.wanted):
-        print(
+        say(
             f"preflight lint: {name} was there at {revision} and reads differently now; where it "
-            "is applied, wrangler does not apply it again.",
-            file=sys.stderr,
+            "is applied, wrangler does not apply it again."
         )
     before = frozenset(name for name in known if name.endswith(".sql") and "/" not in name)
     return replace(ledger, wanted=ledger.wanted - known, known=before)
@@ -148,24 +148,3 @@ def _paint() -> "Paint":
     columns = os.get_terminal_size(sys.stdout.fileno()).columns
     on = wants_colour(is_terminal=True, environ=os.environ)
     return Paint(on=on, width=min(max(columns, 40), _WIDEST))
-
-
-def _write(text: str) -> None:
-    """Write to stdout whatever its encoding; a reader that left early changes no exit code."""
-    from d1_preflight.core.errors import UsageError
-
-    out = sys.stdout
-    if out is None:  # closed by the caller: the exit code still tells
-        return
-    if reconfigure := getattr(out, "reconfigure", None):
-        reconfigure(errors="backslashreplace")
-    try:
-        out.write(text)
-        out.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to be flushed
-        if isinstance(error, BrokenPipeError):
-            return
-        raise UsageError(
-            f"The findings could not be written: {error.strerror}.", hint="Make room, or pipe them."
-        ) from error

@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.output import say, write
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     kind = Kind(arguments.type)
     path = folder / name
     _write_new(path, migration_text(name, kind, " ".join(arguments.description.split())))
-    print(path)
+    write(f"{path}\n")
     if kind is not Kind.ADDITIVE:
         down = files.down_path(path.stem)
         make_folder(down.parent)
         _write_new(down, down_text(name))
-        print(down)
-    print(f"Write the SQL, then: preflight lint {_shown(path)}", file=sys.stderr)
+        write(f"{down}\n")
+    say(f"Write the SQL, then: preflight lint {_shown(path)}")
     return 0
 
 

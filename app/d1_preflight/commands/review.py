@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.operator import Operator
@@ -60,14 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = open_record(arguments.record, arguments)
     subject = PLAN if arguments.go else CLOSED_RECORD
-    sys.stdout.write(show(found.record, found.checklist, found.verify()))
+    write(show(found.record, found.checklist, found.verify()), "The record")
     given = _given(arguments)
     asker = None if given else open_asker()
     name = asyncio.run(_reviewed(found, subject, given, asker))
     if name is None:
-        print("Nothing was signed.", file=sys.stderr)
+        say("Nothing was signed.")
         return 1
-    print(f"Signed: {found.folder / name} and its .sig. Commit both.", file=sys.stderr)
+    say(f"Signed: {found.folder / name} and its .sig. Commit both.")
     return 0
 
 
