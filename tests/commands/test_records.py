@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,11 +12,18 @@ import pytest
 from commands.real_records import Checkout, make_checkout
 from core.record_values import ANA
 from d1_preflight.adapters.signing import SshSigner
+from d1_preflight.cli import main
 from d1_preflight.commands import review, show, verify
 from d1_preflight.commands.records import open_record
 from d1_preflight.commands.review import ask_verdict, sign_review
 from d1_preflight.core.checklist import Prompt
-from d1_preflight.core.errors import BadSignature, NotAllowed, PreflightError, UsageError
+from d1_preflight.core.errors import (
+    BadSignature,
+    NotAllowed,
+    PreflightError,
+    ProjectError,
+    UsageError,
+)
 from d1_preflight.core.review import CLOSED_RECORD, PLAN, Verdict
 
 
@@ -116,6 +125,54 @@ def test_a_stranger_brings_their_own_allowed_signers(
 
     assert code("verify", "0057", "--allowed-signers", str(nobody)) == 4
     assert "go.toml.sig" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("left", ["go.toml", "go.toml.sig", "record.toml.sig", "evidence/1.out"])
+@pytest.mark.parametrize("good", [True, False])
+def test_what_is_left_of_a_record_is_not_passed_over(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], left: str, *, good: bool
+) -> None:
+    folder = checkout.folder.with_name("0058_drop_everything")
+    (folder / left).parent.mkdir(parents=True)
+    (folder / left).write_text("x")
+    if not good:
+        shutil.rmtree(checkout.folder)
+
+    assert code("verify") == 4
+
+    told = capsys.readouterr().out
+    assert f"✗ invalid  {folder}" in told
+    assert "record.toml: is not there" in told
+
+
+def test_what_lies_beside_the_records_is_no_record(checkout: Checkout) -> None:
+    (checkout.root / "checklists" / "allowed_signers.sig").write_text("x")
+    (checkout.folder.with_name("0058_notes")).mkdir()
+
+    assert code("verify") == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(checkout: Checkout) -> None:
+    closed = checkout.folder.with_name("0058_closed")
+    closed.mkdir(mode=0)
+
+    with pytest.raises(ProjectError, match="cannot be listed: Permission denied"):
+        code("verify")
+
+
+@pytest.mark.parametrize("words", [("verify",), ("show", "0057"), ("review", "0057", "--approve")])
+@pytest.mark.parametrize("before", [True, False])
+def test_the_records_of_the_named_configuration_are_meant(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], *, before: bool,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    named = ("--config", str(checkout.root / "wrangler.jsonc"))
+
+    main((*named, *words) if before else (*words, *named))
+
+    assert "0057_add_team_billing" in capsys.readouterr().out
 
 
 def test_without_records_the_next_step_is_told(

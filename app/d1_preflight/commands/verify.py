@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     records = (
         [open_record(word, arguments) for word in arguments.records]
         if arguments.records
-        else [opened(folder, arguments) for folder in every_record()]
+        else [opened(folder, arguments) for folder in every_record(arguments)]
     )
     found = [(record.folder, record.verify()) for record in records]
     for record in records:
