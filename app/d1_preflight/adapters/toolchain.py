@@ -18,15 +18,17 @@ from filelock import FileLock, Timeout
 
 from d1_preflight.adapters.nodes import Node, Version, find_node, read_version
 from d1_preflight.adapters.packages import Package, npx_packages, package_at, package_of
-from d1_preflight.adapters.processes import Command, ask, on_path, run
+from d1_preflight.adapters.processes import TOO_SLOW, Command, clean, on_path, run
+from d1_preflight.adapters.silence import ask_version
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Stream
 
 OLDEST_WRANGLER: Version = (4, 0, 0)
 PINNED_WRANGLER = "4.164.0"
-_SLOW_START = 60.0
+_PATIENCE = 10.0
 _INSTALL_TIMEOUT = 900.0
 _LAST_WORDS = 6
+_LONGEST_WORD = 200
 
 
 class Source(StrEnum):
@@ -163,12 +165,14 @@ def _with_node(source: Source, package: Package, env: Mapping[str, str], cache: 
 
 def _with_command(source: Source, program: Path, cache: Path) -> Toolchain:
     """A program whose package is not known (a version manager's shim): ask it."""
-    answer = ask(str(program), "--version", timeout=_SLOW_START)
+    answer = ask_version(program, _PATIENCE)
     version = read_version(answer.text)
     if answer.exit_code != 0 or version is None:
+        said = answer.reason or clean(answer.text.partition("\n")[0])[:_LONGEST_WORD] or "nothing"
+        again = "; then start preflight again" if answer.exit_code == TOO_SLOW else ""
         raise WranglerUnavailable(
-            f"{program} does not answer to --version: {answer.reason or answer.text or 'nothing'}",
-            hint="Name another wrangler in the settings, or repair this one.",
+            f"{program} does not answer to --version: {said}",
+            hint=f"Name another wrangler in the settings, or repair this one{again}.",
         )
     text = ".".join(map(str, version))
     _check_age(text, str(program))
