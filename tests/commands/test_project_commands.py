@@ -8,7 +8,8 @@ import pytest
 from commands.real_records import CONFIG
 from d1_preflight.adapters.files import read_settings
 from d1_preflight.commands import doctor, init, new
-from d1_preflight.commands.doctor import Check, examine
+from d1_preflight.commands.checks import Check
+from d1_preflight.commands.doctor import examine
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.init import initialise
 from d1_preflight.core.checklist import Prompt
@@ -128,6 +129,38 @@ def test_doctor_finds_what_wrangler_would_apply_by_mistake(project: Path) -> Non
     assert "0002_e_f.down.sql would be applied as a migration" in words
     assert "same number: 0001_a_b.sql, 0001_c_d.sql" in words
     assert "0003_latin_one.sql is not UTF-8" in words
+
+
+def test_doctor_says_that_git_is_missing_or_hangs(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert looked(project)["git"].words == "git was not found on PATH"
+
+    hanging = tmp_path / "bin" / "git"
+    hanging.write_text("#!/bin/sh\n/bin/sleep 60\n")
+    hanging.chmod(0o755)
+    found = looked(project)["git"]
+    assert (found.status, found.words) == (Status.FAILED, "git gave no answer within 2 s")
+
+
+def test_doctor_looks_at_the_projects_own_checklist(project: Path) -> None:
+    assert looked(project)["checklist"].words == "as shipped"
+    own = project / "checklists" / "d1.toml"
+    own.parent.mkdir()
+    own.write_text("schema = ")
+    assert looked(project)["checklist"].status is Status.FAILED
+    assert "d1.toml" in looked(project)["checklist"].words
+
+
+def test_doctor_sees_that_nothing_can_be_written(project: Path) -> None:
+    assert looked(project)["folder"].status is Status.PROVED
+    (project / "checklists").write_text("a file in the folder's place")
+    found = looked(project)["folder"]
+    assert found.status is Status.FAILED
+    assert found.words == f"nothing can be written in {project / 'checklists'}"
+    assert found.fix.startswith("chmod u+rwx")
 
 
 def test_doctor_without_a_project_still_looks_at_the_machine(tmp_path: Path) -> None:
