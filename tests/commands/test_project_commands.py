@@ -1,6 +1,7 @@
 """`new`, `doctor` and `init` in a project on disk."""
 
 import argparse
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,11 @@ def test_new_touches_nothing_that_is_there(project: Path) -> None:
     down.parent.mkdir(parents=True)
     down.write_text("-- mine\n")
 
-    with pytest.raises(ProjectError, match="is there already"):
+    with pytest.raises(ProjectError, match="is there already") as raised:
         code("new", "rebuild_teams_table", "--type", "destructive")
+
+    assert "0001_rebuild_teams_table.sql was removed again" in raised.value.hint
+    assert [path.name for path in (project / "migrations").iterdir()] == ["down"]
 
     assert down.read_text() == "-- mine\n"
 
@@ -77,11 +81,31 @@ def test_new_goes_on_from_the_last_number(project: Path) -> None:
     assert (project / "migrations" / "0057_add_users_email.sql").is_file()
 
 
-def test_new_refuses_a_name_that_says_nothing(project: Path) -> None:
+@pytest.mark.parametrize("name", ["teams", "٠٠٠١_add_users", "００01_add_users", "add_üsers"])
+def test_new_refuses_a_name_that_says_nothing_and_makes_nothing(project: Path, name: str) -> None:
     with pytest.raises(UsageError):
-        code("new", "teams")
+        code("new", name)
 
-    assert list((project / "migrations").iterdir()) == []
+    assert not (project / "migrations").exists()
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_new_on_a_full_disk_leaves_no_empty_file(project: Path, room: int) -> None:
+    folder = project / "migrations"
+    folder.mkdir()
+    words = ("mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=10", "tmpfs", str(folder))
+    if subprocess.run(words, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can make a small disk")
+    try:
+        (folder / "filler").write_bytes(b"x" * 4096 * (4 - room))
+
+        with pytest.raises(ProjectError, match="The disk is full") as raised:
+            code("new", "rebuild_teams_table", "--type", "destructive")
+
+        assert ("removed again" in raised.value.hint) is bool(room)
+        assert not [path for path in folder.rglob("*") if path.is_file() and path.name != "filler"]
+    finally:
+        subprocess.run(("umount", "-l", str(folder)), check=True)
 
 
 def looked(folder: Path, **environ: str) -> dict[str, Check]:
