@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json", "sarif", "github")
 _STDIN = "<stdin>"
 _WIDEST = 100
+_UNJUDGED = 2
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,9 +60,18 @@ def run(arguments: argparse.Namespace) -> int:
         ledgers = [_added_since(ledger, arguments.base) for ledger in ledgers]
     judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
     write(render(judged, form, _paint()), "The findings")
-    told = summary(judged) if judged else f"no migration was added since {arguments.base}"
+    nothing = f"no migration was added since {arguments.base}" if arguments.base else "0 migrations"
+    told = summary(judged) if judged else nothing
+    unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {told}")
-    return 1 if any(one.blocks for one in judged) else 0
+    return 1 if any(one.blocks for one in judged) else _UNJUDGED if unjudged else 0
+
+
+def _tell_notes(ledgers: "Sequence[Ledger]") -> bool:
+    """Say what was passed over; whether anything was that should have been judged."""
+    for note in (note for ledger in ledgers for note in (*ledger.notes, *ledger.unjudged)):
+        say(f"preflight lint: {note}")
+    return any(ledger.unjudged for ledger in ledgers)
 
 
 def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
