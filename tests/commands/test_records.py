@@ -25,6 +25,7 @@ from d1_preflight.core.errors import (
     UsageError,
 )
 from d1_preflight.core.review import CLOSED_RECORD, PLAN, Verdict
+from d1_preflight.core.signing import CLOSE
 
 
 @pytest.fixture
@@ -199,9 +200,11 @@ def test_show_writes_the_record_to_stdout(
     assert "verified" in told
 
 
-def reviewed(checkout: Checkout, by: SshSigner, verdict: Verdict, reason: str = "") -> str:
+def reviewed(
+    checkout: Checkout, by: SshSigner, verdict: Verdict, reason: str = "", *, replace: bool = False
+) -> str:
     found = open_record(str(checkout.folder), arguments("review", "0057"))
-    return sign_review(found, CLOSED_RECORD, verdict, reason, by)
+    return sign_review(found, CLOSED_RECORD, verdict, reason, by, replace=replace)
 
 
 def test_a_reviewer_counter_signs_and_it_verifies(checkout: Checkout) -> None:
@@ -225,6 +228,45 @@ def test_a_record_sent_back_is_open(checkout: Checkout, capsys: pytest.CaptureFi
 
     assert code("verify") == 1
     assert "sent it back: the backup is of last week" in capsys.readouterr().out
+
+
+def test_a_review_that_stands_is_not_replaced_unasked(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = reviewed(checkout, checkout.ben, Verdict.SENT_BACK, "the backup is of last week")
+    before = (checkout.folder / name).read_bytes()
+
+    with pytest.raises(NotAllowed, match=r"reviewed already\. .*: sent back at") as refused:
+        reviewed(checkout, checkout.ben, Verdict.APPROVED)
+
+    assert "--replace" in refused.value.hint
+    assert (checkout.folder / name).read_bytes() == before
+    assert reviewed(checkout, checkout.ben, Verdict.APPROVED, replace=True) == name
+    assert code("verify") == 0
+    assert "sent it back" not in capsys.readouterr().out
+
+
+def test_a_review_of_earlier_bytes_gives_way(checkout: Checkout) -> None:
+    name = reviewed(checkout, checkout.ben, Verdict.SENT_BACK, "the backup is of last week")
+    record, signature = checkout.folder / "record.toml", checkout.folder / "record.toml.sig"
+    record.write_bytes(record.read_bytes() + b"\n")
+    signature.write_bytes(checkout.ana.sign(record.read_bytes(), CLOSE))
+
+    assert reviewed(checkout, checkout.ben, Verdict.APPROVED) == name
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"-----BEGIN SSH SIGNATURE-----\nAAAA\n"])
+def test_a_damaged_signature_is_to_be_restored_and_no_key_to_be_trusted(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], damage: bytes
+) -> None:
+    (checkout.folder / "record.toml.sig").write_bytes(damage)
+
+    assert code("verify") == 4
+
+    told = capsys.readouterr().out
+    assert "it holds no signature" in told
+    assert "Restore the signature file from git" in told
+    assert "trust the key" not in told
 
 
 def test_the_operator_is_refused_as_reviewer(checkout: Checkout) -> None:
