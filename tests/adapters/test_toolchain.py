@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import time
 from contextlib import suppress
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ from d1_preflight.adapters.toolchain import (
     find_toolchain,
     install,
 )
-from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.errors import ProjectError, WranglerUnavailable
 
 
 def put_wrangler(folder: Path, version: str) -> Path:
@@ -226,11 +227,24 @@ async def test_an_installed_wrangler_is_not_installed_again(machine: Machine) ->
 
 FAKE_NPM = """
 const fs = require("fs"), path = require("path");
+const offline = process.env.BREAK === "network";
+if (process.argv[2] === "ping") {
+  if (offline) console.error("npm error code ENOTFOUND\\nnpm error network at Socket.x (/a.js:1)");
+  process.exit(offline ? 1 : 0);
+}
+if (offline !== process.argv.includes("--offline")) process.exit(9);
 fs.appendFileSync(process.env.CALLS, "call\\n");
 const folder = "node_modules/wrangler";
 fs.mkdirSync(path.join(folder, "bin"), { recursive: true });
 fs.writeFileSync(path.join(folder, "bin/wrangler.js"), "");
-if (process.env.BREAK) { console.error("npm error ENOTFOUND registry"); process.exit(1); }
+if (process.env.BREAK) {
+  console.error({ network: "npm error code ENOTCACHED",
+    disk: "npm error code ENOSPC\\nnpm error nospc ENOSPC: no space left on device, write",
+    other: "npm error code E403\\nnpm error 403 Forbidden\\nnpm error     at f (/x/y.js:1:2)\\n" +
+      "npm error A complete log of this run can be found in: /home/me/.npm/_logs/x.log",
+  }[process.env.BREAK]);
+  process.exit(1);
+}
 fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({
   name: "wrangler", version: process.argv.at(-1).split("@")[1],
   bin: { wrangler: "bin/wrangler.js" } }));
@@ -265,13 +279,57 @@ async def test_two_sessions_at_once_install_once(with_npm: Machine, tmp_path: Pa
 async def test_a_broken_installation_leaves_nothing_and_can_be_tried_again(
     with_npm: Machine,
 ) -> None:
-    broken = {**with_npm.environ, "BREAK": "1"}
-    with pytest.raises(WranglerUnavailable, match="ENOTFOUND") as raised:
-        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+    broken = {**with_npm.environ, "BREAK": "network"}
+    said: list[str] = []
+    with pytest.raises(WranglerUnavailable) as raised:
+        await install(said.append, environ=broken, cache=with_npm.cache)
+    assert raised.value.message == (
+        f"npm cannot reach its registry (ENOTFOUND), and has not kept wrangler {PINNED_WRANGLER}."
+    )
+    assert "npm cannot reach its registry (ENOTFOUND); trying what it has kept…" in said
     assert "network" in raised.value.hint
     assert names_in(with_npm.cache) == ["install.lock"]
     chain = await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)
     assert chain.wrangler_version == PINNED_WRANGLER
+
+
+async def test_a_full_disk_is_called_one(with_npm: Machine) -> None:
+    broken = {**with_npm.environ, "BREAK": "disk"}
+    with pytest.raises(WranglerUnavailable, match="The disk is full: wrangler"):
+        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+
+
+async def test_npm_is_heard_without_its_stack(with_npm: Machine) -> None:
+    broken = {**with_npm.environ, "BREAK": "other"}
+    with pytest.raises(WranglerUnavailable, match=r"npm says: 403 Forbidden$"):
+        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_the_real_npm_without_a_network_is_given_up_in_seconds(
+    machine: Machine, tmp_path: Path, *, refused: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls and never answers
+        port = 1 if refused else silent.getsockname()[1]
+        environ = {
+            **os.environ,
+            "npm_config_registry": f"http://127.0.0.1:{port}/",
+            "npm_config_cache": str(tmp_path / "npm"),
+        }
+        began = time.monotonic()
+        with pytest.raises(WranglerUnavailable, match="npm cannot reach its registry"):
+            await install(lambda _line: None, environ=environ, cache=machine.cache)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+async def test_a_cache_that_cannot_be_made_is_words(
+    machine: Machine, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProjectError, match="cannot be made") as raised:
+        await install(lambda _line: None, environ=machine.environ, cache=tmp_path / place)
+    assert raised.value.hint.startswith("Nothing was installed.")
 
 
 async def test_what_a_killed_installation_left_is_swept(with_npm: Machine) -> None:
