@@ -1,12 +1,14 @@
 """The command line: arguments, exit codes, and errors in words.
 
 Exit codes: 0 clear; 1 findings or open steps; 2 usage; 3 wrangler or network; 4 record invalid or
-signature bad; 130 interrupted; 70 our own bug, with a report to paste.
+signature bad; 130 interrupted, 143 ended by SIGTERM; 70 our own bug, with a report to paste.
 """
 
 import argparse
 import platform
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +18,7 @@ from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, UsageError
 
 _INTERRUPTED = 130
+_TERMINATED = 143
 _OUR_BUG = 70
 _COMMANDS = (
     "run", "lint", "explain", "verify", "show", "review", "restore", "new", "init", "doctor",
@@ -28,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     output.open_what_is_closed()
     output.take_any_name()
+    _heed_termination()
     try:
         arguments = _parser(words).parse_args(words)
         code = output.finish(arguments.run(arguments))
@@ -37,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         output.say("Interrupted.")
         return _INTERRUPTED
+    except _Terminated:
+        output.say("Ended from outside.")
+        return _TERMINATED
     except BrokenPipeError:
         output.forget(sys.stdout)
         return 0
@@ -48,6 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report()
         return _OUR_BUG
     return code
+
+
+class _Terminated(SystemExit):
+    """SIGTERM came. No face may take it for an answer, as it may Ctrl-C: hence no interrupt."""
+
+
+def _heed_termination() -> None:
+    """End by SIGTERM in order: the terminal is given back, a child is stopped or left rightly."""
+
+    def end(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)  # the way out is not to be broken off
+        raise _Terminated
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def _refused(error: OSError) -> PreflightError:
