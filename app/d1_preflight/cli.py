@@ -1,22 +1,24 @@
 """The command line: arguments, exit codes, and errors in words.
 
 Exit codes: 0 clear; 1 findings or open steps; 2 usage; 3 wrangler or network; 4 record invalid or
-signature bad; 130 interrupted; 70 our own bug, with a report to paste.
+signature bad; 130 interrupted, 143 ended by SIGTERM; 70 our own bug, with a report to paste.
 """
 
 import argparse
-import os
 import platform
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 
 from d1_preflight import __version__
+from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, UsageError
 
 _INTERRUPTED = 130
+_TERMINATED = 143
 _OUR_BUG = 70
 _COMMANDS = (
     "run", "lint", "explain", "verify", "show", "review", "restore", "new", "init", "doctor",
@@ -27,23 +29,26 @@ _COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    output.open_what_is_closed()
+    output.take_any_name()
+    _heed_termination()
     try:
         arguments = _parser(words).parse_args(words)
-        _take_any_name()
-        code: int = arguments.run(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # a full disk is told here, not when Python ends
+        code = output.finish(arguments.run(arguments))
     except PreflightError as error:
         _tell(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        output.say("Interrupted.")
         return _INTERRUPTED
+    except _Terminated:
+        output.say("Ended from outside.")
+        return _TERMINATED
     except BrokenPipeError:
-        _forget_output()
+        output.forget(sys.stdout)
         return 0
     except OSError as error:
-        _forget_output()
+        output.forget(sys.stdout)
         _tell(_refused(error))
         return UsageError.exit_code
     except Exception:  # noqa: BLE001 - the last door: a bug is reported, never shown raw
@@ -52,22 +57,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _take_any_name() -> None:
-    """A file's name need not be UTF-8, nor this terminal; neither is a reason to stop."""
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="backslashreplace")
+class _Terminated(SystemExit):
+    """SIGTERM came. No face may take it for an answer, as it may Ctrl-C: hence no interrupt."""
 
 
-def _forget_output() -> None:
-    """Nothing is left to be flushed when Python ends: that would fail once more, and be shown."""
-    if sys.stdout is None:
-        return
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        return
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _heed_termination() -> None:
+    """End by SIGTERM in order: the terminal is given back, a child is stopped or left rightly."""
+
+    def end(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)  # the way out is not to be broken off
+        raise _Terminated
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def _refused(error: OSError) -> PreflightError:
@@ -98,21 +100,19 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _tell(error: PreflightError) -> None:
-    print(f"preflight: {error.message}", file=sys.stderr)
+    output.say(f"preflight: {error.message}")
     if error.hint:
-        print(f"  next: {error.hint}", file=sys.stderr)
+        output.say(f"  next: {error.hint}")
 
 
 def _report() -> None:
     """A report that can be pasted into an issue: no environment, no paths but ours."""
-    print(
+    output.say(
         "preflight: this is our own bug, not your migration's. Nothing is proved by it; what was\n"
-        "saved before stays. Please open an issue with the lines below.\n",
-        file=sys.stderr,
+        "saved before stays. Please open an issue with the lines below.\n"
     )
-    print(f"d1-preflight {__version__}, Python {platform.python_version()}, {sys.platform}",
-          file=sys.stderr)  # fmt: skip
-    traceback.print_exc()
+    output.say(f"d1-preflight {__version__}, Python {platform.python_version()}, {sys.platform}")
+    output.say(traceback.format_exc().rstrip())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from datetime import UTC
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def test_without_a_repository_dirtiness_is_unknown(
     facts = read_git(tmp_path)
     assert (facts.commit, facts.is_dirty) == ("", None)
     assert is_ignored(tmp_path / "x") is None
+
+
+def test_a_git_that_hangs_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = tmp_path / "bin" / "git"
+    hanging.parent.mkdir()
+    hanging.write_text(f"#!/bin/sh\necho call >> '{tmp_path}/calls'\n/bin/sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", str(hanging.parent))
+    began = time.monotonic()
+    for _ in range(3):
+        assert read_git(tmp_path) == GitFacts(silence="git gave no answer within 2 s")
+        assert operator_identity(tmp_path) == machine_user()
+    assert time.monotonic() - began < 4
+    assert (tmp_path / "calls").read_text() == "call\n"
 
 
 def test_an_ignored_folder_is_known_to_be(repository: Path) -> None:

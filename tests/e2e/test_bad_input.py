@@ -191,8 +191,8 @@ def test_output_that_has_no_room(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert ended.stderr.splitlines()[-2:] == [
-        "preflight: No space left on device.",
-        "  next: What was saved before stays. Mend that, then try again.",
+        "preflight: The record could not be written: No space left on device.",
+        "  next: Make room, or pipe it.",
     ]
     assert ended.returncode == 2
 

@@ -144,12 +144,6 @@ def read_migrations(database: Database, config: WranglerConfig) -> tuple[Migrati
     read is a value among the others.
     """
     folder = Path(os.path.normpath(config.folder / database.migrations_dir))
-    if not os.path.isdir(folder):  # noqa: PTH112 - see find_config
-        raise ProjectError(
-            f"There is no migrations folder at {folder}.",
-            hint="Make it with: preflight new NAME. "
-            f"Or correct migrations_dir in {config.path.name}.",
-        )
     names = sorted(migration_names(folder, database.glob), key=ledger_key)
     return tuple(_read(folder, name) for name in names)
 
@@ -157,6 +151,11 @@ def read_migrations(database: Database, config: WranglerConfig) -> tuple[Migrati
 def migration_names(folder: Path, glob: Glob) -> Iterator[str]:
     """The files below a folder that match, relative to it, in no order; raises ProjectError."""
     return _names(folder, "", glob)
+
+
+def passed_over(folder: Path, glob: Glob) -> Iterator[str]:
+    """What has a migration's name and is none to wrangler: a link, a FIFO and the like."""
+    return (n for n, entry in _matching(folder, "", glob) if not _is_regular(entry))
 
 
 def require_migrations(database: Database, config: WranglerConfig) -> tuple[MigrationFile, ...]:
@@ -175,19 +174,38 @@ def require_migrations(database: Database, config: WranglerConfig) -> tuple[Migr
 
 def _names(folder: Path, prefix: str, glob: Glob) -> Iterator[str]:
     """Regular files that match; links are not followed, as wrangler does not follow them."""
+    return (name for name, entry in _matching(folder, prefix, glob) if _is_regular(entry))
+
+
+def _is_regular(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_file(follow_symlinks=False)
+
+
+def _matching(folder: Path, prefix: str, glob: Glob) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
     for entry in _entries(folder):
         name = f"{prefix}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             if glob.may_hold(name):
-                yield from _names(folder / entry.name, f"{name}/", glob)
-        elif entry.is_file(follow_symlinks=False) and glob.matches(name):
-            yield name
+                yield from _matching(folder / entry.name, f"{name}/", glob)
+        elif glob.matches(name):
+            yield name, entry
 
 
 def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
+    except FileNotFoundError as error:
+        raise ProjectError(
+            f"There is no migrations folder at {folder}.",
+            hint="Make it with: preflight new NAME. Or correct migrations_dir in wrangler's "
+            "configuration.",
+        ) from error
+    except NotADirectoryError as error:
+        raise ProjectError(
+            f"{folder} is no folder; the migrations should lie in it.",
+            hint="Correct migrations_dir in wrangler's configuration, or move that file away.",
+        ) from error
     except OSError as error:
         raise ProjectError(
             f"{folder} cannot be listed: {error.strerror}.",

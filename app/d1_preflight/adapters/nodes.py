@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from d1_preflight.adapters.processes import ask, on_path
+from d1_preflight.adapters.processes import TOO_SLOW, clean, on_path
+from d1_preflight.adapters.silence import ask_version
 from d1_preflight.core.errors import WranglerUnavailable
 
 Version = tuple[int, int, int]
 OLDEST_NODE: Version = (22, 12, 0)
-_SLOW_START = 20.0
+_PATIENCE = 5.0
 _HINT = "Install Node 22.12 or newer, or: pip install 'd1-preflight[node]'"
 
 
@@ -28,9 +29,13 @@ class Node:
 def find_node(environ: Mapping[str, str]) -> Node:
     """Find the first Node that is new enough; WranglerUnavailable names those that are not."""
     too_old: list[str] = []
+    silent: list[str] = []
     for path in _candidates(environ):
-        version = ask(str(path), "--version", timeout=_SLOW_START).text
+        answer = ask_version(path, _PATIENCE)
+        version = clean(answer.text)
         number = read_version(version)
+        if answer.exit_code == TOO_SLOW:
+            silent.append(f"{path} gave {answer.reason} to --version")
         if number is None:
             continue
         if number >= OLDEST_NODE:
@@ -38,6 +43,9 @@ def find_node(environ: Mapping[str, str]) -> Node:
         too_old.append(f"{path} is {version}")
     if too_old:
         raise WranglerUnavailable(f"Node is too old: {', '.join(too_old)}.", hint=_HINT)
+    if silent:
+        hint = "Repair it, or put another Node first on PATH; then start preflight again."
+        raise WranglerUnavailable(f"Node does not answer: {', '.join(silent)}.", hint=hint)
     raise WranglerUnavailable("Node was not found; wrangler needs it to run.", hint=_HINT)
 
 

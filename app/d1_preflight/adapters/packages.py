@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.nodes import read_version
+from d1_preflight.adapters.processes import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def package_at(folder: Path) -> Package | None:
     match facts:
         case {"name": "wrangler", "version": str(version), "bin": {"wrangler": str(script)}}:
             path = folder / script
-            return Package(path, version) if path.is_file() else None
+            return Package(path, clean(version)) if path.is_file() else None
     return None
 
 

@@ -126,27 +126,36 @@ def ask(
 ) -> Answer:
     """Run a short command (git, ssh-keygen, node --version) and wait for it; never raises.
 
-    A command that is missing or too slow answers with exit code 127 or 124. `at_terminal` lets it
-    speak to the person (a passphrase, a touch), with all the time that takes.
+    A command that is missing or too slow answers with exit code 127 or 124; with a slow one ends
+    its whole group. `at_terminal` lets it speak to the person (a passphrase, a touch), with all the
+    time that takes.
     """
     env = {**(os.environ if environ is None else environ), "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             argv,
-            input=stdin,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if at_terminal else subprocess.PIPE,
             cwd=cwd,
             env=env,
-            timeout=None if at_terminal else timeout,
             start_new_session=not at_terminal,
-            check=False,
         )
     except OSError as error:
         return Answer(MISSING, b"", str(error).encode())
-    except subprocess.TimeoutExpired:
-        return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
-    return Answer(done.returncode, done.stdout, done.stderr or b"")
+    with child:
+        try:
+            out, err = child.communicate(stdin, timeout=None if at_terminal else timeout)
+        except subprocess.TimeoutExpired:
+            _signal_group(child.pid, signal.SIGKILL)
+            return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
+        except BaseException:
+            if at_terminal:  # it shares our group
+                child.kill()
+            else:
+                _signal_group(child.pid, signal.SIGKILL)
+            raise
+    return Answer(child.returncode, out, err or b"")
 
 
 def converse(

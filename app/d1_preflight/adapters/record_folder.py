@@ -1,11 +1,15 @@
 """Reads a record's folder for those who judge it: plain files only, nothing outside of it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.project import RECORDS_NAME
 
 RECORD_FILE = "record.toml"
+_EVIDENCE = "evidence"
+_DEPTH = 2  # checklists/<database>/<migration>
 _LARGEST = 64 * 1024 * 1024
 
 
@@ -34,9 +38,36 @@ def find_record(word: str, roots: tuple[Path, ...]) -> Path:
 
 
 def all_records(roots: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Every record's folder below the projects' `checklists`."""
-    found = (p.parent for root in roots for p in root.glob(f"checklists/**/{RECORD_FILE}"))
-    return tuple(sorted(found))
+    """Every folder below the projects' `checklists` that is a record's, or what is left of one.
+
+    A folder with a GO, a signature or evidence and no record is none that may be passed over.
+    Raises ProjectError where a folder cannot be listed.
+    """
+    return tuple(sorted(f for root in roots for f in _records_below(root / RECORDS_NAME)))
+
+
+def _records_below(top: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(top, onerror=_refuse):
+        folder = Path(place)
+        is_migrations = len(folder.relative_to(top).parts) >= _DEPTH
+        left = _EVIDENCE in folders or any(_is_signed(name) for name in files)
+        if RECORD_FILE in (*files, *folders) or (is_migrations and left):
+            yield folder
+        if is_migrations and _EVIDENCE in folders:
+            folders.remove(_EVIDENCE)
+
+
+def _is_signed(name: str) -> bool:
+    return name == "go.toml" or name.endswith(".sig")
+
+
+def _refuse(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):  # no `checklists` here
+        return
+    raise ProjectError(
+        f"{error.filename} cannot be listed: {error.strerror}.",
+        hint="A record there would be passed over. Mend the folder's permissions.",
+    ) from error
 
 
 def read_record_folder(folder: Path) -> dict[str, bytes]:

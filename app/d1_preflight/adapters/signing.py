@@ -21,6 +21,7 @@ from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.signing import Signature
 
 _GOOD = re.compile(r'^Good "(?P<namespace>[^"]+)" signature for (?P<who>\S+) .*(?P<key>SHA256:\S+)')
+_DAMAGED = ("Couldn't parse signature", "sshsig_armor", "sshsig_get_pubkey", "invalid format")
 _REASONS = (
     ("incorrect passphrase", "its passphrase was not given or is wrong"),
     ("incorrect signature", "the signed text was changed, or the signature belongs to another"),
@@ -28,7 +29,7 @@ _REASONS = (
     ("not permitted for use in signature namespace", "the key is not allowed for this role"),
     ("key has expired", "the key has expired in allowed_signers"),
     ("key is not yet valid", "the key is not valid yet in allowed_signers"),
-    ("Couldn't parse signature", "the signature file is damaged"),
+    *((mark, "the signature file is damaged: it holds no signature") for mark in _DAMAGED),
     ("Unable to open allowed keys file", "there is no allowed_signers file"),
     ("No principal matched", "allowed_signers does not name this key"),
 )
@@ -133,10 +134,12 @@ def _principal(words: tuple[str, ...]) -> str:
     answer = ssh_keygen("-Y", "find-principals", *words)
     names = answer.text.split()
     if answer.exit_code != 0 or not names:
-        raise BadSignature(
-            f"Nobody can be named for the signature: {_why(answer)}.",
-            hint="If you trust the key, add its line to allowed_signers in a reviewed commit.",
-        )
+        hint = "If you trust the key, add its line to allowed_signers in a reviewed commit."
+        if any(mark in answer.reason for mark in _DAMAGED):
+            hint = "Restore the signature file from git; if it is gone, it is signed anew."
+        elif "Unable to open allowed keys file" in answer.reason:
+            hint = "Bring the file back from git, or name it: --allowed-signers FILE"
+        raise BadSignature(f"Nobody can be named for the signature: {_why(answer)}.", hint=hint)
     return names[0]
 
 

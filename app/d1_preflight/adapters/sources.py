@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from d1_preflight.adapters.files import find_config, migration_names, read_config
+from d1_preflight.adapters.files import find_config, migration_names, passed_over, read_config
 from d1_preflight.core.config import CONFIG_NAMES, WranglerConfig
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
 from d1_preflight.core.glob import Glob
@@ -35,12 +35,18 @@ class Place:
         """The migrations here, in the ledger's order."""
         return tuple(sorted(migration_names(self.folder, self.glob), key=ledger_key))
 
+    def notes(self) -> tuple[str, ...]:
+        """What lies here by a migration's name and is passed over, by wrangler too."""
+        found = sorted(passed_over(self.folder, self.glob)) if self.folder.is_dir() else []
+        return tuple(f"{_readable(name)} {_why_not(self.folder / name)}" for name in found)
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Migrations in order, and the names of those to judge; `earlier` only build the schema.
 
-    `known` are the names that were there before the ones to judge were written.
+    `known` are the names that were there before the ones to judge were written; `notes` tell what
+    was passed over, `unjudged` what should have been judged and was not, or not as it lies there.
     """
 
     place: Place
@@ -48,6 +54,8 @@ class Ledger:
     wanted: frozenset[str]
     earlier: tuple[Migration, ...] = ()
     known: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +71,43 @@ class Sources:
     def project(self) -> tuple[Ledger, ...]:
         """All migrations of the project, one ledger for each folder; raises ProjectError."""
         config = read_config(find_config(self.start, self.config), self.environment)
-        ledgers = [_ledger(place, place.names()) for place in self._places_of(config)]
+        places = self._places_of(config)
+        ledgers = [_ledger(place, place.names(), place.notes()) for place in places]
         if not any(ledger.wanted for ledger in ledgers):
             folders = " or ".join(str(ledger.place.folder) for ledger in ledgers)
-            raise UsageError(
-                f"No migrations in {folders}.",
-                hint=f"Write one with preflight new, or correct migrations_dir in {config.path}.",
-            )
+            hint = f"Write one with preflight new, or correct migrations_dir in {config.path}."
+            notes = [note for ledger in ledgers for note in ledger.notes]
+            raise UsageError(f"No migrations in {folders}.", hint=" ".join((*notes, hint)))
         return tuple(ledgers)
 
     def paths(self, paths: Iterable[Path]) -> tuple[Ledger, ...]:
         """What these files and folders hold, each file among its siblings."""
         found: dict[Place, dict[str, None]] = {}
         downs: list[Ledger] = []
+        notes: dict[Place, list[str]] = {}
+        refused: list[str] = []
         for path in paths:
             whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
             if os.path.isdir(whole):  # noqa: PTH112 - False too where it may not look
                 for place in self._folder(whole):
                     found.setdefault(place, {}).update(dict.fromkeys(place.names()))
+                    notes.setdefault(place, []).extend(place.notes())
             elif not os.path.lexists(whole):
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
+            elif not os.path.isfile(whole):  # noqa: PTH113 - as above
+                refused.append(f"{path} {_why_not(whole)}; hand its text on with: preflight lint -")
             elif whole.parent.name in _DOWN_FOLDERS:
                 downs.append(self._down(whole))
             else:
                 place = self._place_of_file(whole)
                 found.setdefault(place, {})[whole.relative_to(place.folder).as_posix()] = None
-        return (*(_ledger(place, tuple(names)) for place, names in found.items()), *downs)
+                if whole.is_symlink():
+                    notes.setdefault(place, []).append(f"{path} {_why_not(whole)}")
+        ledgers = [_ledger(p, tuple(names), notes.get(p, ())) for p, names in found.items()]
+        if refused:
+            nothing = Ledger(Place(self.start, _FLAT), (), frozenset(), unjudged=tuple(refused))
+            ledgers.append(nothing)
+        return (*ledgers, *downs)
 
     def text(self, data: bytes, path: Path | None) -> Ledger:
         """Text that lies in no file yet; at `path`, it is judged among the migrations there."""
@@ -119,9 +138,9 @@ class Sources:
             place = Place(folder, glob)
             if place.names():
                 return (place,)
-        raise UsageError(
-            f"No migrations in {folder}.", hint="Name the folder that holds the .sql files."
-        )
+        hint = "Name the folder that holds the .sql files."
+        notes = Place(folder, _FLAT).notes()
+        raise UsageError(f"No migrations in {folder}.", hint=" ".join((*notes, hint)))
 
     def _place_of_file(self, path: Path) -> Place:
         for place in self._nearby(path.parent):
@@ -185,34 +204,46 @@ def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
     return Migration(name, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
 
 
-def _ledger(place: Place, wanted: Sequence[str]) -> Ledger:
+def _why_not(path: Path) -> str:
+    """Why a name is no migration: what lies there, and that wrangler passes it over."""
+    what = "a symbolic link" if path.is_symlink() else "no regular file"
+    return f"is {what}: wrangler does not apply it."
+
+
+def _readable(name: str) -> str:
+    """A name for people, though its bytes are no UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> Ledger:
     """Read a folder as far as the last migration wanted; later ones lend only their names."""
     names = set(wanted)
     if not names:
-        return Ledger(place, (), frozenset())
+        return Ledger(place, (), frozenset(), notes=tuple(notes))
     last = max(map(ledger_key, names))
     ordered = sorted({*place.names(), *names}, key=ledger_key)
     migrations = tuple(
-        _read(place, name) if ledger_key(name) <= last else Migration(name, "", "")
+        _read(place, name) if ledger_key(name) <= last else Migration(_readable(name), "", "")
         for name in ordered
     )
-    return Ledger(place, migrations, frozenset(names))
+    odd = tuple(
+        f"The name {_readable(name)} is not UTF-8: wrangler cannot open that file. "
+        "Rename it; use a–z, 0–9 and _."
+        for name in ordered
+        if name in names and _readable(name) != name
+    )
+    told = frozenset(map(_readable, names))
+    return Ledger(place, migrations, told, notes=tuple(notes), unjudged=odd)
 
 
 def _read(place: Place, name: str) -> Migration:
     path = place.folder / name
     try:
-        name.encode()
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
-    except UnicodeEncodeError as error:
-        shown = os.fsencode(name).decode(errors="replace")
-        raise MigrationUnreadable(
-            f"The name {shown} is not UTF-8.", hint="Rename the file; use a–z, 0–9 and _."
-        ) from error
     except OSError as error:
         raise MigrationUnreadable(
             f"{path} cannot be read: {error.strerror or error}.",
             hint="Check the path and the file's permissions.",
         ) from error
-    return judged_text(name, data, path)
+    return judged_text(_readable(name), data, path)

@@ -5,6 +5,7 @@ the old record or the new one is there, whole. The lock is a `flock` whose descr
 inherits, so an apply that outlives its session still keeps a second operator out.
 """
 
+import errno
 import os
 import tempfile
 from contextlib import suppress
@@ -19,6 +20,7 @@ from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import dump_record, load_record
 
 RECORD = "record.toml"
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class RecordStore:
@@ -122,6 +124,46 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
             raise
     with writing(path, "It is there, but the disk does not say that it will stay."):
         _sync_folder(path.parent)
+
+
+def create_durably(path: Path, data: bytes) -> None:
+    """Make a file that is not there yet, whole or not at all; raises ProjectError.
+
+    Nobody ever sees it half written under its name: wrangler would apply the half of it.
+    """
+    if os.path.lexists(path):
+        raise _there_already(path)
+    with writing(path, "Nothing was made.", done="made"):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".preflight-", suffix=".new")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)
+                os.fsync(file.fileno())
+            _give_name(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _give_name(temporary: Path, path: Path) -> None:
+    """Link it, which refuses a name that was taken meanwhile; some disks know no links."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise _there_already(path) from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise _there_already(path) from error
+        temporary.rename(path)
+
+
+def _there_already(path: Path) -> ProjectError:
+    return ProjectError(f"{path} is there already.", hint="Choose another name.")
 
 
 def make_folder(folder: Path) -> None:

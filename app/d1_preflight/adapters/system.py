@@ -13,7 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from d1_preflight.adapters.processes import ask, launch, on_path
+from d1_preflight.adapters.processes import MISSING, TOO_SLOW, Answer, launch, on_path
+from d1_preflight.adapters.silence import SILENT
+
+_PATIENCE = 2.0
 
 
 class SystemClock:
@@ -37,20 +40,29 @@ class GitFacts:
     """What git knows of the project: the commit, and whether files differ from it.
 
     `commit` is "" where there is no repository or no commit; `is_dirty` is None where unknown.
+    `silence` says why nothing is known where git itself did not answer.
     """
 
     commit: str = ""
     is_dirty: bool | None = None
     user_name: str = ""
     user_email: str = ""
+    silence: str = ""
 
 
 def read_git(folder: Path) -> GitFacts:
-    """Read what git knows; every fact is empty where there is no git."""
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    status = ask("git", "status", "--porcelain", "--untracked-files=normal", cwd=folder, timeout=30)
+    """Read what git knows; every fact is empty where there is no git.
+
+    Each question waits two seconds at most; where git was too slow before, it is not asked again.
+    """
+    commit = _ask_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    if commit.exit_code == MISSING:
+        return GitFacts(silence="git was not found on PATH")
+    if commit.exit_code == TOO_SLOW:
+        return GitFacts(silence=f"git gave {commit.reason}")
+    status = _ask_git(folder, "status", "--porcelain", "--untracked-files=normal")
     return GitFacts(
-        commit=commit,
+        commit=commit.text.strip() if commit.exit_code == 0 else "",
         is_dirty=bool(status.out.strip()) if status.exit_code == 0 else None,
         user_name=_git(folder, "config", "--get", "user.name"),
         user_email=_git(folder, "config", "--get", "user.email"),
@@ -59,7 +71,7 @@ def read_git(folder: Path) -> GitFacts:
 
 def is_ignored(path: Path) -> bool | None:
     """Whether git ignores this path; None where git cannot tell."""
-    answer = ask("git", "check-ignore", "--quiet", path.name, cwd=path.parent)
+    answer = _ask_git(path.parent, "check-ignore", "--quiet", path.name)
     return {0: True, 1: False}.get(answer.exit_code)
 
 
@@ -93,8 +105,15 @@ def open_in_browser(url: str, environ: Mapping[str, str] | None = None) -> bool:
 
 
 def _git(folder: Path, *words: str) -> str:
-    answer = ask("git", *words, cwd=folder)
+    answer = _ask_git(folder, *words)
     return answer.text.strip() if answer.exit_code == 0 else ""
+
+
+def _ask_git(folder: Path, *words: str) -> Answer:
+    """Ask git; a slow look at the files says nothing about its quick answers, else all is slow."""
+    sort = "files" if words[0] == "status" else "quick"
+    key = ("git", os.environ.get("PATH", ""), str(folder), sort)
+    return SILENT.ask(key, "git", *words, cwd=folder, timeout=_PATIENCE)
 
 
 def machine_zone(environ: Mapping[str, str] | None = None) -> str:

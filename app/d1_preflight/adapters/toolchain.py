@@ -5,8 +5,6 @@ Versions are read from wrangler's package.json: asking wrangler itself costs mor
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,17 +14,19 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from d1_preflight.adapters.nodes import Node, Version, find_node, read_version
+from d1_preflight.adapters.nodes import Version, find_node, read_version
+from d1_preflight.adapters.npm import Npm
 from d1_preflight.adapters.packages import Package, npx_packages, package_at, package_of
-from d1_preflight.adapters.processes import Command, ask, on_path, run
+from d1_preflight.adapters.processes import TOO_SLOW, clean, on_path
+from d1_preflight.adapters.silence import ask_version
+from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import WranglerUnavailable
-from d1_preflight.core.ports import Stream
 
 OLDEST_WRANGLER: Version = (4, 0, 0)
 PINNED_WRANGLER = "4.164.0"
-_SLOW_START = 60.0
-_INSTALL_TIMEOUT = 900.0
-_LAST_WORDS = 6
+_PATIENCE = 10.0
+_NOTHING = "Nothing was installed."
+_LONGEST_WORD = 200
 
 
 class Source(StrEnum):
@@ -85,12 +85,13 @@ async def install(
     env = os.environ if environ is None else environ
     folder = cache or user_cache()
     home = _own_home(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, _NOTHING, done="made"):
+        folder.mkdir(parents=True, exist_ok=True)
     async with _alone(folder / "install.lock", progress):
         if _own_package(folder) is None:
             node = find_node(env)
             progress(f"Installing wrangler {PINNED_WRANGLER} (about 230 MB on disk)…")
-            await _install_into(home, node, env, progress)
+            await Npm(node, env, progress).install(f"wrangler@{PINNED_WRANGLER}", home)
             progress(f"wrangler {PINNED_WRANGLER} is installed.")
     package = _own_package(folder)
     if package is None:
@@ -163,12 +164,14 @@ def _with_node(source: Source, package: Package, env: Mapping[str, str], cache: 
 
 def _with_command(source: Source, program: Path, cache: Path) -> Toolchain:
     """A program whose package is not known (a version manager's shim): ask it."""
-    answer = ask(str(program), "--version", timeout=_SLOW_START)
+    answer = ask_version(program, _PATIENCE)
     version = read_version(answer.text)
     if answer.exit_code != 0 or version is None:
+        said = answer.reason or clean(answer.text.partition("\n")[0])[:_LONGEST_WORD] or "nothing"
+        again = "; then start preflight again" if answer.exit_code == TOO_SLOW else ""
         raise WranglerUnavailable(
-            f"{program} does not answer to --version: {answer.reason or answer.text or 'nothing'}",
-            hint="Name another wrangler in the settings, or repair this one.",
+            f"{program} does not answer to --version: {said}",
+            hint=f"Name another wrangler in the settings, or repair this one{again}.",
         )
     text = ".".join(map(str, version))
     _check_age(text, str(program))
@@ -189,82 +192,21 @@ async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[N
     """Hold the installation's lock; another installer is waited for, without holding the loop."""
     lock = FileLock(path)
     told = False
-    while True:
-        try:
-            lock.acquire(timeout=0)
-            break
-        except Timeout:
-            if not told:
-                progress("Another session is installing wrangler; waiting for it…")
-            told = True
-            await asyncio.sleep(0.2)
+    while not _is_taken(lock, path):
+        if not told:
+            progress("Another session is installing wrangler; waiting for it…")
+        told = True
+        await asyncio.sleep(0.2)
     try:
         yield
     finally:
         lock.release()
 
 
-async def _install_into(
-    home: Path, node: Node, env: Mapping[str, str], progress: Callable[[str], None]
-) -> None:
-    """Install beside the place and rename: the place is whole or absent.
-
-    npm keeps what it has downloaded in its own cache, so an attempt that broke off resumes.
-    """
-    if node.npm is None:
-        raise WranglerUnavailable(
-            f"npm was not found beside {node.path}.",
-            hint="Install npm, or: pip install 'd1-preflight[node]'",
-        )
-    for left in home.parent.glob(f".{home.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)  # of an attempt that broke off; we hold the lock
-    folder = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
-    try:
-        await _run_npm(folder, node, env, progress)
-        _put_in_place(folder, home)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _put_in_place(folder: Path, home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
-    folder.rename(home)
-
-
-async def _run_npm(
-    folder: Path, node: Node, env: Mapping[str, str], progress: Callable[[str], None]
-) -> None:
-    (folder / "package.json").write_text('{"private": true}\n', "utf-8")
-    said: list[str] = []
-
-    def listen(line: str, _stream: Stream) -> None:
-        if line.strip() and "npm warn" not in line:
-            said.append(line.strip())
-            progress(line.strip())
-
-    command = Command(
-        argv=(str(node.path), str(node.npm), *_NPM_WORDS, f"wrangler@{PINNED_WRANGLER}"),
-        cwd=folder,
-        env={**env, "PATH": os.pathsep.join((str(node.path.parent), env.get("PATH", os.defpath)))},
-        timeout=_INSTALL_TIMEOUT,
-    )
-    with tempfile.TemporaryFile(buffering=0) as out, tempfile.TemporaryFile(buffering=0) as err:
-        ended = await run(command, out, err, listen)
-    if ended.exit_code != 0:
-        last = " ".join(said[-_LAST_WORDS:]) or "no reason given"
-        why = "npm took too long" if ended.timed_out else f"npm says: {last}"
-        raise WranglerUnavailable(
-            f"wrangler {PINNED_WRANGLER} could not be installed; {why}",
-            hint="Check the network (npm ping), then try again: what was fetched is kept.",
-        )
-
-
-_NPM_WORDS = (
-    "install",
-    "--no-audit",
-    "--no-fund",
-    "--no-progress",
-    "--ignore-scripts",  # workerd and esbuild run without theirs; fewer programs run here
-    "--save-exact",
-    "--prefer-offline",
-)
+def _is_taken(lock: FileLock, path: Path) -> bool:
+    with writing(path, _NOTHING, done="locked"):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+    return True

@@ -1,12 +1,13 @@
 """`preflight explain`: what a rule means, what to do instead, and how that is known."""
 
 import argparse
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING
+
+from d1_preflight.commands.output import write
 
 if TYPE_CHECKING:
     from d1_preflight.core.rules.words import Words
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     words = all_words()
     lines = _listed(words) if not arguments.rule else _explained(_wanted(words, arguments.rule))
-    sys.stdout.write("\n".join(lines) + "\n")
+    write("\n".join(lines) + "\n")
     return 0
 
 

@@ -79,7 +79,11 @@ def _show_plain(bench: "Workbench", name: str) -> int:
 
 
 def _need_terminal() -> None:
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    named = ("stdin", "stdout", "stderr")
+    other = [name for name in named if not getattr(getattr(sys, name), "isatty", bool)()]
+    if other:
         raise UsageError(
-            "This needs a terminal.", hint="Without one: preflight run NAME --plain, or lint."
+            f"The screen needs a terminal, and {' and '.join(other)} "
+            f"{'are' if other[1:] else 'is'} none; --plain needs one too, for it asks questions.",
+            hint="Run it in a terminal. For scripts: preflight lint, preflight verify.",
         )

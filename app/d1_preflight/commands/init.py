@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
     from d1_preflight.core.checklist import Prompt
@@ -31,19 +32,20 @@ def run(arguments: argparse.Namespace) -> int:
     folder = find_config(Path.cwd(), arguments.config).parent
     written = asyncio.run(initialise(folder, open_asker()))
     if written is None:
-        print("Nothing was written.", file=sys.stderr)
+        say("Nothing was written.")
         return 1
-    print(written)
+    write(f"{written}\n", "The path")
     return 0
 
 
 async def initialise(folder: Path, asker: "Asker") -> Path | None:
     """Ask for what a team decides; None where the person leaves a question or says no."""
     from d1_preflight.adapters.files import read_settings, write_settings
-    from d1_preflight.core.checklist import Prompt, PromptKind
-    from d1_preflight.core.settings import dump_settings, load_settings
+    from d1_preflight.core.settings import SETTINGS_NAME, dump_settings, load_settings
 
+    path = folder / SETTINGS_NAME
     before = read_settings(folder)
+    old = path.read_text("utf-8-sig") if path.exists() else None
     answers: dict[str, str] = {}
     for prompt in questions(before):
         answer = await _answer(asker, prompt)
@@ -51,12 +53,29 @@ async def initialise(folder: Path, asker: "Asker") -> Path | None:
             return None
         answers[prompt.key] = answer
     text = dump_settings(with_answers(before, answers))
-    load_settings(text)  # what is written can be read
-    label = f"Write this to {folder / 'preflight.toml'}?"
-    yes = Prompt("write", PromptKind.CONFIRM, label, help=text.strip() or "(all defaults)")
-    if await asker.ask(yes) is not True:
+    after = load_settings(text)  # what is written can be read
+    if old is not None and after == before:
+        say(f"Nothing changes: {path} stays as it is.")
+        return path
+    if await asker.ask(_last_question(path, old, text)) is not True:
         return None
-    return write_settings(folder, load_settings(text))
+    return write_settings(folder, after)
+
+
+def _last_question(path: Path, old: str | None, text: str) -> "Prompt":
+    """Whether to write; over a file that is there, what goes and what comes, comments too."""
+    from difflib import unified_diff
+
+    from d1_preflight.core.checklist import Prompt, PromptKind
+
+    if old is None:
+        shown = text.strip() or "(all defaults)"
+        return Prompt("write", PromptKind.CONFIRM, f"Write this to {path}?", help=shown)
+    lines = list(unified_diff(old.splitlines(), text.splitlines(), "now", "then", lineterm=""))
+    if "#" in old:
+        lines.append("The file is written anew: its comments are lost, where they stand above.")
+    label = f"Change {path} like this?"
+    return Prompt("write", PromptKind.CONFIRM, label, help="\n".join(lines))
 
 
 def questions(before: "Settings") -> "tuple[Prompt, ...]":
@@ -69,7 +88,8 @@ def questions(before: "Settings") -> "tuple[Prompt, ...]":
         shown = f"Enter keeps: {kept or 'nothing'}. {about}".strip()
         return Prompt(key, PromptKind.TEXT, label, help=shown, optional=True)
 
-    zone = before.team.timezone or machine_zone()
+    zone = before.team.timezone or f"this machine's, {machine_zone()}"
+    second = before.signing.second_person.value
     endpoints = " ".join(endpoint.url for endpoint in before.verification.endpoints)
     return (
         text("team", "What is the team called?", before.team.name),
@@ -93,7 +113,8 @@ def questions(before: "Settings") -> "tuple[Prompt, ...]":
         ),
         Prompt(
             "second", PromptKind.CHOOSE, "When does GO need a second person?",
-            choices=tuple(when.value for when in SecondPerson),
+            help=f"Enter keeps: {second}.",  # for it stands first
+            choices=(second, *(w.value for w in SecondPerson if w.value != second)),
         ),
     )  # fmt: skip
 
@@ -155,6 +176,6 @@ async def _answer(asker: "Asker", prompt: "Prompt") -> str | None:
             answer = str(prompt.read(raw))
             load_settings(dump_settings(with_answers(Settings(), {prompt.key: answer})))
         except (ProjectError, Rejected) as error:
-            print(f"✗ {error.message} {error.hint}", file=sys.stderr)
+            say(f"✗ {error.message} {error.hint}")
         else:
             return answer

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json", "sarif", "github")
 _STDIN = "<stdin>"
 _WIDEST = 100
+_UNJUDGED = 2
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,10 +59,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.base:
         ledgers = [_added_since(ledger, arguments.base) for ledger in ledgers]
     judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
-    _write(render(judged, form, _paint()))
-    told = summary(judged) if judged else f"no migration was added since {arguments.base}"
-    print(f"preflight lint: {told}", file=sys.stderr)
-    return 1 if any(one.blocks for one in judged) else 0
+    write(render(judged, form, _paint()), "The findings")
+    nothing = f"no migration was added since {arguments.base}" if arguments.base else "0 migrations"
+    told = summary(judged) if judged else nothing
+    unjudged = _tell_notes(ledgers)
+    say(f"preflight lint: {told}")
+    return 1 if any(one.blocks for one in judged) else _UNJUDGED if unjudged else 0
+
+
+def _tell_notes(ledgers: "Sequence[Ledger]") -> bool:
+    """Say what was passed over; whether anything was that should have been judged."""
+    for note in (note for ledger in ledgers for note in (*ledger.notes, *ledger.unjudged)):
+        say(f"preflight lint: {note}")
+    return any(ledger.unjudged for ledger in ledgers)
 
 
 def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
@@ -92,10 +103,9 @@ def _added_since(ledger: "Ledger", revision: str) -> "Ledger":
     folder = ledger.place.folder
     known = files_at(folder, revision)
     for name in sorted(changed_since(folder, revision) & ledger.wanted):
-        print(
+        say(
             f"preflight lint: {name} was there at {revision} and reads differently now; where it "
-            "is applied, wrangler does not apply it again.",
-            file=sys.stderr,
+            "is applied, wrangler does not apply it again."
         )
     before = frozenset(name for name in known if name.endswith(".sql") and "/" not in name)
     return replace(ledger, wanted=ledger.wanted - known, known=before)
@@ -148,24 +158,3 @@ def _paint() -> "Paint":
     columns = os.get_terminal_size(sys.stdout.fileno()).columns
     on = wants_colour(is_terminal=True, environ=os.environ)
     return Paint(on=on, width=min(max(columns, 40), _WIDEST))
-
-
-def _write(text: str) -> None:
-    """Write to stdout whatever its encoding; a reader that left early changes no exit code."""
-    from d1_preflight.core.errors import UsageError
-
-    out = sys.stdout
-    if out is None:  # closed by the caller: the exit code still tells
-        return
-    if reconfigure := getattr(out, "reconfigure", None):
-        reconfigure(errors="backslashreplace")
-    try:
-        out.write(text)
-        out.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to be flushed
-        if isinstance(error, BrokenPipeError):
-            return
-        raise UsageError(
-            f"The findings could not be written: {error.strerror}.", hint="Make room, or pipe them."
-        ) from error

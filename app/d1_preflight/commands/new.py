@@ -2,10 +2,14 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.output import say, write
+
+if TYPE_CHECKING:
+    from d1_preflight.core.project import Project
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,10 +31,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print their paths; nothing that exists is touched."""
     from d1_preflight.adapters.files import ProjectFiles, open_project
-    from d1_preflight.adapters.store import make_folder
-    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.findings import Kind
-    from d1_preflight.core.template import down_text, migration_name, migration_text
+    from d1_preflight.core.template import down_text, migration_text
 
     project = open_project(
         Path.cwd(),
@@ -38,27 +40,38 @@ def run(arguments: argparse.Namespace) -> int:
         environment=arguments.env,
         database=arguments.database,
     )
-    folder = project.migrations_folder
-    make_folder(folder)
-    files = ProjectFiles(project)
-    name = migration_name(arguments.name, (file.name for file in files.files()))
+    name = _name(project, arguments.name)
+    kind = Kind(arguments.type)
+    path = project.migrations_folder / name
+    text = migration_text(name, kind, " ".join(arguments.description.split()))
+    down = None if kind is Kind.ADDITIVE else ProjectFiles(project).down_path(path.stem)
+    _write_new(path, text, *(() if down is None else ((down, down_text(name)),)))
+    write("".join(f"{made}\n" for made in (path, down) if made))
+    say(f"Write the SQL, then: preflight lint {_shown(path)}")
+    return 0
+
+
+def _name(project: "Project", words: str) -> str:
+    """The file's name; refused before anything is made on the disk."""
+    from d1_preflight.adapters.files import ProjectFiles
+    from d1_preflight.core.errors import UsageError
+    from d1_preflight.core.template import migration_name
+
+    there = os.path.lexists(project.migrations_folder)
+    files = ProjectFiles(project).files() if there else ()
+    if not words.isascii():  # a digit of another script is a digit to Python, not to wrangler
+        raise UsageError(
+            f"{words!r} holds other characters than a–z, 0–9 and _.",
+            hint="Two words or more, a–z and 0–9: preflight new add_users_last_login",
+        )
+    name = migration_name(words, (file.name for file in files))
     if not project.database.glob.matches(name):
         raise UsageError(
             f"{name} would not be a migration: the pattern is "
             f"{project.database.migrations_pattern}.",
             hint="Make the file by hand as the pattern asks.",
         )
-    kind = Kind(arguments.type)
-    path = folder / name
-    _write_new(path, migration_text(name, kind, " ".join(arguments.description.split())))
-    print(path)
-    if kind is not Kind.ADDITIVE:
-        down = files.down_path(path.stem)
-        make_folder(down.parent)
-        _write_new(down, down_text(name))
-        print(down)
-    print(f"Write the SQL, then: preflight lint {_shown(path)}", file=sys.stderr)
-    return 0
+    return name
 
 
 def _shown(path: Path) -> str:
@@ -69,11 +82,19 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _write_new(path: Path, text: str) -> None:
-    from d1_preflight.core.disk import writing
+def _write_new(path: Path, text: str, *downs: tuple[Path, str]) -> None:
+    """Write the migration and its way back: both, or neither."""
+    from d1_preflight.adapters.store import create_durably, make_folder
     from d1_preflight.core.errors import ProjectError
 
-    if os.path.lexists(path):
-        raise ProjectError(f"{path} is there already.", hint="Choose another name.")
-    with writing(path), path.open("x", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    make_folder(path.parent)
+    create_durably(path, text.encode())
+    try:
+        for down, words in downs:
+            make_folder(down.parent)
+            create_durably(down, words.encode())
+    except ProjectError as error:
+        path.unlink(missing_ok=True)
+        raise ProjectError(
+            error.message, hint=f"{path.name} was removed again: it has no way back. {error.hint}"
+        ) from error

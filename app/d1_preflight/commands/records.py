@@ -73,7 +73,7 @@ class OpenRecord:
 
 def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, _roots()), arguments)
+    return opened(find_record(word, _roots(arguments)), arguments)
 
 
 def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
@@ -99,9 +99,9 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     )
 
 
-def every_record() -> tuple[Path, ...]:
+def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
     """The folders of all records of the project we stand in; raises UsageError if none."""
-    found = all_records(_roots())
+    found = all_records(_roots(arguments))
     if not found:
         raise UsageError(
             "There are no records here (checklists/<database>/<migration>/record.toml).",
@@ -110,10 +110,12 @@ def every_record() -> tuple[Path, ...]:
     return found
 
 
-def _roots() -> tuple[Path, ...]:
-    """The project at or above the current folder, else the folder itself."""
+def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    """The project of --config, else that at or above the current folder, else the folder."""
     from d1_preflight.adapters.files import find_config
 
+    if named := _given(vars(arguments).get("config")):
+        return (named.resolve().parent,)
     try:
         return (find_config(Path.cwd()).parent,)
     except ProjectError:

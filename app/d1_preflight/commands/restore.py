@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments, full_name
+from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,12 +118,11 @@ def _whole(
 
 
 def _tell(cautions: Sequence[str], rows: int, output: Path) -> None:
-    print(f"{rows:,} rows as SQL: {output}", file=sys.stderr)
+    say(f"{rows:,} rows as SQL: {output}")
     for caution in cautions:
-        print(f"! {caution}", file=sys.stderr)
+        say(f"! {caution}")
     if not rows:
-        print("The rehearsal took no row and no value: there is nothing to give back.",
-              file=sys.stderr)  # fmt: skip
+        say("The rehearsal took no row and no value: there is nothing to give back.")
 
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
@@ -132,12 +131,14 @@ def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
 
     look = target.query("; ".join(f"SELECT count(*) AS n FROM {quoted(table)}" for table in tables))
     fill = target.d1("execute", target.database, "--remote", f"--file={output}")
-    print(f"# 1. How many rows are there now?\n{look}")
-    print(f"# 2. Put them back\n{fill}")
-    print(f"# 3. How many are there now?\n{look}")
-    print(
+    write(
+        f"# 1. How many rows are there now?\n{look}\n"
+        f"# 2. Put them back\n{fill}\n"
+        f"# 3. How many are there now?\n{look}\n",
+        "The next steps",
+    )
+    say(
         f"It gives back: {', '.join(tables)}. A row whose key is taken by now stops the whole "
         "file, nothing is doubled: then choose fewer tables with --table, parents first. While "
-        "it runs the database may not answer.",
-        file=sys.stderr,
+        "it runs the database may not answer."
     )

@@ -2,16 +2,19 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from d1_preflight.adapters.operator import Operator
     from d1_preflight.commands.records import OpenRecord
-    from d1_preflight.core.review import Subject, Verdict
+    from d1_preflight.core.checklist import Prompt
+    from d1_preflight.core.review import Review, Subject, Verdict
     from d1_preflight.plain.asker import Asker
 
 _APPROVE, _SEND_BACK, _LEAVE = "approve and counter-sign", "send back, with a reason", "leave it"
@@ -47,6 +50,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--approve", action="store_true", help="counter-sign without asking")
     decision.add_argument("--send-back", metavar="REASON", help="send back without asking")
+    parser.add_argument(
+        "--replace", action="store_true", help="in place of your earlier review that still stands"
+    )
     add_record_options(parser)
     parser.set_defaults(run=run)
 
@@ -60,14 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = open_record(arguments.record, arguments)
     subject = PLAN if arguments.go else CLOSED_RECORD
-    sys.stdout.write(show(found.record, found.checklist, found.verify()))
+    write(show(found.record, found.checklist, found.verify()), "The record")
     given = _given(arguments)
     asker = None if given else open_asker()
-    name = asyncio.run(_reviewed(found, subject, given, asker))
+    name = asyncio.run(_reviewed(found, subject, given, asker, replace=arguments.replace))
     if name is None:
-        print("Nothing was signed.", file=sys.stderr)
+        say("Nothing was signed.")
         return 1
-    print(f"Signed: {found.folder / name} and its .sig. Commit both.", file=sys.stderr)
+    say(f"Signed: {found.folder / name} and its .sig. Commit both.")
     return 0
 
 
@@ -76,6 +82,8 @@ async def _reviewed(
     subject: "Subject",
     given: "tuple[Verdict, str] | None",
     asker: "Asker | None",
+    *,
+    replace: bool,
 ) -> str | None:
     """Take the word, given or asked for, and sign it; None where nothing was signed."""
     from d1_preflight.core.review import Verdict
@@ -86,23 +94,58 @@ async def _reviewed(
     if decided[0] is Verdict.APPROVED:
         _refuse_what_is_not_good(found, subject)
     operator = _operator(found)
-    return (
-        sign_review(found, subject, *decided, operator)
-        if await _prepared(operator, asker)
-        else None
-    )
+    earlier = earlier_word(found, subject, operator.identity)
+    if earlier and asker and not replace:
+        replace = await asker.ask(_about_replacing(earlier)) is True
+        if not replace:
+            return None
+    if not await _prepared(operator, asker):
+        return None
+    return sign_review(found, subject, *decided, operator, replace=replace)
+
+
+def earlier_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> "Review | None":
+    """This person's review of the same bytes, where one stands already."""
+    from d1_preflight.core.errors import PreflightError
+    from d1_preflight.core.review import read_review, statement_name
+
+    name = statement_name(found.files, subject, reviewer)
+    if name not in found.files or found.verifier is None:
+        return None
+    try:
+        return read_review(found.files, found.record, name, found.verifier)
+    except PreflightError:  # of other bytes, or not good: it counts for nothing
+        return None
+
+
+def _told(review: "Review") -> str:
+    return f"{review.signer.principal}: {review.verdict} at {review.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _about_replacing(earlier: "Review") -> "Prompt":
+    from d1_preflight.core.checklist import Prompt, PromptKind
+
+    about = f"You have reviewed this already. {_told(earlier)}."
+    return Prompt("replace", PromptKind.CONFIRM, "Put your new word in its place?", help=about)
 
 
 def sign_review(
-    found: "OpenRecord", subject: "Subject", verdict: "Verdict", reason: str, signer: "Hand"
+    found: "OpenRecord",
+    subject: "Subject",
+    verdict: "Verdict",
+    reason: str,
+    signer: "Hand",
+    *,
+    replace: bool = False,
 ) -> str:
-    """Sign the statement, check it as everyone else will, and write it; returns its name."""
-    from d1_preflight.adapters.store import write_durably
+    """Sign the statement, check it as everyone else will, and write it; returns its name.
+
+    Raises NotAllowed where the same person's review still stands and is not to be replaced.
+    """
     from d1_preflight.adapters.system import SystemClock
     from d1_preflight.core.errors import BadSignature
     from d1_preflight.core.review import (
         operators_of,
-        read_review,
         refuse_operator,
         statement,
         statement_name,
@@ -116,21 +159,44 @@ def sign_review(
         )
     reviewer = Signature(signer.identity, signer.fingerprint)
     refuse_operator(operators_of(found.files, found.verifier), reviewer)
+    if not replace:
+        _refuse_second_word(found, subject, signer.identity)
     document = statement(
         found.files, found.record, subject, verdict, reason,
         reviewer=signer.identity, at=SystemClock().now(),
     )  # fmt: skip
     signature = signer.sign(document, REVIEW)
     name = statement_name(found.files, subject, signer.identity)
-    with_review = found.files | {name: document, f"{name}.sig": signature}
-    try:
-        read_review(with_review, found.record, name, found.verifier)
-    except BadSignature as error:
-        hint = f"In a reviewed commit, name {signer.identity} in {found.allowed_signers}."
-        raise BadSignature(error.message, hint=hint) from error
-    write_durably(found.folder / name, document)
-    write_durably(found.folder / f"{name}.sig", signature)
+    _write_if_good(found, {name: document, f"{name}.sig": signature}, name, signer.identity)
     return name
+
+
+def _refuse_second_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> None:
+    from d1_preflight.core.errors import NotAllowed
+
+    if earlier := earlier_word(found, subject, reviewer):
+        raise NotAllowed(
+            f"This is reviewed already. {_told(earlier)}.",
+            hint="--replace puts your new word in its place; git keeps the earlier one.",
+        )
+
+
+def _write_if_good(
+    found: "OpenRecord", made: "Mapping[str, bytes]", name: str, reviewer: str
+) -> None:
+    from d1_preflight.adapters.store import write_durably
+    from d1_preflight.core.errors import BadSignature
+    from d1_preflight.core.review import read_review
+
+    if found.verifier is None:
+        raise AssertionError("signed without anyone to check it")
+    try:
+        read_review(found.files | dict(made), found.record, name, found.verifier)
+    except BadSignature as error:
+        hint = f"In a reviewed commit, name {reviewer} in {found.allowed_signers}."
+        raise BadSignature(error.message, hint=hint) from error
+    for file, data in made.items():
+        write_durably(found.folder / file, data)
 
 
 def _given(arguments: argparse.Namespace) -> "tuple[Verdict, str] | None":

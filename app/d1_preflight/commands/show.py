@@ -1,9 +1,9 @@
 """`preflight show`: the whole record for people, as text, Markdown or one HTML file."""
 
 import argparse
-import sys
 
 from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.output import write
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,5 +22,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = open_record(arguments.record, arguments)
     record = found.record
-    sys.stdout.write(show(record, found.checklist, found.verify(), Format(arguments.format)))
+    write(show(record, found.checklist, found.verify(), Format(arguments.format)), "The record")
     return 0

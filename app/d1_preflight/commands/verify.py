@@ -2,10 +2,11 @@
 
 import argparse
 import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from d1_preflight.commands.options import add_record_options
+from d1_preflight.commands.output import say, write
 from d1_preflight.core.verify import Verification
 
 
@@ -31,35 +32,35 @@ def run(arguments: argparse.Namespace) -> int:
     records = (
         [open_record(word, arguments) for word in arguments.records]
         if arguments.records
-        else [opened(folder, arguments) for folder in every_record()]
+        else [opened(folder, arguments) for folder in every_record(arguments)]
     )
     found = [(record.folder, record.verify()) for record in records]
     for record in records:
         signers = record.allowed_signers or "nobody: no allowed_signers was found"
-        print(f"{record.folder}: signers from {signers}", file=sys.stderr)
+        say(f"{record.folder}: signers from {signers}")
     if arguments.format == "json":
         told = [_as_json(folder, verification) for folder, verification in found]
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        write(json.dumps(told, indent=2) + "\n", "The result")
     else:
-        for folder, verification in found:
-            _print_text(folder, verification)
+        lines = [line for folder, verification in found for line in _lines(folder, verification)]
+        write("".join(f"{line}\n" for line in lines), "The result")
     return max(verification.exit_code for _, verification in found)
 
 
 _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 
 
-def _print_text(folder: Path, verification: Verification) -> None:
+def _lines(folder: Path, verification: Verification) -> Iterator[str]:
     from d1_preflight.report.text import clean
 
-    print(f"{_VERDICTS[verification.exit_code]}  {folder}")
+    yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}"
     width = max((len(name) for name in verification.facts), default=0)
     for name, value in verification.facts.items():
-        print(f"    {name:<{width}}  {clean(value)}")
+        yield f"    {name:<{width}}  {clean(value)}"
     for problem in verification.problems:
-        print(f"  {problem.weight:<8}{clean(problem.file)}: {clean(problem.words)}")
+        yield f"  {problem.weight:<8}{clean(problem.file)}: {clean(problem.words)}"
         if problem.hint:
-            print(f"          next: {clean(problem.hint)}")
+            yield f"          next: {clean(problem.hint)}"
 
 
 def _as_json(folder: Path, verification: Verification) -> dict[str, object]:

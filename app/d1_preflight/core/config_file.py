@@ -3,6 +3,7 @@
 An environment does not inherit `d1_databases`; the Worker's name and the account it does.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,6 +49,8 @@ _HINTS = {
     "binding": 'Give it a binding, for example "DB".',
     "syntax": "Mend that place; wrangler cannot read the file either.",
     "string": "Write it as a string in quotes.",
+    "folder": "It names folders on disk: use letters, digits, - and _, as Cloudflare does.",
+    "control": "Remove them: they would be shown in terminals, and drive them.",
     "pattern": "Set migrations_dir too, and start migrations_pattern with it and a slash.",
 }
 
@@ -146,13 +149,23 @@ def _database(located: Located, raw: object, nth: int) -> Database:
     folder, pattern = _migrations(located, raw, where, nth)
     return Database(
         binding=binding,
-        name=_text(located, raw, "database_name", where, nth) or binding,
+        name=_database_name(located, raw, where, nth),
         id=_text(located, raw, "database_id", where, nth),
         preview_id=_text(located, raw, "preview_database_id", where, nth),
         migrations_dir=folder,
         migrations_table=_text(located, raw, "migrations_table", where, nth) or DEFAULT_LEDGER,
         migrations_pattern=pattern,
     )
+
+
+def _database_name(located: Located, raw: Mapping[str, object], where: str, nth: int) -> str:
+    """The name, else the binding; refused where it cannot name one folder, and only that one."""
+    key = "binding" if raw.get("database_name") is None else "database_name"
+    name = _text(located, raw, key, where, nth)
+    if name in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\"):
+        what = f"{key} {name!r} of {where} cannot name a database."
+        raise located.error(key, what, hint=_HINTS["folder"], nth=nth)
+    return name
 
 
 def _migrations(
@@ -186,4 +199,7 @@ def _text(located: Located, raw: Mapping[str, object], key: str, where: str, nth
     if not isinstance(value, str):
         what = f"{key} of {where} must be a string."
         raise located.error(key, what, hint=_HINTS["string"], nth=nth)
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        what = f"{key} of {where} holds control characters: {value!r}."
+        raise located.error(key, what, hint=_HINTS["control"], nth=nth)
     return value

@@ -1,0 +1,60 @@
+"""What `preflight doctor` finds: one check is a state, what was seen, and the fix."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from d1_preflight.core.project import Project
+    from d1_preflight.core.record import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: its state, what was seen, and what to do."""
+
+    status: "Status"
+    title: str
+    words: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where we look: the folder, the environment, and the project if one could be opened."""
+
+    start: Path
+    environ: Mapping[str, str]
+    project: "Project | None" = None
+
+
+Look = Callable[[Surroundings], Iterator[Check]]
+
+
+def project_of(around: Surroundings) -> "Project":
+    """The project, where there has to be one by now."""
+    if around.project is None:
+        raise AssertionError("looked at before the project was opened")
+    return around.project
+
+
+def good(title: str, words: str) -> Check:
+    """All is well with it."""
+    from d1_preflight.core.record import Status
+
+    return Check(Status.PROVED, title, words)
+
+
+def failed(title: str, words: str, fix: str) -> Check:
+    """It is wrong; `fix` mends it."""
+    from d1_preflight.core.record import Status
+
+    return Check(Status.FAILED, title, words, fix)
+
+
+def unknown(title: str, words: str, fix: str) -> Check:
+    """It cannot be told, or is left open."""
+    from d1_preflight.core.record import Status
+
+    return Check(Status.UNKNOWN, title, words, fix)

@@ -1,0 +1,158 @@
+"""What `preflight doctor` looks at in a project: its files, its tools, git, who signs, settings."""
+
+import os
+from collections.abc import Iterator
+
+from d1_preflight.commands.checks import (
+    Check,
+    Look,
+    Surroundings,
+    failed,
+    good,
+    project_of,
+    unknown,
+)
+
+
+def _wrangler(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.toolchain import PINNED_WRANGLER, find_toolchain
+
+    project = project_of(around)
+    command = project.settings.wrangler.command
+    found = find_toolchain(project=project.root, setting=command, environ=around.environ)
+    pinned = "" if found.wrangler_version == PINNED_WRANGLER else f"; tried with {PINNED_WRANGLER}"
+    yield good("wrangler", f"{found.wrangler_version} ({found.source}){pinned}")
+
+
+def _database(around: Surroundings) -> Iterator[Check]:
+    project = project_of(around)
+    yield good("project", f"{project.config.words} in {project.root}")
+    yield good("database", f"{project.database.name} {project.database.id}")
+
+
+def _folder(around: Surroundings) -> Iterator[Check]:
+    """What the wizard writes can be written: the records, and the private workspace."""
+    project = project_of(around)
+    for folder in (project.records, project.workspace):
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            fix = f"chmod u+rwx {there}. On a read-only disk, work in a clone elsewhere."
+            yield failed("folder", f"nothing can be written in {there}", fix)
+            return
+    yield good("folder", "can be written")
+
+
+def _checklist(around: Surroundings) -> Iterator[Check]:
+    """The project's own checklist is one that the program can walk."""
+    from d1_preflight.actions import ACTIONS
+    from d1_preflight.adapters.checklists import checklist_path, read_checklist
+    from d1_preflight.core.checklist_file import require_acts
+    from d1_preflight.core.project import RECORDS_NAME
+
+    root = project_of(around).root
+    path = checklist_path(root)
+    require_acts(read_checklist(path, ACTIONS))
+    own = path.is_relative_to(root / RECORDS_NAME)
+    yield good("checklist", f"{path}, the project's own" if own else "as shipped")
+
+
+def _migrations(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.files import require_migrations
+    from d1_preflight.core.migration import UnreadableMigration, looks_like_down
+    from d1_preflight.core.pending import pending_set
+
+    project = project_of(around)
+    files = require_migrations(project.database, project.config)
+    names = [file.name for file in files]
+    wrong = [f"{f.name}: {f.problem}" for f in files if isinstance(f, UnreadableMigration)]
+    wrong += [f"{n} would be applied as a migration" for n in names if looks_like_down(n)]
+    wrong += [f"same number: {', '.join(g)}" for g in pending_set(names, ()).duplicates]
+    if wrong:
+        fix = "Mend these files; wrangler would take them as they are."
+        yield failed("migrations", "; ".join(wrong), fix)
+    else:
+        yield good("migrations", f"{len(names)}, the last is {names[-1]}")
+
+
+def _git(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.system import is_ignored, read_git
+
+    project = project_of(around)
+    facts = read_git(project.root)
+    if facts.silence:
+        fix = "Install git, or repair it: records belong into git, and it names who you are."
+        yield failed("git", facts.silence, fix)
+        return
+    if not facts.commit:
+        yield unknown("git", "no repository, or no commit", "Records belong into git: git init")
+        return
+    yield good("git", f"{facts.commit[:12]}{', with changes' if facts.is_dirty else ''}")
+    made = project.workspace.is_dir()
+    if made and is_ignored(project.workspace / "backups") is not True:
+        fix = f"Add {project.workspace.name}/ to .gitignore: backups hold rows."
+        yield failed(project.workspace.name, "git does not ignore it", fix)
+    else:
+        yield good(project.workspace.name, "ignored by git" if made else "made when needed")
+
+
+def _key(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.operator import Operator
+    from d1_preflight.adapters.system import operator_identity
+
+    project = project_of(around)
+    signing = project.settings.signing
+    identity = operator_identity(project.root)
+    signers = project.root / signing.allowed_signers
+    operator = Operator(identity, project.root, signers, around.environ, signing.key)
+    missing = "; ".join(operator.missing)
+    if missing:
+        words = f"{identity} cannot sign yet"
+        yield failed("signing key", words, f"The wizard asks before GO, then does it: {missing}")
+    else:
+        yield good("signing key", f"{identity} {operator.fingerprint}")
+
+
+def _zones(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.system import machine_zone
+    from d1_preflight.core.settings import SETTINGS_NAME
+
+    project = project_of(around)
+    settings = project.settings
+    here = (project.root / SETTINGS_NAME).is_file()
+    words = SETTINGS_NAME if here else f"no {SETTINGS_NAME}: every setting is at its default"
+    yield good("settings", words)
+    if settings.users.timezones:
+        yield good("users' zones", ", ".join(settings.users.timezones))
+    else:
+        zone = settings.team.timezone or machine_zone()
+        words = f"not set; {zone} is taken for them"
+        yield unknown("users' zones", words, "preflight init asks for them.")
+
+
+def _secrets(around: Surroundings) -> Iterator[Check]:
+    """The variables that the settings name are set; what they hold is never looked at."""
+    settings = project_of(around).settings
+    names = [settings.notify.webhook_env]
+    for endpoint in settings.verification.endpoints:
+        names += [endpoint.bearer_env, *(name for _, name in endpoint.header_env)]
+    missing = [name for name in dict.fromkeys(names) if name and not around.environ.get(name)]
+    if missing:
+        yield failed("variables", f"not set: {', '.join(missing)}", "Set them before you start.")
+    elif any(names):
+        yield good("variables", "all that the settings name are set")
+    if not settings.verification.endpoints:
+        fix = "preflight init asks for them; without any, section 6 is attested, not proved."
+        yield unknown("endpoints", "none are named", fix)
+
+
+PROJECT: tuple[tuple[str, Look], ...] = (
+    ("database", _database),
+    ("folder", _folder),
+    ("checklist", _checklist),
+    ("wrangler", _wrangler),
+    ("migrations", _migrations),
+    ("git", _git),
+    ("signing key", _key),
+    ("settings", _zones),
+    ("variables", _secrets),
+)

@@ -1,0 +1,76 @@
+"""A reader that left, closed streams and narrow encodings change no exit code of any command."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands.real_records import Checkout, make_checkout
+from d1_preflight.commands.output import clean
+
+COMMANDS = {
+    "verify": 4, "show 0057": 0, "explain": 0, "doctor": 1, "lint": 1,
+    "review 0057 --approve": 4, "init": 2, "run 0057": 2, "new add_users_email": 0,
+    "verify --format json": 4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A project whose one record is invalid, and whose migration blocks."""
+    made = make_checkout(tmp_path / "project – ü", tmp_path / "keys")
+    (made.folder / "evidence" / "001-named.out").write_text("another")
+    (made.root / "migrations" / "0057_add_team_billing.sql").write_text("DROP TABLE zzz; -- ü—\n")
+    return made
+
+
+def ended(
+    checkout: Checkout, words: str, more: str = "", **environ: str
+) -> "subprocess.CompletedProcess[str]":
+    line = f'"{sys.executable}" -m d1_preflight {words} {more}; exit ${{PIPESTATUS[0]}}'
+    path = os.environ.get("PYTHONPATH", "")
+    home = str(checkout.root.parent)
+    return subprocess.run(
+        ("bash", "-c", line),
+        cwd=checkout.root,
+        env={"PATH": os.environ["PATH"], "HOME": home, "PYTHONPATH": path, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("more", ["| true", "2>&1 | true", "<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_stream_changes_the_exit_code(checkout: Checkout, words: str, more: str) -> None:
+    ran = ended(checkout, words, more)
+
+    assert (ran.returncode, "Traceback" in ran.stderr) == (COMMANDS[words], False), ran.stderr
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_no_encoding_changes_the_exit_code(checkout: Checkout, words: str, encoding: str) -> None:
+    ran = ended(checkout, words, PYTHONIOENCODING=encoding)
+
+    assert (ran.returncode, "Traceback" in ran.stderr) == (COMMANDS[words], False), ran.stderr
+
+
+def test_narration_never_comes_among_the_data(checkout: Checkout) -> None:
+    json.loads(ended(checkout, "verify --format json", "2>&-", PYTHONIOENCODING="ascii").stdout)
+
+
+def test_words_from_files_cannot_drive_a_terminal() -> None:
+    assert clean("a\x1b[31mb\rc\x9b\u202ed\n– ü") == "a [31mb c  d\n– ü"
+
+
+def test_without_a_terminal_no_face_is_offered_that_needs_one(checkout: Checkout) -> None:
+    told = ended(checkout, "run 0057").stderr
+
+    assert "stdin and stdout and stderr are none; --plain needs one too" in told
+    assert "next: Run it in a terminal. For scripts: preflight lint, preflight verify." in told

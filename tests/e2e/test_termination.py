@@ -1,0 +1,72 @@
+"""SIGTERM ends a face as Ctrl-C does: the terminal is given back, and the exit code says it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands.real_records import CONFIG
+from plain.terminal import Terminal
+
+# The shell around the program tells how it ended, and how it left the terminal.
+AROUND = (
+    """sh -c 'echo $$ >pid; exec "$0" -m d1_preflight "$@"' "$0" "$@"; echo "code $?"; stty -a"""
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "wrangler.jsonc").write_text(CONFIG)
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "0001_add_users.sql").write_text("CREATE TABLE users(id INTEGER);\n")
+    return tmp_path
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Terminal]]:
+    terminals: list[Terminal] = []
+    yield terminals
+    for terminal in terminals:
+        terminal.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [((), "0001"), (("run", "0001", "--plain"), "quit"), (("run", "0001"), "0001"),
+     (("init",), "What is the team called?")],
+)  # fmt: skip
+def test_sigterm_leaves_the_terminal_sane(
+    project: Path, opened: list[Terminal], words: tuple[str, ...], seen: str
+) -> None:
+    home = {"HOME": str(project / "home"), "TERM": "xterm", "LANG": "C.UTF-8"}
+    env = {k: os.environ[k] for k in ("PATH", "PYTHONPATH") if k in os.environ} | home
+    terminal = Terminal(("sh", "-c", AROUND, sys.executable, *words), project, env)
+    opened.append(terminal)
+    terminal.wait_for(seen)
+    time.sleep(0.5)  # well within its loop
+
+    os.kill(int((project / "pid").read_text()), signal.SIGTERM)
+
+    terminal.wait_for("code 143")
+    terminal.end()
+    left = terminal.shown.rpartition("code 143")[2].split()
+    assert {"icanon", "echo", "isig"} <= set(left)
+    assert "Traceback" not in terminal.shown
+
+
+def test_sigterm_ends_a_command_without_a_traceback(project: Path) -> None:
+    words = (sys.executable, "-m", "d1_preflight", "lint", "-")
+    with subprocess.Popen(
+        words, cwd=project, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as lint:
+        time.sleep(1.5)  # it waits for its text
+        lint.terminate()
+        assert lint.stderr
+        told = lint.stderr.read()
+        assert lint.wait() == 143
+    assert told == "Ended from outside.\n"
