@@ -1,5 +1,6 @@
 """The board's source: the project's migrations from local files at once, then the remote ledger."""
 
+import asyncio
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -85,7 +86,9 @@ class Board:
         files = self._bench.files()
         name = files[-1].name if files else ""
         try:
-            look = await observe(self._bench.tools(name, self._bench.store(name)))
+            # In a thread: git and node are asked for their versions, and either may be slow.
+            tools = await asyncio.to_thread(self._bench.tools, name, self._bench.store(name))
+            look = await observe(tools)
         except PreflightError as error:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
