@@ -27,6 +27,7 @@ class Terminal(AbstractContextManager[None]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take it back."""
-        self._held.__exit__(kind, error, trace)
-        self._held = ExitStack()
+        """Take it back, whatever the child met: what it raised goes on from here by itself."""
+        # Textual's suspend resumes only where nothing is thrown into it.
+        held, self._held = self._held, ExitStack()
+        held.close()
