@@ -1,10 +1,12 @@
 """The App's one worker: performs a step, keeps the screen told, and ends in order."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from textual.app import App
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
+from d1_preflight.core.checklist import Step
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record import Attempt
 from d1_preflight.tui.messages import NoGoAsked, Submitted, WaiveAsked
@@ -31,6 +33,7 @@ class Performing:
     def __init__(self, app: App[None], failed: Callable[[Exception], None]) -> None:
         self._app, self._failed = app, failed
         self._worker: Worker[None] | None = None
+        self._shown: Callable[[], Awaitable[None]] | None = None
         self.underway = Underway()
 
     @property
@@ -43,6 +46,7 @@ class Performing:
         if self.busy:
             return
         self.underway.begin(asked.step)
+        self._shown = partial(self._show, session, wizard, asked.step)
         running = self._perform(session, wizard, asked)
         self._worker = self._app.run_worker(running, group="step", exit_on_error=False)
 
@@ -80,6 +84,8 @@ class Performing:
                 await worker.wait()
             except (WorkerCancelled, WorkerFailed):
                 self.underway.end()
+                if stopping and self._shown is not None:
+                    await self._shown()
         if not stopping:
             self._app.exit()
 
@@ -100,9 +106,19 @@ class Performing:
             self._failed(error)
         finally:
             self.underway.end()
+        await self._show(session, wizard, asked.step, problem)
+
+    async def _show(
+        self,
+        session: SessionPort,
+        wizard: WizardScreen,
+        step: Step,
+        problem: PreflightError | None = None,
+    ) -> None:
+        """Draw how the step ended, of itself or because it was left; then what went wrong."""
         try:
             if wizard.is_attached:
-                await wizard.performed(session.record.last(asked.step.id))
+                await wizard.performed(session.record.last(step.id))
         except PreflightError as error:  # a question of the next step that cannot be asked yet
             problem = problem or error
         if problem is not None:
