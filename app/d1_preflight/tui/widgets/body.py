@@ -28,6 +28,7 @@ class BodyText(Widget):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as the body has at this width."""
         del container, viewport
+        width = max(width, 1)  # a terminal may be made narrower than the rail
         return max(self._content(width).get_height({}, width), 1)
 
     def _content(self, width: int) -> Content:

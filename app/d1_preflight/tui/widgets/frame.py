@@ -55,6 +55,7 @@ class Frame(Horizontal):
         self.query_one(Rail).show(view, running)
         verdict = words_of.verdict(view.session, view.step, last, running)
         self.query_one("#verdict", Static).update(verdict)
+        self.set_class(self.question.display, "asking")
         self.query_one("#facts").set_class(view.step.section == "classification", "brief")
         self.query_one(BodyText).show(view)
         self._draw_sql(view)

@@ -1,0 +1,57 @@
+"""Any size of terminal: no screen fails, and what is asked stays to be seen."""
+
+import pytest
+
+from d1_preflight.tui.app import PreflightApp
+from tui import scenes
+from tui.reading import screen_text
+from tui.scenarios import SCENARIOS, Scenario, app_for, settle
+
+_SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_no_size_ends_the_program(scenario: Scenario) -> None:
+    app = scenario.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await scenario.walk(pilot)
+        for width, height in _SIZES:
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+
+        assert app.failure is None
+        assert app.is_running
+
+
+@pytest.mark.parametrize("size", [(31, 24), (10, 10), (1, 1)])
+async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
+    app = app_for(scenes.board(scenes.rebuild().walked_to("window")), scenes.REBUILD)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+
+        assert app.failure is None
+        assert app.is_running
+
+
+@pytest.mark.parametrize(
+    ("step", "asked", "field"),
+    [
+        ("applied", "Type the database's", "type it as shown"),
+        ("class", "Found: destructive", "▸ destructive"),
+        ("way_back", "Which way back do you decide for?", "▸ down migration"),
+        ("purpose", "from this change?", ""),
+    ],
+)
+async def test_a_short_screen_keeps_the_question_and_its_field(
+    step: str, asked: str, field: str
+) -> None:
+    app: PreflightApp = app_for(scenes.board(scenes.rebuild().walked_to(step)), scenes.REBUILD)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+        focused = app.focused
+        shown = focused is not None and app.screen.find_widget(focused).visible_region.height > 0
+
+    assert asked in text
+    assert field in text
+    assert shown
