@@ -592,3 +592,53 @@ async def test_a_question_that_cannot_be_read_is_a_dialog_and_nothing_is_sent() 
         assert isinstance(app.screen, Problem)
         assert session.performed == []
         assert app.failure is None
+
+
+@pytest.mark.parametrize("step", ["copied", "errors"])
+async def test_after_stop_waiting_the_screen_says_interrupted_and_enter_goes_on(step: str) -> None:
+    session = scenes.rebuild().walked_to(step)
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await session.begun.wait()
+        await pilot.press("x", "down", "enter")
+        await settle(pilot)
+        text = screen_text(app)
+        session.hold.set()
+        await pilot.press("enter")
+        await settle(pilot)
+
+    assert "! interrupted" in text
+    assert "◐" not in text
+    assert "again" in text.splitlines()[-1]
+    assert [done for done, _ in session.performed] == [step, step]
+    assert state(session, step) is Status.PROVED
+
+
+@pytest.mark.parametrize("ended", [Status.INTERRUPTED, Status.UNKNOWN])
+async def test_after_an_apply_whose_end_nobody_saw_enter_only_looks(ended: Status) -> None:
+    session = scenes.rebuild().walked_to("applied")
+    session.script = {"applied": Outcome(ended, "Nobody saw its end.")}
+    await session.perform(
+        session.checklist.step("applied"), {"database": scenes.DATABASE, "rows": "0"}
+    )
+    session._prompts = {}
+    session._plans = {"applied": ("read ledger and schema; write nothing",)}
+    session.begun.clear()
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        offered = screen_text(app)
+        await pilot.press("enter")
+        await session.begun.wait()
+        await pilot.pause(0.1)
+        looking = screen_text(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert "Enter look at what it did" in offered.splitlines()[-1]
+    assert "running: apply" in looking
+    assert "Intent saved" not in looking

@@ -12,7 +12,10 @@ from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marke
 
 Key = tuple[str, str]
 _NAMED = 4
+_APPLY = "apply_migration"
 _STUCK = (Status.FAILED, Status.UNKNOWN)
+_UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
+_AGAIN = (*_STUCK, Status.INTERRUPTED)
 
 _VERBS: Mapping[str, str] = {
     "check_name": "check the name",
@@ -56,6 +59,13 @@ def is_writing(step: Step) -> bool:
     return step.effect is Effect.REMOTE_WRITE
 
 
+def is_looking(session: SessionPort, step: Step) -> bool:
+    """Whether the step, an apply whose end nobody saw, only looks at what it did."""
+    mine = (attempt for attempt in session.record.attempts if attempt.step == step.id)
+    over = [attempt.status for attempt in mine if attempt.status is not Status.RUNNING]
+    return step.action == _APPLY and bool(over) and over[-1] in _UNSEEN
+
+
 def is_editable(session: SessionPort, step: Step) -> bool:
     """Whether the files may still be edited here: not once the gate is reached."""
     return step in session.checklist.before("go")
@@ -70,7 +80,9 @@ def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
     waits = session.blockers(step)
     if waits and step.id != "go":
         return f"what is open: {waits[0].step.short}", False
-    again = " again" if session.status_of(step) in _STUCK else ""
+    if is_looking(session, step):
+        return "look at what it did", False
+    again = " again" if session.status_of(step) in _AGAIN else ""
     return verb(step) + again, is_writing(step)
 
 
@@ -114,7 +126,7 @@ def progress(session: SessionPort, step: Step, line: str) -> Content:
     words = Content.assemble(
         (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT), (line, QUIET)
     )
-    if not is_writing(step):
+    if not is_writing(step) or is_looking(session, step):
         return words
     note = "Intent saved; leaving will not stop what was sent."
     return Content("\n").join([words, Content.styled(note, DANGER)])
