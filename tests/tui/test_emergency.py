@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.dialogs import Pick, Problem
+from d1_preflight.tui.screens.emergency import EmergencyScreen
 from tui import scenes
 from tui.fakes import FakeBoard
 from tui.reading import screen_text
@@ -75,3 +76,38 @@ async def test_while_a_step_runs_no_other_command_is_started() -> None:
         assert isinstance(app.screen, Problem)
         session.hold.set()
     assert board.ran == []
+
+
+@pytest.mark.parametrize("situation", ["1", "2", "3", "4"])
+async def test_the_arrows_move_the_mark_and_the_marked_act_stays_in_view(situation: str) -> None:
+    app, _ = card_over()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark", situation)
+        card = app.screen
+        assert isinstance(card, EmergencyScreen)
+        steps = card._situations[card._chosen].steps
+        for number in range(1, len(steps) + 1):
+            assert f"▸ {number}. " in screen_text(app)
+            await press(pilot, "down")
+        assert steps[-1].words.split()[-1] in screen_text(app)
+        for number in range(len(steps), 0, -1):
+            assert f"▸ {number}. " in screen_text(app)
+            await press(pilot, "up")
+
+
+async def test_an_act_without_a_command_says_that_there_is_none_to_copy() -> None:
+    app, _ = card_over()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark", "1", "down", "y")
+        told = screen_text(app)
+        await press(pilot, "up")
+        moved = screen_text(app)
+        await press(pilot, "y")
+        copied = screen_text(app)
+
+    assert "y no command here" in told
+    assert "y copy" in moved
+    assert "y copied" in copied
+    assert "d1_migrations" in app.clipboard

@@ -5,6 +5,7 @@ import pytest
 from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.screens.go import GoScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from tui import scenes
@@ -129,3 +130,45 @@ async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_small
     assert "team_members 1,204 rows; teams: values of 1 column (112 rows)" in text
     assert text.index("G signs:") < text.index("G agrees too:")
     assert "id_ed25519" in text
+
+
+@pytest.mark.parametrize("keys", [("end",), ("pagedown",) * 3, ("space",) * 3, ("down",) * 12])
+async def test_the_steps_and_their_waivers_are_read_by_scrolling(keys: tuple[str, ...]) -> None:
+    session = scenes.rebuild().walked_to("dashboard")
+    session.waive(session.checklist.step("dashboard"), "no browser on this machine")
+    app = app_for(scenes.board(session), scenes.REBUILD)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        first = screen_text(app)
+        await pilot.press(*keys)
+        await settle(pilot)
+        last = screen_text(app)
+        await pilot.press(*("pageup",) * 3)
+        await settle(pilot)
+        paged = screen_text(app)
+        await pilot.press("end", "home")
+        await settle(pilot)
+
+        assert "↑↓ read" in first.splitlines()[-1]
+        assert "G sign GO" in first.splitlines()[-1]
+        assert "no browser on this machine" not in first
+        assert "no browser on this machine" in last
+        assert "G signs:" in paged
+        assert screen_text(app) == first
+
+
+async def test_an_empty_reason_is_refused_and_the_dialog_stays() -> None:
+    session, app = at_the_gate()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("n", "space", "enter")
+        await settle(pilot)
+        text = screen_text(app)
+
+        assert isinstance(app.screen, Reason)
+        assert "A reason is needed" in text
+        assert session.record.last("go") is None

@@ -20,6 +20,7 @@ from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, 
 from d1_preflight.tui.widgets.sql_view import SqlView
 
 _NEW = "A new migration: the next number, the header, and the file of its way back"
+_WORDS = "A few words are needed: they become its name. Or go back with Esc."
 _MARGIN = 4
 
 
@@ -129,7 +130,7 @@ class BoardScreen(Screen[None]):
                 self.post_message(RunAsked(command, lambda _ended: self.reload()))
 
         self.app.push_screen(
-            Reason(_NEW, "What does it do? For example: add users last login"), told
+            Reason(_NEW, "What does it do? For example: add users last login", _WORDS), told
         )
 
     def action_verify(self) -> None:

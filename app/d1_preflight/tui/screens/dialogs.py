@@ -16,6 +16,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.fields import Answered, OptionsField, TextField
 
+_REASON = "A reason is needed: write one sentence, or go back with Esc."
 _EMERGENCY = Binding("exclamation_mark,f2", "app.emergency", "emergency")
 
 
@@ -49,9 +50,9 @@ class Reason(ModalScreen[str | None]):
         _EMERGENCY,
     ]
 
-    def __init__(self, words: str, label: str) -> None:
+    def __init__(self, words: str, label: str, needed: str = _REASON) -> None:
         super().__init__()
-        self._words = words
+        self._words, self._needed = words, needed
         self._prompt = Prompt("reason", PromptKind.TEXT, label)
 
     def compose(self) -> ComposeResult:
@@ -60,11 +61,22 @@ class Reason(ModalScreen[str | None]):
             yield Static(Content.styled(self._words, STRONG))
             yield Static(Content(f"\n{self._prompt.label}"))
             yield TextField(self._prompt)
+            yield Static(id="refused")
             yield Static(Content.styled("Enter answer   Esc back", QUIET))
+
+    def on_mount(self) -> None:
+        """Nothing is refused yet."""
+        self.query_one("#refused").display = False
 
     @on(Answered)
     def _answer(self, event: Answered) -> None:
-        self.dismiss(str(event.raw))
+        reason = str(event.raw).strip()
+        if reason:
+            self.dismiss(reason)
+            return
+        refused = self.query_one("#refused", Static)
+        refused.update(Content.styled(self._needed, DANGER))
+        refused.display = True
 
     def action_cancel(self) -> None:
         """Give no reason; nothing is changed."""

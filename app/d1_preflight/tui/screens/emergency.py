@@ -41,6 +41,7 @@ def emergency_screen(app: App[None], source: BoardSource, session: SessionPort |
 class EmergencyScreen(Screen[None]):
     """What happened, and what to do now, in order."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *((str(n), f"situation({n - 1})", f"situation {n}") for n in range(1, 5)),
         ("left", "turn(-1)", "before"),
@@ -55,7 +56,8 @@ class EmergencyScreen(Screen[None]):
     def __init__(self, situations: tuple[Situation, ...], first: int, place: Place) -> None:
         super().__init__()
         self._situations, self._chosen, self._act = situations, first, 0
-        self._said, self._place = "", place
+        self._place = place
+        self._said: dict[str, str] = {}  # by its key: how what it was asked for came out
         self._ended: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -81,7 +83,7 @@ class EmergencyScreen(Screen[None]):
 
     def action_situation(self, index: int) -> None:
         """Show one situation."""
-        self._chosen, self._act = index, 0
+        self._chosen, self._act, self._said = index, 0, {}
         self._draw()
 
     def action_turn(self, by: int) -> None:
@@ -91,7 +93,7 @@ class EmergencyScreen(Screen[None]):
     def action_move(self, by: int) -> None:
         """Go to another act."""
         steps = self._situations[self._chosen].steps
-        self._act = max(0, min(self._act + by, len(steps) - 1))
+        self._act, self._said = max(0, min(self._act + by, len(steps) - 1)), {}
         self._draw()
 
     def action_copy(self) -> None:
@@ -99,14 +101,14 @@ class EmergencyScreen(Screen[None]):
         command = self._situations[self._chosen].steps[self._act].command
         if command:
             self.app.copy_to_clipboard(command)
-            self._said = "copied"
-            self._draw()
+        self._said = {"y": "copied" if command else "no command here"}
+        self._draw()
 
     def action_run(self) -> None:
         """Run the command of the act under the cursor; a writing one is asked about first."""
         act = self._situations[self._chosen].steps[self._act]
         if not act.is_ready:
-            self._said = "nothing to run" if not act.command else "fill in <…>: copy"
+            self._said = {"r": "nothing to run" if not act.command else "fill in <…>: copy"}
             self._draw()
         elif act.writes:
             words = f"This writes to {self._place.database}:\n\n{act.command}"
@@ -141,35 +143,45 @@ class EmergencyScreen(Screen[None]):
         return Content("\n").join([parts[0] + parts[1], parts[2] + parts[3]])
 
     def _draw(self) -> None:
-        situation = self._situations[self._chosen]
         width = max(self.size.width - 8, 40)
         self.query_one("#situations", Static).update(self._asked(width))
-        lines = [Content(f"  {line}") for line in wrap(situation.when, width)]
-        at = 0
-        for index, act in enumerate(situation.steps):
-            here = index == self._act
-            at = len(lines) if here else at
-            lines.append(Content(""))
-            words = wrap(f"{index + 1}. {act.words}", width)
-            lines += [
-                Content.assemble(("▸ " if here and not i else "  ", ACCENT), (line, STRONG))
-                for i, line in enumerate(words)
-            ]
-            command = wrap(act.command, width - 4, break_on_hyphens=False)
-            lines += [
-                Content.assemble(("   $ " if not i else "     ", QUIET), line)
-                for i, line in enumerate(command)
-            ]
-            if act.command in self._ended:
-                told = f"     ran here: {self._ended[act.command]}"
-                lines.append(Content.styled(told, QUIET))
+        lines, first, last = self._laid(width)
         view = self.query_one(LineView)
         view.show_lines(lines)
-        view.show_line(at)
+        view.show_span(first, last)
+        told = self._said
         keys = [
             ("1–4", "what happened"),
             ("↑↓", "steps"),
-            ("r", "run"),
-            ("y", self._said or "copy"),
+            ("r", told.get("r", "run")),
+            ("y", told.get("y", "copy")),
         ]
         self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("?", "help"),))
+
+    def _laid(self, width: int) -> tuple[list[Content], int, int]:
+        """The acts as lines, and from which to which of them the marked one stands."""
+        situation = self._situations[self._chosen]
+        lines = [Content(f"  {line}") for line in wrap(situation.when, width)]
+        first = last = 0
+        for index, act in enumerate(situation.steps):
+            here = index == self._act
+            start = len(lines)
+            lines += self._told(index, act, width)
+            if here:
+                first, last = (start if index else 0), len(lines) - 1
+        return lines, first, last
+
+    def _told(self, index: int, act: Act, width: int) -> list[Content]:
+        here = index == self._act
+        lines = [Content("")]
+        lines += [
+            Content.assemble(("▸ " if here and not i else "  ", ACCENT), (line, STRONG))
+            for i, line in enumerate(wrap(f"{index + 1}. {act.words}", width))
+        ]
+        lines += [
+            Content.assemble(("   $ " if not i else "     ", QUIET), line)
+            for i, line in enumerate(wrap(act.command, width - 4, break_on_hyphens=False))
+        ]
+        if act.command in self._ended:
+            lines.append(Content.styled(f"     ran here: {self._ended[act.command]}", QUIET))
+        return lines

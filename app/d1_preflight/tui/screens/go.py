@@ -26,7 +26,6 @@ from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _CHOICES = ("Hold", "No-go…", "G  Sign GO")
-_ROOMY = 34
 _HOLD, _NO_GO, _GO = range(3)
 
 
@@ -41,6 +40,7 @@ class Decision:
 class GoScreen(Screen[Decision]):
     """Shows the whole plan; only the capital G signs it."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         ("left", "move(-1)", "left"),
         ("right,tab", "move(1)", "right"),
@@ -49,6 +49,10 @@ class GoScreen(Screen[Decision]):
         ("n", "no_go", "no-go"),
         ("up,k", "scroll(-1)", "up"),
         ("down,j", "scroll(1)", "down"),
+        ("pageup", "page(-1)", "page up"),
+        ("pagedown,space", "page(1)", "page down"),
+        ("home", "edge(-1)", "first"),
+        ("end", "edge(1)", "last"),
         ("G", "go", "sign GO"),
     ]
 
@@ -82,6 +86,16 @@ class GoScreen(Screen[Decision]):
     def action_scroll(self, by: int) -> None:
         """Read on."""
         self.query_one("#gate", VerticalScroll).scroll_relative(y=3 * by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """Read on by a page."""
+        plan = self.query_one("#gate", VerticalScroll)
+        (plan.scroll_page_down if by > 0 else plan.scroll_page_up)(animate=False)
+
+    def action_edge(self, by: int) -> None:
+        """To the first line or the last."""
+        plan = self.query_one("#gate", VerticalScroll)
+        (plan.scroll_end if by > 0 else plan.scroll_home)(animate=False)
 
     def action_choose(self) -> None:
         """Enter holds or says no; it never passes the gate."""
@@ -118,7 +132,13 @@ class GoScreen(Screen[Decision]):
         self.query_one("#plan-text", Static).update(self._plan(width))
         self._say("")
         words = ("hold", "say NO-GO", "(Enter does not sign)")[self._cursor]
-        keys = [("←→", "choose"), ("h", "hold"), ("n", "no-go"), ("G", "sign GO")]
+        keys = [
+            ("G", "sign GO"),
+            ("↑↓", "read"),
+            ("←→", "choose"),
+            ("n", "no-go"),
+            ("h", "hold"),
+        ]
         self.query_one(KeyBar).tell(("Enter", words), keys)
 
     def _title(self) -> Content:
@@ -140,8 +160,7 @@ class GoScreen(Screen[Decision]):
             blocks += [Content("\n").join([head, table((Column(""), Column("")), rows, width)])]
         else:
             blocks.insert(0, self._signs())
-        if self.size.height >= _ROOMY:
-            blocks.append(steps_table(self._view, before, width))
+        blocks.append(steps_table(self._view, before, width))
         return Content("\n\n").join(blocks)
 
     def _signs(self) -> Content:

@@ -42,6 +42,14 @@ class LineView(ScrollView, can_focus=True):
         if index - above < top or index >= top + height - above:
             self.scroll_to(y=max(index - above, 0), animate=False)
 
+    def show_span(self, first: int, last: int) -> None:
+        """Bring these lines into view; the first of them where they do not all fit."""
+        top, height = self.scroll_offset.y, self.size.height
+        if first < top or last - first >= height:
+            self.scroll_to(y=first, animate=False, immediate=True)
+        elif last >= top + height:
+            self.scroll_to(y=last - height + 1, animate=False, immediate=True)
+
 
 class ChoiceView(LineView):
     """Lines of which one is current; the cursor stays in sight."""
