@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from textual.widgets import Static
 
 from d1_preflight.core.board import BoardState
@@ -198,3 +199,47 @@ async def test_n_writes_a_new_migration_and_v_verifies_the_records() -> None:
         ("preflight new add note", "not noted"),
         ("preflight verify", "not noted"),
     ]
+
+
+async def test_what_the_filter_found_stays_chosen_and_in_view_without_it() -> None:
+    app = app_for(scenes.board())
+    async with app.run_test(size=(80, 14)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"broken")
+        await settle(pilot)
+        typing = screen_text(app).splitlines()[-1]
+        await pilot.press("enter")
+        await settle(pilot)
+        found = screen_text(app).splitlines()[-1]
+        await pilot.press("escape")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "Enter to the rows" in typing
+    assert "Esc all rows" in typing
+    assert "Enter open" in found
+    assert "Esc all rows" in found
+    assert "▸ 0063" in text
+    assert "rebuild_teams" in text
+
+
+@pytest.mark.parametrize("part", ["006", "rebuild", "no such name", ""])
+async def test_the_chosen_row_stays_chosen_where_the_filter_finds_no_other(part: str) -> None:
+    app = app_for(scenes.board())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press(*("down",) * 4, "slash", *part, "escape")
+        await settle(pilot)
+
+        assert "▸ 0061" in screen_text(app)
+
+
+async def test_the_board_stands_on_the_migration_that_was_open() -> None:
+    app = app_for(scenes.board(), scenes.REBUILD)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+
+        assert isinstance(app.screen, BoardScreen)
+        assert "▸ 0061" in screen_text(app)

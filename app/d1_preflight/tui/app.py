@@ -87,10 +87,12 @@ class PreflightApp(App[None]):
         self.push_screen(wizard, self._put_away)
 
     def _put_away(self, _nothing: None) -> None:
+        stood_on = ""
         if self._session is not None:
+            stood_on = self._session.record.migration
             self._source.close(self._session)
         self._session = self._wizard = None
-        self._board.reload()
+        self._board.reload(stood_on)
 
     @on(messages.DatabaseAsked)
     def _database(self, event: messages.DatabaseAsked) -> None:

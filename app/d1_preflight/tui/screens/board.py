@@ -22,6 +22,7 @@ from d1_preflight.tui.widgets.sql_view import SqlView
 _NEW = "A new migration: the next number, the header, and the file of its way back"
 _WORDS = "A few words are needed: they become its name. Or go back with Esc."
 _MARGIN = 4
+_BY_FUNCTION = (("F2", "emergency"), ("F1", "help"))  # in a field, ! and ? are letters
 
 
 class BoardScreen(Screen[None]):
@@ -46,6 +47,7 @@ class BoardScreen(Screen[None]):
         self._told = "◐ reading the target…"
         self._hint = ""
         self._bad = False
+        self._wanted = self._stood_on = ""
 
     def compose(self) -> ComposeResult:
         """Where, the table, the preview, the keys."""
@@ -63,8 +65,9 @@ class BoardScreen(Screen[None]):
         self.query_one(BoardTable).focus()
         self.reload()
 
-    def reload(self) -> None:
-        """Read the local files again, then the target."""
+    def reload(self, stand_on: str = "") -> None:
+        """Read the local files again, then the target; the cursor goes to the named migration."""
+        self._wanted = stand_on
         try:
             self._take(self._source.rows())
         except PreflightError as error:
@@ -98,7 +101,9 @@ class BoardScreen(Screen[None]):
             self.post_message(OpenAsked(row.name))
 
     def action_filter(self) -> None:
-        """Type a part of a name."""
+        """Type a part of a name; the row that is chosen stays so, if it is among the found."""
+        self.query_one(BoardTable).touched = True
+        self._stood_on = self._row.name if self._row else ""
         field = self.query_one("#filter", Input)
         field.display = True
         field.focus()
@@ -107,6 +112,8 @@ class BoardScreen(Screen[None]):
         """Show all rows again."""
         field = self.query_one("#filter", Input)
         field.value, field.display = "", False
+        if self._row is None:  # nothing was found: back to where it was looked from
+            self._wanted = self._stood_on
         self.query_one(BoardTable).focus()
         self._take(self._all)
 
@@ -162,25 +169,48 @@ class BoardScreen(Screen[None]):
         self._all = rows
         part = self.query_one("#filter", Input).value.strip().lower()
         table = self.query_one(BoardTable)
-        chosen = self._row.name if self._row and table.touched else ""
+        chosen = self._chosen()
         self._shown = tuple(row for row in rows if part in row.name.lower())
         self._draw()
         names = [row.name for row in self._shown]
         at = names.index(chosen) if chosen in names else _first_pending(self._shown)
         table.move_to(at)
 
+    def _chosen(self) -> str:
+        """The migration to stand on: the wanted one, else the operator's choice, else any."""
+        table = self.query_one(BoardTable)
+        wanted, self._wanted = self._wanted, ""
+        table.touched = table.touched or bool(wanted)
+        return wanted or (self._row.name if self._row and table.touched else "")
+
+    def on_descendant_focus(self) -> None:
+        """In the filter the keys are other ones."""
+        self._draw_keys()
+
+    def on_descendant_blur(self) -> None:
+        """Out of it, these again."""
+        self._draw_keys()
+
     def _draw(self) -> None:
         width = self.size.width - _MARGIN
-        place = self._source.place
         self.query_one("#place", Static).update(self._place(width))
         self.query_one("#heads", Static).update(heads(self._shown, width))
         self.query_one(BoardTable).show_lines(
             [line(row, self._shown, width) for row in self._shown]
         )
+        self._draw_keys()
+
+    def _draw_keys(self) -> None:
+        bar, field = self.query_one(KeyBar), self.query_one("#filter", Input)
+        if field.has_focus:
+            bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
+            return
         keys = [("/", "filter"), ("r", "reread"), ("n", "new"), ("q", "quit"), ("v", "verify")]
-        if len(place.databases) > 1:
+        if len(self._source.place.databases) > 1:
             keys.insert(1, ("d", "database"))
-        self.query_one(KeyBar).tell(("Enter", "open") if self._shown else ("", ""), keys)
+        if field.display:
+            keys.insert(0, ("Esc", "all rows"))
+        bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
 
     def _place(self, width: int) -> Content:
         place = self._source.place

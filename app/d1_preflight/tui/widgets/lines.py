@@ -78,6 +78,10 @@ class ChoiceView(LineView):
         self.refresh()
         self.moved()
 
+    def on_resize(self) -> None:
+        """With more or fewer lines at hand the cursor still stays in sight."""
+        self.show_line(self.cursor, above=0)
+
     def moved(self) -> None:
         """Tell whoever listens that the cursor moved."""
 
