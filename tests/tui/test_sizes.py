@@ -2,7 +2,6 @@
 
 import pytest
 
-from d1_preflight.tui.app import PreflightApp
 from tui import scenes
 from tui.reading import screen_text
 from tui.scenarios import SCENARIOS, Scenario, app_for, settle
@@ -33,20 +32,21 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
         assert app.is_running
 
 
+@pytest.mark.parametrize("size", [(40, 10), (40, 20), (40, 24), (60, 20)])
 @pytest.mark.parametrize(
     ("step", "asked", "field"),
     [
         ("applied", "Type the database's", "type it as shown"),
         ("class", "Found: destructive", "▸ destructive"),
         ("way_back", "Which way back do you decide for?", "▸ down migration"),
-        ("purpose", "from this change?", ""),
+        ("purpose", "What will users have", ""),
     ],
 )
 async def test_a_short_screen_keeps_the_question_and_its_field(
-    step: str, asked: str, field: str
+    step: str, asked: str, field: str, size: tuple[int, int]
 ) -> None:
-    app: PreflightApp = app_for(scenes.board(scenes.rebuild().walked_to(step)), scenes.REBUILD)
-    async with app.run_test(size=(40, 10)) as pilot:
+    app = app_for(scenes.board(scenes.rebuild().walked_to(step)), scenes.REBUILD)
+    async with app.run_test(size=size) as pilot:
         await settle(pilot)
         text = screen_text(app)
         focused = app.focused
@@ -55,3 +55,17 @@ async def test_a_short_screen_keeps_the_question_and_its_field(
     assert asked in text
     assert field in text
     assert shown
+
+
+async def test_a_list_that_is_longer_than_the_screen_follows_its_cursor() -> None:
+    app = app_for(scenes.board(scenes.rebuild().walked_to("deploy_order")), scenes.REBUILD)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await settle(pilot)
+        await pilot.press("down", "down", "down")
+        await settle(pilot)
+        last = screen_text(app)
+        await pilot.press("up", "up", "up")
+        await settle(pilot)
+
+        assert "▸ expand and contract" in last
+        assert "▸ no code goes along" in screen_text(app)

@@ -28,7 +28,6 @@ class PreflightApp(App[None]):
     TITLE = "preflight"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("exclamation_mark,f2", "emergency", "emergency"),
         Binding("question_mark,f1", "help", "help"),

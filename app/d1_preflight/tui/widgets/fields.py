@@ -33,6 +33,13 @@ class Refused(Message):
     words: str
 
 
+@dataclass
+class Moved(Message):
+    """The cursor stands on another choice, so many lines below the first."""
+
+    line: int
+
+
 class TextField(Input):
     """Words. While it is empty, ! and ? still reach the screen; Esc leaves the field."""
 
@@ -92,15 +99,13 @@ class OptionsField(Widget, can_focus=True):
 
     def render(self) -> Content:
         """One line a choice, with its mark."""
-        lines = []
-        for index, choice in enumerate(self._choices):
-            here = index == self._cursor and self.has_focus
-            mark = self._mark(choice)
-            ink = ACCENT if here else ""
-            lines.append(
-                Content.assemble(("▸ " if here else "  ", ACCENT), (f"{mark}{choice}", ink))
-            )
-        return Content("\n").join(lines)
+        return Content("\n").join(self._line(index) for index in range(len(self._choices)))
+
+    def _line(self, index: int) -> Content:
+        choice = self._choices[index]
+        here = index == self._cursor and self.has_focus
+        words = (f"{self._mark(choice)}{choice}", ACCENT if here else "")
+        return Content.assemble(("▸ " if here else "  ", ACCENT), words)
 
     async def _on_key(self, event: events.Key) -> None:
         letter = event.character or ""
@@ -116,6 +121,9 @@ class OptionsField(Widget, can_focus=True):
         self._writing = False
         self._cursor = max(0, min(self._cursor + by, len(self._choices) - 1))
         self.refresh()
+        above = (self._line(index) for index in range(self._cursor))
+        lines = sum(line.get_height({}, max(self.size.width, 1)) for line in above)
+        self.post_message(Moved(lines))
 
     def action_mark(self) -> None:
         """Mark or unmark the line under the cursor; one of several is taken by Enter alone."""

@@ -2,6 +2,7 @@
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Resize
 from textual.widgets import Static
 
 from d1_preflight.core.record import Attempt
@@ -15,6 +16,7 @@ from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlView
 
 _ROOMY = 36
+_LOW, _SLIM, _TALL = 16, 64, 32
 
 
 class Frame(Horizontal):
@@ -41,6 +43,11 @@ class Frame(Horizontal):
     def on_mount(self) -> None:
         """The output is shut at first."""
         self.query_one(OutputPane).display = False
+
+    def on_resize(self, event: Resize) -> None:
+        """Where there is little room, the question keeps it."""
+        width, height = event.size
+        self.set_class(height < _LOW or (width < _SLIM and height < _TALL), "tight")
 
     @property
     def question(self) -> QuestionPanel:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from textual import on
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.geometry import Region
 from textual.widgets import Static
 
 from d1_preflight.core.checklist import Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import Rejected
 from d1_preflight.tui.messages import Submitted
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.fields import Answered, Refused, field_for
+from d1_preflight.tui.widgets.fields import Answered, Moved, OptionsField, Refused, field_for
 
 _ANEW = ("losses", "loss_reason")
 
@@ -101,6 +102,13 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         if self.asking is None:
             self.post_message(Submitted(self._step, dict(self._raw)))
         await self._show()
+
+    @on(Moved)
+    def _follow(self, event: Moved) -> None:
+        event.stop()
+        field = self.query_one(OptionsField)
+        here = Region(0, field.virtual_region.y + event.line, 1, 1)
+        self.scroll_to_region(here, animate=False, force=True)
 
     @on(Refused)
     def _refuse(self, event: Refused) -> None:
