@@ -58,6 +58,11 @@ class FakeSettings:
 
 
 @dataclass(frozen=True)
+class FakeStore:
+    folder: Path = Path("records/0061_rebuild_teams_remove_deprecated")
+
+
+@dataclass(frozen=True)
 class FakeFiles:
     down_file: Migration | None = None
 
@@ -72,6 +77,7 @@ class FakeTools:
     clock: Clock = field(default_factory=FrozenClock)
     files: FakeFiles = field(default_factory=FakeFiles)
     settings: FakeSettings = field(default_factory=FakeSettings)
+    store: FakeStore = field(default_factory=FakeStore)
 
     @property
     def name(self) -> str:
@@ -283,6 +289,17 @@ class FakeBoard:
             config="wrangler.jsonc",
             worker="workway-api",
         )
+
+
+class NotedPages:
+    """A browser that writes down what it was given, where there is one."""
+
+    def __init__(self, *, there: bool = True) -> None:
+        self.there, self.pages = there, list[str]()
+
+    def __call__(self, page: str) -> bool:
+        self.pages.append(page)
+        return self.there
 
 
 class NotedEdits:

@@ -18,7 +18,7 @@ from d1_preflight.tui.screens.help import HelpScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.widgets.output import OutputPane
 from tui import scenes
-from tui.fakes import FakeSession, FakeTools, NotedEdits
+from tui.fakes import FakeSession, FakeTools, NotedEdits, NotedPages
 from tui.reading import screen_text
 from tui.scenarios import app_for, busy, settle
 
@@ -205,11 +205,14 @@ async def test_what_protects_rows_cannot_be_waived() -> None:
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
+        before = screen_text(app)
         await pilot.press("w")
         await settle(pilot)
 
-        assert isinstance(app.screen, WizardScreen)
-        assert "w waive" not in screen_text(app)
+        assert "w waive" not in before
+        assert isinstance(app.screen, Problem)
+        assert "It protects rows" in screen_text(app)
+        assert state(session, "copied") is Status.PENDING
 
 
 async def test_giving_no_reason_waives_nothing() -> None:
@@ -642,3 +645,53 @@ async def test_after_an_apply_whose_end_nobody_saw_enter_only_looks(ended: Statu
     assert "Enter look at what it did" in offered.splitlines()[-1]
     assert "running: apply" in looking
     assert "Intent saved" not in looking
+
+
+async def test_what_fails_in_the_text_and_cannot_be_waived_is_mended_in_the_file() -> None:
+    session = scenes.rebuild().walked_to("findings")
+    session.script = {"findings": Outcome(Status.FAILED, "Rows of teams would be lost.")}
+    app = opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        footer = screen_text(app).splitlines()[-1]
+        await pilot.press("w")
+        await settle(pilot)
+        told = screen_text(app)
+
+        assert isinstance(app.screen, Problem)
+
+    assert footer.split("   ")[1] == "e edit"
+    assert footer.count("e edit") == 1
+    assert "cannot be waived" in told
+    assert "It protects rows" in told
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(there: bool) -> None:
+    page = f"https://dash.cloudflare.com/{'a' * 32}/workers/d1/databases/{'b' * 36}/metrics"
+    session = scenes.rebuild().walked_to("dashboard")
+    session._plans = {"dashboard": (page,)}
+    app, pages = opened(session), NotedPages(there=there)
+    app._browse = pages
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        footer = screen_text(app).splitlines()[-1]
+        body = "".join(line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
+        await pilot.press("escape", "d")
+        await settle(pilot)
+        told = isinstance(app.screen, Problem)
+        box = app.screen.query_one(".dialog").content_region if told else app.screen.region
+        lines = screen_text(app).splitlines()[box.y : box.bottom]
+        dialog = "".join(line[box.x : box.right].strip() for line in lines)
+
+    assert "Enter say that it is open" in footer
+    assert page in body
+    assert pages.pages == [page]
+    assert told is not there
+    assert there or page in dialog

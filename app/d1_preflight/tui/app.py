@@ -8,9 +8,9 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from d1_preflight.core.errors import NotAllowed, PreflightError
-from d1_preflight.tui import messages, theme
+from d1_preflight.tui import messages, places, theme
 from d1_preflight.tui.performing import Performing
-from d1_preflight.tui.ports import BoardSource, Edit, SessionPort
+from d1_preflight.tui.ports import BoardSource, Browse, Edit, SessionPort
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.emergency import emergency_screen
@@ -43,8 +43,10 @@ class PreflightApp(App[None]):
         edit: Edit,
         opened: str = "",
         zone: tzinfo | None = None,
+        browse: Browse = places.browse,
     ) -> None:
         super().__init__()
+        self._browse = browse
         self._source, self._edit, self._opened, self._zone = source, edit, opened, zone
         self._board = BoardScreen(source)
         self._wizard: WizardScreen | None = None
@@ -126,6 +128,16 @@ class PreflightApp(App[None]):
                 await self._wizard.reread()
         except PreflightError as error:
             self.problem(error)
+
+    @on(messages.BrowseAsked)
+    def _browsed(self, event: messages.BrowseAsked) -> None:
+        if not self._browse(event.page):
+            self.problem(
+                NotAllowed(
+                    "No browser could be opened from here. Open this page in one yourself:",
+                    hint=event.page,
+                )
+            )
 
     @on(messages.RunAsked)
     async def _run(self, event: messages.RunAsked) -> None:

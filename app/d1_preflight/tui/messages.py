@@ -54,6 +54,13 @@ class EditAsked(Message):
 
 
 @dataclass
+class BrowseAsked(Message):
+    """Open a page in the operator's browser."""
+
+    page: str
+
+
+@dataclass
 class RunAsked(Message):
     """Run a command at the terminal, and tell how it ended; an emergency's is `noted`."""
 

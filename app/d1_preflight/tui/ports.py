@@ -18,6 +18,16 @@ from d1_preflight.core.record import Attempt, Facts, Record, Status
 Edit = Callable[[Path], None]
 """Opens a file in the operator's editor and returns when it is closed."""
 
+Browse = Callable[[str], bool]
+"""Opens a page in the operator's browser; False where there is none."""
+
+
+class StorePort(Protocol):
+    """Where the record lies."""
+
+    @property
+    def folder(self) -> Path: ...
+
 
 class FilesPort(Protocol):
     """The migration files, as far as a face shows them."""
@@ -56,6 +66,8 @@ class ToolsPort(Protocol):
     def files(self) -> FilesPort: ...
     @property
     def settings(self) -> SettingsPort: ...
+    @property
+    def store(self) -> StorePort: ...
     def migration(self) -> Migration: ...
 
 

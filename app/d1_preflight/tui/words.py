@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from textual.content import Content
 
 from d1_preflight.core.checklist import Effect, Step
+from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.record import Attempt, Status
 from d1_preflight.tui.figures import elapsed
 from d1_preflight.tui.ports import SessionPort
@@ -12,6 +13,7 @@ from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marke
 
 Key = tuple[str, str]
 _NAMED = 4
+_TEXT = "classification"  # what fails here is mended in the file
 _APPLY = "apply_migration"
 _STUCK = (Status.FAILED, Status.UNKNOWN)
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
@@ -37,7 +39,7 @@ _VERBS: Mapping[str, str] = {
     "choose_deploy_order": "choose the order",
     "check_window": "check the window",
     "notify_team": "notify the team",
-    "open_dashboard": "open the dashboard",
+    "open_dashboard": "say that it is open",
     "sign_go": "open the gate",
     "apply_migration": "apply",
     "verify_ledger": "read the ledger",
@@ -91,18 +93,29 @@ def keys(session: SessionPort, step: Step) -> list[Key]:
     status = session.status_of(step)
     answered, stuck = status.is_answered, status in _STUCK and step.waivable
     found: list[Key] = [("w", "waive")] if stuck else []
-    if step.section == "classification" and len(session.analysis.findings) > 1:
+    editable = is_editable(session, step) and not session.closed
+    mend = editable and status in _STUCK and step.section == _TEXT and not step.waivable
+    if mend:
+        found.append(("e", "edit"))
+    if step.section == _TEXT and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
     if step.section == "timing":
         found.append(("d", "dashboard"))
     found.append(("o", "output"))
-    if is_editable(session, step) and not session.closed:
+    if editable and not mend:
         found.append(("e", "edit"))
     if step.waivable and not answered and not stuck:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
     return [*found, ("↑↓", "steps"), ("Esc", "board")]
+
+
+def never_waived(step: Step) -> PreflightError:
+    """Why w does nothing at this step, and what does."""
+    return NotAllowed(
+        f"“{step.title}” cannot be waived.", hint="It protects rows. Mend what is open instead."
+    )
 
 
 def plan(session: SessionPort, step: Step) -> Content:

@@ -1,11 +1,13 @@
 """Section 5: clocks, the week's traffic, and who knows of it."""
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from d1_preflight.core import facts
 from d1_preflight.core.record import Facts
+from d1_preflight.tui import places
 from d1_preflight.tui.figures import weekday
 from d1_preflight.tui.styles import DANGER, QUIET
 from d1_preflight.tui.view import View
@@ -29,8 +31,9 @@ def body(view: View, width: int) -> Content:
         _zones(window, width),
         _week(window),
         _notified(view, width),
-        _dashboard(view),
     ]
+    # Where it is asked about, the address stands first: it is read before it is attested.
+    blocks.insert(0 if view.step.id == "dashboard" else len(blocks), _dashboard(view, width))
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
@@ -97,6 +100,9 @@ def _notified(view: View, width: int) -> Content:
     return Content("\n").join([rule(title, width), *(Content(f"  {line}") for line in lines)])
 
 
-def _dashboard(view: View) -> Content:
+def _dashboard(view: View, width: int) -> Content:
+    """The address whole, so that it can be read and copied where no browser opens."""
     url = facts.text(view.facts("dashboard"), "url")
-    return Content.assemble(("dashboard  ", QUIET), url) if url else Content("")
+    url = url or places.address(view.session, view.step.section)
+    lines = wrap(url, max(width, 1), break_on_hyphens=False)
+    return Content("\n").join([rule("dashboard", width), *map(Content, lines)] if url else [])

@@ -11,8 +11,16 @@ from d1_preflight.core.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.facts import text
 from d1_preflight.core.record import Attempt
+from d1_preflight.tui import places
 from d1_preflight.tui import words as words_of
-from d1_preflight.tui.messages import EditAsked, NoGoAsked, StopAsked, Submitted, WaiveAsked
+from d1_preflight.tui.messages import (
+    BrowseAsked,
+    EditAsked,
+    NoGoAsked,
+    StopAsked,
+    Submitted,
+    WaiveAsked,
+)
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Problem, Reason
 from d1_preflight.tui.screens.go import Decision, GoScreen
@@ -200,34 +208,31 @@ class WizardScreen(Screen[None]):
 
     def action_edit(self) -> None:
         """Open the migration, or in section 4 its down file, in the editor."""
-        tools = self._session.tools
-        down = tools.files.down(tools.name.removesuffix(".sql"))
-        chosen = down if down and self._step.section == "rollback" else tools.migration()
-        editable = words_of.is_editable(self._session, self._step)
-        if chosen.path is not None and editable and not self._underway.step:
-            self.post_message(EditAsked(chosen.path))
+        file = places.editable(self._session, self._step)
+        if file is not None and not self._underway.step:
+            self.post_message(EditAsked(file))
 
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
-        step = self._step
-        if self._session.closed or self._session.status_of(step).is_answered:
+        step, session = self._step, self._session
+        if session.closed or session.status_of(step).is_answered or self._underway.step:
+            return
+        if not step.waivable:
+            self.app.push_screen(Problem(words_of.never_waived(step)))
             return
 
         def told(reason: str | None) -> None:
             if reason is not None:
                 self.post_message(WaiveAsked(step, reason))
 
-        if step.waivable and self._underway.step is None:
-            words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
-            self.app.push_screen(Reason(words, "Why is this all right today?"), told)
+        words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
+        self.app.push_screen(Reason(words, "Why is this all right today?"), told)
 
     def action_browse(self) -> None:
         """Open the address that a step of this section names, as the dashboard's."""
-        steps = [step for step in self._session.path if step.section == self._step.section]
-        lines = (line for step in steps for line in self._session.plan(step))
-        address = next((line for line in lines if line.startswith("https://")), None)
-        if address is not None:
-            self.app.open_url(address)
+        page = places.address(self._session, self._step.section)
+        if page:
+            self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:
         """Stop waiting for the running step."""
