@@ -139,6 +139,39 @@ def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, 
     assert 'status = "interrupted"' in record_of(project, "0057_add_team_billing_columns")
 
 
+def test_after_stop_waiting_the_step_is_interrupted_and_enter_tries_it_again(
+    project: Path, environ: dict[str, str]
+) -> None:
+    with practising(project, environ, "0057", "--fault", "slow", "--open", "0057") as tmux:
+        tmux.until("Enter check the name")
+        walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
+        tmux.press("Enter")
+        tmux.until("running: copy")
+        tmux.press("x")
+        tmux.until("is still running")
+        tmux.press("Down", "Enter")
+
+        left = tmux.until("! interrupted")
+        assert "Enter copy the target again" in footer(left)
+        tmux.press("Enter")
+        tmux.until("running: copy")
+
+
+def test_an_editor_that_cannot_be_started_gives_the_screen_back(
+    project: Path, environ: dict[str, str]
+) -> None:
+    with practising(project, environ | {"EDITOR": "/nonexistent"}, "0057") as tmux:
+        tmux.until("▸ 0057")
+        tmux.press("Enter")
+        tmux.until("Enter check the name")
+        tmux.press("e")
+        tmux.until("/nonexistent could not be started")
+        tmux.press("Enter")
+        tmux.until_gone("could not be started")
+        tmux.press("Enter")
+        tmux.until("✓ proved")
+
+
 def test_the_emergency_card_and_help_are_one_key_away_from_everywhere(
     project: Path, environ: dict[str, str]
 ) -> None:

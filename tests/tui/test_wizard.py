@@ -9,7 +9,7 @@ from textual import events
 from d1_preflight.core.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.migration import Migration
-from d1_preflight.core.record import Outcome, Status
+from d1_preflight.core.record import Facts, Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
@@ -695,3 +695,60 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
     assert pages.pages == [page]
     assert told is not there
     assert there or page in dialog
+
+
+async def test_a_waived_step_still_shows_what_was_found() -> None:
+    session = scenes.rebuild().walked_to("window")
+    step = session.checklist.step("window")
+    found: Facts = {"quiet": False, "words": "Now is Monday 10:00, office hours"}
+    session.script = {"window": Outcome(Status.FAILED, "Busy.", found)}
+    await session.perform(step, {})
+    session.waive(step, "the team agreed")
+    app = opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "not checked yet" not in text
+    assert "Now is Monday 10:00, office hours" in text
+
+
+@pytest.mark.parametrize(
+    ("order", "back"), [("no code goes along", False), ("database first, then Worker", True)]
+)
+async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: bool) -> None:
+    chosen = Outcome(Status.ATTESTED, "Chosen.", {"order": order})
+    session = scenes.rebuild()
+    session.script = {**scenes.outcomes(), "deploy_order": chosen}
+    app = opened(session.walked_to("window"))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("up")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert f"deploy  {order}" in text
+    assert ("Back: Worker first" in text) is back
+
+
+async def test_after_the_apply_the_workers_turn_is_said_where_it_was_chosen() -> None:
+    app = opened(scenes.rebuild().walked_to("endpoints"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        lines = (line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
+
+    assert (
+        "Now deploy the Worker (database first, then Worker was chosen), then call the endpoints."
+    ) in " ".join(lines)
+
+
+async def test_after_the_close_it_is_said_where_the_record_lies_and_how_it_is_checked() -> None:
+    app = opened(scenes.rebuild().walked_to("nothing is left"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        lines = (line.rpartition("│")[2].strip() for line in screen_text(app).splitlines())
+        text = " ".join(lines)
+
+    assert "records/0061_rebuild_teams_remove_deprecated" in text
+    assert "Commit that folder" in text
+    assert "preflight verify 0061_rebuild_teams_remove_deprecated" in text

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from d1_preflight.core.checklist import Step
-from d1_preflight.core.record import Facts, Status
+from d1_preflight.core.record import Attempt, Facts, Status
 from d1_preflight.tui.ports import SessionPort
 
 
@@ -23,7 +23,18 @@ class View:
         if step_id in self.live:
             return self.live[step_id]
         attempt = self.session.attempt(step_id)
-        return attempt.facts if attempt else {}
+        if attempt is None:
+            return {}
+        return self._found(attempt) if attempt.status is Status.WAIVED else attempt.facts
+
+    def _found(self, waived: Attempt) -> Facts:
+        """What was found about the same files before it was waived: that is what was waived."""
+        earlier = (
+            attempt.facts
+            for attempt in reversed(self.session.record.attempts)
+            if (attempt.step, attempt.subjects) == (waived.step, waived.subjects) and attempt.facts
+        )
+        return next(earlier, {})
 
     def status(self, step_id: str) -> Status:
         """A step's state by its id; pending where this path does not walk it."""

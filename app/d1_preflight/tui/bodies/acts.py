@@ -90,9 +90,20 @@ def close_body(view: View, width: int) -> Content:
         attempt = view.session.attempt(step.id)
         lines.append(Content(f"⊘ {step.title}: {attempt.words if attempt else ''}"))
     if view.session.closed:
-        lines.append(Content.styled("✓ Closed and signed; nothing changes any more.", STRONG))
+        lines += _kept(view)
     lines += [Content(""), steps_table(view, view.session.checklist.before("close"), width)]
     return Content("\n").join(lines)
+
+
+def _kept(view: View) -> list[Content]:
+    """Where the closed record lies, and what becomes of it."""
+    tools = view.session.tools
+    return [
+        Content.styled("✓ Closed and signed; nothing changes any more.", STRONG),
+        Content(f"The record lies in {tools.store.folder}"),
+        Content("Commit that folder; then whoever has the repository can check it:"),
+        Content.assemble(("$ ", QUIET), f"preflight verify {tools.name.removesuffix('.sql')}"),
+    ]
 
 
 def steps_body(view: View, width: int) -> Content:

@@ -14,6 +14,7 @@ from d1_preflight.tui.widgets.sql_view import highlighted
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
 
 _WAYS = (Column("way back"), Column("takes", right=True), Column("loses"))
+_NO_CODE = "no code goes along"
 _MATRIX = (Column("if"), Column("then"))
 
 
@@ -91,9 +92,8 @@ def _order(view: View) -> Content:
     order = facts.text(view.facts("deploy_order"), "order")
     if not order:
         return Content("")
-    return Content.assemble(
-        ("deploy  ", QUIET), order, ("   Back: Worker first, then database.", QUIET)
-    )
+    back = "" if order == _NO_CODE else "   Back: Worker first, then database."
+    return Content.assemble(("deploy  ", QUIET), order, (back, QUIET))
 
 
 def _matrix(view: View, width: int) -> list[Content]:

@@ -1,6 +1,7 @@
 """Section 6: what the database and the application say now."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from urllib.parse import urlsplit
 
 from textual.content import Content
@@ -20,18 +21,22 @@ _ENDPOINTS = (
     Column(""),
 )
 _LABEL = 32
+_DATABASE_FIRST = "database first, then Worker"
 
 
 def body(view: View, width: int) -> Content:
     """Ledger, schema and rows; the endpoints; the error rate while it is watched."""
     blocks = [
+        _deploy(view, width),
         _applied(view),
         _rate(view.facts("errors"), width),
         _rows(view, width),
         _endpoints(view.facts("endpoints"), width),
     ]
     shown = [block for block in blocks if block.cell_length]
-    return Content("\n\n").join(shown) if shown else Content.styled(_not_read(view), QUIET)
+    if not any(block.cell_length for block in blocks[1:]):
+        shown.append(Content.styled(_not_read(view), QUIET))
+    return Content("\n\n").join(shown)
 
 
 def _not_read(view: View) -> str:
@@ -40,6 +45,16 @@ def _not_read(view: View) -> str:
     when = facts.text(view.facts("applied"), "applied_at")
     at = f" at {clock(f'{when}+00:00', view.zone)}" if when else ""
     return f"Applied{at}; not read back yet."
+
+
+def _deploy(view: View, width: int) -> Content:
+    """That the Worker's turn has come, until the endpoints were called."""
+    order = facts.text(view.facts("deploy_order"), "order")
+    turn = view.status("applied").is_answered and not view.status("endpoints").is_answered
+    if order != _DATABASE_FIRST or not turn:
+        return Content("")
+    words = f"Now deploy the Worker ({order} was chosen), then call the endpoints."
+    return Content.styled("\n".join(wrap(words, max(width, 1))), STRONG)
 
 
 def _applied(view: View) -> Content:
