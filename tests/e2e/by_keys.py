@@ -10,7 +10,7 @@ WORDS = "looked at, and all right here"
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
 _PATIENCE, _WATCH = 20.0, 100.0
 _STEADY = 0.12
-_FIELD, _TAKEN = 8, 2.0
+_FIELD, _TAKEN = 8, 6.0
 _MOST = 90
 
 
@@ -59,6 +59,14 @@ def _fill(tmux: Tmux, screen: str, keys: str) -> None:
         tmux.press("Enter")
 
 
+def _holds(screen: str) -> bool:
+    """Whether a field still shows what was typed: it has not been answered yet."""
+    bottom = "\n".join(screen.splitlines()[-_FIELD:])
+    wanted = _TYPED.search(bottom)
+    name = wanted.group(1) if wanted else ""
+    return WORDS in bottom or (len(name) > len("1204") and bottom.count(name) > 1)
+
+
 def _steady(tmux: Tmux, before: str) -> str:
     """The next screen on which nothing runs, once it is drawn whole."""
     begun = moved = time.monotonic()
@@ -66,9 +74,7 @@ def _steady(tmux: Tmux, before: str) -> str:
     while True:
         screen, now = tmux.screen, time.monotonic()
         assert not tmux.is_over, f"the program ended:\n{screen}"
-        # A field that still holds what was typed has not been answered yet.
-        holds = WORDS in "\n".join(screen.splitlines()[-_FIELD:]) and now - moved < _TAKEN
-        runs = "◐" in footer(screen) or holds
+        runs = "◐" in footer(screen) or (_holds(screen) and now - moved < _TAKEN)
         if screen == last and screen != before and not runs:
             return screen
         if "◐" in footer(screen) or screen != last:

@@ -19,9 +19,7 @@ from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import LineView
 
-_PRACTICE = (
-    "PRACTICE: r runs them against the stand-in (in another terminal: . .practice/env first)"
-)
+_PRACTICE = "In practice r runs them here; another terminal needs first: . .practice/env"
 _NO, _YES = "do not run it", "run it now"
 
 
