@@ -20,7 +20,7 @@ from d1_preflight.core.facts import text
 from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project import Project
-from d1_preflight.core.record import MARKS, TAKEN_BACK, Record, Status, kind_of
+from d1_preflight.core.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
 from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
@@ -188,6 +188,9 @@ class Board:
         return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
 
 
+_ENDS: Mapping[str, str] = {TAKEN_BACK: "taken back", MENDED: "mended"}
+
+
 def record_words(
     record: Record, checklist: Checklist, kind: Kind, *, signed: bool
 ) -> tuple[str, str]:
@@ -195,8 +198,7 @@ def record_words(
     close = record.last("close")
     if close and close.status.is_answered and signed:
         when = close.finished_at or close.started_at
-        taken_back = text(close.facts, "end") == TAKEN_BACK
-        ended = "taken back" if taken_back else "closed"
+        ended = _ENDS.get(text(close.facts, "end"), "closed")
         return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)

@@ -17,7 +17,7 @@ import pytest
 from d1_preflight.adapters.toolchain import user_cache
 from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.record import STANDS, TAKEN_BACK, Status
+from d1_preflight.core.record import MENDED, STANDS, TAKEN_BACK, Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.session import Session
 from d1_preflight.wiring import Workbench, open_bench
@@ -359,12 +359,15 @@ async def test_a_migration_that_was_taken_back_is_not_closed_as_one_that_stands(
     )
 
     stands = await try_step(session, "close", {"end": STANDS})
+    mended = await try_step(session, "close", {"end": MENDED})
     closed_too_early = session.closed
     taken_back = await try_step(session, "close", {"end": TAKEN_BACK})
 
     assert back.exit_code == 0
     assert stands.status is Status.FAILED
     assert TAKEN_BACK in stands.words
+    assert mended.status is Status.FAILED
+    assert "the one from before" in mended.words
     assert not closed_too_early
     assert taken_back.status is Status.ATTESTED
     assert session.closed

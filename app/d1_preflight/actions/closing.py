@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from d1_preflight.actions.folders import rehearsal_folder
 from d1_preflight.actions.going import prepare_signer, signer_prompts
 from d1_preflight.actions.tools import Work
 from d1_preflight.actions.verification import look_after
@@ -9,15 +10,16 @@ from d1_preflight.core.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.facts import text
 from d1_preflight.core.observation import Observation
-from d1_preflight.core.record import STANDS, TAKEN_BACK, Facts, Outcome, Status
+from d1_preflight.core.record import MENDED, STANDS, TAKEN_BACK, Facts, Outcome, Status
 from d1_preflight.core.record_file import instant
+from d1_preflight.core.schema import diff
 
 
 def close_prompts(work: Work) -> Sequence[Prompt]:
     """How it ended: what is answered is held against the database before anything is signed."""
     return (
         *signer_prompts(work),
-        Prompt("end", PromptKind.CHOOSE, "How did it end?", choices=(STANDS, TAKEN_BACK)),
+        Prompt("end", PromptKind.CHOOSE, "How did it end?", choices=(STANDS, TAKEN_BACK, MENDED)),
     )
 
 
@@ -38,8 +40,12 @@ async def sign_close(work: Work) -> Outcome:
         "end": work.answer("end"),
     }
     words = work.answer("verdict")
-    told = words if work.answer("end") == STANDS else f"Taken back. {words}"
-    return Outcome(Status.ATTESTED, told, facts, evidence)
+    if work.answer("end") == STANDS:
+        return Outcome(Status.ATTESTED, words, facts, evidence)
+    rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
+    left = tuple(change.words for change in diff(rehearsed, seen.schema))
+    told = f"{work.answer('end').capitalize()}. {words}"
+    return Outcome(Status.ATTESTED, told, {**facts, "differs": left}, evidence)
 
 
 def _contradicted(work: Work, seen: Observation) -> str:
@@ -47,14 +53,19 @@ def _contradicted(work: Work, seen: Observation) -> str:
     rehearsed = text(work.facts_of("rehearsed"), "schema_after")
     before = text(work.facts_of("copied"), "schema")
     now = seen.schema.fingerprint
+    if work.answer("end") == MENDED:
+        if now not in (before, rehearsed):
+            return ""  # what it is now stands in the record, as its difference to the rehearsal
+        words = "the rehearsed one" if now == rehearsed else "the one from before"
+        return f"The schema is {words}: nothing was mended there. Say how it really ended."
     if work.answer("end") == TAKEN_BACK:
         if now == before:
             return ""
-        return "The schema is not the one from before: it was not taken back, or not wholly."
+        return f"The schema is not the one from before. If it is neither, say “{MENDED}”."
     if seen.ledger_row(work.tools.name) is None:
         return f"The ledger has no row for {work.tools.name} any more: it does not stand."
     if now != rehearsed:
-        return f"The schema is not the rehearsed one any more. If so, say “{TAKEN_BACK}”."
+        return f"The schema is not the rehearsed one any more: “{TAKEN_BACK}”, or “{MENDED}”?"
     return ""
 
 

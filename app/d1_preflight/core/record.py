@@ -15,8 +15,8 @@ from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 
-STANDS, TAKEN_BACK = "it stands", "it was taken back"
-"""The two ends of a migration that was applied; the close says which."""
+STANDS, TAKEN_BACK, MENDED = "it stands", "it was taken back", "it was mended by hand"
+"""The ends of a migration that was applied; the close says which, and the database is asked."""
 
 Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
