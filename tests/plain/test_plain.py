@@ -176,3 +176,18 @@ def test_many_choices_are_asked_without_numbers() -> None:
 def test_colours_are_left_out_where_nobody_wants_them(environ: dict[str, str]) -> None:
     assert not TerminalAsker(environ).in_colour
     assert TerminalAsker({"TERM": "xterm"}).in_colour
+
+
+def test_what_a_command_prints_is_told_but_not_its_data() -> None:
+    said: list[str] = []
+    sitting = Sitting(open_session(MemoryStore()), Script([]), said.append, TARGET)
+
+    for line in ("[", '  {"id": 1},', "]", "", "Resource location: remote"):
+        sitting._emit(line, "out")
+    sitting._emit('"quoted" on stderr', "err")
+
+    assert said == [
+        "  | (what it read, not shown)",
+        "  | Resource location: remote",
+        '  | "quoted" on stderr',
+    ]

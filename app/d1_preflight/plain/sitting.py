@@ -27,6 +27,7 @@ class Choice(StrEnum):
     QUIT = "quit (everything is saved)"
 
 
+_JSON = frozenset('[]{}"')
 _REASON = Prompt("reason", PromptKind.TEXT, "The reason, for whoever reads this record")
 
 
@@ -41,6 +42,7 @@ class Sitting:
         self._left_open: set[str] = set()
         self._section = ""
         self._told = ""
+        self._read = False
 
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
@@ -105,7 +107,7 @@ class Sitting:
             if answer is None:
                 return
             raw[prompt.key] = answer
-        self._told = ""
+        self._told, self._read = "", False
         attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
         self._tell(telling.outcome(attempt))
 
@@ -155,8 +157,14 @@ class Sitting:
         for line in lines:
             self._say(line)
 
-    def _emit(self, line: str, _stream: Stream) -> None:
-        self._say(f"  | {line}")
+    def _emit(self, line: str, stream: Stream) -> None:
+        """What a command prints, but the JSON that only this program reads."""
+        if stream == "out" and line.lstrip()[:1] in _JSON:
+            if not self._read:
+                self._say("  | (what it read, not shown)")
+            self._read = True
+        elif line.strip():
+            self._say(f"  | {line}")
 
     def _progress(self, found: Facts) -> None:
         words = telling.underway(found)
