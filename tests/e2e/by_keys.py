@@ -61,10 +61,10 @@ def _fill(tmux: Tmux, screen: str, keys: str) -> None:
 
 def _holds(screen: str) -> bool:
     """Whether a field still shows what was typed: it has not been answered yet."""
-    bottom = "\n".join(screen.splitlines()[-_FIELD:])
-    wanted = _TYPED.search(bottom)
-    name = wanted.group(1) if wanted else ""
-    return WORDS in bottom or (len(name) > len("1204") and bottom.count(name) > 1)
+    bottom = screen.splitlines()[-_FIELD:]
+    wanted = _TYPED.search("\n".join(bottom))
+    typed = {WORDS, wanted.group(1)} if wanted else {WORDS}
+    return any(line.partition("│")[2].strip() in typed for line in bottom)
 
 
 def _steady(tmux: Tmux, before: str) -> str:
