@@ -15,6 +15,7 @@ from d1_preflight.core.account import account
 from d1_preflight.core.counted import TableAccount
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
 from d1_preflight.core.giving_back import GivingBack, write_giving_back
+from d1_preflight.core.quoting import errors_may_quote_rows
 from d1_preflight.core.record import Fact, Facts
 from d1_preflight.core.rowcopy import RowCopy, open_copy
 from d1_preflight.core.schema import Schema
@@ -82,7 +83,7 @@ def try_giving_back(tools: Tools) -> Facts:
         tools.local.duplicate(rehearsal_folder(tools), persist)
         took = tools.local.run_sql(persist, path.read_text(encoding="utf-8"))
     except PreflightError as error:
-        return {"runs": False, "whole": False, "words": error.message}
+        return {"runs": False, "whole": False, "words": _reason(tools, error)}
     finally:
         path.unlink(missing_ok=True)
     problems = (*given.problems, *_still_missing(tools, persist))
@@ -91,6 +92,13 @@ def try_giving_back(tools: Tools) -> Facts:
     return {
         "runs": True, "whole": not problems, "rows": given.rows, "ms": took, "words": words,
     }  # fmt: skip
+
+
+def _reason(tools: Tools, error: PreflightError) -> str:
+    """Why it does not run; a trigger of the target may answer with what stands in a row."""
+    if any(errors_may_quote_rows(made.sql) for made in tools.prior_schema().objects):
+        return "It does not run here; a trigger's own words are not kept, for they may quote a row."
+    return error.message
 
 
 def _still_missing(tools: Tools, persist: Path) -> tuple[str, ...]:
