@@ -19,6 +19,12 @@ from d1_preflight.core.schema import Schema
 _RUN_LIMIT_S = 300.0
 
 
+# Of what a dump is refused with, only this names tables and columns alone; the rest, such as a
+# syntax error, quotes the dump, and so a row.
+_NAMES_ONLY = ("no such table:", "UNIQUE constraint", "FOREIGN KEY", "NOT NULL constraint")
+_QUOTES = "SQLite refuses a statement of it; its words are not kept, for they may quote a row"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalDatabases:
     """The local databases of one D1 database: wrangler finds their files by its id."""
@@ -83,7 +89,8 @@ class LocalDatabases:
             with writing(path), _opened(path) as connection:
                 _in_one(connection, sql)
         except apsw.Error as error:
-            return str(error)
+            told = str(error)
+            return told if told.startswith(_NAMES_ONLY) else _QUOTES
         return ""
 
     def _fresh(self, persist: Path) -> Path:
