@@ -5,7 +5,8 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypedDict
 from zoneinfo import ZoneInfo
 
 from d1_preflight.actions.ports import Store
@@ -25,6 +26,11 @@ from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
+
+
+class _Where(TypedDict):
+    config: str
+    environment: str | None
 
 
 class Cockpit(Protocol):
@@ -52,6 +58,7 @@ class Bench(Protocol):
     def session(self, name: str) -> Session: ...
     def on(self, database: str) -> "Bench": ...
     def restore_file(self, name: str) -> str: ...
+    def target_config(self) -> Path: ...
     def cockpit(self, name: str) -> Cockpit: ...
 
 
@@ -67,7 +74,14 @@ class Board:
         """On what the board stands."""
         project = self._bench.project
         names = tuple(database.name for database in project.config.databases)
-        return Place(project.database.name, self._bench.target, self._bench.wrangler_version, names)
+        return Place(
+            project.database.name,
+            self._bench.target,
+            self._bench.wrangler_version,
+            names,
+            project.environment,
+            project.chosen_by,
+        )
 
     def choose(self, database: str) -> None:
         """Go on with another database of the same configuration."""
@@ -112,12 +126,22 @@ class Board:
         return Target(
             database=project.database.name,
             migration=name,
-            config=str(project.config.path.name),
-            environment=project.environment,
             worker=worker,
+            project_config=project.config.path.name,
+            project_environment=project.environment,
+            **self._target_config(),
             ledger=project.database.migrations_table,
             restore_file=self._bench.restore_file(name) if name else "",
         )
+
+    def _target_config(self) -> "_Where":
+        """By the uuid; in an emergency on a full disk, by the project's own configuration."""
+        project = self._bench.project
+        try:
+            path = self._bench.target_config()
+        except PreflightError:
+            return {"config": project.config.path.name, "environment": project.environment}
+        return {"config": path.relative_to(project.root).as_posix(), "environment": None}
 
     def run(self, command: str, name: str, *, noted: bool = True) -> str:
         """Run a command at the terminal; how it ended, in words. An emergency's is `noted`."""
@@ -126,7 +150,7 @@ class Board:
     def own_command(self, *words: str) -> str:
         """A command of this program about this project and database, for `run`."""
         project = self._bench.project
-        env = ("--env", project.environment) if project.environment else ()
+        env = (f"--env={project.environment}",)
         where = ("--config", project.config.path.name, *env, "--database", project.database.name)
         return shlex.join(("preflight", *words, *where))
 

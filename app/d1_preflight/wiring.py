@@ -4,17 +4,20 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.ports import Store
 from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.adapters.account import account_id
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.cockpit import Cockpit, say, wait
 from d1_preflight.adapters.evidence import EvidenceFolder
-from d1_preflight.adapters.files import ProjectFiles, open_project
+from d1_preflight.adapters.files import ProjectFiles, open_surroundings
 from d1_preflight.adapters.local import LocalDatabases
+from d1_preflight.adapters.nodes import Version, read_version
 from d1_preflight.adapters.operator import Operator
 from d1_preflight.adapters.redaction import Redactor
 from d1_preflight.adapters.staging import open_workspace
@@ -27,10 +30,12 @@ from d1_preflight.adapters.wrangler import RealWrangler, is_writing, terminal_en
 from d1_preflight.board import Board
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import require_acts
+from d1_preflight.core.cloudflare import REMOTE, api_place
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.migration import MigrationFile
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project import WORKSPACE_NAME, Project
+from d1_preflight.core.settings import Settings
 from d1_preflight.session import Session
 
 
@@ -40,8 +45,9 @@ class Workbench:
 
     project: Project
     environ: Mapping[str, str]
-    target: str = "remote"
+    target: str = REMOTE
     seen: Seen = field(default_factory=Seen)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     _toolchain: Toolchain | None = None
     _operator: str = ""
 
@@ -93,7 +99,7 @@ class Workbench:
             workspace=self.workspace(name),
             operator=self.operator,
             versions=self._versions(),
-            files=ProjectFiles(project),
+            files=self._files,
             store=store,
             signer=Operator(
                 self.operator,
@@ -103,7 +109,9 @@ class Workbench:
                 project.settings.signing.key,
             ),
             clock=SystemClock(),
-            wrangler=_OnDemand(self, store, web.secrets, self.workspace(name) / "running"),
+            wrangler=_OnDemand(
+                self, store, (*web.secrets, *self.secrets), self.workspace(name) / "running"
+            ),
             local=LocalDatabases(
                 project.database.id or project.database.binding, project.database.migrations_table
             ),
@@ -126,7 +134,15 @@ class Workbench:
 
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
-        return ProjectFiles(self.project).files()
+        return self._files.files()
+
+    def target_config(self) -> Path:
+        """The configuration with the target's uuid alone, written; raises ProjectError."""
+        return self._files.target_config()
+
+    @property
+    def _files(self) -> ProjectFiles:
+        return ProjectFiles(self.project, account_id(self.environ, self.project.root))
 
     def restore_file(self, name: str) -> str:
         """Where `preflight restore` writes its SQL, relative to the project."""
@@ -155,7 +171,7 @@ class Workbench:
         """The same project on another database of its configuration."""
         chosen = self.project.config.database(database)
         project = replace(self.project, database=chosen)
-        return Workbench(project, self.environ, self.target, _toolchain=self._toolchain)
+        return replace(self, project=project, seen=Seen())
 
     @property
     def wrangler_version(self) -> str:
@@ -234,7 +250,7 @@ class _OnDemand:
 def open_bench(
     *,
     config: Path | None = None,
-    environment: str = "",
+    environment: str | None = None,
     database: str = "",
     start: Path | None = None,
     environ: Mapping[str, str] | None = None,
@@ -242,20 +258,33 @@ def open_bench(
 ) -> Workbench:
     """The workbench of the project at `start` (here); raises ProjectError or UsageError.
 
-    `target` is remote or practice; left out, the API's address tells.
+    `environment` is what --env says, None where it does not. `target` is remote, practice or the
+    host that answers as Cloudflare's API; left out, the API's address tells.
     """
     env = dict(os.environ if environ is None else environ)
-    project = open_project(
-        start or Path.cwd(), config=config, environment=environment, database=database, environ=env
+    opened = open_surroundings(
+        start or Path.cwd(),
+        config=config,
+        environment=environment,
+        database=database,
+        environ=env,
+        wrangler=partial(_wrangler_version, environ=env),
     )
-    return Workbench(_with_zone(project), env, target or _target(env))
+    around = opened.around
+    place = target or api_place(around.variables)
+    project = _with_zone(opened.project)
+    return Workbench(project, around.variables, place, secrets=around.secrets)
 
 
-def _target(environ: Mapping[str, str]) -> str:
-    """A stand-in on this machine is practice, in whichever terminal one meets it."""
-    names = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
-    base = next((environ[name] for name in names if environ.get(name)), "")
-    return "practice" if base.startswith("http://127.0.0.1:") else "remote"
+def _wrangler_version(
+    root: Path, settings: Settings, *, environ: Mapping[str, str]
+) -> Version | None:
+    """The version of the wrangler that will run here; None, the newest, where there is none."""
+    try:
+        found = find_toolchain(project=root, setting=settings.wrangler.command, environ=environ)
+    except WranglerUnavailable:
+        return None
+    return read_version(found.wrangler_version)
 
 
 def _with_zone(project: Project) -> Project:

@@ -21,6 +21,7 @@ from d1_preflight.core.tables import tables_of
 
 LONGEST_ARGUMENT = 131_072  # Linux: MAX_ARG_STRLEN
 TABLES, COLUMNS = 120, 60
+UUID = "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 
 
 @dataclass
@@ -30,6 +31,8 @@ class EngineWrangler:
     connection: apsw.Connection
     commands: list[str] = field(default_factory=list)
     forgets: int = 0
+    uuid: str = UUID
+    asked_who: int = 0
 
     async def run(
         self,
@@ -41,6 +44,9 @@ class EngineWrangler:
         timeout: float | None = None,  # noqa: ARG002, ASYNC109
         protect: bool = False,  # noqa: ARG002
     ) -> Evidence:
+        if args[:2] == ("d1", "info"):
+            self.asked_who += 1
+            return Evidence(tuple(args), 0, 1, stdout=json.dumps({"uuid": self.uuid}))
         command = args[-1].removeprefix("--command=")
         assert len(args[-1].encode()) < LONGEST_ARGUMENT
         self.commands.append(command)
@@ -75,12 +81,14 @@ def wide_database() -> apsw.Connection:
 
 
 def tools_with(wrangler: EngineWrangler) -> Tools:
-    database = SimpleNamespace(name="shop-db", migrations_table="d1_migrations")
-    config = SimpleNamespace(path=Path("wrangler.jsonc"))
-    project = SimpleNamespace(database=database, config=config, environment="", root=Path())
+    database = SimpleNamespace(name="shop-db", id=UUID, migrations_table="d1_migrations")
+    config = Path("targets", UUID, "wrangler.json")
+    project = SimpleNamespace(database=database, target_config=config, root=Path())
+    files = SimpleNamespace(target_config=lambda: config)
     clock = SimpleNamespace(now=lambda: START)
     return cast(
-        "Tools", SimpleNamespace(project=project, wrangler=wrangler, clock=clock, seen=Seen())
+        "Tools",
+        SimpleNamespace(project=project, wrangler=wrangler, clock=clock, files=files, seen=Seen()),
     )
 
 

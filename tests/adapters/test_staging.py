@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,16 +81,39 @@ def test_staging_again_leaves_nothing_of_before(tmp_path: Path) -> None:
     assert found == ["0002_b.sql"]
 
 
-def test_the_environment_is_there_for_the_flag(tmp_path: Path) -> None:
+def test_no_environment_can_choose_another_database(tmp_path: Path) -> None:
     text = CONFIG.replace("[[d1", "[[env.live.d1")
     (tmp_path / "wrangler.toml").write_text(text)
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "0001_a.sql").write_text("SELECT 1;\n")
     project = open_project(tmp_path, environment="live", database="shop", environ={})
     path = staged(project, "0001_a.sql")
-    for environment in ("", "live"):
-        config = parse_config(path, path.read_text(), environment)
-        assert config.database().id == "id-1"
+    target = ProjectFiles(project, account="acc-1").target_config()
+    for config in (path, target):
+        document = json.loads(config.read_text())
+        assert "env" not in document
+        assert [entry["database_id"] for entry in document["d1_databases"]] == ["id-1"]
+    assert json.loads(target.read_text())["account_id"] == "acc"
+    assert target.relative_to(tmp_path) == Path(".preflight/targets/id-1/wrangler.json")
+
+
+@pytest.mark.parametrize("uuid", ["../../etc", "a/b", "${D1_ID}", "x" * 300])
+def test_an_id_that_could_name_another_folder_stays_in_its_own(tmp_path: Path, uuid: str) -> None:
+    project = lay(tmp_path, "0001_a.sql")
+    project = replace(project, database=replace(project.database, id=uuid))
+    target = ProjectFiles(project).target_config()
+    assert target.parent.parent == tmp_path / ".preflight" / "targets"
+    assert json.loads(target.read_text())["d1_databases"][0]["database_id"] == uuid
+
+
+def test_a_dotenv_that_somebody_put_beside_the_targets_configuration_is_refused(
+    tmp_path: Path,
+) -> None:
+    project = lay(tmp_path, "0001_a.sql")
+    target = ProjectFiles(project).target_config()
+    (target.parent / ".env.local").write_text("CLOUDFLARE_API_BASE_URL=http://127.0.0.1:1\n")
+    with pytest.raises(ProjectError, match="would change what wrangler does"):
+        ProjectFiles(project).target_config()
 
 
 def test_all_of_it_is_private_and_ignored_by_git(tmp_path: Path) -> None:

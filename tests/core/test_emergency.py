@@ -9,12 +9,14 @@ from d1_preflight.core.emergency import Situation, Target, card, likely
 from d1_preflight.core.record import Outcome, Record, Status
 from tui import scenes
 
+CONFIG = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json"
 TARGET = Target(
     database="marketplace-production",
     migration=scenes.REBUILD,
-    config="wrangler.jsonc",
-    environment="production",
+    config=CONFIG,
     worker="workway-api",
+    project_config="wrangler.jsonc",
+    project_environment="production",
 )
 
 
@@ -30,7 +32,7 @@ def test_the_way_back_is_filled_in_from_the_record() -> None:
     wrong_data = card(TARGET, walked())[2]
 
     told = [act.command for act in wrong_data.steps]
-    assert "wrangler rollback 5f2c11aa --name workway-api" in told
+    assert f"wrangler rollback 5f2c11aa --name workway-api --config {CONFIG}" in told
     assert any(scenes.BOOKMARK in command and "time-travel restore" in command for command in told)
     assert "preflight restore 0061" in told
 
@@ -91,7 +93,22 @@ def test_no_command_uses_what_does_not_pass_through_wrangler(record: Record | No
 
     assert ".schema" not in told
     assert "--version" not in told
-    assert "--env production" in told
+
+
+@pytest.mark.parametrize("record", [None, walked("named"), walked()])
+def test_every_command_names_the_database_by_its_uuid_or_the_environment(
+    record: Record | None,
+) -> None:
+    for command in commands(card(TARGET, record)):
+        if command.startswith("wrangler"):
+            listed = command.startswith("wrangler d1 migrations list")
+            assert ("--env=production" if listed else f"--config {CONFIG}") in command
+
+
+def test_without_a_place_of_its_own_the_environment_is_said_even_where_it_is_none() -> None:
+    top = Target(database="shop", config="wrangler.jsonc", environment="")
+
+    assert top.d1("info", "shop").endswith("--config wrangler.jsonc --env=")
 
 
 @pytest.mark.parametrize("record", [None, walked()])

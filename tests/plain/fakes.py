@@ -161,6 +161,9 @@ class TextFiles:
     def stage(self, migration: Migration, folder: Path) -> Path:
         raise NotImplementedError(migration, folder)
 
+    def target_config(self) -> Path:
+        raise NotImplementedError
+
 
 @dataclass
 class Script:

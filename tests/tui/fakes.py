@@ -286,8 +286,9 @@ class FakeBoard:
         return Target(
             database=self.place.database,
             migration=name,
-            config="wrangler.jsonc",
+            config=".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json",
             worker="workway-api",
+            project_config="wrangler.jsonc",
         )
 
 

@@ -53,7 +53,7 @@ async def apply_migration(work: Work) -> Outcome:
     staged = tools.files.stage(signed_migration(work), tools.workspace / "apply")
     ran = await tools.wrangler.run(
         _apply_args(tools, str(staged)),
-        cwd=tools.project.root,  # where .env lies, from which wrangler may take its login
+        cwd=staged.parent,  # no .env of the project's lies there: nothing leads elsewhere
         emit=work.emit,
         keep=None if work.quotes_rows() else work.evidence_name,
         protect=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 from d1_preflight.actions.copying import Copied, check_size, copy_rows, plan_reading
 from d1_preflight.actions.folders import backup_folder, restore_folder, restored_folder
 from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_giving_back
-from d1_preflight.actions.remote import relative, shown, target_flags
+from d1_preflight.actions.remote import call_target, relative, shown, target_flags
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core import facts as facts_of
 from d1_preflight.core.disk import writing
@@ -188,8 +188,8 @@ async def _export(
     output = folder / "export.sql"
     with writing(output):
         output.unlink(missing_ok=True)
-    ran = await work.tools.wrangler.run(
-        export_args(work.tools, tables, output), cwd=work.tools.project.root, emit=work.emit,
+    ran = await call_target(
+        work.tools, export_args(work.tools, tables, output), emit=work.emit,
         keep=work.evidence_name, timeout=_EXPORT_TIMEOUT_S,
     )  # fmt: skip
     if ran.exit_code != 0 or not output.is_file():

@@ -39,24 +39,30 @@ class Reading:
 async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading:
     """Count every table and find where the pages of the wanted ones end: one call.
 
-    The schema must be known to ask for the pages, so it is read first where it was not yet; when
-    it turns out to have changed meanwhile, the plan is made once more.
+    The schema must be known to ask for the pages. Where it was not read yet, it is likely the one
+    that the earlier files make, which saves a call; when it turns out to be another one, or to
+    have changed meanwhile, the plan is made once more.
     """
     small = _small_reading(work, only)
     if small is not None:
         return small
     before: tuple[Evidence, ...] = ()
-    if work.tools.seen.observation is None:
-        before = (await observe(work.tools, emit=work.emit)).evidence
-    for _ in range(2):
-        known = work.tools.seen.observation
-        assert known is not None  # noqa: S101 - set by observe above
-        shapes = _readable(known.schema)
+    seen = work.tools.seen.observation
+    schema = seen.schema if seen else work.tools.prior_schema()
+    for _ in range(3):
+        shapes = _readable(schema)
         wanted = [t for t in shapes if only is None or t.name in only]
-        look = await _ask_plan(work, shapes, wanted)
-        if look.observation.schema.fingerprint == known.schema.fingerprint:
+        try:
+            look = await _ask_plan(work, shapes, wanted)
+        except RemoteFailed as error:
+            if work.tools.seen.observation is not None or "no such" not in error.message:
+                raise
+            look = await observe(work.tools, emit=work.emit)  # the files make other tables
+            schema, before = look.observation.schema, (*before, *look.evidence)
+            continue
+        if look.observation.schema.fingerprint == schema.fingerprint:
             return _reading(look, wanted, before)
-        before = (*before, *look.evidence)
+        schema, before = look.observation.schema, (*before, *look.evidence)
     raise RemoteFailed(
         "The target's schema keeps changing while it is read.",
         hint="Somebody is migrating it now. Talk to them, then start again.",

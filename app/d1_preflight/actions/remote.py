@@ -1,5 +1,6 @@
 """Talks to the target through wrangler: batched reads, and what they say."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -19,14 +20,29 @@ READ_TIMEOUT_S = 120.0
 
 
 def config_flags(tools: Tools) -> tuple[str, ...]:
-    """`--config` always (wrangler's own search surprises), `--env` when used."""
-    env = ("--env", tools.project.environment) if tools.project.environment else ()
-    return ("--config", str(tools.project.config.path), *env)
+    """The configuration that holds the target's uuid alone: no environment can lead elsewhere."""
+    return ("--config", str(tools.project.target_config))
 
 
 def target_flags(tools: Tools) -> tuple[str, ...]:
     """The configuration, and `--remote`: never left to a default."""
     return (*config_flags(tools), "--remote")
+
+
+async def call_target(
+    tools: Tools,
+    args: Sequence[str],
+    *,
+    emit: Emit = silent,
+    keep: str | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the adapter ends the child itself
+) -> Evidence:
+    """Run wrangler on the target, from a folder whose `.env` is not the project's.
+
+    `args` hold `config_flags`; the configuration is written before it is used.
+    """
+    config = tools.files.target_config()
+    return await tools.wrangler.run(args, cwd=config.parent, emit=emit, keep=keep, timeout=timeout)
 
 
 def execute_args(tools: Tools, sql: str) -> tuple[str, ...]:
@@ -45,9 +61,9 @@ async def read_batch(
     results: list[StatementResult] = []
     evidence: list[Evidence] = []
     for number, batch in enumerate(batches(statements), start=1):
-        ran = await tools.wrangler.run(
+        ran = await call_target(
+            tools,
             execute_args(tools, " ".join(f"{statement};" for statement in batch)),
-            cwd=tools.project.root,
             emit=emit,
             keep=f"{keep}-{number}" if keep and number > 1 else keep,
             timeout=READ_TIMEOUT_S,
@@ -83,17 +99,61 @@ async def observe(
     emit: Emit = silent,
     keep: str | None = None,
 ) -> Look:
-    """Read ledger, schema and, where asked, counts, checks and more; remember what was seen."""
+    """Read ledger, schema and, where asked, counts, checks and more; remember what was seen.
+
+    Nothing is believed before the database that answers has said its uuid, once a session; a
+    ledger that does not go on from the one seen before makes it say so again.
+    """
     question = Question(tools.project.database.migrations_table, tuple(tables), checks)
+    identity = asyncio.ensure_future(confirm_identity(tools))
     try:
-        look = await _ask(tools, question, extra, emit, keep)
+        look = await _read(tools, question, extra, emit, keep)
+        await identity
+    finally:
+        identity.cancel()
+    before = tools.seen.observation
+    if before is not None and not look.observation.continues(before):
+        tools.seen.uuid = ""
+        await confirm_identity(tools)
+    tools.seen.observation = look.observation
+    return look
+
+
+async def confirm_identity(tools: Tools) -> None:
+    """Hold the uuid of the database that answers against the one that is meant.
+
+    Raises RemoteFailed where it is another one, or does not say.
+    """
+    meant = tools.project.database.id
+    if tools.seen.uuid:
+        return
+    ran = await call_target(tools, info_args(tools), timeout=READ_TIMEOUT_S)
+    if ran.exit_code != 0:
+        raise explain_failure(ran)
+    answered = first_object(ran.stdout).get("uuid")
+    if not isinstance(answered, str) or answered.lower() != meant.lower():
+        said = f"the database {answered}" if isinstance(answered, str) else "no uuid"
+        raise RemoteFailed(
+            f"Another database answers: {meant} was asked, and {said} came back.",
+            hint="Nothing it said was believed. Check database_id, the account and the API base.",
+        )
+    tools.seen.uuid = answered
+
+
+def info_args(tools: Tools) -> tuple[str, ...]:
+    """The argv of `wrangler d1 info`; it is remote by nature and takes no --remote."""
+    return ("d1", "info", tools.project.database.name, *config_flags(tools), "--json")
+
+
+async def _read(
+    tools: Tools, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
+) -> Look:
+    try:
+        return await _ask(tools, question, extra, emit, keep)
     except RemoteFailed as error:
         if f"no such table: {question.ledger_table}" not in error.message:
             raise
-        without = replace(question, with_ledger=False)
-        look = await _ask(tools, without, extra, emit, keep)
-    tools.seen.observation = look.observation
-    return look
+        return await _ask(tools, replace(question, with_ledger=False), extra, emit, keep)
 
 
 async def _ask(
@@ -124,7 +184,7 @@ def shown(tools: Tools, args: Sequence[str]) -> str:
 def own_command(tools: Tools, *words: str) -> str:
     """A command of this program that means the same project and database wherever it is typed."""
     project = tools.project
-    env = ("--env", project.environment) if project.environment else ()
+    env = (f"--env={project.environment}",) if project.config.environments else ()
     several = len(project.config.databases) > 1
     database = ("--database", project.database.name) if several else ()
     return shlex.join(("preflight", *words, *env, *database))

@@ -8,6 +8,7 @@ from d1_preflight.actions.folders import copy_folder, down_folder, rehearsal_fol
 from d1_preflight.actions.pending import passed_by
 from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
 from d1_preflight.actions.remote import (
+    call_target,
     config_flags,
     first_object,
     own_command,
@@ -184,10 +185,9 @@ async def choose_deploy_order(work: Work) -> Outcome:
         facts["out_of_order"] = f"{', '.join(passed_by(work))}: {work.answer('out_of_order')}"
     if not worker:
         return Outcome(Status.ATTESTED, f"{order}.", facts)
-    ran = await tools.wrangler.run(
-        deployments_args(tools, worker), cwd=tools.project.root, emit=work.emit,
-        keep=work.evidence_name, timeout=120,
-    )  # fmt: skip
+    ran = await call_target(
+        tools, deployments_args(tools, worker), emit=work.emit, keep=work.evidence_name, timeout=120
+    )
     if ran.exit_code != 0:
         words = (
             f"{order}. The live version of {worker} is not known: {explain_failure(ran).message}"
@@ -200,8 +200,7 @@ async def choose_deploy_order(work: Work) -> Outcome:
 
 def deployments_args(tools: Tools, worker: str) -> tuple[str, ...]:
     """The argv that asks for the deployment that is live now."""
-    config = ("--config", str(tools.project.config.path))
-    return ("deployments", "status", "--name", worker, *config, "--json")
+    return ("deployments", "status", "--name", worker, *config_flags(tools), "--json")
 
 
 def deploy_plan(work: Work) -> Sequence[str]:

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from d1_preflight.actions.remote import config_flags, first_object, observe, shown
+from d1_preflight.actions.remote import (
+    call_target,
+    config_flags,
+    first_object,
+    observe,
+    shown,
+)
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.record import Facts, Outcome, Status
@@ -34,10 +40,9 @@ async def count_rows(work: Work) -> Outcome:
 async def take_bookmark(work: Work) -> Outcome:
     """Time Travel's bookmark of this moment, and until when it can be used."""
     tools = work.tools
-    ran = await tools.wrangler.run(
-        bookmark_args(tools), cwd=tools.project.root, emit=work.emit, keep=work.evidence_name,
-        timeout=120,
-    )  # fmt: skip
+    ran = await call_target(
+        tools, bookmark_args(tools), emit=work.emit, keep=work.evidence_name, timeout=120
+    )
     if ran.exit_code != 0:
         raise explain_failure(ran)
     bookmark = first_object(ran.stdout).get("bookmark")

@@ -31,8 +31,12 @@ from d1_preflight.core.settings import Settings
 
 @dataclass(slots=True)
 class Seen:
-    """What has been learnt of the target in this sitting; asked again when it matters."""
+    """What has been learnt of the target in this sitting; asked again when it matters.
 
+    `uuid` is that of the database which answered, as `d1 info` told it; "" until it was asked.
+    """
+
+    uuid: str = ""
     observation: Observation | None = None
     analysis: tuple[tuple[str, str], Analysis] | None = None
 

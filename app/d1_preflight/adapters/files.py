@@ -5,12 +5,13 @@ list would make every later check a check of something else.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from d1_preflight.adapters.staging import staged_config
+from d1_preflight.adapters.dotenv import ENVIRONMENT, CommandEnvironment, Version, read_environment
+from d1_preflight.adapters.staging import staged_config, target_config
 from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.core.config import CONFIG_NAMES, Database, WranglerConfig
 from d1_preflight.core.config_file import parse_config
@@ -27,8 +28,9 @@ _DOWN_FOLDERS = ("down", ".down")
 class ProjectFiles:
     """One project's migrations and down migrations, and the staging of a single one."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, account: str = "") -> None:
         self._project = project
+        self._account = account
 
     def files(self) -> tuple[MigrationFile, ...]:
         """Every file that wrangler counts, in its order, readable or not."""
@@ -71,31 +73,76 @@ class ProjectFiles:
 
     def stage(self, migration: Migration, folder: Path) -> Path:
         """A throw-away configuration in `folder` with this migration and no other."""
-        return staged_config(self._project.config, self._project.database, migration, folder)
+        project = self._project
+        return staged_config(project.config, project.database, migration, folder, self._account)
+
+    def target_config(self) -> Path:
+        """The configuration with the target's uuid alone, through which every remote call goes."""
+        return target_config(self._project, self._account)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedProject:
+    """A project, and the environment in which its wrangler runs."""
+
+    project: Project
+    around: CommandEnvironment
 
 
 def open_project(
     start: Path,
     *,
     config: Path | None = None,
-    environment: str = "",
+    environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> Project:
+    """The project as `open_surroundings` finds it, without the environment."""
+    found = open_surroundings(
+        start, config=config, environment=environment, database=database, environ=environ
+    )
+    return found.project
+
+
+def open_surroundings(
+    start: Path,
+    *,
+    config: Path | None = None,
+    environment: str | None = None,
+    database: str = "",
+    environ: Mapping[str, str] | None = None,
+    wrangler: Callable[[Path, Settings], Version | None] = lambda _root, _settings: None,
+) -> OpenedProject:
     """The project at or above `start`; raises ProjectError, or UsageError where one must choose.
 
-    Without an environment, `CLOUDFLARE_ENV` decides, as it does for wrangler.
+    `environment` is what `--env` says ("" means the top level). Without it `CLOUDFLARE_ENV`
+    decides, out of the shell or a `.env` file, as it does for a wrangler of the version that
+    `wrangler` tells (None: the newest); it is asked only where the version matters.
     """
     env = os.environ if environ is None else environ
-    chosen = environment or env.get("CLOUDFLARE_ENV", "")
-    found = read_config(find_config(start, config), chosen)
-    return Project(
+    path = find_config(start, config)
+    settings = read_settings(path.parent)
+    around = read_environment(path.parent, env, environment=environment)
+    if around.depends_on_version:
+        version = wrangler(path.parent, settings)
+        around = read_environment(path.parent, env, wrangler=version, environment=environment)
+    chosen = around.chosen if environment is None else environment
+    found = read_config(path, chosen)
+    project = Project(
         root=found.folder,
         config=found,
         database=found.database(database),
         environment=chosen,
-        settings=read_settings(found.folder),
+        settings=settings,
+        chosen_by=_chosen_by(around, environment),
     )
+    return OpenedProject(project, around)
+
+
+def _chosen_by(around: CommandEnvironment, environment: str | None) -> str:
+    if environment is not None:
+        return "--env"
+    return f"{ENVIRONMENT} in {around.source(ENVIRONMENT)}" if around.chosen else ""
 
 
 def find_config(start: Path, explicit: Path | None = None) -> Path:

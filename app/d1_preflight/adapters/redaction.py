@@ -43,8 +43,8 @@ class Redactor:
     @classmethod
     def of(cls, environ: Mapping[str, str], more: Iterable[str] = ()) -> Self:
         """Collect the secrets of an environment and those the caller names."""
-        named = (value for name, value in environ.items() if _is_secret(name))
-        lines = (line.strip() for text in (*named, *more) for line in text.splitlines())
+        texts = (*secret_values(environ), *more)
+        lines = (line.strip() for text in texts for line in text.splitlines())
         found = {line for line in lines if len(line) >= _SHORTEST_SECRET}
         return cls(tuple(sorted(found, key=lambda text: (-len(text), text))))
 
@@ -63,6 +63,11 @@ class Redactor:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def secret_values(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The values whose variable has a secret's name."""
+    return tuple(value for name, value in variables.items() if _is_secret(name))
 
 
 def _is_secret(name: str) -> bool:

@@ -6,6 +6,7 @@ migrations folder holds one file, it applies that one, under the same name in th
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.store import write_durably
@@ -13,7 +14,7 @@ from d1_preflight.core.config import Database, WranglerConfig
 from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.migration import Migration
-from d1_preflight.core.project import WORKSPACE_NAME
+from d1_preflight.core.project import WORKSPACE_NAME, Project
 
 _MARK = ".staged-by-preflight"
 _FOLDER = "migrations"
@@ -39,7 +40,11 @@ def make_private(folder: Path) -> None:
 
 
 def staged_config(
-    config: WranglerConfig, database: Database, migration: Migration, folder: Path
+    config: WranglerConfig,
+    database: Database,
+    migration: Migration,
+    folder: Path,
+    account: str = "",
 ) -> Path:
     """Write a configuration with this database and this migration only; returns its path.
 
@@ -52,29 +57,58 @@ def staged_config(
     make_private(file.parent)
     write_durably(file, data, mode=0o600)
     path = folder / "wrangler.json"
-    text = json.dumps(_document(config, database, migration), indent=2, ensure_ascii=False)
-    write_durably(path, f"{text}\n".encode(), mode=0o600)
+    depth = len(PurePosixPath(migration.name).parts) - 1
+    where = {"migrations_dir": _FOLDER, "migrations_pattern": f"{_FOLDER}/{'*/' * depth}*"}
+    write_durably(path, _text(_document(config, database, account, **where)), mode=0o600)
     return path
 
 
-def _document(config: WranglerConfig, database: Database, migration: Migration) -> object:
-    """The database at the top level and, where one is used, in its environment, as `--env` asks."""
-    depth = len(PurePosixPath(migration.name).parts) - 1
+def target_config(project: Project, account: str = "") -> Path:
+    """Write the configuration through which every remote call goes; returns its path.
+
+    It holds one binding with the frozen uuid and no environment, in a folder of its own: neither
+    `CLOUDFLARE_ENV` nor a `.env` can lead a call to another database. A project's files that lie
+    there by no act of ours are refused.
+    """
+    open_workspace(project.root)
+    path = project.target_config
+    folder = path.parent
+    make_private(folder)
+    strange = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(".env"))
+    if strange:
+        raise ProjectError(
+            f"{folder / strange[0]} would change what wrangler does.",
+            hint="Nothing was sent. It is not preflight's; remove it.",
+        )
+    data = _text(_document(project.config, project.database, account))
+    if not path.is_file() or path.read_bytes() != data:
+        write_durably(path, data, mode=0o600)
+    return path
+
+
+def _document(
+    config: WranglerConfig, database: Database, account: str = "", **more: str
+) -> Mapping[str, object]:
+    """One database at the top level, and nothing that could choose another one."""
     entry = {
         "binding": database.binding,
         "database_name": database.name,
         "database_id": database.id,
-        "migrations_dir": _FOLDER,
-        "migrations_pattern": f"{_FOLDER}/{'*/' * depth}*",
         "migrations_table": database.migrations_table,
+        **more,
     }
-    databases = [{key: value for key, value in entry.items() if value}]
-    document: dict[str, object] = {"name": config.name, "account_id": config.account_id}
-    document = {key: value for key, value in document.items() if value}
-    document["d1_databases"] = databases
-    if config.environment:
-        document["env"] = {config.environment: {**document}}
-    return document
+    found: dict[str, object] = {
+        "name": config.name,
+        "account_id": config.account_id or account,
+        "compliance_region": config.compliance_region,
+    }
+    found = {key: value for key, value in found.items() if value}
+    found["d1_databases"] = [{key: value for key, value in entry.items() if value}]
+    return found
+
+
+def _text(document: Mapping[str, object]) -> bytes:
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
 
 
 def _exact_bytes(migration: Migration) -> bytes:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from d1_preflight.adapters import http
 from d1_preflight.adapters.system import open_in_browser
+from d1_preflight.core.cloudflare import ACCOUNT_NAMES, API_BASE_NAMES, TOKEN_NAMES, first_set
 from d1_preflight.core.errors import ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.settings import Settings
 from d1_preflight.core.values import Endpoint
-
-_API = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class EnvironmentWeb:
 
     def account(self, configured: str) -> str:
         """The account's id: the configuration's, else the environment's, as wrangler takes it."""
-        return configured or self.environ.get("CLOUDFLARE_ACCOUNT_ID", "")
+        return configured or self.environ.get(first_set(self.environ, ACCOUNT_NAMES), "")
 
     async def probe(self, endpoint: Endpoint) -> http.ProbeResult:
         """Ask one endpoint; ProjectError where a secret it needs is not in the environment."""
@@ -55,14 +54,15 @@ class EnvironmentWeb:
 
     async def analytics(self, query: str, variables: Mapping[str, object]) -> Mapping[str, object]:
         """Put a question to Cloudflare's GraphQL analytics; RemoteFailed without a token."""
-        token = self.environ.get("CLOUDFLARE_API_TOKEN", "")
-        if not token:
+        named = first_set(self.environ, TOKEN_NAMES)
+        if not named:
             raise RemoteFailed(
                 "Analytics need CLOUDFLARE_API_TOKEN; a wrangler login does not give one.",
                 hint="Set it to a token that may read account analytics.",
             )
-        http.require_header("The environment variable CLOUDFLARE_API_TOKEN", token)
-        given = next((name for name in _API if self.environ.get(name)), "")
+        token = self.environ[named]
+        http.require_header(f"The environment variable {named}", token)
+        given = first_set(self.environ, API_BASE_NAMES)
         base = self.environ.get(given, "").rstrip("/")
         endpoint = f"{base}/graphql" if base else http.CLOUDFLARE_GRAPHQL
         try:

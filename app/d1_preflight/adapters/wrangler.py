@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
+from d1_preflight.adapters.dotenv import ENVIRONMENT
 from d1_preflight.adapters.evidence import STREAMS, EvidenceFolder
 from d1_preflight.adapters.locks import Lock
 from d1_preflight.adapters.processes import Command, Ended, run, strip_escapes
@@ -23,7 +24,7 @@ from d1_preflight.core.errors import (
 )
 from d1_preflight.core.ports import Emit, Evidence, Stream, silent
 
-_NOISY = frozenset({"WRANGLER_LOG", "FORCE_COLOR"})
+_DROPPED = frozenset({"WRANGLER_LOG", "FORCE_COLOR", ENVIRONMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,9 @@ def command_environment(environ: Mapping[str, str], toolchain: Toolchain) -> dic
     """The environment wrangler runs in: quiet, without prompts, with the chosen Node first.
 
     WRANGLER_LOG must go: with `error` the JSON itself is not printed and the exit code is 0.
+    CLOUDFLARE_ENV must go: the database is chosen once, by its uuid.
     """
-    env = {name: value for name, value in environ.items() if name not in _NOISY}
+    env = {name: value for name, value in environ.items() if name not in _DROPPED}
     env |= {
         "CI": "1",
         "NO_COLOR": "1",

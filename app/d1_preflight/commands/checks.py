@@ -27,6 +27,7 @@ class Surroundings:
     start: Path
     environ: Mapping[str, str]
     project: "Project | None" = None
+    asked: str | None = None  # the environment that --env names
 
 
 Look = Callable[[Surroundings], Iterator[Check]]

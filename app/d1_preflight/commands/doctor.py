@@ -42,7 +42,7 @@ def examine(
     from d1_preflight.adapters.files import open_project
     from d1_preflight.core.errors import PreflightError
 
-    around = Surroundings(start, environ)
+    around = Surroundings(_folder(start, arguments.config), environ, asked=arguments.env)
     for title, look in _MACHINE:
         yield from _looked(title, look, around)
     try:
@@ -53,9 +53,20 @@ def examine(
     except PreflightError as error:
         yield failed("project", error.message, error.hint)
         return
-    around = Surroundings(project.root, environ, project)
+    around = Surroundings(project.root, environ, project, arguments.env)
     for title, look in PROJECT:
         yield from _looked(title, look, around)
+
+
+def _folder(start: Path, config: Path | None) -> Path:
+    """Where wrangler would be started: in the project's folder, if there is a project."""
+    from d1_preflight.adapters.files import find_config
+    from d1_preflight.core.errors import PreflightError
+
+    try:
+        return find_config(start, config).parent
+    except PreflightError:
+        return start
 
 
 def _looked(title: str, look: Look, around: Surroundings) -> Iterator[Check]:
@@ -94,14 +105,17 @@ def _ssh_keygen(around: Surroundings) -> Iterator[Check]:
 
 
 def _credentials(around: Surroundings) -> Iterator[Check]:
-    """Only whether they are there; their values are never read."""
-    variables = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY")
-    found = next((name for name in variables if around.environ.get(name)), None)
+    """Whether wrangler finds them, and where: their values are never shown."""
+    from d1_preflight.adapters.dotenv import read_environment
+    from d1_preflight.core.cloudflare import login_variable
+
+    here = read_environment(around.start, around.environ, environment=around.asked)
+    found = login_variable(here.variables)
     home = Path(around.environ.get("HOME") or "~").expanduser()
     config = Path(around.environ.get("XDG_CONFIG_HOME") or home / ".config")
     logins = (config / ".wrangler/config/default.toml", home / ".wrangler/config/default.toml")
     if found:
-        yield good("credentials", f"{found} is set")
+        yield good("credentials", f"{found} is set in {here.source(found)}")
     elif any(path.is_file() for path in logins):
         yield good("credentials", "wrangler is logged in")
     else:

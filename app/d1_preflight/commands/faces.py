@@ -24,7 +24,7 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
         help="the wrangler configuration, if not found",
     )  # fmt: skip
     parser.add_argument(
-        "--env", default="" if first else absent, help="the environment of the configuration"
+        "--env", default=None if first else absent, help="the environment of the configuration"
     )
     parser.add_argument(
         "--database", default="" if first else absent,

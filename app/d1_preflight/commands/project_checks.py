@@ -28,6 +28,27 @@ def _database(around: Surroundings) -> Iterator[Check]:
     project = project_of(around)
     yield good("project", f"{project.config.words} in {project.root}")
     yield good("database", f"{project.database.name} {project.database.id}")
+    yield from _target(around)
+
+
+def _target(around: Surroundings) -> Iterator[Check]:
+    """What chose the environment, and what will answer as Cloudflare's API."""
+    from d1_preflight.adapters.dotenv import ENVIRONMENT, read_environment
+    from d1_preflight.core.cloudflare import API_BASE_NAMES, REMOTE, api_place, first_set
+
+    project = project_of(around)
+    here = read_environment(project.root, around.environ, environment=around.asked)
+    chosen = f'"{project.environment}"' if project.environment else "the top level"
+    if project.chosen_by:
+        yield good("environment", f"{chosen}, chosen by {project.chosen_by}")
+    elif here.source(ENVIRONMENT):
+        words = f"{ENVIRONMENT} in {here.source(ENVIRONMENT)} is not read by this wrangler"
+        yield unknown("environment", f"{chosen}; {words}", "Say which one you mean with --env.")
+    place = api_place(here.variables)
+    if place != REMOTE:
+        named = first_set(here.variables, API_BASE_NAMES)
+        words = f"{place} answers as Cloudflare's API ({named} in {here.source(named)})"
+        yield unknown("API", words, f"Unset {named}, if your real account is meant.")
 
 
 def _folder(around: Surroundings) -> Iterator[Check]:

@@ -46,9 +46,20 @@ class BoardState:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """On what the board stands: `target` is remote or practice; `wrangler` names its version."""
+    """On what the board stands: `wrangler` names its version.
+
+    `target` is remote, practice, or the host that answers as Cloudflare's API; `environment` is
+    "" at the top level, and `chosen_by` says what chose it.
+    """
 
     database: str
     target: str
     wrangler: str
     databases: tuple[str, ...] = ()
+    environment: str = ""
+    chosen_by: str = ""
+
+    @property
+    def label(self) -> str:
+        """The database's name, and the environment where there is one."""
+        return f"{self.database} · {self.environment}" if self.environment else self.database

@@ -37,6 +37,7 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
         path=path,
         name=_worker_name(located, document, chosen, environment),
         account_id=_inherited(located, document, chosen, "account_id"),
+        compliance_region=_inherited(located, document, chosen, "compliance_region"),
         environment=environment,
         environments=tuple(environments),
         routes=_routes(document, chosen),

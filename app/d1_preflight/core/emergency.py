@@ -24,12 +24,18 @@ _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What the commands are about; a name that is not known stays "" and is asked for in words."""
+    """What the commands are about; a name that is not known stays "" and is asked for in words.
+
+    `config` holds the database's uuid alone; `environment` is None there. `project_config` and
+    `project_environment` are for the one command that must know the migrations' folder.
+    """
 
     database: str
     migration: str = ""
     config: str = ""
-    environment: str = ""
+    environment: str | None = None
+    project_config: str = ""
+    project_environment: str = ""
     worker: str = ""
     version: str = ""
     ledger: str = "d1_migrations"
@@ -37,9 +43,21 @@ class Target:
 
     def d1(self, *words: str) -> str:
         """A `wrangler d1` command on this target, as it is typed into a shell."""
+        return shlex.join(("wrangler", "d1", *words, *self.flags))
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Which configuration, and, where it has environments, explicitly which of them."""
         config = ("--config", self.config) if self.config else ()
-        env = ("--env", self.environment) if self.environment else ()
-        return shlex.join(("wrangler", "d1", *words, *config, *env))
+        env = () if self.environment is None else (f"--env={self.environment}",)
+        return (*config, *env)
+
+    @property
+    def pending(self) -> str:
+        """The pending files; the environment is always said, for a `.env` may name another."""
+        config = ("--config", self.project_config) if self.project_config else ()
+        where = ("--remote", *config, f"--env={self.project_environment}")
+        return shlex.join(("wrangler", "d1", "migrations", "list", self.database, *where))
 
     def query(self, sql: str) -> str:
         """A question to this target; with `=`, for SQL that begins with -- looks like a flag."""
@@ -197,14 +215,15 @@ def _stop(known: _Known) -> tuple[Act, ...]:
     if not known.worker:
         words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
         return (Act(words, "wrangler deployments list --name <worker>"),)
-    listed = shlex.join(("wrangler", "deployments", "list", "--name", known.worker))
+    worker = ("--name", known.worker, *known.target.flags)
+    listed = shlex.join(("wrangler", "deployments", "list", *worker))
     if not known.version:
-        back = f"wrangler rollback <version-id> --name {shlex.quote(known.worker)}"
+        back = f"wrangler rollback <version-id> {shlex.join(worker)}"
         return (
             Act("Which version ran before?", listed),
             Act("Stop the bleeding", back, writes=True),
         )
-    back = shlex.join(("wrangler", "rollback", known.version, "--name", known.worker))
+    back = shlex.join(("wrangler", "rollback", known.version, *worker))
     words = "Stop the bleeding: the Worker first, the database second"
     return (Act(words, back, writes=True),)
 
@@ -228,13 +247,29 @@ def _tables_back(known: _Known) -> tuple[Act, ...]:
     return (Act(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
 
 
+def _on_target(target: Target, recorded: str) -> str:
+    """A file of SQL that the record says to run, run on the target by its uuid.
+
+    The recorded command may name a configuration in which a name means another database by now.
+    """
+    try:
+        words = shlex.split(recorded)
+    except ValueError:
+        return recorded
+    file = next((word for word in words if word.startswith("--file=")), "")
+    if words[:3] != ["wrangler", "d1", "execute"] or not file:
+        return recorded
+    return target.d1("execute", target.database, "--remote", file)
+
+
 def _loses_rows(way: Facts) -> bool:
     """Whether a down migration leaves rows lost; what is not known counts as lost."""
     return facts.text(way, "way") == _DOWN and facts.text(way, "loses") != "nothing"
 
 
-def _way(known: _Known, way: Facts, command: str) -> tuple[Act, ...]:
+def _way(known: _Known, way: Facts, recorded: str) -> tuple[Act, ...]:
     name, loses = facts.text(way, "way"), facts.text(way, "loses")
+    command = _on_target(known.target, recorded)
     if _loses_rows(way):
         words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
         return (Act(words, command, writes=True), _LEDGER_STAYS)
@@ -273,7 +308,7 @@ def _ledger(known: _Known) -> str:
 
 
 def _pending(known: _Known) -> str:
-    return known.target.d1("migrations", "list", known.target.database, "--remote")
+    return known.target.pending
 
 
 def _counts(known: _Known) -> str:

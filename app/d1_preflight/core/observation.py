@@ -30,6 +30,10 @@ class Observation:
     quick_check: str = ""
     broken_references: int = 0
 
+    def continues(self, earlier: "Observation") -> bool:
+        """Whether this ledger is the earlier one with rows added or taken from its end."""
+        return all(a == b for a, b in zip(self.ledger, earlier.ledger, strict=False))
+
     @property
     def applied(self) -> frozenset[str]:
         """The names in the ledger."""

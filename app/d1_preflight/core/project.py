@@ -1,7 +1,9 @@
 """What the wizard works on: one database of one wrangler project, with the team's settings."""
 
 import os.path
+import re
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.core.config import Database, WranglerConfig
@@ -30,13 +32,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`root` is the configuration's folder, where wrangler is started; `environment` may be ""."""
+    """`root` is the configuration's folder; `environment` may be "", the top level.
+
+    `chosen_by` says what chose the environment: --env, or CLOUDFLARE_ENV and where it was found;
+    "" where nothing did.
+    """
 
     root: Path
     config: WranglerConfig
     database: Database
     environment: str = ""
     settings: Settings = field(default_factory=Settings)
+    chosen_by: str = ""
 
     @property
     def migrations_folder(self) -> Path:
@@ -49,6 +56,11 @@ class Project:
         return self.root / WORKSPACE_NAME
 
     @property
+    def target_config(self) -> Path:
+        """The configuration through which every remote call goes, named by the target's uuid."""
+        return self.workspace / "targets" / _folder_name(self.database.id) / "wrangler.json"
+
+    @property
     def records(self) -> Path:
         """The folder that holds this database's records."""
         return self.root / RECORDS_NAME / self.database.name
@@ -56,3 +68,9 @@ class Project:
     def target(self, place: str) -> Target:
         """The words for the title bar."""
         return Target(self.database.name, place, self.environment)
+
+
+def _folder_name(uuid: str) -> str:
+    """An id as it stands, where it can name a folder; else its digest."""
+    is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
+    return uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]

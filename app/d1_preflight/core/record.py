@@ -88,7 +88,12 @@ class DatabaseRef:
     name: str
     id: str
     environment: str = ""
-    target: str = "remote"  # remote, or practice
+    target: str = "remote"  # remote, practice, or the host that answers as Cloudflare's API
+
+    @property
+    def label(self) -> str:
+        """The name, and the environment where there is one: two of one name are told apart."""
+        return f"{self.name} · {self.environment}" if self.environment else self.name
 
 
 @dataclass(frozen=True, slots=True)

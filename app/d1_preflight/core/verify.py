@@ -10,13 +10,14 @@ from hashlib import sha256
 
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.checklist_file import require_acts, shipped_checklist
+from d1_preflight.core.cloudflare import PRACTICE, REMOTE
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import tally
 from d1_preflight.core.record import Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record, load_record
 from d1_preflight.core.verify_history import history_problems, path_problems
-from d1_preflight.core.verify_place import PRACTICE, Place, place_problems
+from d1_preflight.core.verify_place import Place, place_problems
 from d1_preflight.core.verify_reviews import good_reviews, review_problems
 from d1_preflight.core.verify_signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
@@ -134,6 +135,8 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     }
     if record.database.target == PRACTICE:
         facts["practice"] = "a practice record: it proves nothing about a real database"
+    elif record.database.target != REMOTE:
+        facts["answered by"] = f"{record.database.target}, which is not Cloudflare's own API"
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     if go is not None and go.status.is_answered:
         facts["go"] = f"{go.facts.get('signer', 'unknown')} {go.facts.get('signed_at', '')}"

@@ -7,12 +7,12 @@ over another one's, would vouch for that one too.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from d1_preflight.core.cloudflare import PRACTICE
 from d1_preflight.core.project import RECORDS_NAME
 from d1_preflight.core.record import Record
 from d1_preflight.core.verify_values import Problem, Weight
 
 _FILE = "record.toml"
-PRACTICE = "practice"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,20 @@ def opening(session: Session) -> Iterator[str]:
     """On what we are, and how far the record has come."""
     record, database = session.record, session.record.database
     yield f"{record.migration}   {session.kind.upper()}"
-    yield f"on {database.name} · {database.target.upper()} ({database.id})"
+    yield f"on {database.label} · {database.target.upper()} ({database.id})"
+    chosen_by = session.tools.project.chosen_by
+    if chosen_by:
+        yield f"{_INDENT}{chosen_by} chose {_environment(database.environment)}."
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
         yield f"Goes on where it was left: {answered} of {len(session.path)} steps are answered."
     last = record.attempts[-1] if record.attempts else None
     if last is not None and last.status is Status.INTERRUPTED:
         yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"
+
+
+def _environment(name: str) -> str:
+    return f"environment {name}" if name else "the top level, not an environment"
 
 
 def question(session: Session, step: Step) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from d1_preflight.core.cloudflare import PRACTICE, api_place
 from d1_preflight.core.errors import PreflightError, ProjectError
 from d1_preflight.practice import project
 from d1_preflight.practice.api import API_TOKEN
@@ -119,7 +120,7 @@ def refuse_real_credentials(environ: Mapping[str, str]) -> None:
                 hint=f"Run it as: env -u {name} preflight practice",
             )
     for name in OTHER_ADDRESSES:
-        if not environ.get(name, "http://127.0.0.1:").startswith("http://127.0.0.1:"):
+        if environ.get(name) and api_place({name: environ[name]}) != PRACTICE:
             raise RealCredentials(
                 f"{name} leads to another API than the practice one.",
                 hint=f"Run it as: env -u {name} preflight practice",

@@ -47,7 +47,7 @@ def apply_body(view: View, width: int) -> Content:
     lines: list[tuple[Cell, ...]] = [
         (("apply", QUIET), (record.migration, STRONG)),
         (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
-        (("to", QUIET), (f"{record.database.name}  {record.database.target.upper()}", STRONG)),
+        (("to", QUIET), (f"{record.database.label}  {record.database.target.upper()}", STRONG)),
         (("id", QUIET), record.database.id),
     ]
     rechecked = facts.words(applied, "rechecked")

@@ -216,10 +216,11 @@ class BoardScreen(Screen[None]):
         place = self._source.place
         mark = place_mark(place.target)
         left = Content.assemble(
-            (" preflight", STRONG), ("   ", ""), place.database, (" · ", QUIET), mark
+            (" preflight", STRONG), ("   ", ""), place.label, (" · ", QUIET), mark
         )
         if width >= WIDE:
-            left = left + Content.styled(f"   {place.wrangler}", QUIET)
+            chosen = f"   {place.chosen_by}" if place.environment else ""
+            left = left + Content.styled(f"   {place.wrangler}{chosen}", QUIET)
         told = Content.styled(self._told, DANGER if self._bad else "")
         gap = width + 2 - left.cell_length - told.cell_length
         if gap > 1:

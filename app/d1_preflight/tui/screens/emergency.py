@@ -61,7 +61,7 @@ class EmergencyScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The question, the situations, the acts."""
         mark = place_mark(self._place.target)
-        title = Content.assemble("EMERGENCY   ", (self._place.database, ""), " · ", mark)
+        title = Content.assemble("EMERGENCY   ", (self._place.label, ""), " · ", mark)
         yield Static(title, classes="card-title danger")
         if self._place.target == "practice":
             yield Static(Content.styled(f"  {_PRACTICE}", QUIET))
@@ -109,7 +109,7 @@ class EmergencyScreen(Screen[None]):
             self._said = {"r": "nothing to run" if not act.command else "fill in <…>: copy"}
             self._draw()
         elif act.writes:
-            words = f"This writes to {self._place.database}:\n\n{act.command}"
+            words = f"This writes to {self._place.label}:\n\n{act.command}"
             self.app.push_screen(Pick(words, (_NO, _YES), danger=True), self._sure)
         else:
             self._run(act)

@@ -144,7 +144,7 @@ class GoScreen(Screen[Decision]):
     def _title(self) -> Content:
         mark = place_mark(self._session.tools.target)
         return Content.assemble(
-            "GO / NO-GO   ", (self._session.record.database.name, ""), " · ", mark
+            "GO / NO-GO   ", (self._session.record.database.label, ""), " · ", mark
         )
 
     def _plan(self, width: int) -> Content:
@@ -183,7 +183,7 @@ class GoScreen(Screen[Decision]):
         lines: list[tuple[Cell, ...]] = [
             (("apply", QUIET), (record.migration, STRONG)),
             (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
-            (("to", QUIET), (f"{database.name}  {database.target.upper()}", STRONG)),
+            (("to", QUIET), (f"{database.label}  {database.target.upper()}", STRONG)),
             (("id", QUIET), database.id),
             (("", QUIET), "and nothing else: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),

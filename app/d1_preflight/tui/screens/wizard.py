@@ -141,7 +141,7 @@ class WizardScreen(Screen[None]):
         decided = session.attempt("class")
         risk = text(decided.facts if decided else {}, "risk") or session.analysis.risk.value
         judged = f"{kind.upper() if danger else kind} · {risk} risk"
-        database, target = session.record.database.name, session.tools.target
+        database, target = session.record.database.label, session.tools.target
         stem = session.tools.name.removesuffix(".sql")
         self.query_one(TitleBar).tell(stem, judged, danger=danger, database=database, target=target)
 
