@@ -1,12 +1,16 @@
 """Fixtures for every test: the real wrangler, installed once a session."""
 
 import asyncio
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from d1_preflight.adapters.toolchain import Toolchain, install
+from d1_preflight.adapters.nodes import find_node
+from d1_preflight.adapters.npm import Npm
+from d1_preflight.adapters.toolchain import Toolchain, find_toolchain, install, user_cache
 
 # A deadline measures how busy the machine is, not the code.
 settings.register_profile("no-deadline", deadline=None)
@@ -17,6 +21,23 @@ settings.load_profile("no-deadline")
 def wrangler_command() -> Toolchain:
     """The pinned wrangler in this user's cache; installed when it is not there yet."""
     return asyncio.run(install(print))
+
+
+@pytest.fixture(scope="session")
+def wrangler_of() -> Callable[[str], Toolchain]:
+    """Any wrangler by its version, installed once a machine."""
+
+    def installed(version: str) -> Toolchain:
+        home = user_cache() / "matrix" / f"wrangler-{version}"
+        if not home.is_dir():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            asyncio.run(Npm(find_node(os.environ), os.environ, print).install(
+                f"wrangler@{version}", home
+            ))  # fmt: skip
+        command = str(home / "node_modules" / "wrangler")
+        return find_toolchain(project=home, setting=command)
+
+    return installed
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from d1_preflight.practice import analytics
 from d1_preflight.practice.d1_api import D1Api
 from d1_preflight.practice.replies import Reply, failed, listed, ok
-from d1_preflight.practice.state import ACCOUNT_ID, AUTHOR, Cloud
+from d1_preflight.practice.state import ACCOUNT_ID, AUTHOR, DATABASE_NAME, Cloud
 from d1_preflight.practice.workers_api import WorkersApi
 
 API_TOKEN = "practice-token-that-opens-nothing-real-0"  # noqa: S105 - the stand-in's own
@@ -31,8 +32,14 @@ class Api:
 
     def __init__(self, cloud: Cloud, origin: str) -> None:
         self._cloud = cloud
+        self._origin = origin
         self.d1 = D1Api(cloud, origin)
+        self._databases = {cloud.uuid: self.d1, DATABASE_NAME: self.d1}
         self._workers = WorkersApi(cloud)
+
+    def serve(self, uuid: str, cloud: Cloud) -> None:
+        """Answer calls for this uuid out of that database, which may say another uuid itself."""
+        self._databases[uuid] = D1Api(cloud, self._origin)
 
     def answer(self, request: Request, *, break_after: int | None = None) -> Reply:
         """What Cloudflare would say."""
@@ -60,14 +67,30 @@ class Api:
     ) -> Reply:
         match request.method, parts:
             case method, ("d1", "database", *rest):
-                answer = self.d1.answer(
-                    method, tuple(rest), request.query, request.body, break_after=break_after
-                )
+                answer = self._of_d1(method, tuple(rest), request, break_after)
             case method, ("workers", "scripts", script, *rest):
                 answer = self._workers.answer(method, script, tuple(rest), request.body)
             case _:
                 answer = None
         return answer or _NOT_FOUND
+
+    def stored_file(self, name: str, signature: str) -> Path | None:
+        """The export behind a signed address, whichever database made it."""
+        found = (d1.stored_file(name, signature) for d1 in self._databases.values())
+        return next((file for file in found if file is not None), None)
+
+    def store_file(self, name: str, signature: str, data: bytes) -> str | None:
+        """Take an upload to a signed address; its ETag, None where no database signed it."""
+        found = (d1.store_file(name, signature, data) for d1 in self._databases.values())
+        return next((tag for tag in found if tag is not None), None)
+
+    def _of_d1(
+        self, method: str, rest: tuple[str, ...], request: Request, break_after: int | None
+    ) -> Reply | None:
+        database = self._databases.get(rest[0]) if rest else self.d1
+        if database is None:
+            return failed(404, 7404, f"The database {rest[0]} could not be found")
+        return database.answer(method, rest, request.query, request.body, break_after=break_after)
 
     def _graphql(self, request: Request) -> Reply:
         query = str(request.body.get("query", ""))

@@ -12,7 +12,7 @@ from d1_preflight.practice.dump import dump
 from d1_preflight.practice.engine import ENGINE_RESET, INTERNAL, OVERTIME
 from d1_preflight.practice.replies import Reply, failed, listed, ok
 from d1_preflight.practice.results import Json, StatementRefused
-from d1_preflight.practice.state import DATABASE_ID, DATABASE_NAME, Cloud
+from d1_preflight.practice.state import DATABASE_NAME, Cloud
 
 _TABLES = (
     "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%'"
@@ -22,7 +22,7 @@ _KEEP_FILES = 5
 
 
 class D1Api:
-    """Serves the account's only database, found by name or id."""
+    """Serves one database of the account, found by name or id."""
 
     def __init__(self, cloud: Cloud, origin: str) -> None:
         self._cloud, self._origin = cloud, origin
@@ -43,8 +43,6 @@ class D1Api:
         """The answer to a call below `/d1/database`, None where there is no such call."""
         if not parts:
             return self._list(query) if method == "GET" else None
-        if parts[0] not in (DATABASE_ID, DATABASE_NAME):
-            return failed(404, 7404, f"The database {parts[0]} could not be found")
         try:
             return self._of_database(method, parts[1:], query, body, break_after)
         except StatementRefused as error:
@@ -110,7 +108,7 @@ class D1Api:
     def _information(self) -> Json:
         tables = self._cloud.database.rows(_TABLES)[0][0]
         return {
-            "uuid": DATABASE_ID,
+            "uuid": self._cloud.uuid,
             "name": DATABASE_NAME,
             "version": "production",
             "created_at": "2024-03-04T09:12:44.101Z",

@@ -16,7 +16,7 @@ from d1_preflight.practice.faults import Fault, Faults
 from d1_preflight.practice.rows import PRACTICE_TOKEN
 from d1_preflight.practice.server import API_PATH, Server
 from d1_preflight.practice.settings import TOKEN_VARIABLE, WEBHOOK_VARIABLE, settings_toml
-from d1_preflight.practice.state import ACCOUNT_ID, Message
+from d1_preflight.practice.state import ACCOUNT_ID, Cloud, Message
 
 REAL_LOGINS = (
     "CLOUDFLARE_API_TOKEN",
@@ -60,6 +60,10 @@ class PracticeRun:
     def requests(self) -> tuple[str, ...]:
         """The latest calls of Cloudflare's API, method and path, oldest first."""
         return tuple(self._server.requests)
+
+    def serve(self, uuid: str, cloud: Cloud) -> None:
+        """Answer calls for this uuid out of that database."""
+        self._server.api.serve(uuid, cloud)
 
     def inject(self, *faults: Fault) -> None:
         """Replace the faults that are still to come."""

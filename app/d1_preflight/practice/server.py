@@ -182,11 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.practice.faults.set([Fault.parse(str(text)) for text in texts])
                 return Reply.of(200, {"faults": texts})
             case "GET", ("practice", "exports", name):
-                file = self.server.practice.api.d1.stored_file(name, query.get("signature", ""))
+                file = self.server.practice.api.stored_file(name, query.get("signature", ""))
                 return Reply(200, file.read_bytes(), {}, "application/sql") if file else _GONE
             case "PUT", ("practice", "uploads", name):
                 signature = query.get("signature", "")
-                tag = self.server.practice.api.d1.store_file(name, signature, data)
+                tag = self.server.practice.api.store_file(name, signature, data)
                 return Reply(200, b"", {"ETag": f'"{tag}"'}) if tag else _GONE
         return _GONE
 

@@ -63,8 +63,11 @@ class Notes:
 class Cloud:
     """The account as the stand-in serves it; every method is one act under one lock."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, folder: Path, now: Callable[[], datetime] | None = None, uuid: str = DATABASE_ID
+    ) -> None:
         self.folder = folder
+        self.uuid = uuid
         self.now = now or _utc_now
         self.lock = threading.RLock()
         self.database = Database(folder / "d1.sqlite")
