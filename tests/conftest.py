@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,13 @@ from hypothesis import settings
 
 from d1_preflight.adapters.nodes import find_node
 from d1_preflight.adapters.npm import Npm
-from d1_preflight.adapters.toolchain import Toolchain, find_toolchain, install, user_cache
+from d1_preflight.adapters.toolchain import (
+    PINNED_WRANGLER,
+    Toolchain,
+    find_toolchain,
+    install,
+    user_cache,
+)
 
 # A deadline measures how busy the machine is, not the code.
 settings.register_profile("no-deadline", deadline=None)
@@ -24,16 +30,17 @@ def wrangler_command() -> Toolchain:
 
 
 @pytest.fixture(scope="session")
-def wrangler_of() -> Callable[[str], Toolchain]:
+def wrangler_of() -> Callable[[str], Awaitable[Toolchain]]:
     """Any wrangler by its version, installed once a machine."""
 
-    def installed(version: str) -> Toolchain:
+    async def installed(version: str) -> Toolchain:
+        if version == PINNED_WRANGLER:
+            return await install(print)
         home = user_cache() / "matrix" / f"wrangler-{version}"
         if not home.is_dir():
             home.parent.mkdir(parents=True, exist_ok=True)
-            asyncio.run(Npm(find_node(os.environ), os.environ, print).install(
-                f"wrangler@{version}", home
-            ))  # fmt: skip
+            npm = Npm(find_node(os.environ), os.environ, print)
+            await npm.install(f"wrangler@{version}", home)
         command = str(home / "node_modules" / "wrangler")
         return find_toolchain(project=home, setting=command)
 

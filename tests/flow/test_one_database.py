@@ -5,7 +5,7 @@ import os
 import shutil
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,13 +117,13 @@ async def test_a_database_that_says_another_uuid_is_refused_before_anything_is_b
 @pytest.mark.parametrize("flag", [None, "", "other"])
 async def test_every_wrangler_asks_the_database_of_go_alone(
     twins: OpenTwins,
-    wrangler_of: Callable[[str], Toolchain],
+    wrangler_of: Callable[[str], Awaitable[Toolchain]],
     version: str,
     ids: tuple[str, str],
     flag: str | None,
 ) -> None:
     top, named = ids
-    found = twins(top, named, "CLOUDFLARE_ENV=other\n", wrangler_of(version))
+    found = twins(top, named, "CLOUDFLARE_ENV=other\n", await wrangler_of(version))
     settings = found.folder / "preflight.toml"
     command = f'\n[wrangler]\ncommand = "{found.toolchain.argv[-1]}"\n'
     settings.write_text(settings.read_text() + command)

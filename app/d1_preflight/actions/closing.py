@@ -1,8 +1,9 @@
 """Close: how it ended, held against the database once more, in words that are signed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from d1_preflight.actions.folders import rehearsal_folder
+from d1_preflight.actions.folders import copy_folder, rehearsal_folder
 from d1_preflight.actions.going import prepare_signer, signer_prompts
 from d1_preflight.actions.tools import Work
 from d1_preflight.actions.verification import look_after
@@ -12,7 +13,7 @@ from d1_preflight.core.facts import text
 from d1_preflight.core.observation import Observation
 from d1_preflight.core.record import MENDED, STANDS, TAKEN_BACK, Facts, Outcome, Status
 from d1_preflight.core.record_file import instant
-from d1_preflight.core.schema import diff
+from d1_preflight.core.schema import Schema, diff
 
 
 def close_prompts(work: Work) -> Sequence[Prompt]:
@@ -50,23 +51,37 @@ async def sign_close(work: Work) -> Outcome:
 
 def _contradicted(work: Work, seen: Observation) -> str:
     """What the database says against the answer; "" where it agrees."""
-    rehearsed = text(work.facts_of("rehearsed"), "schema_after")
-    before = text(work.facts_of("copied"), "schema")
-    now = seen.schema.fingerprint
+    recorded = text(work.facts_of("rehearsed"), "schema_after")
+    is_rehearsed = _is_same(work, seen.schema, recorded, rehearsal_folder(work.tools))
+    recorded = text(work.facts_of("copied"), "schema")
+    is_before = _is_same(work, seen.schema, recorded, copy_folder(work.tools))
     if work.answer("end") == MENDED:
-        if now not in (before, rehearsed):
+        if not is_before and not is_rehearsed:
             return ""  # what it is now stands in the record, as its difference to the rehearsal
-        words = "the rehearsed one" if now == rehearsed else "the one from before"
+        words = "the rehearsed one" if is_rehearsed else "the one from before"
         return f"The schema is {words}: nothing was mended there. Say how it really ended."
     if work.answer("end") == TAKEN_BACK:
-        if now == before:
+        if is_before:
             return ""
         return f"The schema is not the one from before. If it is neither, say “{MENDED}”."
     if seen.ledger_row(work.tools.name) is None:
         return f"The ledger has no row for {work.tools.name} any more: it does not stand."
-    if now != rehearsed:
+    if not is_rehearsed:
         return f"The schema is not the rehearsed one any more: “{TAKEN_BACK}”, or “{MENDED}”?"
     return ""
+
+
+def _is_same(work: Work, now: Schema, recorded: str, persist: Path) -> bool:
+    """Whether the schema is the recorded one: the same text, else the same structure.
+
+    The text alone does not tell: engines of several ages write a renamed table differently.
+    """
+    if now.fingerprint == recorded:
+        return True
+    if not work.tools.local.file(persist).is_file():
+        return False
+    kept = work.tools.local.schema(persist)
+    return kept.fingerprint == recorded and not diff(kept, now)
 
 
 def require_checklist_of_go(work: Work) -> None:
