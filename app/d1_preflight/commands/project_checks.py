@@ -75,7 +75,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
 
 
 def _git(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.system import is_ignored, read_git
+    from d1_preflight.adapters.git_facts import is_ignored, read_git
 
     project = project_of(around)
     facts = read_git(project.root)
@@ -97,7 +97,7 @@ def _git(around: Surroundings) -> Iterator[Check]:
 
 def _key(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.adapters.operator import Operator
-    from d1_preflight.adapters.system import operator_identity
+    from d1_preflight.adapters.git_facts import operator_identity
 
     project = project_of(around)
     signing = project.settings.signing
