@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.git import changed_since, files_at
+from d1_preflight.adapters.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 
@@ -78,29 +78,47 @@ def test_nothing_new_is_clear(repository: Path) -> None:
     git(repository, "commit", "--quiet", "--message=after")
     ran = preflight("lint", "db", "--base", "HEAD", "--format", "json")
     assert (ran.code, names(ran.out)) == (0, [])
-    assert "no migration was added since HEAD" in ran.err
+    assert "no migration was added or changed since HEAD" in ran.err
     assert preflight("lint", "db", "--base", "HEAD").out == ""
 
 
-def test_a_renamed_migration_counts_as_added_and_an_edited_one_is_told(repository: Path) -> None:
+def test_a_renamed_migration_counts_as_added_and_an_edited_one_is_judged(repository: Path) -> None:
     git(repository, "mv", "db/2_posts.sql", "db/4_posts.sql")
     folder(repository, {"db/1_users.sql": f"{USERS}-- more\n"})
     ran = preflight("lint", "db", "--base", "main", "--format", "json")
-    assert names(ran.out) == ["3_rebuild.sql", "4_posts.sql"]
+    assert names(ran.out) == ["1_users.sql", "3_rebuild.sql", "4_posts.sql"]
     assert "1_users.sql was there at main and reads differently now" in ran.err
+    assert "2_posts.sql was there at main and is gone" in ran.err
+
+
+def test_an_edited_migration_blocks_by_what_it_does_now(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"db/2_posts.sql": f"{POSTS}DROP TABLE users;\n"})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert (ran.code, names(ran.out)) == (1, ["2_posts.sql"])
+    [edited] = json.loads(ran.out)["migrations"]
+    assert "number-out-of-order" not in {f["rule"] for f in edited["findings"]}
+
+
+def test_other_line_ends_are_no_edit(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"db/1_users.sql": USERS.replace("\n", "\r\n")})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert (ran.code, names(ran.out)) == (0, [])
 
 
 def test_files_of_a_revision_are_named_from_the_folder(repository: Path) -> None:
-    assert files_at(repository / "db", "main") == {"1_users.sql", "2_posts.sql"}
-    assert changed_since(repository / "db", "main") == set()
+    base = BaseRevision("main")
+    assert base.files(repository / "db").keys() == {"1_users.sql", "2_posts.sql"}
+    assert base.files(repository / "nowhere") == {}
     (repository / "db" / "1_users.sql").unlink()
-    assert changed_since(repository / "db", "main") == {"1_users.sql"}
+    assert "1_users.sql" in BaseRevision("main").files(repository / "db")
 
 
-@pytest.mark.parametrize("revision", ["no-such", "--help", "-x", "main:db/1_users.sql", ""])
+@pytest.mark.parametrize("revision", ["no-such", "--help", "-x", "main:db/1_users.sql", "", "x\0y"])
 def test_a_revision_that_is_none_is_refused(repository: Path, revision: str) -> None:
     with pytest.raises(UsageError):
-        files_at(repository, revision)
+        BaseRevision(revision).files(repository)
 
 
 def test_outside_of_a_repository_it_is_a_usage_error(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from d1_preflight.core.errors import UsageError
 
 _TIMEOUT = 60.0
 _OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ONE = ("--literal-pathspecs",)
 _REGULAR = ("100644", "100664", "100755")
 
 
@@ -29,19 +30,17 @@ class BaseRevision:
     def files(self, folder: Path) -> Mapping[str, str]:
         """The regular files below a folder then, relative to it, and their object names."""
         at = self._at(folder)
-        found = at and at.named(_relative(folder, at.git))
+        found = at.named(_relative(folder, at.git)) if at else None
         if at is None or found is None or found[0] != "tree":
             return {}
         listed = _need(at.git, "ls-tree", "-r", "-z", "--full-tree", found[1])
         entries = (line.split("\t", 1) for line in _names(listed))
-        return {
-            name: about.split()[2] for about, name in entries if about.split()[0] in _REGULAR
-        }
+        return {name: about.split()[2] for about, name in entries if about.split()[0] in _REGULAR}
 
     def object_of(self, path: Path) -> str:
         """The name of a file's contents then; "" where it was no file."""
         at = self._at(path.parent)
-        found = at and at.named(_relative(path, at.git))
+        found = at.named(_relative(path, at.git)) if at else None
         return found[1] if found and found[0] == "blob" else ""
 
     def text_of(self, path: Path, here: bytes) -> bytes:
@@ -85,8 +84,9 @@ class _Tree:
 
 
 def _tree(git: Git, revision: str) -> _Tree | None:
-    """The tree at a revision. What a submodule held, the repository around it decides: the refs
-    of a submodule come from wherever a pull request says.
+    """The tree at a revision; what a submodule held then, the repository around it decides.
+
+    The refs of a submodule come from wherever a pull request says.
     """
     outer = _around(git)
     if outer is None:
@@ -95,8 +95,8 @@ def _tree(git: Git, revision: str) -> _Tree | None:
     if at is None:
         return None
     whole = "/".join(part for part in (at.below, path) if part)
-    listed = _names(_need(at.git, "ls-tree", "-z", "--full-tree", at.name, "--", whole))
-    mode, _, name = (listed[0].partition("\t")[0].split() if listed else ("", "", ""))
+    listed = _names(_need(at.git, *_ONE, "ls-tree", "-z", "--full-tree", at.name, "--", whole))
+    mode, _, name = listed[0].partition("\t")[0].split() if listed else ("", "", "")
     if mode == "160000":
         return _Tree(git, _resolved(git, name))
     return _Tree(at.git, at.name, whole) if mode == "040000" else None
@@ -108,8 +108,9 @@ def _around(git: Git) -> Git | None:
     if git.git_dir is None or outer.git_dir is None:
         return None
     path = _relative(git.root, outer)
-    staged = _need(outer, "ls-files", "--stage", "-z", "--", path)
-    listed = outer.ask("ls-tree", "-z", "--full-tree", "HEAD", "--", path, timeout=_TIMEOUT)
+    staged = _need(outer, *_ONE, "ls-files", "--stage", "-z", "--", path)
+    words = ("ls-tree", "-z", "--full-tree", "HEAD", "--", path)
+    listed = outer.ask(*_ONE, *words, timeout=_TIMEOUT)
     found = (*_names(staged), *_names(listed))
     return outer if any(line.startswith("160000 ") for line in found) else None
 

@@ -51,14 +51,13 @@ def ask_bounded(
     with child:
         try:
             out, err = _read(child, time.monotonic() + timeout, most)
-        except TimeoutError:
-            _end(child)
-            return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
-        except _TooLongError:
-            _end(child)
-            return Answer(TOO_LONG, b"", f"more than {most:,} bytes".encode())
-        except BaseException:
-            _end(child)
+        except BaseException as error:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            if isinstance(error, TimeoutError):
+                return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
+            if isinstance(error, _TooLongError):
+                return Answer(TOO_LONG, b"", f"more than {most:,} bytes".encode())
             raise
     return Answer(child.returncode, out, err)
 
@@ -85,8 +84,3 @@ def _read(child: "subprocess.Popen[bytes]", deadline: float, most: int) -> tuple
     except subprocess.TimeoutExpired as error:
         raise TimeoutError from error
     return bytes(out), bytes(err)
-
-
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)

@@ -43,7 +43,6 @@ _OWN = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_EDITOR": "false",
     "GIT_GRAFT_FILE": os.devnull,
-    "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -68,9 +67,9 @@ class Git:
 
     def ask(self, *words: str, stdin: bytes = b"", timeout: float = 10.0) -> Answer:
         """Ask git about this repository and no other one; without one, only configuration."""
-        where = (f"--git-dir={self.git_dir or os.devnull}",)
+        where = [f"--git-dir={self.git_dir or os.devnull}"]
         if self.git_dir is not None:
-            where = (*where, f"--work-tree={os.path.realpath(self.root)}")
+            where.append(f"--work-tree={os.path.realpath(self.root)}")
         return self.run((*where, *words), stdin, timeout)
 
     def refusal(self, timeout: float = 10.0) -> Answer | None:

@@ -7,14 +7,17 @@ another purpose.
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 
 from d1_preflight.adapters.base_revision import BaseRevision, is_object
+from d1_preflight.adapters.checkout import checkout_of
 from d1_preflight.adapters.files import find_config
 from d1_preflight.adapters.sources import Ledger, Place, Sources
 from d1_preflight.core.config_file import parse_config
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.migration import Migration, ledger_key
+
+_EDITED = "reads differently now; where it is applied, wrangler does not apply it again."
+_GONE = "is gone; where it is applied, its part of the schema remains."
 
 
 @dataclass(slots=True)
@@ -42,8 +45,8 @@ class Merged:
         same = {m.name for m in ledger.migrations if _is_same(m, known.get(m.name, ""))}
         edited = sorted(ledger.wanted & known.keys() - same, key=ledger_key)
         gone = sorted(known.keys() - set(ledger.place.names()), key=ledger_key)
-        notes = [f"{name} {self._EDITED.format(self.revision)}" for name in edited]
-        notes += [f"{name} {self._GONE.format(self.revision)}" for name in gone]
+        notes = [f"{name} was there at {self.revision} and {_EDITED}" for name in edited]
+        notes += [f"{name} was there at {self.revision} and {_GONE}" for name in gone]
         return replace(
             ledger,
             wanted=ledger.wanted - same,
@@ -51,18 +54,14 @@ class Merged:
             notes=(*ledger.notes, *notes),
         )
 
-    _EDITED = (
-        "was there at {} and reads differently now; where it is applied, wrangler does not apply "
-        "it again."
-    )
-    _GONE = "was there at {} and is gone; where it is applied, the schema still has it."
-
     def _place_then(self, place: Place) -> Place | None:
         """The same folder as the base's configuration has it; None where that names no such one.
 
         A configuration that is not under git (made by a deploy script) is no pull request's.
         """
         path = find_config(self.sources.start, self.sources.config)
+        if checkout_of(path.parent) is None:
+            return place
         here = path.read_bytes()
         if not self._base.object_of(path) and not BaseRevision("HEAD").object_of(path):
             return place
@@ -77,7 +76,7 @@ class Merged:
 
 def _is_same(migration: Migration, name: str) -> bool:
     """Whether the file reads as it did, and as it was read to be judged."""
-    path: Path | None = migration.path
+    path = migration.path
     if not name or path is None or path.is_symlink():
         return False
     data = path.read_bytes()

@@ -42,7 +42,7 @@ def examine(
     from d1_preflight.adapters.files import open_project
     from d1_preflight.core.errors import PreflightError
 
-    around = Surroundings(start, environ)
+    around = Surroundings(start, _without_programs_of(start, environ))
     for title, look in _MACHINE:
         yield from _looked(title, look, around)
     try:
@@ -53,9 +53,16 @@ def examine(
     except PreflightError as error:
         yield failed("project", error.message, error.hint)
         return
-    around = Surroundings(project.root, environ, project)
+    around = Surroundings(project.root, _without_programs_of(project.root, environ), project)
     for title, look in PROJECT:
         yield from _looked(title, look, around)
+
+
+def _without_programs_of(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with a PATH that finds no program of the checkout: none of it is run."""
+    from d1_preflight.adapters.checkout import checkout_of, path_outside
+
+    return {**environ, "PATH": path_outside(environ, checkout_of(folder) or folder)}
 
 
 def _looked(title: str, look: Look, around: Surroundings) -> Iterator[Check]:

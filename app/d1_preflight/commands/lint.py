@@ -40,7 +40,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--format", choices=_FORMATS, default="text")
     parser.add_argument(
-        "--base", default="", metavar="REV", help="only migrations added or changed since this git revision"
+        "--base",
+        default="",
+        metavar="REV",
+        help="only migrations added or changed since this git revision",
     )
     parser.add_argument(
         "--stdin-filename", type=Path, metavar="PATH", help="where the text from stdin will lie"
@@ -58,7 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
     ledgers = _ledgers(arguments)
     judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
     write(render(judged, form, _paint()), "The findings")
-    nothing = f"no migration was added or changed since {arguments.base}" if arguments.base else "0 migrations"
+    nothing = (
+        f"no migration was added or changed since {arguments.base}"
+        if arguments.base
+        else "0 migrations"
+    )
     told = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {told}")
