@@ -189,7 +189,9 @@ def _lazy(url: str, more: str) -> Callable[[Path], Checkout]:
             f"\tuploadpack = {program}\n" + more.format(program=program)
         )
         path = ci.root / ".git" / "config"
-        text = path.read_text().replace("repositoryformatversion = 0", "repositoryformatversion = 1")
+        text = path.read_text().replace(
+            "repositoryformatversion = 0", "repositoryformatversion = 1"
+        )
         kept = text.partition('[remote "origin"]')[0]
         path.write_text(kept + config)
         tree = git(ci.root, "rev-parse", "origin/main:migrations")
@@ -234,9 +236,7 @@ def _filter_of_the_person(scratch: Path) -> Checkout:
     home = scratch / "gitconfig"
     home.write_text(f'[filter "x"]\n\tclean = {ci.program}\n\tsmudge = {ci.program}\n')
     (ci.root / "wrangler.jsonc").write_text(f"{CONFIG}\n")
-    return replace(
-        ci, environ={"GIT_CONFIG_GLOBAL": str(home)}, naive=("status",), naive_in="."
-    )
+    return replace(ci, environ={"GIT_CONFIG_GLOBAL": str(home)}, naive=("status",), naive_in=".")
 
 
 def _worktree(scratch: Path) -> Checkout:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.hostile import VARIANTS
 from d1_preflight.adapters.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
@@ -166,6 +168,71 @@ def test_the_action_runs_nothing_that_an_input_names(repository: Path, tmp_path:
     ran = run_action(repository, tmp_path, PREFLIGHT_PATHS=evil, PREFLIGHT_BASE="none")
     assert ran.returncode == 2
     assert not (repository / "hacked").exists()
+
+
+def test_the_action_asks_no_planted_repository(tmp_path: Path) -> None:
+    ci = VARIANTS["bare repository in the Worker's folder"](tmp_path / "a")
+    (ci.worker / "config").write_text(
+        f'[core]\n\tworktree = .\n\tfsmonitor = "{ci.command}"\n\thooksPath = .\n'
+        f'[remote "origin"]\n\turl = /\n\tuploadpack = "{ci.command}"\n'
+    )
+    ran = run_action(ci.worker, tmp_path, GITHUB_BASE_REF="main")
+    assert (ran.returncode, ci.marker.exists()) == (1, False), ran.stderr
+    assert "0002_drop_teams.sql" in ran.stdout
+
+
+def test_the_action_asks_the_repository_around_a_submodule(tmp_path: Path) -> None:
+    ci = VARIANTS["submodule"](tmp_path / "a")
+    workspace = {"PREFLIGHT_PATHS": ".", "GITHUB_BASE_REF": "main"}
+    ran = run_action(ci.root / "migrations", tmp_path, **workspace)
+    assert (ran.returncode, ci.marker.exists()) == (1, False), ran.stderr
+    assert "0002_drop_teams.sql" in ran.stdout
+
+
+def test_the_action_runs_no_program_and_follows_no_variable_of_the_checkout(
+    tmp_path: Path,
+) -> None:
+    ci = VARIANTS["programs in node_modules/.bin"](tmp_path / "a")
+    path = f"{ci.environ['PATH']}:{os.environ['PATH']}"
+    environ = {"PATH": path, "GIT_DIR": "/nowhere", "GIT_SSH_COMMAND": str(ci.program)}
+    (ci.root / "preflight.toml").unlink()
+    ran = run_action(ci.root, tmp_path, GITHUB_BASE_REF="main", **environ)
+    assert (ran.returncode, ci.marker.exists()) == (1, False), ran.stderr
+
+
+def test_the_action_writes_through_no_link(repository: Path, tmp_path: Path) -> None:
+    (repository / "found.sarif").symlink_to(tmp_path / "elsewhere")
+    ran = run_action(repository, tmp_path, PREFLIGHT_PATHS="db", PREFLIGHT_OUTPUT="found.sarif")
+    assert ran.returncode == 2
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_action_puts_no_expression_into_a_script_and_runs_python_isolated() -> None:
+    text = SCRIPT.with_name("action.yml").read_text()
+    lines = text.splitlines()
+    scripts = [line for line in lines if "${{" in line]
+    assert all(re.fullmatch(r"\s+[\w-]+: \$\{\{ [\w.-]+ \}\}[/\w.]*", line) for line in scripts)
+    assert not any(line.lstrip().startswith("run:") for line in scripts)
+    assert all(" -I " in line for line in lines if "-m venv" in line or "-m pip" in line)
+
+
+def test_no_file_of_a_commit_is_an_option_of_the_hook(repository: Path) -> None:
+    hook = (SCRIPT.parents[3] / ".pre-commit-hooks.yaml").read_text()
+    assert "args: [--]" in hook
+    odd = "--format=json/migrations/3_rebuild.sql"
+    folder(repository, {odd: REBUILD})
+    ran = preflight("lint", "--", odd)
+    assert ran.code == 1
+    assert odd in ran.out
+    assert not ran.out.startswith("{")
+
+
+def test_modules_of_the_folder_one_stands_in_are_not_imported(tmp_path: Path) -> None:
+    for name in ("argparse", "tomllib", "apsw", "json"):
+        folder(tmp_path, {f"{name}.py": "open('RAN', 'w')\n"})
+    words = (sys.executable, "-m", "d1_preflight", "explain", "cascade-delete")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "RAN").exists()) == (0, False), done.stderr
 
 
 def test_the_action_writes_a_file_for_upload(repository: Path, tmp_path: Path) -> None:

@@ -128,4 +128,4 @@ def _quick(git: Git, *words: str) -> Answer:
 
 def _remembered(git: Git, sort: str, question: Callable[[], Answer]) -> Answer:
     """Ask git; a slow look at the files says nothing about its quick answers, else all is slow."""
-    return SILENT.ask(("git", git.environ.get("PATH", ""), str(git.root), sort), question)
+    return SILENT.ask(("repository", git.environ.get("PATH", ""), str(git.root), sort), question)
