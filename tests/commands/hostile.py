@@ -189,9 +189,7 @@ def _lazy(url: str, more: str) -> Callable[[Path], Checkout]:
             f"\tuploadpack = {program}\n" + more.format(program=program)
         )
         path = ci.root / ".git" / "config"
-        text = path.read_text().replace(
-            "repositoryformatversion = 0", "repositoryformatversion = 1"
-        )
+        text = path.read_text().replace("version = 0", "version = 1")
         kept = text.partition('[remote "origin"]')[0]
         path.write_text(kept + config)
         tree = git(ci.root, "rev-parse", "origin/main:migrations")
@@ -404,7 +402,7 @@ VARIANTS: dict[str, Callable[[Path], Checkout]] = {
         "ext::{program}", '[protocol]\n\tallow = always\n[protocol "ext"]\n\tallow = always\n'
     ),
     "lazy fetch by ssh": _lazy("ssh://x/y", "[core]\n\tsshCommand = {program}\n"),
-    "lazy fetch by upload-pack": _lazy("/tmp", ""),
+    "lazy fetch by upload-pack": _lazy("/", ""),
     "hostile .git/config": _real_config,
     "filter of the person's own": _filter_of_the_person,
     "worktree": _worktree,

@@ -231,6 +231,9 @@ def test_busy_hours_read_as_people_say_them(busy: Busy, words: str) -> None:
     assert shown_busy(busy) == words
 
 
+ENDPOINT = '[[verification.endpoints]]\nurl = "https://a.test"\n'
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -243,17 +246,9 @@ def test_busy_hours_read_as_people_say_them(busy: Busy, words: str) -> None:
     ("text", "line"),
     [
         ('[notify]\nwebhook_env = "{}"\n', 2),
-        ('[[verification.endpoints]]\nurl = "https://a.test"\n\nbearer_env = "{}"\n', 4),
-        (
-            '[[verification.endpoints]]\nurl = "https://a.test"\n'
-            'header_env = {{ "X-Key" = "OURS", "X-Token" = "{}" }}\n',
-            3,
-        ),
-        (
-            '[[verification.endpoints]]\nurl = "https://a.test"\n'
-            '[verification.endpoints.header_env]\n"X-Key" = "{}"\n',
-            4,
-        ),
+        (ENDPOINT + 'bearer_env = "{}"\n', 3),
+        (ENDPOINT + 'header_env = {{ "X-Key" = "OURS", "X-Token" = "{}" }}\n', 3),
+        (ENDPOINT + '[verification.endpoints.header_env]\n"X-Key" = "{}"\n', 4),
     ],
 )
 def test_cloudflares_own_variables_are_sent_to_no_other_address(
