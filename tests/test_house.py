@@ -141,3 +141,41 @@ def test_no_shell_no_swallowed_error_and_no_stray_print(path: Path) -> None:
             assert not (broad and isinstance(node.body[0], ast.Pass)), NAMES[path]
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
             assert room(NAMES[path]) in {"cli", "commands", "plain", "practice"}, NAMES[path]
+
+
+STARTS = {
+    "ask", "ask_bounded", "converse", "launch", "run", "Popen", "Command", "program_outside",
+    "on_path",
+}  # fmt: skip
+
+
+def names_git(call: ast.Call) -> bool:
+    """Whether one of the words of a call is the program git, alone or first in a tuple."""
+    words = [*call.args, *(keyword.value for keyword in call.keywords)]
+    words += [w.elts[0] for w in words if isinstance(w, ast.Tuple | ast.List) and w.elts]
+    values = [word.value for word in words if isinstance(word, ast.Constant)]
+    return any(isinstance(v, str) and v.rpartition("/")[2] == "git" for v in values)
+
+
+def called(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def test_git_is_started_through_one_door() -> None:
+    doors = {
+        NAMES[path]
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and called(node) in STARTS and names_git(node)
+    }
+    assert doors == {"adapters.git"}
+
+
+def test_no_command_line_begins_with_git_elsewhere() -> None:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Tuple | ast.List) and len(node.elts) > 1:
+                words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
+                is_pair = isinstance(node.elts[1], ast.Name)  # a title and what looks at it
+                assert is_pair or words[:1] != ["git"] or NAMES[path] == "adapters.git", NAMES[path]

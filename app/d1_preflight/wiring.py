@@ -16,13 +16,14 @@ from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.cockpit import Cockpit, say, wait
 from d1_preflight.adapters.evidence import EvidenceFolder
 from d1_preflight.adapters.files import ProjectFiles, open_surroundings
+from d1_preflight.adapters.git_facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.nodes import Version, read_version
 from d1_preflight.adapters.operator import Operator
 from d1_preflight.adapters.redaction import Redactor
 from d1_preflight.adapters.staging import open_workspace
 from d1_preflight.adapters.store import RecordStore
-from d1_preflight.adapters.system import SystemClock, machine_zone, operator_identity, read_git
+from d1_preflight.adapters.system import SystemClock, machine_zone
 from d1_preflight.adapters.timeline import TIMELINE, Timeline
 from d1_preflight.adapters.toolchain import Toolchain, find_toolchain
 from d1_preflight.adapters.web import EnvironmentWeb

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from bench.screen_time import OnTerminal
-from d1_preflight.adapters.processes import ask
+from d1_preflight.adapters.git import ask_git
 from d1_preflight.adapters.toolchain import Toolchain, install
 from d1_preflight.core.schema import Schema
 from d1_preflight.core.tables import TableKind, tables_of
@@ -59,7 +59,7 @@ def figures(what: str, seconds: list[float], aim: str) -> None:
 
 @contextmanager
 def practice(folder: Path, next_one: str) -> Iterator[tuple[Workbench, PracticeRun]]:
-    with start(folder, next=next_one, run=lambda argv, at: ask(*argv, cwd=at)) as running:
+    with start(folder, next=next_one, ask_git=ask_git) as running:
         environ = {"PATH": os.environ["PATH"], **running.practice.environment}
         yield open_bench(start=folder, environ=environ, target="practice"), running
 

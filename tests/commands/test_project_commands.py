@@ -156,13 +156,13 @@ def test_doctor_finds_what_wrangler_would_apply_by_mistake(project: Path) -> Non
 
 
 def test_doctor_says_that_git_is_missing_or_hangs(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    programs = tmp_path_factory.mktemp("bin")
+    monkeypatch.setenv("PATH", str(programs))
     assert looked(project)["git"].words == "git was not found on PATH"
 
-    hanging = tmp_path / "bin" / "git"
+    hanging = programs / "git"
     hanging.write_text("#!/bin/sh\n/bin/sleep 60\n")
     hanging.chmod(0o755)
     found = looked(project)["git"]

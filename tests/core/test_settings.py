@@ -229,3 +229,37 @@ def test_the_reference_names_every_setting_once_with_its_default() -> None:
 )
 def test_busy_hours_read_as_people_say_them(busy: Busy, words: str) -> None:
     assert shown_busy(busy) == words
+
+
+ENDPOINT = '[[verification.endpoints]]\nurl = "https://a.test"\n'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL", "CLOUDFLARE_ACCOUNT_ID",
+        "CF_API_TOKEN", "CF_API_KEY", "CF_EMAIL", "WRANGLER_ANYTHING", "cloudflare_api_token",
+        "Cf_Api_Token",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[notify]\nwebhook_env = "{}"\n', 2),
+        (ENDPOINT + 'bearer_env = "{}"\n', 3),
+        (ENDPOINT + 'header_env = {{ "X-Key" = "OURS", "X-Token" = "{}" }}\n', 3),
+        (ENDPOINT + '[verification.endpoints.header_env]\n"X-Key" = "{}"\n', 4),
+    ],
+)
+def test_cloudflares_own_variables_are_sent_to_no_other_address(
+    text: str, line: int, name: str
+) -> None:
+    with pytest.raises(ProjectError) as raised:
+        load_settings(text.format(name))
+    assert raised.value.message.startswith(f"preflight.toml:{line}: ")
+    assert f"must not be {name}: Cloudflare's own variables" in raised.value.message
+
+
+@pytest.mark.parametrize("name", ["CFG_TOKEN", "MY_CLOUDFLARE_TOKEN", "STATUS_TOKEN"])
+def test_variables_of_other_names_are_taken(name: str) -> None:
+    assert load_settings(f'[notify]\nwebhook_env = "{name}"\n').notify.webhook_env == name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.processes import ask
+from d1_preflight.adapters.git import ask_git
 from d1_preflight.adapters.toolchain import Toolchain
 from d1_preflight.practice.faults import Fault
 from d1_preflight.practice.run import PracticeRun, start
@@ -26,7 +26,7 @@ def practice(tmp_path: Path, wrangler_command: Toolchain) -> Iterator[OpenPracti
             folder = tmp_path / "project"
             parsed = [Fault.parse(fault) for fault in faults]
             running = stack.enter_context(
-                start(folder, next=next_one, faults=parsed, run=lambda a, f: ask(*a, cwd=f))
+                start(folder, next=next_one, faults=parsed, ask_git=ask_git)
             )
             environ = {"PATH": os.environ["PATH"], **running.practice.environment}
             bench = open_bench(start=folder, environ=environ, target="practice")

@@ -17,7 +17,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from d1_preflight.adapters.processes import ask
+from d1_preflight.adapters.git import ask_git
 from d1_preflight.adapters.toolchain import install
 from d1_preflight.practice.run import start
 from d1_preflight.wiring import open_bench
@@ -80,12 +80,12 @@ async def make(folder: Path) -> None:
     os.environ["GIT_CONFIG_GLOBAL"] = str(folder / "gitconfig")
     await install(print)
     project = folder / "project"
-    with start(project, next="0061", run=lambda argv, cwd: ask(*argv, cwd=cwd)) as running:
+    with start(project, next="0061", ask_git=ask_git) as running:
         environ = {**os.environ, **running.practice.environment}
         bench = open_bench(start=project, environ=environ, target="practice")
         (bench.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
         for words in (("add", "-A"), ("commit", "-qm", "Park the members")):
-            ask("git", *words, cwd=project)
+            ask_git(words, project)
         session, _ = open_session(bench, NAME)
         await walk_to(session, given=ANSWERS)
         assert session.closed

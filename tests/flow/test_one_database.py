@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.processes import ask
+from d1_preflight.adapters.git import ask_git
 from d1_preflight.adapters.toolchain import Toolchain
 from d1_preflight.core.record import Status
 from d1_preflight.practice.run import PracticeRun, start
@@ -56,7 +56,7 @@ def twins(tmp_path: Path, wrangler_command: Toolchain) -> Iterator[OpenTwins]:
 
         def lay(top: str, named: str, dotenv: str, toolchain: Toolchain | None = None) -> Twins:
             folder = tmp_path / "project"
-            running = stack.enter_context(start(folder, run=lambda a, f: ask(*a, cwd=f)))
+            running = stack.enter_context(start(folder, ask_git=ask_git))
             shutil.copytree(folder / ".practice", tmp_path / "twin")
             running.serve(TWIN_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
             entry = {"binding": "DB", "database_name": DATABASE_NAME}

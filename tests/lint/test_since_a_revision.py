@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.git import changed_since, files_at
+from commands.hostile import VARIANTS
+from d1_preflight.adapters.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 
@@ -78,29 +80,47 @@ def test_nothing_new_is_clear(repository: Path) -> None:
     git(repository, "commit", "--quiet", "--message=after")
     ran = preflight("lint", "db", "--base", "HEAD", "--format", "json")
     assert (ran.code, names(ran.out)) == (0, [])
-    assert "no migration was added since HEAD" in ran.err
+    assert "no migration was added or changed since HEAD" in ran.err
     assert preflight("lint", "db", "--base", "HEAD").out == ""
 
 
-def test_a_renamed_migration_counts_as_added_and_an_edited_one_is_told(repository: Path) -> None:
+def test_a_renamed_migration_counts_as_added_and_an_edited_one_is_judged(repository: Path) -> None:
     git(repository, "mv", "db/2_posts.sql", "db/4_posts.sql")
     folder(repository, {"db/1_users.sql": f"{USERS}-- more\n"})
     ran = preflight("lint", "db", "--base", "main", "--format", "json")
-    assert names(ran.out) == ["3_rebuild.sql", "4_posts.sql"]
+    assert names(ran.out) == ["1_users.sql", "3_rebuild.sql", "4_posts.sql"]
     assert "1_users.sql was there at main and reads differently now" in ran.err
+    assert "2_posts.sql was there at main and is gone" in ran.err
+
+
+def test_an_edited_migration_blocks_by_what_it_does_now(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"db/2_posts.sql": f"{POSTS}DROP TABLE users;\n"})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert (ran.code, names(ran.out)) == (1, ["2_posts.sql"])
+    [edited] = json.loads(ran.out)["migrations"]
+    assert "number-out-of-order" not in {f["rule"] for f in edited["findings"]}
+
+
+def test_other_line_ends_are_no_edit(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"db/1_users.sql": USERS.replace("\n", "\r\n")})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert (ran.code, names(ran.out)) == (0, [])
 
 
 def test_files_of_a_revision_are_named_from_the_folder(repository: Path) -> None:
-    assert files_at(repository / "db", "main") == {"1_users.sql", "2_posts.sql"}
-    assert changed_since(repository / "db", "main") == set()
+    base = BaseRevision("main")
+    assert base.files(repository / "db").keys() == {"1_users.sql", "2_posts.sql"}
+    assert base.files(repository / "nowhere") == {}
     (repository / "db" / "1_users.sql").unlink()
-    assert changed_since(repository / "db", "main") == {"1_users.sql"}
+    assert "1_users.sql" in BaseRevision("main").files(repository / "db")
 
 
-@pytest.mark.parametrize("revision", ["no-such", "--help", "-x", "main:db/1_users.sql", ""])
+@pytest.mark.parametrize("revision", ["no-such", "--help", "-x", "main:db/1_users.sql", "", "x\0y"])
 def test_a_revision_that_is_none_is_refused(repository: Path, revision: str) -> None:
     with pytest.raises(UsageError):
-        files_at(repository, revision)
+        BaseRevision(revision).files(repository)
 
 
 def test_outside_of_a_repository_it_is_a_usage_error(tmp_path: Path) -> None:
@@ -148,6 +168,71 @@ def test_the_action_runs_nothing_that_an_input_names(repository: Path, tmp_path:
     ran = run_action(repository, tmp_path, PREFLIGHT_PATHS=evil, PREFLIGHT_BASE="none")
     assert ran.returncode == 2
     assert not (repository / "hacked").exists()
+
+
+def test_the_action_asks_no_planted_repository(tmp_path: Path) -> None:
+    ci = VARIANTS["bare repository in the Worker's folder"](tmp_path / "a")
+    (ci.worker / "config").write_text(
+        f'[core]\n\tworktree = .\n\tfsmonitor = "{ci.command}"\n\thooksPath = .\n'
+        f'[remote "origin"]\n\turl = /\n\tuploadpack = "{ci.command}"\n'
+    )
+    ran = run_action(ci.worker, tmp_path, GITHUB_BASE_REF="main")
+    assert (ran.returncode, ci.marker.exists()) == (1, False), ran.stderr
+    assert "0002_drop_teams.sql" in ran.stdout
+
+
+def test_the_action_asks_the_repository_around_a_submodule(tmp_path: Path) -> None:
+    ci = VARIANTS["submodule"](tmp_path / "a")
+    workspace = {"PREFLIGHT_PATHS": ".", "GITHUB_BASE_REF": "main"}
+    ran = run_action(ci.root / "migrations", tmp_path, **workspace)
+    assert (ran.returncode, ci.marker.exists()) == (1, False), ran.stderr
+    assert "0002_drop_teams.sql" in ran.stdout
+
+
+def test_the_action_runs_no_program_and_follows_no_variable_of_the_checkout(
+    tmp_path: Path,
+) -> None:
+    ci = VARIANTS["programs in node_modules/.bin"](tmp_path / "a")
+    path = f"{ci.environ['PATH']}:{os.environ['PATH']}"
+    environ = {"PATH": path, "GIT_DIR": "/nowhere", "GIT_SSH_COMMAND": str(ci.program)}
+    (ci.root / "preflight.toml").unlink()
+    ran = run_action(ci.root, tmp_path, GITHUB_BASE_REF="main", **environ)
+    assert (ran.returncode, ci.marker.exists()) == (1, False), ran.stderr
+
+
+def test_the_action_writes_through_no_link(repository: Path, tmp_path: Path) -> None:
+    (repository / "found.sarif").symlink_to(tmp_path / "elsewhere")
+    ran = run_action(repository, tmp_path, PREFLIGHT_PATHS="db", PREFLIGHT_OUTPUT="found.sarif")
+    assert ran.returncode == 2
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_action_puts_no_expression_into_a_script_and_runs_python_isolated() -> None:
+    text = SCRIPT.with_name("action.yml").read_text()
+    lines = text.splitlines()
+    scripts = [line for line in lines if "${{" in line]
+    assert all(re.fullmatch(r"\s+[\w-]+: \$\{\{ [\w.-]+ \}\}[/\w.]*", line) for line in scripts)
+    assert not any(line.lstrip().startswith("run:") for line in scripts)
+    assert all(" -I " in line for line in lines if "-m venv" in line or "-m pip" in line)
+
+
+def test_no_file_of_a_commit_is_an_option_of_the_hook(repository: Path) -> None:
+    hook = (SCRIPT.parents[3] / ".pre-commit-hooks.yaml").read_text()
+    assert "args: [--]" in hook
+    odd = "--format=json/migrations/3_rebuild.sql"
+    folder(repository, {odd: REBUILD})
+    ran = preflight("lint", "--", odd)
+    assert ran.code == 1
+    assert odd in ran.out
+    assert not ran.out.startswith("{")
+
+
+def test_modules_of_the_folder_one_stands_in_are_not_imported(tmp_path: Path) -> None:
+    for name in ("argparse", "tomllib", "apsw", "json"):
+        folder(tmp_path, {f"{name}.py": "open('RAN', 'w')\n"})
+    words = (sys.executable, "-m", "d1_preflight", "explain", "cascade-delete")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "RAN").exists()) == (0, False), done.stderr
 
 
 def test_the_action_writes_a_file_for_upload(repository: Path, tmp_path: Path) -> None:

@@ -161,9 +161,9 @@ def test_git_begins_once_and_only_where_it_can(tmp_path: Path, no_login: None) -
         (folder / ".git").mkdir(exist_ok=True)
 
     for _ in range(2):
-        with run.start(tmp_path / "p", run=remember):
+        with run.start(tmp_path / "p", ask_git=remember):
             pass
-    assert [command[1] for command in commands[:2]] == ["init", "add"]
+    assert [command[0] for command in commands[:2]] == ["init", "add"]
     assert commands[-1][-3:] == ("--quiet", "-m", "Begin")
     assert len(commands) == 3
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.allowed_signers import key_words
+from d1_preflight.adapters.checkout import checkout_of, program_outside
+from d1_preflight.adapters.git_facts import git_setting
 from d1_preflight.adapters.processes import MISSING, Answer, ask
 from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import ProjectError, Rejected
@@ -81,19 +83,28 @@ def ssh_keygen(*words: str, stdin: bytes = b"", at_terminal: bool = False) -> An
     """Run ssh-keygen; ProjectError when it is missing or too old to sign files."""
     # Without a terminal ssh-keygen reads a passphrase from stdin, which is the document.
     silence = {} if at_terminal else {"SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "force"}
-    answer = ask(
-        "ssh-keygen",
-        *words,
-        stdin=stdin,
-        at_terminal=at_terminal,
-        environ={**os.environ, **silence},
-    )
+    environ = {**os.environ, **silence}
+    answer = _ask_own("ssh-keygen", *words, stdin=stdin, at_terminal=at_terminal, environ=environ)
     if answer.exit_code == MISSING or "unknown option -- Y" in answer.reason:
         raise ProjectError(
             "ssh-keygen is missing or too old to sign files.",
             hint="Install OpenSSH 8.2 or newer (package openssh-client).",
         )
     return answer
+
+
+def _ask_own(
+    name: str,
+    *words: str,
+    environ: Mapping[str, str],
+    stdin: bytes = b"",
+    at_terminal: bool = False,
+) -> Answer:
+    """Ask the person's own program; one of the checkout we stand in would call anything good."""
+    program = program_outside(name, environ, checkout_of(Path.cwd()))
+    if program is None:
+        return Answer(MISSING, b"", f"{name} was not found on PATH".encode())
+    return ask(str(program), *words, stdin=stdin, at_terminal=at_terminal, environ=environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +123,16 @@ class _Places:
 def _agent_keys(env: Mapping[str, str]) -> tuple[str, ...]:
     if not env.get("SSH_AUTH_SOCK"):
         return ()
-    answer = ask("ssh-add", "-L", environ=env)
+    answer = _ask_own("ssh-add", "-L", environ=env)
     lines = answer.text.splitlines() if answer.exit_code == 0 else ()
     return tuple(line for line in lines if _PUBLIC.match(line))
 
 
 def _gits_choice(project: Path, env: Mapping[str, str]) -> tuple[str, str]:
     """Git's `user.signingkey`; where `gpg.format` is not ssh, it is a GPG id and none of ours."""
-    if _git(project, env, "gpg.format") != "ssh":
+    if git_setting(project, "gpg.format", env) != "ssh":
         return "", ""
-    return _git(project, env, "user.signingkey"), "git's user.signingkey"
+    return git_setting(project, "user.signingkey", env), "git's user.signingkey"
 
 
 def _named(value: str, origin: str, places: _Places) -> Key:
@@ -205,8 +216,3 @@ def _public_line(path: Path) -> str:
     except (OSError, ValueError):  # also a name with a NUL in it
         return ""
     return line if _PUBLIC.match(line) else ""
-
-
-def _git(project: Path, env: Mapping[str, str], name: str) -> str:
-    answer = ask("git", "config", "--get", name, cwd=project, environ=env)
-    return answer.text.strip() if answer.exit_code == 0 else ""

@@ -71,7 +71,7 @@ class Sources:
     def project(self) -> tuple[Ledger, ...]:
         """All migrations of the project, one ledger for each folder; raises ProjectError."""
         config = read_config(find_config(self.start, self.config), self.environment)
-        places = self._places_of(config)
+        places = self.places_of(config)
         ledgers = [_ledger(place, place.names(), place.notes()) for place in places]
         if not any(ledger.wanted for ledger in ledgers):
             folders = " or ".join(str(ledger.place.folder) for ledger in ledgers)
@@ -174,13 +174,13 @@ class Sources:
             try:
                 path = find_config(start, self.config)
                 first = read_config(path, self.environment)
-                yield from self._places_of(first)
+                yield from self.places_of(first)
                 for environment in first.environments:
-                    yield from self._places_of(read_config(path, environment))
+                    yield from self.places_of(read_config(path, environment))
             except (ProjectError, UsageError):
                 continue
 
-    def _places_of(self, config: WranglerConfig) -> tuple[Place, ...]:
+    def places_of(self, config: WranglerConfig) -> tuple[Place, ...]:
         """One place for each migrations folder; databases without an id count too."""
         databases = [
             d for d in config.databases if not self.database or d.answers_to(self.database)

@@ -1,4 +1,4 @@
-"""The machine and the project around us: the time, the person, git, and the browser."""
+"""The machine around us: the time, the person, and the browser."""
 
 import asyncio
 import getpass
@@ -7,16 +7,11 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from d1_preflight.adapters.processes import MISSING, TOO_SLOW, Answer, launch, on_path
-from d1_preflight.adapters.silence import SILENT
-
-_PATIENCE = 2.0
+from d1_preflight.adapters.processes import launch, on_path
 
 
 class SystemClock:
@@ -33,51 +28,6 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Let this much time pass."""
         await asyncio.sleep(seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class GitFacts:
-    """What git knows of the project: the commit, and whether files differ from it.
-
-    `commit` is "" where there is no repository or no commit; `is_dirty` is None where unknown.
-    `silence` says why nothing is known where git itself did not answer.
-    """
-
-    commit: str = ""
-    is_dirty: bool | None = None
-    user_name: str = ""
-    user_email: str = ""
-    silence: str = ""
-
-
-def read_git(folder: Path) -> GitFacts:
-    """Read what git knows; every fact is empty where there is no git.
-
-    Each question waits two seconds at most; where git was too slow before, it is not asked again.
-    """
-    commit = _ask_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    if commit.exit_code == MISSING:
-        return GitFacts(silence="git was not found on PATH")
-    if commit.exit_code == TOO_SLOW:
-        return GitFacts(silence=f"git gave {commit.reason}")
-    status = _ask_git(folder, "status", "--porcelain", "--untracked-files=normal")
-    return GitFacts(
-        commit=commit.text.strip() if commit.exit_code == 0 else "",
-        is_dirty=bool(status.out.strip()) if status.exit_code == 0 else None,
-        user_name=_git(folder, "config", "--get", "user.name"),
-        user_email=_git(folder, "config", "--get", "user.email"),
-    )
-
-
-def is_ignored(path: Path) -> bool | None:
-    """Whether git ignores this path; None where git cannot tell."""
-    answer = _ask_git(path.parent, "check-ignore", "--quiet", path.name)
-    return {0: True, 1: False}.get(answer.exit_code)
-
-
-def operator_identity(folder: Path) -> str:
-    """Name the person at the keyboard: git's e-mail address, else user@host."""
-    return _git(folder, "config", "--get", "user.email") or machine_user()
 
 
 def machine_user() -> str:
@@ -102,18 +52,6 @@ def open_in_browser(url: str, environ: Mapping[str, str] | None = None) -> bool:
     opener = next(on_path("xdg-open", env), None)
     has_windows = bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
     return bool(opener and has_windows) and launch(str(opener), url)
-
-
-def _git(folder: Path, *words: str) -> str:
-    answer = _ask_git(folder, *words)
-    return answer.text.strip() if answer.exit_code == 0 else ""
-
-
-def _ask_git(folder: Path, *words: str) -> Answer:
-    """Ask git; a slow look at the files says nothing about its quick answers, else all is slow."""
-    sort = "files" if words[0] == "status" else "quick"
-    key = ("git", os.environ.get("PATH", ""), str(folder), sort)
-    return SILENT.ask(key, "git", *words, cwd=folder, timeout=_PATIENCE)
 
 
 def machine_zone(environ: Mapping[str, str] | None = None) -> str:

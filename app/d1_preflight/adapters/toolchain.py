@@ -69,10 +69,26 @@ def find_toolchain(
         if isinstance(found, Package):
             return _with_node(source, found, env, folder)
         return _with_command(source, found, folder)
-    raise WranglerUnavailable(
-        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
-        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
-    )
+    raise _nowhere()
+
+
+def look_for_wrangler(
+    *,
+    project: Path,
+    setting: str = "",
+    environ: Mapping[str, str] | None = None,
+    cache: Path | None = None,
+) -> tuple[Source, Package | Path]:
+    """The wrangler that `find_toolchain` would take, as its files tell: nothing of it is run.
+
+    A Path is a program whose package is not known, so neither is its version.
+    """
+    env = os.environ if environ is None else environ
+    for source, found in _places(project, setting, env, cache or user_cache()):
+        if isinstance(found, Package):
+            _check_age(found.version, str(found.script))
+        return source, found
+    raise _nowhere()
 
 
 async def install(
@@ -137,6 +153,13 @@ def _named(project: Path, setting: str) -> Package | Path:
     raise WranglerUnavailable(
         f'The setting wrangler = "{setting}" names no wrangler that can be run.',
         hint="Correct the path in the settings, or remove it to search for wrangler.",
+    )
+
+
+def _nowhere() -> WranglerUnavailable:
+    return WranglerUnavailable(
+        "wrangler was not found: not in the project's node_modules, on PATH, or from npx.",
+        hint="In the project: npm install --save-dev wrangler. Or name it in the settings.",
     )
 
 

@@ -3,12 +3,18 @@
 import argparse
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.commands.checks import Check, Look, Surroundings, failed, good
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
+
+if TYPE_CHECKING:
+    from d1_preflight.adapters.dotenv import Version
+    from d1_preflight.core.settings import Settings
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,21 +45,24 @@ def examine(
     arguments: argparse.Namespace, start: Path, environ: Mapping[str, str]
 ) -> Iterator[Check]:
     """Every check in the order in which to mend things; a check that cannot look says so."""
-    from d1_preflight.adapters.files import open_project
+    from d1_preflight.adapters.files import open_surroundings
     from d1_preflight.core.errors import PreflightError
 
-    around = Surroundings(_folder(start, arguments.config), environ, asked=arguments.env)
+    folder = _folder(start, arguments.config)
+    around = Surroundings(folder, _without_programs_of(folder, environ), asked=arguments.env)
     for title, look in _MACHINE:
         yield from _looked(title, look, around)
     try:
-        project = open_project(
+        project = open_surroundings(
             start, config=arguments.config, environment=arguments.env,
             database=arguments.database, environ=environ,
-        )  # fmt: skip
+            wrangler=partial(_wrangler_version, environ=around.environ),
+        ).project  # fmt: skip
     except PreflightError as error:
         yield failed("project", error.message, error.hint)
         return
-    around = Surroundings(project.root, environ, project, arguments.env)
+    outside = _without_programs_of(project.root, environ)
+    around = Surroundings(project.root, outside, project, arguments.env)
     for title, look in PROJECT:
         yield from _looked(title, look, around)
 
@@ -67,6 +76,30 @@ def _folder(start: Path, config: Path | None) -> Path:
         return find_config(start, config).parent
     except PreflightError:
         return start
+
+
+def _wrangler_version(
+    root: Path, settings: "Settings", *, environ: Mapping[str, str]
+) -> "Version | None":
+    """As its files tell, for nothing of a checkout is run; None, the newest, where they do not."""
+    from d1_preflight.adapters.nodes import read_version
+    from d1_preflight.adapters.packages import Package
+    from d1_preflight.adapters.toolchain import look_for_wrangler
+    from d1_preflight.core.errors import WranglerUnavailable
+
+    try:
+        command = settings.wrangler.command
+        _, found = look_for_wrangler(project=root, setting=command, environ=environ)
+    except WranglerUnavailable:
+        return None
+    return read_version(found.version) if isinstance(found, Package) else None
+
+
+def _without_programs_of(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with a PATH that finds no program of the checkout: none of it is run."""
+    from d1_preflight.adapters.checkout import checkout_of, path_outside
+
+    return {**environ, "PATH": path_outside(environ, checkout_of(folder) or folder)}
 
 
 def _looked(title: str, look: Look, around: Surroundings) -> Iterator[Check]:

@@ -13,7 +13,7 @@ from d1_preflight.commands.output import say, write
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from d1_preflight.adapters.sources import Ledger
+    from d1_preflight.adapters.sources import Ledger, Sources
     from d1_preflight.core.findings import Analysis
     from d1_preflight.lint import Format
     from d1_preflight.lint.judged import Judged
@@ -40,7 +40,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--format", choices=_FORMATS, default="text")
     parser.add_argument(
-        "--base", default="", metavar="REV", help="only migrations added since this git revision"
+        "--base",
+        default="",
+        metavar="REV",
+        help="only migrations added or changed since this git revision",
     )
     parser.add_argument(
         "--stdin-filename", type=Path, metavar="PATH", help="where the text from stdin will lie"
@@ -56,11 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     form = Format(arguments.format)
     ledgers = _ledgers(arguments)
-    if arguments.base:
-        ledgers = [_added_since(ledger, arguments.base) for ledger in ledgers]
     judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
     write(render(judged, form, _paint()), "The findings")
-    nothing = f"no migration was added since {arguments.base}" if arguments.base else "0 migrations"
+    nothing = (
+        f"no migration was added or changed since {arguments.base}"
+        if arguments.base
+        else "0 migrations"
+    )
     told = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {told}")
@@ -88,27 +93,25 @@ def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
         data = sys.stdin.buffer.read(MOST_BYTES + 1) if sys.stdin else b""
         return (sources.text(data, arguments.stdin_filename),)
     if arguments.paths:
-        return sources.paths(Path(path) for path in arguments.paths)
+        named = sources.paths(Path(path) for path in arguments.paths)
+        return _since(sources, named, arguments)
     try:
-        return sources.project()
+        return _since(sources, sources.project(), arguments)
     except ProjectError as error:
         hint = f"{error.hint}\n  or name files or a folder: preflight lint PATH".strip()
         raise ProjectError(error.message, hint=hint) from error
 
 
-def _added_since(ledger: "Ledger", revision: str) -> "Ledger":
-    """The ledger with only its new files wanted; says which old ones were edited."""
-    from d1_preflight.adapters.git import changed_since, files_at
+def _since(
+    sources: "Sources", ledgers: "Sequence[Ledger]", arguments: argparse.Namespace
+) -> "Sequence[Ledger]":
+    """With a base, only what was not merged there as it reads now is judged."""
+    if not arguments.base:
+        return ledgers
+    from d1_preflight.adapters.merged import Merged
 
-    folder = ledger.place.folder
-    known = files_at(folder, revision)
-    for name in sorted(changed_since(folder, revision) & ledger.wanted):
-        say(
-            f"preflight lint: {name} was there at {revision} and reads differently now; where it "
-            "is applied, wrangler does not apply it again."
-        )
-    before = frozenset(name for name in known if name.endswith(".sql") and "/" not in name)
-    return replace(ledger, wanted=ledger.wanted - known, known=before)
+    merged = Merged(sources, arguments.base, by_config=not arguments.paths)
+    return [merged.left_out_of(ledger) for ledger in ledgers]
 
 
 def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":

@@ -32,7 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Lay the project down (once), start the stand-in, open the wizard."""
-    from d1_preflight.adapters.processes import ask
+    from d1_preflight.adapters.git import ask_git
     from d1_preflight.practice.faults import Fault
     from d1_preflight.practice.run import start
     from d1_preflight.wiring import open_bench
@@ -41,10 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _list_faults()
     faults = [Fault.parse(text) for text in arguments.fault]
 
-    def run_quietly(argv: tuple[str, ...], folder: Path) -> object:
-        return ask(*argv, cwd=folder)
-
-    with start(arguments.folder, next=arguments.next, faults=faults, run=run_quietly) as running:
+    with start(arguments.folder, next=arguments.next, faults=faults, ask_git=ask_git) as running:
         environ = dict(os.environ) | dict(running.practice.environment)
         folder = running.practice.project
         # Named, for wrangler and we would take another project's wrangler.json in a folder above.

@@ -15,13 +15,19 @@ from d1_preflight.commands.checks import (
 
 
 def _wrangler(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.toolchain import PINNED_WRANGLER, find_toolchain
+    """Its version stands in its package.json; what a checkout brings is not run to be asked."""
+    from d1_preflight.adapters.packages import Package
+    from d1_preflight.adapters.toolchain import PINNED_WRANGLER, look_for_wrangler
 
     project = project_of(around)
     command = project.settings.wrangler.command
-    found = find_toolchain(project=project.root, setting=command, environ=around.environ)
-    pinned = "" if found.wrangler_version == PINNED_WRANGLER else f"; tried with {PINNED_WRANGLER}"
-    yield good("wrangler", f"{found.wrangler_version} ({found.source}){pinned}")
+    source, found = look_for_wrangler(project=project.root, setting=command, environ=around.environ)
+    if not isinstance(found, Package):
+        words = f"{found} ({source}); its version is not known without running it"
+        yield unknown("wrangler", words, f"Ask it yourself, where you trust it: {found} --version")
+        return
+    pinned = "" if found.version == PINNED_WRANGLER else f"; tried with {PINNED_WRANGLER}"
+    yield good("wrangler", f"{found.version} ({source}){pinned}")
 
 
 def _database(around: Surroundings) -> Iterator[Check]:
@@ -96,7 +102,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
 
 
 def _git(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.system import is_ignored, read_git
+    from d1_preflight.adapters.git_facts import is_ignored, read_git
 
     project = project_of(around)
     facts = read_git(project.root)
@@ -117,8 +123,8 @@ def _git(around: Surroundings) -> Iterator[Check]:
 
 
 def _key(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.git_facts import operator_identity
     from d1_preflight.adapters.operator import Operator
-    from d1_preflight.adapters.system import operator_identity
 
     project = project_of(around)
     signing = project.settings.signing

@@ -244,8 +244,8 @@ def _refuse_what_is_not_good(found: "OpenRecord", subject: "Subject") -> None:
 def _operator(found: "OpenRecord") -> "Operator":
     import os
 
+    from d1_preflight.adapters.git_facts import operator_identity
     from d1_preflight.adapters.operator import Operator
-    from d1_preflight.adapters.system import operator_identity
 
     root = found.root or Path.cwd()
     signing = found.settings.signing

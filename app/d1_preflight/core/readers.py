@@ -17,6 +17,8 @@ Read = Callable[[object], _T]
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CLOUDFLARES = ("CLOUDFLARE_", "CF_", "WRANGLER_")
+"""How the variables begin that hold what wrangler and Cloudflare's API are logged in with."""
 _OCLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 
 
@@ -93,6 +95,11 @@ def variable(value: object) -> str:
     name = text(value)
     if name and not _VARIABLE.fullmatch(name):
         raise UnreadValue("must be the NAME of an environment variable, not what it holds")
+    if name.upper().startswith(_CLOUDFLARES):
+        raise UnreadValue(
+            f"must not be {name}: Cloudflare's own variables are sent to no other address; use "
+            "one of another name, with a token made for this address"
+        )
     return name
 
 

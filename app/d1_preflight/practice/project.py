@@ -52,14 +52,14 @@ def lay_down(directory: Path, *, next: str = "0061") -> Path:  # noqa: A002 - th
 
 
 def first_commit(directory: Path) -> tuple[tuple[str, ...], ...]:
-    """The commands that put the project under git, to be run in it; none where that was done."""
+    """What git is asked to put the project under git; nothing where that was done."""
     if (directory / ".git").exists():
         return ()
     identity = ("-c", "user.name=Practice", "-c", "user.email=practice@workway.example")
     return (
-        ("git", "init", "--quiet", "--initial-branch=main"),
-        ("git", "add", "--all"),
-        ("git", *identity, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "Begin"),
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "--all"),
+        (*identity, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "Begin"),
     )
 
 

@@ -27,7 +27,7 @@ REAL_LOGINS = (
     "CF_EMAIL",
 )
 _OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(?=/worker/)")
-Run = Callable[[tuple[str, ...], Path], object]
+AskGit = Callable[[tuple[str, ...], Path], object]
 OTHER_ADDRESSES = ("CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL")
 
 
@@ -90,11 +90,11 @@ def start(
     *,
     next: str = "0061",  # noqa: A002 - the word for it
     faults: Sequence[Fault] = (),
-    run: Run | None = None,
+    ask_git: AskGit | None = None,
 ) -> PracticeRun:
     """Lay the project down once and serve its account; later starts go on where it was left.
 
-    `run` runs a command in a folder: with it, the project is put under git, where git is there.
+    `ask_git` asks git in a folder: with it, the project is put under git, where git is there.
     """
     refuse_real_credentials(os.environ)
     directory = directory.resolve()
@@ -108,9 +108,9 @@ def start(
     server = _serve(state, Faults(faults))
     environment = _environment(state, server)
     _write_settings(directory / "preflight.toml", server.origin)
-    if run is not None:
-        for command in project.first_commit(directory):
-            run(command, directory)
+    if ask_git is not None:
+        for words in project.first_commit(directory):
+            ask_git(words, directory)
     server.start()
     return PracticeRun(Practice(server.origin, directory, environment), server)
 

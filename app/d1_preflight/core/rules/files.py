@@ -77,6 +77,8 @@ def duplicate_number(case: Case) -> Iterator[Hit]:
 
 def number_out_of_order(case: Case) -> Iterator[Hit]:
     """A new file whose number is not above those that were there before it."""
+    if case.migration.name in case.known:  # it was edited
+        return
     number = case.migration.number
     numbers = {n: name for name in case.known if (n := _number(name)) is not None}
     highest = max(numbers, default=None)
