@@ -168,6 +168,10 @@ def _unknown(facts: Facts) -> Iterator[_Told]:
             yield _told(Kind.UNKNOWN, f"Not followed to its end: {act.depends}.", act)
         elif act.verb not in _KNOWN:
             yield _told(Kind.UNKNOWN, f"Not recognised: {act.verb or 'a statement'}.", act)
+    if facts.run.unrecorded:
+        last = facts.run.acts[-1] if facts.run.acts else None
+        words = f"D1 does not record the file: {facts.run.unrecorded}."
+        yield _told(Kind.UNKNOWN, words, last)
 
 
 _KNOWN = (
