@@ -9,17 +9,14 @@ import pytest
 
 from d1_preflight.adapters.localdb import (
     Contents,
-    copy_rows,
     create,
     duplicate,
     local_file,
     open_read,
     read_counts,
-    read_digests,
     read_ledger,
     read_schema,
     read_sequences,
-    read_shapes,
 )
 from d1_preflight.adapters.toolchain import Toolchain
 from d1_preflight.core.account import account
@@ -30,6 +27,7 @@ from d1_preflight.core.rows import Row, pages, plan_statement, read_rows
 from d1_preflight.core.sameness import same
 from d1_preflight.core.schema import Schema
 from d1_preflight.core.tables import TableKind
+from local_copies import copy_rows, read_digests, read_shapes
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, CHECK (length(name) < 5));

@@ -14,6 +14,7 @@ from d1_preflight.adapters.system import (
     SystemClock,
     is_ignored,
     machine_user,
+    machine_zone,
     open_in_browser,
     operator_identity,
     read_git,
@@ -112,3 +113,24 @@ def test_only_web_pages_are_opened(tmp_path: Path, url: str) -> None:
 
 def test_a_machine_without_windows_says_so(tmp_path: Path) -> None:
     assert not open_in_browser("https://dash.test", {"PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("environ", "link", "zone"),
+    [
+        ({"TZ": "Asia/Tokyo"}, "", "Asia/Tokyo"),
+        ({"TZ": ":Europe/Berlin"}, "", "Europe/Berlin"),
+        ({"TZ": "EST5EDT4,bad"}, "zoneinfo/America/Lima", "America/Lima"),
+        ({"TZ": "../../etc/passwd"}, "zoneinfo/America/Lima", "America/Lima"),
+        ({"TZ": "/etc/passwd"}, "elsewhere", "UTC"),
+        ({}, "zoneinfo/America/Lima", "America/Lima"),
+        ({}, "zoneinfo/posix/Asia/Tokyo", "Asia/Tokyo"),
+        ({}, "elsewhere", "UTC"),
+    ],
+)
+def test_the_machines_zone_has_a_name(
+    tmp_path: Path, environ: dict[str, str], link: str, zone: str
+) -> None:
+    localtime = tmp_path / "localtime"
+    localtime.symlink_to(tmp_path / link)
+    assert machine_zone(environ, localtime) == zone

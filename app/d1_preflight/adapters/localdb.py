@@ -5,7 +5,7 @@ beside it: it is read with mode=ro and copied with SQLite's backup, never byte b
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,10 +16,9 @@ import apsw
 from d1_preflight.core.disk import DISK_ERRORS, writing
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.rowcopy import RowCopy, content_digest, copy_table, create_file
+from d1_preflight.core.rowcopy import RowCopy, create_file
 from d1_preflight.core.schema import SCHEMA_QUERY, Schema, SchemaObject
 from d1_preflight.core.tables import (
-    Table,
     TableKind,
     create_rest,
     create_tables,
@@ -110,12 +109,6 @@ def read_schema(path: Path) -> Schema:
     )
 
 
-def read_shapes(path: Path) -> tuple[Table, ...]:
-    """Read the tables with their columns, keys and references."""
-    with reading(path) as connection:
-        return read_tables(connection)
-
-
 def read_counts(path: Path) -> dict[str, int]:
     """Count the rows of every table that is not a shadow."""
     with reading(path) as connection:
@@ -123,16 +116,6 @@ def read_counts(path: Path) -> dict[str, int]:
             table.name: _one(connection, f"SELECT count(*) FROM {quoted(table.name)}")
             for table in read_tables(connection)
             if table.kind is not TableKind.SHADOW
-        }
-
-
-def read_digests(path: Path) -> dict[str, tuple[int, str]]:
-    """Count and digest the content of every ordinary table."""
-    with reading(path) as connection:
-        return {
-            table.name: content_digest(connection, f"main.{quoted(table.name)}", table.data_columns)
-            for table in read_tables(connection)
-            if table.kind is TableKind.ORDINARY
         }
 
 
@@ -156,17 +139,6 @@ def read_sequences(path: Path) -> dict[str, int]:
             return {}
         found = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
     return {str(name): int(str(seq)) for name, seq in found if seq is not None}
-
-
-def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy, ...]:
-    """Copy tables of a local database into one numbered file each."""
-    shapes = {table.name: table for table in read_shapes(path)}
-    found = []
-    for number, name in enumerate(tables, 1):
-        if name not in shapes:
-            raise ProjectError(f"There is no table {name} to copy.", hint="Read the schema again.")
-        found.append(copy_table(path, shapes[name], folder / f"{number:04}.rows"))
-    return tuple(found)
 
 
 def duplicate(path: Path, to: Path) -> None:

@@ -90,7 +90,6 @@ def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableAcco
         after,
         lost=max(0, before - after),
         added=max(0, after - before),
-        renamed_to="" if new.name == old.name else new.name,
     )
 
 
@@ -250,7 +249,6 @@ class _Pair:
             dropped=dropped,
             columns_gone=self._gone,
             pairing=pairing,
-            renamed_to="" if self._new.name == self._old.name else self._new.name,
         )
 
 

@@ -44,7 +44,6 @@ class TableAccount:
     dropped: Cells = ()
     columns_gone: tuple[str, ...] = ()
     pairing: Pairing = Pairing.NONE
-    renamed_to: str = ""
 
     @property
     def is_untouched(self) -> bool:

@@ -45,11 +45,6 @@ class RestoreSql:
     tables: tuple[TableSql, ...]
     cautions: tuple[str, ...] = field(default_factory=tuple)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every row of every copy is in the file."""
-        return not any(table.too_long for table in self.tables)
-
 
 def dependency_order(schema: Schema) -> Order:
     """The order in which a schema's tables can be filled while foreign keys are on."""

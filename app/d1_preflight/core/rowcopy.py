@@ -106,26 +106,6 @@ class RowCopyWriter:
         return sql
 
 
-def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
-    """Copy a table out of a local database file, inside SQLite."""
-    connection = create_file(path)
-    try:
-        with writing(path, _NO_COPY):
-            connection.execute("ATTACH ? AS source", (f"{source.resolve().as_uri()}?mode=ro",))
-            _lay_out(connection, "main", table)
-            names = _columns(table)
-            connection.execute(
-                f"INSERT INTO main.rows({names}) SELECT {names} FROM source.{quoted(table.name)}"
-            )
-            copy = _finish(connection, path, table)
-    except BaseException:
-        connection.close()
-        path.unlink(missing_ok=True)
-        raise
-    connection.close()
-    return _with_file(copy)
-
-
 def open_copy(path: Path) -> RowCopy:
     """Read what a copy says about itself; RecordInvalid when the file is not one."""
     try:
