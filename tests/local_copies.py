@@ -7,6 +7,7 @@ import apsw
 
 from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter, content_digest
 from d1_preflight.core.rows import pages, read_rows
+from d1_preflight.core.sequences import local_sequences
 from d1_preflight.core.tables import Table, TableKind, quoted, read_tables
 
 
@@ -19,8 +20,9 @@ def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
             names = [f"c{n}" for n in range(len(table.data_columns))]
             rows = (dict(zip(names, row, strict=True)) for row in cursor)
             writer.add(read_rows(table, rows))
+        mark = local_sequences(connection).get(table.name)
         connection.close()
-        return writer.close()
+        return writer.close(mark)
 
 
 def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy, ...]:

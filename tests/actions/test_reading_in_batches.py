@@ -51,7 +51,10 @@ class EngineWrangler:
 
     def _rows(self, sql: str) -> list[dict[str, object]]:
         cursor = self.connection.execute(sql)
-        names = [column[0] for column in cursor.get_description()]
+        try:
+            names = [column[0] for column in cursor.get_description()]
+        except apsw.ExecutionCompleteError:  # no row at all
+            return []
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     version: str = "4.164.0"

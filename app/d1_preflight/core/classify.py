@@ -120,6 +120,8 @@ def _transformed(facts: Facts) -> Iterator[_Told]:
             yield _told(kind, f'Fills "{table}" from other rows.', by)
         elif by.phrase.conflict == "REPLACE" or by.phrase.upsert == "UPDATE":
             yield _told(kind, f'Can overwrite rows of "{table}".', by)
+    for act in facts.sequences_written():
+        yield _told(kind, "Changes AUTOINCREMENT marks.", act)
     yield from _objects_changed(facts)
 
 

@@ -88,6 +88,7 @@ class Effects:
     columns_dropped: tuple[str, ...] = ()
     columns_renamed: tuple[str, ...] = ()
     tables_touched: tuple[str, ...] = ()
+    sequences_written: bool = False  # AUTOINCREMENT marks, by a statement that names their table
 
 
 @dataclass(frozen=True, slots=True)
