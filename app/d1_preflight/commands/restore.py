@@ -121,9 +121,7 @@ def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str
     say(f"{rows:,} rows as SQL: {output}")
     for caution in cautions:
         say(f"! {caution}")
-    if tables and not rows:
-        say(f"It brings back the AUTOINCREMENT mark of {', '.join(tables)}, and no row.")
-    elif not rows:
+    if not rows and not tables:
         say("The rehearsal took no row and no value: there is nothing to give back.")
 
 
