@@ -94,9 +94,27 @@ def test_an_object_that_cannot_be_made_is_told() -> None:
 
 @pytest.mark.parametrize("dash", ["—", "-", "--", "–", ":"])
 def test_an_inline_allow_waives_and_keeps_its_reason(dash: str) -> None:
-    sql = f"-- preflight: allow final-semicolon-missing {dash} the tool adds it\nCREATE TABLE x(a)"
-    [finding] = [f for f in judged(sql).findings if f.rule == "final-semicolon-missing"]
-    assert (finding.allowed, finding.blocks) == ("the tool adds it", False)
+    sql = f"-- preflight: allow view-broken {dash} made again by hand\nDROP TABLE t;"
+    found = judged(sql, prior="CREATE TABLE t(a); CREATE VIEW v AS SELECT a FROM t;").findings
+    [finding] = [f for f in found if f.rule == "view-broken"]
+    assert (finding.allowed, finding.blocks) == ("made again by hand", False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "statement"),
+    [
+        ("final-semicolon-missing", "CREATE TABLE x(a)"),
+        ("begin-transaction-words", "CREATE TABLE x(a); -- BEGIN TRANSACTION"),
+        ("syntax-error", "CREATE TABEL x(a);"),
+        ("comment-unclosed", "CREATE TABLE x(a); /* and"),
+    ],
+)
+def test_an_inline_allow_never_silences_a_refusal(rule: str, statement: str) -> None:
+    found = judged(f"-- preflight: allow {rule} — so be it\n{statement}").findings
+    [finding] = [f for f in found if f.rule == rule]
+    assert (finding.allowed, finding.blocks) == ("", True)
+    [ignored] = [f for f in found if f.rule == "allow-ignored"]
+    assert "D1 refuses it all the same" in ignored.message
 
 
 @pytest.mark.parametrize(

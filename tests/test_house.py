@@ -1,6 +1,7 @@
 """The house: arrows only fall, one door, no god class, and every room says what it is for."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,8 +37,23 @@ ONLY_IN = {
     "textual": ("tui",),
     "questionary": ("plain",),
     "subprocess": ("adapters",),
-    "httpx": ("adapters",),
 }
+WORLD = ("adapters", "practice")  # processes, browsers and sockets
+WORLDLY = frozenset({
+    "subprocess", "multiprocessing", "concurrent.futures.ProcessPoolExecutor",
+    "concurrent.futures.process", "asyncio.subprocess", "asyncio.create_subprocess_exec",
+    "asyncio.create_subprocess_shell", "asyncio.open_connection", "asyncio.start_server",
+    "asyncio.open_unix_connection", "asyncio.start_unix_server", "webbrowser", "antigravity", "pty",
+    "posix", "_posixsubprocess", "ctypes", "socket", "socketserver", "ssl", "select", "selectors",
+    "http", "urllib.request", "ftplib", "smtplib", "poplib", "imaplib", "telnetlib", "xmlrpc",
+    "httpx", "requests", "aiohttp", "os.system", "os.popen", "os.startfile",
+})  # fmt: skip
+STARTS = re.compile(r"os\.(exec|spawn|posix_spawn|fork)[a-z]*")
+METHODS = frozenset({  # of an event loop, and of Textual's App, which opens a browser by itself
+    "subprocess_exec", "subprocess_shell", "create_connection", "create_server",
+    "create_datagram_endpoint", "open_url",
+})  # fmt: skip
+ENTRIES = ("cli", "__main__")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -68,6 +84,97 @@ def test_what_touches_the_world_stays_in_its_room(path: Path) -> None:
     for target in imports(path):
         rooms = ONLY_IN.get(target.split(".")[0])
         assert rooms is None or room(NAMES[path]) in rooms, f"{NAMES[path]} imports {target}"
+
+
+def worldly(tree: ast.Module) -> Iterator[str]:
+    """What a module takes of processes, browsers and sockets, by import or by a dotted name."""
+    names = {"asyncio": "asyncio", "os": "os", "importlib": "importlib", "urllib": "urllib"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.asname: alias.name for alias in node.names if alias.asname}
+            yield from (alias.name for alias in node.names if _is_worldly(alias.name))
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in full if _is_worldly(name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            first, _, rest = ast.unparse(node).partition(".")
+            name = f"{names.get(first, first)}.{rest}"
+            if _is_worldly(name) or node.attr in METHODS:
+                yield name
+        elif isinstance(node, ast.Call):
+            yield from _loaded(node)
+
+
+def _loaded(call: ast.Call) -> Iterator[str]:
+    """A module that is loaded by name and is not one of our own."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    if name in ("import_module", "__import__"):
+        words = [n.value for n in ast.walk(call) if isinstance(n, ast.Constant)]
+        if not str(next(iter(words), "")).startswith("d1_preflight."):
+            yield name
+
+
+def _is_worldly(name: str) -> bool:
+    parts = name.split(".")
+    known = any(".".join(parts[:n]) in WORLDLY for n in range(1, len(parts) + 1))
+    return known or STARTS.fullmatch(name) is not None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
+def test_processes_browsers_and_sockets_stay_with_the_adapters(path: Path) -> None:
+    if room(NAMES[path]) not in WORLD:
+        found = sorted(set(worldly(ast.parse(path.read_text()))))
+        assert not found, f"{NAMES[path]} uses {found}: hand it in as a port"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import webbrowser",
+        "import urllib.request as web",
+        "from urllib import request",
+        "from os import execv",
+        "import os\nos.system('ls')",
+        "import os as o\no.posix_spawn('ls', [], {})",
+        "import asyncio\nasyncio.create_subprocess_exec('ls')",
+        "from asyncio import create_subprocess_shell",
+        "from asyncio import subprocess",
+        "from http.client import HTTPConnection",
+        "import concurrent.futures as c\nc.ProcessPoolExecutor()",
+        "import importlib\nimportlib.import_module('subprocess')",
+        "__import__('socket')",
+        "def f(app): app.open_url('https://example.com')",
+        "def f(loop): loop.create_connection(None)",
+        "import pty",
+    ],
+)
+def test_each_door_to_the_world_is_seen(source: str) -> None:
+    assert list(worldly(ast.parse(source)))
+
+
+def test_every_room_is_reached_from_the_door() -> None:
+    by_name = {name.removesuffix(".__init__"): path for path, name in NAMES.items()}
+    reached, ways = set[str](), list(ENTRIES)
+    while ways:
+        name = ways.pop()
+        if name in by_name and name not in reached:
+            reached.add(name)
+            ways += called_by_name(by_name[name])
+            for target in imports(by_name[name]):
+                inner = target.removeprefix("d1_preflight.")
+                ways += [inner, inner.rpartition(".")[0]]
+    rooms = {name for name, path in by_name.items() if path.name != "__init__.py"}
+    assert not rooms - reached, "imported by tests alone, or by nobody"
+
+
+def called_by_name(path: Path) -> Iterator[str]:
+    """The commands, which the command line imports by their names."""
+    if path.name == "cli.py":
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value.removeprefix("d1_preflight.")
+                yield f"commands.{node.value}"
 
 
 def test_the_core_imports_only_what_it_may() -> None:
@@ -143,7 +250,7 @@ def test_no_shell_no_swallowed_error_and_no_stray_print(path: Path) -> None:
             assert room(NAMES[path]) in {"cli", "commands", "plain", "practice"}, NAMES[path]
 
 
-STARTS = {
+STARTERS = {
     "ask", "ask_bounded", "converse", "launch", "run", "Popen", "Command", "program_outside",
     "on_path",
 }  # fmt: skip
@@ -167,7 +274,7 @@ def test_git_is_started_through_one_door() -> None:
         NAMES[path]
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and called(node) in STARTS and names_git(node)
+        if isinstance(node, ast.Call) and called(node) in STARTERS and names_git(node)
     }
     assert doors == {"adapters.git"}
 

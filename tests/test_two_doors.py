@@ -109,7 +109,7 @@ async def through_the_screen(walk: Walk) -> dict[str, bytes]:
     def never(path: Path) -> None:
         raise NotImplementedError(path)
 
-    app = PreflightApp(OneRecord(session), edit=never, opened=NAME)
+    app = PreflightApp(OneRecord(session), edit=never, browse=lambda _page: False, opened=NAME)
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         for key in walk.keys:

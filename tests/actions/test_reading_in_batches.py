@@ -16,6 +16,7 @@ from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.rows import plan_statement
+from d1_preflight.core.schema import Schema
 from d1_preflight.core.sql import statements
 from d1_preflight.core.tables import tables_of
 
@@ -57,7 +58,10 @@ class EngineWrangler:
 
     def _rows(self, sql: str) -> list[dict[str, object]]:
         cursor = self.connection.execute(sql)
-        names = [column[0] for column in cursor.get_description()]
+        try:
+            names = [column[0] for column in cursor.get_description()]
+        except apsw.ExecutionCompleteError:  # no row at all
+            return []
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     version: str = "4.164.0"
@@ -88,7 +92,14 @@ def tools_with(wrangler: EngineWrangler) -> Tools:
     clock = SimpleNamespace(now=lambda: START)
     return cast(
         "Tools",
-        SimpleNamespace(project=project, wrangler=wrangler, clock=clock, files=files, seen=Seen()),
+        SimpleNamespace(
+            project=project,
+            wrangler=wrangler,
+            clock=clock,
+            files=files,
+            seen=Seen(),
+            prior_schema=lambda: Schema(()),
+        ),
     )
 
 

@@ -17,7 +17,6 @@ from d1_preflight.adapters.files import (
     write_settings,
 )
 from d1_preflight.adapters.store import make_folder
-from d1_preflight.adapters.zones import machine_zone
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
 from d1_preflight.core.migration import Migration, UnreadableMigration
 from d1_preflight.core.project import Project
@@ -92,7 +91,6 @@ def test_a_project_opens_with_its_database_and_settings(tmp_path: Path) -> None:
     assert project.settings.go_minutes == 10
     assert project.migrations_folder == tmp_path / "migrations"
     assert project.records == tmp_path / "checklists" / "shop"
-    assert str(project.target("remote")) == "shop · REMOTE"
 
 
 def test_the_environment_comes_from_the_flag_then_from_cloudflare_env(tmp_path: Path) -> None:
@@ -106,7 +104,7 @@ def test_the_environment_comes_from_the_flag_then_from_cloudflare_env(tmp_path: 
     assert (by_variable.database.name, by_variable.environment) == ("live", "live")
     assert by_variable.config.environment == "live"
     by_flag = open_project(tmp_path, environment="test", environ={"CLOUDFLARE_ENV": "live"})
-    assert str(by_flag.target("practice")) == "test · test · PRACTICE"
+    assert (by_flag.database.name, by_flag.environment) == ("test", "test")
 
 
 def test_an_unknown_database_is_refused(tmp_path: Path) -> None:
@@ -270,21 +268,3 @@ def test_a_read_only_project_is_told_and_nothing_is_begun(tmp_path: Path) -> Non
             ProjectFiles(project).write_down("0001_a", "x")
     finally:
         folder.chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    ("environ", "link", "zone"),
-    [
-        ({"TZ": "Asia/Tokyo"}, "", "Asia/Tokyo"),
-        ({"TZ": ":Europe/Berlin"}, "", "Europe/Berlin"),
-        ({"TZ": "EST5EDT4,bad"}, "zoneinfo/America/Lima", "America/Lima"),
-        ({}, "zoneinfo/America/Lima", "America/Lima"),
-        ({}, "elsewhere", "UTC"),
-    ],
-)
-def test_the_machines_zone_has_a_name(
-    tmp_path: Path, environ: dict[str, str], link: str, zone: str
-) -> None:
-    localtime = tmp_path / "localtime"
-    localtime.symlink_to(tmp_path / link)
-    assert machine_zone(environ, localtime) == zone

@@ -9,17 +9,13 @@ import pytest
 
 from d1_preflight.adapters.localdb import (
     Contents,
-    copy_rows,
     create,
     duplicate,
     local_file,
     open_read,
     read_counts,
-    read_digests,
     read_ledger,
     read_schema,
-    read_sequences,
-    read_shapes,
 )
 from d1_preflight.adapters.toolchain import Toolchain
 from d1_preflight.core.account import account
@@ -29,7 +25,9 @@ from d1_preflight.core.rowcopy import open_copy
 from d1_preflight.core.rows import Row, pages, plan_statement, read_rows
 from d1_preflight.core.sameness import same
 from d1_preflight.core.schema import Schema
+from d1_preflight.core.sequences import local_sequences
 from d1_preflight.core.tables import TableKind
+from local_copies import copy_rows, opened, read_digests, read_shapes
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, CHECK (length(name) < 5));
@@ -71,7 +69,6 @@ def contents(shop: Path, tmp_path: Path) -> Contents:
         read_schema(shop),
         copy_rows(shop, names, tmp_path / "copies"),
         ledger=LEDGER,
-        sequences=read_sequences(shop),
     )
 
 
@@ -90,7 +87,7 @@ def test_a_database_made_from_copies_holds_what_the_first_held(
     }
     assert read_counts(made) == read_counts(shop) | {"d1_migrations": 2}
     assert read_schema(made).without("d1_migrations").fingerprint == contents.schema.fingerprint
-    assert read_sequences(made) | {"d1_migrations": 4} == {"members": 3, "d1_migrations": 4}
+    assert local_sequences(opened(made)) == {"members": 3, "d1_migrations": 4}
     assert read_ledger(made) == LEDGER
 
 
@@ -270,7 +267,7 @@ def test_a_copy_that_is_gone_is_said(contents: Contents, tmp_path: Path) -> None
 def test_a_file_that_is_no_database_is_said(contents: Contents, tmp_path: Path) -> None:
     bad = tmp_path / "bad.sqlite"
     bad.write_bytes(b"no database at all " * 100)
-    for read in (read_schema, read_shapes, read_counts, read_digests, read_ledger, read_sequences):
+    for read in (read_schema, read_counts, read_ledger):
         with pytest.raises(ProjectError, match=r"bad\.sqlite cannot be read"):
             read(bad)
     with pytest.raises(ProjectError, match=r"bad\.sqlite cannot be read"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.fake_wrangler import until
-from d1_preflight.adapters.system import SystemClock, open_in_browser
+from d1_preflight.adapters.system import SystemClock, machine_zone, open_in_browser
 
 
 def test_the_clock_tells_utc_in_whole_seconds() -> None:
@@ -31,3 +31,24 @@ def test_only_web_pages_are_opened(tmp_path: Path, url: str) -> None:
 
 def test_a_machine_without_windows_says_so(tmp_path: Path) -> None:
     assert not open_in_browser("https://dash.test", {"PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("environ", "link", "zone"),
+    [
+        ({"TZ": "Asia/Tokyo"}, "", "Asia/Tokyo"),
+        ({"TZ": ":Europe/Berlin"}, "", "Europe/Berlin"),
+        ({"TZ": "EST5EDT4,bad"}, "zoneinfo/America/Lima", "America/Lima"),
+        ({"TZ": "../../etc/passwd"}, "zoneinfo/America/Lima", "America/Lima"),
+        ({"TZ": "/etc/passwd"}, "elsewhere", "UTC"),
+        ({}, "zoneinfo/America/Lima", "America/Lima"),
+        ({}, "zoneinfo/posix/Asia/Tokyo", "Asia/Tokyo"),
+        ({}, "elsewhere", "UTC"),
+    ],
+)
+def test_the_machines_zone_has_a_name(
+    tmp_path: Path, environ: dict[str, str], link: str, zone: str
+) -> None:
+    localtime = tmp_path / "localtime"
+    localtime.symlink_to(tmp_path / link)
+    assert machine_zone(environ, localtime) == zone

@@ -14,14 +14,13 @@ import apsw
 
 from d1_preflight.adapters.localdb import (
     Contents,
-    copy_rows,
     create,
     duplicate,
-    read_digests,
     read_schema,
 )
 from d1_preflight.core.account import account
 from d1_preflight.core.sameness import same
+from local_copies import copy_rows, read_digests
 
 TABLE = """CREATE TABLE users(id TEXT PRIMARY KEY, email TEXT NOT NULL, team INTEGER, score REAL,
   role TEXT, note TEXT, created_at INTEGER); CREATE INDEX users_team ON users(team);"""

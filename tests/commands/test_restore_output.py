@@ -9,9 +9,9 @@ from d1_preflight.cli import main
 from d1_preflight.commands.restore import _make_room
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.restore import write_restore
-from d1_preflight.core.rowcopy import copy_table
 from d1_preflight.core.schema import Schema
 from d1_preflight.core.tables import read_tables
+from local_copies import copy_table
 
 
 def test_an_output_whose_folder_is_missing_is_a_usage_error(tmp_path: Path) -> None:

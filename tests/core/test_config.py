@@ -85,7 +85,7 @@ def test_toml_gives_the_worker_the_account_and_the_database() -> None:
 def test_comments_and_trailing_commas_are_read_and_strings_are_left_alone(name: str) -> None:
     database = json(JSONC, name).database()
     assert database.name == "shop & no comment, ]"
-    assert database.preview_id == database.local_id == "preview // no comment, ]"
+    assert database.preview_id == "preview // no comment, ]"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
@@ -150,7 +150,6 @@ def test_a_name_that_means_two_databases_is_refused() -> None:
 
 def test_a_database_without_an_id_is_refused_where_it_is_chosen() -> None:
     config = toml('[[d1_databases]]\nbinding = "DB"\ndatabase_name = "shop"\n')
-    assert config.databases[0].local_id == "DB"
     with pytest.raises(ProjectError, match="no database_id"):
         config.database()
 
@@ -238,11 +237,6 @@ def test_a_pattern_that_wrangler_or_we_would_misread_is_refused(lines: str) -> N
 def test_an_empty_table_name_means_the_default() -> None:
     text = f'{HEAD}migrations_table = ""\n'
     assert toml(text).database().migrations_table == "d1_migrations"
-
-
-def test_routes_are_read_in_either_form() -> None:
-    assert toml('route = "a.example/*"\n').routes == ("a.example/*",)
-    assert toml('routes = ["a/*", { pattern = "b/*", zone_name = "b" }]\n').routes == ("a/*", "b/*")
 
 
 ODD_NAMES = ["", ".", "..", "a/b", "/etc", "a\\b", "../up", "a\x1b[31m", "a\nb", "\u202ebd", "\x9f"]

@@ -35,8 +35,6 @@ def test_a_late_lower_number_is_told() -> None:
 def test_files_that_share_a_number_are_told() -> None:
     found = pending_set(["0001_a.sql", "1_b.sql", "0002_c.sql", "x.sql", "y.sql"], [])
     assert found.duplicates == (("0001_a.sql", "1_b.sql"),)
-    assert found.twins("1_b.sql") == ("0001_a.sql",)
-    assert found.twins("0002_c.sql") == ()
 
 
 def test_files_of_one_numbered_folder_are_no_duplicates() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.core.rowcopy import RowCopyWriter, copy_table, open_copy
+from d1_preflight.core.rowcopy import RowCopyWriter, open_copy
 from d1_preflight.core.rows import (
     Cell,
     Page,
@@ -25,6 +25,7 @@ from d1_preflight.core.rows import (
     read_rows,
 )
 from d1_preflight.core.tables import Table, read_tables
+from local_copies import copy_table
 
 TRICKY: tuple[Cell, ...] = (
     None,

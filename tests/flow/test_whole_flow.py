@@ -1,14 +1,18 @@
 """One migration through every section, with the real wrangler against the stand-in."""
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from d1_preflight.actions.folders import copy_folder, rehearsal_folder
+from d1_preflight.adapters.localdb import open_read
 from d1_preflight.cli import main
 from d1_preflight.core.facts import number, rows, text
 from d1_preflight.core.record import Status
+from d1_preflight.core.sequences import local_sequences
 from d1_preflight.core.signing import CLOSE, GO
 from flow.conftest import OpenPractice
 from flow.walking import open_session, try_step, walk_to
@@ -131,3 +135,32 @@ async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice) -
         assert not [secret for secret in secrets if secret in content], file
         leaked = [email for email in emails if email in content and email != bench.operator]
         assert not leaked, file
+
+
+async def test_the_marks_of_autoincrement_are_those_of_the_target(practice: OpenPractice) -> None:
+    bench, _ = practice("0057")
+    session, wrangler = open_session(bench, ADDITIVE)
+
+    async def execute(sql: str) -> list[dict[str, object]]:
+        name, root = bench.project.database.name, bench.project.root
+        ran = await wrangler.run(
+            ("d1", "execute", name, "--remote", "--json", f"--command={sql}"), cwd=root
+        )
+        assert ran.exit_code == 0, ran.stdout + ran.stderr
+        return list(json.loads(ran.stdout)[-1]["results"])
+
+    # What a deleted row leaves behind: a mark above every id that is there.
+    raised = "UPDATE sqlite_sequence SET seq = seq + 7 WHERE name <> 'd1_migrations'"
+    found = await execute(f"{raised}; SELECT name, seq FROM sqlite_sequence")
+    await walk_to(session, "rehearsed")
+    await try_step(session, "rehearsed")
+
+    tools = session.tools
+    for folder in (copy_folder(tools), rehearsal_folder(tools)):
+        connection = open_read(tools.local.file(folder))
+        kept = local_sequences(connection)
+        connection.close()
+        assert len(kept) > 1
+        assert {n: kept[n] for n in kept if n != "d1_migrations"} == {
+            row["name"]: row["seq"] for row in found if row["name"] != "d1_migrations"
+        }

@@ -155,15 +155,26 @@ def test_a_way_back_is_judged_on_the_schema_it_takes_back(here: Path) -> None:
 
 
 def test_a_waiver_in_the_file_is_shown_with_its_reason(here: Path) -> None:
+    allow = "-- preflight: allow add-column-not-null — the table is empty\n"
+    add = "ALTER TABLE users ADD COLUMN tag TEXT NOT NULL;"
+    folder(here, {"m/1_users.sql": USERS, "m/2_x.sql": f"{allow}{add}"})
+    ran = preflight("lint", "m/2_x.sql", "--format", "json")
+    [migration] = json.loads(ran.out)["migrations"]
+    found = next(f for f in migration["findings"] if f["rule"] == "add-column-not-null")
+    assert (found["severity"], found["allowed"]) == ("blocking", "the table is empty")
+    assert "1 allowed in the file" in ran.err
+
+
+def test_no_waiver_in_the_file_makes_d1_accept_it(here: Path) -> None:
     allow = "-- preflight: allow add-column-unique — the old database has it\n"
     add = "ALTER TABLE users ADD COLUMN tag TEXT UNIQUE;"
     folder(here, {"m/1_users.sql": USERS, "m/2_x.sql": f"{allow}{add}"})
     ran = preflight("lint", "m/2_x.sql", "--format", "json")
     [migration] = json.loads(ran.out)["migrations"]
-    found = next(f for f in migration["findings"] if f["rule"] == "add-column-unique")
-    assert (found["severity"], found["allowed"]) == ("blocking", "the old database has it")
-    assert "1 allowed in the file" in ran.err
-    assert migration["class"] == "unknown"  # D1 refuses it all the same: a comment changes no fact
+    found = {f["rule"]: f for f in migration["findings"]}
+    assert "allowed" not in found["add-column-unique"]
+    assert "D1 refuses it all the same" in found["allow-ignored"]["message"]
+    assert migration["class"] == "unknown"
     assert ran.code == 1
 
 

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from d1_preflight.core.errors import RecordBusy
 from d1_preflight.tui.app import PreflightApp
 from tui import scenes
-from tui.fakes import FakeBoard, FrozenClock, NotedEdits
+from tui.fakes import FakeBoard, FrozenClock, NotedEdits, NotedPages
 
 ZONE = ZoneInfo("America/New_York")
 SIZES = ((80, 24), (120, 40))
@@ -33,7 +33,8 @@ def busy(app: object) -> bool:
 
 
 def app_for(source: FakeBoard, opened: str = "") -> PreflightApp:
-    return PreflightApp(source, edit=NotedEdits(), opened=opened, zone=ZONE)
+    browse = NotedPages(there=False)
+    return PreflightApp(source, edit=NotedEdits(), browse=browse, opened=opened, zone=ZONE)
 
 
 def app_at(step: str, lost: int = 0, target: str = "remote") -> PreflightApp:

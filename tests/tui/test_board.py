@@ -167,7 +167,7 @@ async def test_practice_is_named_on_every_screen() -> None:
 async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
     rows = tuple(replace(r, words="[red]x[/red]") for r in scenes.rows()[:1])
     source = FakeBoard(rows, {}, place=scenes.board().place, state=BoardState(rows, "[b]read"))
-    app = PreflightApp(source, edit=lambda _path: None)
+    app = PreflightApp(source, edit=lambda _path: None, browse=lambda _page: False)
     async with app.run_test() as pilot:
         await settle(pilot)
 

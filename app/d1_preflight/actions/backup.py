@@ -176,6 +176,7 @@ def _copy_facts(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
     return {
         "table": copy.table, "rows": copy.rows, "bytes": copy.bytes, "sha256": copy.sha256,
         "digest": copy.digest, "file": relative(tools, copy.path),
+        **({} if copy.sequence is None else {"sequence": copy.sequence}),
     }  # fmt: skip
 
 

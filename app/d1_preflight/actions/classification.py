@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from d1_preflight.actions.tools import Work
 from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
+from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.migration import NAME_PATTERN
 from d1_preflight.core.record import Fact, Facts, Outcome, Status
 
@@ -100,10 +100,8 @@ async def answer_findings(work: Work) -> Outcome:
         told = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
         words = f"{told}, and nobody meant it. Mend the migration (e), or declare the loss."
         return Outcome(Status.FAILED, words, facts)
-    refused = [f for f in analysis.blocking if not f.rows_at_risk and is_refused_by_engine(f)]
-    if refused:
-        words = f"Line {refused[0].line}: {refused[0].title}. The migration cannot run like this."
-        return Outcome(Status.FAILED, words, facts)
+    if analysis.engine.refused:
+        return Outcome(*_refused(work), facts)
     if not analysis.findings:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
@@ -111,6 +109,20 @@ async def answer_findings(work: Work) -> Outcome:
         return Outcome(Status.PROVED, f"{count} notes, none that needs an answer.", facts)
     words = _answered_words(analysis, declared, work.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
+
+
+def _refused(work: Work) -> tuple[Status, str]:
+    """The refusal; unknown where only the target's schema, not read yet, can confirm it."""
+    words = refusal_words(work.tools.analysis().engine.refused[0])
+    if work.tools.knows_target:
+        return Status.FAILED, f"{words} The migration cannot run like this."
+    more = "That is on the schema which the earlier files make: copy the target, then answer again."
+    return Status.UNKNOWN, f"{words} {more}"
+
+
+def refusal_words(refusal: Refusal) -> str:
+    """A refusal in one sentence, with its line."""
+    return f"Line {refusal.line}: {refusal.reason.rstrip('.')}."
 
 
 def class_prompts(work: Work) -> Sequence[Prompt]:
@@ -160,6 +172,8 @@ def outgrown(work: Work) -> str:
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(Kind(confirmed)):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
+    if analysis.engine.refused:
+        return f"On the target's schema: {refusal_words(analysis.engine.refused[0])}"
     kept = work.facts_of("findings").get("findings", ())
     rows = kept if isinstance(kept, tuple) else ()
     told = {f"{row['rule']}@{row['line']}" for row in rows if isinstance(row, Mapping)}
@@ -205,20 +219,15 @@ def _loses(analysis: Analysis, table: str) -> str:
     return ", ".join(found)
 
 
-def is_refused_by_engine(finding: Finding) -> bool:
-    """Whether D1 would refuse the file: no words of a person can make it run."""
-    return finding.rule in {"refused-by-d1", "syntax-error", "missing-semicolon"}
-
-
 def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
-    """The findings that want words: not notes, not allowed in the file, not about row loss."""
+    """The findings that need a justification: no note, no row loss, no refusal, not allowed."""
     return tuple(
         f
         for f in analysis.findings
         if f.severity is not Severity.NOTE
         and not f.allowed
         and not f.rows_at_risk
-        and not is_refused_by_engine(f)
+        and not f.refusal
     )
 
 

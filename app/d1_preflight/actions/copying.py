@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from d1_preflight.actions.remote import Look, observe, read_batch
@@ -19,6 +19,7 @@ from d1_preflight.core.replies import Row
 from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter
 from d1_preflight.core.rows import Page, pages, plan_statement, read_rows
 from d1_preflight.core.schema import Schema
+from d1_preflight.core.sequences import SEQUENCES_QUERY, read_sequences
 from d1_preflight.core.tables import Table, TableKind, tables_of
 
 _PAGE_BYTES = 500_000
@@ -34,6 +35,12 @@ class Reading:
     tables: Mapping[str, Table]
     pages: tuple[Page, ...]
     evidence: tuple[Evidence, ...]
+    sequences: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """The question for AUTOINCREMENT marks, where a table has one; else it would fail."""
+        return (SEQUENCES_QUERY,) if any(t.autoincrement for t in self.tables.values()) else ()
 
 
 async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading:
@@ -85,7 +92,8 @@ async def copy_rows(work: Work, reading: Reading, folder: Path) -> Copied:
     try:
         for number, batch in enumerate(calls, start=1):
             last = number == len(calls)
-            answers, counts = await _fetch(work.tools, batch, tuple(reading.tables) if last else ())
+            wanted = tuple(reading.tables) if last else ()
+            answers, counts = await _fetch(work.tools, batch, wanted, writing)
             for page, rows in zip(batch, answers, strict=True):
                 await writing.add(page, rows)
             writing.tell()
@@ -104,6 +112,7 @@ class _Writing:
         self._writer: RowCopyWriter | None = None
         self._current = ""
         self._moved: dict[str, None] = {}
+        self.marked, self.sequences = reading.marked, reading.sequences
 
     async def add(self, page: Page, rows: Sequence[Row]) -> None:
         """Write the rows of one page; a page that is not as planned tells of a change."""
@@ -140,7 +149,8 @@ class _Writing:
 
     async def _close(self) -> None:
         if self._writer is not None:
-            self._copies.append(await asyncio.to_thread(self._writer.close))
+            sequence = self.sequences.get(self._current)
+            self._copies.append(await asyncio.to_thread(self._writer.close, sequence))
             self._writer = None
 
 
@@ -167,6 +177,8 @@ def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
 
 async def _ask_plan(work: Work, shapes: Sequence[Table], wanted: Sequence[Table]) -> Look:
     plans = [sql for table in wanted if (sql := plan_statement(table))]
+    if any(table.autoincrement for table in wanted):
+        plans.append(SEQUENCES_QUERY)
     return await observe(work.tools, tables=[t.name for t in shapes], extra=plans, emit=work.emit)
 
 
@@ -177,7 +189,8 @@ def _reading(look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]) 
         ends = next(answers) if plan_statement(table) else None
         found += pages(table, ends)
     tables = {table.name: table for table in wanted}
-    return Reading(look.observation, tables, tuple(found), (*before, *look.evidence))
+    sequences = read_sequences(next(answers, ()))
+    return Reading(look.observation, tables, tuple(found), (*before, *look.evidence), sequences)
 
 
 def _readable(schema: Schema) -> tuple[Table, ...]:
@@ -191,12 +204,14 @@ def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
 
 
 async def _fetch(
-    tools: Tools, batch: Sequence[Page], count: Sequence[str]
+    tools: Tools, batch: Sequence[Page], count: Sequence[str], writing: _Writing
 ) -> tuple[list[tuple[Row, ...]], Mapping[str, int]]:
     """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
-    asked = [*(page.sql for page in batch), *count_statements(count)]
+    asked = [*writing.marked, *(page.sql for page in batch), *count_statements(count)]
     results, _ = await read_batch(tools, asked, keep=None)
     answers = [result.rows for result in results]
+    if writing.marked:
+        writing.sequences = read_sequences(answers.pop(0))
     return answers[: len(batch)], read_counts(count, answers[len(batch) :])
 
 

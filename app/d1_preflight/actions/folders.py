@@ -18,6 +18,11 @@ def copy_folder(tools: Tools) -> Path:
     return tools.copy
 
 
+def trial_folder(tools: Tools) -> Path:
+    """The copy on which the SQL is tried before wrangler runs it; gone when that is over."""
+    return tools.workspace / "trial" / "d1"
+
+
 def rehearsal_folder(tools: Tools) -> Path:
     """The copy on which the migration was applied."""
     return tools.workspace / "rehearsal" / "d1"

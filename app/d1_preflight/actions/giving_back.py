@@ -122,4 +122,6 @@ def _missing(table: TableAccount) -> str:
         return f"{table.table} lacks {', '.join(table.columns_gone)}"
     if table.changed:
         return f"{table.changed:,} rows of {table.table} are not as before"
+    if table.reissues:
+        return f"{table.table} issues ids again, from {(table.issued_after or 0) + 1:,} on"
     return ""

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from d1_preflight.actions.classification import outgrown
+from d1_preflight.actions.classification import outgrown, refusal_words
 from d1_preflight.actions.copying import check_size, copy_facts, copy_rows, plan_reading
-from d1_preflight.actions.folders import copied_rows, copy_folder, rehearsal_folder
+from d1_preflight.actions.folders import copied_rows, copy_folder, rehearsal_folder, trial_folder
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.rehearsal import (
     apply_local,
@@ -25,7 +26,7 @@ from d1_preflight.core.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.record_file import instant
 from d1_preflight.core.schema import diff
 
-_REFUSALS = frozenset({"refused-by-d1", "syntax-error", "not-understood"})
+_UNTOLD = "D1's own words are not kept, for they may quote a row."
 
 
 def copy_plan(work: Work) -> Sequence[str]:
@@ -71,14 +72,29 @@ async def copy_target(work: Work) -> Outcome:
 
 
 async def check_syntax(work: Work) -> Outcome:
-    """D1's engine version, limits and permissions, on the target's schema."""
+    """D1's engine version, limits and permissions, on the target's schema and then its rows."""
     analysis = work.tools.analysis()
-    refused = [f for f in analysis.findings if f.rule in _REFUSALS]
-    if refused:
-        first = refused[0]
-        return Outcome(Status.FAILED, f"Line {first.line}: {first.message}")
+    if analysis.engine.refused:
+        return Outcome(Status.FAILED, refusal_words(analysis.engine.refused[0]))
     if analysis.kind is Kind.UNKNOWN:
         return Outcome(Status.UNKNOWN, "Not every statement could be understood; see section 1.")
+    return await asyncio.to_thread(_tried, work)
+
+
+def _tried(work: Work) -> Outcome:
+    """The whole file on one more copy: an answer that depends on rows is given there alone."""
+    tools = work.tools
+    if not tools.local.file(copy_folder(tools)).is_file():
+        words = "The target's copy is not on this machine. Copy the target, then try again."
+        for undecided in tools.analysis().engine.undecided[:1]:
+            words = f"{refusal_words(undecided)} {words}"
+        return Outcome(Status.UNKNOWN, words)
+    verdict = tools.local.trial(copy_folder(tools), trial_folder(tools), tools.migration())
+    for status, refusals in ((Status.FAILED, verdict.refused), (Status.UNKNOWN, verdict.undecided)):
+        if refusals:
+            found = refusals[0]
+            told = replace(found, reason=_UNTOLD) if work.quotes_rows() else found
+            return Outcome(status, f"With the rows of the target: {refusal_words(told)}")
     return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits takes every statement.")
 
 

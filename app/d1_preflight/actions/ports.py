@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from d1_preflight.core.findings import EngineVerdict
 from d1_preflight.core.migration import Migration, MigrationFile
 from d1_preflight.core.observation import LedgerRow
 from d1_preflight.core.record import Facts, Record
@@ -85,6 +86,10 @@ class Local(Protocol):
 
     def run_sql(self, persist: Path, sql: str) -> int:
         """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
+        ...
+
+    def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
+        """Run a migration as D1 does on a duplicate that is gone afterwards; what is refused."""
         ...
 
     def load_dump(self, persist: Path, dump: Path) -> str:

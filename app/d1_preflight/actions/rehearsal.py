@@ -121,7 +121,15 @@ def _row(table: TableAccount, words: str, *, ok: bool) -> Mapping[str, Fact]:
         "nulled": sum(count for _, count in table.nulled),
         "verdict": words,
         "ok": ok,
+        **_numbers(table),
     }
+
+
+def _numbers(table: TableAccount) -> Mapping[str, Fact]:
+    """Up to where ids are issued, where an AUTOINCREMENT mark falls."""
+    if not table.reissues or table.issued_before is None or table.issued_after is None:
+        return {}
+    return {"issued_before": table.issued_before, "issued_after": table.issued_after}
 
 
 def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:

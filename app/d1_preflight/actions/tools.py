@@ -92,6 +92,13 @@ class Tools:
         """Where the target's copy lies as a local D1, as it was before the migration."""
         return self.workspace / "copy" / "d1"
 
+    @property
+    def knows_target(self) -> bool:
+        """Whether the target's schema was read, in this sitting or by the copy."""
+        seen = self.seen.observation
+        read_now = seen is not None and self.name not in seen.applied
+        return read_now or self.local.file(self.copy).is_file()
+
     def prior_schema(self) -> Schema:
         """The schema that the migration meets: the target's, as it was before it is applied.
 

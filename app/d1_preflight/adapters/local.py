@@ -12,9 +12,12 @@ import apsw
 from d1_preflight.adapters import localdb
 from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.findings import EngineVerdict
+from d1_preflight.core.migration import Migration
 from d1_preflight.core.observation import LedgerRow
 from d1_preflight.core.rowcopy import RowCopy
 from d1_preflight.core.schema import Schema
+from d1_preflight.core.trial import run_as_d1
 
 _RUN_LIMIT_S = 300.0
 
@@ -75,6 +78,17 @@ class LocalDatabases:
                 return round((time.monotonic() - started) * 1000)
         except apsw.Error as error:
             raise ProjectError(f"SQLite refuses it: {error}.", hint="See the finding.") from error
+
+    def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
+        """Run a migration as D1 does on a duplicate that is gone afterwards; what is refused."""
+        self.duplicate(persist, scratch)
+        path = self.file(scratch)
+        try:
+            with writing(path), _opened(path) as connection:
+                text, name, ledger = migration.text, migration.name, self.ledger_table
+                return run_as_d1(connection, text, name, ledger=ledger, clock=time.monotonic)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def load_dump(self, persist: Path, dump: Path) -> str:
         """Load an export into an empty database; "" when it loads, else why it does not."""

@@ -5,7 +5,7 @@ beside it: it is read with mode=ro and copied with SQLite's backup, never byte b
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,10 +16,10 @@ import apsw
 from d1_preflight.core.disk import DISK_ERRORS, writing
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.rowcopy import RowCopy, content_digest, copy_table, create_file
+from d1_preflight.core.rowcopy import RowCopy, create_file
 from d1_preflight.core.schema import SCHEMA_QUERY, Schema, SchemaObject
+from d1_preflight.core.sequences import set_sequence
 from d1_preflight.core.tables import (
-    Table,
     TableKind,
     create_rest,
     create_tables,
@@ -38,13 +38,12 @@ _LEDGER_SQL = """CREATE TABLE {name}(
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a local database is to hold; `sequences` are the high-water marks of AUTOINCREMENT."""
+    """What a local database is to hold; the copies bring their AUTOINCREMENT marks along."""
 
     schema: Schema = field(default_factory=Schema)
     copies: Sequence[RowCopy] = ()
     ledger: Sequence[LedgerRow] = ()
     ledger_table: str = "d1_migrations"
-    sequences: Mapping[str, int] = field(default_factory=dict)
 
 
 def local_file(persist: Path, database_id: str) -> Path:
@@ -110,12 +109,6 @@ def read_schema(path: Path) -> Schema:
     )
 
 
-def read_shapes(path: Path) -> tuple[Table, ...]:
-    """Read the tables with their columns, keys and references."""
-    with reading(path) as connection:
-        return read_tables(connection)
-
-
 def read_counts(path: Path) -> dict[str, int]:
     """Count the rows of every table that is not a shadow."""
     with reading(path) as connection:
@@ -123,16 +116,6 @@ def read_counts(path: Path) -> dict[str, int]:
             table.name: _one(connection, f"SELECT count(*) FROM {quoted(table.name)}")
             for table in read_tables(connection)
             if table.kind is not TableKind.SHADOW
-        }
-
-
-def read_digests(path: Path) -> dict[str, tuple[int, str]]:
-    """Count and digest the content of every ordinary table."""
-    with reading(path) as connection:
-        return {
-            table.name: content_digest(connection, f"main.{quoted(table.name)}", table.data_columns)
-            for table in read_tables(connection)
-            if table.kind is TableKind.ORDINARY
         }
 
 
@@ -146,27 +129,6 @@ def read_ledger(path: Path, table: str = "d1_migrations") -> tuple[LedgerRow, ..
             f"SELECT id, name, applied_at FROM {quoted(table)} ORDER BY id"
         ).fetchall()
     return tuple(LedgerRow(int(str(i)), str(name), str(at)) for i, name, at in found)
-
-
-def read_sequences(path: Path) -> dict[str, int]:
-    """Read the high-water marks of AUTOINCREMENT."""
-    with reading(path) as connection:
-        known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'")
-        if not known.fetchone():
-            return {}
-        found = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-    return {str(name): int(str(seq)) for name, seq in found if seq is not None}
-
-
-def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy, ...]:
-    """Copy tables of a local database into one numbered file each."""
-    shapes = {table.name: table for table in read_shapes(path)}
-    found = []
-    for number, name in enumerate(tables, 1):
-        if name not in shapes:
-            raise ProjectError(f"There is no table {name} to copy.", hint="Read the schema again.")
-        found.append(copy_table(path, shapes[name], folder / f"{number:04}.rows"))
-    return tuple(found)
 
 
 def duplicate(path: Path, to: Path) -> None:
@@ -193,7 +155,7 @@ def _fill(connection: apsw.Connection, contents: Contents) -> None:
         _load(connection, copy)
     _fill_ledger(connection, contents)
     create_rest(connection, contents.schema)
-    _carry_sequences(connection, contents.sequences)
+    _carry_sequences(connection, contents.copies)
     connection.execute("PRAGMA journal_mode = WAL")
 
 
@@ -254,15 +216,12 @@ def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:
         ) from error
 
 
-def _carry_sequences(connection: apsw.Connection, sequences: Mapping[str, int]) -> None:
-    if not sequences:
-        return
-    connection.executemany(
-        "DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name in sequences]
-    )
-    connection.executemany(
-        "INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", sequences.items()
-    )
+def _carry_sequences(connection: apsw.Connection, copies: Sequence[RowCopy]) -> None:
+    """Set the marks; the rows alone bring back only the highest id that is still there."""
+    numbered = {table.name for table in read_tables(connection) if table.autoincrement}
+    for copy in copies:
+        if copy.table in numbered and (copy.sequence is not None or not copy.rows):
+            set_sequence(connection, copy.table, copy.sequence)
 
 
 def _one(connection: apsw.Connection, sql: str) -> int:

@@ -8,10 +8,13 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from d1_preflight.adapters.processes import launch, on_path
+
+_LOCALTIME = Path("/etc/localtime")
 
 
 class SystemClock:
@@ -54,12 +57,21 @@ def open_in_browser(url: str, environ: Mapping[str, str] | None = None) -> bool:
     return bool(opener and has_windows) and launch(str(opener), url)
 
 
-def machine_zone(environ: Mapping[str, str] | None = None) -> str:
-    """The name of this machine's time zone, UTC where it cannot be told."""
+def machine_zone(environ: Mapping[str, str] | None = None, localtime: Path = _LOCALTIME) -> str:
+    """The name of the machine's zone: `TZ`, else what /etc/localtime points to, else UTC.
+
+    Never an abbreviation: that does not say when its clocks change.
+    """
     env = os.environ if environ is None else environ
-    named = env.get("TZ", "").removeprefix(":")
-    target = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
-    for name in (named, target):
-        if name in available_timezones():
+    linked = os.path.realpath(localtime).partition("zoneinfo/")[2]
+    for name in (env.get("TZ", "").removeprefix(":"), linked.removeprefix("posix/")):
+        if _is_zone(name):
             return name
     return "UTC"
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(name) and bool(ZoneInfo(name).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -45,10 +46,12 @@ def show(bench: "Workbench", *, name: str = "", plain: bool = False) -> int:
         return _show_plain(bench, name)
     _need_terminal()
     from d1_preflight.adapters.editor import edit
+    from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.tui.app import PreflightApp
 
     zone = ZoneInfo(bench.project.settings.team.timezone)
-    app = PreflightApp(bench.board(), edit=edit, opened=name, zone=zone)
+    browse = partial(open_in_browser, environ=bench.environ)
+    app = PreflightApp(bench.board(), edit=edit, browse=browse, opened=name, zone=zone)
     app.run()
     if app.failure is not None:
         raise app.failure

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             rows, tables, cautions = _whole(tools, chosen, output)
         else:
             rows, tables, cautions = _taken(tools, copies, output, arguments.table)
-    _tell(cautions, rows, output)
+    _tell(cautions, rows, output, tables)
     if tables:
         _next_steps(bench.board().target(name), output, tables)
     return 1 if cautions else 0
@@ -117,11 +117,11 @@ def _whole(
     return rows, [table.table for table in written.tables], written.cautions
 
 
-def _tell(cautions: Sequence[str], rows: int, output: Path) -> None:
+def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str]) -> None:
     say(f"{rows:,} rows as SQL: {output}")
     for caution in cautions:
         say(f"! {caution}")
-    if not rows:
+    if not rows and not tables:
         say("The rehearsal took no row and no value: there is nothing to give back.")
 
 

@@ -6,6 +6,7 @@ primary key; without one by rowid, or by their whole content where the rowids ca
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -13,6 +14,7 @@ import apsw
 from d1_preflight.core.counted import Account, Cells, Pairing, Renames, TableAccount
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows import row_text
+from d1_preflight.core.sequences import highest_issued
 from d1_preflight.core.tables import Table, TableKind, quoted, read_tables
 
 __all__ = ["Account", "Pairing", "Renames", "TableAccount", "account"]
@@ -74,11 +76,22 @@ def _account(
             found.append(_by_number(connection, old, new))
         else:
             pair = _Pair(connection, old, new, renames, rebuilt)
-            found.append(pair.account())
+            found.append(_numbered(connection, old, new, pair.account()))
     for new in news.values():
         count = _count(connection, "after", new)
         found.append(TableAccount(new.name, None, count, added=count))
     return Account(tuple(found))
+
+
+def _numbered(
+    connection: apsw.Connection, old: Table, new: Table, found: TableAccount
+) -> TableAccount:
+    """The account of an AUTOINCREMENT table says up to where ids are issued, on both sides."""
+    if not old.autoincrement:
+        return found
+    before = highest_issued(connection, "before", old)
+    after = highest_issued(connection, "after", new)
+    return replace(found, issued_before=before, issued_after=after)
 
 
 def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableAccount:
@@ -90,7 +103,6 @@ def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableAcco
         after,
         lost=max(0, before - after),
         added=max(0, after - before),
-        renamed_to="" if new.name == old.name else new.name,
     )
 
 
@@ -250,7 +262,6 @@ class _Pair:
             dropped=dropped,
             columns_gone=self._gone,
             pairing=pairing,
-            renamed_to="" if self._new.name == self._old.name else self._new.name,
         )
 
 

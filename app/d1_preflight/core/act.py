@@ -66,11 +66,6 @@ class Act:
         """The phrase's target."""
         return self.phrase.target
 
-    @property
-    def side_deletes(self) -> tuple[str, ...]:
-        """The tables whose rows go although the statement does not name them."""
-        return tuple(name for name in self.heard.deletes if name.lower() != self.target.lower())
-
     def made(self, kind: str) -> tuple[str, ...]:
         """The names of the objects of a kind that came into being."""
         return tuple(name for what, name in self.created if what == kind)
@@ -91,4 +86,5 @@ class Run:
     new: Structure
     count: int = 0  # of statements; of many like INSERTs only the first and last are in `acts`
     commit_error: str = ""
+    unrecorded: str = ""  # why wrangler's row does not get into the ledger
     broken: Mapping[str, str] = field(default_factory=dict)  # table or view -> what SQLite says

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Container, Iterator, Sequence
 
+from d1_preflight.core.act import Run
 from d1_preflight.core.classify import classify
-from d1_preflight.core.findings import Analysis
+from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Refusal
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.oracle import Scratch
 from d1_preflight.core.rules import findings_of
@@ -92,16 +93,35 @@ def _judged(
     keep: bool = False,
     known: Collection[str] = (),
 ) -> tuple[Analysis, Case]:
-    run = scratch.run(migration.text, keep=keep)
+    run = scratch.run(migration.text, keep=keep, name=migration.name)
     verdict = classify(run)
     done = tuple(act for act in run.acts if not act.error)
     case = Case(migration, tuple(siblings), run, verdict, scratch.problems, done, tuple(known))
+    findings = findings_of(case)
     analysis = Analysis(
         kind=verdict.kind,
         risk=verdict.risk,
         rollback=verdict.rollback,
         reasons=verdict.reasons,
         effects=verdict.effects,
-        findings=findings_of(case),
+        findings=findings,
+        engine=_engine_verdict(run, findings, scratch.problems),
     )
     return analysis, case
+
+
+def _engine_verdict(
+    run: Run, findings: Sequence[Finding], problems: Sequence[str]
+) -> EngineVerdict:
+    """What the sandbox answered, in the words of the findings where they tell more."""
+    refused = {act.line: Refusal(act.line, act.error) for act in run.acts if act.error}
+    told = reversed([finding for finding in findings if finding.refusal])
+    refused |= {finding.line: Refusal(finding.line, finding.message) for finding in told}
+    last = run.acts[-1].line if run.acts else 1
+    if run.unrecorded and not refused:
+        refused[last] = Refusal(last, f"D1 answers: {run.unrecorded}.")
+    undecided = [Refusal(1, problem) for problem in problems]
+    undecided += [Refusal(act.line, act.depends) for act in run.acts if act.depends]
+    if run.commit_error:
+        undecided.append(Refusal(last, run.commit_error))
+    return EngineVerdict(tuple(refused[line] for line in sorted(refused)), tuple(undecided))

@@ -120,6 +120,8 @@ def _transformed(facts: Facts) -> Iterator[_Told]:
             yield _told(kind, f'Fills "{table}" from other rows.', by)
         elif by.phrase.conflict == "REPLACE" or by.phrase.upsert == "UPDATE":
             yield _told(kind, f'Can overwrite rows of "{table}".', by)
+    for act in facts.sequences_written():
+        yield _told(kind, "Changes AUTOINCREMENT marks.", act)
     yield from _objects_changed(facts)
 
 
@@ -168,6 +170,10 @@ def _unknown(facts: Facts) -> Iterator[_Told]:
             yield _told(Kind.UNKNOWN, f"Not followed to its end: {act.depends}.", act)
         elif act.verb not in _KNOWN:
             yield _told(Kind.UNKNOWN, f"Not recognised: {act.verb or 'a statement'}.", act)
+    if facts.run.unrecorded:
+        last = facts.run.acts[-1] if facts.run.acts else None
+        words = f"D1 does not record the file: {facts.run.unrecorded}."
+        yield _told(Kind.UNKNOWN, words, last)
 
 
 _KNOWN = (

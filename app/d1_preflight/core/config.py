@@ -37,11 +37,6 @@ class Database:
         """Which files below `migrations_dir` are migrations."""
         return Glob.parse(inside(self.migrations_dir, self.migrations_pattern))
 
-    @property
-    def local_id(self) -> str:
-        """The id under which wrangler keeps this database's local state."""
-        return self.preview_id or self.id or self.binding
-
     def answers_to(self, reference: str) -> bool:
         """Whether `reference` is this database's name or binding."""
         return reference in (self.name, self.binding)
@@ -63,7 +58,6 @@ class WranglerConfig:
     sha256: str = ""
     environment: str = ""
     environments: tuple[str, ...] = ()
-    routes: tuple[str, ...] = ()
     databases: tuple[Database, ...] = ()
 
     @property

@@ -40,7 +40,6 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
         compliance_region=_inherited(located, document, chosen, "compliance_region"),
         environment=environment,
         environments=tuple(environments),
-        routes=_routes(document, chosen),
         databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
     )
 
@@ -124,16 +123,6 @@ def _worker_name(
         return own
     top = _text(located, document, "name", "the configuration")
     return f"{top}-{environment}" if top else ""
-
-
-def _routes(document: Mapping[str, object], chosen: Mapping[str, object]) -> tuple[str, ...]:
-    for table in (chosen, document):
-        found = table.get("routes", table.get("route"))
-        if found is not None:
-            several = found if isinstance(found, list) else [found]
-            patterns = (r.get("pattern") if isinstance(r, dict) else r for r in several)
-            return tuple(p for p in patterns if isinstance(p, str))
-    return ()
 
 
 def _database(located: Located, raw: object, nth: int) -> Database:

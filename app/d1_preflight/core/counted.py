@@ -30,7 +30,8 @@ class TableAccount:
 
     `nulled`, `altered` and `dropped` count cells by column (names as before): values that became
     NULL, cells that hold another value now (a filled NULL too), values that went with their
-    column. `changed` counts the rows with any of these.
+    column. `changed` counts the rows with any of these. Of an AUTOINCREMENT table `issued_before`
+    and `issued_after` are the highest ids that will not be issued again.
     """
 
     table: str
@@ -44,14 +45,20 @@ class TableAccount:
     dropped: Cells = ()
     columns_gone: tuple[str, ...] = ()
     pairing: Pairing = Pairing.NONE
-    renamed_to: str = ""
+    issued_before: int | None = None
+    issued_after: int | None = None
+
+    @property
+    def reissues(self) -> bool:
+        """Whether ids of rows that were deleted before will be issued again."""
+        before, after = self.issued_before, self.issued_after
+        return before is not None and after is not None and after < before
 
     @property
     def is_untouched(self) -> bool:
         """Whether every row and every value is still there and none is new."""
-        return not (self.lost or self.added or self.changed or self.columns_gone) and (
-            self.before is not None and self.after is not None
-        )
+        moved = self.lost or self.added or self.changed or self.columns_gone or self.reissues
+        return not moved and (self.before is not None and self.after is not None)
 
     @property
     def loses(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from d1_preflight.core.act import Act, Run
 from d1_preflight.core.findings import Effects
 from d1_preflight.core.lineage import Fate
+from d1_preflight.core.sequences import SEQUENCE_TABLE
 
 
 class Facts:
@@ -50,7 +51,15 @@ class Facts:
             tables_touched=tuple(
                 n for n in dict.fromkeys((*touched, *nulled_tables)) if old.table(n)
             ),
+            sequences_written=any(self.sequences_written()),
         )
+
+    def sequences_written(self) -> Iterator[Act]:
+        """The acts that write AUTOINCREMENT marks by name."""
+        writes = ("INSERT", "UPDATE", "DELETE")
+        for act in self.run.acts:
+            if act.verb in writes and act.target.lower() == SEQUENCE_TABLE and not act.error:
+                yield act
 
     def updated(self) -> Iterator[tuple[str, Act]]:
         """The tables of before whose rows are changed, each with the act that does it."""

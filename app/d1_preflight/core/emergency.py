@@ -205,10 +205,6 @@ def _look(known: _Known) -> Situation:
     )
 
 
-def _bookmark_now(known: _Known) -> str:
-    return known.target.d1("time-travel", "info", known.target.database)
-
-
 def _stop(known: _Known) -> tuple[Act, ...]:
     if facts.text(known.facts("deploy_order"), "order") == _NO_CODE:
         return (Act("No code went along; the Worker that runs is the one from before"),)

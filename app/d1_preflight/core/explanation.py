@@ -119,12 +119,22 @@ class _Judge:
         else:
             yield from self._rows(table)
             yield from self._columns(table)
+            if table.reissues:
+                yield self._renumbered(table)
 
     def _gone(self, table: TableAccount) -> _Point:
         told = _has(self._effects.tables_dropped, table.table)
         if told and not table.lost:
             return _Point("dropped, was empty", is_fine=True)
         return self._declarable("dropped", table.table, told=told)
+
+    def _renumbered(self, table: TableAccount) -> _Point:
+        """An AUTOINCREMENT mark that falls: fine only where a statement is seen to do it."""
+        told = self._rebuilt(table.table) or self._effects.sequences_written
+        words = f"ids above {table.issued_after:,} are issued again (up to {table.issued_before:,})"
+        if told and self._changes_values:
+            return _Point(words, is_fine=True)
+        return _Point(f"{words}, by no statement seen", is_fine=False)
 
     def _rows(self, table: TableAccount) -> Iterator[_Point]:
         name = table.table

@@ -35,7 +35,8 @@ class Risk(StrEnum):
 class Finding:
     """One rule's word about one place; `line` and `column` count from 1.
 
-    `rows_at_risk` marks findings that an inline allow can never silence.
+    `rows_at_risk` marks findings that an inline allow can never silence. `refusal` marks those that
+    say that D1 or wrangler refuses the file: no justification answers them.
     `allowed` is the reason given by `-- preflight: allow <rule> — reason`, "" where none.
     """
 
@@ -51,6 +52,7 @@ class Finding:
     end_column: int = 0
     rows_at_risk: bool = False
     allowed: str = ""
+    refusal: bool = False
 
     @property
     def blocks(self) -> bool:
@@ -86,6 +88,30 @@ class Effects:
     columns_dropped: tuple[str, ...] = ()
     columns_renamed: tuple[str, ...] = ()
     tables_touched: tuple[str, ...] = ()
+    sequences_written: bool = False  # AUTOINCREMENT marks, by a statement that names their table
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One place that D1's engine does not accept, or may not accept, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVerdict:
+    """What D1's engine answered to a whole file, with wrangler's ledger row at its end.
+
+    `undecided` are the places whose answer depends on rows or on a schema that is not at hand.
+    """
+
+    refused: tuple[Refusal, ...] = ()
+    undecided: tuple[Refusal, ...] = ()
+
+
+NOT_ASKED = EngineVerdict(undecided=(Refusal(1, "The engine was not asked."),))
+"""The verdict where there is none: unknown is never a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +124,7 @@ class Analysis:
     reasons: tuple[Reason, ...] = ()
     effects: Effects = field(default_factory=Effects)
     findings: tuple[Finding, ...] = ()
+    engine: EngineVerdict = NOT_ASKED
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

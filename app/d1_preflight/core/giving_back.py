@@ -84,6 +84,6 @@ def _write(path: Path, parts: Sequence[Taken]) -> None:
     path.touch(mode=0o600, exist_ok=False)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("PRAGMA defer_foreign_keys = ON;\n")
-        for make in (Taken.shape, Taken.insert, Taken.update, Taken.rest):
+        for make in (Taken.shape, Taken.insert, Taken.update, Taken.rest, Taken.number):
             for part in parts:
                 file.writelines(f"{statement};\n" for statement in make(part))

@@ -19,10 +19,8 @@ from d1_preflight.core.watch import DEFINES, Watch
 
 _SMALL = 10_000
 _PAGES = 65_536  # 256 MiB: a script cannot fill the machine's memory
-_LEDGER_SQL = (
-    f"CREATE TABLE {d1.LEDGER}(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
-    " applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)"
-)
+_LEDGER_SQL = f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}"
+_SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is not recorded"
 
 
 class Scratch:
@@ -43,8 +41,11 @@ class Scratch:
         """Give the memory back."""
         self._connection.close()
 
-    def run(self, script: str, *, keep: bool = False) -> Run:
-        """Run a script as one transaction and take it back; `keep` lets its schema stand."""
+    def run(self, script: str, *, keep: bool = False, name: str = "") -> Run:
+        """Run a script as one transaction and take it back; `keep` lets its schema stand.
+
+        With a migration's `name`, wrangler's row for the ledger is tried at its end.
+        """
         watch = Watch(self._connection)
         changes = self._connection.total_changes()
         self._connection.execute("BEGIN")
@@ -53,8 +54,11 @@ class Scratch:
         new = self._reader.read(after)
         broken = self._broken_by(acts, new)
         run = Run(acts, self._schema, after, self._old, new, count=count, broken=broken)
-        if keep and self._connection.total_changes() == changes:
-            self._connection.execute("COMMIT")  # it left no row behind
+        left_no_row = self._connection.total_changes() == changes
+        if name:
+            run = replace(run, unrecorded=self._unrecorded(acts, script, name))
+        if keep and left_no_row:
+            self._connection.execute("COMMIT")
         else:
             run = replace(run, commit_error=self._violation())
             self._connection.execute("ROLLBACK")
@@ -78,6 +82,22 @@ class Scratch:
             earlier.close()
             found = {name: error for name, error in found.items() if name not in known}
         return found
+
+    def _unrecorded(self, acts: tuple[Act, ...], script: str, name: str) -> str:
+        """Why wrangler's INSERT, glued to the end of the script, does not write its row."""
+        last = acts[-1].statement if acts else None
+        tail = script[(last.end if last.complete else last.start) if last else 0 :]
+        self._connection.execute("SAVEPOINT ledger")
+        try:
+            for statement in each_statement(f"{tail}\n{d1.ledger_insert(name)}"):
+                self._connection.execute(statement.text)
+            query = f"SELECT 1 FROM {d1.LEDGER} WHERE name = ?"
+            found = self._connection.execute(query, (name,)).fetchone()
+        except (apsw.Error, ValueError) as error:
+            return str(error)
+        finally:
+            self._connection.execute("ROLLBACK TO ledger; RELEASE ledger")
+        return "" if found else _SWALLOWED
 
     def _define_again(self, run: Run) -> None:
         """Bring a script's schema back without its rows."""
@@ -104,6 +124,7 @@ class Scratch:
         for name in ("legacy_alter_table", "ignore_check_constraints", "recursive_triggers"):
             self._connection.execute(f"PRAGMA {name} = OFF")
         self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute(_LEDGER_SQL)  # as wrangler does before each file
 
 
 def _followed(watch: Watch, script: str) -> tuple[tuple[Act, ...], int]:

@@ -35,11 +35,6 @@ class PendingSet:
         """The pending ones that stand before `name` and would be skipped by applying it alone."""
         return tuple(n for n in self.names if ledger_key(n) < ledger_key(name))
 
-    def twins(self, name: str) -> tuple[str, ...]:
-        """Other files with the same number as `name`."""
-        groups = (group for group in self.duplicates if name in group)
-        return tuple(other for group in groups for other in group if other != name)
-
 
 def pending_set(files: Iterable[str], ledger: Iterable[str]) -> PendingSet:
     """Compare the migration files' names with the ledger's."""

@@ -14,23 +14,6 @@ RECORDS_NAME = "checklists"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The words that say, on every screen, what will be written to.
-
-    `place` is remote, or practice: the stand-in on this machine.
-    """
-
-    database: str
-    place: str
-    environment: str = ""
-
-    def __str__(self) -> str:
-        """`marketplace-production · REMOTE`."""
-        environment = f" · {self.environment}" if self.environment else ""
-        return f"{self.database}{environment} · {self.place.upper()}"
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """`root` is the configuration's folder; `environment` may be "", the top level.
 
@@ -64,10 +47,6 @@ class Project:
     def records(self) -> Path:
         """The folder that holds this database's records."""
         return self.root / RECORDS_NAME / self.database.name
-
-    def target(self, place: str) -> Target:
-        """The words for the title bar."""
-        return Target(self.database.name, place, self.environment)
 
 
 def _folder_name(uuid: str) -> str:

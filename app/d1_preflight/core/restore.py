@@ -14,6 +14,7 @@ from d1_preflight.core.rebuild import parents_first
 from d1_preflight.core.rowcopy import RowCopy
 from d1_preflight.core.rows import decode, literal, wire
 from d1_preflight.core.schema import Schema, structure
+from d1_preflight.core.sequences import raise_sequence
 from d1_preflight.core.sql import quote_name
 
 INSERT_BYTES = 90_000
@@ -44,11 +45,6 @@ class RestoreSql:
     path: Path
     tables: tuple[TableSql, ...]
     cautions: tuple[str, ...] = field(default_factory=tuple)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every row of every copy is in the file."""
-        return not any(table.too_long for table in self.tables)
 
 
 def dependency_order(schema: Schema) -> Order:
@@ -83,6 +79,9 @@ def write_restore(
                 for statement in written:
                     file.write(statement)
                 tables.append(written.told())
+                if copy.sequence is not None:
+                    marks = raise_sequence(copy.table, copy.sequence)
+                    file.writelines(f"{statement};\n" for statement in marks)
     except BaseException:
         path.unlink(missing_ok=True)  # half of it would look like the whole
         raise

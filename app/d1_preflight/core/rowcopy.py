@@ -9,7 +9,7 @@ the sorted sha256 of every row, so the order of the rows and the file's layout d
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,10 @@ _NO_COPY = "No row is kept by it; the target was only read."
 
 @dataclass(frozen=True, slots=True)
 class RowCopy:
-    """One table's rows on disk: `sha256` is the file's, `digest` the content's."""
+    """One table's rows on disk: `sha256` is the file's, `digest` the content's.
+
+    `sequence` is the table's AUTOINCREMENT mark, None where it has none.
+    """
 
     path: Path
     table: str
@@ -38,6 +41,7 @@ class RowCopy:
     digest: str
     sha256: str
     bytes: int
+    sequence: int | None = None
 
     def check(self) -> None:
         """RecordInvalid when the file is no longer the one that was written."""
@@ -89,11 +93,11 @@ class RowCopyWriter:
                 cursor.execute(sql, [row.rowid, *values] if self._table.rowid else values)
                 self._count += 1
 
-    def close(self) -> RowCopy:
-        """Finish the file and say what it holds."""
+    def close(self, sequence: int | None = None) -> RowCopy:
+        """Finish the file, with the table's AUTOINCREMENT mark, and say what it holds."""
         with writing(self._path, _NO_COPY):
             self._connection.execute("COMMIT")
-            copy = _finish(self._connection, self._path, self._table)
+            copy = _finish(self._connection, self._path, self._table, sequence)
             self._connection.close()
             return _with_file(copy)
 
@@ -104,26 +108,6 @@ class RowCopyWriter:
         sql = f"INSERT INTO rows({_columns(self._table)}) VALUES ({', '.join(marks)})"
         self._inserts[raw] = sql
         return sql
-
-
-def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
-    """Copy a table out of a local database file, inside SQLite."""
-    connection = create_file(path)
-    try:
-        with writing(path, _NO_COPY):
-            connection.execute("ATTACH ? AS source", (f"{source.resolve().as_uri()}?mode=ro",))
-            _lay_out(connection, "main", table)
-            names = _columns(table)
-            connection.execute(
-                f"INSERT INTO main.rows({names}) SELECT {names} FROM source.{quoted(table.name)}"
-            )
-            copy = _finish(connection, path, table)
-    except BaseException:
-        connection.close()
-        path.unlink(missing_ok=True)
-        raise
-    connection.close()
-    return _with_file(copy)
 
 
 def open_copy(path: Path) -> RowCopy:
@@ -146,7 +130,8 @@ def open_copy(path: Path) -> RowCopy:
     try:
         columns = tuple(str(name) for name in json.loads(about["columns"]))
         words = (about["table"], columns, about["rowid"], int(about["rows"]), about["digest"])
-        return _with_file(RowCopy(path, *words, "", 0))
+        sequence = int(about["sequence"]) if "sequence" in about else None
+        return _with_file(RowCopy(path, *words, "", 0, sequence))
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecordInvalid(
             f"{path.name} is not a whole copy of rows.", hint="Take the backup again."
@@ -192,7 +177,7 @@ def _columns(table: Table) -> str:
     return ", ".join([table.rowid, *names] if table.rowid else names)
 
 
-def _finish(connection: apsw.Connection, path: Path, table: Table) -> RowCopy:
+def _finish(connection: apsw.Connection, path: Path, table: Table, sequence: int | None) -> RowCopy:
     rows, digest = content_digest(connection, "main.rows", table.data_columns)
     about = {
         "format": _FORMAT,
@@ -202,23 +187,16 @@ def _finish(connection: apsw.Connection, path: Path, table: Table) -> RowCopy:
         "rows": str(rows),
         "digest": digest,
     }
+    about |= {} if sequence is None else {"sequence": str(sequence)}
     connection.executemany("INSERT INTO main.about VALUES (?, ?)", about.items())
-    return RowCopy(path, table.name, table.data_columns, table.rowid, rows, digest, "", 0)
+    columns, rowid = table.data_columns, table.rowid
+    return RowCopy(path, table.name, columns, rowid, rows, digest, "", 0, sequence)
 
 
 def _with_file(copy: RowCopy) -> RowCopy:
     with copy.path.open("rb") as file:
         os.fsync(file.fileno())
-    return RowCopy(
-        copy.path,
-        copy.table,
-        copy.columns,
-        copy.rowid,
-        copy.rows,
-        copy.digest,
-        _file_hash(copy.path),
-        copy.path.stat().st_size,
-    )
+    return replace(copy, sha256=_file_hash(copy.path), bytes=copy.path.stat().st_size)
 
 
 def _file_hash(path: Path) -> str:

@@ -13,6 +13,7 @@ import apsw
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rowcopy import RowCopy, content_digest
 from d1_preflight.core.rows import row_text, wire
+from d1_preflight.core.sequences import local_sequences
 from d1_preflight.core.tables import Table, quoted, read_tables
 
 
@@ -62,9 +63,12 @@ def _difference(connection: apsw.Connection, copy: RowCopy) -> Difference | None
     if missing:
         return Difference(copy.table, "the column is not there", column=missing[0])
     place = f"restored.{quoted(copy.table)}"
-    if content_digest(connection, place, copy.columns) == (copy.rows, copy.digest):
-        return None
-    return _located(connection, copy, table)
+    if content_digest(connection, place, copy.columns) != (copy.rows, copy.digest):
+        return _located(connection, copy, table)
+    mark = local_sequences(connection, "restored").get(copy.table)
+    if copy.sequence is not None and mark != copy.sequence:
+        return Difference(copy.table, "the AUTOINCREMENT mark is not the one that was read")
+    return None
 
 
 def _located(connection: apsw.Connection, copy: RowCopy, table: Table) -> Difference:

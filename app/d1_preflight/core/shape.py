@@ -64,7 +64,6 @@ class TableShape:
     strict: bool = False
     without_rowid: bool = False
     autoincrement: bool = False
-    deferred: bool = False
     virtual: str = ""
     sql: str = field(default="", compare=False)
     parents: frozenset[str] = frozenset()  # the tables its keys refer to, in lower case
@@ -117,7 +116,6 @@ def read_table(connection: apsw.Connection, name: str, sql: str) -> TableShape:
         strict="STRICT" in words,
         without_rowid="WITHOUT" in words and "ROWID" in words,
         autoincrement="AUTOINCREMENT" in parts.words,
-        deferred="DEFERRED" in parts.words,
         virtual=virtual,
         sql=sql,
     )

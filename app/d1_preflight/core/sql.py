@@ -193,6 +193,11 @@ def unquote(text: str) -> str:
     return text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
 
 
+def quote_text(text: str) -> str:
+    """The text as a string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def quote_name(name: str) -> str:
     """The name in double quotes, safe to stand in SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -11,6 +11,7 @@ import apsw
 
 from d1_preflight.core.errors import ProjectError, RemoteFailed
 from d1_preflight.core.schema import Schema, SchemaObject
+from d1_preflight.core.sql import tokens
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _STORED_HIDDEN = 0
@@ -60,6 +61,7 @@ class Table:
     without_rowid: bool
     columns: tuple[Column, ...]
     references: tuple[Reference, ...] = ()
+    autoincrement: bool = False
 
     @property
     def data_columns(self) -> tuple[str, ...]:
@@ -95,7 +97,9 @@ def quoted(name: str) -> str:
 def read_tables(connection: apsw.Connection, database: str = "main") -> tuple[Table, ...]:
     """Ask an open database for its tables, by name; SQLite's and D1's own are left out."""
     listed = connection.execute(
-        "SELECT name, type, wr FROM pragma_table_list WHERE schema = ?1 AND type <> 'view'"
+        "SELECT name, type, wr, (SELECT sql FROM"
+        f" {quoted(database)}.sqlite_schema AS s WHERE s.type = 'table' AND s.name = l.name)"
+        " FROM pragma_table_list AS l WHERE schema = ?1 AND type <> 'view'"
         " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
         " ORDER BY name",
         (database,),
@@ -107,8 +111,9 @@ def read_tables(connection: apsw.Connection, database: str = "main") -> tuple[Ta
             bool(without_rowid),
             _columns(connection, database, str(name)),
             _references(connection, database, str(name)),
+            _is_autoincrement(str(sql or "")),
         )
-        for name, kind, without_rowid in listed
+        for name, kind, without_rowid, sql in listed
     )
 
 
@@ -177,6 +182,13 @@ def _create(connection: apsw.Connection, made: SchemaObject) -> None:
             f"The schema cannot be built: {made.kind} {made.name}: {error}.",
             hint="The target holds an object that its own SQL no longer makes; look at it there.",
         ) from error
+
+
+def _is_autoincrement(sql: str) -> bool:
+    """Whether the word stands there: SQLite reserves it, so it can mean nothing else."""
+    return "AUTOINCREMENT" in sql.upper() and any(
+        token.word == "AUTOINCREMENT" for token in tokens(sql, limit=len(sql))
+    )
 
 
 def _is_virtual(made: SchemaObject) -> bool:

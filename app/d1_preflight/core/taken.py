@@ -8,6 +8,7 @@ import apsw
 from d1_preflight.core.rebuild import addable, column_definition
 from d1_preflight.core.rows import decode, literal, wire
 from d1_preflight.core.schema import Schema
+from d1_preflight.core.sequences import local_sequences, raise_sequence
 from d1_preflight.core.tables import Table, TableKind, quoted
 
 _COLUMNS_AT_ONCE = 40
@@ -21,18 +22,19 @@ class GivenBack:
     rows: int = 0
     updated: int = 0
     problems: tuple[str, ...] = ()
+    sequence: int | None = None  # the AUTOINCREMENT mark that is brought back
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing of the table was taken."""
-        return not (self.rows or self.updated or self.problems)
+        return not (self.rows or self.updated or self.problems or self.sequence is not None)
 
 
 @dataclass(slots=True)
 class Taken:
     """One table in its two states, and what was written for it so far.
 
-    `shape`, `insert`, `update` and `rest` each give statements, to be run in that order.
+    `shape`, `insert`, `update`, `rest` and `number` each give statements, to be run in that order.
     """
 
     connection: apsw.Connection
@@ -44,10 +46,12 @@ class Taken:
     rows: int = 0
     updated: int = 0
     problems: list[str] = field(default_factory=list)
+    sequence: int | None = None
 
     def told(self) -> GivenBack:
         """What was written, once all of it was."""
-        return GivenBack(self.old.name, self.rows, self.updated, tuple(self.problems))
+        problems = tuple(self.problems)
+        return GivenBack(self.old.name, self.rows, self.updated, problems, self.sequence)
 
     def shape(self) -> Iterator[str]:
         """The table itself where it went, and the columns that went."""
@@ -111,6 +115,17 @@ class Taken:
                 for made in self.schema.objects:
                     if made.kind == kind and made.table.lower() == self.old.name.lower():
                         yield made.sql.rstrip().rstrip(";")
+
+    def number(self) -> Iterator[str]:
+        """The AUTOINCREMENT mark, where it fell."""
+        mark = local_sequences(self.connection, "before").get(self.old.name)
+        if mark is None or not self.old.autoincrement:
+            return
+        if self.new is not None and not self.new.autoincrement:
+            self.problems.append("its AUTOINCREMENT is gone, and with it the highest id it issued")
+        elif local_sequences(self.connection, "after").get(self.old.name, 0) < mark:
+            self.sequence = mark
+            yield from raise_sequence(self.old.name, mark)
 
     def _updates(self, columns: Sequence[str]) -> Iterator[tuple[str, int]]:
         assert self.new is not None  # noqa: S101 - update asks first

@@ -8,7 +8,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from d1_preflight.core.errors import NotAllowed, PreflightError
-from d1_preflight.tui import messages, places, theme
+from d1_preflight.tui import messages, theme
 from d1_preflight.tui.performing import Performing
 from d1_preflight.tui.ports import BoardSource, Browse, Edit, SessionPort
 from d1_preflight.tui.screens.board import BoardScreen
@@ -41,9 +41,9 @@ class PreflightApp(App[None]):
         source: BoardSource,
         *,
         edit: Edit,
+        browse: Browse,
         opened: str = "",
         zone: tzinfo | None = None,
-        browse: Browse = places.browse,
     ) -> None:
         super().__init__()
         self._browse = browse

@@ -64,4 +64,5 @@ def _finding(words: Words, hit: Hit) -> Finding:
         end_line=hit.end_line,
         end_column=hit.end_column,
         rows_at_risk=words.rows_at_risk,
+        refusal=words.refusal,
     )

@@ -36,9 +36,10 @@ def waivers_of(case: Case) -> tuple[Waiver, ...]:
 
 
 def waived(found: Iterable[Finding], waivers: Collection[Waiver]) -> Iterator[Finding]:
-    """The findings with the reasons of the waivers that fit; row loss is never waived here."""
+    """The findings with the reasons of the waivers that fit; facts are never waived here."""
     for finding in found:
-        fitting = () if finding.rows_at_risk else tuple(w for w in waivers if w.fits(finding))
+        is_fact = finding.rows_at_risk or finding.refusal
+        fitting = () if is_fact else tuple(w for w in waivers if w.fits(finding))
         yield replace(finding, allowed=fitting[0].reason) if fitting else finding
 
 
@@ -54,6 +55,8 @@ def ignored(
             why = "it gives no reason"
         elif any(finding.rows_at_risk for finding in fitting):
             why = "a comment cannot allow rows to be lost"
+        elif any(finding.refusal for finding in fitting):
+            why = "D1 refuses it all the same"
         elif not fitting:
             why = "the rule finds nothing here"
         else:

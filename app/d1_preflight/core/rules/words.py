@@ -9,7 +9,8 @@ from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
 
-_KEYS = frozenset({"title", "severity", "rows_at_risk", "problem", "instead", "verified_with"})
+_OPTIONAL = frozenset({"rows_at_risk", "refusal"})
+_KEYS = _OPTIONAL | {"title", "severity", "problem", "instead", "verified_with"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Words:
     instead: tuple[str, ...]
     verified_with: str
     rows_at_risk: bool = False
+    refusal: bool = False
 
 
 @cache
@@ -38,7 +40,7 @@ def all_words() -> Mapping[str, Words]:
 
 def _words(rule: str, raw: Mapping[str, object]) -> Words:
     unknown = set(raw) - _KEYS
-    missing = _KEYS - {"rows_at_risk"} - set(raw)
+    missing = _KEYS - _OPTIONAL - set(raw)
     if unknown or missing:
         what = ", ".join(sorted(unknown or missing))
         raise ChecklistInvalid(
@@ -56,4 +58,5 @@ def _words(rule: str, raw: Mapping[str, object]) -> Words:
         instead=tuple(str(step) for step in instead),
         verified_with=str(raw["verified_with"]),
         rows_at_risk=raw.get("rows_at_risk") is True,
+        refusal=raw.get("refusal") is True,
     )

@@ -1,0 +1,60 @@
+"""Row copies of a local database, written by the same writer as those of the target."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import apsw
+
+from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter, content_digest
+from d1_preflight.core.rows import pages, read_rows
+from d1_preflight.core.sequences import local_sequences
+from d1_preflight.core.tables import Table, TableKind, quoted, read_tables
+
+
+def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
+    """Copy one table as the target's tables are copied: through tagged text."""
+    with RowCopyWriter(path, table) as writer:
+        connection = opened(source)
+        for page in pages(table, None):
+            cursor = connection.execute(page.sql)
+            names = [f"c{n}" for n in range(len(table.data_columns))]
+            rows = (dict(zip(names, row, strict=True)) for row in cursor)
+            writer.add(read_rows(table, rows))
+        mark = local_sequences(connection).get(table.name)
+        connection.close()
+        return writer.close(mark)
+
+
+def copy_rows(path: Path, tables: Iterable[str], folder: Path) -> tuple[RowCopy, ...]:
+    """Copy tables of a local database into one numbered file each."""
+    shapes = {table.name: table for table in read_shapes(path)}
+    return tuple(
+        copy_table(path, shapes[name], folder / f"{number:04}.rows")
+        for number, name in enumerate(tables, 1)
+    )
+
+
+def read_shapes(path: Path) -> tuple[Table, ...]:
+    connection = opened(path)
+    try:
+        return read_tables(connection)
+    finally:
+        connection.close()
+
+
+def read_digests(path: Path) -> dict[str, tuple[int, str]]:
+    """Count and digest the content of every ordinary table."""
+    connection = opened(path)
+    try:
+        return {
+            table.name: content_digest(connection, f"main.{quoted(table.name)}", table.data_columns)
+            for table in read_tables(connection)
+            if table.kind is TableKind.ORDINARY
+        }
+    finally:
+        connection.close()
+
+
+def opened(path: Path) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"{path.resolve().as_uri()}?mode=ro", flags)
