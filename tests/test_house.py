@@ -111,7 +111,7 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
 def test_rooms_stay_small(path: Path) -> None:
     text = path.read_text()
     tree = ast.parse(text)
-    assert len(text.splitlines()) <= 300, f"{NAMES[path]} has grown two reasons to change?"
+    assert len(text.splitlines()) <= 400, f"{NAMES[path]} has grown two reasons to change?"
     for function in functions(tree):
         length = (function.end_lineno or 0) - function.lineno + 1
         assert length <= 40, f"{NAMES[path]}.{function.name} has {length} lines"

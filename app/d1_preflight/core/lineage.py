@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from d1_preflight.core.act import Act, Run
 from d1_preflight.core.contents import Contents
-from d1_preflight.core.copied import Copy
 from d1_preflight.core.sql import Token, tokens
+from d1_preflight.core.statement import CopySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class _Walk:
             self._filled_by[new] = self._filled_by.pop(old)
         self._contents.rename(old, new)
 
-    def _copy(self, act: Act, copied: Copy) -> None:
+    def _copy(self, act: Act, copied: CopySource) -> None:
         target = act.target.lower()
         sources = {copied.source.lower()} | {t.lower() for t, _ in act.heard.reads}
         sources -= {target, ""}
