@@ -1,7 +1,8 @@
 """Reads a statement: its verb, its target, what it writes and where its rows come from.
 
 Only what is recognised is said. A copy counts as whole when its SELECT can leave no row out: one
-table, no WHERE, GROUP BY, DISTINCT, LIMIT, aggregate, inner join or compound.
+table, no WHERE, GROUP BY, DISTINCT, LIMIT, aggregate, inner join or compound. A query of another
+shape is handed on as `unread`.
 """
 
 import re
@@ -10,21 +11,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from d1_preflight.core.aggregate import AGGREGATES, aggregate_in
 from d1_preflight.core.d1 import STATEMENT_BYTES
-from d1_preflight.core.sql import Shape, Token, tokens
+from d1_preflight.core.sql import Shape, Token, closing, outside, parted, tokens
 
 _VERBS = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "SELECT", "VALUES"})
 _OBJECTS = frozenset({"TABLE", "INDEX", "VIEW", "TRIGGER"})
 _VALUES = re.compile(r"(?<![\w$\"`\[.])VALUES(?![\w$\"`\].])", re.IGNORECASE)
 _TAIL = 4_000  # where an upsert's clause is looked for; the engine tells of longer ones
-_AGGREGATES = (
-    frozenset({"COUNT", "SUM", "TOTAL", "AVG", "MIN", "MAX", "GROUP_CONCAT", "STRING_AGG"})
-    | {"JSON_GROUP_ARRAY", "JSON_GROUP_OBJECT", "JSONB_GROUP_ARRAY", "JSONB_GROUP_OBJECT"}
-)  # fmt: skip
 _FILTERS = frozenset(
     {"WHERE", "GROUP", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT"}
     | {"JOIN", "INNER", "CROSS", "NATURAL"}
 )
+_JOINS = frozenset({"JOIN", "INNER", "CROSS", "NATURAL"})
+_AFTER_NAME = _FILTERS | {"LEFT", "RIGHT", "FULL", "ORDER", "INDEXED", "NOT", "SET", "ON", ""}
+
+ColumnReads = dict[tuple[str, str], bool]
+"""What a column holds: a table and a column, in lower case, and whether it is a faithful copy.
+
+Where the table is not known it is "": any column of that name which the statement reads.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +41,22 @@ class CopySource:
     """
 
     source: str
-    whole: bool
-    star: bool
+    whole_of: tuple[str, ...] = ()  # the tables every row of which is copied
+    star: bool = False
     expressions: tuple[tuple[Token, ...], ...] = ()
     why_not: str = ""  # what can leave rows out, in words
+    alias: str = ""
+    adds: bool = False  # rows of more than one query, so that there may be more than before
+
+    @property
+    def whole(self) -> bool:
+        """Whether no row of a table is left out."""
+        return bool(self.whole_of)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names by which the expressions can call the source, in lower case."""
+        return frozenset({(self.alias or self.source).lower()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +74,10 @@ class ParsedStatement:
     copy: CopySource | None = None
     columns: tuple[str, ...] = ()  # the column list of an INSERT, the SET columns of an UPDATE
     sets: tuple[tuple[str, tuple[Token, ...]], ...] = ()  # what an UPDATE writes into each
+    alias: str = ""  # of an UPDATE's target
+    joined: bool = False  # an UPDATE with a FROM, which can leave rows as they are
+    unread: str = ""  # a query of a shape that is not known here, as one SELECT
+    reads: tuple[ColumnReads, ...] = ()  # once that is read: what each written column gets
     tokens: tuple[Token, ...] = ()
 
     def words(self) -> frozenset[str]:
@@ -111,10 +133,10 @@ def _create(found: tuple[Token, ...]) -> ParsedStatement:
     lenient = [t.word for t in found[at + 1 : at + 4]] == ["IF", "NOT", "EXISTS"]
     name, after = _name_at(found, at + (4 if lenient else 1))
     verb = f"CREATE {found[at].word}"
-    copied = None
+    copied, unread = None, ""
     if verb == "CREATE TABLE" and after < len(found) and found[after].word == "AS":
-        copied = _read_copy(found[after + 1 :])
-    return ParsedStatement(verb, name, lenient=lenient, copy=copied, tokens=found)
+        copied, unread = _read_copy(_query_part(found[after + 1 :]))
+    return ParsedStatement(verb, name, lenient=lenient, copy=copied, unread=unread, tokens=found)
 
 
 def _drop(found: tuple[Token, ...]) -> ParsedStatement:
@@ -150,7 +172,7 @@ def _alter(found: tuple[Token, ...]) -> ParsedStatement:
 
 
 def _change(found: tuple[Token, ...]) -> ParsedStatement:
-    at = next((n for n, t in _outside(found) if t.word in _VERBS), None)
+    at = next((n for n, t in outside(found) if t.word in _VERBS), None)
     if at is None:
         return ParsedStatement(found[0].word, tokens=found)
     match found[at].word:
@@ -160,12 +182,13 @@ def _change(found: tuple[Token, ...]) -> ParsedStatement:
             return _update(found, at)
         case "DELETE":
             name, after = _name_at(found, at + 2)
-            filtered = any(t.word == "WHERE" for _, t in _outside(found[after:]))
+            filtered = any(t.word == "WHERE" for _, t in outside(found[after:]))
             return ParsedStatement("DELETE", name, filtered=filtered, tokens=found)
     return ParsedStatement(found[at].word, tokens=found)
 
 
 def _insert(found: tuple[Token, ...], at: int) -> ParsedStatement:
+    begin = at
     conflict = "REPLACE" if found[at].word == "REPLACE" else ""
     if at + 2 < len(found) and found[at + 1].word == "OR":
         conflict, at = found[at + 2].word, at + 2
@@ -174,12 +197,14 @@ def _insert(found: tuple[Token, ...], at: int) -> ParsedStatement:
         after += 2
     columns: tuple[str, ...] = ()
     if after < len(found) and found[after].text == "(":
-        end = _closing(found, after)
+        end = closing(found, after)
         columns = tuple(t.name for t in found[after + 1 : end] if t.text != ",")
         after = end + 1
     rest = found[after:]
     upsert = _upsert(rest)
-    copied = _read_copy(rest, found[:at]) if rest and rest[0].word in ("SELECT", "WITH") else None
+    copied, unread = None, ""
+    if rest and rest[0].word in ("SELECT", "WITH"):
+        copied, unread = _read_copy(_query_part(rest), found[:begin])
     return ParsedStatement(
         "INSERT",
         name,
@@ -187,12 +212,25 @@ def _insert(found: tuple[Token, ...], at: int) -> ParsedStatement:
         upsert=upsert,
         copy=copied,
         columns=columns,
+        unread=unread,
         tokens=found,
     )
 
 
+def _query_part(rest: Sequence[Token]) -> Sequence[Token]:
+    """The query of an INSERT, without the upsert and RETURNING that may follow it."""
+    top = tuple(outside(rest))
+    for place, (n, token) in enumerate(top):
+        following = [token.text.upper() for _, token in top[place + 1 : place + 3]]
+        if token.text == ";" or token.word == "RETURNING":
+            return rest[:n]
+        if token.word == "ON" and following in (["CONFLICT", "("], ["CONFLICT", "DO"]):
+            return rest[:n]
+    return rest
+
+
 def _upsert(rest: Sequence[Token]) -> str:
-    words = [token.word for _, token in _outside(rest)]
+    words = [token.word for _, token in outside(rest)]
     for n, word in enumerate(words[:-1]):
         if word == "DO" and words[n + 1] in ("NOTHING", "UPDATE") and "CONFLICT" in words[:n]:
             return words[n + 1]
@@ -200,25 +238,53 @@ def _upsert(rest: Sequence[Token]) -> str:
 
 
 def _update(found: tuple[Token, ...], at: int) -> ParsedStatement:
-    conflict = ""
+    conflict, verb = "", at
     if at + 2 < len(found) and found[at + 1].word == "OR":
         conflict, at = found[at + 2].word, at + 2
     name, after = _name_at(found, at + 1)
-    top = tuple(_outside(found[after:]))
-    filtered = any(token.word == "WHERE" for _, token in top)
-    begin = next((after + n + 1 for n, t in top if t.word == "SET"), len(found))
-    ends = (after + n for n, t in top if t.word in ("WHERE", "FROM", "RETURNING"))
-    end = next((n for n in ends if n > begin), len(found))
-    sets = tuple(pair for part in _parted(found[begin:end]) for pair in _set_pairs(part))
+    places = {t.word: after + n for n, t in reversed(tuple(outside(found[after:])))}
+    begin = places.get("SET", len(found) - 1) + 1
+    where, source = places.get("WHERE"), _from_place(found)
+    last = len(found) - (found[-1].text == ";")
+    stop = min(places.get("RETURNING", last), last)
+    end = min(place for place in (where, source, stop) if place is not None)
+    sets = tuple(pair for part in parted(found[begin:end]) for pair in _set_pairs(part))
+    others = found[source + 1 : where or stop] if source is not None else ()
+    condition = found[where:stop] if where is not None else ()
+    query = (
+        found[:verb],
+        [value for _, value in sets],
+        found[at + 1 : begin - 1],
+        others,
+        condition,
+    )
     return ParsedStatement(
         "UPDATE",
         name,
         conflict=conflict,
-        filtered=filtered,
+        filtered=where is not None,
         columns=tuple(column for column, _ in sets),
         sets=sets,
+        alias=_alias_at(found, after),
+        joined=bool(others),
+        unread=_update_query(*query) if others else "",
         tokens=found,
     )
+
+
+def _update_query(
+    before: Sequence[Token],
+    values: Sequence[Sequence[Token]],
+    target: Sequence[Token],
+    others: Sequence[Token],
+    condition: Sequence[Token],
+) -> str:
+    """The SELECT of the values that an UPDATE … FROM writes, a row for each that it reaches."""
+    joined = _text(others)
+    if any(token.word == "JOIN" or token.text == "," for _, token in outside(others)):
+        joined = f"( {joined} )"  # a single subquery would lose its name in parentheses
+    parts = (_text(before), "SELECT", " , ".join(map(_text, values)), "FROM", _text(target))
+    return " ".join((*parts, "CROSS JOIN", joined, _text(condition))).strip()
 
 
 def _set_pairs(part: tuple[Token, ...]) -> Iterator[tuple[str, tuple[Token, ...]]]:
@@ -230,24 +296,52 @@ def _set_pairs(part: tuple[Token, ...]) -> Iterator[tuple[str, tuple[Token, ...]
             yield token.name, expression
 
 
-def _read_copy(rest: Sequence[Token], before: Sequence[Token] = ()) -> CopySource | None:
-    """Read a SELECT; `before` are the tokens that stand before the statement's verb."""
+def _read_copy(rest: Sequence[Token], before: Sequence[Token] = ()) -> tuple[CopySource, str]:
+    """Read a SELECT, and tell it as text where its shape is not known.
+
+    `before` are the tokens that stand before the statement's verb.
+    """
+    text = f"{_text(before)} {_text(rest)}".strip()
     if not rest or rest[0].word != "SELECT":
-        return CopySource("", whole=False, star=False, why_not="WITH")
-    top = list(_outside(rest))
-    start = next((n for n, t in top if t.word == "FROM"), None)
+        return CopySource("", why_not="WITH"), text
+    top = list(outside(rest))
+    start = _from_place(rest)
     if start is None:
-        return CopySource("", whole=False, star=False)
-    expressions = tuple(_parted(rest[1:start]))
+        return CopySource(""), ""
+    expressions = tuple(parted(rest[1:start]))
     source, after = _name_at(rest, start + 1)
-    if not source or rest[start + 1].text == "(":
-        source = ""
     tail = [token for n, token in top if n >= after]
+    words = frozenset(token.word for token in tail)
     why_not = "DISTINCT" if rest[1].word == "DISTINCT" else _leaves_out(tail)
-    why_not = why_not or _summed_up(expressions) or _named_by_with(source, before)
+    if rest[start + 1].text == "(":
+        source = ""
+    elif after < len(rest) and rest[after].text == "(":  # a function whose argument can filter
+        source, why_not = "", why_not or "a table-valued function"
+    alias = _alias_at(rest, after)
+    outer = {(alias or source).lower()} if not words & {"JOIN"} else set[str]()
+    why_not = why_not or aggregate_in(expressions, outer) or _named_by_with(source, before)
     star = any(part and part[-1].text == "*" for part in expressions)
     source = "" if why_not == "WITH" else source
-    return CopySource(source, bool(source) and not why_not, star, expressions, why_not)
+    whole_of = (source,) if source and not why_not else ()
+    copied = CopySource(source, whole_of, star, expressions, why_not, alias)
+    is_known = bool(whole_of) or not _may_be_whole(why_not, tail, words)
+    return copied, "" if is_known else text
+
+
+def _from_place(found: Sequence[Token]) -> int | None:
+    """Where FROM stands, that of IS DISTINCT FROM passed over."""
+    places = (n for n, token in outside(found) if token.word == "FROM")
+    return next((n for n in places if found[n - 1].word != "DISTINCT"), None)
+
+
+def _may_be_whole(why_not: str, tail: Sequence[Token], words: frozenset[str]) -> bool:
+    """Whether a query that was not read as whole might be, for all that its words say."""
+    unions = [n for n, token in enumerate(tail) if token.word == "UNION"]
+    if any(tail[n + 1 : n + 2] == [] or tail[n + 1].word != "ALL" for n in unions):
+        return False
+    if (why_not == "DISTINCT" or why_not in AGGREGATES) and not unions:
+        return False
+    return bool(unions) or not words & (_FILTERS - _JOINS - {"UNION"})
 
 
 def _named_by_with(source: str, before: Sequence[Token]) -> str:
@@ -256,32 +350,6 @@ def _named_by_with(source: str, before: Sequence[Token]) -> str:
         if name.name.lower() == source.lower() and (opening.word == "AS" or opening.text == "("):
             return "WITH"
     return ""
-
-
-def _summed_up(expressions: Sequence[tuple[Token, ...]]) -> str:
-    """The aggregate function that makes one row of many, "" where there is none."""
-    for part in expressions:
-        for n, token in enumerate(part[:-1]):
-            if token.word not in _AGGREGATES or part[n + 1].text != "(":
-                continue
-            end = _closing(part, n + 1)
-            inner = list(_parted(part[n + 2 : end]))
-            scalar = token.word in ("MIN", "MAX") and len(inner) > 1
-            over = end + 1 < len(part) and part[end + 1].word in ("OVER", "FILTER")
-            if not scalar and not over and not _in_select(part, n):
-                return token.word
-    return ""
-
-
-def _in_select(part: Sequence[Token], place: int) -> bool:
-    """Whether a place stands in a SELECT of its own, in parentheses."""
-    opened: list[bool] = []
-    for n, token in enumerate(part[:place]):
-        if token.text == "(":
-            opened.append(part[n + 1].word in ("SELECT", "WITH"))
-        elif token.text == ")" and opened:
-            opened.pop()
-    return any(opened)
 
 
 def _leaves_out(tail: Sequence[Token]) -> str:
@@ -308,6 +376,19 @@ def _ordered(tail: Sequence[Token]) -> bool:
     return any(token.word == "ORDER" for token in tail)
 
 
+def _alias_at(found: Sequence[Token], at: int) -> str:
+    """The alias that stands after a table's name, "" where there is none."""
+    if at + 1 < len(found) and found[at].word == "AS":
+        return found[at + 1].name
+    named = at < len(found) and (found[at].shape is Shape.NAME or found[at].word not in _AFTER_NAME)
+    return found[at].name if named else ""
+
+
+def _text(found: Sequence[Token]) -> str:
+    """The tokens as SQL, comments left out."""
+    return " ".join(token.text for token in found if token.text != ";")
+
+
 def _name_at(found: Sequence[Token], at: int) -> tuple[str, int]:
     """The object's name at a place (its schema prefix left out) and the place after it."""
     if at >= len(found):
@@ -315,36 +396,3 @@ def _name_at(found: Sequence[Token], at: int) -> tuple[str, int]:
     if at + 2 < len(found) and found[at + 1].text == ".":
         return found[at + 2].name, at + 3
     return found[at].name, at + 1
-
-
-def _outside(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """The tokens that stand in no parentheses, with their places."""
-    depth = 0
-    for n, token in enumerate(found):
-        if token.shape is Shape.SIGN:
-            depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 or (depth == 1 and token.text == "("):
-            yield n, token
-
-
-def _closing(found: Sequence[Token], opening: int) -> int:
-    """The place of the parenthesis that closes the one at `opening`."""
-    depth = 0
-    for n in range(opening, len(found)):
-        depth += (found[n].text == "(") - (found[n].text == ")")
-        if depth == 0:
-            return n
-    return len(found)
-
-
-def _parted(found: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
-    """The parts between the commas that stand in no parentheses."""
-    depth, part = 0, list[Token]()
-    for token in found:
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 and token.text == ",":
-            yield tuple(part)
-            part = []
-        else:
-            part.append(token)
-    yield tuple(part)

@@ -7,6 +7,7 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.act import Act, Heard, Place
 from d1_preflight.core.hearing import Hearing, Report
+from d1_preflight.core.resolver import Resolver
 from d1_preflight.core.sql import Statement
 from d1_preflight.core.statement import ParsedStatement, read_statement
 
@@ -27,14 +28,16 @@ class Watch:
         self._objects = {_key(*place): place for place in _objects(connection)}
         self._defined: list[str] = []
         self._hearing = Hearing(connection)
+        self._resolver = Resolver(connection, self._hearing.columns)
 
     def perform(self, statement: Statement) -> Act:
         """Perform one statement; what goes wrong is told in the act."""
-        phrase = read_statement(statement.body)
+        parsed = read_statement(statement.body)
         literal = self._without_literals(statement)
         self._heard, self._refusal = [], ""
         error, depends, unsure = self._execute(statement.text)
-        heard = self._hear(phrase)
+        heard = self._hear(parsed)
+        phrase = parsed if error or unsure else self._resolver.resolve(parsed, heard)
         created, dropped = tuple[Place, ...](), tuple[Place, ...]()
         if unsure and not self._connection.in_transaction:
             self._begin_again()
