@@ -46,6 +46,7 @@ def perform(rows: Rows, sql: str) -> Outcome:
         connection.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", values)
     for limit, value in d1.LIMITS:
         connection.limit(limit, value)
+    connection.set_progress_handler(lambda: True, 1_000_000)  # a recursion without an end
     try:
         for statement in statements(sql):
             connection.execute(statement.text).fetchall()
@@ -106,7 +107,8 @@ def worlds(draw: st.DrawFn) -> Rows:
 
 EXPRESSIONS = (
     "{x}.{c}", "{x}.{c}", "{x}.{c}", "{c}", "{c}", "{y}.{c}", "{x}.{d}", "{x}.{c} AS z",
-    "({x}.{c})", "{x}.{c} ISNULL", "{c} NOTNULL", '"{c}"', "{x}.\"{c}\" AS '{d}'", "{x}.{c} || ''", "NULL", "7",
+    "({x}.{c})", "{x}.{c} ISNULL", "{c} NOTNULL", '"{c}"', "{x}.\"{c}\" AS '{d}'", "{x}.{c} || ''",
+    "NULL", "7",
     "COALESCE({x}.{c}, 1)", "CASE WHEN {x}.{c} THEN {x}.{c} END", "'{c}'", "CAST({x}.{c} AS TEXT)",
     "max({x}.{c})", "max({x}.{c}, {y}.{d})", "count(*) OVER ()", '"max"({c})', "rowid",
     "count(*) FILTER (WHERE {x}.{c} > 1)", "sum({x}.id) FILTER (WHERE 1) OVER ()",
@@ -129,6 +131,13 @@ JOINS = (
     "{a} JOIN (VALUES (1), (2)) AS {y}", "{a} LEFT JOIN json_each('[1,2]') AS {y}",
     "{a} CROSS JOIN (SELECT max(n) AS n FROM q HAVING max(n) > 1) AS {y}",
 )  # fmt: skip
+
+COMPOUNDS = ("UNION ALL", "UNION ALL", "UNION ALL", "UNION", "EXCEPT", "INTERSECT")
+CONSTANT = (
+    "SELECT 1, 'x', 'x', 1",
+    "SELECT 1, 2, 1, 2 WHERE 0",
+    "VALUES (1, 2, 1, 2), (2, 1, 2, 1)",
+)
 
 
 @st.composite
@@ -171,8 +180,9 @@ def queries(draw: st.DrawFn, depth: int, known: tuple[str, ...] = ()) -> str:
     """A query of four columns: a SELECT, a compound, or one with common table expressions."""
     form = draw(st.integers(0, 5)) if depth else 0
     if form == 1:
-        word = draw(st.sampled_from(("UNION ALL", "UNION ALL", "UNION ALL", "UNION", "EXCEPT")))
-        first, second = draw(selects(depth - 1, known)), draw(selects(depth - 1, known))
+        word = draw(st.sampled_from(COMPOUNDS))
+        arms = st.sampled_from(CONSTANT) | selects(depth - 1, known) | selects(depth - 1, known)
+        first, second = draw(arms), draw(arms)
         return f"{first} {word} {second}"
     if form in (2, 3):
         name = draw(st.sampled_from(("s", "r", "q", "p")))
@@ -218,6 +228,13 @@ WHOLE = {
     "a NATURAL LEFT JOIN": "SELECT p.id, p.tag, p.a, p.n FROM p NATURAL LEFT JOIN q",
     "a LEFT JOIN with a common table expression": "WITH s AS (SELECT id, max(n) AS k FROM q"
     " GROUP BY id) SELECT p.id, p.tag, p.a, p.n FROM p LEFT JOIN s ON s.id = p.id",
+    "a constant, then UNION ALL": "SELECT 91, 'new', NULL, 1 UNION ALL SELECT * FROM p",
+    "a recursion that begins with every row": "WITH RECURSIVE s(id, tag, a, n) AS (SELECT * FROM p"
+    " UNION ALL SELECT id + 10, tag, a, n FROM s WHERE id < 10) SELECT * FROM s",
+    "a LEFT JOIN with a recursive one": "WITH RECURSIVE s(k) AS (SELECT 1 UNION ALL SELECT k + 1"
+    " FROM s WHERE k < 2) SELECT p.* FROM p LEFT JOIN s ON s.k = p.id",
+    "a LEFT JOIN with a function": "SELECT p.* FROM (SELECT * FROM p) AS p"
+    " LEFT JOIN json_each('[1]') AS j ON j.value = p.id",
     "a WHERE within a WITH that holds for all": "WITH s AS (SELECT * FROM p WHERE TRUE)"
     " SELECT * FROM s WHERE (1 = 1)",
     "an aggregate in a subquery of its own": "SELECT id, tag, a, n FROM p"
@@ -235,6 +252,8 @@ LOSSY = {
     "UNION": "SELECT 1, tag, a, n FROM p UNION SELECT 1, tag, a, n FROM p",
     "UNION ALL of two halves": "SELECT * FROM p WHERE n > 1 UNION ALL SELECT * FROM p WHERE n <= 1",
     "UNION ALL, then EXCEPT": "SELECT * FROM p UNION ALL SELECT * FROM q EXCEPT SELECT * FROM p",
+    "a constant, then EXCEPT": "SELECT 1, 'one', 'x', 1 EXCEPT SELECT * FROM p",
+    "a constant, then UNION": "SELECT 1, 'x', 'x', 1 UNION SELECT 1, 'x', 'x', 1 FROM p",
     "LIMIT after UNION ALL": "SELECT * FROM p UNION ALL SELECT * FROM q LIMIT 1",
     "DISTINCT in a subquery": "SELECT 1, tag, a, n FROM (SELECT DISTINCT tag, a, n FROM p)",
     "an aggregate in a subquery of the outer": "SELECT id, tag, (SELECT max(p.a) FROM q), n FROM p",

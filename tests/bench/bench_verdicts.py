@@ -22,7 +22,7 @@ def verdicts() -> dict[str, Verdict]:
     from d1_preflight.core.analysis import analyse_ledger
     from test_corpus import read_ledgers
 
-    found = {}
+    found: dict[str, Verdict] = {}
     for ledger in read_ledgers():
         analyses = analyse_ledger([migration for _, migration in ledger])
         for (truth, _), analysis in zip(ledger, analyses, strict=True):

@@ -70,7 +70,7 @@ class _Ctes:
 
     nodes: Mapping[str, exp.Expr]
     outer: "_Ctes | None" = None
-    known: dict[str, Relation | None] = field(default_factory=dict)
+    known: dict[str, Relation] = field(default_factory=dict)
 
 
 def read_query(text: str, columns_of: Callable[[str], tuple[str, ...]]) -> Relation:
@@ -161,6 +161,12 @@ class _Reader:
                 item = _Item((node.alias or node.name).lower(), found)
                 alone = _From((item,), found.has_rows)
                 return self._joined(alone, node.args.get("joins"), ctes)
+            case exp.Table(this=exp.Anonymous() as call):
+                _require(node, {"this", "alias"})
+                reads = ColumnReads({("", c.name.lower()): False for c in _columns(call)})
+                columns = tuple((name.lower(), reads) for name in self._columns_of(call.name))
+                item = _Item((node.alias or call.name).lower(), Relation(frozenset(), columns))
+                return _From((item,), has_rows=False)
             case exp.Subquery(this=exp.Table() | exp.Subquery()) if not node.alias:
                 _require(node, {"this", "joins"})
                 return self._joined(self._source(node.this, ctes), node.args.get("joins"), ctes)
@@ -184,19 +190,17 @@ class _Reader:
 
     def _cte(self, name: str, ctes: _Ctes) -> Relation:
         if name not in ctes.known:
-            ctes.known[name] = None  # until it is read: who meets it again has a recursive one
             node = ctes.nodes[name]
-            found = self.query(node.this, ctes)
             names = [column.name.lower() for column in node.args["alias"].columns]
+            # Until it is read: what meets it again has a recursive one, of which this is known.
+            ctes.known[name] = Relation(frozenset(), tuple((n, ColumnReads()) for n in names))
+            found = self.query(node.this, ctes)
             if names and len(names) != len(found.columns):
                 raise NotUnderstood
             reads = [of for _, of in found.columns]
             columns = tuple(zip(names, reads, strict=True)) if names else found.columns
             ctes.known[name] = replace(found, columns=columns)
-        relation = ctes.known[name]
-        if relation is None:
-            raise NotUnderstood
-        return relation
+        return ctes.known[name]
 
     def _outputs(
         self, node: exp.Expr, scopes: tuple["_Scope", ...]
@@ -206,7 +210,8 @@ class _Reader:
         if node.is_star and isinstance(node, exp.Star | exp.Column):
             _require(node if isinstance(node, exp.Star) else node.this, frozenset())
             wanted = node.text("table").lower()
-            if source.merged or (wanted and [i.name for i in source.items].count(wanted) != 1):
+            named = [item.name for item in source.items].count(wanted)
+            if named != 1 if wanted else source.merged:
                 raise NotUnderstood
             for item in source.items:
                 if wanted in ("", item.name):

@@ -74,7 +74,9 @@ class Resolver:
         if len(origins) != len(relation.columns):
             return False
         pairs = zip(origins, relation.columns, strict=True)
-        return all(origin in of for origin, (_, of) in pairs if any(of.values()))
+        # Of a compound SQLite names the column of one SELECT only, which may be none.
+        silent = {("", "")} if relation.adds else set[tuple[str, str]]()
+        return all(origin in {*of, *silent} for origin, (_, of) in pairs if any(of.values()))
 
     def _origins(self, text: str) -> tuple[tuple[str, str], ...]:
         """From which column of which table SQLite takes each column of a query's result."""

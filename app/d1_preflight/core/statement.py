@@ -251,13 +251,7 @@ def _update(found: tuple[Token, ...], at: int) -> ParsedStatement:
     sets = tuple(pair for part in parted(found[begin:end]) for pair in _set_pairs(part))
     others = found[source + 1 : where or stop] if source is not None else ()
     condition = found[where:stop] if where is not None else ()
-    query = (
-        found[:verb],
-        [value for _, value in sets],
-        found[at + 1 : begin - 1],
-        others,
-        condition,
-    )
+    query = (found[:verb], [e for _, e in sets], found[at + 1 : begin - 1], others, condition)
     return ParsedStatement(
         "UPDATE",
         name,
@@ -308,6 +302,9 @@ def _read_copy(rest: Sequence[Token], before: Sequence[Token] = ()) -> tuple[Cop
     start = _from_place(rest)
     if start is None:
         return CopySource(""), ""
+    early = next((t.word for n, t in top if n < start and t.word in _FILTERS), "")
+    if early:  # a compound whose first SELECT has no FROM
+        return CopySource("", why_not=early), text
     expressions = tuple(parted(rest[1:start]))
     source, after = _name_at(rest, start + 1)
     tail = [token for n, token in top if n >= after]
