@@ -321,7 +321,9 @@ def _read_copy(rest: Sequence[Token], before: Sequence[Token] = ()) -> tuple[Cop
     source = "" if why_not == "WITH" else source
     whole_of = (source,) if source and not why_not else ()
     copied = CopySource(source, whole_of, star, expressions, why_not, alias)
-    is_known = bool(whole_of) or not _may_be_whole(why_not, tail, words)
+    is_known = (
+        not (star and "JOIN" in words) if whole_of else not _may_be_whole(why_not, tail, words)
+    )
     return copied, "" if is_known else text
 
 
