@@ -71,6 +71,9 @@ LOSSLESS = {
     "rebuild a leaf": """CREATE TABLE n(id INTEGER PRIMARY KEY, member INTEGER, team TEXT,
         CHECK (id > 0)); INSERT INTO n SELECT id, member, team FROM badges; DROP TABLE badges;
         ALTER TABLE n RENAME TO badges;""",
+    "rebuild through a common table expression": "DROP TRIGGER members_log;"
+    "CREATE TABLE n(what TEXT); WITH s(w) AS (SELECT what FROM log) INSERT INTO n SELECT w FROM s;"
+    "DROP TABLE log; ALTER TABLE n RENAME TO log;",
 }
 LOSSY = {
     "drop column": ("ALTER TABLE teams DROP COLUMN old;", "teams.old"),
@@ -85,6 +88,24 @@ LOSSY = {
         INSERT INTO n(what) SELECT upper(what) FROM log;
         DROP TABLE log; ALTER TABLE n RENAME TO log;""",
         "through an expression",
+    ),
+    "expression in a common table expression": (
+        """DROP TRIGGER members_log; CREATE TABLE n(what TEXT);
+        WITH s AS (SELECT upper(what) AS what FROM log) INSERT INTO n(what) SELECT what FROM s;
+        DROP TABLE log; ALTER TABLE n RENAME TO log;""",
+        "through an expression",
+    ),
+    "values of another table": (
+        """DROP TRIGGER members_log; CREATE TABLE n(what TEXT);
+        INSERT INTO n(what) SELECT m.role FROM log LEFT JOIN members AS m ON m.role = log.what;
+        DROP TABLE log; ALTER TABLE n RENAME TO log;""",
+        "through an expression",
+    ),
+    "rows that are new": (
+        """DROP TRIGGER members_log; CREATE TABLE n(what TEXT);
+        INSERT INTO n(what) SELECT what FROM log UNION ALL SELECT 'new';
+        DROP TABLE log; ALTER TABLE n RENAME TO log;""",
+        "Rows are added to log",
     ),
     "constant": (
         """DROP TRIGGER members_log; CREATE TABLE n(what TEXT); INSERT INTO n SELECT 'x' FROM log;

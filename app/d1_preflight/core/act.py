@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from d1_preflight.core.phrase import Phrase
 from d1_preflight.core.schema import Schema, Structure
 from d1_preflight.core.sql import Statement
+from d1_preflight.core.statement import ParsedStatement
 
 Place = tuple[str, str]
 """A table and a column, or an object's kind and name."""
@@ -38,7 +38,7 @@ class Act:
     """
 
     statement: Statement
-    phrase: Phrase
+    phrase: ParsedStatement
     heard: Heard
     created: tuple[Place, ...] = ()
     dropped: tuple[Place, ...] = ()

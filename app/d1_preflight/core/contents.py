@@ -4,18 +4,20 @@ A value counts as faithful where it was copied as it is, and as worked out where
 made another of it. The walk over the rows (`lineage`) calls this for every statement.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.act import Act
 from d1_preflight.core.schema import Structure
 from d1_preflight.core.sql import Shape, Token
+from d1_preflight.core.statement import ColumnReads, CopySource
 
 Origin = tuple[str, str]
 """A table of before and one of its columns, both in lower case."""
 _Columns = dict[str, dict[Origin, bool]]  # column -> whose values it holds, and whether faithfully
 _ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
 _NAMES = (Shape.WORD, Shape.NAME)
+_NO_COLUMN = frozenset({"NULL", "TRUE", "FALSE", "DISTINCT", "ALL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,17 @@ class Contents:
         """An UPDATE wrote columns; what it does not name stays as it is."""
         held = dict(self._of(act.target))
         before = dict(held)
-        for name, expression in act.phrase.sets:
-            single = _single(expression)
-            if single.lower() in before and single.lower() != name.lower() and _reaches_all(act):
-                held[name.lower()] = dict(before[single.lower()])
+        names = {(act.phrase.alias or act.target).lower()}
+        for n, (name, expression) in enumerate(act.phrase.sets):
+            single = plain_column(expression, names).lower()
+            if single in before and single != name.lower() and _reaches_all(act):
+                held[name.lower()] = dict(before[single])
                 continue
             worked_out = dict.fromkeys(before.get(name.lower(), {}), False)
-            held[name.lower()] = worked_out | self._read_in(act, expression)
+            read = self._read_in(act, expression)
+            if act.phrase.reads:
+                read = dict.fromkeys(self._held(act, act.phrase.reads[n]), False)
+            held[name.lower()] = worked_out | read
         self._tables[act.target.lower()] = held
 
     def homes(self, origin: str, table: str) -> Homes | None:
@@ -108,19 +114,28 @@ class Contents:
             return
         targets = act.phrase.columns or act.into
         held = self._of(copied.source) if copied.source else {}
-        values = list(self._values(act, held, copied.expressions))
+        values = [self._held(act, reads) for reads in act.phrase.reads]
+        values = values or list(self._values(act, held, copied))
         if len(values) == len(targets):
             yield from zip(targets, values, strict=True)
             return
         for name in targets:  # a `*` over several tables: by name, as near as can be known
             yield name, dict.fromkeys(held.get(name.lower(), {}), False)
 
-    def _values(
-        self, act: Act, held: _Columns, expressions: Sequence[tuple[Token, ...]]
-    ) -> Iterator[dict[Origin, bool]]:
-        for expression in expressions:
-            single = _single(expression).lower()
-            if expression and expression[-1].text == "*" and len(expression) in (1, 3):
+    def _held(self, act: Act, reads: ColumnReads) -> dict[Origin, bool]:
+        """Whose values of before a column gets, by the present columns that it reads."""
+        found: dict[Origin, bool] = {}
+        for (table, column), faithful in reads.items():
+            held = self._of(table).get(column, {}) if table else self._read(act, {column})
+            for origin, kept in held.items():
+                found[origin] = found.get(origin, False) or (kept and faithful)
+        return found
+
+    def _values(self, act: Act, held: _Columns, copied: CopySource) -> Iterator[dict[Origin, bool]]:
+        for expression in copied.expressions:
+            single = plain_column(expression, copied.names).lower()
+            star = expression and expression[-1].text == "*" and len(expression) in (1, 3)
+            if star and (len(expression) == 1 or expression[0].name.lower() in copied.names):
                 for name in act.source:
                     yield dict(held.get(name.lower(), {})) or self._read(act, {name.lower()})
             elif single in held:
@@ -143,21 +158,28 @@ class Contents:
         return found
 
 
-def _single(expression: Sequence[Token]) -> str:
-    """The column that an expression is, however qualified and whatever its alias; "" if more."""
+def plain_column(expression: Sequence[Token], names: Collection[str]) -> str:
+    """The column of one of `names` that an expression is, whatever its alias; "" if more."""
     part = list(expression)
     last = 2  # a name, or a name with its table, before an alias
     if len(part) > 1 and part[-2].word == "AS":
         part = part[:-2]
-    elif len(part) in (last, last + 2) and part[-1].shape in _NAMES and part[0].word != "NOT":
-        part = part[:-1]
-    while len(part) > last and part[1].text == ".":
-        part = part[2:]
-    return part[0].name if len(part) == 1 and part[0].shape in _NAMES else ""
+    elif len(part) in (last, last + 2) and part[-1].shape in _NAMES:
+        if part[-1].word in ("ISNULL", "NOTNULL"):
+            return ""
+        part = part[:-1] if part[0].word != "NOT" else part
+    if len(part) > last and part[-2].text == ".":
+        if part[-3].name.lower() not in names:
+            return ""
+        part = part[-1:] if len(part) in (3, 5) else part
+    is_name = len(part) == 1 and part[0].shape in _NAMES
+    return part[0].name if is_name and part[0].word not in _NO_COLUMN else ""
 
 
 def _reaches_all(act: Act) -> bool:
     """Whether an UPDATE writes every row, or all but those that have no value to move."""
+    if act.phrase.joined:
+        return False
     if not act.phrase.filtered:
         return True
     words = [token.text.upper() for token in act.phrase.tokens if token.text != ";"]

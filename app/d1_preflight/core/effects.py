@@ -84,6 +84,10 @@ class Facts:
                 origin = self._origin(act, table)
                 if origin and not (putting_back and act.phrase.copy and act.phrase.copy.whole):
                     yield origin, act
+        for fate in self.fates:
+            filled = fate.filled_by.phrase.copy if fate.filled_by and fate.name else None
+            if fate.filled_by and filled and filled.adds:
+                yield fate.table, fate.filled_by
 
     def columns_added(self) -> Iterator[str]:
         """The columns added to tables of before."""

@@ -9,8 +9,8 @@ import re
 import apsw
 
 from d1_preflight.core.act import Heard, Place
-from d1_preflight.core.phrase import Phrase
 from d1_preflight.core.sql import quote_name, tokens
+from d1_preflight.core.statement import ParsedStatement
 
 Report = tuple[int, str | None, str | None, str | None]
 """An action, its two details, and the trigger that does it."""
@@ -51,14 +51,14 @@ class Hearing:
             return "a trigger with RAISE(IGNORE)"
         return ""
 
-    def replacing_keys(self, phrase: Phrase) -> int:
+    def replacing_keys(self, phrase: ParsedStatement) -> int:
         """By how many unique keys a statement can delete rows that are in its way."""
         if phrase.verb not in ("INSERT", "UPDATE"):
             return 0
         by_table = not phrase.conflict and self._replaces(phrase.target)
         return self._unique(phrase.target) if phrase.conflict == "REPLACE" or by_table else 0
 
-    def heard(self, reports: list[Report], phrase: Phrase) -> Heard:
+    def heard(self, reports: list[Report], phrase: ParsedStatement) -> Heard:
         """The reports of one statement, sorted out."""
         found = _Sorted()
         refilled = {(n, by) for act, n, _, by in reports if act == apsw.SQLITE_INSERT and by}
@@ -78,7 +78,7 @@ class Hearing:
         return found.heard()
 
     def _collide(
-        self, found: "_Sorted", phrase: Phrase, action: int, name: str, trigger: str
+        self, found: "_Sorted", phrase: ParsedStatement, action: int, name: str, trigger: str
     ) -> None:
         """A trigger's REPLACE, which it may have from the statement that fired it."""
         text = self._text("trigger", trigger)

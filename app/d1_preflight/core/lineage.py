@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from d1_preflight.core.act import Act, Run
 from d1_preflight.core.contents import Contents
-from d1_preflight.core.copied import Copy
 from d1_preflight.core.sql import Token, tokens
+from d1_preflight.core.statement import CopySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,29 +182,32 @@ class _Walk:
             self._filled_by[new] = self._filled_by.pop(old)
         self._contents.rename(old, new)
 
-    def _copy(self, act: Act, copied: Copy) -> None:
+    def _copy(self, act: Act, copied: CopySource) -> None:
         target = act.target.lower()
         sources = {copied.source.lower()} | {t.lower() for t, _ in act.heard.reads}
         sources -= {target, ""}
+        fully = {name.lower() for name in copied.whole_of}
         if act.verb == "CREATE TABLE" and not act.made("table"):
             return
         loses = act.phrase.conflict in ("IGNORE", "REPLACE") or act.phrase.upsert or act.lossy
         whole = copied.whole and not loses and not act.unsure
-        source, adds, fresh = copied.source.lower(), False, True
+        adds, fresh = False, True
         for origin in self.origins:
             holders, partial = self._holders[origin], self._partial[origin]
             if target in holders:
                 adds, fresh = adds or self._now[origin] == target, False
                 continue  # it adds to a table that has its rows
-            if whole and source in holders:
+            if whole and fully & holders:
                 holders.add(target)
-            elif whole and source in partial:
-                partial[target] = partial[source]
+            elif whole and fully & partial.keys():
+                partial[target] = partial[min(fully & partial.keys())]
             elif sources & (holders | partial.keys()):
                 partial[target] = act
-        if source in self._nulled and source != target:
-            self._nulled[target] = dict(self._nulled[source])
-        if not adds and source != target:
+        read = fully or {copied.source.lower()}
+        for source in sorted(read - {target}):
+            if source in self._nulled:
+                self._nulled[target] = self._nulled.get(target, {}) | self._nulled[source]
+        if not adds and target not in read:
             self._contents.fill(act, fresh=fresh)
             self._filled_by[target] = act
 

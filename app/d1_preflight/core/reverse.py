@@ -4,17 +4,18 @@ The draft is tried on the schema that the migration leaves and compared with the
 whatever it does not restore is a gap, said in words and written into the file.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from d1_preflight.core.act import Run
 from d1_preflight.core.classify import classify
+from d1_preflight.core.contents import plain_column
 from d1_preflight.core.findings import Effects, Kind
 from d1_preflight.core.lineage import fates
 from d1_preflight.core.migration import Migration
 from d1_preflight.core.oracle import Scratch
 from d1_preflight.core.schema import Schema, compare, diff
-from d1_preflight.core.sql import Shape, Token
+from d1_preflight.core.statement import CopySource, ParsedStatement
 from d1_preflight.core.undo import Undo, run_on
 
 _RULE = "-- " + "=" * 76
@@ -98,12 +99,14 @@ def _converted(run: Run) -> Iterator[str]:
 def _through_expressions(run: Run, table: str, wanted: Collection[str]) -> Iterator[str]:
     for act in run.acts:
         copy = act.phrase.copy
-        if copy is None or table.lower() not in (copy.source.lower(), act.target.lower()):
+        if copy is None:
+            continue
+        if table.lower() not in {n.lower() for n in (copy.source, *copy.whole_of, act.target)}:
             continue
         names = act.phrase.columns or act.into
-        for n, expression in enumerate(() if copy.star else copy.expressions):
+        for n, is_plain in enumerate(_plain_columns(act.phrase, copy)):
             name = names[n] if n < len(names) else ""
-            if not _is_plain(expression) and (not name or name.lower() in wanted):
+            if not is_plain and (not name or name.lower() in wanted):
                 yield (
                     f"Line {act.line} copies {table} through an expression"
                     f"{f' into {name}' if name else ''}; the values of before come only from a"
@@ -111,12 +114,12 @@ def _through_expressions(run: Run, table: str, wanted: Collection[str]) -> Itera
                 )
 
 
-def _is_plain(expression: Sequence[Token]) -> bool:
-    """Whether an expression is a column as it stands, with its table or a new name at most."""
-    return not any(
-        t.shape in (Shape.STRING, Shape.NUMBER) or (t.shape is Shape.SIGN and t.text != ".")
-        for t in expression
-    ) and not {t.word for t in expression} & {"CASE", "CAST", "NULL"}
+def _plain_columns(statement: ParsedStatement, copy: CopySource) -> tuple[bool, ...]:
+    """Of each column of a copy, whether it is one of the source as it stands."""
+    if statement.reads:
+        return tuple(any(of.values()) for of in statement.reads)
+    expressions = () if copy.star else copy.expressions
+    return tuple(bool(plain_column(expression, copy.names)) for expression in expressions)
 
 
 def _affinity(declared: str) -> str:

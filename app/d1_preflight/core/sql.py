@@ -6,7 +6,7 @@ which words do not matter is passed over by one expression that never backtracks
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -184,6 +184,39 @@ def all_tokens(text: str) -> Iterator[Token]:
 
 
 _SHAPES = {shape.value: shape for shape in Shape}
+
+
+def outside(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """The tokens that stand in no parentheses, with their places."""
+    depth = 0
+    for n, token in enumerate(found):
+        if token.shape is Shape.SIGN:
+            depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 or (depth == 1 and token.text == "("):
+            yield n, token
+
+
+def closing(found: Sequence[Token], opening: int) -> int:
+    """The place of the parenthesis that closes the one at `opening`."""
+    depth = 0
+    for n in range(opening, len(found)):
+        depth += (found[n].text == "(") - (found[n].text == ")")
+        if depth == 0:
+            return n
+    return len(found)
+
+
+def parted(found: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
+    """The parts between the commas that stand in no parentheses."""
+    depth, part = 0, list[Token]()
+    for token in found:
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.text == ",":
+            yield tuple(part)
+            part = []
+        else:
+            part.append(token)
+    yield tuple(part)
 
 
 def unquote(text: str) -> str:

@@ -7,8 +7,9 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.act import Act, Heard, Place
 from d1_preflight.core.hearing import Hearing, Report
-from d1_preflight.core.phrase import Phrase, read_phrase
+from d1_preflight.core.resolver import Resolver
 from d1_preflight.core.sql import Statement
+from d1_preflight.core.statement import ParsedStatement, read_statement
 
 DEFINES = frozenset({"CREATE", "ALTER", "DROP", "PRAGMA"})
 """The first words of statements that make up the schema, apart from rows."""
@@ -27,14 +28,16 @@ class Watch:
         self._objects = {_key(*place): place for place in _objects(connection)}
         self._defined: list[str] = []
         self._hearing = Hearing(connection)
+        self._resolver = Resolver(connection, self._hearing.columns)
 
     def perform(self, statement: Statement) -> Act:
         """Perform one statement; what goes wrong is told in the act."""
-        phrase = read_phrase(statement.body)
+        parsed = read_statement(statement.body)
         literal = self._without_literals(statement)
         self._heard, self._refusal = [], ""
         error, depends, unsure = self._execute(statement.text)
-        heard = self._hear(phrase)
+        heard = self._hear(parsed)
+        phrase = parsed if error or unsure else self._resolver.resolve(parsed, heard)
         created, dropped = tuple[Place, ...](), tuple[Place, ...]()
         if unsure and not self._connection.in_transaction:
             self._begin_again()
@@ -60,7 +63,7 @@ class Watch:
             keys=0 if error else self._hearing.replacing_keys(phrase),
         )
 
-    def _hear(self, phrase: Phrase) -> Heard:
+    def _hear(self, phrase: ParsedStatement) -> Heard:
         if phrase.verb == "EXPLAIN":  # prepared, not done
             return Heard()
         return self._hearing.heard(self._heard, phrase)
@@ -74,7 +77,7 @@ class Watch:
             except apsw.Error:  # it depended on rows that are gone
                 continue
 
-    def _look_around(self, phrase: Phrase) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+    def _look_around(self, phrase: ParsedStatement) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
         """Which objects came and went; a table can bring or take others with it."""
         act, _, kind = phrase.verb.partition(" ")
         is_plain = act == "CREATE" and kind and phrase.tokens[1].word != "VIRTUAL"
