@@ -103,14 +103,14 @@ async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
 ) -> None:
     bench, _ = practice("0063")
     session, _ = open_session(bench, "0063_broken_backfill.sql")
-    await walk_to(session, "rehearsed")
+    await walk_to(session, "syntax")
 
-    attempt = await try_step(session, "rehearsed")
+    attempt = await try_step(session, "syntax")
 
     assert attempt.status is Status.FAILED
     assert "UNIQUE" in attempt.words or "NOT NULL" in attempt.words or "FOREIGN" in attempt.words
     assert session.current is not None
-    assert session.current.id == "rehearsed"
+    assert session.current.id == "syntax"
 
 
 async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice) -> None:
