@@ -21,9 +21,10 @@ from d1_preflight.core.record import Record
 from d1_preflight.core.record_file import load_record
 from d1_preflight.core.review import second_person_kinds
 from d1_preflight.core.settings import Settings
+from d1_preflight.core.signing import Verifier
 from d1_preflight.core.verify import RECORD_FILE, Verification, verify_record
 from d1_preflight.core.verify_place import Place
-from d1_preflight.core.verify_values import Problem, Verifier
+from d1_preflight.core.verify_values import Problem
 
 
 @dataclass(frozen=True, slots=True)

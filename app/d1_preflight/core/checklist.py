@@ -11,6 +11,9 @@ from d1_preflight.core.findings import Kind
 
 Answer = str | bool | tuple[str, ...]
 
+ACTS = ("go", "applied", "close")
+"""The steps that the others stand before and after, in this order, whatever their sections."""
+
 
 class PromptKind(StrEnum):
     """The closed set of questions that both faces can ask."""
@@ -163,3 +166,16 @@ class Checklist:
         if kind is Kind.UNKNOWN:
             return self.steps
         return tuple(s for s in self.steps if kind in s.applies)
+
+
+def built_on(checklist: Checklist, step: Step) -> tuple[Step, ...]:
+    """What a step falls with, by its place: the act before it; an act, with every step since too.
+
+    The place alone decides, so that a step which a project adds holds its act as any other does.
+    """
+    before = checklist.before(step.id)
+    acts = [n for n, other in enumerate(before) if other.id in ACTS]
+    since = before[acts[-1] if acts else 0 :]
+    if step.id in ACTS:
+        return since
+    return since[:1] if acts else ()

@@ -15,11 +15,18 @@ from hashlib import sha256
 from itertools import takewhile
 from typing import TypeVar
 
-from d1_preflight.core.checklist import Checklist, Effect, Prompt, PromptKind, Section, Step
+from d1_preflight.core.checklist import (
+    Checklist,
+    Effect,
+    Prompt,
+    PromptKind,
+    Section,
+    Step,
+    built_on,
+)
 from d1_preflight.core.definitions import checklists_dir
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import built_on
 from d1_preflight.core.required import lapses
 
 _Member = TypeVar("_Member", bound=StrEnum)

@@ -5,8 +5,6 @@ The lists are of what is allowed (workerd of wrangler 4.164.0): what is not on t
 
 import apsw
 
-from d1_preflight.core.sql import quote_name, quote_text
-
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -68,11 +66,6 @@ _TEMPORARY = frozenset(
     }
 )
 _ABSENT_TABLES = frozenset({"dbstat", "sqlite_dbpage", "bytecode", "tables_used"})
-
-
-def ledger_insert(name: str, table: str = LEDGER) -> str:
-    """What wrangler appends to the text of a migration, after a line break."""
-    return f"INSERT INTO {quote_name(table)} (name)\nvalues ({quote_text(name)});"
 
 
 def refusal(action: int, first: str | None, second: str | None) -> str:

@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from d1_preflight.core.checklist import Checklist, Step
+from d1_preflight.core.checklist import Checklist, Step, built_on
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import RESTORE, Attempt, Record, Status
 from d1_preflight.core.record_file import moment
-
-ACTS = ("go", "applied", "close")
-"""The steps that the others stand before and after, in this order, whatever their sections."""
 
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 
@@ -26,19 +23,6 @@ class OpenItem:
     step: Step
     status: Status
     words: str
-
-
-def built_on(checklist: Checklist, step: Step) -> tuple[Step, ...]:
-    """What a step falls with, by its place: the act before it; an act, with every step since too.
-
-    The place alone decides, so that a step which a project adds holds its act as any other does.
-    """
-    before = checklist.before(step.id)
-    acts = [n for n, other in enumerate(before) if other.id in ACTS]
-    since = before[acts[-1] if acts else 0 :]
-    if step.id in ACTS:
-        return since
-    return since[:1] if acts else ()
 
 
 def open_items(

@@ -13,6 +13,7 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.act import Act, Run
 from d1_preflight.core.broken import broken_in, scope_of
+from d1_preflight.core.ledger import ledger_insert
 from d1_preflight.core.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql import each_statement
 from d1_preflight.core.watch import DEFINES, Watch
@@ -89,7 +90,7 @@ class Scratch:
         tail = script[(last.end if last.complete else last.start) if last else 0 :]
         self._connection.execute("SAVEPOINT ledger")
         try:
-            for statement in each_statement(f"{tail}\n{d1.ledger_insert(name)}"):
+            for statement in each_statement(f"{tail}\n{ledger_insert(name)}"):
                 self._connection.execute(statement.text)
             query = f"SELECT 1 FROM {d1.LEDGER} WHERE name = ?"
             found = self._connection.execute(query, (name,)).fetchone()

@@ -7,9 +7,8 @@ The shipped checklist is the measure, so that nothing is said twice.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from d1_preflight.core.checklist import Checklist, Step
+from d1_preflight.core.checklist import ACTS, Checklist, Step
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import ACTS
 
 REQUIRED = frozenset(
     {

@@ -21,9 +21,8 @@ from d1_preflight.core.errors import (
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Facts, Record
 from d1_preflight.core.record_file import dump_facts, instant, load_facts, moment
-from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
+from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature, Verifier
 from d1_preflight.core.values import SecondPerson
-from d1_preflight.core.verify_values import Verifier
 
 STATEMENT_SUFFIX = ".review.toml"
 _KEYS = {

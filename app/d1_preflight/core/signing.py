@@ -1,6 +1,7 @@
 """What is signed, under which namespace: a key may be allowed for one role and not another."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 GO = "go@d1-preflight"
 CLOSE = "close@d1-preflight"
@@ -13,3 +14,10 @@ class Signature:
 
     principal: str
     fingerprint: str
+
+
+class Verifier(Protocol):
+    """Checks signatures against `allowed_signers`, as `ssh-keygen -Y verify` does."""
+
+    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
+        """Tell who signed these bytes in this role; raises BadSignature."""

@@ -11,6 +11,7 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.disk import DISK_ERRORS
 from d1_preflight.core.findings import EngineVerdict, Refusal
+from d1_preflight.core.ledger import ledger_insert
 from d1_preflight.core.sql import Statement, each_statement, quote_name
 
 LIMIT_S = 300.0
@@ -40,7 +41,7 @@ def run_as_d1(
     connection.set_progress_handler(lambda: clock() > deadline, _STEPS)
     try:
         connection.execute("BEGIN")
-        verdict = _followed(connection, f"{script}\n{d1.ledger_insert(name, ledger)}")
+        verdict = _followed(connection, f"{script}\n{ledger_insert(name, ledger)}")
         return verdict or _committed(connection, script, name, ledger)
     finally:
         connection.set_progress_handler(None)

@@ -16,11 +16,12 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.gate import tally
 from d1_preflight.core.record import Record, Status, kind_of
 from d1_preflight.core.record_file import dump_record, load_record
+from d1_preflight.core.signing import Verifier
 from d1_preflight.core.verify_history import history_problems, path_problems
 from d1_preflight.core.verify_place import Place, place_problems
 from d1_preflight.core.verify_reviews import good_reviews, review_problems
 from d1_preflight.core.verify_signatures import close_problems, closing_signer, go_problems
-from d1_preflight.core.verify_values import Bundle, Problem, Verifier, Weight
+from d1_preflight.core.verify_values import Bundle, Problem, Weight
 
 RECORD_FILE = "record.toml"
 

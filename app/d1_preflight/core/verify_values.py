@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from d1_preflight.core.checklist import Checklist
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import Record, kind_of
-from d1_preflight.core.signing import Signature
+from d1_preflight.core.signing import Verifier
 
 
 class Weight(StrEnum):
@@ -26,14 +25,6 @@ class Problem:
     words: str
     hint: str = ""
     weight: Weight = Weight.INVALID
-
-
-class Verifier(Protocol):
-    """Checks signatures against `allowed_signers`, as `ssh-keygen -Y verify` does."""
-
-    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
-        """Tell who signed these bytes in this role; raises BadSignature."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
