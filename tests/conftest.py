@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from d1_preflight.adapters.nodes import find_node
-from d1_preflight.adapters.npm import Npm
-from d1_preflight.adapters.toolchain import (
+from d1_preflight.adapters.wrangler.nodes import find_node
+from d1_preflight.adapters.wrangler.npm import Npm
+from d1_preflight.adapters.wrangler.toolchain import (
     PINNED_WRANGLER,
     Toolchain,
     find_toolchain,

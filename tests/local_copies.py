@@ -5,10 +5,10 @@ from pathlib import Path
 
 import apsw
 
-from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter, content_digest
-from d1_preflight.core.rows import pages, read_rows
-from d1_preflight.core.sequences import local_sequences
-from d1_preflight.core.tables import Table, TableKind, quoted, read_tables
+from d1_preflight.core.rows.codec import pages, read_rows
+from d1_preflight.core.rows.table_copy import RowCopy, RowCopyWriter, content_digest
+from d1_preflight.core.schema.sequences import local_sequences
+from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
 
 
 def copy_table(source: Path, table: Table, path: Path) -> RowCopy:

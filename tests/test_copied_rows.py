@@ -14,11 +14,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from d1_preflight.core import d1
-from d1_preflight.core.act import Run
-from d1_preflight.core.lineage import Fate, fates
-from d1_preflight.core.oracle import Scratch
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.sql import statements
+from d1_preflight.core.effects.row_lineage import Fate, fates
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.trace import Run
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.tokenizer import statements
 
 COLUMNS = ("id", "tag", "a", "n")
 PRIOR = "".join(f"CREATE TABLE {name}(id INTEGER PRIMARY KEY, tag, a, n);" for name in ("p", "q"))

@@ -9,8 +9,8 @@ import pytest
 
 from d1_preflight.core.analysis import analyse_ledger
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.migration import Migration, ledger_key
-from d1_preflight.core.sql import split
+from d1_preflight.core.project.migration import Migration, ledger_key
+from d1_preflight.core.sql.tokenizer import split
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(

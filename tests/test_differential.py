@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from d1_preflight.core import d1
 from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.sql import statements
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.sql.tokenizer import statements
 
 ACTIONS = ("CASCADE", "SET NULL", "NO ACTION", "RESTRICT", "SET DEFAULT")
 Rows = dict[str, list[dict[str, object]]]

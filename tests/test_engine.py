@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.engine.sandbox import Scratch
 from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Scratch
-from d1_preflight.core.schema import Schema, SchemaObject
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.schema.schema import Schema, SchemaObject
 
 TREE = """
 CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT, old TEXT);

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
-from d1_preflight.core.checklist_file import shipped_checklist
+from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
-from d1_preflight.core.rules.words import all_words
+from d1_preflight.core.rules.catalog import all_words
 from d1_preflight.tui.bodies import BODIES
 from reading_ids import Sources, Use
 

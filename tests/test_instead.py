@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.engine.sandbox import Scratch
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Scratch
+from d1_preflight.core.project.migration import Migration
 from test_differential import World, judge, lost_and_changed, run
 
 FOLDER = Path(__file__).parent / "rules"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from d1_preflight.core.analysis import analyse, analyse_ledger, schema_after
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.schema.schema import Schema
 
 PRIOR_SQL = """
 CREATE TABLE teams(id INTEGER PRIMARY KEY, name TEXT, old TEXT);

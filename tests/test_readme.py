@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.core.settings import load_settings, settings_reference
+from d1_preflight.core.project.settings import load_settings, settings_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

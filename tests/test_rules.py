@@ -7,9 +7,9 @@ import pytest
 
 from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.findings import Analysis, Finding
-from d1_preflight.core.migration import Migration
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
-from d1_preflight.core.rules.words import all_words
+from d1_preflight.core.rules.catalog import all_words
 
 FOLDER = Path(__file__).parent / "rules"
 LONG = {  # what would be too long to write down in a case

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.toolchain import Toolchain
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.analysis import schema_after
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Scratch
-from d1_preflight.core.sql import statements
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.sql.tokenizer import statements
 from test_rules import LONG, cases
 
 pytestmark = pytest.mark.wrangler

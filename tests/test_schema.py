@@ -4,8 +4,8 @@ import apsw
 import pytest
 
 from d1_preflight.core.analysis import schema_after
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.schema import Change, Schema, diff, structure
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.schema.schema import Change, Schema, diff, structure
 
 SQL = """
 CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE COLLATE NOCASE);

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.core.sql import (
+from d1_preflight.core.sql.tokenizer import (
     Shape,
     all_tokens,
     quote_name,

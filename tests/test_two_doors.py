@@ -7,8 +7,8 @@ import pytest
 from textual.pilot import Pilot
 
 from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
-from d1_preflight.core.emergency import Target
 from d1_preflight.core.findings import Kind, Risk
+from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.plain.sitting import Choice, Sitting
 from d1_preflight.session import Session
 from d1_preflight.tui.app import PreflightApp

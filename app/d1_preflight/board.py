@@ -14,14 +14,14 @@ from d1_preflight.actions.remote import observe
 from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
 from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.emergency import Target
+from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.facts import text
 from d1_preflight.core.findings import Analysis, Kind, Risk
-from d1_preflight.core.migration import Migration, MigrationFile, UnreadableMigration
-from d1_preflight.core.project import Project
-from d1_preflight.core.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
+from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
+from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12

@@ -12,7 +12,7 @@ from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
 from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.checklist import (
+from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
     Effect,
@@ -23,17 +23,17 @@ from d1_preflight.core.checklist import (
 )
 from d1_preflight.core.errors import NotAllowed, PreflightError, ProjectError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.gate import (
+from d1_preflight.core.ports import Emit, silent
+from d1_preflight.core.record.file import dump_record
+from d1_preflight.core.record.gate import (
     OpenItem,
     apply_was_begun,
     blocking_items,
     go_lapse,
     open_items,
 )
-from d1_preflight.core.ports import Emit, silent
-from d1_preflight.core.record import Attempt, Outcome, Record, Status, kind_of
-from d1_preflight.core.record_file import dump_record
-from d1_preflight.core.signing import CLOSE
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.signing import CLOSE
 
 
 class Session:

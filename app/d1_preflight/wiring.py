@@ -11,32 +11,32 @@ from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.ports import Store
 from d1_preflight.actions.tools import Seen, Tools
-from d1_preflight.adapters.account import account_id
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
-from d1_preflight.adapters.cockpit import Cockpit, say, wait
-from d1_preflight.adapters.evidence import EvidenceFolder
-from d1_preflight.adapters.files import ProjectFiles, open_surroundings
-from d1_preflight.adapters.git_facts import operator_identity, read_git
+from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
-from d1_preflight.adapters.nodes import Version, read_version
-from d1_preflight.adapters.operator import Operator
-from d1_preflight.adapters.redaction import Redactor
-from d1_preflight.adapters.staging import open_workspace
+from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
+from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone
+from d1_preflight.adapters.terminal import Cockpit, say, wait
 from d1_preflight.adapters.timeline import TIMELINE, Timeline
-from d1_preflight.adapters.toolchain import Toolchain, find_toolchain
 from d1_preflight.adapters.web import EnvironmentWeb
-from d1_preflight.adapters.wrangler import RealWrangler, is_writing, terminal_environment
+from d1_preflight.adapters.wrangler.account import account_id
+from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
+from d1_preflight.adapters.wrangler.nodes import Version, read_version
+from d1_preflight.adapters.wrangler.redaction import Redactor
+from d1_preflight.adapters.wrangler.runner import RealWrangler, is_writing, terminal_environment
+from d1_preflight.adapters.wrangler.staged_config import open_workspace
+from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
 from d1_preflight.board import Board
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import require_acts
-from d1_preflight.core.cloudflare import REMOTE, api_place
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import require_acts
 from d1_preflight.core.errors import WranglerUnavailable
-from d1_preflight.core.migration import MigrationFile
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.project import WORKSPACE_NAME, Project
-from d1_preflight.core.settings import Settings
+from d1_preflight.core.project.migration import MigrationFile
+from d1_preflight.core.project.project import WORKSPACE_NAME, Project
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.session import Session
 
 

@@ -15,10 +15,10 @@ from d1_preflight.actions.rechecking import moved_at_risk
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.actions.verification import signed_limits, verify_rows
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.observation import LedgerRow, Observation
-from d1_preflight.core.record import Facts, Record, Status
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.settings import Verification
+from d1_preflight.core.project.settings import Verification
+from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.target.snapshot import LedgerRow, Observation
 
 CHECKLIST = shipped_checklist()
 

@@ -12,10 +12,10 @@ from d1_preflight.actions.rechecking import require_second_person, require_signe
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record_file import load_record
-from d1_preflight.core.review import PLAN, Verdict, statement
-from d1_preflight.core.signing import REVIEW
-from d1_preflight.core.values import SecondPerson
+from d1_preflight.core.project.setting_types import SecondPerson
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.review import PLAN, Verdict, statement
+from d1_preflight.core.record.signing import REVIEW
 from plain.fakes import MemoryStore, ReadySigner
 
 FILES, CHECKLIST = closed_files()

@@ -13,15 +13,15 @@ from d1_preflight.actions.local_test import check_syntax
 from d1_preflight.actions.tools import Seen, Tools, Work
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import schema_after
-from d1_preflight.core.checklist import Answer
-from d1_preflight.core.checklist_file import shipped_checklist
+from d1_preflight.core.checklist.checklist import Answer
+from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.engine.sandbox import Scratch
 from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.oracle import Scratch
-from d1_preflight.core.record import DatabaseRef, Outcome, Record, Status
-from d1_preflight.core.rules.engine import RULES as REFUSALS
-from d1_preflight.core.rules.words import all_words
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
+from d1_preflight.core.rules.catalog import all_words
+from d1_preflight.core.rules.engine.refusals import RULES as REFUSALS
+from d1_preflight.core.target.snapshot import LedgerRow
 from test_rules import LONG, cases
 
 CHECKLIST = shipped_checklist()

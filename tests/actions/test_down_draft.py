@@ -10,11 +10,11 @@ import apsw
 from core.record_values import Walk, shipped_checklist
 from d1_preflight.actions.rollback import DRAFT, NONE, down_prompts, write_down
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.checklist import Answer
+from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.record import Status
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.record import Status
+from d1_preflight.core.schema.schema import Schema
 
 CHECKLIST = shipped_checklist()
 BEFORE = "CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT)"

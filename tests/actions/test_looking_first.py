@@ -11,7 +11,7 @@ from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Status
+from d1_preflight.core.record.record import Status
 
 CHECKLIST = shipped_checklist()
 

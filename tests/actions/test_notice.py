@@ -10,9 +10,9 @@ from core.record_values import START, Walk, shipped_checklist
 from d1_preflight.actions.timing import notify_prompts, notify_team
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.adapters.http import ProbeResult
-from d1_preflight.core.checklist import Answer, PromptKind
+from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record import Record, Status
+from d1_preflight.core.record.record import Record, Status
 
 CHECKLIST = shipped_checklist()
 STEP = CHECKLIST.step("notified")

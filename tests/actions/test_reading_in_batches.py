@@ -15,10 +15,10 @@ from d1_preflight.actions.remote import observe, read_batch
 from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.rows import plan_statement
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.sql import statements
-from d1_preflight.core.tables import tables_of
+from d1_preflight.core.rows.codec import plan_statement
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.table import tables_of
+from d1_preflight.core.sql.tokenizer import statements
 
 LONGEST_ARGUMENT = 131_072  # Linux: MAX_ARG_STRLEN
 TABLES, COLUMNS = 120, 60

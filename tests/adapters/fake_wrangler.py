@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from d1_preflight.adapters.toolchain import Source, Toolchain
-from d1_preflight.adapters.wrangler import RealWrangler
+from d1_preflight.adapters.wrangler.runner import RealWrangler
+from d1_preflight.adapters.wrangler.toolchain import Source, Toolchain
 
 FAKE = Path(__file__).resolve().parents[1] / "bin" / "wrangler"
 Act = dict[str, object]

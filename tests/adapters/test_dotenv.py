@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.adapters.account import account_id
-from d1_preflight.adapters.dotenv import parse, read_environment
-from d1_preflight.adapters.files import open_project, open_surroundings
-from d1_preflight.adapters.redaction import Redactor
-from d1_preflight.core.cloudflare import api_place, login_variable
+from d1_preflight.adapters.project_files import open_project, open_surroundings
+from d1_preflight.adapters.wrangler.account import account_id
+from d1_preflight.adapters.wrangler.dotenv import parse, read_environment
+from d1_preflight.adapters.wrangler.redaction import Redactor
+from d1_preflight.core.target.api_place import api_place, login_variable
 
 TOKEN = "tok-0123456789abcdef"
 CONFIG = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.files import (
+from d1_preflight.adapters.project_files import (
     ProjectFiles,
     find_config,
     open_project,
@@ -18,9 +18,9 @@ from d1_preflight.adapters.files import (
 )
 from d1_preflight.adapters.store import make_folder
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
-from d1_preflight.core.migration import Migration, UnreadableMigration
-from d1_preflight.core.project import Project
-from d1_preflight.core.settings import Settings, Team
+from d1_preflight.core.project.migration import Migration, UnreadableMigration
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.settings import Settings, Team
 
 CONFIG = """\
 [[d1_databases]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.git_facts import GitFacts, is_ignored, operator_identity, read_git
+from d1_preflight.adapters.git.facts import GitFacts, is_ignored, operator_identity, read_git
 from d1_preflight.adapters.system import machine_user
 
 

@@ -17,16 +17,16 @@ from d1_preflight.adapters.localdb import (
     read_ledger,
     read_schema,
 )
-from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.core.account import account
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.errors import PreflightError, ProjectError, RecordInvalid, RemoteFailed
-from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.rowcopy import open_copy
-from d1_preflight.core.rows import Row, pages, plan_statement, read_rows
-from d1_preflight.core.sameness import same
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.sequences import local_sequences
-from d1_preflight.core.tables import TableKind
+from d1_preflight.core.rows.codec import Row, pages, plan_statement, read_rows
+from d1_preflight.core.rows.equality import same
+from d1_preflight.core.rows.row_diff import account
+from d1_preflight.core.rows.table_copy import open_copy
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.sequences import local_sequences
+from d1_preflight.core.schema.table import TableKind
+from d1_preflight.core.target.snapshot import LedgerRow
 from local_copies import copy_rows, opened, read_digests, read_shapes
 
 SHOP = """

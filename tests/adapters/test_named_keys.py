@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.keys import OWN_KEY, Key, find_keys, make_key
-from d1_preflight.adapters.operator import Operator
+from d1_preflight.adapters.ssh.keys import OWN_KEY, Key, find_keys, make_key
+from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.core.errors import PreflightError, ProjectError
-from d1_preflight.core.signing import GO
+from d1_preflight.core.record.signing import GO
 
 ANA = "ana@example.com"
 

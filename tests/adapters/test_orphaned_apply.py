@@ -14,14 +14,14 @@ import pytest
 
 from adapters.fake_wrangler import until
 from adapters.test_real_wrangler import CONFIG
-from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.adapters.wrangler import RealWrangler, is_writing
+from d1_preflight.adapters.wrangler.runner import RealWrangler, is_writing
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 
 PARENT = """
 import asyncio, fcntl, json, os, sys
 from pathlib import Path
-from d1_preflight.adapters.toolchain import Source, Toolchain
-from d1_preflight.adapters.wrangler import RealWrangler
+from d1_preflight.adapters.wrangler.toolchain import Source, Toolchain
+from d1_preflight.adapters.wrangler.runner import RealWrangler
 
 folder, argv, environ = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)

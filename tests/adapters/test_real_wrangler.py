@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from adapters.fake_wrangler import Act, toolchain, until, wrangler_playing
-from d1_preflight.adapters.toolchain import Source, Toolchain
-from d1_preflight.adapters.wrangler import RealWrangler, command_environment
+from d1_preflight.adapters.wrangler.runner import RealWrangler, command_environment
+from d1_preflight.adapters.wrangler.toolchain import Source, Toolchain
 from d1_preflight.core.errors import ProjectError, UsageError, WranglerUnavailable
-from d1_preflight.core.replies import explain_failure, parse_execute
+from d1_preflight.core.target.wrangler_output import explain_failure, parse_execute
 
 CONFIG = """{
   "name": "shop", "compatibility_date": "2026-01-01",

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.fake_wrangler import Act, wrangler_playing
-from d1_preflight.adapters.redaction import MASK, Redactor
-from d1_preflight.core.replies import explain_failure
+from d1_preflight.adapters.wrangler.redaction import MASK, Redactor
+from d1_preflight.core.target.wrangler_output import explain_failure
 
 TOKEN = "canary-token-3f9a77"
 WEBHOOK = "https://hooks.slack.test/services/T0/B0/canary-hook"

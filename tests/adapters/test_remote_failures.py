@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from adapters.test_real_wrangler import CONFIG
-from d1_preflight.adapters.redaction import MASK
-from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.adapters.wrangler import RealWrangler
+from d1_preflight.adapters.wrangler.redaction import MASK
+from d1_preflight.adapters.wrangler.runner import RealWrangler
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.replies import explain_failure
+from d1_preflight.core.target.wrangler_output import explain_failure
 
 pytestmark = pytest.mark.wrangler
 TOKEN = "canary-token-3f9a77b2c4"

@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.replies import explain_failure, may_have_arrived, parse_execute
+from d1_preflight.core.target.wrangler_output import (
+    explain_failure,
+    may_have_arrived,
+    parse_execute,
+)
 
 ANSWER = [{"results": [{"a": 1}], "success": True, "meta": {"duration": 0}}]
 REFUSED = 'near "selec": syntax error at offset 0: SQLITE_ERROR'

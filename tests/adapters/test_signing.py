@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.adapters.allowed_signers import (
+from d1_preflight.adapters.ssh.allowed_signers import (
     AllowedSigner,
     allow_signer,
     key_words,
     read_allowed_signers,
 )
-from d1_preflight.adapters.keys import Key, find_keys, make_key
-from d1_preflight.adapters.signing import SshSigner, SshVerifier, verify
+from d1_preflight.adapters.ssh.keys import Key, find_keys, make_key
+from d1_preflight.adapters.ssh.sshsig import SshSigner, SshVerifier, verify
 from d1_preflight.core.errors import BadSignature, ProjectError, Rejected
-from d1_preflight.core.signing import CLOSE, GO, REVIEW
+from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
 
 ANA, BOB = "ana@example.com", "bob@example.com"
 DOCUMENT = b'migration = "0061_add_status.sql"\n'
@@ -256,8 +256,8 @@ def test_a_key_that_asks_is_refused_where_there_is_no_terminal(tmp_path: Path) -
     """In a session of its own a process has no terminal, whatever runs these tests."""
     script = (
         "import sys; from pathlib import Path\n"
-        "from d1_preflight.adapters.keys import make_key\n"
-        "from d1_preflight.adapters.signing import SshSigner\n"
+        "from d1_preflight.adapters.ssh.keys import make_key\n"
+        "from d1_preflight.adapters.ssh.sshsig import SshSigner\n"
         "from dataclasses import replace\n"
         "folder = Path(sys.argv[1])\n"
         "key = replace(make_key(folder / 'k', 'ana'), needs_terminal=True)\n"
@@ -279,8 +279,8 @@ def test_a_passphrase_is_asked_for_at_the_terminal(tmp_path: Path) -> None:
     subprocess.run(words, check=True)
     script = (
         "import sys; from pathlib import Path\n"
-        "from d1_preflight.adapters.keys import Key\n"
-        "from d1_preflight.adapters.signing import SshSigner\n"
+        "from d1_preflight.adapters.ssh.keys import Key\n"
+        "from d1_preflight.adapters.ssh.sshsig import SshSigner\n"
         "path = Path(sys.argv[1])\n"
         "key = Key(Path(f'{path}.pub').read_text(), 'a file', path, needs_terminal=True)\n"
         "SshSigner('ana', key, path).sign(b'x', 'go')\n"

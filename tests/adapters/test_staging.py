@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.files import ProjectFiles, open_project
-from d1_preflight.adapters.staging import open_workspace
-from d1_preflight.core.config_file import parse_config
+from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.project import Project
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config_file import parse_config
 
 CONFIG = """\
 name = "api"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.nodes import find_node, read_version
-from d1_preflight.adapters.toolchain import (
+from d1_preflight.adapters.wrangler.nodes import find_node, read_version
+from d1_preflight.adapters.wrangler.toolchain import (
     PINNED_WRANGLER,
     Source,
     Toolchain,

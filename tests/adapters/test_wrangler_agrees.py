@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.files import ProjectFiles, open_project
-from d1_preflight.adapters.staging import open_workspace
-from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.core.project import Project
+from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.adapters.wrangler.staged_config import open_workspace
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
+from d1_preflight.core.project.project import Project
 
 pytestmark = pytest.mark.wrangler
 

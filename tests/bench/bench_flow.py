@@ -23,10 +23,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from bench.screen_time import OnTerminal
-from d1_preflight.adapters.git import ask_git
-from d1_preflight.adapters.toolchain import Toolchain, install
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.tables import TableKind, tables_of
+from d1_preflight.adapters.git.door import ask_git
+from d1_preflight.adapters.wrangler.toolchain import Toolchain, install
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.table import TableKind, tables_of
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.wiring import Workbench, open_bench
 from flow.walking import open_session, walk_to

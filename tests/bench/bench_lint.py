@@ -15,15 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from d1_preflight.core.analysis import analyse, analyse_ledger
 from d1_preflight.core.findings import Analysis
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.schema.schema import Schema
 from test_corpus import CORPUS, read_ledgers
 
 Row = tuple[dict[str, str], Analysis]
 ONE_FILE = """
 from pathlib import Path; import sys
 from d1_preflight.core.analysis import analyse_ledger
-from d1_preflight.core.migration import Migration
+from d1_preflight.core.project.migration import Migration
 path = Path(sys.argv[1])
 print(analyse_ledger([Migration.from_bytes(path.name, path.read_bytes(), path)])[0].kind)
 assert not {"textual", "questionary", "sqlglot"} & sys.modules.keys()

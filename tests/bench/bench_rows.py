@@ -18,8 +18,8 @@ from d1_preflight.adapters.localdb import (
     duplicate,
     read_schema,
 )
-from d1_preflight.core.account import account
-from d1_preflight.core.sameness import same
+from d1_preflight.core.rows.equality import same
+from d1_preflight.core.rows.row_diff import account
 from local_copies import copy_rows, read_digests
 
 TABLE = """CREATE TABLE users(id TEXT PRIMARY KEY, email TEXT NOT NULL, team INTEGER, score REAL,

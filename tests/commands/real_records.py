@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.record_values import ANA, BEN, SQL, closed_files
-from d1_preflight.adapters.allowed_signers import allow_signer
-from d1_preflight.adapters.keys import make_key
-from d1_preflight.adapters.signing import SshSigner
+from d1_preflight.adapters.ssh.allowed_signers import allow_signer
+from d1_preflight.adapters.ssh.keys import make_key
+from d1_preflight.adapters.ssh.sshsig import SshSigner
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.signing import CLOSE, GO, REVIEW
+from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
 
 CONFIG = """{
   // a Worker with one database

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from commands.real_records import CONFIG
-from d1_preflight.adapters.files import read_settings
+from d1_preflight.adapters.project_files import read_settings
 from d1_preflight.commands import doctor, init, new
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.init import initialise
-from d1_preflight.core.checklist import Prompt
+from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.record import Status
-from d1_preflight.core.values import SecondPerson
+from d1_preflight.core.project.setting_types import SecondPerson
+from d1_preflight.core.record.record import Status
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 
 from commands.real_records import Checkout, make_checkout
 from core.record_values import ANA
-from d1_preflight.adapters.signing import SshSigner
+from d1_preflight.adapters.ssh.sshsig import SshSigner
 from d1_preflight.cli import main
 from d1_preflight.commands import review, show, verify
 from d1_preflight.commands.records import open_record
 from d1_preflight.commands.review import ask_verdict, sign_review
-from d1_preflight.core.checklist import Prompt
+from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.errors import (
     BadSignature,
     NotAllowed,
@@ -24,8 +24,8 @@ from d1_preflight.core.errors import (
     ProjectError,
     UsageError,
 )
-from d1_preflight.core.review import CLOSED_RECORD, PLAN, Verdict
-from d1_preflight.core.signing import CLOSE
+from d1_preflight.core.record.review import CLOSED_RECORD, PLAN, Verdict
+from d1_preflight.core.record.signing import CLOSE
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_the_operator_is_refused_as_reviewer(checkout: Checkout) -> None:
 def test_a_reviewer_whom_nobody_allowed_is_told_where_to_be_named(
     checkout: Checkout, tmp_path: Path
 ) -> None:
-    from d1_preflight.adapters.keys import make_key
+    from d1_preflight.adapters.ssh.keys import make_key
 
     stranger = SshSigner(
         "cat@example.com", make_key(tmp_path / "keys" / "cat", "cat"), checkout.signers

@@ -9,13 +9,13 @@ import pytest
 from commands.real_records import Checkout, make_checkout
 from commands.test_records import arguments
 from core.record_values import ANA, AnyAction, Walk, shipped_text
-from d1_preflight.adapters.signing import SshSigner
+from d1_preflight.adapters.ssh.sshsig import SshSigner
 from d1_preflight.commands.records import opened
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.record import Status
-from d1_preflight.core.record_file import dump_record
-from d1_preflight.core.signing import CLOSE
-from d1_preflight.core.verify import Verification
+from d1_preflight.core.checklist.file import load_checklist
+from d1_preflight.core.record.file import dump_record
+from d1_preflight.core.record.record import Status
+from d1_preflight.core.record.signing import CLOSE
+from d1_preflight.core.verify.verify import Verification
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example"
 ONLY_A_CLOSE = """schema = 1

@@ -7,14 +7,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import DatabaseRef, Facts, Outcome, Record, Status
-from d1_preflight.core.record_file import dump_facts, dump_record, instant
-from d1_preflight.core.signing import CLOSE, GO, Signature
+from d1_preflight.core.record.file import dump_facts, dump_record, instant
+from d1_preflight.core.record.record import DatabaseRef, Facts, Outcome, Record, Status
+from d1_preflight.core.record.signing import CLOSE, GO, Signature
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 SQL = b"ALTER TABLE teams ADD COLUMN billing_email TEXT;\n"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.core.account import Account, Pairing, Renames, TableAccount, account
 from d1_preflight.core.analysis import analyse
 from d1_preflight.core.errors import RecordInvalid
-from d1_preflight.core.explanation import Mark, explain, renames_by
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.sameness import same
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.rows.equality import same
+from d1_preflight.core.rows.loss_check import Mark, explain, renames_by
+from d1_preflight.core.rows.row_diff import Account, Pairing, Renames, TableAccount, account
+from d1_preflight.core.schema.schema import Schema
 from local_copies import copy_rows
 
 SHOP = """

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from core.record_values import BEFORE_GO, AnyAction, shipped_checklist
 from d1_preflight.actions import ACTIONS
-from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.checklist_file import load_checklist, require_acts
-from d1_preflight.core.definitions import checklists_dir
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.file import load_checklist, require_acts
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
 

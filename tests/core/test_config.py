@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.core.config import WranglerConfig
-from d1_preflight.core.config_file import parse_config
 from d1_preflight.core.errors import PreflightError, ProjectError, UsageError
+from d1_preflight.core.project.wrangler_config import WranglerConfig
+from d1_preflight.core.project.wrangler_config_file import parse_config
 
 TOML = """\
 name = "api"

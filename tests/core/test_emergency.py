@@ -5,8 +5,8 @@ import shlex
 import apsw
 import pytest
 
-from d1_preflight.core.emergency import Situation, Target, card, likely
-from d1_preflight.core.record import Outcome, Record, Status
+from d1_preflight.core.record.record import Outcome, Record, Status
+from d1_preflight.core.recovery.runbook import Situation, Target, card, likely
 from tui import scenes
 
 CONFIG = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json"

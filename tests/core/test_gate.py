@@ -13,13 +13,13 @@ from core.record_values import (
     shipped_text,
     with_section,
 )
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import blocking_items, go_expires, open_items, tally
-from d1_preflight.core.record import Facts, Status
-from d1_preflight.core.record_file import instant
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.gate import blocking_items, go_expires, open_items, tally
+from d1_preflight.core.record.record import Facts, Status
 
 CHECKLIST = shipped_checklist()
 KIND = Kind.DESTRUCTIVE

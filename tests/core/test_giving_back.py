@@ -6,9 +6,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from d1_preflight.core.account import account
-from d1_preflight.core.giving_back import GivingBack, write_giving_back
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.recovery.repair_script import GivingBack, write_giving_back
+from d1_preflight.core.rows.row_diff import account
+from d1_preflight.core.schema.schema import Schema
 
 SHOP = """
 CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, boss INTEGER REFERENCES users(id));

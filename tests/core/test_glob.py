@@ -2,7 +2,7 @@
 
 import pytest
 
-from d1_preflight.core.glob import Glob, normal_path
+from d1_preflight.core.project.migrations_pattern import Glob, normal_path
 
 
 @pytest.mark.parametrize(

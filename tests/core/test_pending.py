@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.core.migration import ledger_key, looks_like_down
-from d1_preflight.core.pending import PendingSet, pending_set
+from d1_preflight.core.project.migration import ledger_key, looks_like_down
+from d1_preflight.core.project.pending import PendingSet, pending_set
 
 
 def test_pending_are_the_files_that_the_ledger_lacks_in_wranglers_order() -> None:

@@ -3,7 +3,7 @@
 import apsw
 import pytest
 
-from d1_preflight.core.quoting import errors_may_quote_rows
+from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
 
 CANARY = "canary3141592"
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core.record_values import ANA, START, SUBJECTS, Walk, new_record, shipped_checklist
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import blocking_items, open_items
-from d1_preflight.core.record import Outcome, Record, Status, kind_of
-from d1_preflight.core.record_file import dump_record, load_record
+from d1_preflight.core.record.file import dump_record, load_record
+from d1_preflight.core.record.gate import blocking_items, open_items
+from d1_preflight.core.record.record import Outcome, Record, Status, kind_of
 
 CHECKLIST = shipped_checklist()
 ENDINGS = [s for s in Status if s not in (Status.PENDING, Status.RUNNING)]

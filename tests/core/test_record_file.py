@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from core.record_values import Walk, closed_files, shipped_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Attempt, DatabaseRef, Record, Status
-from d1_preflight.core.record_file import (
+from d1_preflight.core.record.file import (
     dump_facts,
     dump_record,
     instant,
@@ -18,6 +17,7 @@ from d1_preflight.core.record_file import (
     load_record,
     moment,
 )
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Record, Status
 
 text = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 names = st.dictionaries(text, text, max_size=3)

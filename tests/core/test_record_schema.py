@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from core.record_values import BEN, START, closed_files
-from d1_preflight.core.record_file import load_record
-from d1_preflight.core.review import PLAN, Verdict, statement
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.review import PLAN, Verdict, statement
 
 PATH = Path(__file__).resolve().parents[2] / "checklists" / "record.schema.json"
 VALIDATOR = Draft202012Validator(json.loads(PATH.read_text("utf-8")))

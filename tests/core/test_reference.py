@@ -2,9 +2,9 @@
 
 import pytest
 
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.definitions import checklists_dir
-from d1_preflight.core.reference import TOPICS, topic_for
+from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.file import load_checklist
+from d1_preflight.tui.help_text import TOPICS, topic_for
 
 WHOLE = "\n".join(topic.text for topic in TOPICS)
 

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from core.record_values import AnyAction, shipped_checklist, shipped_text, with_section
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist, require_acts
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import load_checklist, require_acts
+from d1_preflight.core.checklist.policy import REQUIRED
 from d1_preflight.core.errors import ChecklistInvalid
-from d1_preflight.core.required import REQUIRED
 
 TEXT = shipped_text()
 OPTIONAL = [step.id for step in shipped_checklist().steps if step.id not in REQUIRED]

@@ -6,12 +6,12 @@ import sys
 import apsw
 import pytest
 
-from d1_preflight.core.act import Heard, Run
-from d1_preflight.core.oracle import Scratch
-from d1_preflight.core.query import NotUnderstood, read_query
-from d1_preflight.core.resolver import Resolver
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.statement import read_statement
+from d1_preflight.core.engine.resolver import Resolver
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.trace import Heard, Run
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.query import NotUnderstood, read_query
+from d1_preflight.core.sql.statement import read_statement
 
 PRIOR = "CREATE TABLE p(id INTEGER PRIMARY KEY, a); CREATE TABLE q(id INTEGER PRIMARY KEY, a);"
 INTO = "CREATE TABLE t(id, a); INSERT INTO t(id, a) "
@@ -21,8 +21,8 @@ CTE = "INSERT INTO q WITH s AS (SELECT * FROM p) SELECT * FROM s"
 _FRESH = """
 import sys
 from d1_preflight.core.analysis import analyse
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Scratch
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.engine.sandbox import Scratch
 scratch = Scratch()
 scratch.run(sys.argv[1], keep=True)
 analyse(Migration.from_text("0002_a_b.sql", sys.argv[2]), scratch.schema)

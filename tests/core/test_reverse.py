@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.core.account import Account, account
-from d1_preflight.core.migration import Migration, parse_header
-from d1_preflight.core.restore import dependency_order, write_restore
-from d1_preflight.core.reverse import Draft, draft_down
-from d1_preflight.core.sameness import same
-from d1_preflight.core.schema import Change, Schema, diff
+from d1_preflight.core.project.migration import Migration, parse_header
+from d1_preflight.core.recovery.down import Draft, draft_down
+from d1_preflight.core.recovery.restore_sql import dependency_order, write_restore
+from d1_preflight.core.rows.equality import same
+from d1_preflight.core.rows.row_diff import Account, account
+from d1_preflight.core.schema.schema import Change, Schema, diff
 from local_copies import copy_rows, opened, read_shapes
 
 SHOP = """

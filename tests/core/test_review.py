@@ -8,8 +8,8 @@ import pytest
 from core.record_values import ANA, BEN, KEYS, START, FakeKeys, closed_files
 from d1_preflight.core.errors import NotAllowed, Rejected
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record_file import load_record
-from d1_preflight.core.review import (
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.review import (
     CLOSED_RECORD,
     PLAN,
     Subject,
@@ -19,8 +19,8 @@ from d1_preflight.core.review import (
     statement,
     statement_name,
 )
-from d1_preflight.core.signing import CLOSE, GO, REVIEW, Signature
-from d1_preflight.core.verify import Verification, verify_record
+from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature
+from d1_preflight.core.verify.verify import Verification, verify_record
 
 CLOSED, CHECKLIST = closed_files()
 RECORD = load_record(CLOSED["record.toml"])

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.core.rowcopy import RowCopyWriter, open_copy
-from d1_preflight.core.rows import (
+from d1_preflight.core.rows.codec import (
     Cell,
     Page,
     RawText,
@@ -24,7 +23,8 @@ from d1_preflight.core.rows import (
     plan_statement,
     read_rows,
 )
-from d1_preflight.core.tables import Table, read_tables
+from d1_preflight.core.rows.table_copy import RowCopyWriter, open_copy
+from d1_preflight.core.schema.table import Table, read_tables
 from local_copies import copy_table
 
 TRICKY: tuple[Cell, ...] = (

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from actions.test_reading_in_batches import EngineWrangler, tools_with
 from d1_preflight.actions.copying import copy_rows, plan_reading
 from d1_preflight.adapters.local import LocalDatabases
-from d1_preflight.core.account import account
 from d1_preflight.core.analysis import analyse
-from d1_preflight.core.explanation import explain
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.giving_back import write_giving_back
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.restore import write_restore
-from d1_preflight.core.rowcopy import RowCopy, open_copy
-from d1_preflight.core.sameness import same
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.sequences import local_sequences
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.recovery.repair_script import write_giving_back
+from d1_preflight.core.recovery.restore_sql import write_restore
+from d1_preflight.core.rows.equality import same
+from d1_preflight.core.rows.loss_check import explain
+from d1_preflight.core.rows.row_diff import account
+from d1_preflight.core.rows.table_copy import RowCopy, open_copy
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.sequences import local_sequences
 from local_copies import copy_rows as copy_local
 from local_copies import opened
 

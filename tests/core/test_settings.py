@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.settings import (
+from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson, shown_busy
+from d1_preflight.core.project.settings import (
     Data,
     Notify,
     Settings,
@@ -22,7 +23,6 @@ from d1_preflight.core.settings import (
     load_settings,
     settings_reference,
 )
-from d1_preflight.core.values import Busy, Endpoint, Freeze, SecondPerson, shown_busy
 
 FULL = """\
 go_minutes = 20

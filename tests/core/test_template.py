@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.migration import NAME_PATTERN, Migration, parse_header
-from d1_preflight.core.template import down_text, migration_name, migration_text, next_number
+from d1_preflight.core.project.migration import NAME_PATTERN, Migration, parse_header
+from d1_preflight.core.project.template import (
+    down_text,
+    migration_name,
+    migration_text,
+    next_number,
+)
 
 TAKEN = ("0056_add_workflow_tags.sql", "0057_add_team_billing.sql")
 

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from d1_preflight.core.analytics import Sample
-from d1_preflight.core.traffic import WeekTraffic, soon_words, week_traffic
-from d1_preflight.core.window import Span
+from d1_preflight.core.schedule.analytics import Sample
+from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
+from d1_preflight.core.schedule.window import Span
 
 ZONE = ZoneInfo("America/New_York")
 NOW = datetime(2026, 11, 22, 19, 6, tzinfo=UTC)  # Sunday 14:06 there

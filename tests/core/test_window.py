@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1_preflight.core.settings import load_settings
-from d1_preflight.core.values import Busy, Freeze
-from d1_preflight.core.window import Calendar, Span, Timing, calendar_of, duration_words, timing
+from d1_preflight.core.project.setting_types import Busy, Freeze
+from d1_preflight.core.project.settings import load_settings
+from d1_preflight.core.schedule.window import (
+    Calendar,
+    Span,
+    Timing,
+    calendar_of,
+    duration_words,
+    timing,
+)
 
 NEED = timedelta(minutes=5, seconds=1)
 NEW_YORK = "America/New_York"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.git import ask_git
-from d1_preflight.adapters.toolchain import Toolchain
+from d1_preflight.adapters.git.door import ask_git
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.practice.faults import Fault
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.wiring import Workbench, open_bench

@@ -17,8 +17,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from d1_preflight.adapters.git import ask_git
-from d1_preflight.adapters.toolchain import install
+from d1_preflight.adapters.git.door import ask_git
+from d1_preflight.adapters.wrangler.toolchain import install
 from d1_preflight.practice.run import start
 from d1_preflight.wiring import open_bench
 from flow.walking import open_session, walk_to

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.toolchain import user_cache
+from d1_preflight.adapters.wrangler.toolchain import user_cache
 from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.record import MENDED, STANDS, TAKEN_BACK, Status
+from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.session import Session
 from d1_preflight.wiring import Workbench, open_bench

@@ -10,10 +10,10 @@ import pytest
 from d1_preflight.actions.folders import copy_folder, rehearsal_folder
 from d1_preflight.adapters.localdb import open_read
 from d1_preflight.cli import main
-from d1_preflight.core.facts import number, rows, text
-from d1_preflight.core.record import Status
-from d1_preflight.core.sequences import local_sequences
-from d1_preflight.core.signing import CLOSE, GO
+from d1_preflight.core.record.facts import number, rows, text
+from d1_preflight.core.record.record import Status
+from d1_preflight.core.record.signing import CLOSE, GO
+from d1_preflight.core.schema.sequences import local_sequences
 from flow.conftest import OpenPractice
 from flow.walking import open_session, try_step, walk_to
 

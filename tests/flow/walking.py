@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from d1_preflight.adapters.system import SystemClock
-from d1_preflight.core.checklist import Prompt, PromptKind, Step
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.ports import Emit, Evidence, Wrangler, silent
-from d1_preflight.core.record import Attempt
+from d1_preflight.core.record.record import Attempt
 from d1_preflight.session import Session
 from d1_preflight.wiring import Workbench
 

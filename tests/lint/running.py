@@ -9,7 +9,7 @@ from pathlib import Path
 
 from d1_preflight.cli import main
 from d1_preflight.core.findings import Analysis, Effects, Finding, Kind, Reason, Risk, Severity
-from d1_preflight.core.migration import Migration
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.lint.judged import Judged
 
 USERS = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from d1_preflight.core.rules.words import all_words
+from d1_preflight.core.rules.catalog import all_words
 from lint.running import preflight
 
 

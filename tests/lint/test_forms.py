@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
-from d1_preflight.core.rules.words import all_words
+from d1_preflight.core.rules.catalog import all_words
 from d1_preflight.lint import Format, render
 from d1_preflight.lint.judged import AT_MOST, Judged, summary
 from d1_preflight.lint.paint import Paint, wants_colour

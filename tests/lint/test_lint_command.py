@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.sources import MOST_BYTES
+from d1_preflight.adapters.lint_sources import MOST_BYTES
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 
 GOOD = "-- Migration: 0002_add_age\n-- Description: Age.\n-- Type: additive\n-- Rollback: drop it\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from commands.hostile import VARIANTS
-from d1_preflight.adapters.base_revision import BaseRevision
+from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 

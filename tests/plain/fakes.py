@@ -11,15 +11,15 @@ from core.record_values import ANA, KEYS, START, FakeSigner
 from d1_preflight.actions import ACTIONS
 from d1_preflight.actions.tools import Tools
 from d1_preflight.adapters.local import LocalDatabases
-from d1_preflight.core.checklist import Prompt
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.config import Database, WranglerConfig
-from d1_preflight.core.emergency import Target
-from d1_preflight.core.migration import Migration, MigrationFile
-from d1_preflight.core.project import Project
-from d1_preflight.core.record import Record
-from d1_preflight.core.record_file import dump_record, load_record
-from d1_preflight.core.signing import Signature
+from d1_preflight.core.checklist.checklist import Prompt
+from d1_preflight.core.checklist.file import load_checklist
+from d1_preflight.core.project.migration import Migration, MigrationFile
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
+from d1_preflight.core.record.file import dump_record, load_record
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.signing import Signature
+from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.session import Session
 
 if TYPE_CHECKING:

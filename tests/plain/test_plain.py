@@ -3,8 +3,8 @@
 import pytest
 
 from core.record_values import BEN
-from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.record import Record, Status
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.record.record import Record, Status
 from d1_preflight.plain.asker import TerminalAsker, question_for
 from d1_preflight.plain.sitting import Choice, Sitting
 from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.core.migration import ledger_key
-from d1_preflight.core.sql import statements
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
+from d1_preflight.core.project.migration import ledger_key
+from d1_preflight.core.sql.tokenizer import statements
 from d1_preflight.practice.engine import Database
 from d1_preflight.practice.results import StatementRefused
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.core.analytics import (
+from d1_preflight.core.schedule.analytics import (
     ERRORS_QUERY,
     TRAFFIC_QUERY,
     error_rate,

@@ -7,8 +7,8 @@ import apsw
 import pytest
 
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.migration import NAME_PATTERN
-from d1_preflight.core.settings import load_settings
+from d1_preflight.core.project.migration import NAME_PATTERN
+from d1_preflight.core.project.settings import load_settings
 from d1_preflight.practice import run
 from d1_preflight.practice.project import CHOICES, lay_down, migrations
 from d1_preflight.practice.server import AlreadyRunning

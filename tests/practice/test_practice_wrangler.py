@@ -12,8 +12,8 @@ from typing import Any
 import apsw
 import pytest
 
-from d1_preflight.adapters.toolchain import Toolchain
-from d1_preflight.adapters.wrangler import command_environment
+from d1_preflight.adapters.wrangler.runner import command_environment
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.practice import run
 from d1_preflight.practice.faults import Fault
 from d1_preflight.practice.project import LAST_OF_HISTORY, migrations

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record_values import KEYS, Walk, closed_files, shipped_checklist
-from d1_preflight.core.record import MARKS, Facts, Record, Status
-from d1_preflight.core.record_file import load_record
-from d1_preflight.core.verify import verify_record
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.record import MARKS, Facts, Record, Status
+from d1_preflight.core.verify.verify import verify_record
 from d1_preflight.report import Format, show
 from d1_preflight.report.document import table_of
 from d1_preflight.report.figures import count, duration, in_words, size

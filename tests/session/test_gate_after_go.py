@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.gate import apply_was_begun, go_expires, go_lapse
-from d1_preflight.core.record import Status
-from d1_preflight.core.record_file import instant
+from d1_preflight.core.checklist.file import load_checklist
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.gate import apply_was_begun, go_expires, go_lapse
+from d1_preflight.core.record.record import Status
 from d1_preflight.session import Session
 from plain.fakes import CHECKLIST as SMALL
 from plain.fakes import MemoryStore, open_session

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.migration import MigrationFile
-from d1_preflight.core.record import Record, Status
+from d1_preflight.core.project.migration import MigrationFile
+from d1_preflight.core.record.record import Record, Status
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore, TextFiles, open_session
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from d1_preflight.core.board import BoardRow, BoardState, Place
-from d1_preflight.core.checklist import (
+from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
     Effect,
@@ -18,15 +18,15 @@ from d1_preflight.core.checklist import (
     Step,
     read_answers,
 )
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.definitions import checklists_dir
-from d1_preflight.core.emergency import Target
+from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.gate import OpenItem, blocking_items, open_items
-from d1_preflight.core.migration import Migration
 from d1_preflight.core.ports import Clock, Emit, silent
-from d1_preflight.core.record import Attempt, Facts, Outcome, Record, Status, kind_of
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.gate import OpenItem, blocking_items, open_items
+from d1_preflight.core.record.record import Attempt, Facts, Outcome, Record, Status, kind_of
+from d1_preflight.core.recovery.runbook import Target
 
 NOON = datetime(2026, 11, 22, 19, 5, 2, tzinfo=UTC)
 

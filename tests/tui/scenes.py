@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import (
     Analysis,
     Effects,
@@ -16,8 +16,8 @@ from d1_preflight.core.findings import (
     Risk,
     Severity,
 )
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.record import DatabaseRef, Fact, Facts, Outcome, Record, Status
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.record import DatabaseRef, Fact, Facts, Outcome, Record, Status
 from tui.fakes import FakeBoard, FakeFiles, FakeSession, FakeTools
 
 DATABASE = "marketplace-production"

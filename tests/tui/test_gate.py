@@ -2,8 +2,8 @@
 
 import pytest
 
-from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.record import Outcome, Status
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.screens.go import GoScreen

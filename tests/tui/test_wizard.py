@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from d1_preflight.core.checklist import Prompt, Step
+from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.record import Facts, Outcome, Status
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.record import Facts, Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason

@@ -16,8 +16,8 @@ from d1_preflight.actions import (
     verification,
 )
 from d1_preflight.actions.tools import Work
-from d1_preflight.core.checklist import Prompt
-from d1_preflight.core.record import Outcome
+from d1_preflight.core.checklist.checklist import Prompt
+from d1_preflight.core.record.record import Outcome
 
 Action = Callable[[Work], Awaitable[Outcome]]
 

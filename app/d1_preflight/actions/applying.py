@@ -10,12 +10,12 @@ from d1_preflight.actions.going import rows_at_risk
 from d1_preflight.actions.rechecking import recheck, signed_migration
 from d1_preflight.actions.remote import failure_words, observe, shown
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.observation import LedgerRow, Observation
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.replies import may_have_arrived
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.target.snapshot import LedgerRow, Observation
+from d1_preflight.core.target.wrangler_output import may_have_arrived
 
 
 def apply_prompts(work: Work) -> Sequence[Prompt]:

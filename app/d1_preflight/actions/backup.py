@@ -11,15 +11,15 @@ from d1_preflight.actions.folders import backup_folder, restore_folder, restored
 from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_giving_back
 from d1_preflight.actions.remote import call_target, relative, shown, target_flags
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core import facts as facts_of
-from d1_preflight.core.disk import writing
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.replies import explain_failure
-from d1_preflight.core.rowcopy import RowCopy
-from d1_preflight.core.sameness import same
-from d1_preflight.core.tables import Table, TableKind, countable, shadows_of, tables_of
+from d1_preflight.core.record import facts as facts_of
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.rows.equality import same
+from d1_preflight.core.rows.table_copy import RowCopy
+from d1_preflight.core.schema.table import Table, TableKind, countable, shadows_of, tables_of
+from d1_preflight.core.target.wrangler_output import explain_failure
+from d1_preflight.disk import writing
 
 _EXPORT_TIMEOUT_S = 1800.0
 

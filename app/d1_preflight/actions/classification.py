@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from d1_preflight.actions.tools import Work
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
-from d1_preflight.core.migration import NAME_PATTERN
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.project.migration import NAME_PATTERN
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
 
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 

@@ -7,13 +7,13 @@ from d1_preflight.actions.folders import copy_folder, rehearsal_folder
 from d1_preflight.actions.going import prepare_signer, signer_prompts
 from d1_preflight.actions.tools import Work
 from d1_preflight.actions.verification import look_after
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.facts import text
-from d1_preflight.core.observation import Observation
-from d1_preflight.core.record import MENDED, STANDS, TAKEN_BACK, Facts, Outcome, Status
-from d1_preflight.core.record_file import instant
-from d1_preflight.core.schema import Schema, diff
+from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Facts, Outcome, Status
+from d1_preflight.core.schema.schema import Schema, diff
+from d1_preflight.core.target.snapshot import Observation
 
 
 def close_prompts(work: Work) -> Sequence[Prompt]:

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from d1_preflight import disk
 from d1_preflight.actions.remote import Look, observe, read_batch
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core import disk
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
-from d1_preflight.core.facts import number, text
-from d1_preflight.core.facts import rows as rows_of
-from d1_preflight.core.observation import Observation, count_statements, read_counts
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Fact
-from d1_preflight.core.replies import Row
-from d1_preflight.core.rowcopy import RowCopy, RowCopyWriter
-from d1_preflight.core.rows import Page, pages, plan_statement, read_rows
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.sequences import SEQUENCES_QUERY, read_sequences
-from d1_preflight.core.tables import Table, TableKind, tables_of
+from d1_preflight.core.record.facts import number, text
+from d1_preflight.core.record.facts import rows as rows_of
+from d1_preflight.core.record.record import Fact
+from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
+from d1_preflight.core.rows.table_copy import RowCopy, RowCopyWriter
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
+from d1_preflight.core.schema.table import Table, TableKind, tables_of
+from d1_preflight.core.target.snapshot import Observation, count_statements, read_counts
+from d1_preflight.core.target.wrangler_output import Row
 
 _PAGE_BYTES = 500_000
 _PAGES_PER_CALL = 16

@@ -11,14 +11,14 @@ from d1_preflight.actions.folders import (
     restored_folder,
 )
 from d1_preflight.actions.tools import Tools
-from d1_preflight.core.account import account
-from d1_preflight.core.counted import TableAccount
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
-from d1_preflight.core.giving_back import GivingBack, write_giving_back
-from d1_preflight.core.quoting import errors_may_quote_rows
-from d1_preflight.core.record import Fact, Facts
-from d1_preflight.core.rowcopy import RowCopy, open_copy
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.record.record import Fact, Facts
+from d1_preflight.core.recovery.repair_script import GivingBack, write_giving_back
+from d1_preflight.core.rows.row_diff import account
+from d1_preflight.core.rows.table_copy import RowCopy, open_copy
+from d1_preflight.core.rows.table_diff import TableAccount
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
 
 _SHOWN = 3
 

@@ -6,14 +6,14 @@ from hashlib import sha256
 
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.tools import Work
-from d1_preflight.core import facts as facts_of
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.facts import lost_rows
-from d1_preflight.core.gate import open_items
-from d1_preflight.core.record import Facts, Outcome, Status
-from d1_preflight.core.record_file import dump_facts, instant, moment
-from d1_preflight.core.signing import GO
+from d1_preflight.core.record import facts as facts_of
+from d1_preflight.core.record.facts import lost_rows
+from d1_preflight.core.record.file import dump_facts, instant, moment
+from d1_preflight.core.record.gate import open_items
+from d1_preflight.core.record.record import Facts, Outcome, Status
+from d1_preflight.core.record.signing import GO
 
 GO_FILE = "go.toml"
 GO_SIGNATURE = "go.toml.sig"

@@ -20,11 +20,11 @@ from d1_preflight.actions.rehearsal import (
 from d1_preflight.actions.remote import relative, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.facts import rows, words
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.record_file import instant
-from d1_preflight.core.schema import diff
+from d1_preflight.core.record.facts import rows, words
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.schema.schema import diff
 
 _UNTOLD = "D1's own words are not kept, for they may quote a row."
 

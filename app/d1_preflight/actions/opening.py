@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from d1_preflight.actions.tools import Tools
-from d1_preflight.core.checklist import Checklist
+from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record import Record
-from d1_preflight.core.record_file import dump_record
-from d1_preflight.core.signing import CLOSE
+from d1_preflight.core.record.file import dump_record
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.signing import CLOSE
 
 SIGNATURE = "record.toml.sig"
 

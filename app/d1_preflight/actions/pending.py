@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.checklist import Prompt, PromptKind
-from d1_preflight.core.facts import words
-from d1_preflight.core.migration import leading_number, ledger_key
-from d1_preflight.core.observation import Observation
-from d1_preflight.core.pending import pending_set
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.project.migration import leading_number, ledger_key
+from d1_preflight.core.project.pending import pending_set
+from d1_preflight.core.record.facts import words
+from d1_preflight.core.target.snapshot import Observation
 
 _SHOWN = 3
 

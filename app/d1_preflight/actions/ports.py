@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Protocol
 
 from d1_preflight.core.findings import EngineVerdict
-from d1_preflight.core.migration import Migration, MigrationFile
-from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.record import Facts, Record
-from d1_preflight.core.rowcopy import RowCopy
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.signing import Signature
-from d1_preflight.core.values import Endpoint
+from d1_preflight.core.project.migration import Migration, MigrationFile
+from d1_preflight.core.project.setting_types import Endpoint
+from d1_preflight.core.record.record import Facts, Record
+from d1_preflight.core.record.signing import Signature
+from d1_preflight.core.rows.table_copy import RowCopy
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.target.snapshot import LedgerRow
 
 Progress = Callable[[Facts], None]
 """Takes the facts as they are so far, for a live table; never saved."""

@@ -11,15 +11,15 @@ from d1_preflight.actions.going import (
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.remote import Look, observe
 from d1_preflight.actions.tools import Work
-from d1_preflight.core import facts
 from d1_preflight.core.errors import NotAllowed, PreflightError
-from d1_preflight.core.gate import go_expires
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.observation import Observation
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Facts
-from d1_preflight.core.record_file import load_facts
-from d1_preflight.core.review import go_review, second_person_kinds
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.file import load_facts
+from d1_preflight.core.record.gate import go_expires
+from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.review import go_review, second_person_kinds
+from d1_preflight.core.target.snapshot import Observation
 
 
 async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:

@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.account import Account, Renames, TableAccount, account
-from d1_preflight.core.disk import writing
-from d1_preflight.core.explanation import explain, renames_by
 from d1_preflight.core.findings import Analysis, Effects
-from d1_preflight.core.migration import Migration
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Fact
-from d1_preflight.core.schema import Change, Schema
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.record import Fact
+from d1_preflight.core.rows.loss_check import explain, renames_by
+from d1_preflight.core.rows.row_diff import Account, Renames, TableAccount, account
+from d1_preflight.core.schema.schema import Change, Schema
+from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
 _START_MS = 2300  # an apply --local with nothing to do: Node, wrangler and workerd starting

@@ -10,10 +10,15 @@ from pathlib import Path
 
 from d1_preflight.actions.tools import Tools
 from d1_preflight.core.errors import PreflightError, RemoteFailed
-from d1_preflight.core.observation import Observation, Question
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.replies import Row, StatementResult, explain_failure, parse_execute
-from d1_preflight.core.rows import batches
+from d1_preflight.core.rows.codec import batches
+from d1_preflight.core.target.snapshot import Observation, Question
+from d1_preflight.core.target.wrangler_output import (
+    Row,
+    StatementResult,
+    explain_failure,
+    parse_execute,
+)
 
 READ_TIMEOUT_S = 120.0
 """A batched read that takes longer is given up; D1 itself stops a query after 30 s."""

@@ -17,16 +17,16 @@ from d1_preflight.actions.remote import (
     target_flags,
 )
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.account import Account
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.facts import flag, group, text
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.replies import explain_failure
-from d1_preflight.core.reverse import Draft, draft_down
-from d1_preflight.core.schema import diff
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.facts import flag, group, text
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.recovery.down import Draft, draft_down
+from d1_preflight.core.rows.row_diff import Account
+from d1_preflight.core.schema.schema import diff
+from d1_preflight.core.target.wrangler_output import explain_failure
 
 DRAFT, NONE = "write the draft to that file", "there is no down migration; restore from backup"
 

@@ -12,10 +12,10 @@ from d1_preflight.actions.remote import (
 )
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import RemoteFailed
-from d1_preflight.core.record import Facts, Outcome, Status
-from d1_preflight.core.record_file import instant
-from d1_preflight.core.replies import explain_failure
-from d1_preflight.core.tables import countable, tables_of
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.record import Facts, Outcome, Status
+from d1_preflight.core.schema.table import countable, tables_of
+from d1_preflight.core.target.wrangler_output import explain_failure
 
 
 async def count_rows(work: Work) -> Outcome:

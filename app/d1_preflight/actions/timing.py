@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.analytics import TRAFFIC_QUERY, traffic_samples
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.facts import number
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.record_file import instant
-from d1_preflight.core.traffic import WeekTraffic, soon_words, week_traffic
-from d1_preflight.core.window import Timing, calendar_of, timing
+from d1_preflight.core.record.facts import number
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.schedule.analytics import TRAFFIC_QUERY, traffic_samples
+from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
+from d1_preflight.core.schedule.window import Timing, calendar_of, timing
 
 _WEEKS = 4
 _SEEN = ("it is there", "it is not there: send it")

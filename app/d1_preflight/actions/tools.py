@@ -15,18 +15,18 @@ from d1_preflight.actions.ports import (
     no_progress,
 )
 from d1_preflight.core.analysis import analyse, schema_after
-from d1_preflight.core.checklist import Answer, Checklist, Step
+from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.errors import MigrationUnreadable
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.migration import Migration, UnreadableMigration, ledger_key
-from d1_preflight.core.observation import Observation
 from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
-from d1_preflight.core.project import Project
-from d1_preflight.core.quoting import errors_may_quote_rows
-from d1_preflight.core.record import Attempt, DatabaseRef, Facts, Record, Status
-from d1_preflight.core.replies import explain_failure
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.settings import Settings
+from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Facts, Record, Status
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
+from d1_preflight.core.target.snapshot import Observation
+from d1_preflight.core.target.wrangler_output import explain_failure
 
 
 @dataclass(slots=True)

@@ -7,15 +7,15 @@ from decimal import Decimal
 from d1_preflight.actions.folders import rehearsal_folder
 from d1_preflight.actions.remote import execute_args, observe, shown
 from d1_preflight.actions.tools import Tools, Work
-from d1_preflight.core.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
-from d1_preflight.core.facts import group, number, text
-from d1_preflight.core.observation import Observation, Question
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.record_file import instant, moment
-from d1_preflight.core.schema import diff
+from d1_preflight.core.record.facts import group, number, text
+from d1_preflight.core.record.file import instant, moment
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
+from d1_preflight.core.schema.schema import diff
+from d1_preflight.core.target.snapshot import Observation, Question
 
 _FRESH_S = 90
 _POLL_S = 5.0

@@ -3,9 +3,9 @@
 from collections.abc import Container
 from pathlib import Path
 
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import load_checklist
-from d1_preflight.core.definitions import checklists_dir
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import ChecklistInvalid
 
 _NAME = "d1.toml"

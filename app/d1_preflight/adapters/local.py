@@ -10,14 +10,14 @@ from pathlib import Path
 import apsw
 
 from d1_preflight.adapters import localdb
-from d1_preflight.core.disk import writing
+from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import EngineVerdict
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.rowcopy import RowCopy
-from d1_preflight.core.schema import Schema
-from d1_preflight.core.trial import run_as_d1
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.rows.table_copy import RowCopy
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.target.snapshot import LedgerRow
+from d1_preflight.disk import writing
 
 _RUN_LIMIT_S = 300.0
 

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import apsw
 
-from d1_preflight.core.disk import DISK_ERRORS, writing
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
-from d1_preflight.core.observation import LedgerRow
-from d1_preflight.core.rowcopy import RowCopy, create_file
-from d1_preflight.core.schema import SCHEMA_QUERY, Schema, SchemaObject
-from d1_preflight.core.sequences import set_sequence
-from d1_preflight.core.tables import (
+from d1_preflight.core.rows.table_copy import RowCopy, create_file
+from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, SchemaObject
+from d1_preflight.core.schema.sequences import set_sequence
+from d1_preflight.core.schema.table import (
     TableKind,
     create_rest,
     create_tables,
     quoted,
     read_tables,
 )
+from d1_preflight.core.target.snapshot import LedgerRow
+from d1_preflight.disk import DISK_ERRORS, writing
 
 PERSIST_SUBFOLDER = Path("v3") / "d1" / "miniflare-D1DatabaseObject"
 _ONLY_A_COPY = "It is only a copy; the target was only read."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.project import RECORDS_NAME
+from d1_preflight.core.project.project import RECORDS_NAME
 
 RECORD_FILE = "record.toml"
 _EVIDENCE = "evidence"

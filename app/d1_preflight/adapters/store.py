@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Self
 
 from d1_preflight.adapters.locks import take
-from d1_preflight.core.disk import writing
 from d1_preflight.core.errors import ProjectError, RecordBusy
-from d1_preflight.core.record import Record
-from d1_preflight.core.record_file import dump_record, load_record
+from d1_preflight.core.record.file import dump_record, load_record
+from d1_preflight.core.record.record import Record
+from d1_preflight.disk import writing
 
 RECORD = "record.toml"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})

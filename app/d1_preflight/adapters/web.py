@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from d1_preflight.adapters import http
 from d1_preflight.adapters.system import open_in_browser
-from d1_preflight.core.cloudflare import ACCOUNT_NAMES, API_BASE_NAMES, TOKEN_NAMES, first_set
 from d1_preflight.core.errors import ProjectError, RemoteFailed, UsageError
-from d1_preflight.core.settings import Settings
-from d1_preflight.core.values import Endpoint
+from d1_preflight.core.project.setting_types import Endpoint
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.target.api_place import ACCOUNT_NAMES, API_BASE_NAMES, TOKEN_NAMES, first_set
 
 
 @dataclass(frozen=True, slots=True)

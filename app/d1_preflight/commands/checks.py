@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from d1_preflight.core.project import Project
-    from d1_preflight.core.record import Status
+    from d1_preflight.core.project.project import Project
+    from d1_preflight.core.record.record import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,20 @@ def project_of(around: Surroundings) -> "Project":
 
 def good(title: str, words: str) -> Check:
     """All is well with it."""
-    from d1_preflight.core.record import Status
+    from d1_preflight.core.record.record import Status
 
     return Check(Status.PROVED, title, words)
 
 
 def failed(title: str, words: str, fix: str) -> Check:
     """It is wrong; `fix` mends it."""
-    from d1_preflight.core.record import Status
+    from d1_preflight.core.record.record import Status
 
     return Check(Status.FAILED, title, words, fix)
 
 
 def unknown(title: str, words: str, fix: str) -> Check:
     """It cannot be told, or is left open."""
-    from d1_preflight.core.record import Status
+    from d1_preflight.core.record.record import Status
 
     return Check(Status.UNKNOWN, title, words, fix)

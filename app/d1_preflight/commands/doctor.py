@@ -13,8 +13,8 @@ from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
 
 if TYPE_CHECKING:
-    from d1_preflight.adapters.dotenv import Version
-    from d1_preflight.core.settings import Settings
+    from d1_preflight.adapters.wrangler.dotenv import Version
+    from d1_preflight.core.project.settings import Settings
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,7 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything, print what was seen; 1 where something has to be done."""
-    from d1_preflight.core.record import MARKS
+    from d1_preflight.core.record.record import MARKS
 
     checks = list(examine(arguments, Path.cwd(), os.environ))
     width = max(len(check.title) for check in checks)
@@ -45,7 +45,7 @@ def examine(
     arguments: argparse.Namespace, start: Path, environ: Mapping[str, str]
 ) -> Iterator[Check]:
     """Every check in the order in which to mend things; a check that cannot look says so."""
-    from d1_preflight.adapters.files import open_surroundings
+    from d1_preflight.adapters.project_files import open_surroundings
     from d1_preflight.core.errors import PreflightError
 
     folder = _folder(start, arguments.config)
@@ -69,7 +69,7 @@ def examine(
 
 def _folder(start: Path, config: Path | None) -> Path:
     """Where wrangler would be started: in the project's folder, if there is a project."""
-    from d1_preflight.adapters.files import find_config
+    from d1_preflight.adapters.project_files import find_config
     from d1_preflight.core.errors import PreflightError
 
     try:
@@ -82,9 +82,9 @@ def _wrangler_version(
     root: Path, settings: "Settings", *, environ: Mapping[str, str]
 ) -> "Version | None":
     """As its files tell, for nothing of a checkout is run; None, the newest, where they do not."""
-    from d1_preflight.adapters.nodes import read_version
-    from d1_preflight.adapters.packages import Package
-    from d1_preflight.adapters.toolchain import look_for_wrangler
+    from d1_preflight.adapters.wrangler.nodes import read_version
+    from d1_preflight.adapters.wrangler.packages import Package
+    from d1_preflight.adapters.wrangler.toolchain import look_for_wrangler
     from d1_preflight.core.errors import WranglerUnavailable
 
     try:
@@ -97,7 +97,7 @@ def _wrangler_version(
 
 def _without_programs_of(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment with a PATH that finds no program of the checkout: none of it is run."""
-    from d1_preflight.adapters.checkout import checkout_of, path_outside
+    from d1_preflight.adapters.git.checkout import checkout_of, path_outside
 
     return {**environ, "PATH": path_outside(environ, checkout_of(folder) or folder)}
 
@@ -121,7 +121,7 @@ def _python(_around: Surroundings) -> Iterator[Check]:
 
 
 def _node(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.nodes import find_node
+    from d1_preflight.adapters.wrangler.nodes import find_node
 
     node = find_node(around.environ)
     yield good("Node", f"{node.version} at {node.path}")
@@ -139,8 +139,8 @@ def _ssh_keygen(around: Surroundings) -> Iterator[Check]:
 
 def _credentials(around: Surroundings) -> Iterator[Check]:
     """Whether wrangler finds them, and where: their values are never shown."""
-    from d1_preflight.adapters.dotenv import read_environment
-    from d1_preflight.core.cloudflare import login_variable
+    from d1_preflight.adapters.wrangler.dotenv import read_environment
+    from d1_preflight.core.target.api_place import login_variable
 
     here = read_environment(around.start, around.environ, environment=around.asked)
     found = login_variable(here.variables)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from d1_preflight.commands.output import write
 
 if TYPE_CHECKING:
-    from d1_preflight.core.rules.words import Words
+    from d1_preflight.core.rules.catalog import Words
 
 _WIDTH = 96
 
@@ -37,7 +37,7 @@ _REFERENCES = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one rule, or the list of all."""
-    from d1_preflight.core.rules.words import all_words
+    from d1_preflight.core.rules.catalog import all_words
 
     words = all_words()
     lines = _listed(words) if not arguments.rule else _explained(_wanted(words, arguments.rule))

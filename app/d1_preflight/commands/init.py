@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
-    from d1_preflight.core.checklist import Prompt
-    from d1_preflight.core.settings import Settings, Verification
+    from d1_preflight.core.checklist.checklist import Prompt
+    from d1_preflight.core.project.settings import Settings, Verification
     from d1_preflight.plain.asker import Asker
 
 
@@ -26,7 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, show the file, write it after a yes; nothing is lost that stood there."""
-    from d1_preflight.adapters.files import find_config
+    from d1_preflight.adapters.project_files import find_config
     from d1_preflight.plain.asker import open_asker
 
     folder = find_config(Path.cwd(), arguments.config).parent
@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def initialise(folder: Path, asker: "Asker") -> Path | None:
     """Ask for what a team decides; None where the person leaves a question or says no."""
-    from d1_preflight.adapters.files import read_settings, write_settings
-    from d1_preflight.core.settings import SETTINGS_NAME, dump_settings, load_settings
+    from d1_preflight.adapters.project_files import read_settings, write_settings
+    from d1_preflight.core.project.settings import SETTINGS_NAME, dump_settings, load_settings
 
     path = folder / SETTINGS_NAME
     before = read_settings(folder)
@@ -66,7 +66,7 @@ def _last_question(path: Path, old: str | None, text: str) -> "Prompt":
     """Whether to write; over a file that is there, what goes and what comes, comments too."""
     from difflib import unified_diff
 
-    from d1_preflight.core.checklist import Prompt, PromptKind
+    from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 
     if old is None:
         shown = text.strip() or "(all defaults)"
@@ -81,8 +81,8 @@ def _last_question(path: Path, old: str | None, text: str) -> "Prompt":
 def questions(before: "Settings") -> "tuple[Prompt, ...]":
     """What is asked; an empty answer keeps what is set."""
     from d1_preflight.adapters.system import machine_zone
-    from d1_preflight.core.checklist import Prompt, PromptKind
-    from d1_preflight.core.values import SecondPerson
+    from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+    from d1_preflight.core.project.setting_types import SecondPerson
 
     def text(key: str, label: str, kept: str, about: str = "") -> Prompt:
         shown = f"Enter keeps: {kept or 'nothing'}. {about}".strip()
@@ -123,7 +123,7 @@ def with_answers(before: "Settings", answers: Mapping[str, str]) -> "Settings":
     """The settings with what was answered; raises Rejected for what a setting cannot be."""
     from dataclasses import replace
 
-    from d1_preflight.core.values import SecondPerson
+    from d1_preflight.core.project.setting_types import SecondPerson
 
     def given(key: str, kept: str) -> str:
         return answers.get(key, "") or kept
@@ -156,7 +156,7 @@ def with_answers(before: "Settings", answers: Mapping[str, str]) -> "Settings":
 def _with_endpoints(verification: "Verification", urls: tuple[str, ...]) -> "Verification":
     from dataclasses import replace
 
-    from d1_preflight.core.values import Endpoint
+    from d1_preflight.core.project.setting_types import Endpoint
 
     known = {endpoint.url: endpoint for endpoint in verification.endpoints}
     found = tuple(known.get(url, Endpoint(url)) for url in urls)
@@ -166,7 +166,7 @@ def _with_endpoints(verification: "Verification", urls: tuple[str, ...]) -> "Ver
 async def _answer(asker: "Asker", prompt: "Prompt") -> str | None:
     """An answer that the settings can hold; asked again in their own words where not."""
     from d1_preflight.core.errors import ProjectError, Rejected
-    from d1_preflight.core.settings import Settings, dump_settings, load_settings
+    from d1_preflight.core.project.settings import Settings, dump_settings, load_settings
 
     while True:
         raw = await asker.ask(prompt)

@@ -13,7 +13,7 @@ from d1_preflight.commands.output import say, write
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from d1_preflight.adapters.sources import Ledger, Sources
+    from d1_preflight.adapters.lint_sources import Ledger, Sources
     from d1_preflight.core.findings import Analysis
     from d1_preflight.lint import Format
     from d1_preflight.lint.judged import Judged
@@ -80,7 +80,7 @@ def _tell_notes(ledgers: "Sequence[Ledger]") -> bool:
 
 
 def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
-    from d1_preflight.adapters.sources import MOST_BYTES, Sources
+    from d1_preflight.adapters.lint_sources import MOST_BYTES, Sources
     from d1_preflight.core.errors import ProjectError, UsageError
 
     environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")  # as wrangler has it
@@ -108,7 +108,7 @@ def _since(
     """With a base, only what was not merged there as it reads now is judged."""
     if not arguments.base:
         return ledgers
-    from d1_preflight.adapters.merged import Merged
+    from d1_preflight.adapters.git.merged import Merged
 
     merged = Merged(sources, arguments.base, by_config=not arguments.paths)
     return [merged.left_out_of(ledger) for ledger in ledgers]

@@ -9,7 +9,7 @@ from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
-    from d1_preflight.core.project import Project
+    from d1_preflight.core.project.project import Project
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,9 +30,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print their paths; nothing that exists is touched."""
-    from d1_preflight.adapters.files import ProjectFiles, open_project
+    from d1_preflight.adapters.project_files import ProjectFiles, open_project
     from d1_preflight.core.findings import Kind
-    from d1_preflight.core.template import down_text, migration_text
+    from d1_preflight.core.project.template import down_text, migration_text
 
     project = open_project(
         Path.cwd(),
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _name(project: "Project", words: str) -> str:
     """The file's name; refused before anything is made on the disk."""
-    from d1_preflight.adapters.files import ProjectFiles
+    from d1_preflight.adapters.project_files import ProjectFiles
     from d1_preflight.core.errors import UsageError
-    from d1_preflight.core.template import migration_name
+    from d1_preflight.core.project.template import migration_name
 
     there = os.path.lexists(project.migrations_folder)
     files = ProjectFiles(project).files() if there else ()

@@ -32,7 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Lay the project down (once), start the stand-in, open the wizard."""
-    from d1_preflight.adapters.git import ask_git
+    from d1_preflight.adapters.git.door import ask_git
     from d1_preflight.practice.faults import Fault
     from d1_preflight.practice.run import start
     from d1_preflight.wiring import open_bench
@@ -66,7 +66,7 @@ def _write_shell(bench: "Workbench", environment: Mapping[str, str]) -> Path:
 
     Without it a command copied from the screen would meet the operator's own account.
     """
-    from d1_preflight.adapters.toolchain import user_cache
+    from d1_preflight.adapters.wrangler.toolchain import user_cache
 
     folder = bench.project.root / ".practice"
     own = {
@@ -103,7 +103,7 @@ def _list_faults() -> int:
 
 def _need_wrangler(bench: "Workbench") -> None:
     """Install the pinned wrangler into the user's cache where none is found."""
-    from d1_preflight.adapters.toolchain import install
+    from d1_preflight.adapters.wrangler.toolchain import install
     from d1_preflight.core.errors import WranglerUnavailable
 
     try:

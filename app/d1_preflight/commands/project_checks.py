@@ -16,8 +16,8 @@ from d1_preflight.commands.checks import (
 
 def _wrangler(around: Surroundings) -> Iterator[Check]:
     """Its version stands in its package.json; what a checkout brings is not run to be asked."""
-    from d1_preflight.adapters.packages import Package
-    from d1_preflight.adapters.toolchain import PINNED_WRANGLER, look_for_wrangler
+    from d1_preflight.adapters.wrangler.packages import Package
+    from d1_preflight.adapters.wrangler.toolchain import PINNED_WRANGLER, look_for_wrangler
 
     project = project_of(around)
     command = project.settings.wrangler.command
@@ -39,8 +39,8 @@ def _database(around: Surroundings) -> Iterator[Check]:
 
 def _target(around: Surroundings) -> Iterator[Check]:
     """What chose the environment, and what will answer as Cloudflare's API."""
-    from d1_preflight.adapters.dotenv import ENVIRONMENT, read_environment
-    from d1_preflight.core.cloudflare import API_BASE_NAMES, REMOTE, api_place, first_set
+    from d1_preflight.adapters.wrangler.dotenv import ENVIRONMENT, read_environment
+    from d1_preflight.core.target.api_place import API_BASE_NAMES, REMOTE, api_place, first_set
 
     project = project_of(around)
     here = read_environment(project.root, around.environ, environment=around.asked)
@@ -73,8 +73,8 @@ def _checklist(around: Surroundings) -> Iterator[Check]:
     """The project's own checklist is one that the program can walk."""
     from d1_preflight.actions import ACTIONS
     from d1_preflight.adapters.checklists import checklist_path, read_checklist
-    from d1_preflight.core.checklist_file import require_acts
-    from d1_preflight.core.project import RECORDS_NAME
+    from d1_preflight.core.checklist.file import require_acts
+    from d1_preflight.core.project.project import RECORDS_NAME
 
     root = project_of(around).root
     path = checklist_path(root)
@@ -84,9 +84,9 @@ def _checklist(around: Surroundings) -> Iterator[Check]:
 
 
 def _migrations(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.files import require_migrations
-    from d1_preflight.core.migration import UnreadableMigration, looks_like_down
-    from d1_preflight.core.pending import pending_set
+    from d1_preflight.adapters.project_files import require_migrations
+    from d1_preflight.core.project.migration import UnreadableMigration, looks_like_down
+    from d1_preflight.core.project.pending import pending_set
 
     project = project_of(around)
     files = require_migrations(project.database, project.config)
@@ -102,7 +102,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
 
 
 def _git(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.git_facts import is_ignored, read_git
+    from d1_preflight.adapters.git.facts import is_ignored, read_git
 
     project = project_of(around)
     facts = read_git(project.root)
@@ -123,8 +123,8 @@ def _git(around: Surroundings) -> Iterator[Check]:
 
 
 def _key(around: Surroundings) -> Iterator[Check]:
-    from d1_preflight.adapters.git_facts import operator_identity
-    from d1_preflight.adapters.operator import Operator
+    from d1_preflight.adapters.git.facts import operator_identity
+    from d1_preflight.adapters.ssh.signer import Operator
 
     project = project_of(around)
     signing = project.settings.signing
@@ -141,7 +141,7 @@ def _key(around: Surroundings) -> Iterator[Check]:
 
 def _zones(around: Surroundings) -> Iterator[Check]:
     from d1_preflight.adapters.system import machine_zone
-    from d1_preflight.core.settings import SETTINGS_NAME
+    from d1_preflight.core.project.settings import SETTINGS_NAME
 
     project = project_of(around)
     settings = project.settings

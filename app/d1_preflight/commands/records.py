@@ -7,8 +7,8 @@ from pathlib import Path
 
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.checklist_file import shipped_checklist
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.errors import (
     ChecklistInvalid,
     PreflightError,
@@ -16,15 +16,15 @@ from d1_preflight.core.errors import (
     RecordInvalid,
     UsageError,
 )
-from d1_preflight.core.project import RECORDS_NAME, Project
-from d1_preflight.core.record import Record
-from d1_preflight.core.record_file import load_record
-from d1_preflight.core.review import second_person_kinds
-from d1_preflight.core.settings import Settings
-from d1_preflight.core.signing import Verifier
-from d1_preflight.core.verify import RECORD_FILE, Verification, verify_record
-from d1_preflight.core.verify_place import Place
-from d1_preflight.core.verify_values import Problem
+from d1_preflight.core.project.project import RECORDS_NAME, Project
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.review import second_person_kinds
+from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.verify.place import Place
+from d1_preflight.core.verify.problem import Problem
+from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class OpenRecord:
     @property
     def verifier(self) -> Verifier | None:
         """Who checks signatures; None where nobody says who may sign."""
-        from d1_preflight.adapters.signing import SshVerifier
+        from d1_preflight.adapters.ssh.sshsig import SshVerifier
 
         return SshVerifier(self.allowed_signers) if self.allowed_signers else None
 
@@ -113,7 +113,7 @@ def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
 
 def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
     """The project of --config, else that at or above the current folder, else the folder."""
-    from d1_preflight.adapters.files import find_config
+    from d1_preflight.adapters.project_files import find_config
 
     if named := _given(vars(arguments).get("config")):
         return (named.resolve().parent,)
@@ -131,7 +131,7 @@ def _project_of(folder: Path, config: Path | None) -> Path | None:
 
 
 def _settings(root: Path | None) -> Settings:
-    from d1_preflight.adapters.files import read_settings
+    from d1_preflight.adapters.project_files import read_settings
 
     return read_settings(root) if root else Settings()
 
@@ -170,7 +170,7 @@ def _readable(files: dict[str, bytes]) -> Record | None:
 
 def _project(root: Path, record: Record, config: Path | None) -> Project | PreflightError | None:
     """The project at `root` on the record's database, or why it has none; None for no project."""
-    from d1_preflight.adapters.files import open_project
+    from d1_preflight.adapters.project_files import open_project
 
     if not _is_project(root, config):
         return None
@@ -189,7 +189,7 @@ def _project(root: Path, record: Record, config: Path | None) -> Project | Prefl
 
 
 def _is_project(root: Path, config: Path | None) -> bool:
-    from d1_preflight.adapters.files import find_config
+    from d1_preflight.adapters.project_files import find_config
 
     try:
         return find_config(root, config and config.resolve()).parent == root

@@ -12,8 +12,8 @@ from d1_preflight.core.errors import UsageError
 
 if TYPE_CHECKING:
     from d1_preflight.actions.tools import Tools
-    from d1_preflight.core.emergency import Target
-    from d1_preflight.core.rowcopy import RowCopy
+    from d1_preflight.core.recovery.runbook import Target
+    from d1_preflight.core.rows.table_copy import RowCopy
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,7 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the SQL; nothing is sent to the target by this command."""
-    from d1_preflight.core.disk import writing
+    from d1_preflight.disk import writing
     from d1_preflight.wiring import open_bench
 
     bench = open_bench(
@@ -78,7 +78,7 @@ def _make_room(output: Path, *, named: bool) -> None:
 
 def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]:
     from d1_preflight.actions.giving_back import opened_copy
-    from d1_preflight.core.facts import rows
+    from d1_preflight.core.record.facts import rows
 
     record = tools.store.load()
     attempt = record.last("backed_up") if record else None
@@ -110,7 +110,7 @@ def _taken(
 def _whole(
     tools: "Tools", copies: Sequence["RowCopy"], output: Path
 ) -> tuple[int, list[str], Sequence[str]]:
-    from d1_preflight.core.restore import write_restore
+    from d1_preflight.core.recovery.restore_sql import write_restore
 
     written = write_restore(output, copies, tools.prior_schema())
     rows = sum(table.rows for table in written.tables)
@@ -127,7 +127,7 @@ def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     """What to run, in order: count, fill, count again."""
-    from d1_preflight.core.tables import quoted
+    from d1_preflight.core.schema.table import quoted
 
     look = target.query("; ".join(f"SELECT count(*) AS n FROM {quoted(table)}" for table in tables))
     fill = target.d1("execute", target.database, "--remote", f"--file={output}")

@@ -11,10 +11,10 @@ from d1_preflight.commands.output import say, write
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from d1_preflight.adapters.operator import Operator
+    from d1_preflight.adapters.ssh.signer import Operator
     from d1_preflight.commands.records import OpenRecord
-    from d1_preflight.core.checklist import Prompt
-    from d1_preflight.core.review import Review, Subject, Verdict
+    from d1_preflight.core.checklist.checklist import Prompt
+    from d1_preflight.core.record.review import Review, Subject, Verdict
     from d1_preflight.plain.asker import Asker
 
 _APPROVE, _SEND_BACK, _LEAVE = "approve and counter-sign", "send back, with a reason", "leave it"
@@ -60,7 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Show the record, take the reviewer's word, and sign it."""
     from d1_preflight.commands.records import open_record
-    from d1_preflight.core.review import CLOSED_RECORD, PLAN
+    from d1_preflight.core.record.review import CLOSED_RECORD, PLAN
     from d1_preflight.plain.asker import open_asker
     from d1_preflight.report import show
 
@@ -86,7 +86,7 @@ async def _reviewed(
     replace: bool,
 ) -> str | None:
     """Take the word, given or asked for, and sign it; None where nothing was signed."""
-    from d1_preflight.core.review import Verdict
+    from d1_preflight.core.record.review import Verdict
 
     decided = given if asker is None else await ask_verdict(asker, found.record.migration)
     if decided is None:
@@ -107,7 +107,7 @@ async def _reviewed(
 def earlier_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> "Review | None":
     """This person's review of the same bytes, where one stands already."""
     from d1_preflight.core.errors import PreflightError
-    from d1_preflight.core.review import read_review, statement_name
+    from d1_preflight.core.record.review import read_review, statement_name
 
     name = statement_name(found.files, subject, reviewer)
     if name not in found.files or found.verifier is None:
@@ -123,7 +123,7 @@ def _told(review: "Review") -> str:
 
 
 def _about_replacing(earlier: "Review") -> "Prompt":
-    from d1_preflight.core.checklist import Prompt, PromptKind
+    from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 
     about = f"You have reviewed this already. {_told(earlier)}."
     return Prompt("replace", PromptKind.CONFIRM, "Put your new word in its place?", help=about)
@@ -144,13 +144,13 @@ def sign_review(
     """
     from d1_preflight.adapters.system import SystemClock
     from d1_preflight.core.errors import BadSignature
-    from d1_preflight.core.review import (
+    from d1_preflight.core.record.review import (
         operators_of,
         refuse_operator,
         statement,
         statement_name,
     )
-    from d1_preflight.core.signing import REVIEW, Signature
+    from d1_preflight.core.record.signing import REVIEW, Signature
 
     if found.verifier is None:
         raise BadSignature(
@@ -186,7 +186,7 @@ def _write_if_good(
 ) -> None:
     from d1_preflight.adapters.store import write_durably
     from d1_preflight.core.errors import BadSignature
-    from d1_preflight.core.review import read_review
+    from d1_preflight.core.record.review import read_review
 
     if found.verifier is None:
         raise AssertionError("signed without anyone to check it")
@@ -200,7 +200,7 @@ def _write_if_good(
 
 
 def _given(arguments: argparse.Namespace) -> "tuple[Verdict, str] | None":
-    from d1_preflight.core.review import Verdict
+    from d1_preflight.core.record.review import Verdict
 
     if arguments.approve:
         return Verdict.APPROVED, ""
@@ -211,8 +211,8 @@ def _given(arguments: argparse.Namespace) -> "tuple[Verdict, str] | None":
 
 async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | None":
     """Ask the reviewer; None where they leave it."""
-    from d1_preflight.core.checklist import Prompt, PromptKind
-    from d1_preflight.core.review import Verdict
+    from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+    from d1_preflight.core.record.review import Verdict
 
     about = f"You have read the record of {migration}, above."
     choices = (_LEAVE, _APPROVE, _SEND_BACK)
@@ -228,8 +228,8 @@ async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | 
 def _refuse_what_is_not_good(found: "OpenRecord", subject: "Subject") -> None:
     """Nobody counter-signs what does not verify; raises BadSignature or NotAllowed."""
     from d1_preflight.core.errors import BadSignature, NotAllowed
-    from d1_preflight.core.review import CLOSED_RECORD, STATEMENT_SUFFIX
-    from d1_preflight.core.verify_values import Weight
+    from d1_preflight.core.record.review import CLOSED_RECORD, STATEMENT_SUFFIX
+    from d1_preflight.core.verify.problem import Weight
 
     problems = [p for p in found.verify().problems if STATEMENT_SUFFIX not in p.file]
     wrong = [p for p in problems if p.weight is Weight.INVALID]
@@ -244,8 +244,8 @@ def _refuse_what_is_not_good(found: "OpenRecord", subject: "Subject") -> None:
 def _operator(found: "OpenRecord") -> "Operator":
     import os
 
-    from d1_preflight.adapters.git_facts import operator_identity
-    from d1_preflight.adapters.operator import Operator
+    from d1_preflight.adapters.git.facts import operator_identity
+    from d1_preflight.adapters.ssh.signer import Operator
 
     root = found.root or Path.cwd()
     signing = found.settings.signing
@@ -255,7 +255,7 @@ def _operator(found: "OpenRecord") -> "Operator":
 
 async def _prepared(operator: "Operator", asker: "Asker | None") -> bool:
     """Make what the first signature needs, after asking; raises BadSignature where nobody is."""
-    from d1_preflight.core.checklist import Prompt, PromptKind
+    from d1_preflight.core.checklist.checklist import Prompt, PromptKind
     from d1_preflight.core.errors import BadSignature
 
     missing = "; ".join(operator.missing)

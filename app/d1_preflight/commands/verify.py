@@ -7,7 +7,7 @@ from pathlib import Path
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
-from d1_preflight.core.verify import Verification
+from d1_preflight.core.verify.verify import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Container, Iterator, Sequence
 
-from d1_preflight.core.act import Run
-from d1_preflight.core.classify import classify
+from d1_preflight.core.effects.classify import classify
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.trace import Run
 from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Refusal
-from d1_preflight.core.migration import Migration
-from d1_preflight.core.oracle import Scratch
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import findings_of
-from d1_preflight.core.rules.case import Case
-from d1_preflight.core.schema import Schema
+from d1_preflight.core.rules.context import Case
+from d1_preflight.core.schema.schema import Schema
 
 
 def analyse(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
-from d1_preflight.core.migration import Migration
+from d1_preflight.core.project.migration import Migration
 
 AT_MOST = 20
 """How often one rule is shown in one file: a seed file can have one finding ten thousand times."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from d1_preflight import __version__
 from d1_preflight.core.findings import Finding, Kind, Severity
-from d1_preflight.core.rules.words import Words, all_words
+from d1_preflight.core.rules.catalog import Words, all_words
 from d1_preflight.lint.judged import Judged
 
 _SCHEMA = (

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from d1_preflight.core.emergency import Target
+    from d1_preflight.core.recovery.runbook import Target
     from d1_preflight.session import Session
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from d1_preflight.core.checklist import ACTS, Prompt, PromptKind, Step, still_asked
-from d1_preflight.core.emergency import Target, card
+from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.ports import Stream
-from d1_preflight.core.record import Facts
+from d1_preflight.core.record.record import Facts
+from d1_preflight.core.recovery.runbook import Target, card
 from d1_preflight.plain import telling
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from d1_preflight.core import facts
-from d1_preflight.core.checklist import Step
-from d1_preflight.core.emergency import Situation
-from d1_preflight.core.record import MARKS, Attempt, Fact, Facts, Record, Status
+from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.record import MARKS, Attempt, Fact, Facts, Record, Status
+from d1_preflight.core.recovery.runbook import Situation
 from d1_preflight.report.document import Table, table_of
 from d1_preflight.report.figures import count, in_words
 from d1_preflight.report.text import clean, table_lines

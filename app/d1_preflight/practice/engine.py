@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 import apsw
 
 from d1_preflight.core import d1
-from d1_preflight.core.sql import split
+from d1_preflight.core.sql.tokenizer import split
 from d1_preflight.practice.results import (
     Json,
     Meta,

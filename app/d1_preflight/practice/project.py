@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.migration import Migration, leading_number
+from d1_preflight.core.project.migration import Migration, leading_number
 from d1_preflight.practice.rows import fill, fill_after
 
 LAST_OF_HISTORY = 56

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from d1_preflight.core.cloudflare import PRACTICE, api_place
 from d1_preflight.core.errors import PreflightError, ProjectError
+from d1_preflight.core.target.api_place import PRACTICE, api_place
 from d1_preflight.practice import project
 from d1_preflight.practice.api import API_TOKEN
 from d1_preflight.practice.faults import Fault, Faults

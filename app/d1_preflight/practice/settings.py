@@ -1,6 +1,7 @@
 """The sample project's `preflight.toml`: its endpoints, its Worker, its channel, its people."""
 
-from d1_preflight.core.settings import (
+from d1_preflight.core.project.setting_types import Endpoint
+from d1_preflight.core.project.settings import (
     Data,
     Notify,
     Settings,
@@ -9,7 +10,6 @@ from d1_preflight.core.settings import (
     Verification,
     dump_settings,
 )
-from d1_preflight.core.values import Endpoint
 from d1_preflight.practice.worker import SCRIPT
 
 WEBHOOK_VARIABLE = "PREFLIGHT_WEBHOOK"

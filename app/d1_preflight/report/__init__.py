@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import assert_never
 
-from d1_preflight.core.checklist import Checklist
-from d1_preflight.core.record import Record
-from d1_preflight.core.verify import Verification
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.document import document
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from d1_preflight.core.checklist import Answer, Checklist, Step
+from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.gate import tally
-from d1_preflight.core.record import MARKS, Attempt, Fact, Record, Status, kind_of
-from d1_preflight.core.verify import Verification
+from d1_preflight.core.record.gate import tally
+from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status, kind_of
+from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.figures import duration, in_words, moment, short_hash
 
 _EARLIER = "answered before, but what it was about has changed since"

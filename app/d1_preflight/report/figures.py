@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from d1_preflight.core.record import Fact
+from d1_preflight.core.record.record import Fact
 
 _SECOND, _MINUTE = 1000, 60_000
 _MANY = 24

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.message import Message
 
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 
 
 @dataclass

@@ -6,9 +6,9 @@ from functools import partial
 from textual.app import App
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record import Attempt
+from d1_preflight.core.record.record import Attempt
 from d1_preflight.tui.messages import NoGoAsked, Submitted, WaiveAsked
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Problem

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.words import is_editable
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from d1_preflight.core.board import BoardRow, BoardState, Place
-from d1_preflight.core.checklist import Checklist, Prompt, Section, Step
-from d1_preflight.core.emergency import Target
+from d1_preflight.core.checklist.checklist import Checklist, Prompt, Section, Step
 from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.gate import OpenItem
-from d1_preflight.core.migration import Migration
 from d1_preflight.core.ports import Clock, Emit
-from d1_preflight.core.record import Attempt, Facts, Record, Status
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.gate import OpenItem
+from d1_preflight.core.record.record import Attempt, Facts, Record, Status
+from d1_preflight.core.recovery.runbook import Target
 
 Edit = Callable[[Path], None]
 """Opens a file in the operator's editor and returns when it is closed."""

@@ -1,6 +1,6 @@
 """The few inks of the screen, by meaning; the colours themselves stand in themes.toml."""
 
-from d1_preflight.core.record import MARKS, Status
+from d1_preflight.core.record.record import MARKS, Status
 
 ACCENT = "bold $accent"
 DANGER = "bold $error"

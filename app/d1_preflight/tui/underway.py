@@ -3,9 +3,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.ports import Stream
-from d1_preflight.core.record import Facts
+from d1_preflight.core.record.record import Facts
 
 KEPT_LINES = 5_000
 _DATA = '[]{}"│┌└├'

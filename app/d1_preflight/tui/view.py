@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from d1_preflight.core.checklist import Step
-from d1_preflight.core.record import Attempt, Facts, Status
+from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.record.record import Attempt, Facts, Status
 from d1_preflight.tui.ports import SessionPort
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from textual.content import Content
 
-from d1_preflight.core.checklist import Effect, Step
+from d1_preflight.core.checklist.checklist import Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
-from d1_preflight.core.record import Attempt, Status
+from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.tui.figures import elapsed
 from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked

@@ -1,21 +1,15 @@
 """The linter's rules: each a small function over one migration, listed here by theme."""
 
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.rules import (
-    cascade,
-    columns,
-    data,
-    engine,
-    files,
-    house,
-    limits,
-    rebuild,
-    remote,
-    statements,
-)
-from d1_preflight.core.rules.case import Case, Find, Hit
-from d1_preflight.core.rules.waivers import ignored, waived, waivers_of
-from d1_preflight.core.rules.words import Words, all_words
+from d1_preflight.core.rules.catalog import Words, all_words
+from d1_preflight.core.rules.context import Case, Find, Hit
+from d1_preflight.core.rules.data_loss import cascade, data
+from d1_preflight.core.rules.engine import limits, remote, statements
+from d1_preflight.core.rules.engine import refusals as engine
+from d1_preflight.core.rules.project import conventions as house
+from d1_preflight.core.rules.project import files
+from d1_preflight.core.rules.structure import columns, rebuild
+from d1_preflight.core.rules.suppressions import ignored, waived, waivers_of
 
 _THEMES = (
     cascade.RULES,

@@ -2,10 +2,10 @@
 
 from textual.content import Content
 
-from d1_preflight.core import facts
-from d1_preflight.core.checklist import Step
-from d1_preflight.core.gate import tally
-from d1_preflight.core.record import MARKS, Status
+from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.gate import tally
+from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.figures import clock, duration, plural, shortened
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
 from d1_preflight.tui.view import View

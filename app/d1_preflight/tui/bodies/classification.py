@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from d1_preflight.core import facts
 from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.record import facts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 

@@ -2,8 +2,8 @@
 
 from textual.content import Content
 
-from d1_preflight.core import facts
-from d1_preflight.core.record import Facts
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.record import Facts
 from d1_preflight.tui.bodies.local_test import reading
 from d1_preflight.tui.figures import bar, clock, count, day, duration, plural, shortened, size
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from d1_preflight.core import facts
-from d1_preflight.core.record import Facts
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.record import Facts
 from d1_preflight.tui.bodies.local_test import rehearsal_table
 from d1_preflight.tui.figures import duration, plural
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from d1_preflight.core import facts
-from d1_preflight.core.record import Facts
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.record import Facts
 from d1_preflight.tui import places
 from d1_preflight.tui.figures import weekday
 from d1_preflight.tui.styles import DANGER, QUIET

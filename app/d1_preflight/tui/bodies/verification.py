@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
-from d1_preflight.core import facts
-from d1_preflight.core.record import Facts
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.record import Facts
 from d1_preflight.tui.figures import clock, count, countdown, duration, plural, sparkline
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View

@@ -10,8 +10,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.core.board import Place
-from d1_preflight.core.emergency import Act, Situation, card, likely
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.recovery.runbook import Act, Situation, card, likely
 from d1_preflight.tui.messages import RunAsked
 from d1_preflight.tui.ports import BoardSource, SessionPort
 from d1_preflight.tui.screens.dialogs import Pick, Problem

@@ -11,11 +11,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from d1_preflight.core import facts
-from d1_preflight.core.checklist import Step
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.gate import tally
-from d1_preflight.core.record import MARKS, Facts, Status
+from d1_preflight.core.record import facts
+from d1_preflight.core.record.gate import tally
+from d1_preflight.core.record.record import MARKS, Facts, Status
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.figures import duration, plural, shortened
 from d1_preflight.tui.ports import SessionPort

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from d1_preflight.core.reference import TOPICS, Topic, topic_for
+from d1_preflight.tui.help_text import TOPICS, Topic, topic_for
 from d1_preflight.tui.styles import QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar
 from d1_preflight.tui.widgets.lines import LineView

@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from d1_preflight.core.checklist import Prompt, Step
+from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.facts import text
-from d1_preflight.core.record import Attempt
+from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.record import Attempt
 from d1_preflight.tui import places
 from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import (

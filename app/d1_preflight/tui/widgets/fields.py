@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from d1_preflight.core.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.tui.styles import ACCENT
 
 # Keys that an empty field lets through: an emergency does not wait for a sentence.

@@ -5,7 +5,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Static
 
-from d1_preflight.core.record import Attempt
+from d1_preflight.core.record.record import Attempt
 from d1_preflight.tui import words as words_of
 from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.view import View

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.widgets import Static
 
-from d1_preflight.core.checklist import Prompt, PromptKind, Step, still_asked
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import Rejected
 from d1_preflight.tui.messages import Submitted
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widget import Widget
 
-from d1_preflight.core.checklist import Section, Step
-from d1_preflight.core.record import MARKS, Status
+from d1_preflight.core.checklist.checklist import Section, Step
+from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG, WORDS, ink_of
 from d1_preflight.tui.view import View
 

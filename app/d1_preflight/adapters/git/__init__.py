@@ -1,0 +1,1 @@
+"""git, asked through one door that runs nothing of the repository."""

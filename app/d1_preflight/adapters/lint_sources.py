@@ -1,0 +1,254 @@
+"""The files that lint judges: a file among its siblings, a folder in ledger order, a project.
+
+Whatever is named, the migrations before it come along: they build the schema it will meet. Files
+are read with a bound, and bytes that are no UTF-8 as wrangler reads them, so that one bad file
+does not hide what the others do.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.adapters.project_files import (
+    find_config,
+    migration_names,
+    passed_over,
+    read_config,
+)
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
+from d1_preflight.core.project.migration import Migration, ledger_key
+from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
+
+MOST_BYTES = 10_000_000
+"""The longest file that is judged; its statements take about thirty times as much memory."""
+
+_FLAT, _NESTED = Glob.parse("*.sql"), Glob.parse("*/migration.sql")
+_DOWN_FOLDERS = frozenset({"down", ".down"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A migrations folder, and which files below it are migrations."""
+
+    folder: Path
+    glob: Glob
+
+    def names(self) -> tuple[str, ...]:
+        """The migrations here, in the ledger's order."""
+        return tuple(sorted(migration_names(self.folder, self.glob), key=ledger_key))
+
+    def notes(self) -> tuple[str, ...]:
+        """What lies here by a migration's name and is passed over, by wrangler too."""
+        found = sorted(passed_over(self.folder, self.glob)) if self.folder.is_dir() else []
+        return tuple(f"{_readable(name)} {_why_not(self.folder / name)}" for name in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Migrations in order, and the names of those to judge; `earlier` only build the schema.
+
+    `known` are the names that were there before the ones to judge were written; `notes` tell what
+    was passed over, `unjudged` what should have been judged and was not, or not as it lies there.
+    """
+
+    place: Place
+    migrations: tuple[Migration, ...]
+    wanted: frozenset[str]
+    earlier: tuple[Migration, ...] = ()
+    known: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Finds what is to be judged; `start` is where relative paths and the project begin."""
+
+    start: Path
+    config: Path | None = None
+    environment: str = ""
+    database: str = ""
+    _known: dict[Path, tuple[Place, ...]] = field(default_factory=dict)
+
+    def project(self) -> tuple[Ledger, ...]:
+        """All migrations of the project, one ledger for each folder; raises ProjectError."""
+        config = read_config(find_config(self.start, self.config), self.environment)
+        places = self.places_of(config)
+        ledgers = [_ledger(place, place.names(), place.notes()) for place in places]
+        if not any(ledger.wanted for ledger in ledgers):
+            folders = " or ".join(str(ledger.place.folder) for ledger in ledgers)
+            hint = f"Write one with preflight new, or correct migrations_dir in {config.path}."
+            notes = [note for ledger in ledgers for note in ledger.notes]
+            raise UsageError(f"No migrations in {folders}.", hint=" ".join((*notes, hint)))
+        return tuple(ledgers)
+
+    def paths(self, paths: Iterable[Path]) -> tuple[Ledger, ...]:
+        """What these files and folders hold, each file among its siblings."""
+        found: dict[Place, dict[str, None]] = {}
+        downs: list[Ledger] = []
+        notes: dict[Place, list[str]] = {}
+        refused: list[str] = []
+        for path in paths:
+            whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
+            if os.path.isdir(whole):  # noqa: PTH112 - False too where it may not look
+                for place in self._folder(whole):
+                    found.setdefault(place, {}).update(dict.fromkeys(place.names()))
+                    notes.setdefault(place, []).extend(place.notes())
+            elif not os.path.lexists(whole):
+                raise UsageError(f"{path} is not there.", hint="Check the path.")
+            elif not os.path.isfile(whole):  # noqa: PTH113 - as above
+                refused.append(f"{path} {_why_not(whole)}; hand its text on with: preflight lint -")
+            elif whole.parent.name in _DOWN_FOLDERS:
+                downs.append(self._down(whole))
+            else:
+                place = self._place_of_file(whole)
+                found.setdefault(place, {})[whole.relative_to(place.folder).as_posix()] = None
+                if whole.is_symlink():
+                    notes.setdefault(place, []).append(f"{path} {_why_not(whole)}")
+        ledgers = [_ledger(p, tuple(names), notes.get(p, ())) for p, names in found.items()]
+        if refused:
+            nothing = Ledger(Place(self.start, _FLAT), (), frozenset(), unjudged=tuple(refused))
+            ledgers.append(nothing)
+        return (*ledgers, *downs)
+
+    def text(self, data: bytes, path: Path | None) -> Ledger:
+        """Text that lies in no file yet; at `path`, it is judged among the migrations there."""
+        if path is None:
+            return Ledger(
+                Place(self.start, _FLAT),
+                (judged_text("stdin.sql", data),),
+                frozenset({"stdin.sql"}),
+            )
+        whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
+        place = self._place_of_file(whole)
+        name = whole.relative_to(place.folder).as_posix()
+        known = place.names() if place.folder.is_dir() else ()
+        others = [_read(place, other) for other in known if other != name]
+        ordered = sorted(
+            [*others, judged_text(name, data, whole)], key=lambda m: ledger_key(m.name)
+        )
+        return Ledger(place, tuple(ordered), frozenset({name}))
+
+    def _folder(self, folder: Path) -> tuple[Place, ...]:
+        """The migrations of a folder: as its project says, else as they lie."""
+        known = [place for place in self._nearby(folder) if place.folder == folder]
+        if any(place.names() for place in known):
+            return tuple(known)
+        if any((folder / name).is_file() for name in CONFIG_NAMES):
+            return tuple(ledger.place for ledger in replace(self, start=folder).project())
+        for glob in (_FLAT, _NESTED):
+            place = Place(folder, glob)
+            if place.names():
+                return (place,)
+        hint = "Name the folder that holds the .sql files."
+        notes = Place(folder, _FLAT).notes()
+        raise UsageError(f"No migrations in {folder}.", hint=" ".join((*notes, hint)))
+
+    def _place_of_file(self, path: Path) -> Place:
+        for place in self._nearby(path.parent):
+            if path.is_relative_to(place.folder):
+                name = path.relative_to(place.folder).as_posix()
+                if place.glob.matches(name):
+                    return place
+        if path.name == "migration.sql":
+            return Place(path.parent.parent, _NESTED)
+        return Place(path.parent, _FLAT)
+
+    def _down(self, path: Path) -> Ledger:
+        """A way back is judged on the schema that the migration it takes back leaves."""
+        up = self._place_of_file(path.parent.parent / path.name)
+        before = [n for n in up.names() if ledger_key(n) <= ledger_key(path.name)]
+        down = _read(Place(path.parent, _FLAT), path.name)
+        earlier = tuple(_read(up, name) for name in before)
+        return Ledger(Place(path.parent, _FLAT), (down,), frozenset({down.name}), earlier)
+
+    def _nearby(self, folder: Path) -> tuple[Place, ...]:
+        """The places of the projects above a folder and above us.
+
+        A configuration that cannot be used is passed over: the files then count as they lie.
+        """
+        if folder not in self._known:
+            self._known[folder] = tuple(dict.fromkeys(self._found_from(folder)))
+        return self._known[folder]
+
+    def _found_from(self, folder: Path) -> Iterator[Place]:
+        for start in (folder, self.start):
+            try:
+                path = find_config(start, self.config)
+                first = read_config(path, self.environment)
+                yield from self.places_of(first)
+                for environment in first.environments:
+                    yield from self.places_of(read_config(path, environment))
+            except (ProjectError, UsageError):
+                continue
+
+    def places_of(self, config: WranglerConfig) -> tuple[Place, ...]:
+        """One place for each migrations folder; databases without an id count too."""
+        databases = [
+            d for d in config.databases if not self.database or d.answers_to(self.database)
+        ]
+        if not databases:
+            config.database(self.database)  # raises, saying what there is
+        folders = {
+            Place(Path(os.path.normpath(config.folder / d.migrations_dir)), d.glob)
+            for d in databases
+        }
+        return tuple(sorted(folders, key=lambda place: place.folder))
+
+
+def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
+    """The migration in these bytes; raises MigrationUnreadable where there are too many."""
+    if len(data) > MOST_BYTES:
+        raise MigrationUnreadable(
+            f"{path or name} is longer than {MOST_BYTES:,} bytes: too long to judge.",
+            hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
+        )
+    return Migration(name, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
+
+
+def _why_not(path: Path) -> str:
+    """Why a name is no migration: what lies there, and that wrangler passes it over."""
+    what = "a symbolic link" if path.is_symlink() else "no regular file"
+    return f"is {what}: wrangler does not apply it."
+
+
+def _readable(name: str) -> str:
+    """A name for people, though its bytes are no UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> Ledger:
+    """Read a folder as far as the last migration wanted; later ones lend only their names."""
+    names = set(wanted)
+    if not names:
+        return Ledger(place, (), frozenset(), notes=tuple(notes))
+    last = max(map(ledger_key, names))
+    ordered = sorted({*place.names(), *names}, key=ledger_key)
+    migrations = tuple(
+        _read(place, name) if ledger_key(name) <= last else Migration(_readable(name), "", "")
+        for name in ordered
+    )
+    odd = tuple(
+        f"The name {_readable(name)} is not UTF-8: wrangler cannot open that file. "
+        "Rename it; use a–z, 0–9 and _."
+        for name in ordered
+        if name in names and _readable(name) != name
+    )
+    told = frozenset(map(_readable, names))
+    return Ledger(place, migrations, told, notes=tuple(notes), unjudged=odd)
+
+
+def _read(place: Place, name: str) -> Migration:
+    path = place.folder / name
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise MigrationUnreadable(
+            f"{path} cannot be read: {error.strerror or error}.",
+            hint="Check the path and the file's permissions.",
+        ) from error
+    return judged_text(_readable(name), data, path)

@@ -1,0 +1,310 @@
+"""The project's files: finds the configuration, reads settings and migrations afresh each time.
+
+Which files are migrations is decided exactly as wrangler decides it: one more or one less on our
+list would make every later check a check of something else.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from d1_preflight.adapters.store import make_folder, write_durably
+from d1_preflight.adapters.wrangler.dotenv import (
+    ENVIRONMENT,
+    CommandEnvironment,
+    Version,
+    read_environment,
+)
+from d1_preflight.adapters.wrangler.staged_config import staged_config, target_config
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError
+from d1_preflight.core.project.migration import (
+    Migration,
+    MigrationFile,
+    UnreadableMigration,
+    ledger_key,
+)
+from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
+from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, WranglerConfig
+from d1_preflight.core.project.wrangler_config_file import parse_config
+
+_DOWN_FOLDERS = ("down", ".down")
+"""Where a down migration lies; the second where wrangler's pattern reaches into the first."""
+
+
+class ProjectFiles:
+    """One project's migrations and down migrations, and the staging of a single one."""
+
+    def __init__(self, project: Project, account: str = "") -> None:
+        self._project = project
+        self._account = account
+
+    def files(self) -> tuple[MigrationFile, ...]:
+        """Every file that wrangler counts, in its order, readable or not."""
+        return read_migrations(self._project.database, self._project.config)
+
+    def migrations(self) -> tuple[Migration, ...]:
+        """The readable ones."""
+        return tuple(file for file in self.files() if isinstance(file, Migration))
+
+    def down(self, stem: str) -> Migration | None:
+        """The way back of `stem`, where it is written (comments are none); MigrationUnreadable."""
+        path = self.down_path(stem)
+        if not os.path.isfile(path):  # noqa: PTH113 - see find_config
+            return None
+        name = path.relative_to(self._project.migrations_folder).as_posix()
+        found = Migration.from_bytes(name, _bytes_of(path), path)
+        return None if found.is_blank else found
+
+    def down_path(self, stem: str) -> Path:
+        """Where the way back of `stem` lies: where wrangler cannot take it for a migration."""
+        glob = self._project.database.glob
+        for folder in _DOWN_FOLDERS:
+            if not glob.matches(f"{folder}/{stem}.sql"):
+                return self._project.migrations_folder / folder / f"{stem}.sql"
+        raise ProjectError(
+            f'migrations_pattern "{self._project.database.migrations_pattern}" takes every file.',
+            hint="Narrow it, so that a down migration can lie beside the migrations unapplied.",
+        )
+
+    def write_down(self, stem: str, text: str) -> Path:
+        """Write the way back of `stem`; returns where it lies now."""
+        path = self.down_path(stem)
+        make_folder(path.parent)
+        write_durably(path, text.encode())
+        return path
+
+    def config_sha256(self) -> str:
+        """The sha256 of the configuration's bytes."""
+        return sha256(_bytes_of(self._project.config.path)).hexdigest()
+
+    def stage(self, migration: Migration, folder: Path) -> Path:
+        """A throw-away configuration in `folder` with this migration and no other."""
+        project = self._project
+        return staged_config(project.config, project.database, migration, folder, self._account)
+
+    def target_config(self) -> Path:
+        """The configuration with the target's uuid alone, through which every remote call goes."""
+        return target_config(self._project, self._account)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedProject:
+    """A project, and the environment in which its wrangler runs."""
+
+    project: Project
+    around: CommandEnvironment
+
+
+def open_project(
+    start: Path,
+    *,
+    config: Path | None = None,
+    environment: str | None = None,
+    database: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Project:
+    """The project as `open_surroundings` finds it, without the environment."""
+    found = open_surroundings(
+        start, config=config, environment=environment, database=database, environ=environ
+    )
+    return found.project
+
+
+def open_surroundings(
+    start: Path,
+    *,
+    config: Path | None = None,
+    environment: str | None = None,
+    database: str = "",
+    environ: Mapping[str, str] | None = None,
+    wrangler: Callable[[Path, Settings], Version | None] = lambda _root, _settings: None,
+) -> OpenedProject:
+    """The project at or above `start`; raises ProjectError, or UsageError where one must choose.
+
+    `environment` is what `--env` says ("" means the top level). Without it `CLOUDFLARE_ENV`
+    decides, out of the shell or a `.env` file, as it does for a wrangler of the version that
+    `wrangler` tells (None: the newest); it is asked only where the version matters.
+    """
+    env = os.environ if environ is None else environ
+    path = find_config(start, config)
+    settings = read_settings(path.parent)
+    around = read_environment(path.parent, env, environment=environment)
+    if around.depends_on_version:
+        version = wrangler(path.parent, settings)
+        around = read_environment(path.parent, env, wrangler=version, environment=environment)
+    chosen = around.chosen if environment is None else environment
+    found = read_config(path, chosen)
+    project = Project(
+        root=found.folder,
+        config=found,
+        database=found.database(database),
+        environment=chosen,
+        settings=settings,
+        chosen_by=_chosen_by(around, environment),
+    )
+    return OpenedProject(project, around)
+
+
+def _chosen_by(around: CommandEnvironment, environment: str | None) -> str:
+    if environment is not None:
+        return "--env"
+    return f"{ENVIRONMENT} in {around.source(ENVIRONMENT)}" if around.chosen else ""
+
+
+def find_config(start: Path, explicit: Path | None = None) -> Path:
+    """The configuration that wrangler would take from `start`; raises ProjectError."""
+    folder = Path(os.path.realpath(start))
+    if explicit is not None:
+        path = Path(os.path.normpath(folder / explicit))
+        if not os.path.isfile(path):  # noqa: PTH113 - see below
+            raise ProjectError(f"{path} is not there.", hint="Correct --config.")
+        return path
+    for name in CONFIG_NAMES:
+        for place in (folder, *folder.parents):
+            if os.path.isfile(place / name):  # noqa: PTH113 - False too where it may not look
+                return place / name
+    raise ProjectError(
+        f"No wrangler configuration in {folder} or above it.",
+        hint="Go to the Worker's folder, or name one with --config. "
+        "To try this without a project: preflight practice",
+    )
+
+
+def read_config(path: Path, environment: str = "") -> WranglerConfig:
+    """Read one configuration; raises ProjectError naming file, line and key."""
+    data = _bytes_of(path)
+    found = parse_config(path, _text(path, data), environment)
+    return replace(found, sha256=sha256(data).hexdigest())
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings beside the configuration, or the defaults; raises ProjectError."""
+    path = folder / SETTINGS_NAME
+    return load_settings(_text_of(path), path.name) if path.exists() else Settings()
+
+
+def write_settings(folder: Path, settings: Settings) -> Path:
+    """Write the settings beside the configuration; returns the file."""
+    path = folder / SETTINGS_NAME
+    write_durably(path, dump_settings(settings).encode())
+    return path
+
+
+def read_migrations(database: Database, config: WranglerConfig) -> tuple[MigrationFile, ...]:
+    """Every file wrangler counts as a migration of this database, in the ledger's order.
+
+    Raises ProjectError where the folder is missing or cannot be listed; a file that cannot be
+    read is a value among the others.
+    """
+    folder = Path(os.path.normpath(config.folder / database.migrations_dir))
+    names = sorted(migration_names(folder, database.glob), key=ledger_key)
+    return tuple(_read(folder, name) for name in names)
+
+
+def migration_names(folder: Path, glob: Glob) -> Iterator[str]:
+    """The files below a folder that match, relative to it, in no order; raises ProjectError."""
+    return _names(folder, "", glob)
+
+
+def passed_over(folder: Path, glob: Glob) -> Iterator[str]:
+    """What has a migration's name and is none to wrangler: a link, a FIFO and the like."""
+    return (n for n, entry in _matching(folder, "", glob) if not _is_regular(entry))
+
+
+def require_migrations(database: Database, config: WranglerConfig) -> tuple[MigrationFile, ...]:
+    """The same; raises ProjectError where there are none, saying what was looked for."""
+    found = read_migrations(database, config)
+    if found:
+        return found
+    pattern = database.migrations_pattern
+    nested = f"{database.migrations_dir}/*/migration.sql"
+    folder = Path(os.path.normpath(config.folder / database.migrations_dir))
+    hint = "Write the first one with: preflight new NAME"
+    if any(_names(folder, "", Glob.parse("*/migration.sql"))):
+        hint = f'Set migrations_pattern = "{nested}" in {config.path.name}: such files are there.'
+    raise ProjectError(f"No migrations: no file matches {pattern} in {config.folder}.", hint=hint)
+
+
+def _names(folder: Path, prefix: str, glob: Glob) -> Iterator[str]:
+    """Regular files that match; links are not followed, as wrangler does not follow them."""
+    return (name for name, entry in _matching(folder, prefix, glob) if _is_regular(entry))
+
+
+def _is_regular(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_file(follow_symlinks=False)
+
+
+def _matching(folder: Path, prefix: str, glob: Glob) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+    for entry in _entries(folder):
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            if glob.may_hold(name):
+                yield from _matching(folder / entry.name, f"{name}/", glob)
+        elif glob.matches(name):
+            yield name, entry
+
+
+def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError as error:
+        raise ProjectError(
+            f"There is no migrations folder at {folder}.",
+            hint="Make it with: preflight new NAME. Or correct migrations_dir in wrangler's "
+            "configuration.",
+        ) from error
+    except NotADirectoryError as error:
+        raise ProjectError(
+            f"{folder} is no folder; the migrations should lie in it.",
+            hint="Correct migrations_dir in wrangler's configuration, or move that file away.",
+        ) from error
+    except OSError as error:
+        raise ProjectError(
+            f"{folder} cannot be listed: {error.strerror}.",
+            hint="Wrangler would skip it without a word. Mend the folder's permissions.",
+        ) from error
+
+
+def _read(folder: Path, name: str) -> MigrationFile:
+    path = folder / PurePosixPath(name)
+    try:
+        name.encode()
+        return Migration.from_bytes(name, path.read_bytes(), path)
+    except MigrationUnreadable as error:
+        return UnreadableMigration(name, error.message, error.hint, path)
+    except UnicodeEncodeError:
+        shown = name.encode(errors="surrogateescape").decode(errors="replace")
+        return UnreadableMigration(
+            shown, "The file's name is not UTF-8.", "Rename the file; use a–z, 0–9 and _.", path
+        )
+    except OSError as error:
+        problem = f"{name} cannot be read: {error.strerror}."
+        return UnreadableMigration(name, problem, "Mend the file's permissions.", path)
+
+
+def _text_of(path: Path) -> str:
+    return _text(path, _bytes_of(path))
+
+
+def _text(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ProjectError(
+            f"{path.name}:{line}: not UTF-8 text.", hint="Save the file as UTF-8."
+        ) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProjectError(
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+        ) from error

@@ -1,0 +1,1 @@
+"""Signing and verifying with the operator's SSH keys."""

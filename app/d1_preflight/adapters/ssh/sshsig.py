@@ -1,0 +1,170 @@
+"""Signs exact bytes with an SSH key and verifies such signatures, through ssh-keygen.
+
+The document goes in on stdin and the signature comes out on stdout: pointed at a file with an old
+`.sig` beside it, `ssh-keygen -Y sign` keeps the old one and still exits 0. For the same reason a
+fresh signature is verified at once.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from d1_preflight.adapters.processes import Answer
+from d1_preflight.adapters.ssh.keys import Key, ssh_keygen
+from d1_preflight.core.errors import BadSignature
+from d1_preflight.core.record.signing import Signature
+from d1_preflight.disk import writing
+
+_GOOD = re.compile(r'^Good "(?P<namespace>[^"]+)" signature for (?P<who>\S+) .*(?P<key>SHA256:\S+)')
+_DAMAGED = ("Couldn't parse signature", "sshsig_armor", "sshsig_get_pubkey", "invalid format")
+_REASONS = (
+    ("incorrect passphrase", "its passphrase was not given or is wrong"),
+    ("incorrect signature", "the signed text was changed, or the signature belongs to another"),
+    ("namespace does not match", "it was made for another role"),
+    ("not permitted for use in signature namespace", "the key is not allowed for this role"),
+    ("key has expired", "the key has expired in allowed_signers"),
+    ("key is not yet valid", "the key is not valid yet in allowed_signers"),
+    *((mark, "the signature file is damaged: it holds no signature") for mark in _DAMAGED),
+    ("Unable to open allowed keys file", "there is no allowed_signers file"),
+    ("No principal matched", "allowed_signers does not name this key"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SshSigner:
+    """The operator's key and name, and the file that says whose keys count."""
+
+    identity: str
+    key: Key
+    allowed_signers: Path
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's SHA256 fingerprint, as ssh-keygen shows it."""
+        answer = ssh_keygen("-l", "-f", "-", stdin=f"{self.key.public}\n".encode())
+        found = re.search(r"SHA256:\S+", answer.text)
+        if found is None:
+            raise BadSignature(f"The key from {self.key.origin} is not a key: {answer.reason}")
+        return found[0]
+
+    @property
+    def needs_terminal(self) -> bool:
+        """Whether signing asks the person for a passphrase or a touch."""
+        return self.key.needs_terminal
+
+    def sign(self, document: bytes, namespace: str) -> bytes:
+        """Sign these bytes for one role; the signature is proved good before it is returned."""
+        if self.needs_terminal and not _has_terminal():
+            raise BadSignature(
+                f"The key from {self.key.origin} asks for a passphrase or a touch; "
+                "there is no terminal to ask at.",
+                hint="Load it once with ssh-add, then sign again.",
+            )
+        with _folder() as folder:
+            path = self.key.path or _write(folder / "key.pub", f"{self.key.public}\n".encode())
+            answer = ssh_keygen(
+                "-Y", "sign", "-q", "-n", namespace, "-f", str(path),
+                stdin=document, at_terminal=self.needs_terminal,
+            )  # fmt: skip
+            if answer.exit_code != 0 or not answer.out:
+                raise BadSignature(
+                    f"The key from {self.key.origin} did not sign: {_why(answer)}.",
+                    hint="Check the key with: ssh-add -l, or choose another one.",
+                )
+            own = _write(folder / "signers", f"{self.identity} {self.key.public}\n".encode())
+            verify(document, answer.out, namespace, own, identity=self.identity)
+        return answer.out
+
+    def is_good(self, document: bytes, signature: bytes, namespace: str) -> bool:
+        """Whether anyone whom allowed_signers names for this role signed exactly these bytes."""
+        try:
+            verify(document, signature, namespace, self.allowed_signers)
+        except BadSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class SshVerifier:
+    """Checks signatures against one allowed_signers file; with `at`, as of that moment."""
+
+    allowed_signers: Path
+    at: datetime | None = None
+
+    def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
+        """Tell who signed these bytes in this role; raises BadSignature."""
+        return verify(document, signature, namespace, self.allowed_signers, at=self.at)
+
+
+def verify(
+    document: bytes,
+    signature: bytes,
+    namespace: str,
+    allowed_signers: Path,
+    *,
+    identity: str | None = None,
+    at: datetime | None = None,
+) -> Signature:
+    """Prove who signed these bytes for this role, or raise BadSignature with the reason.
+
+    Without `identity`, whoever allowed_signers names for the key. `at` asks whether the key was
+    valid then (it may have expired since).
+    """
+    with _folder() as folder:
+        saved = str(_write(folder / "signature", signature))
+        moment = (f"-Overify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}",) if at else ()
+        words = ("-s", saved, "-f", str(allowed_signers), *moment)
+        who = identity or _principal(words)
+        answer = ssh_keygen("-Y", "verify", "-n", namespace, "-I", who, *words, stdin=document)
+    found = _GOOD.match(answer.text)
+    if answer.exit_code != 0 or found is None or found["namespace"] != namespace:
+        raise BadSignature(
+            f"The signature of {who} for {namespace} is not good: {_why(answer)}.",
+            hint="Treat the record as changed by hand until the signer confirms it.",
+        )
+    return Signature(who, found["key"])
+
+
+def _principal(words: tuple[str, ...]) -> str:
+    answer = ssh_keygen("-Y", "find-principals", *words)
+    names = answer.text.split()
+    if answer.exit_code != 0 or not names:
+        hint = "If you trust the key, add its line to allowed_signers in a reviewed commit."
+        if any(mark in answer.reason for mark in _DAMAGED):
+            hint = "Restore the signature file from git; if it is gone, it is signed anew."
+        elif "Unable to open allowed keys file" in answer.reason:
+            hint = "Bring the file back from git, or name it: --allowed-signers FILE"
+        raise BadSignature(f"Nobody can be named for the signature: {_why(answer)}.", hint=hint)
+    return names[0]
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _why(answer: Answer) -> str:
+    known = (words for mark, words in _REASONS if mark in answer.reason)
+    return next(known, answer.reason or f"ssh-keygen ended with {answer.exit_code}")
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with (
+        writing(Path(tempfile.gettempdir()), "Nothing was signed or verified."),
+        tempfile.TemporaryDirectory(prefix="preflight-") as name,
+    ):
+        yield Path(name)
+
+
+def _write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path

@@ -1,0 +1,1 @@
+"""The real wrangler: finding it, running it, and keeping what it said."""

@@ -1,0 +1,149 @@
+"""The output of commands: raw in a private folder while they run, masked once it is evidence.
+
+A command that outlives us goes on writing its raw log, and beside it stands what was run; so
+`recover` can turn the log of a command whose end nobody saw into evidence later. Output that is
+not to be kept goes into files that have no name at all.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from d1_preflight.adapters.processes import clean
+from d1_preflight.adapters.wrangler.redaction import Redactor
+from d1_preflight.core.errors import UsageError
+from d1_preflight.core.ports import Evidence, Stream
+from d1_preflight.disk import writing
+
+STREAMS: tuple[Stream, Stream] = ("out", "err")
+_NOTE = "argv"
+_NOT_RUN = "The command was not run."
+_RAN = "The command has run; only its output was not kept."
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFolder:
+    """A record's `evidence/`, and the private folder of raw output.
+
+    Below `root` paths are told relative to it, so that a record means the same on every machine.
+    """
+
+    folder: Path
+    private: Path
+    redactor: Redactor
+    root: Path | None = None
+
+    def open(self, keep: str | None, stream: Stream) -> FileIO:
+        """A raw output file that only we can read; without a name when nothing is kept."""
+        self._make_private()
+        raw = self.private if keep is None else self._raw(keep, stream)
+        with writing(raw, _NOT_RUN):
+            return _unnamed(raw) if keep is None else _private(raw)
+
+    def note(self, keep: str, argv: Sequence[str]) -> None:
+        """Write down what is run, as people may see it, before it is run."""
+        self._make_private()
+        note, data = self._raw(keep, _NOTE), json.dumps(list(argv)).encode()
+        with writing(note, _NOT_RUN), _private(note) as file:
+            if file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, "only a part was written")
+
+    def keep(self, keep: str) -> Mapping[str, str]:
+        """Write the masked copies, drop the raw ones; tells path to sha256.
+
+        Raises ProjectError where they cannot be written; the raw ones stay for `recover`.
+        """
+        kept: dict[str, str] = {}
+        for stream in STREAMS:
+            raw = self._raw(keep, stream)
+            with writing(self.folder / raw.name, _RAN):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if raw.exists():
+                    kept[f"{self.folder.name}/{raw.name}"] = self._write_masked(raw)
+        self.drop(keep)
+        return kept
+
+    def drop(self, keep: str) -> None:
+        """Forget the raw output of a command."""
+        for ending in (*STREAMS, _NOTE):
+            raw = self._raw(keep, ending)
+            with writing(raw, "Its masked copy is kept.", done="removed"):
+                raw.unlink(missing_ok=True)
+
+    def recover(self, step: str) -> tuple[Evidence, ...]:
+        """Evidence of a step's commands whose end nobody saw; their raw logs are forgotten."""
+        notes = sorted(self.private.glob(f"*-{step}*.{_NOTE}"))
+        found = ((_argv(note), self.keep(note.name.removesuffix(f".{_NOTE}"))) for note in notes)
+        return tuple(Evidence(argv, None, 0, files) for argv, files in found)
+
+    def shown(self, args: Sequence[str]) -> tuple[str, ...]:
+        """A command as people may see it."""
+        return ("wrangler", *(self._placed(self.redactor.exact(word)) for word in args))
+
+    def safe(self, line: str) -> str:
+        """A line for people: cleaned first, for escapes may split a secret."""
+        return self.redactor.line(clean(line))
+
+    def _placed(self, text: str) -> str:
+        if self.root is None:
+            return text
+        return text.replace(f"{self.root}/", "").replace(str(self.root), ".")
+
+    def _make_private(self) -> None:
+        with writing(self.private, _NOT_RUN, done="made"):
+            self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.private.chmod(0o700)
+
+    def _raw(self, keep: str, ending: str) -> Path:
+        if not keep or Path(keep).name != keep:
+            raise UsageError(f'"{keep}" cannot name an evidence file.')
+        return self.private / f"{keep}.{ending}"
+
+    def _write_masked(self, raw: Path) -> str:
+        target = self.folder / raw.name
+        partial = target.with_name(f".{target.name}.partial")
+        digest = hashlib.sha256()
+        try:
+            with partial.open("wb") as file:
+                for line in _lines(raw):
+                    saved = f"{self._placed(self.safe(line))}\n".encode()
+                    digest.update(saved)
+                    file.write(saved)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        return digest.hexdigest()
+
+
+def _private(path: Path) -> FileIO:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    return os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+
+
+def _unnamed(folder: Path) -> FileIO:
+    descriptor, name = tempfile.mkstemp(dir=folder)
+    Path(name).unlink()
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def _argv(note: Path) -> tuple[str, ...]:
+    try:
+        words = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # killed while it was written: the log itself still counts
+        return ("wrangler",)
+    return tuple(str(word) for word in words) if isinstance(words, list) else ("wrangler",)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        for line in file:
+            yield line.decode("utf-8", "replace").rstrip("\n")

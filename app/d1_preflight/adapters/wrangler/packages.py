@@ -1,0 +1,54 @@
+"""Recognises installed wrangler packages: behind a program, in a folder, in npx's cache."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from d1_preflight.adapters.processes import clean
+from d1_preflight.adapters.wrangler.nodes import read_version
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An installed wrangler package: its start script and its version."""
+
+    script: Path
+    version: str
+
+
+def package_of(program: Path) -> Package | None:
+    """The package behind a program: a link into it, or a shim in the same node_modules."""
+    if not program.exists():
+        return None
+    real = program.resolve()
+    shim = program.parent.parent / "wrangler" if program.parent.name == ".bin" else None
+    folders = (real.parent.parent, shim, program.parent.parent / "lib/node_modules/wrangler")
+    found = (package_at(folder) for folder in folders if folder)
+    return next((package for package in found if package), None)
+
+
+def package_at(folder: Path) -> Package | None:
+    """The package in a folder; None unless it is wrangler and its start script is there."""
+    try:
+        facts = json.loads((folder / "package.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    match facts:
+        case {"name": "wrangler", "version": str(version), "bin": {"wrangler": str(script)}}:
+            path = folder / script
+            return Package(path, clean(version)) if path.is_file() else None
+    return None
+
+
+def npx_packages(env: Mapping[str, str]) -> Iterator[Package]:
+    """What `npx --no-install wrangler` would run: the packages in npx's cache, newest first.
+
+    Asking npx itself costs seconds on every start.
+    """
+    home = env.get("npm_config_cache") or Path(env.get("HOME", "~")).expanduser() / ".npm"
+    folders = (Path(home) / "_npx").glob("*/node_modules/wrangler")
+    packages = [package for folder in folders if (package := package_at(folder))]
+    yield from sorted(
+        packages, key=lambda package: read_version(package.version) or (), reverse=True
+    )

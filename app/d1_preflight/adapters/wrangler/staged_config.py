@@ -1,0 +1,146 @@
+"""The private `.preflight` folder, and throw-away configurations with exactly one migration.
+
+`wrangler d1 migrations apply` takes everything that is pending. Given a configuration whose
+migrations folder holds one file, it applies that one, under the same name in the ledger.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from d1_preflight.adapters.store import write_durably
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.project import WORKSPACE_NAME, Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
+from d1_preflight.disk import writing
+
+_MARK = ".staged-by-preflight"
+_FOLDER = "migrations"
+
+
+def open_workspace(root: Path) -> Path:
+    """The project's `.preflight` folder, made if need be: 0700, and ignored by git from within."""
+    folder = root / WORKSPACE_NAME
+    make_private(folder)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        write_durably(ignore, b"*\n", mode=0o600)
+    return folder
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and what is missing above it, for its owner alone; raises ProjectError."""
+    with writing(folder, "Nothing was begun.", done="made"):
+        if not folder.parent.exists():
+            make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def staged_config(
+    config: WranglerConfig,
+    database: Database,
+    migration: Migration,
+    folder: Path,
+    account: str = "",
+) -> Path:
+    """Write a configuration with this database and this migration only; returns its path.
+
+    The migration's bytes are read from its file and compared with its sha256: what was judged is
+    what is applied. The preview id is left out, so local state goes by the database's own id.
+    """
+    data = _exact_bytes(migration)
+    home = _emptied(folder)
+    file = home / PurePosixPath(migration.name)
+    make_private(file.parent)
+    write_durably(file, data, mode=0o600)
+    path = folder / "wrangler.json"
+    depth = len(PurePosixPath(migration.name).parts) - 1
+    where = {"migrations_dir": _FOLDER, "migrations_pattern": f"{_FOLDER}/{'*/' * depth}*"}
+    write_durably(path, _text(_document(config, database, account, **where)), mode=0o600)
+    return path
+
+
+def target_config(project: Project, account: str = "") -> Path:
+    """Write the configuration through which every remote call goes; returns its path.
+
+    It holds one binding with the frozen uuid and no environment, in a folder of its own: neither
+    `CLOUDFLARE_ENV` nor a `.env` can lead a call to another database. A project's files that lie
+    there by no act of ours are refused.
+    """
+    open_workspace(project.root)
+    path = project.target_config
+    folder = path.parent
+    make_private(folder)
+    strange = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(".env"))
+    if strange:
+        raise ProjectError(
+            f"{folder / strange[0]} would change what wrangler does.",
+            hint="Nothing was sent. It is not preflight's; remove it.",
+        )
+    data = _text(_document(project.config, project.database, account))
+    if not path.is_file() or path.read_bytes() != data:
+        write_durably(path, data, mode=0o600)
+    return path
+
+
+def _document(
+    config: WranglerConfig, database: Database, account: str = "", **more: str
+) -> Mapping[str, object]:
+    """One database at the top level, and nothing that could choose another one."""
+    entry = {
+        "binding": database.binding,
+        "database_name": database.name,
+        "database_id": database.id,
+        "migrations_table": database.migrations_table,
+        **more,
+    }
+    found: dict[str, object] = {
+        "name": config.name,
+        "account_id": config.account_id or account,
+        "compliance_region": config.compliance_region,
+    }
+    found = {key: value for key, value in found.items() if value}
+    found["d1_databases"] = [{key: value for key, value in entry.items() if value}]
+    return found
+
+
+def _text(document: Mapping[str, object]) -> bytes:
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def _exact_bytes(migration: Migration) -> bytes:
+    data = migration.text.encode()
+    if migration.path is not None:
+        try:
+            data = migration.path.read_bytes()
+        except OSError as error:
+            raise MigrationUnreadable(
+                f"{migration.name} cannot be read: {error.strerror}.",
+                hint="Bring the file back, then try again.",
+            ) from error
+    if Migration.from_bytes(migration.name, data).sha256 != migration.sha256:
+        raise MigrationUnreadable(
+            f"{migration.name} changed on disk while it was being worked on.",
+            hint="Open it again; what was proved about the old text does not hold.",
+        )
+    return data
+
+
+def _emptied(folder: Path) -> Path:
+    """The staged migrations' place, without what was staged before; never a folder not ours."""
+    home, mark = folder / _FOLDER, folder / _MARK
+    with writing(folder, "Nothing was begun."):
+        is_strange = folder.exists() and any(folder.iterdir()) and not mark.exists()
+    if is_strange:
+        raise ProjectError(
+            f"{folder} is not a staging folder.", hint="Nothing was written. Move it away."
+        )
+    make_private(folder)
+    write_durably(mark, b"", mode=0o600)
+    shutil.rmtree(home, ignore_errors=True)
+    if home.exists():
+        raise ProjectError(f"{home} cannot be emptied.", hint="Remove it by hand, then try again.")
+    return home

@@ -1,0 +1,1 @@
+"""The checklist: its definition, its file and its minimum policy."""

@@ -1,0 +1,1 @@
+"""What a migration does to tables, columns and rows, worked out from its trace."""

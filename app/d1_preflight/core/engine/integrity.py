@@ -1,0 +1,74 @@
+"""What a script leaves broken: tables no write can be prepared for, views that cannot be read."""
+
+from collections.abc import Iterator
+
+import apsw
+
+from d1_preflight.core.engine.trace import Act
+from d1_preflight.core.schema.schema import Structure
+from d1_preflight.core.sql.tokenizer import quote_name
+
+_BREAKING = frozenset(
+    {"DROP TABLE", "DROP INDEX", "DROP VIEW", "ALTER TABLE RENAME", "ALTER TABLE RENAME COLUMN"}
+    | {"ALTER TABLE DROP COLUMN"}
+)
+_MAKING = frozenset({"CREATE TABLE", "CREATE VIEW", "ALTER TABLE ADD COLUMN"})
+
+
+def scope_of(acts: tuple[Act, ...], old: Structure, new: Structure) -> frozenset[str]:
+    """The tables and views that a script may have broken: what it touched, and what names that."""
+    done = tuple(act for act in acts if not act.error)
+    touched = {name for act in done if act.verb in _BREAKING for name in _named(act, old)}
+    made = {act.target.lower() for act in done if act.verb in _MAKING}
+    fresh = {name.lower() for act in done for name in act.made("trigger")}
+    made |= {new.triggers[name].table.lower() for name in fresh & new.triggers.keys()}
+    return frozenset(made | touched | _naming(touched, new)) if made or touched else frozenset()
+
+
+def _named(act: Act, old: Structure) -> Iterator[str]:
+    yield act.target.lower()
+    yield act.phrase.new_name.lower() or act.target.lower()
+    if act.verb == "DROP INDEX" and act.target.lower() in old.indexes:
+        yield old.indexes[act.target.lower()].table.lower()
+
+
+def _naming(touched: set[str], new: Structure) -> set[str]:
+    """The tables with keys or triggers, and the views, that name one of the touched ones."""
+    found = {name for name, shape in new.tables.items() if shape.parents & touched}
+    for kind in (new.triggers, new.views):
+        for name, made in kind.items():
+            text = made.sql.lower()
+            if any(other in text for other in touched):
+                found.add(made.table.lower() if made.kind == "trigger" else name)
+    views = found & new.views.keys()
+    return found | (_naming(views, new) if views - touched else set())
+
+
+def broken_in(
+    connection: apsw.Connection, found: Structure, scope: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Prepare a read of every view and a write of every table; nothing is executed."""
+    for name, view in found.views.items():
+        if name in scope:
+            yield from _refused(connection, name, f"SELECT * FROM {quote_name(view.name)}")
+    for name, shape in found.tables.items():
+        if shape.virtual or name in found.inner or name not in scope:
+            continue
+        quoted = quote_name(shape.name)
+        column = quote_name(next((c.name for c in shape.columns if not c.hidden), "rowid"))
+        for write in (
+            f"INSERT INTO {quoted} DEFAULT VALUES",
+            f"DELETE FROM {quoted}",
+            f"UPDATE {quoted} SET {column} = NULL",
+        ):
+            problem = tuple(_refused(connection, name, write))
+            if problem:
+                yield from problem
+                break
+
+
+def _refused(connection: apsw.Connection, name: str, sql: str) -> Iterator[tuple[str, str]]:
+    try:
+        connection.execute("EXPLAIN " + sql).close()
+    except apsw.Error as error:
+        yield name, str(error)

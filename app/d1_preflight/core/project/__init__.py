@@ -1,0 +1,1 @@
+"""The wrangler project: configuration, migrations, settings."""

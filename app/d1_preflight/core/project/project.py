@@ -1,0 +1,55 @@
+"""What the wizard works on: one database of one wrangler project, with the team's settings."""
+
+import os.path
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
+
+WORKSPACE_NAME = ".preflight"
+RECORDS_NAME = "checklists"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`root` is the configuration's folder; `environment` may be "", the top level.
+
+    `chosen_by` says what chose the environment: --env, or CLOUDFLARE_ENV and where it was found;
+    "" where nothing did.
+    """
+
+    root: Path
+    config: WranglerConfig
+    database: Database
+    environment: str = ""
+    settings: Settings = field(default_factory=Settings)
+    chosen_by: str = ""
+
+    @property
+    def migrations_folder(self) -> Path:
+        """The folder below which wrangler looks for migrations."""
+        return Path(os.path.normpath(self.root / self.database.migrations_dir))
+
+    @property
+    def workspace(self) -> Path:
+        """The private folder that never goes into git."""
+        return self.root / WORKSPACE_NAME
+
+    @property
+    def target_config(self) -> Path:
+        """The configuration through which every remote call goes, named by the target's uuid."""
+        return self.workspace / "targets" / _folder_name(self.database.id) / "wrangler.json"
+
+    @property
+    def records(self) -> Path:
+        """The folder that holds this database's records."""
+        return self.root / RECORDS_NAME / self.database.name
+
+
+def _folder_name(uuid: str) -> str:
+    """An id as it stands, where it can name a folder; else its digest."""
+    is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
+    return uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]

@@ -1,0 +1,213 @@
+"""The team's settings, `preflight.toml` beside the wrangler configuration; each is optional.
+
+What a key means stands once, beside its default: the loader, the file that `preflight init`
+writes and the README's table are made from it. A key that nobody reads is refused. Secrets never
+stand here: only the names of the environment variables that hold them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import tomli_w
+
+from d1_preflight.core.project import setting_readers as readers
+from d1_preflight.core.project import setting_types as values
+from d1_preflight.core.project.setting_readers import Read
+from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
+from d1_preflight.core.project.source_text import Located
+
+SETTINGS_NAME = "preflight.toml"
+
+_T = TypeVar("_T")
+
+
+def _key(default: _T, read: Read[_T], words: str, name: str = "") -> _T:
+    """A setting: its default, how its value is read, and what it is for."""
+    about = {"read": read, "words": words, "name": name}
+    found: _T = field(default=default, metadata=about)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Who stands at the keyboard."""
+
+    name: str = _key("", readers.text, "The team's name, for the notification.")
+    timezone: str = _key(
+        "", readers.zone, "The zone in which times are shown; this machine's where empty."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """When the people on the other side are busy."""
+
+    timezones: tuple[str, ...] = _key(
+        (), readers.zones, "The users' time zones; the team's where none is named."
+    )
+    busy: Busy = _key(  # noqa: RUF009 - it is field()
+        Busy(), readers.busy, "When they work, by their own clocks: no migration then."
+    )
+    freeze: tuple[Freeze, ...] = _key(
+        (), readers.freezes, "Days on which nothing is migrated, both ends included."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What shows that all is well after the apply."""
+
+    endpoints: tuple[Endpoint, ...] = _key(
+        (),
+        readers.endpoints,
+        "Addresses asked after the apply, and the status each must answer with. Where one needs "
+        "a token, `bearer_env` names the environment variable that holds it.",
+    )
+    error_rate_percent: Decimal = _key(  # noqa: RUF009 - it is field()
+        Decimal("0.1"), readers.percent, "The Worker's error rate above which it is aborted."
+    )
+    watch_minutes: int = _key(
+        5, readers.whole(1, 10), "How long the error rate is watched, 1 to 10 minutes."
+    )
+    worker: str = _key("", readers.text, "The Worker's script; the configuration's where empty.")
+    statement_seconds: int = _key(
+        30, readers.whole(1, 300), "D1 stops a query after this time; the rehearsal is held to it."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What must not be lost."""
+
+    critical_tables: tuple[str, ...] = _key(
+        (), readers.texts, "Tables that are always backed up, touched or not."
+    )
+    copy_limit_mb: int = _key(
+        500, readers.whole(1, 10_000), "The largest database that is copied for the rehearsal."
+    )
+    time_travel_days: int = _key(
+        7, readers.whole(1, 30), "How far Time Travel reaches: 7 days on the free plan, 30 paid."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Whom to tell beforehand."""
+
+    channel: str = _key("#engineering", readers.text, "The channel, as people call it.")
+    webhook_env: str = _key(
+        "", readers.variable, "The environment variable that holds the webhook's address."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Whose signatures count."""
+
+    key: str = _key("", readers.text, "The SSH key to sign with; git's signing key where empty.")
+    allowed_signers: str = _key(
+        "checklists/allowed_signers",
+        readers.text,
+        "The file that names who may sign, in the repository.",
+    )
+    second_person: SecondPerson = _key(  # noqa: RUF009 - it is field()
+        SecondPerson.NEVER,
+        readers.second_person,
+        "When GO needs a second person's signature: never, destructive or always.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WranglerSettings:
+    """Which wrangler is used."""
+
+    command: str = _key(
+        "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a team can decide."""
+
+    go_minutes: int = _key(30, readers.whole(1, 240), "How long a signed GO is good for.")
+    team: Team = field(default_factory=Team)
+    users: Users = field(default_factory=Users)
+    verification: Verification = field(default_factory=Verification)
+    data: Data = field(default_factory=Data)
+    notify: Notify = field(default_factory=Notify)
+    signing: Signing = field(default_factory=Signing)
+    wrangler: WranglerSettings = field(default_factory=WranglerSettings)
+
+
+def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
+    """Read the file's text; raises ProjectError naming file, line and key."""
+    located = Located(source, text)
+    return _load(Settings, located, located.toml(), "the top level")
+
+
+def dump_settings(settings: Settings) -> str:
+    """The file that gives back these settings; what stands at its default is left out."""
+    return tomli_w.dumps(_dump(settings))
+
+
+def settings_reference() -> str:
+    """Every setting with its default and meaning, as a Markdown table."""
+    rows = ["| setting | default | what it decides |", "|---|---|---|"]
+    for name, default, words in _rows(Settings, ""):
+        rows.append(f"| `{name}` | {default} | {words} |")
+    return "\n".join(rows) + "\n"
+
+
+def _load(kind: type[_T], located: Located, raw: Mapping[str, object], where: str) -> _T:
+    known = {spec.name: spec for spec in _specs(kind)}
+    located.only(raw, known, where)
+    found = {key: _value(known[key], located, value) for key, value in raw.items()}
+    return kind(**found)
+
+
+def _value(spec: Field[Any], located: Located, value: object) -> object:
+    if not spec.metadata:
+        if not isinstance(value, dict):
+            raise located.error(spec.name, f"{spec.name} must be a table.", hint=f"[{spec.name}]")
+        return _load(_section(spec), located, value, f"[{spec.name}]")
+    try:
+        return spec.metadata["read"](value)
+    except readers.UnreadValue as error:
+        outer = located.line_of(spec.name, error.nth)
+        line = (error.key and located.line_of(error.key, after=outer)) or outer
+        what = f"{spec.name}: {error}."
+        raise located.at(line, what, hint=spec.metadata["words"]) from error
+
+
+def _specs(kind: type[object]) -> tuple[Field[Any], ...]:
+    return fields(kind)  # type: ignore[arg-type]  # every section is a dataclass
+
+
+def _section(spec: Field[Any]) -> type[object]:
+    kind: type[object] = spec.default_factory  # type: ignore[assignment]  # the class itself
+    return kind
+
+
+def _dump(section: object) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for spec in _specs(type(section)):
+        value = getattr(section, spec.name)
+        if not spec.metadata:
+            found[spec.name] = _dump(value)
+        elif value != spec.default:
+            found[spec.name] = values.plain(value)
+    return {key: value for key, value in found.items() if value != {}}
+
+
+def _rows(kind: type[object], prefix: str) -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    for spec in _specs(kind):
+        if spec.default is MISSING:
+            rows += _rows(_section(spec), f"{spec.name}.")
+        else:
+            shown = values.shown(spec.default)
+            rows.append((f"{prefix}{spec.name}", shown, spec.metadata["words"]))
+    return rows

@@ -1,0 +1,136 @@
+"""A wrangler configuration: the Worker, its D1 databases, and where their migrations lie.
+
+A database is found by wrangler's own rule: by its name or its binding, the first entry wins.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.project.migrations_pattern import Glob
+
+CONFIG_NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
+"""Wrangler's order: a wrangler.json in any parent beats a wrangler.toml right here."""
+
+DEFAULT_LEDGER = "d1_migrations"
+DEFAULT_MIGRATIONS_DIR = "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One entry of `d1_databases`; `id` is "" where wrangler looks the database up by name.
+
+    `migrations_dir` and `migrations_pattern` are relative to the configuration's folder, with
+    forward slashes and without `./`, as wrangler normalises them.
+    """
+
+    binding: str
+    name: str
+    id: str = ""
+    preview_id: str = ""
+    migrations_dir: str = DEFAULT_MIGRATIONS_DIR
+    migrations_table: str = DEFAULT_LEDGER
+    migrations_pattern: str = f"{DEFAULT_MIGRATIONS_DIR}/*.sql"
+
+    @property
+    def glob(self) -> Glob:
+        """Which files below `migrations_dir` are migrations."""
+        return Glob.parse(inside(self.migrations_dir, self.migrations_pattern))
+
+    def answers_to(self, reference: str) -> bool:
+        """Whether `reference` is this database's name or binding."""
+        return reference in (self.name, self.binding)
+
+
+@dataclass(frozen=True, slots=True)
+class WranglerConfig:
+    """One configuration file, as one environment of it sees things.
+
+    `name` is the Worker's script name in that environment, "" where none is set; `environment`
+    is "" for the top level; `environments` are the names that could be chosen; `sha256` is that
+    of the bytes that were read. `compliance_region` decides which of Cloudflare's APIs is asked.
+    """
+
+    path: Path
+    name: str = ""
+    account_id: str = ""
+    compliance_region: str = ""
+    sha256: str = ""
+    environment: str = ""
+    environments: tuple[str, ...] = ()
+    databases: tuple[Database, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The project's root: relative paths in the configuration start here."""
+        return self.path.parent
+
+    @property
+    def words(self) -> str:
+        """The file and the environment, for people."""
+        name = self.path.name
+        return f'environment "{self.environment}" of {name}' if self.environment else name
+
+    def database(self, reference: str = "") -> Database:
+        """The database by name or binding; without a reference, the only one.
+
+        Raises UsageError where none or several answer.
+        """
+        if not self.databases:
+            raise self._no_database()
+        if not reference:
+            return self._only_database()
+        for database in self.databases:
+            if database.answers_to(reference):
+                return self._unmistakable(database)
+        raise UsageError(
+            f'No D1 database named or bound as "{reference}" in {self.words}.',
+            hint=f"There: {self._choices()}. Name one with --database.",
+        )
+
+    def _only_database(self) -> Database:
+        if len(self.databases) > 1:
+            raise UsageError(
+                f"{self.words} has {len(self.databases)} D1 databases: {self._choices()}.",
+                hint="Choose one with --database NAME.",
+            )
+        return self._unmistakable(self.databases[0])
+
+    def _unmistakable(self, chosen: Database) -> Database:
+        """Wrangler takes the first entry that answers; with twins that may be another database."""
+        if not chosen.id:
+            raise ProjectError(
+                f"{chosen.name} has no database_id in {self.words}.",
+                hint="Add it (wrangler d1 list shows it): a name can be reused, an id cannot.",
+            )
+        for other in self.databases:
+            if other is not chosen and other.answers_to(chosen.name) and other.id != chosen.id:
+                raise ProjectError(
+                    f'"{chosen.name}" means two different databases in {self.words}: '
+                    f"{chosen.binding} ({chosen.id}) and {other.binding} ({other.id}).",
+                    hint="Give each entry of d1_databases its own database_name and binding.",
+                )
+        return chosen
+
+    def _choices(self) -> str:
+        return ", ".join(f"{d.name} (binding {d.binding})" for d in self.databases)
+
+    def _no_database(self) -> ProjectError:
+        if self.environment:
+            return ProjectError(
+                f"{self.words} has no d1_databases; environments do not inherit them.",
+                hint=f"Repeat the entry under env.{self.environment}, or leave --env out.",
+            )
+        named = (
+            f" It has environments: {', '.join(self.environments)}." if self.environments else ""
+        )
+        return ProjectError(
+            f"{self.words} has no d1_databases.{named}",
+            hint="Add an entry with binding, database_name and database_id"
+            + (", or choose one with --env." if self.environments else "."),
+        )
+
+
+def inside(folder: str, pattern: str) -> str:
+    """The part of a pattern that counts below the migrations folder."""
+    return pattern if folder == "." else pattern.removeprefix(f"{folder}/")

@@ -1,0 +1,247 @@
+"""Reads a wrangler configuration's text, as far as it decides about D1 databases.
+
+An environment does not inherit `d1_databases`; the Worker's name and the account it does.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.project.migrations_pattern import Glob, normal_path
+from d1_preflight.core.project.source_text import Located
+from d1_preflight.core.project.wrangler_config import (
+    DEFAULT_LEDGER,
+    DEFAULT_MIGRATIONS_DIR,
+    Database,
+    WranglerConfig,
+    inside,
+)
+
+_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
+_NOT_A_LINE_END = re.compile(r"[^\n]")
+
+
+def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig:
+    """Read the text of a wrangler configuration; raises ProjectError with file, line and key."""
+    located = Located(path.name, text)
+    document = _document(path, located)
+    environments = _table(located, document, "env")
+    chosen = _chosen(located, document, environments, environment)
+    entries = chosen.get("d1_databases", [])
+    if not isinstance(entries, list):
+        raise located.error(
+            "d1_databases", "d1_databases must be a list of tables.", hint=_HINTS["d1_databases"]
+        )
+    offset = _entries_before(document, environments, environment)
+    return WranglerConfig(
+        path=path,
+        name=_worker_name(located, document, chosen, environment),
+        account_id=_inherited(located, document, chosen, "account_id"),
+        compliance_region=_inherited(located, document, chosen, "compliance_region"),
+        environment=environment,
+        environments=tuple(environments),
+        databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
+    )
+
+
+_HINTS = {
+    "d1_databases": "Write [[d1_databases]] in TOML, or a list of objects in JSON.",
+    "binding": 'Give it a binding, for example "DB".',
+    "syntax": "Mend that place; wrangler cannot read the file either.",
+    "string": "Write it as a string in quotes.",
+    "folder": "It names folders on disk: use letters, digits, - and _, as Cloudflare does.",
+    "control": "Remove them: they would be shown in terminals, and drive them.",
+    "pattern": "Set migrations_dir too, and start migrations_pattern with it and a slash.",
+}
+
+
+def _document(path: Path, located: Located) -> Mapping[str, object]:
+    if path.suffix == ".toml":
+        return located.toml()
+    try:
+        document = load_jsonc(located.text.removeprefix("\ufeff"))
+    except JsoncError as error:
+        what = f"{error.reason} (column {error.column})."
+        raise located.at(error.line, what, hint=_HINTS["syntax"]) from error
+    if not isinstance(document, dict):
+        raise ProjectError(f"{located.source} holds no object.", hint=_HINTS["syntax"])
+    return document
+
+
+def _chosen(
+    located: Located,
+    document: Mapping[str, object],
+    environments: Mapping[str, object],
+    environment: str,
+) -> Mapping[str, object]:
+    """The part of the document that decides: the top level, or the environment's own table."""
+    if not environment:
+        return document
+    if environment not in environments:
+        names = ", ".join(environments) or "none"
+        raise ProjectError(
+            f'{located.source} has no environment "{environment}".',
+            hint=f"Environments there: {names}. Correct --env (or CLOUDFLARE_ENV).",
+        )
+    return _table(located, environments, environment)
+
+
+def _entries_before(
+    document: Mapping[str, object], environments: Mapping[str, object], environment: str
+) -> int:
+    """How many entries stand before the chosen environment's, so that a line can be named."""
+    before: list[object] = []
+    if environment:
+        names = list(environments)
+        tables = [document, *(environments[n] for n in names[: names.index(environment)])]
+        lists = [t.get("d1_databases") for t in tables if isinstance(t, dict)]
+        before = [entry for found in lists if isinstance(found, list) for entry in found]
+    return len(before)
+
+
+def _table(located: Located, raw: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = raw.get(key, {})
+    if not isinstance(value, dict):
+        raise located.error(key, f"{key} must be a table.", hint="See wrangler's configuration.")
+    return value
+
+
+def _inherited(
+    located: Located, document: Mapping[str, object], chosen: Mapping[str, object], key: str
+) -> str:
+    return _text(located, chosen, key, "the configuration") or _text(
+        located, document, key, "the configuration"
+    )
+
+
+def _worker_name(
+    located: Located, document: Mapping[str, object], chosen: Mapping[str, object], environment: str
+) -> str:
+    """The script's name; an environment without its own is named `<top>-<environment>`."""
+    own = _text(located, chosen, "name", "the configuration")
+    if own or not environment:
+        return own
+    top = _text(located, document, "name", "the configuration")
+    return f"{top}-{environment}" if top else ""
+
+
+def _database(located: Located, raw: object, nth: int) -> Database:
+    where = f"d1_databases entry {nth + 1}"
+    if not isinstance(raw, dict):
+        raise located.error(
+            "d1_databases", f"{where} must be a table.", hint=_HINTS["d1_databases"]
+        )
+    binding = _text(located, raw, "binding", where, nth)
+    if not binding:
+        raise located.error(
+            "d1_databases", f"{where} has no binding.", hint=_HINTS["binding"], nth=nth
+        )
+    folder, pattern = _migrations(located, raw, where, nth)
+    return Database(
+        binding=binding,
+        name=_database_name(located, raw, where, nth),
+        id=_text(located, raw, "database_id", where, nth),
+        preview_id=_text(located, raw, "preview_database_id", where, nth),
+        migrations_dir=folder,
+        migrations_table=_text(located, raw, "migrations_table", where, nth) or DEFAULT_LEDGER,
+        migrations_pattern=pattern,
+    )
+
+
+def _database_name(located: Located, raw: Mapping[str, object], where: str, nth: int) -> str:
+    """The name, else the binding; refused where it cannot name one folder, and only that one."""
+    key = "binding" if raw.get("database_name") is None else "database_name"
+    name = _text(located, raw, key, where, nth)
+    if name in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\"):
+        what = f"{key} {name!r} of {where} cannot name a database."
+        raise located.error(key, what, hint=_HINTS["folder"], nth=nth)
+    return name
+
+
+def _migrations(
+    located: Located, raw: Mapping[str, object], where: str, nth: int
+) -> tuple[str, str]:
+    """Folder and pattern, by wrangler's rule that the second starts with the first."""
+    folder = normal_path(_text(located, raw, "migrations_dir", where, nth) or _default(raw))
+    written = _text(located, raw, "migrations_pattern", where, nth)
+    pattern = normal_path(written or f"{folder}/*.sql")
+    fits = folder == "." or pattern.startswith(f"{folder}/")
+    if "migrations_pattern" in raw and ("migrations_dir" not in raw or not fits):
+        what = f'migrations_pattern "{written}" of {where} does not start with its migrations_dir.'
+        raise located.error("migrations_pattern", what, hint=_HINTS["pattern"], nth=nth)
+    try:
+        Glob.parse(inside(folder, pattern))
+    except ValueError as error:
+        what = f'migrations_pattern "{written}" of {where}: {error}.'
+        hint = "Write it with *, **, ? and {a,b} only, so that both programs mean the same files."
+        raise located.error("migrations_pattern", what, hint=hint, nth=nth) from error
+    return folder, pattern
+
+
+def _default(raw: Mapping[str, object]) -> str:
+    return "." if "migrations_dir" in raw else DEFAULT_MIGRATIONS_DIR
+
+
+def _text(located: Located, raw: Mapping[str, object], key: str, where: str, nth: int = 0) -> str:
+    value = raw.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        what = f"{key} of {where} must be a string."
+        raise located.error(key, what, hint=_HINTS["string"], nth=nth)
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        what = f"{key} of {where} holds control characters: {value!r}."
+        raise located.error(key, what, hint=_HINTS["control"], nth=nth)
+    return value
+
+
+class JsoncError(ValueError):
+    """The text is not JSON with comments; `line` and `column` count from 1."""
+
+    def __init__(self, reason: str, line: int, column: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+        self.column = column
+
+
+def load_jsonc(text: str) -> object:
+    """Parse JSON with comments and trailing commas, as wrangler does; raises JsoncError.
+
+    Comments and trailing commas become blanks, so the standard parser's line and column are those
+    of the file. Nothing else of JSON5 is taken: what wrangler would refuse is refused here.
+    """
+    blank = _without_comments(text)
+    plain = _TRAILING_COMMA.sub(lambda match: match[1] or " ", blank)
+    try:
+        return json.loads(plain, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise JsoncError(error.msg, error.lineno, error.colno) from error
+    except RecursionError as error:
+        raise JsoncError("nested too deeply", 1, 1) from error
+    except ValueError as error:
+        raise JsoncError("a number is too long", 1, 1) from error
+
+
+def _without_comments(text: str) -> str:
+    """The same text with every comment blanked; lines and columns do not move."""
+    return _TOKEN.sub(_blank_comment, text)
+
+
+def _blank_comment(match: re.Match[str]) -> str:
+    found = match[0]
+    if found.startswith('"'):
+        return found
+    if found.startswith("/*") and not (found.endswith("*/") and len(found) > 3):  # noqa: PLR2004 - "/*/"
+        before = match.string[: match.start()]
+        line, column = before.count("\n") + 1, match.start() - before.rfind("\n")
+        raise JsoncError("a comment is not closed", line, column)
+    return _NOT_A_LINE_END.sub(" ", found)
+
+
+def _refuse_constant(name: str) -> object:
+    raise JsoncError(f"{name} is not JSON", 1, 1)

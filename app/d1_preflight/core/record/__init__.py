@@ -1,0 +1,1 @@
+"""The record of one migration: attempts, gate, review, and what is signed."""

@@ -1,0 +1,140 @@
+"""The gate: what still stands between a record and GO, apply and the close.
+
+Unknown is never a pass: only proved, attested and waived open it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from d1_preflight.core.checklist.checklist import Checklist, Step, built_on
+from d1_preflight.core.errors import RecordInvalid
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.file import moment
+from d1_preflight.core.record.record import RESTORE, Attempt, Record, Status
+
+_UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItem:
+    """A step that keeps the gate shut, and the state it is in."""
+
+    step: Step
+    status: Status
+    words: str
+
+
+def open_items(
+    record: Record, checklist: Checklist, kind: Kind, among: tuple[Step, ...] | None = None
+) -> tuple[OpenItem, ...]:
+    """The applicable steps among these (all before GO) that are not answered, in order."""
+    steps = checklist.before("go") if among is None else among
+    return tuple(
+        OpenItem(step, record.status_of(step), _words(record, step))
+        for step in checklist.steps_for(kind)
+        if step in steps and not record.status_of(step).is_answered
+    )
+
+
+def blocking_items(
+    record: Record, checklist: Checklist, kind: Kind, step: Step
+) -> tuple[OpenItem, ...]:
+    """What must be answered before `step` may be performed.
+
+    Once the apply was begun, what came before is history: it cannot be tried again. An apply whose
+    end nobody saw may always be looked at, as long as it is about the same files.
+    """
+    if step in checklist.before("applied"):
+        begun = _begun(record, checklist)
+        if begun is not None:
+            return (begun,)
+    if step.id == "applied" and record.status_of(step) in _UNSEEN:
+        return ()
+    needed = tuple(
+        OpenItem(need, record.status_of(need), _words(record, need))
+        for need in checklist.steps_for(kind)
+        if need.id in step.needs and not record.status_of(need).is_answered
+    )
+    before = open_items(record, checklist, kind, _due(checklist, step))
+    return needed + tuple(item for item in before if item.step not in {n.step for n in needed})
+
+
+def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime | None:
+    """When the standing GO expires; None where there is none. Raises RecordInvalid."""
+    attempt = record.standing(checklist.step("go"))
+    if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
+        return None
+    signed_until = _told_moment(attempt, "expires_at")
+    if signed_until is not None:
+        return signed_until  # settings of today move no limit that was signed
+    start = _told_moment(attempt, "signed_at") or attempt.finished_at
+    return start + timedelta(minutes=minutes)
+
+
+def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) -> str:
+    """Why a signed GO counts no more, in words; "" where it does, or the apply was begun."""
+    go = record.standing(checklist.step("go")) if checklist.has("go") else None
+    expires = go_expires(record, checklist, minutes)
+    if go is None or expires is None or apply_was_begun(record, checklist):
+        return ""
+    if now > expires:
+        return "The signed GO has expired; sign it again."
+    if go.facts.get("checklist", record.checklist) != record.checklist:
+        return "The checklist is not the one that GO was signed with; sign it again."
+    return ""
+
+
+def apply_was_begun(record: Record, checklist: Checklist) -> bool:
+    """Whether an apply was tried and not seen to have failed: too late for a NO-GO."""
+    applied = record.last("applied") if checklist.has("applied") else None
+    return applied is not None and applied.status is not Status.FAILED
+
+
+def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, int]:
+    """How many applicable steps stand in each state."""
+    states = [record.status_of(step) for step in checklist.steps_for(kind)]
+    return {status: states.count(status) for status in Status}
+
+
+def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
+    """What must be answered when a step begins; a proof that fell since GO keeps the apply shut."""
+    return checklist.before(step.id) if step.id == "applied" else built_on(checklist, step)
+
+
+def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
+    """What keeps the steps before an apply as they are: their backup may be the only way back."""
+    last = record.last("applied") if checklist.has("applied") else None
+    if last is None or (last.status is Status.FAILED and not last.facts.get("half_way")):
+        return None
+    step = checklist.step("applied")
+    if record.standing(step) is None and last.status is not Status.RUNNING:
+        words = "It was begun with another text; bring that file back, then go on from there."
+    elif last.status is Status.FAILED:
+        words = "It failed half-way: what was proved before is kept. Press ! for help."
+    elif last.status.is_answered:
+        words = "It is applied; what came before it is history."
+    else:
+        words = "The apply was begun. Look at what it did first."
+    return OpenItem(step, last.status, words)
+
+
+def _told_moment(attempt: Attempt, key: str) -> datetime | None:
+    told = attempt.facts.get(key)
+    if told is None:
+        return None
+    try:
+        return moment(str(told))
+    except ValueError as error:
+        raise RecordInvalid(
+            f"The record's GO tells no moment as {key}: {told!r}.", hint=RESTORE
+        ) from error
+
+
+def _words(record: Record, step: Step) -> str:
+    attempt = record.standing(step)
+    if attempt is not None:
+        return attempt.words
+    if record.last(step.id) is not None:
+        return "Answered before, but what it was about has changed since."
+    return ""

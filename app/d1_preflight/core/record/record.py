@@ -1,0 +1,204 @@
+"""The record: every attempt at every step, for one migration on one database.
+
+A value that only grows: each act returns a new record. What a step's state is follows from its
+last attempt, as long as that attempt was about the files as they are now (`subjects`) and nothing
+it was built on has been tried again since.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
+from d1_preflight.core.errors import NotAllowed, RecordInvalid
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.ports import Evidence
+
+STANDS, TAKEN_BACK, MENDED = "it stands", "it was taken back", "it was mended by hand"
+"""The ends of a migration that was applied; the close says which, and the database is asked."""
+
+Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
+Facts = Mapping[str, Fact]
+RESTORE = "A record is changed through preflight only; restore it from git."
+
+
+class Status(StrEnum):
+    """A step's state. Only proved, attested and waived open the gate."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PROVED = "proved"
+    ATTESTED = "attested"
+    WAIVED = "waived"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether this state lets what needs it go on."""
+        return self in (Status.PROVED, Status.ATTESTED, Status.WAIVED)
+
+
+MARKS: Mapping[Status, str] = {
+    Status.PROVED: "✓",
+    Status.ATTESTED: "✎",
+    Status.WAIVED: "⊘",
+    Status.FAILED: "✗",
+    Status.UNKNOWN: "?",
+    Status.RUNNING: "◐",
+    Status.INTERRUPTED: "!",
+    Status.PENDING: "·",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a step. `subjects` are the sha256 of the files it was about, by their role."""
+
+    step: str
+    status: Status
+    started_at: datetime
+    by: str
+    subjects: Mapping[str, str]
+    finished_at: datetime | None = None
+    words: str = ""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action found: the state it argues for, in words, with facts and evidence."""
+
+    status: Status
+    words: str
+    facts: Facts = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    wrote: Mapping[str, str] = field(default_factory=dict)
+    """The sha256, by role, of files that the step itself wrote: the attempt is about those."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRef:
+    """Which database, exactly: a name can be reused, the id cannot."""
+
+    name: str
+    id: str
+    environment: str = ""
+    target: str = "remote"  # remote, practice, or the host that answers as Cloudflare's API
+
+    @property
+    def label(self) -> str:
+        """The name, and the environment where there is one: two of one name are told apart."""
+        return f"{self.name} · {self.environment}" if self.environment else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All attempts, oldest first; `subjects` are the present hashes (migration, down …)."""
+
+    migration: str
+    database: DatabaseRef
+    checklist: str  # sha256 of the definition that is walked
+    subjects: Mapping[str, str]
+    tools: Mapping[str, str] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+
+    def status_of(self, step: Step) -> Status:
+        """The step's state now."""
+        attempt = self.standing(step)
+        return attempt.status if attempt else Status.PENDING
+
+    def standing(self, step: Step) -> Attempt | None:
+        """The last attempt at the step, unless it has fallen."""
+        index = self._last(step.id)
+        if index is None:
+            return None
+        attempt = self.attempts[index]
+        about = {name: self.subjects.get(name, "") for name in step.about}
+        if {name: attempt.subjects.get(name, "") for name in step.about} != about:
+            return None
+        if attempt.status.is_answered and any(self._later(need, index) for need in step.needs):
+            return None
+        return attempt
+
+    def last(self, step_id: str) -> Attempt | None:
+        """The last attempt at the step, fallen or not: for history, never for a gate."""
+        index = self._last(step_id)
+        return None if index is None else self.attempts[index]
+
+    @property
+    def running(self) -> Attempt | None:
+        """The attempt that is under way, if any."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last and last.status is Status.RUNNING else None
+
+    def begin(
+        self, step: Step, answers: Mapping[str, Answer], *, by: str, at: datetime
+    ) -> "Record":
+        """Add a running attempt; it must be saved before anything is done."""
+        if self.running:
+            raise NotAllowed(
+                f"Step {self.running.step} is still running.", hint="Wait for it to end."
+            )
+        subjects = {name: self.subjects.get(name, "") for name in step.about}
+        attempt = Attempt(step.id, Status.RUNNING, at, by, subjects, answers=answers)
+        return replace(self, attempts=(*self.attempts, attempt))
+
+    def finish(self, outcome: Outcome, *, at: datetime) -> "Record":
+        """End the running attempt with what was found."""
+        running = self.running
+        if running is None:
+            raise NotAllowed("No step is running.", hint="Begin one first.")
+        ended = replace(
+            running,
+            status=outcome.status,
+            finished_at=at,
+            words=outcome.words,
+            facts=outcome.facts,
+            evidence=outcome.evidence,
+            subjects={**running.subjects, **outcome.wrote},
+        )
+        return replace(self, attempts=(*self.attempts[:-1], ended))
+
+    def recovered(self) -> "Record":
+        """A record found running on load: its session died, what it did must be observed."""
+        if self.running is None:
+            return self
+        words = "The session ended while this ran; what it did must be observed."
+        lost = replace(self.running, status=Status.INTERRUPTED, words=words)
+        return replace(self, attempts=(*self.attempts[:-1], lost))
+
+    def about(self, subjects: Mapping[str, str]) -> "Record":
+        """The same history, held against the files as they are now."""
+        return replace(self, subjects=subjects)
+
+    def _last(self, step_id: str) -> int | None:
+        indexes = (i for i in range(len(self.attempts) - 1, -1, -1))
+        return next((i for i in indexes if self.attempts[i].step == step_id), None)
+
+    def _later(self, step_id: str, index: int) -> bool:
+        last = self._last(step_id)
+        return last is not None and last > index
+
+
+def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
+    """The class that decides the path: the confirmed one, else what the analysis found.
+
+    Raises RecordInvalid where a class was confirmed that there is not.
+    """
+    if not checklist.has("class"):
+        return fallback
+    attempt = record.standing(checklist.step("class"))
+    if attempt is None or not attempt.status.is_answered:
+        return fallback
+    told = str(attempt.facts.get("class", Kind.UNKNOWN))
+    try:
+        return Kind(told)
+    except ValueError as error:
+        raise RecordInvalid(
+            f"The record tells of a class that there is not: {told!r}.", hint=RESTORE
+        ) from error

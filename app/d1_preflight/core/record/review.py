@@ -1,0 +1,243 @@
+"""The reviewer's word: a short statement about exact bytes, signed in a role of its own.
+
+The statement binds the file and the operator's signature by their sha256, so that it cannot be
+carried over to another record. A reviewer is never the operator, neither by name nor by key.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from d1_preflight.core.errors import (
+    BadSignature,
+    NotAllowed,
+    PreflightError,
+    RecordInvalid,
+    Rejected,
+)
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.setting_types import SecondPerson
+from d1_preflight.core.record.file import dump_facts, instant, load_facts, moment
+from d1_preflight.core.record.record import Facts, Record
+from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verifier
+
+STATEMENT_SUFFIX = ".review.toml"
+_KEYS = {
+    "schema", "statement", "verdict", "reason", "reviewer", "reviewed_at", "migration",
+    "database", "file", "file_sha256", "signature_sha256",
+}  # fmt: skip
+AGAIN = "preflight review RECORD makes a new one."
+
+
+class StaleReview(PreflightError):
+    """A review is about other bytes than the present ones: it counts for nothing any more."""
+
+    exit_code = 1
+
+
+class Verdict(StrEnum):
+    """What a reviewer decides."""
+
+    APPROVED = "approved"
+    SENT_BACK = "sent back"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is reviewed: a file, and the operator's signature over it in its namespace."""
+
+    file: str
+    namespace: str
+
+    @property
+    def signature(self) -> str:
+        """The name of the operator's signature."""
+        return f"{self.file}.sig"
+
+    @property
+    def stem(self) -> str:
+        """The start of the statements' names about it."""
+        return self.file.removesuffix(".toml")
+
+
+PLAN = Subject("go.toml", GO)
+CLOSED_RECORD = Subject("record.toml", CLOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One reviewer's statement that stands: signed, allowed, and about the present bytes."""
+
+    name: str
+    subject: Subject
+    verdict: Verdict
+    reason: str
+    signer: Signature
+    at: datetime
+
+
+def second_person_kinds(policy: SecondPerson) -> frozenset[Kind]:
+    """The classes for which a policy asks for a second person's approval of GO."""
+    match policy:
+        case SecondPerson.NEVER:
+            return frozenset()
+        case SecondPerson.DESTRUCTIVE:
+            return frozenset({Kind.DESTRUCTIVE, Kind.UNKNOWN})
+        case SecondPerson.ALWAYS:
+            return frozenset(Kind)
+
+
+def statement(
+    files: Mapping[str, bytes],
+    record: Record,
+    subject: Subject,
+    verdict: Verdict,
+    reason: str,
+    *,
+    reviewer: str,
+    at: datetime,
+) -> bytes:
+    """The bytes that a reviewer signs; raises NotAllowed where nothing is signed yet."""
+    document, signature = files.get(subject.file), files.get(subject.signature)
+    if document is None or signature is None:
+        raise NotAllowed(
+            f"{subject.file} is not signed by its operator yet.",
+            hint="A review stands on the operator's signature; wait for it.",
+        )
+    if verdict is Verdict.SENT_BACK and not reason.strip():
+        raise Rejected("Sending back needs its reason.", hint="Say what has to change.")
+    return dump_facts(
+        {
+            "schema": 1,
+            "statement": "review",
+            "verdict": verdict.value,
+            "reason": reason.strip(),
+            "reviewer": reviewer,
+            "reviewed_at": instant(at),
+            "migration": record.migration,
+            "database": record.database.id,
+            "file": subject.file,
+            "file_sha256": sha256(document).hexdigest(),
+            "signature_sha256": sha256(signature).hexdigest(),
+        }
+    )
+
+
+def refuse_operator(operators: tuple[Signature, ...], reviewer: Signature) -> None:
+    """Four eyes: raises NotAllowed where the reviewer signed this record as its operator."""
+    for operator in operators:
+        if reviewer.fingerprint == operator.fingerprint:
+            raise NotAllowed(
+                f"This key ({reviewer.fingerprint}) signed as the operator.",
+                hint="A second person, with a key of their own, reviews.",
+            )
+        if reviewer.principal == operator.principal:
+            raise NotAllowed(
+                f"{reviewer.principal} is the operator of this record.",
+                hint="A second person reviews.",
+            )
+
+
+def operators_of(files: Mapping[str, bytes], verifier: Verifier) -> tuple[Signature, ...]:
+    """Who signed as operator; raises BadSignature where a signature is not good."""
+    return tuple(
+        verifier.verify(files[subject.file], files[subject.signature], subject.namespace)
+        for subject in (PLAN, CLOSED_RECORD)
+        if subject.file in files and subject.signature in files
+    )
+
+
+def statement_name(files: Mapping[str, bytes], subject: Subject, signer: str) -> str:
+    """Where a statement goes: the first name that is free, or holds this reviewer's earlier one."""
+    number = 1
+    while True:
+        name = f"{subject.stem}{f'-{number}' if number > 1 else ''}{STATEMENT_SUFFIX}"
+        if name not in files or _reviewer_of(files[name]) == signer:
+            return name
+        number += 1
+
+
+def go_review(files: Mapping[str, bytes], record: Record, verifier: Verifier) -> Review | None:
+    """The approval of the present `go.toml` by a second person; None where there is none.
+
+    Raises NotAllowed where anybody sent it back and has not approved it since, and BadSignature,
+    RecordInvalid or NotAllowed where a review lies there that is not good.
+    """
+    found = []
+    for name in statements_about(files, PLAN):
+        with suppress(StaleReview):  # it was about an earlier GO
+            found.append(read_review(files, record, name, verifier))
+    standing = last_words(found)
+    for review in standing:
+        if review.verdict is Verdict.SENT_BACK:
+            raise NotAllowed(
+                f"{review.signer.principal} sent this GO back: {review.reason}",
+                hint=f"Answer it. Then they approve: preflight review --go {record.migration}; "
+                "or sign GO again.",
+            )
+    return standing[0] if standing else None
+
+
+def last_words(reviews: Iterable[Review]) -> tuple[Review, ...]:
+    """The reviews that count: a person's later word on a subject replaces their earlier one."""
+    # Of two in the same second the one that sent it back counts: unknown is never a pass.
+    order = sorted(reviews, key=lambda r: (r.at, r.verdict is Verdict.SENT_BACK))
+    last = {(review.subject, review.signer.principal): review for review in order}
+    return tuple(sorted(last.values(), key=lambda review: review.name))
+
+
+def statements_about(files: Mapping[str, bytes], subject: Subject) -> tuple[str, ...]:
+    """The names of the statements that lie there about the plan, or about the record."""
+    names = (n for n in files if n.endswith(STATEMENT_SUFFIX) and "/" not in n)
+    return tuple(sorted(n for n in names if n.split(".")[0].split("-")[0] == subject.stem))
+
+
+def read_review(
+    files: Mapping[str, bytes], record: Record, name: str, verifier: Verifier
+) -> Review:
+    """Check one statement whole.
+
+    Raises RecordInvalid, BadSignature, StaleReview, or NotAllowed for the operator's own.
+    """
+    subject = PLAN if name.startswith(PLAN.stem) else CLOSED_RECORD
+    document, signature = files[name], files.get(f"{name}.sig")
+    if signature is None:
+        raise BadSignature(f"{name} is not signed.", hint=AGAIN)
+    signer = verifier.verify(document, signature, REVIEW)
+    told = load_facts(document, name)
+    verdicts = tuple(verdict.value for verdict in Verdict)
+    if set(told) != _KEYS or told["verdict"] not in verdicts or dump_facts(told) != document:
+        raise RecordInvalid(f"{name} is not a review of this program.", hint=AGAIN)
+    expected = {
+        "schema": 1,
+        "statement": "review",
+        "reviewer": signer.principal,
+        "migration": record.migration,
+        "database": record.database.id,
+        "file": subject.file,
+        "file_sha256": sha256(files.get(subject.file, b"")).hexdigest(),
+        "signature_sha256": sha256(files.get(subject.signature, b"")).hexdigest(),
+    }
+    for key, value in expected.items():
+        if told[key] != value:
+            raise StaleReview(f"{name} is about another {key}: {told[key]!r}.", hint=AGAIN)
+    refuse_operator(operators_of(files, verifier), signer)
+    verdict, reason = Verdict(str(told["verdict"])), str(told["reason"])
+    return Review(name, subject, verdict, reason, signer, _reviewed_at(told, name))
+
+
+def _reviewed_at(told: Facts, name: str) -> datetime:
+    try:
+        return moment(str(told["reviewed_at"]))
+    except ValueError as error:
+        raise RecordInvalid(f"{name} does not say when it was signed.", hint=AGAIN) from error
+
+
+def _reviewer_of(document: bytes) -> str:
+    try:
+        return str(load_facts(document, "review").get("reviewer", ""))
+    except RecordInvalid:
+        return ""

@@ -1,0 +1,1 @@
+"""The ways back: down migration, restore and repair SQL, the emergency runbook."""

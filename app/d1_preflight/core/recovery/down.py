@@ -1,0 +1,163 @@
+"""Drafts the down migration: what undoes a migration's shape, and what no SQL can bring back.
+
+The draft is tried on the schema that the migration leaves and compared with the one before;
+whatever it does not restore is a gap, said in words and written into the file.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from d1_preflight.core.effects.classify import classify
+from d1_preflight.core.effects.column_lineage import plain_column
+from d1_preflight.core.effects.row_lineage import fates
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.trace import Run
+from d1_preflight.core.findings import Effects, Kind
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.recovery.undo import Undo, run_on
+from d1_preflight.core.schema.schema import Schema, compare, diff
+from d1_preflight.core.sql.statement import CopySource, ParsedStatement
+
+_RULE = "-- " + "=" * 76
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A down migration to look through: `gaps` is what it cannot bring back.
+
+    `lossless` is whether it restores every object, row and value of before; what was written
+    since the migration into things that it removes is lost either way.
+    """
+
+    sql: str
+    lossless: bool
+    gaps: tuple[str, ...] = ()
+
+
+def draft_down(migration: Migration, prior: Schema, after: Schema | None = None) -> Draft:
+    """Draft the way back; `after` is the schema as observed, where it is known."""
+    scratch = Scratch(prior)
+    try:
+        run = scratch.run(migration.text)
+    finally:
+        scratch.close()
+    errors = [f"line {act.line}: {act.error}" for act in run.acts if act.error]
+    if errors:
+        return Draft(_file(migration, Kind.UNKNOWN, (), errors), lossless=False, gaps=(*errors,))
+    undo = Undo(run)
+    statements = tuple(undo.statements())
+    gaps = [*undo.gaps, *_data_gaps(run, classify(run).effects, undo), *_converted(run)]
+    tried, kind = _tried(run, statements)
+    gaps += [gap for gap in tried if gap not in undo.relaxed]
+    if after is not None:
+        gaps += [f"The database is not as predicted: {c.words}" for c in diff(run.after, after)]
+    gaps = list(dict.fromkeys(gaps))
+    sql = _file(migration, kind, statements, gaps)
+    return Draft(sql, lossless=not gaps, gaps=tuple(gaps))
+
+
+def _data_gaps(run: Run, effects: Effects, undo: Undo) -> Iterator[str]:
+    for table in effects.rows_deleted_in:
+        yield f"Rows of {table} are deleted; they come only from a backup."
+    for place in effects.references_nulled_in:
+        yield f"{place} is set to NULL; its values come only from a backup."
+    for table in effects.rows_inserted_in:
+        yield f"Rows are added to {table}; the draft leaves them there."
+    for act in run.acts:
+        if act.verb == "UPDATE" and not act.error and not undo.undoes(act):
+            yield (
+                f"Line {act.line} changes rows of {act.target}; the values of before come only"
+                " from a backup."
+            )
+
+
+def _converted(run: Run) -> Iterator[str]:
+    """Values that reached their new column otherwise than as they were."""
+    for fate in fates(run):
+        old, new = run.old.table(fate.table), run.new.table(fate.name or "")
+        if old is None or new is None:
+            continue
+        for column in old.columns:
+            here = new.column(fate.moved.get(column.name, column.name))
+            if here and _affinity(here.type) != _affinity(column.type):
+                yield (
+                    f"{fate.table}.{column.name} has another type now ({here.type or 'none'});"
+                    " values that it converted come only from a backup."
+                )
+        for act in run.acts:
+            column_gone = act.verb == "ALTER TABLE DROP COLUMN" and new.column(act.phrase.column)
+            if column_gone and act.target.lower() in (old.name.lower(), new.name.lower()):
+                yield (
+                    f"Line {act.line} drops {fate.table}.{act.phrase.column}, which another column"
+                    " replaces; the values of before come only from a backup."
+                )
+        if fate.rebuilt:
+            wanted = {name.lower() for name in (*old.column_names, *fate.moved.values())}
+            yield from _through_expressions(run, fate.table, wanted)
+
+
+def _through_expressions(run: Run, table: str, wanted: Collection[str]) -> Iterator[str]:
+    for act in run.acts:
+        copy = act.phrase.copy
+        if copy is None:
+            continue
+        if table.lower() not in {n.lower() for n in (copy.source, *copy.whole_of, act.target)}:
+            continue
+        names = act.phrase.columns or act.into
+        for n, is_plain in enumerate(_plain_columns(act.phrase, copy)):
+            name = names[n] if n < len(names) else ""
+            if not is_plain and (not name or name.lower() in wanted):
+                yield (
+                    f"Line {act.line} copies {table} through an expression"
+                    f"{f' into {name}' if name else ''}; the values of before come only from a"
+                    " backup."
+                )
+
+
+def _plain_columns(statement: ParsedStatement, copy: CopySource) -> tuple[bool, ...]:
+    """Of each column of a copy, whether it is one of the source as it stands."""
+    if statement.reads:
+        return tuple(any(of.values()) for of in statement.reads)
+    expressions = () if copy.star else copy.expressions
+    return tuple(bool(plain_column(expression, copy.names)) for expression in expressions)
+
+
+def _affinity(declared: str) -> str:
+    """SQLite's rule for what a declared type converts."""
+    upper = declared.upper()
+    for affinity, words in _AFFINITIES:
+        if any(word in upper for word in words):
+            return affinity
+    return "numeric" if upper else "blob"
+
+
+_AFFINITIES = (
+    ("integer", ("INT",)),
+    ("text", ("CHAR", "CLOB", "TEXT")),
+    ("blob", ("BLOB",)),
+    ("real", ("REAL", "FLOA", "DOUB")),
+)
+
+
+def _tried(run: Run, statements: tuple[str, ...]) -> tuple[list[str], Kind]:
+    """Try the whole draft on the schema after; what still differs, and its class."""
+    tried = run_on(run.after, statements)
+    failed = [f"The draft does not run: {a.error}" for a in tried.acts if a.error]
+    if tried.commit_error:
+        failed.append(f"The draft does not commit: {tried.commit_error}")
+    left = [f"After the draft, {change.words}" for change in compare(run.old, tried.new)]
+    return failed or left, classify(tried).kind
+
+
+def _file(migration: Migration, kind: Kind, statements: tuple[str, ...], gaps: list[str]) -> str:
+    lines = [
+        f"-- Migration: {migration.stem} (down)",
+        f"-- Description: Undoes {migration.stem}. A draft: read it through before it is used",
+        f"-- Type: {kind.value.capitalize()}",
+        f"-- Rollback: Apply {migration.name} again",
+        *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),
+        _RULE,
+        "",
+        *(f"{text};" for text in statements),
+    ]
+    return "\n".join(lines) + "\n"

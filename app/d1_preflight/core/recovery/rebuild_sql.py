@@ -1,0 +1,94 @@
+"""Writes the SQL that changes one table's shape on D1 without losing a row of another.
+
+D1 keeps foreign keys on, so a table that others refer to cannot simply be dropped: the rows of
+every descendant are parked first, taken out leaf first, and put back parent first. All SQL is
+our own text around the schema's own; nothing comes out of a generator.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from d1_preflight.core.schema.order import parents_first
+from d1_preflight.core.schema.schema import Structure
+from d1_preflight.core.schema.shape import TableShape
+from d1_preflight.core.sql.tokenizer import quote_name, tokens
+
+_KEPT = "preflight_old_"
+_PARKED = "preflight_parked_"
+
+
+def rebuild(old: TableShape, columns: Mapping[str, str], now: Structure) -> Iterator[str]:
+    """Give a table its `old` shape; `columns` maps its columns to their present names.
+
+    Triggers and views that mention the table, and triggers of its descendants, must be gone
+    before, and be made again after.
+    """
+    table = old.name
+    descendants = descendants_of(now, table)
+    yield "PRAGMA defer_foreign_keys = ON"
+    for child in descendants:
+        names = _names(child)
+        yield f"CREATE TABLE {_parked(child)} AS SELECT {names} FROM {quote_name(child.name)}"
+    for child in reversed(descendants):
+        yield f"DELETE FROM {quote_name(child.name)}"
+    kept = quote_name(_KEPT + table)
+    targets = ", ".join(quote_name(name) for name in columns)
+    sources = ", ".join(quote_name(name) for name in columns.values())
+    yield _under_name(old.sql, table, _KEPT + table)
+    yield f"INSERT INTO {kept} ({targets}) SELECT {sources} FROM {quote_name(table)}"
+    if old.autoincrement:
+        yield from _carry_sequence(table)
+    yield f"DROP TABLE {quote_name(table)}"
+    yield f"ALTER TABLE {kept} RENAME TO {quote_name(table)}"
+    for child in descendants:
+        names = _names(child)
+        yield f"INSERT INTO {quote_name(child.name)} ({names}) SELECT {names} FROM {_parked(child)}"
+    for child in descendants:
+        yield f"DROP TABLE {_parked(child)}"
+
+
+def descendants_of(now: Structure, table: str) -> tuple[TableShape, ...]:
+    """The tables that refer to `table`, directly or not, parents before their children."""
+    found: dict[str, TableShape] = {}
+    waiting = [table]
+    while waiting:
+        for child in now.children_of(waiting.pop(0)):
+            lower = child.name.lower()
+            if lower != table.lower() and lower not in found:
+                found[lower] = child
+                waiting.append(child.name)
+    order, _ = parents_first(tuple(found.values()))
+    return order
+
+
+def _under_name(sql: str, table: str, name: str) -> str:
+    """The CREATE TABLE with another name; a reference to itself follows the new name."""
+    found = tokens(sql, limit=len(sql))
+    first = next(n for n, token in enumerate(found) if token.text == "(")
+    places = [found[first - 1]]
+    places += [
+        token
+        for before, token in pairwise(found)
+        if before.word == "REFERENCES" and token.name.lower() == table.lower()
+    ]
+    for token in reversed(places):
+        sql = sql[: token.start] + quote_name(name) + sql[token.start + len(token.text) :]
+    return sql
+
+
+def _carry_sequence(table: str) -> Iterator[str]:
+    """Keep the high-water mark, so that no deleted id is given out again."""
+    old, new = (f"'{name.replace(chr(39), chr(39) * 2)}'" for name in (table, _KEPT + table))
+    yield f"DELETE FROM sqlite_sequence WHERE name = {new}"
+    yield (
+        f"INSERT INTO sqlite_sequence (name, seq)"
+        f" SELECT {new}, seq FROM sqlite_sequence WHERE name = {old}"
+    )
+
+
+def _names(table: TableShape) -> str:
+    return ", ".join(quote_name(c.name) for c in table.columns if not c.hidden)
+
+
+def _parked(table: TableShape) -> str:
+    return quote_name(_PARKED + table.name)

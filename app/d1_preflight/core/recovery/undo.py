@@ -1,0 +1,268 @@
+"""Writes, object by object, the statements that undo what a migration did to the shape."""
+
+from collections.abc import Iterator, Sequence
+
+from d1_preflight.core.effects.row_lineage import Fate, fates
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.trace import Act, Run
+from d1_preflight.core.recovery.rebuild_sql import descendants_of, rebuild
+from d1_preflight.core.schema.ddl import addable, column_definition, mentions
+from d1_preflight.core.schema.order import parents_first
+from d1_preflight.core.schema.schema import Schema, SchemaObject, compare, normal_sql
+from d1_preflight.core.schema.shape import TableShape
+from d1_preflight.core.sql.tokenizer import Shape, Token, quote_name
+
+
+class Undo:
+    """Writes the statements that undo one run, in order, and notes in `gaps` what they cannot."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._fates = fates(run)
+        self.gaps: list[str] = []
+        self.relaxed: list[str] = []  # what `_tried` may see differ, since a gap says it
+        self._recreated: set[str] = set()
+        self._rebuilt: list[str] = []
+        self._parked: list[str] = []  # tables whose rows move aside while another is rebuilt
+
+    def statements(self) -> Iterator[str]:
+        """All statements: values, objects, tables, and the objects of before again."""
+        plain, left = self._tables()
+        dropped = list(self._create_dropped())
+        rebuilds = list(self._rebuilds([*plain, *dropped], left))
+        yield from self._updates_back()
+        yield from self._drop_objects()
+        yield from plain
+        yield from dropped  # before the rebuilds: a child cannot be written without its parent
+        yield from rebuilds
+        yield from self._drop_created()
+        yield from self._create_objects()
+
+    def undoes(self, act: Act) -> bool:
+        """Whether an UPDATE is undone by the draft, or only fills what the draft removes."""
+        return bool(_swap(act)) or self._fills_new_columns(act)
+
+    def _updates_back(self) -> Iterator[str]:
+        for act in reversed(self._run.acts):
+            swap = _swap(act)
+            if swap is None or self._fills_new_columns(act):
+                continue
+            column, new, old = swap
+            table, name = quote_name(act.target), quote_name(column)
+            self.gaps.append(
+                f"Rows of {act.target} that held {new} in {column} before (line {act.line}) become"
+                f" {old} too. Exact only if this is 0 before applying:"
+                f" SELECT count(*) FROM {table} WHERE {name} = {new}"
+            )
+            yield f"UPDATE {table} SET {name} = {old} WHERE {name} = {new}"
+
+    def _fills_new_columns(self, act: Act) -> bool:
+        old = next((s for s in (self._run.old.table(act.target),) if s), None)
+        columns = act.phrase.columns
+        if old is None:
+            return True
+        return bool(columns) and not any(old.column(column) for column in columns)
+
+    def _drop_objects(self) -> Iterator[str]:
+        old, new = self._run.old, self._run.new
+        created = {shape.name.lower() for shape in self._created()}
+        for kind, befores, afters in (
+            ("trigger", old.triggers, new.triggers),
+            ("view", old.views, new.views),
+            ("index", old.indexes, new.indexes),
+        ):
+            for name, found in afters.items():
+                if found.table.lower() in created and kind != "view":
+                    continue
+                stays = name in befores and _alike(befores[name], found)
+                if not stays or (found.kind, name) in self._in_the_way():
+                    self._recreated.add(f"{kind} {name}")
+                    yield f"DROP {kind.upper()} {quote_name(found.name)}"
+
+    def _in_the_way(self) -> set[tuple[str, str]]:
+        """Objects that a rebuild takes with it, that would stop it, or that would fire."""
+        new = self._run.new
+        rebuilt = {name.lower() for name in self._rebuilt}
+        parked = {name.lower() for name in self._parked}
+        return {
+            (found.kind, name)
+            for group in (new.triggers, new.views, new.indexes)
+            for name, found in group.items()
+            if (found.kind == "index" and found.table.lower() in rebuilt)
+            or (found.kind == "trigger" and found.table.lower() in parked)
+            or (found.kind != "index" and any(mentions(found.sql, t) for t in rebuilt))
+        }
+
+    def _tables(self) -> tuple[list[str], list[tuple[TableShape, dict[str, str]]]]:
+        """The plain ALTERs of all tables, and the tables that only a rebuild brings back."""
+        plain: list[str] = []
+        left: list[tuple[TableShape, dict[str, str]]] = []
+        for fate in self._fates:
+            old, new = self._run.old.table(fate.table), self._run.new.table(fate.name or "")
+            if old is None or new is None or old.virtual:
+                continue
+            columns = self._columns(fate, old, new)
+            if old == new and all(name == present for name, present in columns.items()):
+                continue
+            if new.name.lower() != old.name.lower():
+                plain.append(f"ALTER TABLE {quote_name(new.name)} RENAME TO {quote_name(old.name)}")
+            alters = self._in_place(old, new, columns)
+            if alters is None:
+                left.append((old, columns))
+            plain += alters or ()
+            for name in (c.name for c in old.columns if not c.hidden and c.name not in columns):
+                self.gaps.append(f"The values of {old.name}.{name} come only from a backup.")
+        return plain, left
+
+    def _rebuilds(
+        self, before: Sequence[str], left: Sequence[tuple[TableShape, dict[str, str]]]
+    ) -> Iterator[str]:
+        """The rebuilds, written for the schema that the statements before them leave."""
+        if not left:
+            return
+        now = run_on(self._run.after, [*self._without_objects(), *before]).new
+        for old, columns in left:
+            self._rebuilt.append(old.name)
+            self._parked += [child.name for child in descendants_of(now, old.name)]
+            yield from rebuild(old, columns, now)
+
+    def _columns(self, fate: Fate, old: TableShape, new: TableShape) -> dict[str, str]:
+        """Present columns by their old names."""
+        renamed = {
+            act.phrase.column.lower(): act.phrase.new_name
+            for act in self._run.acts
+            if act.verb == "ALTER TABLE RENAME COLUMN"
+            and act.target.lower() in (old.name.lower(), new.name.lower())
+        }
+        found = {}
+        for column in (c for c in old.columns if not c.hidden):
+            target = column.name
+            while target.lower() in renamed:
+                target = renamed.pop(target.lower())
+            here = new.column(target) or new.column(fate.moved.get(column.name, ""))
+            if here and not here.hidden:
+                found[column.name] = here.name
+        return found
+
+    def _in_place(
+        self, old: TableShape, new: TableShape, columns: dict[str, str]
+    ) -> list[str] | None:
+        """Plain ALTERs that give a table its old shape; None where only a rebuild does."""
+        table = quote_name(old.name)
+        kept = {name.lower() for name in columns.values()}
+        found = [
+            f"ALTER TABLE {table} DROP COLUMN {quote_name(column.name)}"
+            for column in new.columns
+            if column.name.lower() not in kept
+        ]
+        found += [
+            f"ALTER TABLE {table} RENAME COLUMN {quote_name(present)} TO {quote_name(name)}"
+            for name, present in columns.items()
+            if name != present
+        ]
+        relaxed = []
+        for column in old.columns:
+            if column.name not in columns:
+                text, is_relaxed = addable(column_definition(old.sql, column.name))
+                if not text:
+                    return None
+                found.append(f"ALTER TABLE {table} ADD COLUMN {text}")
+                relaxed += [column.name] if is_relaxed else []
+        return found if self._suffices(old, new, found, relaxed) else None
+
+    def _suffices(
+        self, old: TableShape, new: TableShape, alters: list[str], relaxed: list[str]
+    ) -> bool:
+        """Whether plain ALTERs give the table its old shape, tried on the schema after."""
+        rename = f"ALTER TABLE {quote_name(new.name)} RENAME TO {quote_name(old.name)}"
+        first = [rename] if new.name.lower() != old.name.lower() else []
+        tried = run_on(self._run.after, [*self._without_objects(), *first, *alters])
+        if any(act.error for act in tried.acts):
+            return False
+        expected = {f"{old.name}.{name}".lower() for name in relaxed}
+        differing = [
+            change
+            for change in compare(self._run.old, tried.new)
+            if change.name.lower().startswith(f"{old.name.lower()}.")
+            and change.object not in ("index", "trigger", "view")
+        ]
+        if any(change.name.lower() not in expected for change in differing):
+            return False
+        for name in relaxed:
+            self.gaps.append(f"{old.name}.{name} comes back without NOT NULL: fill it first.")
+        self.relaxed += [f"After the draft, {change.words}" for change in differing]
+        return True
+
+    def _without_objects(self) -> list[str]:
+        """Take away what can stand in an ALTER's way: triggers, views and new indexes."""
+        new = self._run.new
+        indexes = [o for n, o in new.indexes.items() if n not in self._run.old.indexes]
+        gone = [*new.triggers.values(), *new.views.values(), *indexes]
+        return [f"DROP {o.kind.upper()} {quote_name(o.name)}" for o in gone]
+
+    def _created(self) -> tuple[TableShape, ...]:
+        known = {(fate.name or "").lower() for fate in self._fates} | self._run.new.inner
+        return tuple(s for name, s in self._run.new.tables.items() if name not in known)
+
+    def _drop_created(self) -> Iterator[str]:
+        order, cycles = parents_first(self._created())
+        if cycles:
+            yield "PRAGMA defer_foreign_keys = ON"
+        yield from (f"DROP TABLE {quote_name(shape.name)}" for shape in reversed(order))
+
+    def _create_dropped(self) -> Iterator[str]:
+        gone = [self._run.old.table(fate.table) for fate in self._fates if not fate.name]
+        order, _ = parents_first(tuple(shape for shape in gone if shape))
+        for shape in order:
+            self.gaps.append(f"The rows of {shape.name} come only from a backup.")
+            yield shape.sql
+
+    def _create_objects(self) -> Iterator[str]:
+        old, new = self._run.old, self._run.new
+        for kind, befores, afters in (
+            ("index", old.indexes, new.indexes),
+            ("view", old.views, new.views),
+            ("trigger", old.triggers, new.triggers),
+        ):
+            for name, found in befores.items():
+                if name not in afters or f"{kind} {name}" in self._recreated:
+                    yield found.sql
+
+
+def _alike(old: SchemaObject, new: SchemaObject) -> bool:
+    return normal_sql(old.sql) == normal_sql(new.sql)
+
+
+def run_on(schema: Schema, statements: Sequence[str]) -> Run:
+    """Try statements on an empty database of a schema."""
+    scratch = Scratch(schema)
+    try:
+        return scratch.run("".join(f"{text};\n" for text in statements))
+    finally:
+        scratch.close()
+
+
+def _swap(act: Act) -> tuple[str, str, str] | None:
+    """Read `SET c = new WHERE c = old`, both plain literals: the column, new and old."""
+    if act.verb != "UPDATE" or act.error:
+        return None
+    body = [t for t in act.phrase.tokens if t.text != ";"]
+    words = [t.word for t in body]
+    if "SET" not in words or words.count("WHERE") != 1:
+        return None
+    start, where = words.index("SET") + 1, words.index("WHERE")
+    first, second = body[start:where], body[where + 1 :]
+    if not (_is_equation(first) and _is_equation(second)):
+        return None
+    if first[0].name.lower() != second[0].name.lower():
+        return None
+    return first[0].name, first[2].text, second[2].text
+
+
+def _is_equation(part: list[Token]) -> bool:
+    return (
+        len(part) == 3  # noqa: PLR2004 - name, sign, literal
+        and part[0].shape in (Shape.WORD, Shape.NAME)
+        and part[1].text == "="
+        and part[2].shape in (Shape.STRING, Shape.NUMBER)
+    )

@@ -1,0 +1,1 @@
+"""Rows value for value: reading, comparing, and checking losses against what was predicted."""

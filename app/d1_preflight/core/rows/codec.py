@@ -1,0 +1,221 @@
+"""Carries the rows of a table through JSON without losing a bit.
+
+`wrangler d1 execute --json` rounds integers beyond 2^53, forgets blobs, infinities and broken
+text. So each value leaves the database as text with one letter in front that names its type:
+`i` and the decimal digits, `r` and 17 significant digits, `t` or `b` and the bytes in hex; NULL
+stays NULL. The first column carries the rowid as well, so that a table of 100 columns (D1's
+limit for a result) still fits. All this is asked of the engine in plain SQL that D1 allows.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.schema.table import Table, quoted
+
+STATEMENT_LIMIT = 100_000
+PAGE_BYTES = 1_000_000
+_CELL_OVERHEAD = 12  # the JSON key, quotes and comma of one cell
+_SAFE_TEXT = frozenset(" _.,:@/+-")
+_NEVER_PLAIN = ("BEGIN", "COMMIT", "END", "--", "/*")
+
+
+@dataclass(frozen=True, slots=True)
+class RawText:
+    """A TEXT value whose bytes are not UTF-8; SQLite holds such, Python's str cannot."""
+
+    data: bytes
+
+
+Cell = int | float | str | bytes | RawText | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its rowid (None for a table without) and its values in the columns' order."""
+
+    rowid: int | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One stretch of a table that is read by one statement; `rows` is None where not counted."""
+
+    table: str
+    sql: str
+    rows: int | None
+
+
+def wire(column: str) -> str:
+    """Write the SQL that turns a column into its tagged text (`-0.0` only atan2 can tell)."""
+    return (
+        f"CASE typeof({column}) WHEN 'integer' THEN 'i'||{column}"
+        f" WHEN 'text' THEN 't'||hex({column}) WHEN 'blob' THEN 'b'||hex({column})"
+        f" WHEN 'real' THEN CASE WHEN {column}=0 AND atan2({column},-1)<0 THEN 'r-0.0'"
+        f" ELSE 'r'||printf('%!.17g',{column}) END END"
+    )
+
+
+def decode(text: str | None) -> Cell:
+    """Read one tagged value back; ValueError if it is none."""
+    if text is None:
+        return None
+    tag, rest = text[:1], text[1:]
+    match tag:
+        case "i":
+            return int(rest)
+        case "r":
+            return float(rest)
+        case "t":
+            return as_text(bytes.fromhex(rest))
+        case "b":
+            return bytes.fromhex(rest)
+        case _:
+            raise ValueError("a value without a known tag")
+
+
+def as_text(data: bytes) -> str | RawText:
+    """The text of these bytes: a str where they are UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return RawText(data)
+
+
+def literal(cell: Cell) -> str:
+    """Write a value as SQL; text that any of D1's splitters could misread goes as hex."""
+    match cell:
+        case None:
+            return "NULL"
+        case int():
+            return str(cell)
+        case float():
+            return repr(cell) if math.isfinite(cell) else ("9e999" if cell > 0 else "-9e999")
+        case bytes():
+            return f"X'{cell.hex().upper()}'"
+        case RawText(data):
+            return f"CAST(X'{data.hex().upper()}' AS TEXT)"
+        case str() if _is_plain(cell):
+            return f"'{cell}'"
+        case str():
+            return f"CAST(X'{cell.encode().hex().upper()}' AS TEXT)"
+
+
+def plan_statement(table: Table, page_bytes: int = PAGE_BYTES) -> str | None:
+    """Ask where the pages of a table end so that each is about `page_bytes` of JSON.
+
+    None where the rows have no order to be read by; then there is one page.
+    """
+    if not table.walk:
+        return None
+    keys = _walk(table)
+    order = ", ".join(f"k{n}" for n in range(len(keys)))
+    chosen = ", ".join(f"{key} AS k{n}" for n, key in enumerate(keys))
+    size = row_size(table, 2)
+    ends = ", ".join(f"{wire(f'k{n}')} AS k{n}" for n in range(len(keys)))
+    return (
+        f"SELECT {ends}, n FROM (SELECT {order}, page, row_number() OVER (ORDER BY {order}) AS n,"
+        f" lead(page) OVER (ORDER BY {order}) AS next FROM (SELECT {order},"
+        f" sum(size) OVER (ORDER BY {order}) / {page_bytes} AS page"
+        f" FROM (SELECT {chosen}, {size} AS size FROM {quoted(table.name)})))"
+        " WHERE next IS NOT page ORDER BY n"
+    )
+
+
+def pages(table: Table, ends: Sequence[Mapping[str, object]] | None) -> tuple[Page, ...]:
+    """The statements that read a table whole, from the answer to `plan_statement`."""
+    if ends is None:
+        return (Page(table.name, _select(table, ""), None),)
+    found = []
+    after, count = "", 0
+    keys = ", ".join(_walk(table))
+    for end in ends:
+        values = [decode(_str(end[f"k{n}"])) for n in range(len(table.walk))]
+        last = f"({', '.join(literal(value) for value in values)})"
+        bounds = [f"({keys}) > {after}"] if after else []
+        condition = " AND ".join([*bounds, f"({keys}) <= {last}"])
+        number = _int(end["n"])
+        found.append(Page(table.name, _select(table, condition), number - count))
+        after, count = last, number
+    return tuple(found)
+
+
+def batches(statements: Iterable[str], *, limit: int = 100_000) -> Iterator[tuple[str, ...]]:
+    """Group statements that fit into one `--command` argument (Linux allows 128 KiB)."""
+    batch: list[str] = []
+    used = 0
+    for statement in statements:
+        size = len(statement.encode()) + 2
+        if batch and used + size > limit:
+            yield tuple(batch)
+            batch, used = [], 0
+        batch.append(statement)
+        used += size
+    if batch:
+        yield tuple(batch)
+
+
+def read_rows(table: Table, answer: Iterable[Mapping[str, object]]) -> Iterator[Row]:
+    """Read the rows of one page out of its JSON."""
+    names = [f"c{n}" for n in range(len(table.data_columns))]
+    for found in answer:
+        cells = [_str(found[name]) for name in names]
+        rowid = None
+        if table.rowid:
+            head, _, first = (cells[0] or "").partition(":")
+            rowid, cells[0] = int(head), first or None
+        yield Row(rowid, tuple(decode(cell) for cell in cells))
+
+
+def row_size(table: Table, factor: int = 1) -> str:
+    """Write the SQL of a row's size; in nested sums, for D1 allows an expression 100 levels."""
+    sizes = [f"coalesce(octet_length({quoted(c)}),0)" for c in table.data_columns]
+    sums = ["+".join(sizes[n : n + 10]) for n in range(0, len(sizes), 10)]
+    overhead = _CELL_OVERHEAD * len(sizes)
+    return f"{'+'.join(f'{factor}*({part})' for part in sums)}+{overhead}"
+
+
+def row_text(columns: Iterable[str]) -> str:
+    """Write the SQL of one row as one text, the same for equal rows only: for hashes."""
+    return "||','||".join(f"coalesce({wire(column)},'n')" for column in columns)
+
+
+def _walk(table: Table) -> list[str]:
+    return [name if name == table.rowid else quoted(name) for name in table.walk]
+
+
+def _select(table: Table, condition: str) -> str:
+    columns = [wire(quoted(name)) for name in table.data_columns]
+    if table.rowid:
+        columns[0] = f"{table.rowid}||':'||coalesce({columns[0]},'')"
+    chosen = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
+    where = f" WHERE {condition}" if condition else ""
+    order = f" ORDER BY {', '.join(_walk(table))}" if table.walk else ""
+    sql = f"SELECT {chosen} FROM {quoted(table.name)}{where}{order}"
+    if len(sql.encode()) > STATEMENT_LIMIT:
+        raise ProjectError(
+            f"The statement that reads {table.name} is longer than D1's 100 KB.",
+            hint="Its column names are very long; back this table up with wrangler d1 export.",
+        )
+    return sql
+
+
+def _is_plain(text: str) -> bool:
+    if not all(char.isalnum() or char in _SAFE_TEXT for char in text):
+        return False
+    upper = text.upper()
+    return not any(word in upper for word in _NEVER_PLAIN)
+
+
+def _str(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError("a value came back without its tag")
+
+
+def _int(value: object) -> int:
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{value!r} is not an integer")

@@ -1,0 +1,209 @@
+"""Holds an account of rows against what the migration does and what its operator declared.
+
+A loss passes only if the migration's effects say it, its class admits it, and the operator named
+the table. Whatever is left over is not explained, and blocks.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from d1_preflight.core.effects.row_lineage import fates
+from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.findings import Analysis, Kind
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.rows.row_diff import Account, Pairing, Renames, TableAccount
+from d1_preflight.core.schema.schema import Schema
+
+
+class Mark(StrEnum):
+    """What can be said of one table's account."""
+
+    UNTOUCHED = "untouched"
+    EXPLAINED = "explained"
+    UNEXPLAINED = "not explained"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One row of the rehearsal's table: the numbers, the mark, and the reason in words."""
+
+    account: TableAccount
+    mark: Mark
+    words: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this table keeps the gate shut."""
+        return self.mark is Mark.UNEXPLAINED
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """One thing that happened to a table, and whether it is accounted for."""
+
+    words: str
+    is_fine: bool
+
+
+def explain(
+    account: Account, analysis: Analysis, declared: Collection[str] = ()
+) -> tuple[Explained, ...]:
+    """Judge every table; `declared` names the tables whose losses the operator confirmed."""
+    judge = _Judge(analysis, frozenset(name.lower() for name in declared))
+    judged = [judge.judge(table) for table in account.tables]
+    order = (Mark.UNEXPLAINED, Mark.EXPLAINED, Mark.UNTOUCHED)
+    return tuple(sorted(judged, key=lambda one: order.index(one.mark)))
+
+
+def renames_by(migration: Migration, prior: Schema) -> Renames:
+    """The new names that a migration gives, so that the account can follow them."""
+    scratch = Scratch(prior)
+    try:
+        run = scratch.run(migration.text)
+    finally:
+        scratch.close()
+    tables, columns = {}, {}
+    for fate in fates(run):
+        new = run.new.table(fate.name or "")
+        if fate.name is None or new is None:
+            continue
+        if fate.name.lower() != fate.table.lower():
+            tables[fate.table] = fate.name
+        for old, moved in fate.moved.items():
+            if old.lower() != moved.lower() and new.column(moved):
+                columns[f"{fate.table}.{old}"] = moved
+    names = {name.lower(): name for name in tables.values()} | {
+        table.lower(): table for table in run.old.tables
+    }
+    back = {to.lower(): old for old, to in tables.items()}
+    for act in run.acts:
+        if act.verb == "ALTER TABLE RENAME COLUMN" and not act.error:
+            table = back.get(act.target.lower(), names.get(act.target.lower(), act.target))
+            _follow(columns, table, act.phrase.column, act.phrase.new_name)
+    return Renames(tables, columns)
+
+
+def _follow(columns: dict[str, str], table: str, old: str, new: str) -> None:
+    """Note one rename, after any earlier ones of the same column."""
+    for place, name in columns.items():
+        if place.lower().startswith(f"{table.lower()}.") and name.lower() == old.lower():
+            columns[place] = new
+            return
+    columns[f"{table}.{old}"] = new
+
+
+class _Judge:
+    """The migration's effects, its class and the declared tables, asked table by table."""
+
+    def __init__(self, analysis: Analysis, declared: frozenset[str]) -> None:
+        self._analysis = analysis
+        self._effects = analysis.effects
+        self._declared = declared
+
+    def judge(self, table: TableAccount) -> Explained:
+        """The mark and the words for one table."""
+        points = tuple(self._points(table))
+        wrong = [point.words for point in points if not point.is_fine]
+        if wrong:
+            return Explained(table, Mark.UNEXPLAINED, ", ".join(wrong))
+        words = ", ".join(point.words for point in points)
+        return Explained(table, Mark.EXPLAINED if points else Mark.UNTOUCHED, words)
+
+    def _points(self, table: TableAccount) -> Iterator[_Point]:
+        if table.before is None:
+            is_fine = _has(self._effects.tables_created, table.table)
+            yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
+        elif table.after is None:
+            yield self._gone(table)
+        else:
+            yield from self._rows(table)
+            yield from self._columns(table)
+            if table.reissues:
+                yield self._renumbered(table)
+
+    def _gone(self, table: TableAccount) -> _Point:
+        told = _has(self._effects.tables_dropped, table.table)
+        if told and not table.lost:
+            return _Point("dropped, was empty", is_fine=True)
+        return self._declarable("dropped", table.table, told=told)
+
+    def _renumbered(self, table: TableAccount) -> _Point:
+        """An AUTOINCREMENT mark that falls: fine only where a statement is seen to do it."""
+        told = self._rebuilt(table.table) or self._effects.sequences_written
+        words = f"ids above {table.issued_after:,} are issued again (up to {table.issued_before:,})"
+        if told and self._changes_values:
+            return _Point(words, is_fine=True)
+        return _Point(f"{words}, by no statement seen", is_fine=False)
+
+    def _rows(self, table: TableAccount) -> Iterator[_Point]:
+        name = table.table
+        deleted = _has(self._effects.rows_deleted_in, name)
+        updated = _has(self._effects.rows_updated_in, name) and self._changes_values
+        renewed = updated and not deleted and 0 < table.lost <= table.added
+        if renewed:
+            what = "rows changed" if table.pairing is Pairing.CONTENT else "keys changed"
+            yield _Point(f"{what}{self._from(name)}", is_fine=True)
+        elif table.lost:
+            yield self._declarable("rows lost", name, told=deleted or self._rebuilt(name))
+        if table.added and not renewed and self._rebuilt(name):
+            yield self._declarable("rows added by the rebuild", name, told=True)
+        elif table.added and not renewed:
+            told = _has(self._effects.rows_inserted_in, name)
+            words = "rows added" if told else "rows added, by no statement seen"
+            yield _Point(words, told)
+
+    def _columns(self, table: TableAccount) -> Iterator[_Point]:
+        name, effects = table.table, self._effects
+        updated = _has(effects.rows_updated_in, name)
+        for column, _ in table.nulled:
+            told = updated or _has(effects.references_nulled_in, f"{name}.{column}")
+            yield self._declarable(f"{column} nulled", name, told=told or self._rebuilt(name))
+        for column, _ in table.altered:
+            if updated and self._changes_values:
+                yield _Point(f"{column} changed", is_fine=True)
+            else:
+                told = _has(effects.references_nulled_in, f"{name}.{column}")
+                told = told or self._rebuilt(name)
+                yield self._declarable(f"{column} changed", name, told=told)
+        held = {column for column, _ in table.dropped}
+        for column in table.columns_gone:
+            told = _has(effects.columns_dropped, f"{name}.{column}") or self._rebuilt(name)
+            if column in held or not told:
+                yield self._declarable(f"{column} dropped", name, told=told)
+            else:
+                yield _Point(f"{column} dropped, held no value", is_fine=True)
+
+    def _rebuilt(self, table: str) -> bool:
+        return _has(self._effects.tables_rebuilt, table)
+
+    @property
+    def _changes_values(self) -> bool:
+        return self._analysis.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
+
+    def _declarable(self, what: str, table: str, *, told: bool) -> _Point:
+        """A loss: fine only if told by the effects, of a class that admits it, and declared."""
+        if not told or not self._changes_values:
+            return _Point(f"{what}, by no statement seen", is_fine=False)
+        if table.lower() in self._declared:
+            return _Point(f"{what}, as declared", is_fine=True)
+        return _Point(f"{what}{self._from(table)}, not declared", is_fine=False)
+
+    def _from(self, table: str) -> str:
+        """Where it comes from, as far as a finding or a reason names the table."""
+        for finding in self._analysis.findings:
+            if _has(finding.tables, table) and finding.rows_at_risk:
+                return _place(finding.rule, finding.line)
+        for reason in self._analysis.reasons:
+            if f'"{table}"' in reason.text or f'"{table}.' in reason.text:
+                return _place(reason.text, reason.line)
+        return ""
+
+
+def _place(told: str, line: int) -> str:
+    by = " by cascade" if "cascade" in told.lower() else ""
+    return f"{by} from line {line}"
+
+
+def _has(names: Collection[str], name: str) -> bool:
+    return name.lower() in {known.lower() for known in names}

@@ -1,0 +1,295 @@
+"""Accounts for the rows of two states of a database: what is gone, nulled, changed or new.
+
+Everything is compared inside SQLite across two attached files, by type and exact value (no
+affinity, no collation), so hundreds of thousands of rows take seconds. Rows are paired by
+primary key; without one by rowid, or by their whole content where the rowids cannot be trusted.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.rows.codec import row_text
+from d1_preflight.core.rows.table_diff import Account, Cells, Pairing, Renames, TableAccount
+from d1_preflight.core.schema.sequences import highest_issued
+from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
+
+__all__ = ["Account", "Pairing", "Renames", "TableAccount", "account"]
+
+
+def account(
+    before: Path,
+    after: Path,
+    *,
+    renames: Renames | None = None,
+    ignore: Collection[str] = ("d1_migrations",),
+    rebuilt: Collection[str] = (),
+) -> Account:
+    """Compare two database files; `rebuilt` names tables whose rowids mean nothing any more."""
+    connection = attach_both(before, after)
+    try:
+        return _account(connection, renames or Renames(), ignore, rebuilt)
+    except apsw.Error as error:  # its words may quote a row
+        raise ProjectError(
+            f"The two copies cannot be compared ({type(error).__name__}).",
+            hint="Copy the target and rehearse again.",
+        ) from error
+    finally:
+        connection.close()
+
+
+def attach_both(before: Path, after: Path) -> apsw.Connection:
+    """Open two databases, only to read, as `before` and `after` of one connection."""
+    connection = apsw.Connection(":memory:", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
+    for name, path in (("before", before), ("after", after)):
+        try:
+            connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
+            connection.execute(f"PRAGMA {name}.cache_size = -65536")
+        except apsw.Error as error:
+            connection.close()
+            raise ProjectError(
+                f"The copy {path} cannot be opened: {error}.",
+                hint="Copy the target and rehearse again.",
+            ) from error
+    return connection
+
+
+def _account(
+    connection: apsw.Connection,
+    renames: Renames,
+    ignore: Collection[str],
+    rebuilt: Collection[str],
+) -> Account:
+    olds = _sorted_out(read_tables(connection, "before"), ignore)
+    news = _sorted_out(read_tables(connection, "after"), ignore)
+    moved = {old.lower(): new.lower() for old, new in renames.tables.items()}
+    found = []
+    for name, old in olds.items():
+        new = news.pop(moved.get(name, name), None)
+        if new is None:
+            count = _count(connection, "before", old)
+            found.append(TableAccount(old.name, count, None, lost=count))
+        elif TableKind.VIRTUAL in (old.kind, new.kind):
+            found.append(_by_number(connection, old, new))
+        else:
+            pair = _Pair(connection, old, new, renames, rebuilt)
+            found.append(_numbered(connection, old, new, pair.account()))
+    for new in news.values():
+        count = _count(connection, "after", new)
+        found.append(TableAccount(new.name, None, count, added=count))
+    return Account(tuple(found))
+
+
+def _numbered(
+    connection: apsw.Connection, old: Table, new: Table, found: TableAccount
+) -> TableAccount:
+    """The account of an AUTOINCREMENT table says up to where ids are issued, on both sides."""
+    if not old.autoincrement:
+        return found
+    before = highest_issued(connection, "before", old)
+    after = highest_issued(connection, "after", new)
+    return replace(found, issued_before=before, issued_after=after)
+
+
+def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableAccount:
+    """A virtual table's rows have no keys of their own to be paired by: they are only counted."""
+    before, after = _count(connection, "before", old), _count(connection, "after", new)
+    return TableAccount(
+        old.name,
+        before,
+        after,
+        lost=max(0, before - after),
+        added=max(0, after - before),
+    )
+
+
+class _Pair:
+    """One table in its two states."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        old: Table,
+        new: Table,
+        renames: Renames,
+        rebuilt: Collection[str],
+    ) -> None:
+        self._connection = connection
+        self._old, self._new = old, new
+        self._may_use_rowid = bool(old.rowid and new.rowid) and old.name.lower() not in {
+            name.lower() for name in rebuilt
+        }
+        self._columns = dict(_common(old, new, renames))
+        self._gone = tuple(c for c in old.data_columns if c not in self._columns)
+        self._before = _count(connection, "before", old)
+        self._after = _count(connection, "after", new)
+
+    def account(self) -> TableAccount:
+        """Pair the rows in the best way that these tables allow, and count."""
+        key = self._key()
+        if key:
+            return self._joined(key, Pairing.KEY)
+        by_content = self._by_content()
+        if self._may_use_rowid and not by_content.is_untouched:
+            return self._joined(((self._old.rowid, self._new.rowid),), Pairing.ROWID)
+        return by_content
+
+    def _by_content(self) -> TableAccount:
+        lost = self._missing("before", "after")
+        added = lost + self._after - self._before
+        return self._result(
+            Pairing.CONTENT, lost=lost, added=added, dropped=self._values_in_gone_columns()
+        )
+
+    def _partners(self, key: tuple[tuple[str, str], ...], side: str) -> int:
+        """How many rows of one side have a partner on the other."""
+        old = f"before.{quoted(self._old.name)} AS b"
+        new = f"after.{quoted(self._new.name)} AS a"
+        here, there = (old, new) if side == "before" else (new, old)
+        on = " AND ".join(f"b.{left} = a.{right}" for left, right in key)
+        return _number(
+            self._connection,
+            f"SELECT count(*) FROM {here} WHERE EXISTS (SELECT 1 FROM {there} WHERE {on})",
+        )
+
+    def _key(self) -> tuple[tuple[str, str], ...]:
+        """The primary key's columns, old and new, if it names each row once on both sides."""
+        key = self._old.primary_key
+        if not key or any(name not in self._columns for name in key):
+            return ()
+        pairs = tuple((quoted(name), quoted(self._columns[name])) for name in key)
+        sides = (("before", self._old, 0), ("after", self._new, 1))
+        if all(
+            self._names_each_row(name, table, [pair[side] for pair in pairs])
+            for name, table, side in sides
+        ):
+            return pairs
+        return ()
+
+    def _names_each_row(self, database: str, table: Table, key: list[str]) -> bool:
+        place = f"{database}.{quoted(table.name)}"
+        nulls = " OR ".join(f"{column} IS NULL" for column in key)
+        if _number(self._connection, f"SELECT EXISTS (SELECT 1 FROM {place} WHERE {nulls})"):
+            return False
+        if {quoted(name) for name in table.primary_key} == set(key):
+            return True
+        columns = ", ".join(key)
+        repeated = f"SELECT 1 FROM {place} GROUP BY {columns} HAVING count(*) > 1"
+        return not _number(self._connection, f"SELECT EXISTS ({repeated})")
+
+    def _joined(self, key: tuple[tuple[str, str], ...], pairing: Pairing) -> TableAccount:
+        cells = [(quoted(old), quoted(new)) for old, new in self._columns.items()]
+        differs = [
+            f"NOT (typeof(b.{old}) = typeof(a.{new}) AND +b.{old} IS +a.{new} COLLATE BINARY)"
+            f" AS d{n}, b.{old} IS NOT NULL AND a.{new} IS NULL AS n{n}"
+            for n, (old, new) in enumerate(cells)
+        ]
+        differs += [f"b.{quoted(name)} IS NOT NULL AS g{n}" for n, name in enumerate(self._gone)]
+        on = " AND ".join(f"b.{old} = a.{new}" for old, new in key)
+        marks = [f"d{n}" for n in range(len(cells))] + [f"g{n}" for n in range(len(self._gone))]
+        sums = [f"sum(d{n}), sum(n{n})" for n in range(len(cells))]
+        sums += [f"sum(g{n})" for n in range(len(self._gone))]
+        row = self._connection.execute(
+            f"SELECT count(*), sum({' OR '.join(marks)}), {', '.join(sums)} FROM"
+            f" (SELECT {', '.join(differs)} FROM before.{quoted(self._old.name)} AS b"
+            f" JOIN after.{quoted(self._new.name)} AS a ON {on})"
+        ).fetchone()
+        counts = [int(str(value or 0)) for value in row or ()]
+        paired, changed, *rest = counts
+        if paired != self._partners(key, "before") or paired != self._partners(key, "after"):
+            return self._by_content()  # the new type or collation makes two keys one
+        names = list(self._columns)
+        nulled = {name: rest[2 * n + 1] for n, name in enumerate(names)}
+        altered = {name: rest[2 * n] - rest[2 * n + 1] for n, name in enumerate(names)}
+        dropped = dict(zip(self._gone, rest[2 * len(names) :], strict=True))
+        return self._result(
+            pairing,
+            lost=self._before - paired,
+            added=self._after - paired,
+            changed=changed,
+            nulled=_cells(nulled),
+            altered=_cells(altered),
+            dropped=_cells(dropped),
+        )
+
+    def _missing(self, here: str, there: str) -> int:
+        """How many rows of one side have no equal on the other, each counted."""
+        texts = {
+            "before": (row_text(quoted(c) for c in self._columns), self._old.name),
+            "after": (row_text(quoted(c) for c in self._columns.values()), self._new.name),
+        }
+        halves = " UNION ALL ".join(
+            f"SELECT {texts[side][0]} AS content, {sign} AS one"
+            f" FROM {side}.{quoted(texts[side][1])}"
+            for side, sign in ((here, 1), (there, -1))
+        )
+        return _number(
+            self._connection,
+            "SELECT coalesce(sum(missing), 0) FROM (SELECT sum(one) AS missing"
+            f" FROM ({halves}) GROUP BY content HAVING missing > 0)",
+        )
+
+    def _values_in_gone_columns(self) -> Cells:
+        place = f"before.{quoted(self._old.name)}"
+        return _cells(
+            {c: _number(self._connection, f"SELECT count({quoted(c)}) FROM {place}")
+             for c in self._gone}
+        )  # fmt: skip
+
+    def _result(
+        self,
+        pairing: Pairing,
+        *,
+        lost: int,
+        added: int,
+        changed: int = 0,
+        nulled: Cells = (),
+        altered: Cells = (),
+        dropped: Cells = (),
+    ) -> TableAccount:
+        return TableAccount(
+            self._old.name,
+            self._before,
+            self._after,
+            lost=lost,
+            added=added,
+            changed=changed or max((n for _, n in dropped), default=0),
+            nulled=nulled,
+            altered=altered,
+            dropped=dropped,
+            columns_gone=self._gone,
+            pairing=pairing,
+        )
+
+
+def _sorted_out(tables: tuple[Table, ...], ignore: Collection[str]) -> dict[str, Table]:
+    """The tables that hold rows; a shadow's rows are those of its virtual table."""
+    kept = (t for t in tables if t.name not in ignore and t.kind is not TableKind.SHADOW)
+    return {t.name.lower(): t for t in kept}
+
+
+def _common(old: Table, new: Table, renames: Renames) -> Iterator[tuple[str, str]]:
+    names = {name.lower(): name for name in new.data_columns}
+    moved = {place.lower(): name.lower() for place, name in renames.columns.items()}
+    for name in old.data_columns:
+        target = moved.get(f"{old.name}.{name}".lower(), name.lower())
+        if target in names:
+            yield name, names[target]
+
+
+def _cells(counts: Mapping[str, int]) -> Cells:
+    return tuple((name, count) for name, count in counts.items() if count)
+
+
+def _count(connection: apsw.Connection, database: str, table: Table) -> int:
+    return _number(connection, f"SELECT count(*) FROM {database}.{quoted(table.name)}")
+
+
+def _number(connection: apsw.Connection, sql: str) -> int:
+    row = connection.execute(sql).fetchone()
+    if row is None or not isinstance(row[0], int):
+        raise TypeError("a count is not a number")
+    return row[0]

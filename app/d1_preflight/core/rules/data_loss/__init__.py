@@ -1,0 +1,1 @@
+"""Rules about rows and values that go."""

@@ -1,0 +1,1 @@
+"""Rules about what D1's engine refuses or does otherwise than SQLite."""

@@ -1,0 +1,151 @@
+"""What D1's engine refuses: one rule for each kind of refusal, the most telling first.
+
+A refused statement gets exactly one of these findings; `statement_refused` takes what no other
+rule explains, so that no refusal goes without a word.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from d1_preflight.core.engine.trace import Act
+from d1_preflight.core.rules.context import Case, Find, Hit, at
+from d1_preflight.core.rules.project.files import ends_open
+from d1_preflight.core.sql.tokenizer import Token
+
+_IGNORE_CASE = re.IGNORECASE | re.DOTALL
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A rule's id, and how its refusals are known: by the error, the text, or both."""
+
+    rule: str
+    error: re.Pattern[str]
+    body: re.Pattern[str]
+    is_open: bool = False  # only where the last quote of the file is never closed
+
+    def explains(self, act: Act) -> bool:
+        if self.is_open and (act.statement.complete or not ends_open(act.statement.text)):
+            return False
+        return bool(self.error.search(act.error) and self.body.search(act.statement.body[:4000]))
+
+
+def _refusal(rule: str, error: str = "", body: str = "") -> _Refusal:
+    return _Refusal(rule, re.compile(error, _IGNORE_CASE), re.compile(body, _IGNORE_CASE))
+
+
+_ALTER = r"^ALTER\s+TABLE\s+\S+\s+"
+_FOREIGN = (
+    r"^(TRUNCATE|GRANT|REVOKE|SET|SHOW|USE|DO|COMMENT|LOCK|DELIMITER|COPY|CALL|EXEC)\b"
+    r"|^CREATE\s+(OR\s+REPLACE|SCHEMA|DATABASE|TYPE|EXTENSION|FUNCTION|SEQUENCE|MATERIALIZED)\b"
+    r"|^DROP\s+.*\b(CASCADE|RESTRICT)\s*;?\s*$|\bON\s+DUPLICATE\s+KEY\b|\bENGINE\s*=|::\w+"
+    r"|\bUSING\s+(BTREE|GIN|HASH)\b|\bENUM\s*\(|\bAUTO_INCREMENT\b|^INSERT\s+IGNORE\b"
+)
+_REFUSALS = (
+    _Refusal("quote-unclosed", re.compile(""), re.compile(""), is_open=True),
+    _refusal("dot-command", r"syntax error|unrecognized token", r"^\."),
+    _refusal("transaction-statement", r"one transaction and refuses"),
+    _refusal("breakpoint-without-semicolon", r"syntax error", r"[^;]\s*-->\s*statement-breakpoint"),
+    _refusal("alter-several-actions", r'near ",": syntax error', _ALTER),
+    _refusal("alter-if-exists", r'near "(IF|EXISTS|NOT)": syntax error', _ALTER),
+    _refusal(
+        "alter-type-unsupported",
+        body=_ALTER + r"(ALTER\s+COLUMN\s+\S+\s+(SET\s+DATA\s+)?TYPE|MODIFY|CHANGE)\b",
+    ),
+    _refusal(
+        "alter-default-unsupported", body=_ALTER + r"ALTER\s+(COLUMN\s+)?\S+\s+(SET|DROP)\s+DEFAULT"
+    ),
+    _refusal(
+        "alter-not-null-unsupported", body=_ALTER + r"ALTER\s+(COLUMN\s+)?\S+\s+(SET|DROP)\s+NOT"
+    ),
+    _refusal(
+        "add-constraint-unsupported",
+        body=_ALTER + r"ADD\s+(CONSTRAINT|CHECK|UNIQUE|FOREIGN|PRIMARY)\b",
+    ),
+    _refusal("drop-constraint-unsupported", body=_ALTER + r"DROP\s+(CONSTRAINT|CHECK|FOREIGN)\b"),
+    _refusal("add-column-unique", r"cannot add a unique column"),
+    _refusal("add-column-primary-key", r"cannot add a primary key column"),
+    _refusal("drop-column-refused", r"cannot drop|error in|no such column", _ALTER + r"DROP\b"),
+    _refusal("rename-breaks-view", r"error in (view|trigger|index)", _ALTER + r"RENAME\b"),
+    _refusal("pragma-refused", r"D1 does not allow PRAGMA"),
+    _refusal("function-refused", r"not authorized to use function"),
+    _refusal("function-missing", r"no such function|wrong number of arguments"),
+    _refusal("temporary-object", r"temporary"),
+    _refusal("attach-refused", r"attach other databases|cannot (ATTACH|DETACH)|too many attached"),
+    _refusal("vacuum-refused", r"cannot VACUUM", r"^VACUUM"),
+    _refusal("module-missing", r"no such module|has no module"),
+    _refusal("reserved-name", r"keeps .* to itself|reserved for internal use"),
+    _refusal("statement-too-long", r"too long: SQLITE_TOOBIG|string or blob too big"),
+    _refusal("too-many-columns", r"too many columns"),
+    _refusal("too-many-terms", r"too many terms in compound"),
+    _refusal("expression-too-deep", r"expression tree is too large|parser stack overflow"),
+    _refusal("too-many-arguments", r"too many arguments on function"),
+    _refusal("bound-parameter", r"binding|variable number|too many SQL variables"),
+    _refusal("other-dialect", body=_FOREIGN),
+    _refusal("already-exists", r"already exists|already another table|duplicate column name"),
+    _refusal("name-missing", r"no such (table|column|index|view|trigger)|has no column"),
+    _refusal("key-mismatch", r"foreign key mismatch"),
+    _refusal("syntax-error", r"syntax error|incomplete input"),
+    _refusal("statement-refused"),
+)
+
+
+def explanation(act: Act) -> str:
+    """The id of the rule that explains why a statement is refused."""
+    return next(refusal.rule for refusal in _REFUSALS if refusal.explains(act))
+
+
+def _rule(refusal: _Refusal) -> Find:
+    name = refusal.rule
+
+    def find(case: Case) -> Iterator[Hit]:
+        for act in case.acts:
+            if act.error and refusal.explains(act) and explanation(act) == name:
+                yield at(
+                    act, _near(act), error=act.error, table=act.target or "t", values=_named(act)
+                )
+
+    find.__name__ = name.replace("-", "_")
+    return find
+
+
+def not_followed(case: Case) -> Iterator[Hit]:
+    """A statement that runs too long to be followed here, so nothing is known of its end."""
+    for act in case.acts:
+        if act.unsure:
+            yield at(act)
+
+
+def needs_rows(case: Case) -> Iterator[Hit]:
+    """A statement whose success hangs on rows that only a rehearsal has."""
+    for act in case.acts:
+        if act.depends and not act.unsure:
+            yield at(act, error=act.depends)
+
+
+def prior_incomplete(case: Case) -> Iterator[Hit]:
+    """Objects of the schema before that could not be made here, so effects on them are unseen."""
+    for problem in case.problems:
+        yield Hit(1, 1, 1, 1, {"problem": problem})
+
+
+RULES: tuple[Find, ...] = (
+    *(_rule(refusal) for refusal in _REFUSALS),
+    not_followed,
+    needs_rows,
+    prior_incomplete,
+)
+_NEAR = re.compile(r'near "([^"]+)"|no such \w+: (?:main\.)?"?([^\s"]+)|function: (\w+)')
+
+
+def _near(act: Act) -> Token | None:
+    found = _NEAR.search(act.error)
+    wanted = next((part for part in found.groups() if part), "").lower() if found else ""
+    return next((t for t in act.phrase.tokens if wanted and t.name.lower() == wanted), None)
+
+
+def _named(act: Act) -> dict[str, str]:
+    found = _NEAR.search(act.error)
+    name = next((part for part in found.groups() if part), "") if found else ""
+    return {"name": name or act.target, "column": act.phrase.column or name or "c"}

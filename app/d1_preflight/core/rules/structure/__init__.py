@@ -1,0 +1,1 @@
+"""Rules about tables, columns and what a rebuild forgets."""

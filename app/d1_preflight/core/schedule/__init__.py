@@ -1,0 +1,1 @@
+"""When to apply: clocks, busy hours, traffic."""

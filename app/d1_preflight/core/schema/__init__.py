@@ -1,0 +1,1 @@
+"""A database schema as values: tables, their order, and how two schemas differ."""

@@ -1,0 +1,1 @@
+"""How SQL text is read: split, tokens, statements, queries."""

@@ -1,0 +1,62 @@
+"""Whether an error of some SQL could quote what stands in a row.
+
+SQLite's own errors name tables and columns, never values, with these exceptions (SQLite 3.54.1,
+each shown by a run in the tests): `RAISE(ABORT, expression)` says the expression's value, a JSON
+path or an FTS query that is computed is quoted where it is malformed. What such a file says when
+it fails is not kept.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from d1_preflight.core.sql.tokenizer import Shape, Token, all_tokens
+
+_PATHS = frozenset({"JSON_EXTRACT", "JSON_REMOVE", "JSON_TYPE", "JSON_ARRAY_LENGTH", "JSON_EACH",
+                    "JSON_TREE", "JSONB_EXTRACT", "JSONB_REMOVE"})  # fmt: skip
+_PAIRS = frozenset({"JSON_SET", "JSON_INSERT", "JSON_REPLACE", "JSONB_SET", "JSONB_INSERT",
+                    "JSONB_REPLACE"})  # fmt: skip
+_OPERATORS = ("->", "->>")
+
+
+def errors_may_quote_rows(sql: str) -> bool:
+    """True where any text of these that an error may show is computed, not written out."""
+    found = [token for token in all_tokens(sql) if token.shape is not Shape.COMMENT]
+    return any(_is_computed(found, at) for at in range(len(found)))
+
+
+def _is_computed(tokens: Sequence[Token], at: int) -> bool:
+    word, after = tokens[at].word, tokens[at + 1 : at + 2]
+    if word == "MATCH" or tokens[at].text in _OPERATORS:
+        return not (after and after[0].shape in (Shape.STRING, Shape.NUMBER))
+    if not (after and after[0].text == "("):
+        return False
+    if word == "RAISE":
+        return any(not _is_text(argument) for argument in _arguments(tokens, at + 2)[1:])
+    if word in _PATHS:
+        return any(not _is_text(argument) for argument in _arguments(tokens, at + 2)[1:])
+    if word in _PAIRS:
+        return any(not _is_text(argument) for argument in _arguments(tokens, at + 2)[1::2])
+    return False
+
+
+def _is_text(argument: Sequence[Token]) -> bool:
+    return len(argument) == 1 and argument[0].shape is Shape.STRING
+
+
+def _arguments(tokens: Sequence[Token], at: int) -> list[list[Token]]:
+    """The arguments of a call whose opening bracket stands before `at`."""
+    found: list[list[Token]] = [[]]
+    for token, depth in _within(tokens, at):
+        if depth == 0 and token.text == ",":
+            found.append([])
+        else:
+            found[-1].append(token)
+    return found
+
+
+def _within(tokens: Sequence[Token], at: int) -> Iterator[tuple[Token, int]]:
+    depth = 0
+    for token in tokens[at:]:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0:
+            return
+        yield token, depth

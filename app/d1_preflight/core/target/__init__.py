@@ -1,0 +1,1 @@
+"""What the target answers: the API it is reached by, its snapshot, wrangler's output."""

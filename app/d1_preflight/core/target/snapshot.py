@@ -1,0 +1,134 @@
+"""What one batched read of a database says: its ledger, its schema, its counts, its soundness."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema
+
+# One result has at most 100 columns on D1 (docs: platform limits), one statement 100 KB.
+_COUNTS_PER_STATEMENT = 90
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One applied migration, as `d1_migrations` tells it."""
+
+    id: int
+    name: str
+    applied_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The database as it was at `taken_at`; `schema` is without the ledger table."""
+
+    taken_at: datetime
+    ledger: tuple[LedgerRow, ...]
+    schema: Schema
+    counts: Mapping[str, int] = field(default_factory=dict)
+    quick_check: str = ""
+    broken_references: int = 0
+
+    def continues(self, earlier: "Observation") -> bool:
+        """Whether this ledger is the earlier one with rows added or taken from its end."""
+        return all(a == b for a, b in zip(self.ledger, earlier.ledger, strict=False))
+
+    @property
+    def applied(self) -> frozenset[str]:
+        """The names in the ledger."""
+        return frozenset(row.name for row in self.ledger)
+
+    def ledger_row(self, name: str) -> LedgerRow | None:
+        """The ledger's row for a migration."""
+        return next((row for row in self.ledger if row.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The statements of one batched read, and how to read the answers back."""
+
+    ledger_table: str
+    tables: tuple[str, ...] = ()
+    checks: bool = False
+    with_ledger: bool = True
+
+    @property
+    def sql(self) -> str:
+        """All statements, for one `wrangler d1 execute --json --command=`."""
+        return " ".join(f"{statement};" for statement in self.statements)
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Schema, ledger, counts, checks: in the order in which `read` expects the answers."""
+        found = [SCHEMA_QUERY]
+        if self.with_ledger:
+            ledger = _quoted(self.ledger_table)
+            found.append(f"SELECT id, name, applied_at FROM {ledger} ORDER BY id")
+        found += count_statements(self.tables)
+        if self.checks:
+            found.append("PRAGMA quick_check")
+            found.append("SELECT count(*) AS broken FROM pragma_foreign_key_check")
+        return tuple(found)
+
+    def read(
+        self, answers: Sequence[Sequence[Mapping[str, object]]], taken_at: datetime
+    ) -> Observation:
+        """The observation that these answers tell; raises ValueError if one is missing."""
+        if len(answers) != len(self.statements):
+            raise ValueError(f"{len(self.statements)} answers expected, {len(answers)} came")
+        rest = list(answers)
+        schema = Schema.from_rows(rest.pop(0)).without(self.ledger_table)
+        ledger = rest.pop(0) if self.with_ledger else ()
+        number = len(count_statements(self.tables))
+        counts, rest = read_counts(self.tables, rest[:number]), rest[number:]
+        return Observation(
+            taken_at,
+            tuple(
+                LedgerRow(_integer(r["id"]), str(r["name"]), str(r["applied_at"])) for r in ledger
+            ),
+            schema,
+            counts,
+            quick_check=_quick_check(rest.pop(0)) if self.checks else "",
+            broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
+        )
+
+
+def count_statements(tables: Sequence[str]) -> tuple[str, ...]:
+    """The statements that count the rows of these tables, as few as D1's limits allow."""
+    return tuple(_count_statement(chunk) for chunk in _chunks(tables))
+
+
+def read_counts(
+    tables: Sequence[str], answers: Sequence[Sequence[Mapping[str, object]]]
+) -> dict[str, int]:
+    """The counts out of the answers to `count_statements`."""
+    return {
+        table: _integer(answer[0][f"c{n}"])
+        for chunk, answer in zip(_chunks(tables), answers, strict=True)
+        for n, table in enumerate(chunk)
+    }
+
+
+def _chunks(tables: Sequence[str]) -> tuple[Sequence[str], ...]:
+    size = _COUNTS_PER_STATEMENT
+    return tuple(tables[n : n + size] for n in range(0, len(tables), size))
+
+
+def _count_statement(tables: Sequence[str]) -> str:
+    columns = (f"(SELECT count(*) FROM {_quoted(t)}) AS c{n}" for n, t in enumerate(tables))
+    return "SELECT " + ", ".join(columns)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, (int, float)):
+        return int(value)
+    raise ValueError(f"{value!r} is not a number")
+
+
+def _quick_check(rows: Sequence[Mapping[str, object]]) -> str:
+    return "; ".join(str(value) for row in rows for value in row.values())

@@ -1,0 +1,1 @@
+"""Verifies a record: signatures, history, place, reviews."""

@@ -1,0 +1,87 @@
+"""Checks a record's history: the order of its times, who answered what, and what is still open."""
+
+from collections.abc import Iterator
+
+from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.gate import open_items
+from d1_preflight.core.record.record import Attempt, Record, Status
+from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+
+_FILE = "record.toml"
+_BY_HAND = "A record is changed through preflight only; restore it from git."
+_RANK = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
+
+
+def history_problems(bundle: Bundle) -> Iterator[Problem]:
+    """What this program could never have written."""
+    yield from _time_problems(bundle.record)
+    yield from _class_problems(bundle)
+    if not bundle.knows_checklist:
+        return
+    for attempt in bundle.record.attempts:
+        if not bundle.checklist.has(attempt.step):
+            words = f"answers a step that the checklist does not have: “{attempt.step}”"
+            yield Problem(_FILE, words, _BY_HAND)
+        elif attempt.status is Status.WAIVED:
+            yield from _waiver_problems(bundle.checklist.step(attempt.step), attempt)
+
+
+def path_problems(bundle: Bundle) -> Iterator[Problem]:
+    """The steps on this migration's path that nobody has answered yet, section by section."""
+    if not bundle.knows_checklist:
+        yield Problem(
+            _FILE,
+            f"was made with another checklist (sha256 {bundle.record.checklist[:12]}…) than "
+            f"{bundle.checklist.source}; whether it is complete cannot be told",
+            "Name the one it was made with: --checklist FILE",
+            Weight.OPEN,
+        )
+        return
+    for section in bundle.checklist.sections:
+        items = open_items(bundle.record, bundle.checklist, bundle.kind, section.steps)
+        if items:
+            names = "; ".join(f"“{item.step.title}” is {item.status}" for item in items)
+            title = f"{section.number} {section.title}".strip()
+            hint = f"preflight run {bundle.record.migration} goes on where it was left."
+            yield Problem(_FILE, f"{title}: {names}", hint, Weight.OPEN)
+
+
+def _time_problems(record: Record) -> Iterator[Problem]:
+    before = None
+    for number, attempt in enumerate(record.attempts, 1):
+        where = f"attempt {number} (“{attempt.step}”)"
+        if before is not None and attempt.started_at < before:
+            began = instant(attempt.started_at)
+            yield Problem(_FILE, f"{where} began at {began}, before the one above it", _BY_HAND)
+        before = attempt.finished_at or attempt.started_at
+        if before < attempt.started_at:
+            yield Problem(_FILE, f"{where} ended before it began", _BY_HAND)
+        if attempt.status is Status.RUNNING and attempt is not record.attempts[-1]:
+            yield Problem(_FILE, f"{where} never ended, yet others followed", _BY_HAND)
+        if attempt.finished_at is None and attempt.status.is_answered:
+            yield Problem(_FILE, f"{where} is {attempt.status} without an end", _BY_HAND)
+        if attempt.status is Status.PENDING:
+            yield Problem(_FILE, f"{where} is pending, which no attempt can be", _BY_HAND)
+
+
+def _class_problems(bundle: Bundle) -> Iterator[Problem]:
+    """The class can be raised, never lowered; what could not be told counts as destructive."""
+    for attempt in bundle.record.attempts:
+        if attempt.step != "class" or not attempt.status.is_answered:
+            continue
+        found, chosen = attempt.facts.get("found"), attempt.facts.get("class")
+        if _rank(chosen) < _rank(found):
+            yield Problem(_FILE, f"lowers the class from {found} to {chosen}", _BY_HAND)
+
+
+def _rank(kind: object) -> int:
+    return _RANK.index(Kind(str(kind))) if kind in _RANK else len(_RANK) - 1
+
+
+def _waiver_problems(step: Step, attempt: Attempt) -> Iterator[Problem]:
+    if not step.waivable:
+        yield Problem(_FILE, f"waives “{step.title}”, which cannot be waived", _BY_HAND)
+    if not attempt.words.strip():
+        yield Problem(_FILE, f"waives “{step.title}” without a reason", _BY_HAND)

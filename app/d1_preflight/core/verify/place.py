@@ -1,0 +1,66 @@
+"""Checks that a record lies where its migration and its database belong, in their own project.
+
+A signature says nothing about the folder it is found in: the record of a harmless migration, copied
+over another one's, would vouch for that one too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from d1_preflight.core.project.project import RECORDS_NAME
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.target.api_place import PRACTICE
+from d1_preflight.core.verify.problem import Problem, Weight
+
+_FILE = "record.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record was found: its folder below `checklists`, and what the project says of it.
+
+    `is_project` where a wrangler configuration lies beside `checklists`; `database_id` is the one
+    configured for the record's database, None where there is none: `unknown` says why.
+    """
+
+    folder: str
+    is_project: bool = False
+    database_id: str | None = None
+    unknown: str = ""
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the folder has to be the record's: a record read alone may lie anywhere."""
+        return self.is_project or "/" in self.folder
+
+
+def place_problems(record: Record, place: Place | None) -> Iterator[Problem]:
+    """What is wrong with where the record lies; nothing for one that lies outside of a project."""
+    if place is None:
+        return
+    expected = f"{record.database.name}/{record.migration.removesuffix('.sql')}"
+    if place.is_bound and place.folder != expected:
+        words = (
+            f"is of {record.migration} on {record.database.name}, "
+            f"but lies in {RECORDS_NAME}/{place.folder}"
+        )
+        yield Problem(_FILE, words, f"It belongs into {RECORDS_NAME}/{expected}, and nowhere else.")
+    if place.is_project:
+        yield from _database_problems(record, place)
+
+
+def _database_problems(record: Record, place: Place) -> Iterator[Problem]:
+    told, configured = record.database, place.database_id
+    if configured == told.id:
+        return
+    if not configured or not told.id:
+        why = place.unknown or "one of the two has no id"
+        words = f"may be about another database than the configured {told.name}: {why}"
+        yield Problem(_FILE, words, "Give the configuration its database_id.", Weight.OPEN)
+        return
+    what, hint = "is", "A record is good for its own database alone."
+    if told.target == PRACTICE:
+        what = "is a practice record"
+        hint = "Practice proves nothing about a real database: walk it there."
+    words = f"{what} about {told.name} {told.id}; the configuration has {configured} of that name"
+    yield Problem(_FILE, words, hint)

@@ -1,0 +1,73 @@
+"""Checks the reviews beside a record: which stand, which are not good, which is missing."""
+
+from collections.abc import Iterator
+
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.record.review import (
+    AGAIN,
+    CLOSED_RECORD,
+    PLAN,
+    Review,
+    StaleReview,
+    Verdict,
+    last_words,
+    read_review,
+    statements_about,
+)
+from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+
+_NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+
+
+def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
+    """The reviews that stand; those that are not good are told by `review_problems`."""
+    found = []
+    for subject in (PLAN, CLOSED_RECORD):
+        for name in statements_about(bundle.files, subject):
+            if bundle.verifier is None:
+                continue
+            try:
+                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
+            except PreflightError:
+                continue
+    return last_words(found)
+
+
+def review_problems(bundle: Bundle) -> Iterator[Problem]:
+    """What is wrong with the reviews that lie there, and which one is missing."""
+    found: list[Review] = []
+    known = {
+        n for subject in (PLAN, CLOSED_RECORD) for n in statements_about(bundle.files, subject)
+    }
+    for name in sorted(n for n in bundle.files if ".review." in n):
+        if name.removesuffix(".sig") not in known:
+            yield Problem(name, "belongs to no review that could be checked", AGAIN)
+    for subject in (PLAN, CLOSED_RECORD):
+        for name in statements_about(bundle.files, subject):
+            if bundle.verifier is None:
+                yield Problem(name, "cannot be checked: no allowed_signers", _NOBODY)
+                continue
+            try:
+                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
+            except StaleReview as error:
+                yield Problem(name, error.message, error.hint, Weight.OPEN)
+            except PreflightError as error:
+                yield Problem(name, error.message, error.hint)
+    found = list(last_words(found))
+    for review in found:
+        if review.verdict is Verdict.SENT_BACK:
+            words = f"{review.signer.principal} sent it back: {review.reason}"
+            yield Problem(review.name, words, "Answer it; the reviewer looks again.", Weight.OPEN)
+    yield from _second_person_problems(bundle, found)
+
+
+def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Problem]:
+    if bundle.kind not in bundle.second_person or PLAN.file not in bundle.files:
+        return
+    if not any(r.subject is PLAN and r.verdict is Verdict.APPROVED for r in found):
+        yield Problem(
+            PLAN.file,
+            f"a second person has to approve a {bundle.kind} migration's GO",
+            "preflight review --go, by somebody who is not the operator.",
+            Weight.OPEN,
+        )

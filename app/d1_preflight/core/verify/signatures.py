@@ -1,0 +1,200 @@
+"""Checks the operator's two signatures: the plan at GO, and the record at its close.
+
+The plan cannot be rewritten afterwards: the signed record holds the sha256 of `go.toml` and of
+its signature, and every line of the plan must be what the record's own history says.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from d1_preflight.core.errors import BadSignature, RecordInvalid
+from d1_preflight.core.record.facts import lost_rows
+from d1_preflight.core.record.file import dump_facts, instant, load_facts
+from d1_preflight.core.record.record import Attempt, Fact, Facts, Record
+from d1_preflight.core.record.signing import CLOSE, GO, Signature
+from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+
+GO_FILE, GO_SIGNATURE = "go.toml", "go.toml.sig"
+RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
+_RESTORE = "Restore it from git; if it is gone, this GO proves nothing."
+_NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+
+
+def go_problems(bundle: Bundle) -> Iterator[Problem]:
+    """What is wrong with the signed plan of the GO that stands, or stood at the apply."""
+    go = _last_go(bundle.record)
+    if go is None:
+        return
+    document, signature = bundle.files.get(GO_FILE), bundle.files.get(GO_SIGNATURE)
+    for name, data, key in (
+        (GO_FILE, document, "go_sha256"),
+        (GO_SIGNATURE, signature, "signature_sha256"),
+    ):
+        if data is None:
+            yield Problem(name, "is missing, but the record tells of a GO", _RESTORE)
+        elif sha256(data).hexdigest() != go.facts.get(key):
+            yield Problem(name, "is not the one the record names (its sha256 differs)", _RESTORE)
+    if document is None or signature is None:
+        return
+    yield from _plan_problems(bundle, go, document)
+    yield from _signer_problems(bundle, go, document, signature)
+    yield from _apply_problems(bundle.record, go)
+
+
+def close_problems(bundle: Bundle) -> Iterator[Problem]:
+    """What is wrong with the closing signature over the record's exact bytes."""
+    document, signature = bundle.files[RECORD_FILE], bundle.files.get(RECORD_SIGNATURE)
+    close = bundle.record.last("close")
+    is_closed = close is not None and close.status.is_answered
+    if signature is None:
+        words = "is closed but carries no signature" if is_closed else "is not closed yet"
+        hint = f"preflight run {bundle.record.migration} closes and signs it."
+        yield Problem(RECORD_FILE, words, hint, Weight.OPEN)
+        return
+    if not is_closed:
+        words = "is there, but the record does not say that it was closed"
+        yield Problem(RECORD_SIGNATURE, words, "Restore both files from git.")
+    if bundle.verifier is None:
+        yield Problem(RECORD_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY)
+        return
+    try:
+        signer = bundle.verifier.verify(document, signature, CLOSE)
+    except BadSignature as error:
+        yield Problem(RECORD_SIGNATURE, error.message, error.hint)
+        return
+    if close is not None and close.by != signer.principal:
+        words = f"is by {signer.principal}, but {close.by} closed the record"
+        yield Problem(RECORD_SIGNATURE, words, "Whoever closes a record signs it.")
+
+
+def closing_signer(bundle: Bundle) -> Signature | None:
+    """Who closed the record, where the signature is good."""
+    document, signature = bundle.files[RECORD_FILE], bundle.files.get(RECORD_SIGNATURE)
+    if signature is None or bundle.verifier is None:
+        return None
+    try:
+        return bundle.verifier.verify(document, signature, CLOSE)
+    except BadSignature:
+        return None
+
+
+def _last_go(record: Record) -> Attempt | None:
+    found = (a for a in reversed(record.attempts) if a.step == "go" and a.status.is_answered)
+    return next(found, None)
+
+
+def _signer_problems(
+    bundle: Bundle, go: Attempt, document: bytes, signature: bytes
+) -> Iterator[Problem]:
+    if bundle.verifier is None:
+        yield Problem(GO_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY)
+        return
+    try:
+        signer = bundle.verifier.verify(document, signature, GO)
+    except BadSignature as error:
+        yield Problem(GO_SIGNATURE, error.message, error.hint)
+        return
+    told = (go.facts.get("signer"), go.facts.get("fingerprint"))
+    if told != (signer.principal, signer.fingerprint):
+        words = f"is by {signer.principal} {signer.fingerprint}; the record says {told[0]}"
+        yield Problem(GO_SIGNATURE, words, _RESTORE)
+
+
+def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Problem]:
+    try:
+        plan = load_facts(document, GO_FILE)
+    except RecordInvalid as error:
+        yield Problem(GO_FILE, error.message, error.hint)
+        return
+    if dump_facts(plan) != document:
+        yield Problem(GO_FILE, "says the same in other bytes than this program writes", _RESTORE)
+    for key, expected in _expected(bundle.record, go).items():
+        if plan.get(key) != expected:
+            words = f"says {key} = {plan.get(key)!r}; the record says {expected!r}"
+            yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+    yield from _plan_checklist_problems(bundle.record, go, plan)
+    yield from _plan_step_problems(bundle.record, go, plan)
+
+
+def _expected(record: Record, go: Attempt) -> Mapping[str, Fact]:
+    database = record.database
+    expected: dict[str, Fact | None] = {
+        "schema": 1,
+        "decision": "go",
+        "migration": record.migration,
+        "database": {
+            "name": database.name,
+            "id": database.id,
+            "environment": database.environment,
+            "target": database.target,
+        },
+        "decided_by": go.facts.get("signer"),
+        "decided_at": go.facts.get("signed_at"),
+        "expires_at": go.facts.get("expires_at"),
+        "criteria": go.facts.get("criteria"),
+        "class": _before(record, go, "class").get("class"),
+        "rows_at_risk": lost_rows(_before(record, go, "rehearsed")),
+    }
+    return {key: value for key, value in expected.items() if value is not None}
+
+
+def _before(record: Record, go: Attempt, step: str) -> Facts:
+    """The facts of the last attempt at a step when GO was signed."""
+    attempts = record.attempts[: record.attempts.index(go)]
+    return next((a.facts for a in reversed(attempts) if a.step == step), {})
+
+
+def _plan_checklist_problems(
+    record: Record, go: Attempt, plan: Mapping[str, Fact]
+) -> Iterator[Problem]:
+    """The record goes on by the checklist that was signed, else another GO is due."""
+    if plan.get("checklist") == record.checklist:
+        return
+    since = record.attempts[record.attempts.index(go) :]
+    applied = any(a.step == "applied" and a.status.is_answered for a in since)
+    words = (
+        f"was signed with another checklist (sha256 {str(plan.get('checklist'))[:12]}…) than the "
+        f"record's ({record.checklist[:12]}…)"
+    )
+    if applied:
+        hint = "After the apply a record is closed by the checklist of its GO; bring that one back."
+        yield Problem(GO_FILE, words, hint)
+    else:
+        yield Problem(GO_FILE, words, "Sign GO again.", Weight.OPEN)
+
+
+def _plan_step_problems(record: Record, go: Attempt, plan: Mapping[str, Fact]) -> Iterator[Problem]:
+    """Each proof in the plan is the last word of the history before the GO."""
+    index = record.attempts.index(go)
+    last = {attempt.step: attempt for attempt in record.attempts[:index]}
+    steps = plan.get("step", ())
+    for step in steps if isinstance(steps, tuple) else ():
+        told = step if isinstance(step, Mapping) else {}
+        attempt = last.get(str(told.get("id")))
+        if attempt is None or (attempt.status, attempt.words) != (
+            told.get("status"),
+            told.get("words"),
+        ):
+            words = f"tells another outcome of step “{told.get('id')}” than the record"
+            yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+    subjects = plan.get("subjects")
+    text = subjects.get("migration") if isinstance(subjects, Mapping) else None
+    if text != go.subjects.get("migration"):
+        words = "is about another text of the migration than the record's GO"
+        yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+
+
+def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
+    """The apply came after this GO and before it expired."""
+    index = record.attempts.index(go)
+    applies = [(n, a) for n, a in enumerate(record.attempts) if a.step == "applied"]
+    expires = go.facts.get("expires_at", "")
+    for number, attempt in applies:
+        if not attempt.status.is_answered:
+            continue
+        if number < index:
+            yield Problem(RECORD_FILE, "was applied before its GO was signed", _RESTORE)
+        elif attempt.facts.get("observed") is not True and instant(attempt.started_at) > str(
+            expires
+        ):
+            yield Problem(RECORD_FILE, f"was applied after its GO expired ({expires})", _RESTORE)

@@ -1,0 +1,163 @@
+"""Judges a record by its bytes alone, as a stranger would who trusts no operator's machine.
+
+Nothing here reads a disk or runs a process: the files come as bytes, signatures are checked
+through a port. What cannot be checked is a problem, never a pass.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import require_acts, shipped_checklist
+from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.file import dump_record, load_record
+from d1_preflight.core.record.gate import tally
+from d1_preflight.core.record.record import Record, Status, kind_of
+from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.verify.history import history_problems, path_problems
+from d1_preflight.core.verify.place import Place, place_problems
+from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.reviews import good_reviews, review_problems
+from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
+
+RECORD_FILE = "record.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The problems found (none: the record is good), and what is known, for people."""
+
+    problems: tuple[Problem, ...]
+    facts: Mapping[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """0 good; 1 open steps or unsigned; 4 invalid, or a bad signature."""
+        if any(problem.weight is Weight.INVALID for problem in self.problems):
+            return 4
+        return 1 if self.problems else 0
+
+
+def verify_record(
+    files: Mapping[str, bytes],
+    checklist: Checklist,
+    verifier: Verifier | None,
+    *,
+    migration_sha256: str | None = None,
+    second_person: frozenset[Kind] = frozenset(),
+    place: Place | None = None,
+) -> Verification:
+    """Hold a record's files against the checklist, the allowed signers and the migration's text.
+
+    `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
+    file in the checkout, None where it is not there; `second_person` are the classes whose GO
+    needs a second signature; `place` is where the record lies in a project, None outside of one.
+    """
+    data = files.get(RECORD_FILE)
+    if data is None:
+        missing = Problem(RECORD_FILE, "is not there", "Name the folder that holds it.")
+        return Verification((missing,), {})
+    try:
+        record = load_record(data, RECORD_FILE)
+    except RecordInvalid as error:
+        return Verification((Problem(RECORD_FILE, error.message, error.hint),), {})
+    bundle = Bundle(files, record, checklist, verifier, second_person)
+    problems = (
+        *_checklist_problems(checklist),
+        *place_problems(record, place),
+        *_bytes_problems(data, record),
+        *_migration_problems(record, migration_sha256),
+        *_evidence_problems(bundle),
+        *history_problems(bundle),
+        *path_problems(bundle),
+        *go_problems(bundle),
+        *close_problems(bundle),
+        *review_problems(bundle),
+    )
+    return Verification(problems, _facts(bundle, migration_sha256))
+
+
+def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
+    """A record is as good as what it was walked by: a weakened checklist proves too little."""
+    try:
+        require_acts(checklist)
+    except ChecklistInvalid as error:
+        yield Problem(checklist.source, error.message, error.hint)
+
+
+def _bytes_problems(data: bytes, record: Record) -> Iterator[Problem]:
+    if dump_record(record) != data:
+        yield Problem(
+            RECORD_FILE,
+            "says the same in other bytes than this program writes: it was edited by hand",
+            "Restore it from git; a record is changed through preflight only.",
+        )
+
+
+def _migration_problems(record: Record, found: str | None) -> Iterator[Problem]:
+    if found is not None and found != record.subjects.get("migration"):
+        yield Problem(
+            record.migration,
+            "is not the text this record is about (its sha256 differs)",
+            "Bring the old text back; after the apply, changes belong into a new migration.",
+        )
+
+
+def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
+    for attempt in bundle.record.attempts:
+        for evidence in attempt.evidence:
+            for name, expected in evidence.files.items():
+                yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+
+
+def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
+    if data is None:
+        yield Problem(name, f"is missing; step “{step}” rests on it", "Restore it from git.")
+    elif sha256(data).hexdigest() != expected:
+        yield Problem(
+            name, f"is not what step “{step}” saw (its sha256 differs)", "Restore it from git."
+        )
+
+
+def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
+    record, checklist = bundle.record, bundle.checklist
+    counts = tally(record, checklist, bundle.kind)
+    facts = {
+        "migration": record.migration,
+        "sha256": record.subjects.get("migration", "unknown"),
+        "file": "the same as here" if migration_sha256 else "not here: only the record was read",
+        "database": f"{record.database.name} {record.database.id} ({record.database.target})",
+        "class": kind_of(record, checklist, Kind.UNKNOWN).value,
+        "checklist": _which(checklist),
+        "steps": ", ".join(f"{n} {status}" for status, n in counts.items() if n),
+    }
+    if record.database.target == PRACTICE:
+        facts["practice"] = "a practice record: it proves nothing about a real database"
+    elif record.database.target != REMOTE:
+        facts["answered by"] = f"{record.database.target}, which is not Cloudflare's own API"
+    go = record.standing(checklist.step("go")) if checklist.has("go") else None
+    if go is not None and go.status.is_answered:
+        facts["go"] = f"{go.facts.get('signer', 'unknown')} {go.facts.get('signed_at', '')}"
+    closer = closing_signer(bundle)
+    if closer is not None:
+        facts["closed"] = f"{closer.principal} {closer.fingerprint}"
+        last = record.last("close")
+        if last is not None and last.facts.get("end"):
+            facts["end"] = str(last.facts["end"])
+    for review in good_reviews(bundle):
+        told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
+        facts[f"review of {review.subject.stem}"] = told
+    if migration_sha256 and migration_sha256 != facts["sha256"]:
+        facts["file"] = "another text than here"
+    if counts[Status.WAIVED]:
+        facts["waived"] = str(counts[Status.WAIVED])
+    return facts
+
+
+def _which(checklist: Checklist) -> str:
+    if checklist.sha256 == shipped_checklist().sha256:
+        return "as shipped"
+    return f"the project's own (sha256 {checklist.sha256})"
