@@ -19,7 +19,13 @@ from d1_preflight.core.rows.table_copy import RowCopy, RowCopyWriter
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
 from d1_preflight.core.schema.table import Table, TableKind, tables_of
-from d1_preflight.core.target.snapshot import Observation, count_statements, read_counts
+from d1_preflight.core.target.snapshot import (
+    Observation,
+    count_statements,
+    ledger_statement,
+    read_counts,
+    read_ledger,
+)
 from d1_preflight.core.target.wrangler_output import Row
 
 _PAGE_BYTES = 500_000
@@ -113,6 +119,7 @@ class _Writing:
         self._current = ""
         self._moved: dict[str, None] = {}
         self.marked, self.sequences = reading.marked, reading.sequences
+        self.ledger = reading.observation.ledger
 
     async def add(self, page: Page, rows: Sequence[Row]) -> None:
         """Write the rows of one page; a page that is not as planned tells of a change."""
@@ -208,8 +215,15 @@ async def _fetch(
 ) -> tuple[list[tuple[Row, ...]], Mapping[str, int]]:
     """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
     asked = [*writing.marked, *(page.sql for page in batch), *count_statements(count)]
-    results, _ = await read_batch(tools, asked, keep=None)
+    known = writing.ledger
+    ledger = (ledger_statement(tools.project.database.migrations_table),) if known else ()
+    results, _ = await read_batch(tools, [*ledger, *asked], keep=None)
     answers = [result.rows for result in results]
+    if known and read_ledger(answers.pop(0)) != known:
+        raise RemoteFailed(
+            "The ledger is another one than when the copy began: the rows were not kept.",
+            hint="Somebody applied a migration, or another database answered. Copy again.",
+        )
     if writing.marked:
         writing.sequences = read_sequences(answers.pop(0))
     return answers[: len(batch)], read_counts(count, answers[len(batch) :])

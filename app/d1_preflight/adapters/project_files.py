@@ -137,14 +137,19 @@ def open_surroundings(
         version = wrangler(path.parent, settings)
         around = read_environment(path.parent, env, wrangler=version, environment=environment)
     chosen = around.chosen if environment is None else environment
-    found = read_config(path, chosen)
+    chosen_by = _chosen_by(around, environment)
+    try:
+        found = read_config(path, chosen)
+    except ProjectError as error:
+        by = f" ({chosen_by} chose the environment.)" if chosen_by else ""
+        raise ProjectError(error.message, hint=f"{error.hint}{by}") from error
     project = Project(
         root=found.folder,
         config=found,
         database=found.database(database),
         environment=chosen,
         settings=settings,
-        chosen_by=_chosen_by(around, environment),
+        chosen_by=chosen_by,
     )
     return OpenedProject(project, around)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment
     from d1_preflight.core.project.project import Project
     from d1_preflight.core.record.record import Status
 
@@ -27,7 +28,7 @@ class Surroundings:
     start: Path
     environ: Mapping[str, str]
     project: "Project | None" = None
-    asked: str | None = None  # the environment that --env names
+    command: "CommandEnvironment | None" = None  # what wrangler would find in its environment
 
 
 Look = Callable[[Surroundings], Iterator[Check]]
@@ -38,6 +39,13 @@ def project_of(around: Surroundings) -> "Project":
     if around.project is None:
         raise AssertionError("looked at before the project was opened")
     return around.project
+
+
+def command_of(around: Surroundings) -> "CommandEnvironment":
+    """What wrangler would find in its environment here; read by the newest's rules if not yet."""
+    from d1_preflight.adapters.wrangler.dotenv import read_environment
+
+    return around.command or read_environment(around.start, around.environ)
 
 
 def good(title: str, words: str) -> Check:

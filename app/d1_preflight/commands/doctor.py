@@ -3,17 +3,18 @@
 import argparse
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.checks import Check, Look, Surroundings, failed, good
+from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, failed, good
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
 
 if TYPE_CHECKING:
-    from d1_preflight.adapters.wrangler.dotenv import Version
+    from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment, Version
     from d1_preflight.core.project.settings import Settings
 
 
@@ -49,7 +50,8 @@ def examine(
     from d1_preflight.core.errors import PreflightError
 
     folder = _folder(start, arguments.config)
-    around = Surroundings(folder, _without_programs_of(folder, environ), asked=arguments.env)
+    around = Surroundings(folder, _without_programs_of(folder, environ))
+    around = replace(around, command=_command_environment(around, arguments.env))
     for title, look in _MACHINE:
         yield from _looked(title, look, around)
     try:
@@ -62,7 +64,7 @@ def examine(
         yield failed("project", error.message, error.hint)
         return
     outside = _without_programs_of(project.root, environ)
-    around = Surroundings(project.root, outside, project, arguments.env)
+    around = Surroundings(project.root, outside, project, around.command)
     for title, look in PROJECT:
         yield from _looked(title, look, around)
 
@@ -76,6 +78,21 @@ def _folder(start: Path, config: Path | None) -> Path:
         return find_config(start, config).parent
     except PreflightError:
         return start
+
+
+def _command_environment(around: Surroundings, asked: str | None) -> "CommandEnvironment":
+    """What the wrangler of this folder would find in its environment, by its version's rules."""
+    from d1_preflight.adapters.project_files import read_settings
+    from d1_preflight.adapters.wrangler.dotenv import read_environment
+    from d1_preflight.core.errors import PreflightError
+    from d1_preflight.core.project.settings import Settings
+
+    try:
+        settings = read_settings(around.start)
+    except PreflightError:
+        settings = Settings()
+    version = _wrangler_version(around.start, settings, environ=around.environ)
+    return read_environment(around.start, around.environ, wrangler=version, environment=asked)
 
 
 def _wrangler_version(
@@ -139,18 +156,19 @@ def _ssh_keygen(around: Surroundings) -> Iterator[Check]:
 
 def _credentials(around: Surroundings) -> Iterator[Check]:
     """Whether wrangler finds them, and where: their values are never shown."""
-    from d1_preflight.adapters.wrangler.dotenv import read_environment
-    from d1_preflight.core.target.api_place import login_variable
+    from d1_preflight.core.target.api_place import ACCOUNT_NAMES, first_set, login_variable
 
-    here = read_environment(around.start, around.environ, environment=around.asked)
+    here = command_of(around)
     found = login_variable(here.variables)
+    account = first_set(here.variables, ACCOUNT_NAMES)
+    more = f"; {account} is set in {here.source(account)}" if account else ""
     home = Path(around.environ.get("HOME") or "~").expanduser()
     config = Path(around.environ.get("XDG_CONFIG_HOME") or home / ".config")
     logins = (config / ".wrangler/config/default.toml", home / ".wrangler/config/default.toml")
     if found:
-        yield good("credentials", f"{found} is set in {here.source(found)}")
+        yield good("credentials", f"{found} is set in {here.source(found)}{more}")
     elif any(path.is_file() for path in logins):
-        yield good("credentials", "wrangler is logged in")
+        yield good("credentials", f"wrangler is logged in{more}")
     else:
         fix = "wrangler login. Or set CLOUDFLARE_API_TOKEN (D1 edit, Workers scripts read)."
         yield failed("credentials", "no API token is set and wrangler is not logged in", fix)

@@ -7,6 +7,7 @@ from d1_preflight.commands.checks import (
     Check,
     Look,
     Surroundings,
+    command_of,
     failed,
     good,
     project_of,
@@ -39,11 +40,11 @@ def _database(around: Surroundings) -> Iterator[Check]:
 
 def _target(around: Surroundings) -> Iterator[Check]:
     """What chose the environment, and what will answer as Cloudflare's API."""
-    from d1_preflight.adapters.wrangler.dotenv import ENVIRONMENT, read_environment
+    from d1_preflight.adapters.wrangler.dotenv import ENVIRONMENT
     from d1_preflight.core.target.api_place import API_BASE_NAMES, REMOTE, api_place, first_set
 
     project = project_of(around)
-    here = read_environment(project.root, around.environ, environment=around.asked)
+    here = command_of(around)
     chosen = f'"{project.environment}"' if project.environment else "the top level"
     if project.chosen_by:
         yield good("environment", f"{chosen}, chosen by {project.chosen_by}")

@@ -53,6 +53,7 @@ def staged_config(
     """
     data = _exact_bytes(migration)
     home = _emptied(folder)
+    _refuse_dotenv(folder)
     file = home / PurePosixPath(migration.name)
     make_private(file.parent)
     write_durably(file, data, mode=0o600)
@@ -74,16 +75,21 @@ def target_config(project: Project, account: str = "") -> Path:
     path = project.target_config
     folder = path.parent
     make_private(folder)
+    _refuse_dotenv(folder)
+    data = _text(_document(project.config, project.database, account))
+    if not path.is_file() or path.read_bytes() != data:
+        write_durably(path, data, mode=0o600)
+    return path
+
+
+def _refuse_dotenv(folder: Path) -> None:
+    """Wrangler reads `.env` files where it is started: none may lie where we start it."""
     strange = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(".env"))
     if strange:
         raise ProjectError(
             f"{folder / strange[0]} would change what wrangler does.",
             hint="Nothing was sent. It is not preflight's; remove it.",
         )
-    data = _text(_document(project.config, project.database, account))
-    if not path.is_file() or path.read_bytes() != data:
-        write_durably(path, data, mode=0o600)
-    return path
 
 
 def _document(

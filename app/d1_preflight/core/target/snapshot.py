@@ -63,8 +63,7 @@ class Question:
         """Schema, ledger, counts, checks: in the order in which `read` expects the answers."""
         found = [SCHEMA_QUERY]
         if self.with_ledger:
-            ledger = _quoted(self.ledger_table)
-            found.append(f"SELECT id, name, applied_at FROM {ledger} ORDER BY id")
+            found.append(ledger_statement(self.ledger_table))
         found += count_statements(self.tables)
         if self.checks:
             found.append("PRAGMA quick_check")
@@ -84,14 +83,22 @@ class Question:
         counts, rest = read_counts(self.tables, rest[:number]), rest[number:]
         return Observation(
             taken_at,
-            tuple(
-                LedgerRow(_integer(r["id"]), str(r["name"]), str(r["applied_at"])) for r in ledger
-            ),
+            read_ledger(ledger),
             schema,
             counts,
             quick_check=_quick_check(rest.pop(0)) if self.checks else "",
             broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
         )
+
+
+def ledger_statement(table: str) -> str:
+    """The statement that reads the whole ledger, in its own order."""
+    return f"SELECT id, name, applied_at FROM {_quoted(table)} ORDER BY id"
+
+
+def read_ledger(rows: Sequence[Mapping[str, object]]) -> tuple[LedgerRow, ...]:
+    """The ledger out of the answer to `ledger_statement`; raises ValueError or KeyError."""
+    return tuple(LedgerRow(_integer(r["id"]), str(r["name"]), str(r["applied_at"])) for r in rows)
 
 
 def count_statements(tables: Sequence[str]) -> tuple[str, ...]:
