@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol, TypedDict
 from zoneinfo import ZoneInfo
 
+from d1_preflight.actions.context import Seen, Tools
 from d1_preflight.actions.ports import Store
-from d1_preflight.actions.remote import observe
-from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.actions.target import observe
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
 from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
 from d1_preflight.core.checklist.checklist import Checklist

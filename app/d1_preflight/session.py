@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
 from d1_preflight.actions.ports import Progress, no_progress
-from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.actions import ACTIONS
+from d1_preflight.actions.context import Seen, Tools
 from d1_preflight.actions.ports import Store
-from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases

@@ -9,8 +9,8 @@ import apsw
 import pytest
 
 from d1_preflight.actions.classification import answer_findings, finding_prompts, outgrown
+from d1_preflight.actions.context import Seen, Tools, Work
 from d1_preflight.actions.local_test import check_syntax
-from d1_preflight.actions.tools import Seen, Tools, Work
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.checklist.checklist import Answer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from core.record_values import ANA, KEYS, START, FakeSigner
 from d1_preflight.actions import ACTIONS
-from d1_preflight.actions.tools import Tools
+from d1_preflight.actions.context import Tools
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.checklist.file import load_checklist

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from d1_preflight.actions import (
-    applying,
-    backup,
+    apply,
     classification,
-    closing,
-    going,
+    close,
+    data_safety,
+    go,
     local_test,
     pending,
     rollback,
@@ -15,7 +15,7 @@ from d1_preflight.actions import (
     timing,
     verification,
 )
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.context import Work
 from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.record.record import Outcome
 
@@ -31,8 +31,8 @@ ACTIONS: Mapping[str, Action] = {
     "check_syntax": local_test.check_syntax,
     "rehearse": local_test.rehearse,
     "count_rows": safety.count_rows,
-    "back_up": backup.back_up,
-    "prove_backup": backup.prove_backup,
+    "back_up": data_safety.back_up,
+    "prove_backup": data_safety.prove_backup,
     "take_bookmark": safety.take_bookmark,
     "write_down": rollback.write_down,
     "test_down": rollback.test_down,
@@ -42,14 +42,14 @@ ACTIONS: Mapping[str, Action] = {
     "check_window": timing.check_window,
     "notify_team": timing.notify_team,
     "open_dashboard": timing.open_dashboard,
-    "sign_go": going.sign_go,
-    "apply_migration": applying.apply_migration,
+    "sign_go": go.sign_go,
+    "apply_migration": apply.apply_migration,
     "verify_ledger": verification.verify_ledger,
     "verify_schema": verification.verify_schema,
     "verify_rows": verification.verify_rows,
     "probe_endpoints": verification.probe_endpoints,
     "watch_errors": verification.watch_errors,
-    "sign_close": closing.sign_close,
+    "sign_close": close.sign_close,
 }
 
 PROMPTS: Mapping[str, Callable[[Work], Sequence[Prompt]]] = {
@@ -59,21 +59,21 @@ PROMPTS: Mapping[str, Callable[[Work], Sequence[Prompt]]] = {
     "choose_way_back": rollback.way_back_prompts,
     "choose_deploy_order": pending.order_prompts,
     "notify_team": timing.notify_prompts,
-    "sign_go": going.go_prompts,
-    "apply_migration": applying.apply_prompts,
+    "sign_go": go.go_prompts,
+    "apply_migration": apply.apply_prompts,
     "verify_rows": verification.row_prompts,
-    "sign_close": closing.close_prompts,
+    "sign_close": close.close_prompts,
 }
 """Questions that follow from the facts, asked before those that the checklist has."""
 
 PLANS: Mapping[str, Callable[[Work], Sequence[str]]] = {
     "copy_target": local_test.copy_plan,
     "rehearse": local_test.rehearse_plan,
-    "back_up": backup.back_up_plan,
+    "back_up": data_safety.back_up_plan,
     "take_bookmark": safety.bookmark_plan,
     "choose_deploy_order": rollback.deploy_plan,
     "open_dashboard": timing.dashboard_plan,
-    "apply_migration": applying.apply_plan,
+    "apply_migration": apply.apply_plan,
     "verify_ledger": verification.verify_plan,
 }
 """The commands that an action will run, as they are shown before it runs them."""

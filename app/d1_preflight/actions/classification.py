@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.context import Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.project.migration import NAME_PATTERN

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.actions.classification import outgrown, refusal_words
-from d1_preflight.actions.copying import check_size, copy_facts, copy_rows, plan_reading
-from d1_preflight.actions.folders import copied_rows, copy_folder, rehearsal_folder, trial_folder
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.rehearsal import (
     apply_local,
@@ -17,8 +17,8 @@ from d1_preflight.actions.rehearsal import (
     predicted_ms,
     schema_facts,
 )
-from d1_preflight.actions.remote import relative, shown
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.target import relative, shown
+from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.facts import rows, words

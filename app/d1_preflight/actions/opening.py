@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from d1_preflight.actions.tools import Tools
+from d1_preflight.actions.context import Tools
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.file import dump_record

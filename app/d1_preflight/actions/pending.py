@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.project.migration import leading_number, ledger_key
 from d1_preflight.core.project.pending import pending_set

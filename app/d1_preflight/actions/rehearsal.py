@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.core.findings import Analysis, Effects
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from d1_preflight.actions.folders import copy_folder, down_folder, rehearsal_folder
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.pending import passed_by
 from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
-from d1_preflight.actions.remote import (
+from d1_preflight.actions.target import (
     call_target,
     config_flags,
     first_object,
@@ -16,7 +16,7 @@ from d1_preflight.actions.remote import (
     shown,
     target_flags,
 )
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from d1_preflight.actions.remote import (
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.target import (
     call_target,
     config_flags,
     first_object,
     observe,
     shown,
 )
-from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Facts, Outcome, Status

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.facts import number

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from d1_preflight.actions.folders import rehearsal_folder
-from d1_preflight.actions.remote import execute_args, observe, shown
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.target import execute_args, observe, shown
+from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Evidence

@@ -6,10 +6,10 @@ ledger and the schema, read afterwards, do.
 
 from collections.abc import Sequence
 
-from d1_preflight.actions.going import rows_at_risk
-from d1_preflight.actions.rechecking import recheck, signed_migration
-from d1_preflight.actions.remote import failure_words, observe, shown
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.go import rows_at_risk
+from d1_preflight.actions.preconditions import recheck, signed_migration
+from d1_preflight.actions.target import failure_words, observe, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 
+from d1_preflight.actions.context import Work
 from d1_preflight.actions.pending import others_pending
-from d1_preflight.actions.tools import Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record import facts as facts_of

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
 
-from d1_preflight.actions.copying import Copied, check_size, copy_rows, plan_reading
-from d1_preflight.actions.folders import backup_folder, restore_folder, restored_folder
-from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_giving_back
-from d1_preflight.actions.remote import call_target, relative, shown, target_flags
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
+from d1_preflight.actions.table_restore import opened_copy, restore_copies, try_giving_back
+from d1_preflight.actions.target import call_target, relative, shown, target_flags
+from d1_preflight.actions.workspace import backup_folder, restore_folder, restored_folder
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import facts as facts_of

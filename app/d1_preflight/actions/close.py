@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from d1_preflight.actions.folders import copy_folder, rehearsal_folder
-from d1_preflight.actions.going import prepare_signer, signer_prompts
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.context import Work
+from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.verification import look_after
+from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.facts import text
