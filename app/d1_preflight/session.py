@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
+from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
 from d1_preflight.actions.ports import Progress, no_progress
@@ -97,12 +97,12 @@ class Session:
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
-        dynamic = PROMPTS.get(step.action)
+        dynamic = STEPS[step.action].prompts
         return (*(dynamic(self.work(step)) if dynamic else ()), *step.prompts)
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
-        plan = PLANS.get(step.action)
+        plan = STEPS[step.action].plan
         return tuple(plan(self.work(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
@@ -143,7 +143,7 @@ class Session:
         self._begin(step, answers)
         work = self.work(step, emit, progress, terminal)
         try:
-            outcome = await ACTIONS[step.action](work)
+            outcome = await STEPS[step.action].run(work)
         except (PreflightError, OSError) as error:
             outcome = _failed(error)
         except (asyncio.CancelledError, Exception) as error:
@@ -252,7 +252,7 @@ class Session:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
             self.refresh()
-        if step.action not in SEALS or not outcome.status.is_answered:
+        if not STEPS[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
         finished = self.record.finish(outcome, at=self.tools.clock.now())
