@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
+from d1_preflight import actions
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
 from d1_preflight.core.rules.catalog import all_words
@@ -80,6 +80,9 @@ def test_an_invented_id_is_found(tmp_path: Path, source: str) -> None:
 
 def test_every_id_in_the_data_has_its_python() -> None:
     assert {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED} == KNOWN["rule"]
-    assert set(ACTIONS) == KNOWN["action"]
-    assert {*PROMPTS, *PLANS, *SEALS} <= set(ACTIONS)
+    assert set(actions.STEPS) == KNOWN["action"]
     assert set(BODIES) <= SECTIONS
+
+
+def test_no_action_has_two_homes() -> None:
+    assert len(actions.STEPS) == sum(len(section) for section in actions.SECTIONS)

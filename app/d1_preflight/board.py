@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol, TypedDict
 from zoneinfo import ZoneInfo
 
+from d1_preflight.actions.context import Seen, Tools
 from d1_preflight.actions.ports import Store
-from d1_preflight.actions.remote import observe
-from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.actions.target import observe
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
 from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
 from d1_preflight.core.checklist.checklist import Checklist
@@ -20,6 +20,7 @@ from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.gate import checklist_of
 from d1_preflight.core.record.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.session import Session
@@ -208,6 +209,7 @@ class Board:
             return MARKS[Status.FAILED], f"damaged: {error.message}"
         if record is None:
             return MARKS[Status.PENDING], "none"
+        checklist = checklist_of(record, checklist)
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
         return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
 

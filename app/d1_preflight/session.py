@@ -7,11 +7,11 @@ asks, it hands in raw; what was refused comes back as words.
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 
-from d1_preflight.actions import ACTIONS, PLANS, PROMPTS, SEALS
-from d1_preflight.actions.opening import SIGNATURE, is_sealed, opened_record
+from d1_preflight.actions import STEPS
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.ports import Progress, no_progress
-from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -29,21 +29,25 @@ from d1_preflight.core.record.gate import (
     OpenItem,
     apply_was_begun,
     blocking_items,
+    checklist_of,
     go_lapse,
     open_items,
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record.signing import CLOSE
 
+_SIGNATURE = "record.toml.sig"
+
 
 class Session:
     """One migration's walk through the checklist."""
 
     def __init__(self, checklist: Checklist, tools: Tools) -> None:
-        self.checklist = checklist
+        saved = tools.store.load()
+        self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.tools = tools
-        self.record = opened_record(tools, checklist)
-        self.closed = is_sealed(tools, self.record)
+        self.record = _opened(tools, self.checklist, saved)
+        self.closed = _is_sealed(tools, self.record)
         self._judged: Analysis | None = None
 
     # What a face reads.
@@ -97,12 +101,12 @@ class Session:
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
-        dynamic = PROMPTS.get(step.action)
+        dynamic = STEPS[step.action].prompts
         return (*(dynamic(self.work(step)) if dynamic else ()), *step.prompts)
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
-        plan = PLANS.get(step.action)
+        plan = STEPS[step.action].plan
         return tuple(plan(self.work(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
@@ -143,7 +147,7 @@ class Session:
         self._begin(step, answers)
         work = self.work(step, emit, progress, terminal)
         try:
-            outcome = await ACTIONS[step.action](work)
+            outcome = await STEPS[step.action].run(work)
         except (PreflightError, OSError) as error:
             outcome = _failed(error)
         except (asyncio.CancelledError, Exception) as error:
@@ -252,7 +256,7 @@ class Session:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
             self.refresh()
-        if step.action not in SEALS or not outcome.status.is_answered:
+        if not STEPS[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
         finished = self.record.finish(outcome, at=self.tools.clock.now())
@@ -263,12 +267,60 @@ class Session:
             self._finish(_failed(error))
             return
         self._keep(finished)
-        self.tools.store.write(SIGNATURE, signature)
+        self.tools.store.write(_SIGNATURE, signature)
         self.closed = True
 
     def _go_lapse(self) -> str:
         minutes, now = self.tools.settings.go_minutes, self.tools.clock.now()
         return go_lapse(self.record, self.checklist, minutes, now)
+
+
+def _opened(tools: Tools, checklist: Checklist, saved: Record | None) -> Record:
+    """The saved record held against the files as they are now, or a new one.
+
+    Raises NotAllowed for a record about another database, RecordInvalid for a damaged one.
+    """
+    fresh = tools.new_record(checklist.sha256)
+    if saved is None:
+        return fresh
+    _require_same_target(saved, fresh)
+    if _is_sealed(tools, saved):
+        return saved
+    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    recovered = current.about(fresh.subjects).recovered()
+    if saved.running:
+        tools.store.save(recovered)
+    return recovered
+
+
+def _require_same_target(saved: Record, fresh: Record) -> None:
+    """A record goes on for its own migration, database and target alone; NotAllowed."""
+    if saved.database.id != fresh.database.id:
+        raise NotAllowed(
+            f"This record is about another database ({saved.database.name} "
+            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
+            hint="Move the record away, or choose the database it was made for.",
+        )
+    if saved.migration != fresh.migration:
+        raise NotAllowed(
+            f"This record is about {saved.migration}, not {fresh.migration}.",
+            hint="It was copied here, or the migration was renamed: move the record away.",
+        )
+    if saved.database.target != fresh.database.target:
+        raise NotAllowed(
+            f"This record was made on {saved.database.target}, and this is "
+            f"{fresh.database.target}.",
+            hint="Move the record away: what was proved there proves nothing here.",
+        )
+
+
+def _is_sealed(tools: Tools, record: Record) -> bool:
+    """Whether these exact bytes are closed and carry a good closing signature."""
+    last = record.last("close")
+    if last is None or not last.status.is_answered:
+        return False
+    signature = tools.store.read(_SIGNATURE)
+    return signature is not None and tools.signer.is_good(dump_record(record), signature, CLOSE)
 
 
 def _save(tools: Tools, record: Record, told: str) -> None:

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from d1_preflight import __version__
-from d1_preflight.actions import ACTIONS
+from d1_preflight.actions import STEPS
+from d1_preflight.actions.context import Seen, Tools
 from d1_preflight.actions.ports import Store
-from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
@@ -55,7 +55,7 @@ class Workbench:
     @property
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
-        return require_acts(read_checklist(checklist_path(self.project.root), ACTIONS))
+        return require_acts(read_checklist(checklist_path(self.project.root), STEPS))
 
     @property
     def toolchain(self) -> Toolchain:

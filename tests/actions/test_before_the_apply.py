@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from core.record_values import ANA, BEN, KEYS, START, closed_files
-from d1_preflight.actions.closing import sign_close
-from d1_preflight.actions.rechecking import require_second_person, require_signed_plan
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.close import sign_close
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.preconditions import require_second_person, require_signed_plan
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.setting_types import SecondPerson

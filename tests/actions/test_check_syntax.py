@@ -8,9 +8,9 @@ from typing import Any
 import apsw
 import pytest
 
-from d1_preflight.actions.classification import answer_findings, finding_prompts, outgrown
-from d1_preflight.actions.local_test import check_syntax
-from d1_preflight.actions.tools import Seen, Tools, Work
+from d1_preflight.actions.classification import answer_findings, finding_prompts, stale_answers
+from d1_preflight.actions.context import Seen, Tools, Work
+from d1_preflight.actions.rehearsal import check_syntax
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.checklist.checklist import Answer
@@ -227,8 +227,8 @@ async def test_a_refusal_on_a_schema_that_was_not_read_is_unknown(bench: Bench) 
 
 def test_a_refusal_on_the_targets_schema_reopens_the_classification(bench: Bench) -> None:
     bench.copy(USERS)
-    assert "D1" not in outgrown(bench.work("CREATE TABLE a(x);"))
-    assert "already exists" in outgrown(bench.work("CREATE TABLE users(x);"))
+    assert "D1" not in stale_answers(bench.work("CREATE TABLE a(x);"))
+    assert "already exists" in stale_answers(bench.work("CREATE TABLE users(x);"))
 
 
 async def test_the_words_of_a_trigger_are_not_kept(bench: Bench) -> None:

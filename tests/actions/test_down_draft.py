@@ -8,8 +8,8 @@ from typing import cast
 import apsw
 
 from core.record_values import Walk, shipped_checklist
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.rollback import DRAFT, NONE, down_prompts, write_down
-from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.migration import Migration

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actions.test_reading_in_batches import UUID, EngineWrangler, tools_with, wide_database
-from d1_preflight.actions.remote import observe
+from d1_preflight.actions.target import observe
 from d1_preflight.core.errors import RemoteFailed
 
 

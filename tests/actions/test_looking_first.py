@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 
 from core.record_values import ANA, START, Walk, shipped_checklist
-from d1_preflight.actions.applying import apply_migration
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.apply import apply_migration
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.timing import notify_prompts, notify_team
-from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.findings import Kind

@@ -11,8 +11,8 @@ import apsw
 import pytest
 
 from core.record_values import START
-from d1_preflight.actions.remote import observe, read_batch
-from d1_preflight.actions.tools import Seen, Tools
+from d1_preflight.actions.context import Seen, Tools
+from d1_preflight.actions.target import observe, read_batch
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.rows.codec import plan_statement

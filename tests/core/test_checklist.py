@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record_values import BEFORE_GO, AnyAction, shipped_checklist
-from d1_preflight.actions import ACTIONS
+from d1_preflight.actions import STEPS
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist, require_acts
@@ -45,16 +45,16 @@ label = "It is open"
 
 
 def loaded(text: str) -> object:
-    return load_checklist(text, "d1.toml", ACTIONS)
+    return load_checklist(text, "d1.toml", STEPS)
 
 
 def test_the_shipped_checklist_loads_with_the_actions_that_exist() -> None:
     text = (checklists_dir() / "d1.toml").read_text("utf-8")
 
-    checklist = load_checklist(text, "d1.toml", ACTIONS)
+    checklist = load_checklist(text, "d1.toml", STEPS)
 
     assert [section.number for section in checklist.sections if section.number] == list("123456")
-    assert {step.action for step in checklist.steps} == set(ACTIONS)
+    assert {step.action for step in checklist.steps} == set(STEPS)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actions.test_reading_in_batches import EngineWrangler, tools_with
-from d1_preflight.actions.copying import copy_rows, plan_reading
+from d1_preflight.actions.copy_rows import copy_rows, plan_reading
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import analyse
 from d1_preflight.core.findings import Kind

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.actions.folders import copy_folder, rehearsal_folder
+from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.adapters.localdb import open_read
 from d1_preflight.cli import main
 from d1_preflight.core.record.facts import number, rows, text

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from core.record_values import ANA, KEYS, START, FakeSigner
-from d1_preflight.actions import ACTIONS
-from d1_preflight.actions.tools import Tools
+from d1_preflight.actions import STEPS
+from d1_preflight.actions.context import Tools
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.checklist.file import load_checklist
@@ -198,4 +198,4 @@ def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
         local=LocalDatabases(database.id),  # there is no copy yet
         web=cast("Web", unused),
     )
-    return Session(load_checklist(CHECKLIST, "small.toml", ACTIONS), tools)
+    return Session(load_checklist(CHECKLIST, "small.toml", STEPS), tools)

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
+from d1_preflight.actions.context import Tools
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.gate import apply_was_begun, go_expires, go_lapse
-from d1_preflight.core.record.record import Status
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.session import Session
 from plain.fakes import CHECKLIST as SMALL
 from plain.fakes import MemoryStore, open_session
@@ -74,3 +75,35 @@ async def test_a_checklist_that_changes_after_go_goes_back_to_the_gate() -> None
     assert again.current == changed.step("go")
     await again.perform(changed.step("go"), {"go": True})
     assert again.current is None
+
+
+EARLIER = "240711943bd23552de45814746cfb41035e89ea3e5b47221874b99d7701b0410"
+
+
+def walked_to_the_apply(store: MemoryStore) -> Tools:
+    """The tools of a record whose apply was begun by a checklist that shipped earlier."""
+    tools = open_session(store).tools
+    record = tools.new_record(EARLIER)
+    for step_id in ("go", "applied"):
+        begun = record.begin(CHECKLIST.step(step_id), {}, by=tools.operator, at=START)
+        store.save(record := begun.finish(Outcome(Status.PROVED, "done"), at=START))
+    return tools
+
+
+def test_after_an_apply_a_record_goes_on_by_the_shipped_checklist_of_its_go() -> None:
+    tools = walked_to_the_apply(MemoryStore())
+
+    session = Session(CHECKLIST, tools)
+
+    assert session.checklist.sha256 == session.record.checklist == EARLIER
+
+
+def test_before_an_apply_a_record_goes_on_by_the_present_checklist() -> None:
+    store = MemoryStore()
+    tools = open_session(store).tools
+    store.save(tools.new_record(EARLIER))
+
+    session = Session(CHECKLIST, tools)
+
+    assert session.checklist == CHECKLIST
+    assert session.record.checklist == CHECKLIST.sha256

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from d1_preflight.actions.tools import Tools
+from d1_preflight.actions.context import Tools
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore, open_session

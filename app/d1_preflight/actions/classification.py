@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.context import StepAction, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.project.migration import NAME_PATTERN
@@ -162,7 +162,7 @@ async def state_purpose(work: Work) -> Outcome:
     return Outcome(Status.ATTESTED, work.answer("purpose"), facts)
 
 
-def outgrown(work: Work) -> str:
+def stale_answers(work: Work) -> str:
     """Which answer of this section no longer covers the analysis; "" where all of them do.
 
     They may have been given before the target was read, on what the earlier files would make.
@@ -254,3 +254,12 @@ def _why(work: Work) -> str:
         return "it changes nothing." if work.kind is Kind.NONE else "no reason was found."
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return f"{reasons[0].text} (line {reasons[0].line}){more}"
+
+
+STEPS: Mapping[str, StepAction] = {
+    "check_name": StepAction(check_name),
+    "check_header": StepAction(check_header),
+    "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
+    "confirm_class": StepAction(confirm_class, prompts=class_prompts),
+    "state_purpose": StepAction(state_purpose),
+}

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from d1_preflight.actions.folders import copy_folder, down_folder, rehearsal_folder
-from d1_preflight.actions.pending import passed_by
+from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.pending import skipped_pending
 from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
-from d1_preflight.actions.remote import (
+from d1_preflight.actions.target import (
     call_target,
     config_flags,
     first_object,
@@ -16,7 +16,7 @@ from d1_preflight.actions.remote import (
     shown,
     target_flags,
 )
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
@@ -30,6 +30,7 @@ from d1_preflight.core.target.wrangler_output import explain_failure
 
 DRAFT, NONE = "write the draft to that file", "there is no down migration; restore from backup"
 
+_NAMED = 3  # of the migrations that are passed by
 _HARM = ("table restore", "down migration", "time travel")
 
 # The source document's matrix, with its contradiction mended: code first, then the database.
@@ -176,13 +177,24 @@ def _harm(way: Mapping[str, Fact]) -> int:
     return -1 if way["loses"] == "nothing" else _HARM.index(str(way["way"]))
 
 
+def order_prompts(work: Work) -> Sequence[Prompt]:
+    """Asked only where this migration would be applied out of its order."""
+    passed = skipped_pending(work)
+    if not passed:
+        return ()
+    more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
+    label = f"Pending before it: {', '.join(passed[:_NAMED])}{more}. Why is this one first?"
+    help_text = "They stay pending. Was each of them written to run after this one?"
+    return (Prompt("out_of_order", PromptKind.TEXT, label, help=help_text),)
+
+
 async def choose_deploy_order(work: Work) -> Outcome:
     """The order, and which version of the Worker is live now: the one to go back to."""
     tools, order = work.tools, work.answer("order")
     worker = tools.settings.verification.worker or tools.project.config.name
     facts: dict[str, Fact] = {"order": order, "worker": worker}
     if work.answer("out_of_order"):
-        facts["out_of_order"] = f"{', '.join(passed_by(work))}: {work.answer('out_of_order')}"
+        facts["out_of_order"] = f"{', '.join(skipped_pending(work))}: {work.answer('out_of_order')}"
     if not worker:
         return Outcome(Status.ATTESTED, f"{order}.", facts)
     ran = await call_target(
@@ -262,3 +274,12 @@ def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, 
 def _down_status(facts: Mapping[str, Fact]) -> Status:
     """What rows it gives back is said, not judged; one that leaves another schema has failed."""
     return Status.PROVED if facts["schema"] == "restored" else Status.FAILED
+
+
+STEPS: Mapping[str, StepAction] = {
+    "write_down": StepAction(write_down, prompts=down_prompts),
+    "test_down": StepAction(test_down),
+    "check_rollback_header": StepAction(check_rollback_header),
+    "choose_way_back": StepAction(choose_way_back, prompts=way_back_prompts),
+    "choose_deploy_order": StepAction(choose_deploy_order, prompts=order_prompts, plan=deploy_plan),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import StepAction, Tools, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.facts import number
@@ -157,3 +157,10 @@ async def _traffic(tools: Tools, now: Timing) -> WeekTraffic:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+STEPS: Mapping[str, StepAction] = {
+    "check_window": StepAction(check_window),
+    "notify_team": StepAction(notify_team, prompts=notify_prompts),
+    "open_dashboard": StepAction(open_dashboard, plan=dashboard_plan),
+}

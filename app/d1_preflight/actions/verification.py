@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from d1_preflight.actions.folders import rehearsal_folder
-from d1_preflight.actions.remote import execute_args, observe, shown
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.target import execute_args, observe, shown
+from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Evidence
@@ -265,3 +265,12 @@ def _watch_facts(
         {"at": instant(s.at), "requests": s.requests, "errors": s.errors} for s in samples
     )
     return facts
+
+
+STEPS: Mapping[str, StepAction] = {
+    "verify_ledger": StepAction(verify_ledger, plan=verify_plan),
+    "verify_schema": StepAction(verify_schema),
+    "verify_rows": StepAction(verify_rows, prompts=row_prompts),
+    "probe_endpoints": StepAction(probe_endpoints),
+    "watch_errors": StepAction(watch_errors),
+}

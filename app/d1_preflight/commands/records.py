@@ -9,6 +9,7 @@ from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.checklist.shipped import walked_checklist
 from d1_preflight.core.errors import (
     ChecklistInvalid,
     PreflightError,
@@ -84,8 +85,8 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     root = _project_of(folder, config)
     settings = _settings(root)
     signers = _given(arguments.allowed_signers) or _allowed_signers(folder, root, settings)
-    checklist, refused = _checklist(root, arguments.checklist)
     record = _readable(files)
+    checklist, refused = _checklist(root, arguments.checklist, record)
     project = _project(root, record, config) if root and record else None
     return OpenRecord(
         folder=folder,
@@ -151,11 +152,18 @@ def _allowed_signers(folder: Path, root: Path | None, settings: Settings) -> Pat
     return None
 
 
-def _checklist(root: Path | None, given: Path | None) -> tuple[Checklist, ChecklistInvalid | None]:
-    """The one named, the project's own, or the shipped one; that too where one is refused."""
-    path = _given(given) or checklist_path(root)
+def _checklist(
+    root: Path | None, given: Path | None, record: Record | None
+) -> tuple[Checklist, ChecklistInvalid | None]:
+    """The one named, the project's own, or the shipped one that the record was walked by.
+
+    The present shipped one where one is refused.
+    """
     try:
-        return read_checklist(path), None
+        if named := _given(given):
+            return read_checklist(named), None
+        present = read_checklist(checklist_path(root))
+        return walked_checklist(record.checklist, present) if record else present, None
     except ChecklistInvalid as error:
         return shipped_checklist(), error
 

@@ -11,7 +11,7 @@ from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from d1_preflight.actions.tools import Tools
+    from d1_preflight.actions.context import Tools
     from d1_preflight.core.recovery.runbook import Target
     from d1_preflight.core.rows.table_copy import RowCopy
 
@@ -77,7 +77,7 @@ def _make_room(output: Path, *, named: bool) -> None:
 
 
 def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]:
-    from d1_preflight.actions.giving_back import opened_copy
+    from d1_preflight.actions.table_restore import opened_copy
     from d1_preflight.core.record.facts import rows
 
     record = tools.store.load()
@@ -100,7 +100,7 @@ def _taken(
     tools: "Tools", copies: Sequence["RowCopy"], output: Path, only: Sequence[str]
 ) -> tuple[int, list[str], Sequence[str]]:
     """What the migration took, as the rehearsal showed it; this very SQL was tried there."""
-    from d1_preflight.actions.giving_back import giving_back, restore_copies
+    from d1_preflight.actions.table_restore import giving_back, restore_copies
 
     restore_copies(tools, copies)
     given = giving_back(tools, output, only)

@@ -1,7 +1,5 @@
 """The primary action of each step in words, and what the present state says of it."""
 
-from collections.abc import Mapping
-
 from textual.content import Content
 
 from d1_preflight.core.checklist.checklist import Effect, Step
@@ -19,41 +17,10 @@ _STUCK = (Status.FAILED, Status.UNKNOWN)
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 _AGAIN = (*_STUCK, Status.INTERRUPTED)
 
-_VERBS: Mapping[str, str] = {
-    "check_name": "check the name",
-    "check_header": "check the header",
-    "answer_findings": "answer the findings",
-    "confirm_class": "confirm the class",
-    "state_purpose": "say what it is for",
-    "copy_target": "copy the target",
-    "check_syntax": "check the SQL",
-    "rehearse": "rehearse on the copy",
-    "count_rows": "count every table",
-    "back_up": "back up",
-    "prove_backup": "restore it for proof",
-    "take_bookmark": "take a bookmark",
-    "write_down": "write the down file",
-    "test_down": "go up, down, compare",
-    "check_rollback_header": "check the header",
-    "choose_way_back": "decide the way back",
-    "choose_deploy_order": "choose the order",
-    "check_window": "check the window",
-    "notify_team": "notify the team",
-    "open_dashboard": "say that it is open",
-    "sign_go": "open the gate",
-    "apply_migration": "apply",
-    "verify_ledger": "read the ledger",
-    "verify_schema": "compare the schema",
-    "verify_rows": "compare the rows",
-    "probe_endpoints": "call the endpoints",
-    "watch_errors": "watch the error rate",
-    "sign_close": "close and sign",
-}
-
 
 def verb(step: Step) -> str:
     """What Enter does at a step that is to do."""
-    return _VERBS.get(step.action, f"do “{step.short}”")
+    return step.verb or f"do “{step.short}”"
 
 
 def is_writing(step: Step) -> bool:

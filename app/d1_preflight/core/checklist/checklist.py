@@ -25,7 +25,11 @@ class PromptKind(StrEnum):
 
 
 class Effect(StrEnum):
-    """What performing a step does to the world; `remote-write` is never repeated blindly."""
+    """What performing a step does to the world; `remote-write` is never repeated blindly.
+
+    The program acts on `remote-write` alone; the others tell readers of the checklist what a step
+    touches, and the policy holds a project's own checklist to the same word.
+    """
 
     NONE = "none"
     LOCAL = "local"
@@ -123,6 +127,7 @@ class Step:
     prompts: tuple[Prompt, ...] = ()
     waivable: bool = False
     attested: bool = False
+    verb: str = ""  # what Enter does at it, in words; "" where the checklist has none
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _step(
     known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
     step_id = reader.name_of(raw, "id", f"a step of section {section!r}")
     where, reader = f"step {step_id!r}", reader.at(step_id)
-    reader.only(raw, known | {"prompt", "waivable", "attested"}, where)
+    reader.only(raw, known | {"prompt", "verb", "waivable", "attested"}, where)
     action = reader.name_of(raw, "action", where)
     if actions is not None and action not in actions:
         raise reader.error(f'"{action}"', f"{where} names an unknown action {action!r}")
@@ -151,6 +151,7 @@ def _step(
         short=reader.name_of(raw, "short", where),
         why=reader.name_of(raw, "why", where),
         action=action,
+        verb=reader.text_of(raw, "verb", where),
         effect=_member(reader, Effect, reader.text_of(raw, "effect", where, "none"), where),
         applies=frozenset(
             _member(reader, Kind, name, where)
@@ -235,9 +236,12 @@ def shipped_checklist() -> Checklist:
     return load_checklist(path.read_text("utf-8"), path.name)
 
 
-def require_acts(checklist: Checklist) -> Checklist:
-    """Refuse a project's checklist that weakens a step the acts rest on; ChecklistInvalid."""
-    for lapse in lapses(checklist, shipped_checklist()):
+def require_acts(checklist: Checklist, measure: Checklist | None = None) -> Checklist:
+    """Refuse a project's checklist that weakens a step the acts rest on; ChecklistInvalid.
+
+    `measure` is the shipped checklist of its time; left out, the present one.
+    """
+    for lapse in lapses(checklist, measure or shipped_checklist()):
         place = f"{checklist.source}:{_line_of(checklist.text, lapse.step, lapse.key)}"
         raise ChecklistInvalid(
             f"{place}: {lapse.words}.",

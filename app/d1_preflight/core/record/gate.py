@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from d1_preflight.core.checklist.checklist import Checklist, Step, built_on
+from d1_preflight.core.checklist.shipped import walked_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.file import moment
@@ -83,6 +84,13 @@ def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) 
     if go.facts.get("checklist", record.checklist) != record.checklist:
         return "The checklist is not the one that GO was signed with; sign it again."
     return ""
+
+
+def checklist_of(record: Record, present: Checklist) -> Checklist:
+    """The checklist that a record goes on by: once the apply was begun, that of its GO."""
+    if not apply_was_begun(record, present):
+        return present
+    return walked_checklist(record.checklist, present)
 
 
 def apply_was_begun(record: Record, checklist: Checklist) -> bool:

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
+from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.file import dump_record, load_record
@@ -83,7 +84,7 @@ def verify_record(
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
     """A record is as good as what it was walked by: a weakened checklist proves too little."""
     try:
-        require_acts(checklist)
+        require_acts(checklist, measure_of(checklist))
     except ChecklistInvalid as error:
         yield Problem(checklist.source, error.message, error.hint)
 
@@ -160,4 +161,6 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
 def _which(checklist: Checklist) -> str:
     if checklist.sha256 == shipped_checklist().sha256:
         return "as shipped"
+    if is_shipped(checklist):
+        return f"as shipped, an earlier version (sha256 {checklist.sha256})"
     return f"the project's own (sha256 {checklist.sha256})"

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from d1_preflight.actions.folders import (
+from d1_preflight.actions.context import Tools
+from d1_preflight.actions.workspace import (
     copy_folder,
     given_back_folder,
     rehearsal_folder,
     restore_folder,
     restored_folder,
 )
-from d1_preflight.actions.tools import Tools
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
 from d1_preflight.core.record.record import Fact, Facts
 from d1_preflight.core.recovery.repair_script import GivingBack, write_giving_back

@@ -5,7 +5,7 @@ None of it is in git: copies and backups hold production rows.
 
 from pathlib import Path
 
-from d1_preflight.actions.tools import Tools
+from d1_preflight.actions.context import Tools
 
 
 def copied_rows(tools: Tools) -> Path:

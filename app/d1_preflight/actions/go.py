@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 
+from d1_preflight.actions.context import StepAction, Work
 from d1_preflight.actions.pending import others_pending
-from d1_preflight.actions.tools import Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record import facts as facts_of
@@ -162,3 +162,8 @@ def go_still_holds(work: Work) -> bool:
     if hashes != (facts.get("go_sha256"), facts.get("signature_sha256")):
         return False
     return work.tools.signer.is_good(document, signature, GO)
+
+
+STEPS: Mapping[str, StepAction] = {
+    "sign_go": StepAction(sign_go, prompts=go_prompts),
+}

@@ -1,12 +1,12 @@
 """Close: how it ended, held against the database once more, in words that are signed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from d1_preflight.actions.folders import copy_folder, rehearsal_folder
-from d1_preflight.actions.going import prepare_signer, signer_prompts
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.context import StepAction, Work
+from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.verification import look_after
+from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.facts import text
@@ -92,3 +92,8 @@ def require_checklist_of_go(work: Work) -> None:
             f"{work.checklist.source} is not the checklist that GO was signed with.",
             hint=f"Bring that one back (its sha256 is {signed}), then close.",
         )
+
+
+STEPS: Mapping[str, StepAction] = {
+    "sign_close": StepAction(sign_close, prompts=close_prompts, seals=True),
+}

@@ -1,7 +1,7 @@
 """Before the apply: everything GO rested on is read again and held against what was signed."""
 
-from d1_preflight.actions.giving_back import opened_copy
-from d1_preflight.actions.going import (
+from d1_preflight.actions.context import Work
+from d1_preflight.actions.go import (
     GO_FILE,
     abort_criteria,
     go_still_holds,
@@ -9,8 +9,8 @@ from d1_preflight.actions.going import (
     rows_at_risk,
 )
 from d1_preflight.actions.pending import pending_names
-from d1_preflight.actions.remote import Look, observe
-from d1_preflight.actions.tools import Work
+from d1_preflight.actions.table_restore import opened_copy
+from d1_preflight.actions.target import Look, observe
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from d1_preflight import disk
-from d1_preflight.actions.remote import Look, observe, read_batch
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.target import Look, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import number, text

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from d1_preflight.actions.tools import Tools
+from d1_preflight.actions.context import Tools
 from d1_preflight.core.errors import PreflightError, RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.rows.codec import batches

@@ -1,19 +1,30 @@
-"""Section 3: what could be lost is kept on this machine, and proved by restoring it."""
+"""Section 3: rows are counted, backed up and restored for proof; a bookmark is taken."""
 
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from hashlib import file_digest
 from pathlib import Path
 
-from d1_preflight.actions.copying import Copied, check_size, copy_rows, plan_reading
-from d1_preflight.actions.folders import backup_folder, restore_folder, restored_folder
-from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_giving_back
-from d1_preflight.actions.remote import call_target, relative, shown, target_flags
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
+from d1_preflight.actions.table_restore import opened_copy, restore_copies, try_giving_back
+from d1_preflight.actions.target import (
+    call_target,
+    config_flags,
+    first_object,
+    observe,
+    relative,
+    shown,
+    target_flags,
+)
+from d1_preflight.actions.workspace import backup_folder, restore_folder, restored_folder
+from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import facts as facts_of
+from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.rows.equality import same
 from d1_preflight.core.rows.table_copy import RowCopy
@@ -217,3 +228,60 @@ async def _export_loads(work: Work) -> str:
     dump = work.tools.project.root / str(export["file"])
     persist = restore_folder(work.tools) / "export"
     return await asyncio.to_thread(work.tools.local.load_dump, persist, dump)
+
+
+async def count_rows(work: Work) -> Outcome:
+    """One batched call: the count of every table, and the schema again."""
+    tools = work.tools
+    tables = countable(tables_of(tools.prior_schema()))
+    look = await observe(tools, tables=tables, keep=work.evidence_name, emit=work.emit)
+    seen = look.observation
+    if seen.schema.fingerprint != work.facts_of("copied").get("schema"):
+        words = "The target's schema changed since it was copied. Copy and rehearse again."
+        return Outcome(Status.FAILED, words, {}, look.evidence)
+    total = sum(seen.counts.values())
+    facts: Facts = {
+        "tables": tuple({"table": table, "rows": n} for table, n in seen.counts.items()),
+        "rows": total,
+        "taken_at": instant(seen.taken_at),
+    }
+    words = f"{total:,} rows in {len(seen.counts)} tables."
+    return Outcome(Status.PROVED, words, facts, look.evidence)
+
+
+async def take_bookmark(work: Work) -> Outcome:
+    """Time Travel's bookmark of this moment, and until when it can be used."""
+    tools = work.tools
+    ran = await call_target(
+        tools, bookmark_args(tools), emit=work.emit, keep=work.evidence_name, timeout=120
+    )
+    if ran.exit_code != 0:
+        raise explain_failure(ran)
+    bookmark = first_object(ran.stdout).get("bookmark")
+    if not isinstance(bookmark, str) or not bookmark:
+        raise RemoteFailed("wrangler gave no bookmark.", hint="Run the step again.")
+    now = tools.clock.now()
+    until = now + timedelta(days=tools.settings.data.time_travel_days)
+    facts: Facts = {
+        "bookmark": bookmark, "taken_at": instant(now), "good_until": instant(until),
+    }  # fmt: skip
+    return Outcome(Status.PROVED, f"{bookmark}, good until {until:%d %b %Y}.", facts, (ran,))
+
+
+def bookmark_args(tools: Tools) -> tuple[str, ...]:
+    """The argv of `wrangler d1 time-travel info`; it is remote by nature and takes no --remote."""
+    name = tools.project.database.name
+    return ("d1", "time-travel", "info", name, *config_flags(tools), "--json")
+
+
+def bookmark_plan(work: Work) -> Sequence[str]:
+    """The command, with its target."""
+    return (shown(work.tools, bookmark_args(work.tools)),)
+
+
+STEPS: Mapping[str, StepAction] = {
+    "count_rows": StepAction(count_rows),
+    "back_up": StepAction(back_up, plan=back_up_plan),
+    "prove_backup": StepAction(prove_backup),
+    "take_bookmark": StepAction(take_bookmark, plan=bookmark_plan),
+}

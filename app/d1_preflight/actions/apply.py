@@ -4,12 +4,12 @@ The exit code proves nothing (0 with a failure and 1 after a commit were both sh
 ledger and the schema, read afterwards, do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from d1_preflight.actions.going import rows_at_risk
-from d1_preflight.actions.rechecking import recheck, signed_migration
-from d1_preflight.actions.remote import failure_words, observe, shown
-from d1_preflight.actions.tools import Tools, Work
+from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.go import rows_at_risk
+from d1_preflight.actions.preconditions import recheck, signed_migration
+from d1_preflight.actions.target import failure_words, observe, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
@@ -152,3 +152,8 @@ def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> dict[str, 
             {"table": table, "rows": rows} for table, rows in before.counts.items()
         ),
     }
+
+
+STEPS: Mapping[str, StepAction] = {
+    "apply_migration": StepAction(apply_migration, prompts=apply_prompts, plan=apply_plan),
+}

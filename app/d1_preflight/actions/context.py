@@ -1,6 +1,6 @@
 """What an action is given: the project's facts, the ports to the world, and the record so far."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +15,14 @@ from d1_preflight.actions.ports import (
     no_progress,
 )
 from d1_preflight.core.analysis import analyse, schema_after
-from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
+from d1_preflight.core.checklist.checklist import Answer, Checklist, Prompt, Step
 from d1_preflight.core.errors import MigrationUnreadable
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Facts, Record, Status
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Facts, Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
 from d1_preflight.core.target.snapshot import Observation
@@ -185,3 +185,17 @@ class Work:
         """A text answer, "" where it was not asked."""
         value = self.answers.get(key, "")
         return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepAction:
+    """What one action of the checklist does.
+
+    `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
+    commands, shown before they run; after an action that `seals`, the record is signed and final.
+    """
+
+    run: Callable[[Work], Awaitable[Outcome]]
+    prompts: Callable[[Work], Sequence[Prompt]] | None = None
+    plan: Callable[[Work], Sequence[str]] | None = None
+    seals: bool = False

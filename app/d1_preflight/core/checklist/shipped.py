@@ -1,0 +1,52 @@
+"""Keeps every checklist that shipped, by sha256: a record is judged by the one it was walked by."""
+
+import re
+from functools import cache
+
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
+from d1_preflight.core.errors import ChecklistInvalid
+
+_SHA256 = re.compile("[0-9a-f]{64}")  # it comes out of a record, and becomes a file's name
+
+
+@cache
+def earlier_checklist(sha256: str) -> Checklist | None:
+    """The shipped checklist of that sha256, this version's or an earlier one's; None if unknown.
+
+    Raises ChecklistInvalid where the file that is kept is not the one that shipped.
+    """
+    if sha256 == shipped_checklist().sha256:
+        return shipped_checklist()
+    path = checklists_dir() / "shipped" / f"{sha256}.toml"
+    if not _SHA256.fullmatch(sha256) or not path.is_file():
+        return None
+    checklist = load_checklist(path.read_text("utf-8"), path.name)
+    if checklist.sha256 != sha256:
+        raise ChecklistInvalid(
+            f"{path} is not the checklist that shipped: its sha256 is {checklist.sha256}.",
+            hint="Install the package again: pip install --force-reinstall d1-preflight",
+        )
+    return checklist
+
+
+def is_shipped(checklist: Checklist) -> bool:
+    """Whether these bytes shipped with this or an earlier version."""
+    return earlier_checklist(checklist.sha256) is not None
+
+
+def measure_of(checklist: Checklist) -> Checklist:
+    """What a checklist is held to: a shipped one to itself, a project's own to the present one."""
+    return checklist if is_shipped(checklist) else shipped_checklist()
+
+
+def walked_checklist(sha256: str, present: Checklist) -> Checklist:
+    """The checklist that a record names by its sha256, else the present one.
+
+    A project's own checklist stays the measure of its records: a record that names a shipped one
+    would be free of the steps that the project added.
+    """
+    if present.sha256 == sha256 or not is_shipped(present):
+        return present
+    return earlier_checklist(sha256) or present
