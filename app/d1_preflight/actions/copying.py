@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight import disk
 from d1_preflight.actions.remote import Look, observe, read_batch
@@ -15,12 +16,15 @@ from d1_preflight.core.record.facts import number, text
 from d1_preflight.core.record.facts import rows as rows_of
 from d1_preflight.core.record.record import Fact
 from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
-from d1_preflight.core.rows.table_copy import RowCopy, RowCopyWriter
+from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
 from d1_preflight.core.schema.table import Table, TableKind, tables_of
 from d1_preflight.core.target.snapshot import Observation, count_statements, read_counts
 from d1_preflight.core.target.wrangler_output import Row
+
+if TYPE_CHECKING:
+    from d1_preflight.actions.ports import CopyWriter
 
 _PAGE_BYTES = 500_000
 _PAGES_PER_CALL = 16
@@ -109,7 +113,7 @@ class _Writing:
     def __init__(self, work: Work, reading: Reading, folder: Path) -> None:
         self._work, self._reading, self._folder = work, reading, folder
         self._copies: list[RowCopy] = []
-        self._writer: RowCopyWriter | None = None
+        self._writer: CopyWriter | None = None
         self._current = ""
         self._moved: dict[str, None] = {}
         self.marked, self.sequences = reading.marked, reading.sequences
@@ -145,7 +149,7 @@ class _Writing:
     def _open(self, name: str) -> None:
         path = self._folder / f"{len(self._copies) + 1:04}.rows"
         self._current = name
-        self._writer = RowCopyWriter(path, self._reading.tables[name])
+        self._writer = self._work.tools.local.create_copy(path, self._reading.tables[name])
 
     async def _close(self) -> None:
         if self._writer is not None:
