@@ -1,14 +1,20 @@
-"""Row copies of a local database, written by the same writer as those of the target."""
+"""Row copies, row diffs and repair scripts of local database files."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import apsw
 
+from d1_preflight.adapters.row_copies import RowCopyWriter, attached
+from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
+from d1_preflight.core.recovery.restore_sql import INSERT_BYTES
 from d1_preflight.core.rows.codec import pages, read_rows
-from d1_preflight.core.rows.table_copy import RowCopy, RowCopyWriter, content_digest
+from d1_preflight.core.rows.row_diff import Renames, RowDiff, diff_rows
+from d1_preflight.core.rows.table_copy import RowCopy, content_digest
+from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
 from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
+from d1_preflight.disk import new_text
 
 
 def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
@@ -58,3 +64,29 @@ def read_digests(path: Path) -> dict[str, tuple[int, str]]:
 def opened(path: Path) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     return apsw.Connection(f"{path.resolve().as_uri()}?mode=ro", flags)
+
+
+def diff_files(
+    before: Path,
+    after: Path,
+    *,
+    renames: Renames | None = None,
+    ignore: Collection[str] = ("d1_migrations",),
+    rebuilt: Collection[str] = (),
+) -> RowDiff:
+    with attached(before=before, after=after) as connection:
+        return diff_rows(connection, renames=renames, ignore=ignore, rebuilt=rebuilt)
+
+
+def write_repair(
+    path: Path,
+    before: Path,
+    after: Path,
+    schema: Schema,
+    *,
+    rebuilt: Collection[str] = (),
+    limit: int = INSERT_BYTES,
+) -> RepairScript:
+    """Write the script as the program does, to a new private file."""
+    with attached(before=before, after=after) as connection, new_text(path) as file:
+        return write_repair_sql(file.write, connection, schema, rebuilt=rebuilt, limit=limit)

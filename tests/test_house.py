@@ -17,7 +17,7 @@ NAMES = {path: ".".join(path.relative_to(APP).with_suffix("").parts) for path in
 
 # Which rooms a room may look into; the last match by prefix counts.
 MAY_IMPORT = {
-    "core": {"core", "disk"},
+    "core": {"core"},
     "disk": {"core"},
     "adapters": {"core", "disk", "adapters"},
     "practice": {"core", "practice"},
@@ -186,6 +186,67 @@ def test_the_core_imports_only_what_it_may() -> None:
     for path in (APP / "core").rglob("*.py"):
         foreign = {target.split(".")[0] for target in imports(path)} - allowed
         assert not foreign, f"{path.name} imports {foreign}"
+
+
+FILE_METHODS = frozenset({
+    "absolute", "chmod", "copy", "copyfile", "exists", "expanduser", "fsync", "glob", "is_dir",
+    "is_file", "iterdir", "lstat", "mkdir", "open", "read_bytes", "read_text", "readlink",
+    "rename", "resolve", "rglob", "rmdir", "samefile", "stat", "symlink_to", "touch", "unlink",
+    "walk", "write_bytes", "write_text",
+})  # fmt: skip
+FILE_MODULES = ("io", "shutil", "tempfile", "sqlite3", "mmap", "fcntl", "glob", "d1_preflight.disk")
+# What ships with the package is found and read here: the definitions, which are its own text.
+READS_DEFINITIONS = {"core.checklist.definitions": {"is_file", "read_text", "resolve"}}
+
+
+def file_access(tree: ast.Module) -> Iterator[str]:
+    """What a module does with files: by import, by a method of a path, by opening a database."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.startswith(FILE_MODULES))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (n for n in full if n.startswith(FILE_MODULES) or _is_os_call(n))
+        elif isinstance(node, ast.Call):
+            name = called(node)
+            text = ast.unparse(node.func)
+            of_a_path = name in FILE_METHODS and len(node.args) < 2  # ours take two and more
+            if text == "open" or _is_os_call(text) or of_a_path:
+                yield name
+            elif name == "Connection" and ast.unparse(node.args[0]) != "':memory:'":
+                yield text
+            elif name in ("execute", "executemany") and "ATTACH" in ast.unparse(node).upper():
+                yield "ATTACH"
+
+
+def _is_os_call(name: str) -> bool:
+    return name.startswith("os.") and not name.startswith("os.path.norm")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
+def test_the_core_touches_no_file(path: Path) -> None:
+    if room(NAMES[path]) == "core":
+        found = set(file_access(ast.parse(path.read_text())))
+        assert found == READS_DEFINITIONS.get(NAMES[path], set()), f"{NAMES[path]}: hand it in"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "open('x')",
+        "import os\nos.unlink('x')",
+        "from os import fsync",
+        "import shutil",
+        "from tempfile import mkdtemp",
+        "path.read_text()",
+        "Path('x').open('w')",
+        "apsw.Connection(path)",
+        "apsw.Connection(':memory:').execute('ATTACH ? AS x', (path,))",
+        "from d1_preflight.disk import writing",
+    ],
+)
+def test_each_way_to_a_file_is_seen(source: str) -> None:
+    assert list(file_access(ast.parse(source)))
 
 
 def test_no_circle() -> None:

@@ -5,13 +5,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import apsw
 
+from d1_preflight.core.d1 import DISK_ERRORS
 from d1_preflight.core.errors import ProjectError
 
+__all__ = ["DISK_ERRORS", "new_text", "writing"]
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-DISK_ERRORS = (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 _HOLDS = "What stood there before still stands."
 
 
@@ -38,6 +41,18 @@ def writing(path: Path, holds: str = _HOLDS, *, done: str = "written") -> Iterat
             f"{path} cannot be written: {error}.",
             hint=f"{holds} Look at the disk and its permissions, then try again.",
         ) from error
+
+
+@contextmanager
+def new_text(path: Path) -> Iterator[TextIO]:
+    """A new private text file; an error leaves none, for half of it would look like the whole."""
+    path.touch(mode=0o600, exist_ok=False)
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _full(path: Path, holds: str) -> ProjectError:

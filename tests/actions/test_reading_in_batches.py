@@ -13,6 +13,7 @@ import pytest
 from core.record_values import START
 from d1_preflight.actions.context import Seen, Tools
 from d1_preflight.actions.target import observe, read_batch
+from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.rows.codec import plan_statement
@@ -97,6 +98,7 @@ def tools_with(wrangler: EngineWrangler) -> Tools:
             wrangler=wrangler,
             clock=clock,
             files=files,
+            local=LocalDatabases(UUID),
             seen=Seen(),
             prior_schema=lambda: Schema(()),
         ),

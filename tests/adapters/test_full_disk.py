@@ -10,13 +10,13 @@ import pytest
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.localdb import Contents, create, duplicate
 from d1_preflight.adapters.locks import Lock, take
+from d1_preflight.adapters.row_copies import RowCopyWriter
 from d1_preflight.adapters.ssh.allowed_signers import allow_signer
 from d1_preflight.adapters.store import RecordStore, write_durably
 from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
 from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.core.errors import ProjectError, RecordBusy
 from d1_preflight.core.rows.codec import Row
-from d1_preflight.core.rows.table_copy import RowCopyWriter
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.table import Table, read_tables
 from local_copies import copy_table

@@ -17,17 +17,15 @@ from d1_preflight.adapters.localdb import (
     read_ledger,
     read_schema,
 )
+from d1_preflight.adapters.row_copies import compare_copy, open_copy
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.errors import PreflightError, ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.rows.codec import Row, pages, plan_statement, read_rows
-from d1_preflight.core.rows.equality import same
-from d1_preflight.core.rows.row_diff import account
-from d1_preflight.core.rows.table_copy import open_copy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
 from d1_preflight.core.schema.table import TableKind
 from d1_preflight.core.target.snapshot import LedgerRow
-from local_copies import copy_rows, opened, read_digests, read_shapes
+from local_copies import copy_rows, diff_files, opened, read_digests, read_shapes
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, CHECK (length(name) < 5));
@@ -273,10 +271,10 @@ def test_a_file_that_is_no_database_is_said(contents: Contents, tmp_path: Path) 
     with pytest.raises(ProjectError, match=r"bad\.sqlite cannot be read"):
         duplicate(bad, tmp_path / "copy.sqlite")
     assert not (tmp_path / "copy.sqlite").exists()
-    with pytest.raises(ProjectError, match="cannot be compared"):
-        same(contents.copies[0], bad)
+    with pytest.raises(ProjectError, match="cannot be opened"):
+        compare_copy(contents.copies[0], bad)
     with pytest.raises(ProjectError, match="cannot be"):
-        account(bad, bad)
+        diff_files(bad, bad)
 
 
 def test_a_copy_that_says_too_little_about_itself_is_none(tmp_path: Path) -> None:

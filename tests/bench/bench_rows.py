@@ -18,9 +18,8 @@ from d1_preflight.adapters.localdb import (
     duplicate,
     read_schema,
 )
-from d1_preflight.core.rows.equality import same
-from d1_preflight.core.rows.row_diff import account
-from local_copies import copy_rows, read_digests
+from d1_preflight.adapters.row_copies import compare_copy
+from local_copies import copy_rows, diff_files, read_digests
 
 TABLE = """CREATE TABLE users(id TEXT PRIMARY KEY, email TEXT NOT NULL, team INTEGER, score REAL,
   role TEXT, note TEXT, created_at INTEGER); CREATE INDEX users_team ON users(team);"""
@@ -56,7 +55,7 @@ def main(rows: int) -> None:
         with timed(f"make a local D1 with {rows:,} rows"):
             create(here / "b.sqlite", Contents(read_schema(here / "a.sqlite"), (copy,)))
         with timed(f"prove {rows:,} rows the same"):
-            assert same(copy, here / "b.sqlite") is None
+            assert compare_copy(copy, here / "b.sqlite") is None
         with timed(f"digest {rows:,} rows"):
             assert read_digests(here / "b.sqlite")["users"] == (rows, copy.digest)
         fill(here / "c.sqlite", rows // 5)
@@ -66,7 +65,7 @@ def main(rows: int) -> None:
         changer.execute("DELETE FROM users WHERE team = 3; UPDATE users SET role = upper(role)")
         changer.close()
         with timed(f"account of {rows // 5:,} rows"):
-            (found,) = account(here / "c.sqlite", here / "d.sqlite").tables
+            (found,) = diff_files(here / "c.sqlite", here / "d.sqlite").tables
         print(f"  lost {found.lost:,}, changed {found.changed:,} of {found.before:,}")
 
 

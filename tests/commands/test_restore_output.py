@@ -5,10 +5,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from d1_preflight.adapters.row_copies import write_restore
 from d1_preflight.cli import main
 from d1_preflight.commands.restore import _make_room
 from d1_preflight.core.errors import UsageError
-from d1_preflight.core.recovery.restore_sql import write_restore
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.table import read_tables
 from local_copies import copy_table

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from d1_preflight.adapters.row_copies import compare_copy
 from d1_preflight.core.analysis import analyse
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.rows.equality import same
-from d1_preflight.core.rows.loss_check import Mark, explain, renames_by
-from d1_preflight.core.rows.row_diff import Account, Pairing, Renames, TableAccount, account
+from d1_preflight.core.rows.loss_check import LossStatus, check_losses, renames_by
+from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Schema
-from local_copies import copy_rows
+from local_copies import copy_rows, diff_files
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
@@ -34,18 +34,18 @@ INSERT INTO teams_new(id, name) SELECT id, name FROM teams;
 DROP TABLE teams;
 ALTER TABLE teams_new RENAME TO teams;
 """
-Compare = Callable[..., Account]
+Compare = Callable[..., RowDiff]
 
 
 @pytest.fixture
 def compare(tmp_path: Path) -> Compare:
     """Run a migration as D1 would, and account for the rows."""
 
-    def run(migration: str, *, setup: str = SHOP, **options: object) -> Account:
+    def run(migration: str, *, setup: str = SHOP, **options: object) -> RowDiff:
         before, after = tmp_path / "before.sqlite", tmp_path / "after.sqlite"
         _make(before, setup)
         _make(after, setup + "PRAGMA foreign_keys = ON; BEGIN;" + migration + ";COMMIT;")
-        return account(before, after, **options)  # type: ignore[arg-type]  # one door for tests
+        return diff_files(before, after, **options)  # type: ignore[arg-type]  # one door for tests
 
     return run
 
@@ -88,7 +88,7 @@ def test_a_rebuild_is_charged_with_the_cascade(compare: Compare) -> None:
     ],
 )
 def test_a_mutant_is_caught(
-    compare: Compare, mutant: str, table: str, sees: Callable[[TableAccount], bool]
+    compare: Compare, mutant: str, table: str, sees: Callable[[TableDiff], bool]
 ) -> None:
     found = compare("PRAGMA defer_foreign_keys = ON;" + mutant)
     assert sees(_table(found, table)), _table(found, table)
@@ -188,20 +188,20 @@ def test_what_is_not_both_done_and_declared_is_not_explained(
     found = compare(
         migration, renames=renames_by(file, prior), rebuilt=analysis.effects.tables_rebuilt
     )
-    explained = explain(found, analysis, declared)
-    assert {one.account.table for one in explained if one.blocks} == marks
+    explained = check_losses(found, analysis, declared)
+    assert {one.diff.table for one in explained if one.blocks} == marks
 
 
 def test_the_cascade_is_told_with_its_line(compare: Compare) -> None:
     analysis = analyse(Migration.from_text("0001_a_b.sql", REBUILD), _schema(SHOP))
-    explained = {one.account.table: one for one in explain(compare(REBUILD), analysis)}
+    explained = {one.diff.table: one for one in check_losses(compare(REBUILD), analysis)}
     assert explained["members"].words == "rows lost by cascade from line 4, not declared"
-    assert explained["log"].mark is Mark.UNTOUCHED
+    assert explained["log"].status is LossStatus.UNTOUCHED
 
 
 def test_a_loss_that_the_migration_does_not_do_is_never_explained(compare: Compare) -> None:
     analysis = analyse(Migration.from_text("0001_a_b.sql", "DROP TABLE log;"), _schema(SHOP))
-    explained = explain(compare("DELETE FROM badges"), analysis, ["badges", "log"])
+    explained = check_losses(compare("DELETE FROM badges"), analysis, ["badges", "log"])
     assert explained[0].words == "rows lost, by no statement seen"
     assert explained[0].blocks
 
@@ -230,7 +230,7 @@ def test_the_numbers_add_up_and_equal_a_count_by_hand(
             list(rows.items()),
         )
         connection.close()
-    (found,) = account(tmp_path / "b", tmp_path / "a").tables
+    (found,) = diff_files(tmp_path / "b", tmp_path / "a").tables
     old, new = sides
     both = old.keys() & new.keys()
     differs = [k for k in both if (type(old[k]), old[k]) != (type(new[k]), new[k])]
@@ -243,7 +243,7 @@ def test_a_restored_database_is_the_same_as_its_copy(tmp_path: Path) -> None:
     _make(tmp_path / "a.sqlite", SHOP)
     _make(tmp_path / "b.sqlite", SHOP)
     for copy in copy_rows(tmp_path / "a.sqlite", ["teams", "members", "log"], tmp_path / "c"):
-        assert same(copy, tmp_path / "b.sqlite") is None
+        assert compare_copy(copy, tmp_path / "b.sqlite") is None
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_damaged_restore_is_found_and_placed(
     _make(tmp_path / "a.sqlite", SHOP)
     _make(tmp_path / "b.sqlite", SHOP + damage)
     (copy,) = copy_rows(tmp_path / "a.sqlite", [table], tmp_path / "c")
-    found = same(copy, tmp_path / "b.sqlite")
+    found = compare_copy(copy, tmp_path / "b.sqlite")
     assert found is not None
     assert problem in found.words
     assert found.column == column
@@ -278,7 +278,7 @@ def test_a_tampered_copy_proves_nothing(tmp_path: Path) -> None:
     changer.execute("DELETE FROM rows")
     changer.close()
     with pytest.raises(RecordInvalid, match="changed"):
-        same(copy, tmp_path / "a.sqlite")
+        compare_copy(copy, tmp_path / "a.sqlite")
 
 
 def test_a_difference_never_tells_the_values(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_difference_never_tells_the_values(tmp_path: Path) -> None:
         "CREATE TABLE t(k PRIMARY KEY, v); INSERT INTO t VALUES ('canary', 'other')",
     )
     (copy,) = copy_rows(tmp_path / "a.sqlite", ["t"], tmp_path / "c")
-    found = same(copy, tmp_path / "b.sqlite")
+    found = compare_copy(copy, tmp_path / "b.sqlite")
     assert found is not None
     assert not any(word in repr(found) for word in ("canary", "secret", "other"))
 
@@ -303,7 +303,7 @@ def _make(path: Path, sql: str) -> None:
     connection.close()
 
 
-def _table(found: Account, name: str) -> TableAccount:
+def _table(found: RowDiff, name: str) -> TableDiff:
     table = found.table(name)
     assert table is not None
     return table

@@ -6,9 +6,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from d1_preflight.core.recovery.repair_script import GivingBack, write_giving_back
-from d1_preflight.core.rows.row_diff import account
+from d1_preflight.core.recovery.repair_sql import RepairScript
 from d1_preflight.core.schema.schema import Schema
+from local_copies import diff_files, write_repair
 
 SHOP = """
 CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, boss INTEGER REFERENCES users(id));
@@ -37,7 +37,7 @@ TAKES = {
     "rows without a key": "DELETE FROM log WHERE what = 'y'",
     "everything": "DELETE FROM teams; DROP TABLE log; UPDATE users SET email = NULL",
 }
-Take = Callable[..., tuple[GivingBack, Path, Path]]
+Take = Callable[..., tuple[RepairScript, Path, Path]]
 
 
 def make(path: Path, sql: str) -> Path:
@@ -47,18 +47,22 @@ def make(path: Path, sql: str) -> Path:
     return path
 
 
+def script(after: Path) -> Path:
+    return after.with_name("back.sql")
+
+
 @pytest.fixture
 def take(tmp_path: Path) -> Take:
     """A shop that a migration took something from, and the SQL that gives it back."""
 
-    def taken(sql: str, limit: int = 300) -> tuple[GivingBack, Path, Path]:
+    def taken(sql: str, limit: int = 300) -> tuple[RepairScript, Path, Path]:
         before = make(tmp_path / "before.sqlite", SHOP)
         after = make(tmp_path / "after.sqlite", f"{SHOP} BEGIN; {sql}; COMMIT")
         connection = apsw.Connection(str(before))
         schema = Schema.from_connection(connection)
         connection.close()
-        path = tmp_path / "back.sql"
-        return write_giving_back(path, before, after, schema, limit=limit), before, after
+        path = script(after)
+        return write_repair(path, before, after, schema, limit=limit), before, after
 
     return taken
 
@@ -67,28 +71,28 @@ def take(tmp_path: Path) -> Take:
 def test_what_was_taken_is_given_back_value_for_value(take: Take, sql: str) -> None:
     given, before, after = take(sql)
 
-    make(after, f"BEGIN; {given.path.read_text()} COMMIT")
+    make(after, f"BEGIN; {script(after).read_text()} COMMIT")
 
     assert given.problems == ()
     assert given.rows > 0
-    found = account(before, after, ignore=())
+    found = diff_files(before, after, ignore=())
     assert [t.table for t in found.tables if not t.is_untouched] == []
-    assert given.path.stat().st_mode & 0o777 == 0o600
+    assert script(after).stat().st_mode & 0o777 == 0o600
 
 
 def test_what_was_not_taken_is_not_written(take: Take) -> None:
     given, _, after = take("CREATE TABLE more(x)")
 
     assert all(table.is_empty for table in given.tables)
-    assert given.path.read_text() == "PRAGMA defer_foreign_keys = ON;\n"
-    make(after, given.path.read_text())
+    assert script(after).read_text() == "PRAGMA defer_foreign_keys = ON;\n"
+    make(after, script(after).read_text())
 
 
 def test_rows_that_are_there_still_are_left_alone(take: Take) -> None:
-    given, _, after = take("DELETE FROM members WHERE user = 2")
+    _, _, after = take("DELETE FROM members WHERE user = 2")
     make(after, "UPDATE members SET role = 'later' WHERE user = 1")
 
-    make(after, f"BEGIN; {given.path.read_text()} COMMIT")
+    make(after, f"BEGIN; {script(after).read_text()} COMMIT")
 
     connection = apsw.Connection(str(after))
     roles = connection.execute("SELECT team, user, role FROM members ORDER BY 1, 2").fetchall()
@@ -98,7 +102,7 @@ def test_rows_that_are_there_still_are_left_alone(take: Take) -> None:
 def test_what_comes_back_otherwise_is_said(take: Take) -> None:
     given, _, after = take("ALTER TABLE teams DROP COLUMN name")
 
-    make(after, f"BEGIN; {given.path.read_text()} COMMIT")
+    make(after, f"BEGIN; {script(after).read_text()} COMMIT")
 
     assert given.problems == ("teams: column name comes back without NOT NULL",)
 
@@ -115,6 +119,6 @@ def test_rows_of_a_rebuilt_table_without_a_key_do_not_come_back_one_by_one(tmp_p
     after = make(tmp_path / "after.sqlite", f"{SHOP} {rebuilt} ALTER TABLE n RENAME TO log")
     schema = Schema.from_connection(apsw.Connection(str(before)))
 
-    given = write_giving_back(tmp_path / "b.sql", before, after, schema, rebuilt=["log"])
+    given = write_repair(tmp_path / "b.sql", before, after, schema, rebuilt=["log"])
 
     assert given.problems == ("log: its rows have no key, so they cannot be put back one by one",)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from d1_preflight.adapters.row_copies import compare_copy, write_restore
 from d1_preflight.core.project.migration import Migration, parse_header
 from d1_preflight.core.recovery.down import Draft, draft_down
-from d1_preflight.core.recovery.restore_sql import dependency_order, write_restore
-from d1_preflight.core.rows.equality import same
-from d1_preflight.core.rows.row_diff import Account, account
+from d1_preflight.core.recovery.restore_sql import dependency_order
+from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import Change, Schema, diff
-from local_copies import copy_rows, opened, read_shapes
+from local_copies import copy_rows, diff_files, opened, read_shapes
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, old TEXT, plan TEXT DEFAULT 'free');
@@ -38,11 +38,11 @@ class RoundTrip:
     """What differs after up and down."""
 
     changes: tuple[Change, ...]
-    account: Account
+    rows: RowDiff
 
     @property
     def restored(self) -> bool:
-        return not self.changes and all(table.is_untouched for table in self.account.tables)
+        return not self.changes and all(table.is_untouched for table in self.rows.tables)
 
 
 LOSSLESS = {
@@ -148,7 +148,7 @@ def test_the_verdict_on_a_lossy_draft_is_schema_only(name: str, tmp_path: Path) 
     migration, _ = LOSSY[name]
     found = _round_trip(tmp_path, SHOP, migration, _draft(migration))
     assert not found.changes
-    assert sum(t.lost + t.changed + t.added for t in found.account.tables) > 0
+    assert sum(t.lost + t.changed + t.added for t in found.rows.tables) > 0
 
 
 def test_the_update_by_value_is_exact_when_its_own_check_says_so(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_the_update_by_value_is_exact_when_its_own_check_says_so(tmp_path: Path)
     assert found.restored
     held = SHOP + "UPDATE members SET role = 'owner' WHERE id = 2;"
     found = _round_trip(tmp_path, held, migration, _draft(migration))
-    touched = [table for table in found.account.tables if not table.is_untouched]
+    touched = [table for table in found.rows.tables if not table.is_untouched]
     assert [(t.table, t.lost, t.changed, t.added) for t in touched] == [("members", 0, 1, 0)]
     assert not found.changes
 
@@ -254,7 +254,7 @@ def test_the_restore_sql_brings_every_value_back(tmp_path: Path) -> None:
     for statement in _statements(tmp_path / "all.sql"):
         connection.execute(statement)
     connection.close()
-    assert [same(copy, tmp_path / "b.sqlite") for copy in copies] == [None] * len(copies)
+    assert [compare_copy(copy, tmp_path / "b.sqlite") for copy in copies] == [None] * len(copies)
 
 
 def test_a_row_too_long_for_d1_is_counted_and_said(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def _round_trip(folder: Path, setup: str, migration: str, draft: Draft) -> Round
 
 def _compared(before: Path, after: Path) -> RoundTrip:
     schemas = [Schema.from_connection(opened(path)) for path in (before, after)]
-    return RoundTrip(diff(*schemas), account(before, after))
+    return RoundTrip(diff(*schemas), diff_files(before, after))
 
 
 def _make(path: Path, sql: str) -> None:

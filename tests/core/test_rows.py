@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from d1_preflight.adapters.row_copies import RowCopyWriter, check_copy, open_copy
 from d1_preflight.core.rows.codec import (
     Cell,
     Page,
@@ -23,7 +24,6 @@ from d1_preflight.core.rows.codec import (
     plan_statement,
     read_rows,
 )
-from d1_preflight.core.rows.table_copy import RowCopyWriter, open_copy
 from d1_preflight.core.schema.table import Table, read_tables
 from local_copies import copy_table
 
@@ -241,10 +241,10 @@ def test_a_copy_that_was_changed_is_noticed(tmp_path: Path) -> None:
     with RowCopyWriter(tmp_path / "t.rows", _table("CREATE TABLE t(v)")) as writer:
         writer.add([Row(1, ("kept",))])
         copy = writer.close()
-    copy.check()
+    check_copy(copy)
     copy.path.write_bytes(copy.path.read_bytes().replace(b"kept", b"lost"))
     with pytest.raises(Exception, match="changed"):
-        copy.check()
+        check_copy(copy)
 
 
 def test_a_copy_says_of_itself_what_it_holds(tmp_path: Path) -> None:

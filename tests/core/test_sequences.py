@@ -15,19 +15,16 @@ from hypothesis import strategies as st
 from actions.test_reading_in_batches import EngineWrangler, tools_with
 from d1_preflight.actions.copy_rows import copy_rows, plan_reading
 from d1_preflight.adapters.local import LocalDatabases
+from d1_preflight.adapters.row_copies import compare_copy, open_copy, write_restore
 from d1_preflight.core.analysis import analyse
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.recovery.repair_script import write_giving_back
-from d1_preflight.core.recovery.restore_sql import write_restore
-from d1_preflight.core.rows.equality import same
-from d1_preflight.core.rows.loss_check import explain
-from d1_preflight.core.rows.row_diff import account
-from d1_preflight.core.rows.table_copy import RowCopy, open_copy
+from d1_preflight.core.rows.loss_check import check_losses
+from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
 from local_copies import copy_rows as copy_local
-from local_copies import opened
+from local_copies import diff_files, opened, write_repair
 
 LOCAL = LocalDatabases("database-id")
 LEDGER = "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name, applied_at);"
@@ -96,7 +93,7 @@ def test_every_mark_is_kept_from_the_target_to_the_restored_backup(
         LOCAL.make(folder / "restored", target.schema, kept, ())
         restored = LOCAL.file(folder / "restored")
         assert marks(restored) == target.marks
-        assert [same(copy, restored) for copy in kept] == [None] * len(kept)
+        assert [compare_copy(copy, restored) for copy in kept] == [None] * len(kept)
         write_restore(folder / "whole.sql", kept, target.schema)
         LOCAL.make(folder / "empty", target.schema, (), ())
         LOCAL.run_sql(folder / "empty", (folder / "whole.sql").read_text())
@@ -143,7 +140,7 @@ def test_the_account_says_whether_a_mark_fell(
     tmp_path: Path, sql: str, issued: tuple[int, int]
 ) -> None:
     before, after = made(tmp_path / "a", USERS), made(tmp_path / "b", USERS + sql)
-    (users,) = account(before, after).tables
+    (users,) = diff_files(before, after).tables
     assert (users.issued_before, users.issued_after) == issued
     assert users.reissues is (issued[1] < issued[0])
     assert not (users.reissues and users.is_untouched)
@@ -164,7 +161,7 @@ def test_a_mark_that_falls_is_said_and_blocks_where_no_statement_does_it(
     connection = opened(made(tmp_path / "a", USERS))
     analysis = analyse(Migration.from_text("0002_a_b.sql", sql), Schema.from_connection(connection))
     fallen = f"{USERS}{sql} UPDATE sqlite_sequence SET seq = 2;"
-    (judged,) = explain(account(tmp_path / "a", made(tmp_path / "b", fallen)), analysis)
+    (judged,) = check_losses(diff_files(tmp_path / "a", made(tmp_path / "b", fallen)), analysis)
     assert "ids above 2 are issued again (up to 3)" in judged.words
     assert judged.blocks is blocks
 
@@ -193,7 +190,7 @@ def test_what_was_taken_comes_back_with_its_mark(
 ) -> None:
     before, after = made(tmp_path / "a", USERS), made(tmp_path / "b", USERS + migration)
     schema = Schema.from_connection(opened(before))
-    given = write_giving_back(tmp_path / "back.sql", before, after, schema)
+    given = write_repair(tmp_path / "back.sql", before, after, schema)
     live = apsw.Connection(str(after))
     live.execute(later)
     live.execute((tmp_path / "back.sql").read_text())
@@ -205,16 +202,16 @@ def test_what_was_taken_comes_back_with_its_mark(
 def test_a_table_that_lost_autoincrement_is_a_problem(tmp_path: Path) -> None:
     before, after = made(tmp_path / "a", USERS), made(tmp_path / "b", USERS + PLAIN)
     schema = Schema.from_connection(opened(before))
-    given = write_giving_back(tmp_path / "back.sql", before, after, schema)
+    given = write_repair(tmp_path / "back.sql", before, after, schema)
     assert "its AUTOINCREMENT is gone" in given.problems[0]
 
 
 def test_a_restored_mark_that_differs_is_found(tmp_path: Path) -> None:
     target = made(tmp_path / "a", USERS)
     (copy,) = copy_local(target, ["users"], tmp_path / "rows")
-    assert same(copy, target) is None
+    assert compare_copy(copy, target) is None
     other = made(tmp_path / "b", USERS + "UPDATE sqlite_sequence SET seq = 2;")
-    found = same(copy, other)
+    found = compare_copy(copy, other)
     assert found is not None
     assert found.words == "users: the AUTOINCREMENT mark is not the one that was read"
 

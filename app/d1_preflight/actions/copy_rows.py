@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight import disk
 from d1_preflight.actions.context import Tools, Work
@@ -15,7 +16,7 @@ from d1_preflight.core.record.facts import number, text
 from d1_preflight.core.record.facts import rows as rows_of
 from d1_preflight.core.record.record import Fact
 from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
-from d1_preflight.core.rows.table_copy import RowCopy, RowCopyWriter
+from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
 from d1_preflight.core.schema.table import Table, TableKind, tables_of
@@ -27,6 +28,9 @@ from d1_preflight.core.target.snapshot import (
     read_ledger,
 )
 from d1_preflight.core.target.wrangler_output import Row
+
+if TYPE_CHECKING:
+    from d1_preflight.actions.ports import CopyWriter
 
 _PAGE_BYTES = 500_000
 _PAGES_PER_CALL = 16
@@ -115,7 +119,7 @@ class _Writing:
     def __init__(self, work: Work, reading: Reading, folder: Path) -> None:
         self._work, self._reading, self._folder = work, reading, folder
         self._copies: list[RowCopy] = []
-        self._writer: RowCopyWriter | None = None
+        self._writer: CopyWriter | None = None
         self._current = ""
         self._moved: dict[str, None] = {}
         self.marked, self.sequences = reading.marked, reading.sequences
@@ -152,7 +156,7 @@ class _Writing:
     def _open(self, name: str) -> None:
         path = self._folder / f"{len(self._copies) + 1:04}.rows"
         self._current = name
-        self._writer = RowCopyWriter(path, self._reading.tables[name])
+        self._writer = self._work.tools.local.create_copy(path, self._reading.tables[name])
 
     async def _close(self) -> None:
         if self._writer is not None:

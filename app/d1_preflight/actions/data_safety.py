@@ -9,7 +9,7 @@ from pathlib import Path
 
 from d1_preflight.actions.context import StepAction, Tools, Work
 from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
-from d1_preflight.actions.table_restore import opened_copy, restore_copies, try_giving_back
+from d1_preflight.actions.table_restore import dry_run_repair, opened_copy, restore_copies
 from d1_preflight.actions.target import (
     call_target,
     config_flags,
@@ -26,7 +26,6 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import facts as facts_of
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.rows.equality import same
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.table import Table, TableKind, countable, shadows_of, tables_of
 from d1_preflight.core.target.wrangler_output import explain_failure
@@ -131,8 +130,7 @@ async def prove_backup(work: Work) -> Outcome:
     started = tools.clock.monotonic()
     copies = [opened_copy(tools, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, tools, copies)
-    restored = tools.local.file(restored_folder(tools))
-    rows = tuple([await asyncio.to_thread(_compared, copy, restored) for copy in copies])
+    rows = tuple([await asyncio.to_thread(_compared, tools, copy) for copy in copies])
     loads = await _export_loads(work)
     facts: dict[str, Fact] = {
         "tables": rows,
@@ -144,7 +142,7 @@ async def prove_backup(work: Work) -> Outcome:
     if wrong:
         words = f"{wrong[0]['table']} did not come back as it was: {wrong[0]['words']}"
         return Outcome(Status.FAILED, words, facts)
-    facts["gives_back"] = await asyncio.to_thread(try_giving_back, tools)
+    facts["gives_back"] = await asyncio.to_thread(dry_run_repair, tools)
     total = sum(copy.rows for copy in copies)
     words = f"{total:,} rows in {len(rows)} tables came back identical, value for value."
     if loads:
@@ -214,9 +212,9 @@ async def _export(
     return kept, (ran,)
 
 
-def _compared(copy: RowCopy, restored: Path) -> Mapping[str, Fact]:
+def _compared(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
     """Type and exact value of every cell; a difference is told by place, never by value."""
-    difference = same(copy, restored)
+    difference = tools.local.compare_copy(copy, restored_folder(tools))
     words = difference.words if difference else "identical"
     return {"table": copy.table, "rows": copy.rows, "identical": not difference, "words": words}
 

@@ -1,17 +1,25 @@
 """What the actions need of the world beyond the core's ports: files, key, copies, web."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from d1_preflight.core.findings import EngineVerdict
 from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.record import Facts, Record
 from d1_preflight.core.record.signing import Signature
+from d1_preflight.core.rows.codec import Row
+from d1_preflight.core.rows.equality import Difference
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.table import Table
 from d1_preflight.core.target.snapshot import LedgerRow
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import apsw
 
 Progress = Callable[[Facts], None]
 """Takes the facts as they are so far, for a live table; never saved."""
@@ -49,6 +57,13 @@ class Signer(Protocol):
     def sign(self, document: bytes, namespace: str) -> bytes: ...
     def is_good(self, document: bytes, signature: bytes, namespace: str) -> bool: ...
     def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature: ...
+
+
+class CopyWriter(Protocol):
+    """Writes one row copy as its rows arrive; `close` gives the finished copy."""
+
+    def add(self, rows: Iterable[Row]) -> None: ...
+    def close(self, sequence: int | None = None) -> RowCopy: ...
 
 
 class Local(Protocol):
@@ -90,6 +105,22 @@ class Local(Protocol):
 
     def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
         """Run a migration as D1 does on a duplicate that is gone afterwards; what is refused."""
+        ...
+
+    def attached(self, **files: Path) -> "AbstractContextManager[apsw.Connection]":
+        """A connection with these database files attached under their names, only to read."""
+        ...
+
+    def create_copy(self, path: Path, table: Table) -> CopyWriter:
+        """Begin the row copy of a table in a new file."""
+        ...
+
+    def open_copy(self, path: Path) -> RowCopy:
+        """Read what a row copy says about itself; RecordInvalid when the file is not one."""
+        ...
+
+    def compare_copy(self, copy: RowCopy, persist: Path) -> Difference | None:
+        """Where a database differs first from a row copy; None where it holds the same."""
         ...
 
     def load_dump(self, persist: Path, dump: Path) -> str:

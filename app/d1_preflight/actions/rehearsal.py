@@ -18,8 +18,8 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import rows, words
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
-from d1_preflight.core.rows.loss_check import explain, renames_by
-from d1_preflight.core.rows.row_diff import Account, Renames, TableAccount, account
+from d1_preflight.core.rows.loss_check import check_losses, renames_by
+from d1_preflight.core.rows.row_diff import Renames, RowDiff, TableDiff, diff_rows
 from d1_preflight.core.schema.schema import Change, Schema, diff
 from d1_preflight.disk import writing
 
@@ -233,28 +233,26 @@ async def run_local_file(
 
 def compare_states(
     tools: Tools, before: Path, after: Path, *, effects: Effects | None = None
-) -> Account:
-    """The row account of two local databases; with `effects`, renames and rebuilds are known."""
+) -> RowDiff:
+    """The row diff of two local databases; with `effects`, renames and rebuilds are known."""
     prior = tools.local.schema(before)
     renames = renames_by(tools.migration(), prior) if effects else Renames()
-    return account(
-        tools.local.file(before),
-        tools.local.file(after),
-        renames=renames,
-        ignore=(tools.project.database.migrations_table,),
-        rebuilt=effects.tables_rebuilt if effects else (),
-    )
+    rebuilt = effects.tables_rebuilt if effects else ()
+    ledger = (tools.project.database.migrations_table,)
+    files = {"before": tools.local.file(before), "after": tools.local.file(after)}
+    with tools.local.attached(**files) as connection:
+        return diff_rows(connection, renames=renames, ignore=ledger, rebuilt=rebuilt)
 
 
 def explained_facts(
-    found: Account, analysis: Analysis, declared: Collection[str]
+    found: RowDiff, analysis: Analysis, declared: Collection[str]
 ) -> tuple[Mapping[str, Fact], ...]:
     """The rehearsal's table for record and screen: every loss explained, or not ok."""
-    judged = explain(found, analysis, declared)
-    return tuple(_row(one.account, one.words or "unchanged", ok=not one.blocks) for one in judged)
+    judged = check_losses(found, analysis, declared)
+    return tuple(_row(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
 
 
-def account_facts(found: Account) -> tuple[Mapping[str, Fact], ...]:
+def diff_facts(found: RowDiff) -> tuple[Mapping[str, Fact], ...]:
     """The same table without a judgement: what is not as it was."""
     rows = (
         _row(table, "as before" if table.is_untouched else "differs", ok=table.is_untouched)
@@ -284,7 +282,7 @@ def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
 
 
-def _row(table: TableAccount, words: str, *, ok: bool) -> Mapping[str, Fact]:
+def _row(table: TableDiff, words: str, *, ok: bool) -> Mapping[str, Fact]:
     return {
         "table": table.table,
         "before": -1 if table.before is None else table.before,
@@ -299,7 +297,7 @@ def _row(table: TableAccount, words: str, *, ok: bool) -> Mapping[str, Fact]:
     }
 
 
-def _numbers(table: TableAccount) -> Mapping[str, Fact]:
+def _numbers(table: TableDiff) -> Mapping[str, Fact]:
     """Up to where ids are issued, where an AUTOINCREMENT mark falls."""
     if not table.reissues or table.issued_before is None or table.issued_after is None:
         return {}

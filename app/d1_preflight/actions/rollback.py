@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from d1_preflight.actions.context import StepAction, Tools, Work
 from d1_preflight.actions.pending import skipped_pending
-from d1_preflight.actions.rehearsal import account_facts, compare_states, run_local_file
+from d1_preflight.actions.rehearsal import compare_states, diff_facts, run_local_file
 from d1_preflight.actions.target import (
     call_target,
     config_flags,
@@ -24,7 +24,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import flag, group, text
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.recovery.down import Draft, draft_down
-from d1_preflight.core.rows.row_diff import Account
+from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.wrangler_output import explain_failure
 
@@ -108,8 +108,8 @@ async def test_down(work: Work) -> Outcome:
         words = f"The down migration does not run: {work.own_reason(ran, down)}"
         return Outcome(Status.FAILED, words, {"verdict": "does not run"}, (ran,))
     changes = diff(tools.local.schema(before), tools.local.schema(after))
-    account = await asyncio.to_thread(compare_states, tools, before, after)
-    facts = _down_facts(account, tuple(change.words for change in changes), ran.milliseconds)
+    row_diff = await asyncio.to_thread(compare_states, tools, before, after)
+    facts = _down_facts(row_diff, tuple(change.words for change in changes), ran.milliseconds)
     return Outcome(_down_status(facts), str(facts["verdict"]), facts, (ran,))
 
 
@@ -249,8 +249,8 @@ def _draft(work: Work) -> Draft:
                       tools.local.schema(rehearsed))  # fmt: skip
 
 
-def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, Fact]:
-    rows = account_facts(account)
+def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> dict[str, Fact]:
+    rows = diff_facts(row_diff)
     lost = sum(int(str(row["lost"])) for row in rows)
     differing = sum(int(str(row["changed"])) for row in rows)
     schema = "differs" if changes else "restored"

@@ -13,12 +13,12 @@ from d1_preflight.actions.workspace import (
 )
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
 from d1_preflight.core.record.record import Fact, Facts
-from d1_preflight.core.recovery.repair_script import GivingBack, write_giving_back
-from d1_preflight.core.rows.row_diff import account
-from d1_preflight.core.rows.table_copy import RowCopy, open_copy
-from d1_preflight.core.rows.table_diff import TableAccount
+from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
+from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
+from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
+from d1_preflight.disk import new_text
 
 _SHOWN = 3
 
@@ -31,7 +31,7 @@ def opened_copy(tools: Tools, entry: Mapping[str, Fact]) -> RowCopy:
             f"The backup {path} is not on this machine.",
             hint="Backups stay where they were taken.",
         )
-    copy = open_copy(path)
+    copy = tools.local.open_copy(path)
     if copy.sha256 != entry["sha256"]:
         raise NotAllowed(
             f"The backup of {copy.table} is not the file that was written.",
@@ -55,7 +55,7 @@ def restore_copies(tools: Tools, copies: Sequence[RowCopy]) -> None:
     tools.local.make(restored_folder(tools), schema, copies, ())
 
 
-def giving_back(tools: Tools, path: Path, only: Collection[str] = ()) -> GivingBack:
+def write_repair(tools: Tools, path: Path, only: Collection[str] = ()) -> RepairScript:
     """Write the SQL from the restored backup and the rehearsal; both must lie on this machine."""
     for persist in (restored_folder(tools), rehearsal_folder(tools), copy_folder(tools)):
         if not tools.local.file(persist).is_file():
@@ -63,34 +63,32 @@ def giving_back(tools: Tools, path: Path, only: Collection[str] = ()) -> GivingB
                 "The rehearsal or the restored backup is not on this machine.",
                 hint="Restore where it was rehearsed, or go back with Time Travel.",
             )
-    return write_giving_back(
-        path,
-        tools.local.file(restored_folder(tools)),
-        tools.local.file(rehearsal_folder(tools)),
-        tools.local.schema(copy_folder(tools)),
-        rebuilt=tools.analysis().effects.tables_rebuilt,
-        only=only,
-    )
+    schema = tools.local.schema(copy_folder(tools))
+    rebuilt = tools.analysis().effects.tables_rebuilt
+    before = tools.local.file(restored_folder(tools))
+    after = tools.local.file(rehearsal_folder(tools))
+    with tools.local.attached(before=before, after=after) as connection, new_text(path) as file:
+        return write_repair_sql(file.write, connection, schema, rebuilt=rebuilt, only=only)
 
 
-def try_giving_back(tools: Tools) -> Facts:
+def dry_run_repair(tools: Tools) -> Facts:
     """Run that SQL on the rehearsal, and say what is then as it was before the migration."""
     path = restore_folder(tools) / "given_back.sql"
     path.unlink(missing_ok=True)
     persist = given_back_folder(tools)
     try:
-        given = giving_back(tools, path)
+        script = write_repair(tools, path)
         tools.local.duplicate(rehearsal_folder(tools), persist)
         took = tools.local.run_sql(persist, path.read_text(encoding="utf-8"))
     except PreflightError as error:
         return {"runs": False, "whole": False, "words": _reason(tools, error)}
     finally:
         path.unlink(missing_ok=True)
-    problems = (*given.problems, *_still_missing(tools, persist))
+    problems = (*script.problems, *_still_missing(tools, persist))
     more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     words = "; ".join(problems[:_SHOWN]) + more
     return {
-        "runs": True, "whole": not problems, "rows": given.rows, "ms": took, "words": words,
+        "runs": True, "whole": not problems, "rows": script.rows, "ms": took, "words": words,
     }  # fmt: skip
 
 
@@ -103,17 +101,16 @@ def _reason(tools: Tools, error: PreflightError) -> str:
 
 def _still_missing(tools: Tools, persist: Path) -> tuple[str, ...]:
     """What the backup holds and the database that was given back does not."""
-    found = account(
-        tools.local.file(restored_folder(tools)),
-        tools.local.file(persist),
-        ignore=(tools.project.database.migrations_table,),
-        rebuilt=tools.analysis().effects.tables_rebuilt,
-    )
+    rebuilt = tools.analysis().effects.tables_rebuilt
+    before, after = tools.local.file(restored_folder(tools)), tools.local.file(persist)
+    with tools.local.attached(before=before, after=after) as connection:
+        ledger = (tools.project.database.migrations_table,)
+        found = diff_rows(connection, ignore=ledger, rebuilt=rebuilt)
     backed_up = (table for table in found.tables if table.before is not None)
     return tuple(words for table in backed_up if (words := _missing(table)))
 
 
-def _missing(table: TableAccount) -> str:
+def _missing(table: TableDiff) -> str:
     if table.after is None:
         return f"{table.table} is not there"
     if table.lost:

@@ -3,19 +3,21 @@
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
-from d1_preflight.adapters import localdb
+from d1_preflight.adapters import localdb, row_copies
 from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import EngineVerdict
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.rows.equality import Difference
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.table import Table
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import writing
 
@@ -89,6 +91,22 @@ class LocalDatabases:
                 return run_as_d1(connection, text, name, ledger=ledger, clock=time.monotonic)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def attached(self, **files: Path) -> AbstractContextManager[apsw.Connection]:
+        """A connection with these database files attached under their names, only to read."""
+        return row_copies.attached(**files)
+
+    def create_copy(self, path: Path, table: Table) -> row_copies.RowCopyWriter:
+        """Begin the row copy of a table in a new file."""
+        return row_copies.RowCopyWriter(path, table)
+
+    def open_copy(self, path: Path) -> RowCopy:
+        """Read what a row copy says about itself; RecordInvalid when the file is not one."""
+        return row_copies.open_copy(path)
+
+    def compare_copy(self, copy: RowCopy, persist: Path) -> Difference | None:
+        """Where a database differs first from a row copy; None where it holds the same."""
+        return row_copies.compare_copy(copy, self.file(persist))
 
     def load_dump(self, persist: Path, dump: Path) -> str:
         """Load an export into an empty database; "" when it loads, else why it does not."""

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import apsw
 
+from d1_preflight.adapters.row_copies import create_file
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
-from d1_preflight.core.rows.table_copy import RowCopy, create_file
+from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, SchemaObject
 from d1_preflight.core.schema.sequences import set_sequence
 from d1_preflight.core.schema.table import (

@@ -100,17 +100,17 @@ def _taken(
     tools: "Tools", copies: Sequence["RowCopy"], output: Path, only: Sequence[str]
 ) -> tuple[int, list[str], Sequence[str]]:
     """What the migration took, as the rehearsal showed it; this very SQL was tried there."""
-    from d1_preflight.actions.table_restore import giving_back, restore_copies
+    from d1_preflight.actions.table_restore import restore_copies, write_repair
 
     restore_copies(tools, copies)
-    given = giving_back(tools, output, only)
-    return given.rows, [t.table for t in given.tables if not t.is_empty], given.problems
+    script = write_repair(tools, output, only)
+    return script.rows, [t.table for t in script.tables if not t.is_empty], script.problems
 
 
 def _whole(
     tools: "Tools", copies: Sequence["RowCopy"], output: Path
 ) -> tuple[int, list[str], Sequence[str]]:
-    from d1_preflight.core.recovery.restore_sql import write_restore
+    from d1_preflight.adapters.row_copies import write_restore
 
     written = write_restore(output, copies, tools.prior_schema())
     rows = sum(table.rows for table in written.tables)

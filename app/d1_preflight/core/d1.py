@@ -33,6 +33,8 @@ LIMITS = (
     (apsw.SQLITE_LIMIT_ATTACHED, 0),
     (apsw.SQLITE_LIMIT_LENGTH, 10_000_000),
 )
+DISK_ERRORS = (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+"""What SQLite raises where the disk, not the statement, is at fault."""
 PRAGMAS = _words(
     "table_info table_xinfo table_list index_list index_info index_xinfo foreign_key_list"
     " foreign_key_check foreign_keys quick_check defer_foreign_keys data_version page_size"

@@ -1,10 +1,22 @@
-"""Where the shipped definitions (`checklists/*.toml`) lie: in the wheel, or in the checkout."""
+"""Reads the shipped definitions (`checklists/*.toml`) out of the wheel, or out of the checkout."""
 
 from pathlib import Path
 
 from d1_preflight.core.errors import ChecklistInvalid
 
 _PACKAGE = Path(__file__).resolve().parents[2]
+
+
+def read_definition(name: str) -> str | None:
+    """The text of a shipped definition, such as `d1.toml`; None where there is none of that name.
+
+    Raises ChecklistInvalid where it cannot be read.
+    """
+    path = checklists_dir() / name
+    try:
+        return path.read_text("utf-8") if path.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ChecklistInvalid(f"{path.name} cannot be read: {error}") from error
 
 
 def checklists_dir() -> Path:

@@ -24,7 +24,7 @@ from d1_preflight.core.checklist.checklist import (
     Step,
     built_on,
 )
-from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
@@ -232,8 +232,8 @@ def _repeated(ids: list[str]) -> Iterator[str]:
 @cache
 def shipped_checklist() -> Checklist:
     """The checklist that ships with the program: the measure of a project's own."""
-    path = checklists_dir() / "d1.toml"
-    return load_checklist(path.read_text("utf-8"), path.name)
+    name = "d1.toml"
+    return load_checklist(read_definition(name) or "", name)
 
 
 def require_acts(checklist: Checklist, measure: Checklist | None = None) -> Checklist:

@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from d1_preflight.core.checklist.checklist import Checklist
-from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
 from d1_preflight.core.errors import ChecklistInvalid
 
@@ -19,13 +19,14 @@ def earlier_checklist(sha256: str) -> Checklist | None:
     """
     if sha256 == shipped_checklist().sha256:
         return shipped_checklist()
-    path = checklists_dir() / "shipped" / f"{sha256}.toml"
-    if not _SHA256.fullmatch(sha256) or not path.is_file():
+    name = f"{sha256}.toml"
+    text = read_definition(f"shipped/{name}") if _SHA256.fullmatch(sha256) else None
+    if text is None:
         return None
-    checklist = load_checklist(path.read_text("utf-8"), path.name)
+    checklist = load_checklist(text, name)
     if checklist.sha256 != sha256:
         raise ChecklistInvalid(
-            f"{path} is not the checklist that shipped: its sha256 is {checklist.sha256}.",
+            f"{name} is not the checklist that shipped: its sha256 is {checklist.sha256}.",
             hint="Install the package again: pip install --force-reinstall d1-preflight",
         )
     return checklist

@@ -12,7 +12,6 @@ from d1_preflight.core import d1
 from d1_preflight.core.engine.ledger import ledger_insert
 from d1_preflight.core.findings import EngineVerdict, Refusal
 from d1_preflight.core.sql.tokenizer import Statement, each_statement, quote_name
-from d1_preflight.disk import DISK_ERRORS
 
 LIMIT_S = 300.0
 _STEPS = 1_000_000  # engine steps between two looks at the clock
@@ -78,7 +77,7 @@ def _refused(connection: apsw.Connection, statement: Statement) -> str:
     try:
         for _row in connection.execute(statement.text):
             pass
-    except (apsw.InterruptError, apsw.NoMemError, *DISK_ERRORS):
+    except (apsw.InterruptError, apsw.NoMemError, *d1.DISK_ERRORS):
         raise
     except apsw.TooBigError:
         return "statement too long: SQLITE_TOOBIG"

@@ -1,40 +1,116 @@
-"""What a migration took from one table, as SQL statements that give it back."""
+"""Writes the SQL that repairs a migrated database: what a backup holds and the migration removed.
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+Two states are attached: `before`, the restored backup, and `after`, the rehearsal. What the one
+has and the other lacks is written out, by keys: tables that went, rows that went, columns that
+went with their values, values that became others. What cannot be repaired is named, never left
+out in silence. Exact literals; each statement small enough for D1.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import apsw
 
-from d1_preflight.core.rows.codec import decode, literal, wire
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
+from d1_preflight.core.rows.codec import Packer, decode, literal, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
-from d1_preflight.core.schema.table import Table, TableKind, quoted
+from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
 
 _COLUMNS_AT_ONCE = 40
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
-    """What was written for one table; `problems` say what of it does not come back this way."""
+class TableRepairResult:
+    """What was written for one table; `problems` say what of it is not repaired this way."""
 
     table: str
     rows: int = 0
     updated: int = 0
     problems: tuple[str, ...] = ()
-    sequence: int | None = None  # the AUTOINCREMENT mark that is brought back
+    sequence: int | None = None  # the AUTOINCREMENT mark that is restored
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of the table was taken."""
+        """Whether the table needs no repair."""
         return not (self.rows or self.updated or self.problems or self.sequence is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class RepairScript:
+    """A script of SQL: what it repairs, table by table."""
+
+    tables: tuple[TableRepairResult, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that the script does not repair."""
+        return tuple(f"{t.table}: {words}" for t in self.tables for words in t.problems)
+
+    @property
+    def rows(self) -> int:
+        """The rows that are written or have values written into them."""
+        return sum(t.rows + t.updated for t in self.tables)
+
+
+def write_repair_sql(
+    write: Callable[[str], object],
+    connection: apsw.Connection,
+    schema: Schema,
+    *,
+    rebuilt: Collection[str] = (),
+    only: Collection[str] = (),
+    limit: int = INSERT_BYTES,
+) -> RepairScript:
+    """Write the SQL for every table of `before`.
+
+    `schema` is the target's before the migration; `rebuilt` names tables whose rowids mean
+    nothing; `only` these tables, where any are named.
+    """
+    try:
+        news = {t.name.lower(): t for t in read_tables(connection, "after")}
+        kept = {t.name: t for t in read_tables(connection, "before")}
+        lower = {name.lower() for name in rebuilt}
+        repairs = [
+            TableRepair(connection, schema, kept[name], news.get(name.lower()), lower, limit)
+            for name in _parents_first(schema, kept)
+            if not only or name in only
+        ]
+        write("PRAGMA defer_foreign_keys = ON;\n")
+        for statement in _statements(repairs):
+            write(f"{statement};\n")
+        return RepairScript(tuple(repair.result() for repair in repairs))
+    except apsw.Error as error:
+        raise ProjectError(
+            f"What the migration takes cannot be told apart: {error}.",
+            hint="Go back with Time Travel; the backup itself is whole.",
+        ) from error
+
+
+def _parents_first(schema: Schema, names: Collection[str]) -> list[str]:
+    ordered = [name for name in dependency_order(schema).tables if name in names]
+    return ordered + [name for name in names if name not in ordered]
+
+
+def _statements(repairs: "Sequence[TableRepair]") -> Iterator[str]:
+    for part in (
+        TableRepair.definition,
+        TableRepair.inserts,
+        TableRepair.updates,
+        TableRepair.indexes_and_triggers,
+        TableRepair.sequence_update,
+    ):
+        for repair in repairs:
+            yield from part(repair)
+
+
 @dataclass(slots=True)
-class Taken:
+class TableRepair:
     """One table in its two states, and what was written for it so far.
 
-    `shape`, `insert`, `update`, `rest` and `number` each give statements, to be run in that order.
+    Each method that gives statements notes what it writes; they run in the order of the methods.
     """
 
     connection: apsw.Connection
@@ -48,13 +124,13 @@ class Taken:
     problems: list[str] = field(default_factory=list)
     sequence: int | None = None
 
-    def told(self) -> GivenBack:
+    def result(self) -> TableRepairResult:
         """What was written, once all of it was."""
         problems = tuple(self.problems)
-        return GivenBack(self.old.name, self.rows, self.updated, problems, self.sequence)
+        return TableRepairResult(self.old.name, self.rows, self.updated, problems, self.sequence)
 
-    def shape(self) -> Iterator[str]:
-        """The table itself where it went, and the columns that went."""
+    def definition(self) -> Iterator[str]:
+        """CREATE TABLE of a dropped table, ADD COLUMN for the dropped columns."""
         if self._is_virtual:
             self.problems.append("a virtual table is not written; only Time Travel has its rows")
         elif self.new is None:
@@ -69,8 +145,8 @@ class Taken:
                     self.problems.append(f"column {column} comes back without NOT NULL")
                 yield f"ALTER TABLE {quoted(self.old.name)} ADD COLUMN {text}"
 
-    def insert(self) -> Iterator[str]:
-        """The rows that went."""
+    def inserts(self) -> Iterator[str]:
+        """INSERTs of the rows that went."""
         if self._is_virtual:
             return
         place = f"before.{quoted(self.old.name)} AS b"
@@ -93,8 +169,8 @@ class Taken:
             self.rows += len(batch)
             yield head + ",\n".join(batch)
 
-    def update(self) -> Iterator[str]:
-        """The values that went or became others, in rows that are still there."""
+    def updates(self) -> Iterator[str]:
+        """UPDATEs of the values that went or changed, in rows that are still there."""
         if self._is_virtual or self.new is None or not self._key:
             return
         columns = [c for c in self._columns if self._differs(c)]
@@ -108,16 +184,16 @@ class Taken:
             touched = max(touched, number)
         self.updated = touched
 
-    def rest(self) -> Iterator[str]:
-        """Indexes and triggers of a table that went."""
+    def indexes_and_triggers(self) -> Iterator[str]:
+        """CREATE INDEX and CREATE TRIGGER of a dropped table."""
         if self.new is None and not self._is_virtual:
             for kind in ("index", "trigger"):
                 for made in self.schema.objects:
                     if made.kind == kind and made.table.lower() == self.old.name.lower():
                         yield made.sql.rstrip().rstrip(";")
 
-    def number(self) -> Iterator[str]:
-        """The AUTOINCREMENT mark, where it fell."""
+    def sequence_update(self) -> Iterator[str]:
+        """SQL that raises the AUTOINCREMENT mark, where it fell."""
         mark = local_sequences(self.connection, "before").get(self.old.name)
         if mark is None or not self.old.autoincrement:
             return
@@ -128,7 +204,7 @@ class Taken:
             yield from raise_sequence(self.old.name, mark)
 
     def _updates(self, columns: Sequence[str]) -> Iterator[tuple[str, int]]:
-        assert self.new is not None  # noqa: S101 - update asks first
+        assert self.new is not None  # noqa: S101 - updates asks first
         keys = [wire(f"b.{k}") for k in self._key]
         cells = [wire(f"b.{quoted(c)}") for c in columns]
         changed = " OR ".join(self._difference(c) for c in columns)
@@ -144,7 +220,7 @@ class Taken:
             yield head + ",\n".join(batch) + tail, len(batch)
 
     def _differs(self, column: str) -> bool:
-        assert self.new is not None  # noqa: S101 - update asks first
+        assert self.new is not None  # noqa: S101 - updates asks first
         query = (
             f"SELECT EXISTS (SELECT 1 FROM before.{quoted(self.old.name)} AS b"
             f" JOIN after.{quoted(self.new.name)} AS a ON {self._on}"
@@ -161,7 +237,7 @@ class Taken:
 
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is said, none is written."""
-        assert self.new is not None  # noqa: S101 - insert asks first
+        assert self.new is not None  # noqa: S101 - inserts asks first
         names = ", ".join(quoted(c) for c in self._columns if c not in self._gone) or "NULL"
         both = (
             f"{side}.{quoted(t.name)}" for side, t in (("before", self.old), ("after", self.new))
@@ -217,20 +293,8 @@ class Taken:
             cells = (literal(decode(None if v is None else str(v))) for v in row)
             yield f"({', '.join(cells)})"
 
-    def _batches(self, rows: Iterable[str], taken: int) -> Iterator[list[str]]:
-        batch, used, room = list[str](), 0, self.limit - taken - 4
-        too_long = 0
-        for row in rows:
-            size = len(row.encode()) + 2
-            if size > room:
-                too_long += 1
-                continue
-            if batch and used + size > room:
-                yield batch
-                batch, used = [], 0
-            batch.append(row)
-            used += size
-        if batch:
-            yield batch
-        if too_long:
-            self.problems.append(f"{too_long} rows exceed D1's 100 KB a statement")
+    def _batches(self, rows: Iterable[str], used: int) -> Iterator[tuple[str, ...]]:
+        packer = Packer(self.limit - used - 4)
+        yield from packer.batches(rows)
+        if packer.too_long:
+            self.problems.append(f"{packer.too_long} rows exceed D1's 100 KB a statement")

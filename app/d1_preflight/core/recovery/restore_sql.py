@@ -4,13 +4,13 @@ D1 refuses statements over 100 KB, so a row whose literals are longer cannot com
 such rows are counted, never left out in silence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import apsw
 
-from d1_preflight.core.rows.codec import decode, literal, wire
+from d1_preflight.core.rows.codec import Packer, decode, literal, wire
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, structure
@@ -39,10 +39,9 @@ class TableSql:
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreSql:
-    """A restore file: what it holds, and what one must know before it is run."""
+class RestoreScript:
+    """A restore script: what it holds, and what one must know before it is run."""
 
-    path: Path
     tables: tuple[TableSql, ...]
     cautions: tuple[str, ...] = field(default_factory=tuple)
 
@@ -55,10 +54,15 @@ def dependency_order(schema: Schema) -> Order:
     return Order(tuple(shape.name for shape in ordered), cycles)
 
 
-def write_restore(
-    path: Path, copies: Sequence[RowCopy], schema: Schema, *, limit: int = INSERT_BYTES
-) -> RestoreSql:
-    """Write INSERTs for these copies into empty tables of `schema`, to a new private file."""
+def write_restore_sql(
+    write: Callable[[str], object],
+    copies: Sequence[RowCopy],
+    schema: Schema,
+    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+    *,
+    limit: int = INSERT_BYTES,
+) -> RestoreScript:
+    """Write INSERTs for these copies into empty tables of `schema`; `opened` opens a copy."""
     order = dependency_order(schema)
     places = {name: n for n, name in enumerate(order.tables)}
     kept = sorted((c for c in copies if c.table in places), key=lambda c: places[c.table])
@@ -69,79 +73,42 @@ def write_restore(
     ]
     cautions += _cautions(schema, order, [copy.table for copy in kept])
     tables = []
-    path.touch(mode=0o600, exist_ok=False)
-    try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            if order.cycles:
-                file.write("PRAGMA defer_foreign_keys = ON;\n")
-            for copy in kept:
-                written = _Inserts(copy, limit)
-                for statement in written:
-                    file.write(statement)
-                tables.append(written.told())
-                if copy.sequence is not None:
-                    marks = raise_sequence(copy.table, copy.sequence)
-                    file.writelines(f"{statement};\n" for statement in marks)
-    except BaseException:
-        path.unlink(missing_ok=True)  # half of it would look like the whole
-        raise
+    if order.cycles:
+        write("PRAGMA defer_foreign_keys = ON;\n")
+    for copy in kept:
+        with opened(copy) as connection:
+            tables.append(_write_inserts(write, copy, connection, limit))
+        if copy.sequence is not None:
+            for statement in raise_sequence(copy.table, copy.sequence):
+                write(f"{statement};\n")
     cautions += [
         f"{t.too_long} rows of {t.table} exceed D1's 100 KB." for t in tables if t.too_long
     ]
-    return RestoreSql(path, tuple(tables), tuple(cautions))
+    return RestoreScript(tuple(tables), tuple(cautions))
 
 
-class _Inserts:
-    """The INSERT statements of one copy, as many rows to each as fit."""
+def _write_inserts(
+    write: Callable[[str], object], copy: RowCopy, connection: apsw.Connection, limit: int
+) -> TableSql:
+    """Write the INSERT statements of one copy, as many rows to each as fit."""
+    names = [quote_name(name) for name in copy.columns]
+    names = [copy.rowid, *names] if copy.rowid else names
+    head = f"INSERT INTO {quote_name(copy.table)} ({', '.join(names)}) VALUES\n"
+    packer = Packer(limit - len(head) - 2)
+    rows = statements = 0
+    for batch in packer.batches(_literals(copy, connection)):
+        write(head + ",\n".join(batch) + ";\n")
+        rows, statements = rows + len(batch), statements + 1
+    return TableSql(copy.table, rows, statements, packer.too_long)
 
-    def __init__(self, copy: RowCopy, limit: int) -> None:
-        self._copy = copy
-        names = [quote_name(name) for name in copy.columns]
-        names = [copy.rowid, *names] if copy.rowid else names
-        self._head = f"INSERT INTO {quote_name(copy.table)} ({', '.join(names)}) VALUES\n"
-        self._room = limit - len(self._head) - 2
-        self._rows = self._statements = self._too_long = 0
 
-    def __iter__(self) -> Iterator[str]:
-        batch: list[str] = []
-        used = 0
-        for row in self._literals():
-            size = len(row.encode()) + 2
-            if size > self._room:
-                self._too_long += 1
-                continue
-            if batch and used + size > self._room:
-                yield self._statement(batch)
-                batch, used = [], 0
-            batch.append(row)
-            used += size
-        if batch:
-            yield self._statement(batch)
-
-    def told(self) -> TableSql:
-        """What was written, once all of it was."""
-        return TableSql(self._copy.table, self._rows, self._statements, self._too_long)
-
-    def _statement(self, batch: list[str]) -> str:
-        self._rows += len(batch)
-        self._statements += 1
-        return self._head + ",\n".join(batch) + ";\n"
-
-    def _literals(self) -> Iterator[str]:
-        cells = ", ".join(wire(quote_name(name)) for name in self._copy.columns)
-        connection = apsw.Connection(
-            f"{self._copy.path.resolve().as_uri()}?mode=ro",
-            apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-        )
-        try:
-            for rowid, *values in connection.execute(
-                f"SELECT {self._copy.rowid or 'NULL'}, {cells} FROM rows ORDER BY rowid"
-            ):
-                texts = [literal(decode(None if v is None else str(v))) for v in values]
-                texts = [str(rowid), *texts] if self._copy.rowid else texts
-                yield f"({', '.join(texts)})"
-        finally:
-            connection.close()
+def _literals(copy: RowCopy, connection: apsw.Connection) -> Iterator[str]:
+    cells = ", ".join(wire(quote_name(name)) for name in copy.columns)
+    query = f"SELECT {copy.rowid or 'NULL'}, {cells} FROM rows ORDER BY rowid"
+    for rowid, *values in connection.execute(query):
+        texts = [literal(decode(None if v is None else str(v))) for v in values]
+        texts = [str(rowid), *texts] if copy.rowid else texts
+        yield f"({', '.join(texts)})"
 
 
 def _cautions(schema: Schema, order: Order, tables: Sequence[str]) -> Iterator[str]:

@@ -143,11 +143,11 @@ def pages(table: Table, ends: Sequence[Mapping[str, object]] | None) -> tuple[Pa
 
 
 def batches(statements: Iterable[str], *, limit: int = 100_000) -> Iterator[tuple[str, ...]]:
-    """Group statements that fit into one `--command` argument (Linux allows 128 KiB)."""
+    """Group texts of `limit` bytes together: one `--command` argument (Linux allows 128 KiB)."""
     batch: list[str] = []
     used = 0
     for statement in statements:
-        size = len(statement.encode()) + 2
+        size = _packed_size(statement)
         if batch and used + size > limit:
             yield tuple(batch)
             batch, used = [], 0
@@ -155,6 +155,23 @@ def batches(statements: Iterable[str], *, limit: int = 100_000) -> Iterator[tupl
         used += size
     if batch:
         yield tuple(batch)
+
+
+@dataclass(slots=True)
+class Packer:
+    """Packs rows into statements of at most `limit` bytes; `too_long` rows fit into none."""
+
+    limit: int
+    too_long: int = 0
+
+    def batches(self, rows: Iterable[str]) -> Iterator[tuple[str, ...]]:
+        """Group the rows that fit, in their order."""
+        return batches(filter(self._fits, rows), limit=self.limit)
+
+    def _fits(self, row: str) -> bool:
+        fits = _packed_size(row) <= self.limit
+        self.too_long += not fits
+        return fits
 
 
 def read_rows(table: Table, answer: Iterable[Mapping[str, object]]) -> Iterator[Row]:
@@ -180,6 +197,10 @@ def row_size(table: Table, factor: int = 1) -> str:
 def row_text(columns: Iterable[str]) -> str:
     """Write the SQL of one row as one text, the same for equal rows only: for hashes."""
     return "||','||".join(f"coalesce({wire(column)},'n')" for column in columns)
+
+
+def _packed_size(text: str) -> int:
+    return len(text.encode()) + 2  # with what separates it from the next
 
 
 def _walk(table: Table) -> list[str]:

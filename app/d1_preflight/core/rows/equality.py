@@ -6,7 +6,6 @@ A place is told by the hash of its row's key: the values themselves never leave 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 import apsw
 
@@ -34,24 +33,18 @@ class Difference:
         return f"{self.table}: {self.problem}{where}{row}"
 
 
-def same(copy: RowCopy, database: Path) -> Difference | None:
+def first_difference(connection: apsw.Connection, copy: RowCopy) -> Difference | None:
     """Compare type and exact value of every cell; None where nothing differs.
 
-    RecordInvalid when the copy's own file is no longer what was written.
+    The copy's file is attached as `copy`, the database as `restored`.
     """
-    copy.check()
-    connection = apsw.Connection(":memory:", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
     try:
-        for name, path in (("copy", copy.path), ("restored", database)):
-            connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
         return _difference(connection, copy)
     except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
             f"{copy.table} cannot be compared with its copy ({type(error).__name__}).",
             hint="Restore it anew, then compare again.",
         ) from error
-    finally:
-        connection.close()
 
 
 def _difference(connection: apsw.Connection, copy: RowCopy) -> Difference | None:

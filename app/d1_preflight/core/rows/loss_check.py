@@ -1,7 +1,7 @@
-"""Holds an account of rows against what the migration does and what its operator declared.
+"""Compares the observed row diff with the predicted effects and the declared losses.
 
-A loss passes only if the migration's effects say it, its class admits it, and the operator named
-the table. Whatever is left over is not explained, and blocks.
+A loss is accepted only if the effects predict it, the migration's class admits it, and the
+operator named the table. Every other loss is unexplained, and blocks.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,12 +12,12 @@ from d1_preflight.core.effects.row_lineage import fates
 from d1_preflight.core.engine.sandbox import Scratch
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.rows.row_diff import Account, Pairing, Renames, TableAccount
+from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Schema
 
 
-class Mark(StrEnum):
-    """What can be said of one table's account."""
+class LossStatus(StrEnum):
+    """The verdict on one table's diff."""
 
     UNTOUCHED = "untouched"
     EXPLAINED = "explained"
@@ -25,39 +25,39 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """One row of the rehearsal's table: the numbers, the mark, and the reason in words."""
+class LossVerdict:
+    """One row of the rehearsal's table: the diff, its status, and the reason."""
 
-    account: TableAccount
-    mark: Mark
+    diff: TableDiff
+    status: LossStatus
     words: str = ""
 
     @property
     def blocks(self) -> bool:
         """Whether this table keeps the gate shut."""
-        return self.mark is Mark.UNEXPLAINED
+        return self.status is LossStatus.UNEXPLAINED
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """One thing that happened to a table, and whether it is accounted for."""
+    """One change of a table, and whether it is explained."""
 
     words: str
     is_fine: bool
 
 
-def explain(
-    account: Account, analysis: Analysis, declared: Collection[str] = ()
-) -> tuple[Explained, ...]:
+def check_losses(
+    row_diff: RowDiff, analysis: Analysis, declared: Collection[str] = ()
+) -> tuple[LossVerdict, ...]:
     """Judge every table; `declared` names the tables whose losses the operator confirmed."""
     judge = _Judge(analysis, frozenset(name.lower() for name in declared))
-    judged = [judge.judge(table) for table in account.tables]
-    order = (Mark.UNEXPLAINED, Mark.EXPLAINED, Mark.UNTOUCHED)
-    return tuple(sorted(judged, key=lambda one: order.index(one.mark)))
+    judged = [judge.judge(table) for table in row_diff.tables]
+    order = (LossStatus.UNEXPLAINED, LossStatus.EXPLAINED, LossStatus.UNTOUCHED)
+    return tuple(sorted(judged, key=lambda one: order.index(one.status)))
 
 
 def renames_by(migration: Migration, prior: Schema) -> Renames:
-    """The new names that a migration gives, so that the account can follow them."""
+    """The new names that a migration gives, for `diff_rows`."""
     scratch = Scratch(prior)
     try:
         run = scratch.run(migration.text)
@@ -101,16 +101,16 @@ class _Judge:
         self._effects = analysis.effects
         self._declared = declared
 
-    def judge(self, table: TableAccount) -> Explained:
-        """The mark and the words for one table."""
+    def judge(self, table: TableDiff) -> LossVerdict:
+        """The verdict on one table."""
         points = tuple(self._points(table))
         wrong = [point.words for point in points if not point.is_fine]
         if wrong:
-            return Explained(table, Mark.UNEXPLAINED, ", ".join(wrong))
+            return LossVerdict(table, LossStatus.UNEXPLAINED, ", ".join(wrong))
         words = ", ".join(point.words for point in points)
-        return Explained(table, Mark.EXPLAINED if points else Mark.UNTOUCHED, words)
+        return LossVerdict(table, LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED, words)
 
-    def _points(self, table: TableAccount) -> Iterator[_Point]:
+    def _points(self, table: TableDiff) -> Iterator[_Point]:
         if table.before is None:
             is_fine = _has(self._effects.tables_created, table.table)
             yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
@@ -122,21 +122,21 @@ class _Judge:
             if table.reissues:
                 yield self._renumbered(table)
 
-    def _gone(self, table: TableAccount) -> _Point:
-        told = _has(self._effects.tables_dropped, table.table)
-        if told and not table.lost:
+    def _gone(self, table: TableDiff) -> _Point:
+        predicted = _has(self._effects.tables_dropped, table.table)
+        if predicted and not table.lost:
             return _Point("dropped, was empty", is_fine=True)
-        return self._declarable("dropped", table.table, told=told)
+        return self._declarable("dropped", table.table, predicted=predicted)
 
-    def _renumbered(self, table: TableAccount) -> _Point:
-        """An AUTOINCREMENT mark that falls: fine only where a statement is seen to do it."""
-        told = self._rebuilt(table.table) or self._effects.sequences_written
+    def _renumbered(self, table: TableDiff) -> _Point:
+        """A falling AUTOINCREMENT mark is accepted only where a statement is seen to lower it."""
+        predicted = self._rebuilt(table.table) or self._effects.sequences_written
         words = f"ids above {table.issued_after:,} are issued again (up to {table.issued_before:,})"
-        if told and self._changes_values:
+        if predicted and self._changes_values:
             return _Point(words, is_fine=True)
         return _Point(f"{words}, by no statement seen", is_fine=False)
 
-    def _rows(self, table: TableAccount) -> Iterator[_Point]:
+    def _rows(self, table: TableDiff) -> Iterator[_Point]:
         name = table.table
         deleted = _has(self._effects.rows_deleted_in, name)
         updated = _has(self._effects.rows_updated_in, name) and self._changes_values
@@ -145,32 +145,34 @@ class _Judge:
             what = "rows changed" if table.pairing is Pairing.CONTENT else "keys changed"
             yield _Point(f"{what}{self._from(name)}", is_fine=True)
         elif table.lost:
-            yield self._declarable("rows lost", name, told=deleted or self._rebuilt(name))
+            yield self._declarable("rows lost", name, predicted=deleted or self._rebuilt(name))
         if table.added and not renewed and self._rebuilt(name):
-            yield self._declarable("rows added by the rebuild", name, told=True)
+            yield self._declarable("rows added by the rebuild", name, predicted=True)
         elif table.added and not renewed:
-            told = _has(self._effects.rows_inserted_in, name)
-            words = "rows added" if told else "rows added, by no statement seen"
-            yield _Point(words, told)
+            predicted = _has(self._effects.rows_inserted_in, name)
+            words = "rows added" if predicted else "rows added, by no statement seen"
+            yield _Point(words, predicted)
 
-    def _columns(self, table: TableAccount) -> Iterator[_Point]:
+    def _columns(self, table: TableDiff) -> Iterator[_Point]:
         name, effects = table.table, self._effects
         updated = _has(effects.rows_updated_in, name)
         for column, _ in table.nulled:
-            told = updated or _has(effects.references_nulled_in, f"{name}.{column}")
-            yield self._declarable(f"{column} nulled", name, told=told or self._rebuilt(name))
+            predicted = updated or _has(effects.references_nulled_in, f"{name}.{column}")
+            yield self._declarable(
+                f"{column} nulled", name, predicted=predicted or self._rebuilt(name)
+            )
         for column, _ in table.altered:
             if updated and self._changes_values:
                 yield _Point(f"{column} changed", is_fine=True)
             else:
-                told = _has(effects.references_nulled_in, f"{name}.{column}")
-                told = told or self._rebuilt(name)
-                yield self._declarable(f"{column} changed", name, told=told)
+                predicted = _has(effects.references_nulled_in, f"{name}.{column}")
+                predicted = predicted or self._rebuilt(name)
+                yield self._declarable(f"{column} changed", name, predicted=predicted)
         held = {column for column, _ in table.dropped}
         for column in table.columns_gone:
-            told = _has(effects.columns_dropped, f"{name}.{column}") or self._rebuilt(name)
-            if column in held or not told:
-                yield self._declarable(f"{column} dropped", name, told=told)
+            predicted = _has(effects.columns_dropped, f"{name}.{column}") or self._rebuilt(name)
+            if column in held or not predicted:
+                yield self._declarable(f"{column} dropped", name, predicted=predicted)
             else:
                 yield _Point(f"{column} dropped, held no value", is_fine=True)
 
@@ -181,9 +183,9 @@ class _Judge:
     def _changes_values(self) -> bool:
         return self._analysis.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
-    def _declarable(self, what: str, table: str, *, told: bool) -> _Point:
-        """A loss: fine only if told by the effects, of a class that admits it, and declared."""
-        if not told or not self._changes_values:
+    def _declarable(self, what: str, table: str, *, predicted: bool) -> _Point:
+        """A loss is accepted if the effects predict it, the class admits it, and it is declared."""
+        if not predicted or not self._changes_values:
             return _Point(f"{what}, by no statement seen", is_fine=False)
         if table.lower() in self._declared:
             return _Point(f"{what}, as declared", is_fine=True)
@@ -200,8 +202,8 @@ class _Judge:
         return ""
 
 
-def _place(told: str, line: int) -> str:
-    by = " by cascade" if "cascade" in told.lower() else ""
+def _place(cause: str, line: int) -> str:
+    by = " by cascade" if "cascade" in cause.lower() else ""
     return f"{by} from line {line}"
 
 

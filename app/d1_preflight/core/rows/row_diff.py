@@ -1,68 +1,128 @@
-"""Accounts for the rows of two states of a database: what is gone, nulled, changed or new.
+"""Compares the rows of two states of a database: what is gone, nulled, changed or new.
 
-Everything is compared inside SQLite across two attached files, by type and exact value (no
-affinity, no collation), so hundreds of thousands of rows take seconds. Rows are paired by
-primary key; without one by rowid, or by their whole content where the rowids cannot be trusted.
+Everything is compared inside SQLite across two attached databases, `before` and `after`, by type
+and exact value (no affinity, no collation), so hundreds of thousands of rows take seconds. Rows
+are paired by primary key; without one by rowid, or by their whole content where the rowids cannot
+be trusted.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 import apsw
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows.codec import row_text
-from d1_preflight.core.rows.table_diff import Account, Cells, Pairing, Renames, TableAccount
 from d1_preflight.core.schema.sequences import highest_issued
 from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
 
-__all__ = ["Account", "Pairing", "Renames", "TableAccount", "account"]
+Cells = tuple[tuple[str, int], ...]
 
 
-def account(
-    before: Path,
-    after: Path,
+class Pairing(StrEnum):
+    """How the rows of one table were paired."""
+
+    KEY = "primary key"
+    ROWID = "rowid"
+    CONTENT = "whole rows"  # a changed row counts as one lost and one added
+    NONE = "nothing to pair"
+
+
+@dataclass(frozen=True, slots=True)
+class Renames:
+    """New names: of tables by their old ones, of columns by `table.column` as they were."""
+
+    tables: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TableDiff:
+    """The row diff of one table; `before` or `after` is None where the table is not there.
+
+    `nulled`, `altered` and `dropped` count cells by column (names as before): values that became
+    NULL, cells that hold another value now (a filled NULL too), values that went with their
+    column. `changed` counts the rows with any of these. Of an AUTOINCREMENT table `issued_before`
+    and `issued_after` are the highest ids that will not be issued again.
+    """
+
+    table: str
+    before: int | None
+    after: int | None
+    lost: int = 0
+    added: int = 0
+    changed: int = 0
+    nulled: Cells = ()
+    altered: Cells = ()
+    dropped: Cells = ()
+    columns_gone: tuple[str, ...] = ()
+    pairing: Pairing = Pairing.NONE
+    issued_before: int | None = None
+    issued_after: int | None = None
+
+    @property
+    def reissues(self) -> bool:
+        """Whether ids of rows that were deleted before will be issued again."""
+        before, after = self.issued_before, self.issued_after
+        return before is not None and after is not None and after < before
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether every row and every value is still there and none is new."""
+        moved = self.lost or self.added or self.changed or self.columns_gone or self.reissues
+        return not moved and (self.before is not None and self.after is not None)
+
+    @property
+    def loses(self) -> bool:
+        """Whether a row or a value is gone."""
+        return bool(self.lost or self.nulled or self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class RowDiff:
+    """The diffs of all tables that hold rows; a virtual table's rows are counted, not paired."""
+
+    tables: tuple[TableDiff, ...]
+
+    @property
+    def lost(self) -> int:
+        """The rows that are gone, of all tables."""
+        return sum(table.lost for table in self.tables)
+
+    @property
+    def loses(self) -> bool:
+        """Whether any table lost a row or a value."""
+        return any(table.loses for table in self.tables)
+
+    def table(self, name: str) -> TableDiff | None:
+        """The diff of one table, by its name before (after, for a new one)."""
+        return next((t for t in self.tables if t.table.lower() == name.lower()), None)
+
+
+def diff_rows(
+    connection: apsw.Connection,
     *,
     renames: Renames | None = None,
     ignore: Collection[str] = ("d1_migrations",),
     rebuilt: Collection[str] = (),
-) -> Account:
-    """Compare two database files; `rebuilt` names tables whose rowids mean nothing any more."""
-    connection = attach_both(before, after)
+) -> RowDiff:
+    """Compare `before` with `after`; `rebuilt` names tables whose rowids mean nothing any more."""
     try:
-        return _account(connection, renames or Renames(), ignore, rebuilt)
+        return _row_diff(connection, renames or Renames(), ignore, rebuilt)
     except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
             f"The two copies cannot be compared ({type(error).__name__}).",
             hint="Copy the target and rehearse again.",
         ) from error
-    finally:
-        connection.close()
 
 
-def attach_both(before: Path, after: Path) -> apsw.Connection:
-    """Open two databases, only to read, as `before` and `after` of one connection."""
-    connection = apsw.Connection(":memory:", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
-    for name, path in (("before", before), ("after", after)):
-        try:
-            connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
-            connection.execute(f"PRAGMA {name}.cache_size = -65536")
-        except apsw.Error as error:
-            connection.close()
-            raise ProjectError(
-                f"The copy {path} cannot be opened: {error}.",
-                hint="Copy the target and rehearse again.",
-            ) from error
-    return connection
-
-
-def _account(
+def _row_diff(
     connection: apsw.Connection,
     renames: Renames,
     ignore: Collection[str],
     rebuilt: Collection[str],
-) -> Account:
+) -> RowDiff:
     olds = _sorted_out(read_tables(connection, "before"), ignore)
     news = _sorted_out(read_tables(connection, "after"), ignore)
     moved = {old.lower(): new.lower() for old, new in renames.tables.items()}
@@ -71,22 +131,20 @@ def _account(
         new = news.pop(moved.get(name, name), None)
         if new is None:
             count = _count(connection, "before", old)
-            found.append(TableAccount(old.name, count, None, lost=count))
+            found.append(TableDiff(old.name, count, None, lost=count))
         elif TableKind.VIRTUAL in (old.kind, new.kind):
             found.append(_by_number(connection, old, new))
         else:
             pair = _Pair(connection, old, new, renames, rebuilt)
-            found.append(_numbered(connection, old, new, pair.account()))
+            found.append(_numbered(connection, old, new, pair.diff()))
     for new in news.values():
         count = _count(connection, "after", new)
-        found.append(TableAccount(new.name, None, count, added=count))
-    return Account(tuple(found))
+        found.append(TableDiff(new.name, None, count, added=count))
+    return RowDiff(tuple(found))
 
 
-def _numbered(
-    connection: apsw.Connection, old: Table, new: Table, found: TableAccount
-) -> TableAccount:
-    """The account of an AUTOINCREMENT table says up to where ids are issued, on both sides."""
+def _numbered(connection: apsw.Connection, old: Table, new: Table, found: TableDiff) -> TableDiff:
+    """Add to an AUTOINCREMENT table's diff up to where ids are issued, on both sides."""
     if not old.autoincrement:
         return found
     before = highest_issued(connection, "before", old)
@@ -94,10 +152,10 @@ def _numbered(
     return replace(found, issued_before=before, issued_after=after)
 
 
-def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableAccount:
+def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableDiff:
     """A virtual table's rows have no keys of their own to be paired by: they are only counted."""
     before, after = _count(connection, "before", old), _count(connection, "after", new)
-    return TableAccount(
+    return TableDiff(
         old.name,
         before,
         after,
@@ -127,7 +185,7 @@ class _Pair:
         self._before = _count(connection, "before", old)
         self._after = _count(connection, "after", new)
 
-    def account(self) -> TableAccount:
+    def diff(self) -> TableDiff:
         """Pair the rows in the best way that these tables allow, and count."""
         key = self._key()
         if key:
@@ -137,7 +195,7 @@ class _Pair:
             return self._joined(((self._old.rowid, self._new.rowid),), Pairing.ROWID)
         return by_content
 
-    def _by_content(self) -> TableAccount:
+    def _by_content(self) -> TableDiff:
         lost = self._missing("before", "after")
         added = lost + self._after - self._before
         return self._result(
@@ -180,7 +238,7 @@ class _Pair:
         repeated = f"SELECT 1 FROM {place} GROUP BY {columns} HAVING count(*) > 1"
         return not _number(self._connection, f"SELECT EXISTS ({repeated})")
 
-    def _joined(self, key: tuple[tuple[str, str], ...], pairing: Pairing) -> TableAccount:
+    def _joined(self, key: tuple[tuple[str, str], ...], pairing: Pairing) -> TableDiff:
         cells = [(quoted(old), quoted(new)) for old, new in self._columns.items()]
         differs = [
             f"NOT (typeof(b.{old}) = typeof(a.{new}) AND +b.{old} IS +a.{new} COLLATE BINARY)"
@@ -249,8 +307,8 @@ class _Pair:
         nulled: Cells = (),
         altered: Cells = (),
         dropped: Cells = (),
-    ) -> TableAccount:
-        return TableAccount(
+    ) -> TableDiff:
+        return TableDiff(
             self._old.name,
             self._before,
             self._after,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
 
@@ -30,11 +30,11 @@ class Words:
 @cache
 def all_words() -> Mapping[str, Words]:
     """The words of every rule by id; raises ChecklistInvalid naming the rule and the key."""
-    source = checklists_dir() / "rules.toml"
+    name = "rules.toml"
     try:
-        document = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ChecklistInvalid(f"{source.name} cannot be read: {error}") from error
+        document = tomllib.loads(read_definition(name) or "")
+    except tomllib.TOMLDecodeError as error:
+        raise ChecklistInvalid(f"{name} cannot be read: {error}") from error
     return {rule: _words(rule, raw) for rule, raw in document.items()}
 
 
