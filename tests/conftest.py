@@ -17,10 +17,12 @@ from d1_preflight.adapters.wrangler.toolchain import (
     install,
     user_cache,
 )
+from law_size import THOROUGH
 
 # A deadline measures how busy the machine is, not the code.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=THOROUGH)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

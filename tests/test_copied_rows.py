@@ -19,6 +19,7 @@ from d1_preflight.core.engine.sandbox import Scratch
 from d1_preflight.core.engine.trace import Run
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.tokenizer import statements
+from law_size import examples
 
 COLUMNS = ("id", "tag", "a", "n")
 PRIOR = "".join(f"CREATE TABLE {name}(id INTEGER PRIMARY KEY, tag, a, n);" for name in ("p", "q"))
@@ -194,7 +195,7 @@ def queries(draw: st.DrawFn, depth: int, known: tuple[str, ...] = ()) -> str:
     return draw(selects(depth, known))
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(worlds(), queries(2), st.sampled_from(("p", "q")))
 def test_a_table_that_counts_as_kept_by_a_copy_has_every_row(
     rows: Rows, query: str, table: str
@@ -328,7 +329,7 @@ SOURCES = (
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(
     worlds(),
     st.sampled_from(("p", "p AS w")),

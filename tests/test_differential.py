@@ -16,6 +16,7 @@ from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.sql.tokenizer import statements
+from law_size import examples
 
 ACTIONS = ("CASCADE", "SET NULL", "NO ACTION", "RESTRICT", "SET DEFAULT")
 Rows = dict[str, list[dict[str, object]]]
@@ -206,7 +207,7 @@ def is_told(analysis: Analysis, table: str, column: str) -> bool:
     return name in cells or table in tables
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(worlds(), migrations())
 def test_whatever_disappears_is_in_the_effects(world: World, sql: str) -> None:
     before, after = run(world, sql)
@@ -226,7 +227,7 @@ def test_whatever_disappears_is_in_the_effects(world: World, sql: str) -> None:
         assert (lost, changed) == (set(), set())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(worlds(), migrations())
 def test_rows_of_tables_that_no_statement_names_never_go_without_a_blocking_finding(
     world: World, sql: str

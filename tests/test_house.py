@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,13 @@ METHODS = frozenset({  # of an event loop, and of Textual's App, which opens a b
 ENTRIES = ("cli", "__main__")
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
@@ -128,7 +134,7 @@ def _is_worldly(name: str) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
 def test_processes_browsers_and_sockets_stay_with_the_adapters(path: Path) -> None:
     if room(NAMES[path]) not in WORLD:
-        found = sorted(set(worldly(ast.parse(path.read_text()))))
+        found = sorted(set(worldly(tree_of(path))))
         assert not found, f"{NAMES[path]} uses {found}: hand it in as a port"
 
 
@@ -175,7 +181,7 @@ def test_every_room_is_reached_from_the_door() -> None:
 def called_by_name(path: Path) -> Iterator[str]:
     """The commands, which the command line imports by their names."""
     if path.name == "cli.py":
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value.removeprefix("d1_preflight.")
                 yield f"commands.{node.value}"
@@ -226,7 +232,7 @@ def _is_os_call(name: str) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
 def test_the_core_touches_no_file(path: Path) -> None:
     if room(NAMES[path]) == "core":
-        found = set(file_access(ast.parse(path.read_text())))
+        found = set(file_access(tree_of(path)))
         assert found == READS_DEFINITIONS.get(NAMES[path], set()), f"{NAMES[path]}: hand it in"
 
 
@@ -304,7 +310,7 @@ def test_rooms_stay_small(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
 def test_every_room_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), f"{NAMES[path]} has no docstring"
+    assert ast.get_docstring(tree_of(path)), f"{NAMES[path]} has no docstring"
 
 
 def test_no_room_is_called_by_a_word_that_means_nothing() -> None:
@@ -314,7 +320,7 @@ def test_no_room_is_called_by_a_word_that_means_nothing() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
 def test_no_shell_no_swallowed_error_and_no_stray_print(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.keyword) and node.arg == "shell":
             pytest.fail(f"{NAMES[path]} passes shell=")
         if isinstance(node, ast.ExceptHandler) and len(node.body) == 1:
@@ -347,7 +353,7 @@ def test_git_is_started_through_one_door() -> None:
     doors = {
         NAMES[path]
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and called(node) in STARTERS and names_git(node)
     }
     assert doors == {"adapters.git.door"}
@@ -355,7 +361,7 @@ def test_git_is_started_through_one_door() -> None:
 
 def test_no_command_line_begins_with_git_elsewhere() -> None:
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Tuple | ast.List) and len(node.elts) > 1:
                 words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
                 is_pair = isinstance(node.elts[1], ast.Name)  # a title and what looks at it

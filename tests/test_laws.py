@@ -9,6 +9,7 @@ from d1_preflight.core.analysis import analyse, analyse_ledger, schema_after
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Schema
+from law_size import examples
 
 PRIOR_SQL = """
 CREATE TABLE teams(id INTEGER PRIMARY KEY, name TEXT, old TEXT);
@@ -85,7 +86,7 @@ def run_with_rows(sql: str) -> dict[str, list[tuple[object, ...]]] | None:
 BEFORE = run_with_rows("SELECT 1;") or {}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(FILES)
 def test_additive_means_that_every_table_column_and_row_is_still_there(sql: str) -> None:
     if judged(sql).kind not in (Kind.ADDITIVE, Kind.NONE):
@@ -97,7 +98,7 @@ def test_additive_means_that_every_table_column_and_row_is_still_there(sql: str)
         assert [row for row in rows if row not in old] == []
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(FILES)
 @example(
     "CREATE TABLE t2(id INTEGER PRIMARY KEY, name TEXT, old TEXT);\n"
@@ -113,7 +114,7 @@ def test_every_table_that_loses_rows_is_named(sql: str) -> None:
         assert not lost or table in named or table not in after
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(FILES)
 def test_every_reference_that_is_cleared_is_named(sql: str) -> None:
     after = run_with_rows(sql)
@@ -123,7 +124,7 @@ def test_every_reference_that_is_cleared_is_named(sql: str) -> None:
         assert "pins.team" in judged(sql).effects.references_nulled_in
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(FILES, st.sampled_from(ADDITIVE + [s for s in SERIOUS if "t2" not in s and "_" not in s]))
 def test_a_further_statement_never_lowers_the_class(sql: str, further: str) -> None:
     """Except the one that finishes a rebuild or puts parked rows back: those are left out."""
@@ -131,7 +132,7 @@ def test_a_further_statement_never_lowers_the_class(sql: str, further: str) -> N
     assert WEIGHT.index(after) >= WEIGHT.index(before)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.sampled_from(SERIOUS), st.sampled_from(["'{}'", '"{}"', "`{}`", "[{}]"]))
 def test_sql_in_text_or_quoted_names_triggers_nothing(inner: str, quotes: str) -> None:
     text = inner.replace("'", "").replace("]", "")
@@ -145,7 +146,7 @@ def test_sql_in_text_or_quoted_names_triggers_nothing(inner: str, quotes: str) -
     assert [f.rule for f in analysis.findings] == [f.rule for f in plain.findings]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(FILES, st.data())
 def test_a_mutation_never_crashes(sql: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(sql)))
@@ -154,7 +155,7 @@ def test_a_mutation_never_crashes(sql: str, data: st.DataObject) -> None:
     assert judged(sql[:place] + put + sql[place + cut :]).kind in WEIGHT
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(max_size=60))
 def test_no_text_crashes(text: str) -> None:
     assert judged(text).kind in WEIGHT

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from commands.real_records import Checkout, make_checkout
 from d1_preflight.commands.output import clean
@@ -45,16 +46,27 @@ def ended(
     )
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-@pytest.mark.parametrize("more", ["| true", "2>&1 | true", "<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+STREAMS = ("| true", "2>&1 | true", "<&-", ">&-", "2>&-", "<&- >&- 2>&-")
+ENCODINGS = ("ascii", "latin-1")
+
+
+def sampled(others: tuple[str, ...]) -> list[ParameterSet]:
+    """Every command with one of the others, in turn; the other pairs run with `-m matrix`."""
+    return [
+        pytest.param(words, other, marks=() if (n + m) % len(others) == 0 else pytest.mark.matrix)
+        for n, words in enumerate(COMMANDS)
+        for m, other in enumerate(others)
+    ]
+
+
+@pytest.mark.parametrize(("words", "more"), sampled(STREAMS))
 def test_no_stream_changes_the_exit_code(checkout: Checkout, words: str, more: str) -> None:
     ran = ended(checkout, words, more)
 
     assert (ran.returncode, "Traceback" in ran.stderr) == (COMMANDS[words], False), ran.stderr
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize(("words", "encoding"), sampled(ENCODINGS))
 def test_no_encoding_changes_the_exit_code(checkout: Checkout, words: str, encoding: str) -> None:
     ran = ended(checkout, words, PYTHONIOENCODING=encoding)
 

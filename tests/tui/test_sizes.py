@@ -6,15 +6,21 @@ from tui import scenes
 from tui.reading import screen_text
 from tui.scenarios import SCENARIOS, Scenario, app_for, settle
 
+_SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-async def test_no_size_ends_the_program(scenario: Scenario) -> None:
+@pytest.mark.parametrize(
+    "sizes", [_SAMPLE, pytest.param(_SIZES, marks=pytest.mark.matrix)], ids=["sample", "all"]
+)
+async def test_no_size_ends_the_program(
+    scenario: Scenario, sizes: tuple[tuple[int, int], ...]
+) -> None:
     app = scenario.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await scenario.walk(pilot)
-        for width, height in _SIZES:
+        for width, height in sizes:
             await pilot.resize_terminal(width, height)
             await pilot.pause()
 
