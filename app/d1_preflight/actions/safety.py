@@ -14,7 +14,8 @@ from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Facts, Outcome, Status
-from d1_preflight.core.schema.table import countable, tables_of
+from d1_preflight.core.schema.schema import tables_of
+from d1_preflight.core.schema.table import countable
 from d1_preflight.core.target.wrangler_output import explain_failure
 
 

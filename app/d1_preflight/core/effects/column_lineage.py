@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from d1_preflight.core.engine.trace import Act
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.statement import ColumnReads, CopySource
-from d1_preflight.core.sql.tokenizer import Shape, Token
+from d1_preflight.core.sql.tokenizer import Token, TokenKind
 
 Origin = tuple[str, str]
 """A table of before and one of its columns, both in lower case."""
 _Columns = dict[str, dict[Origin, bool]]  # column -> whose values it holds, and whether faithfully
 _ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
-_NAMES = (Shape.WORD, Shape.NAME)
+_NAMES = (TokenKind.WORD, TokenKind.NAME)
 _NO_COLUMN = frozenset({"NULL", "TRUE", "FALSE", "DISTINCT", "ALL"})
 
 
@@ -83,12 +83,12 @@ class Contents:
 
     def homes(self, origin: str, table: str) -> Homes | None:
         """Where the values of a table of before are now in `table`; None: all untouched."""
-        held, shape = self._tables.get(table.lower()), self._old.table(origin)
+        held, known = self._tables.get(table.lower()), self._old.table(origin)
         after = self._new.table(table)
-        if after is None or held is None or shape is None:
+        if after is None or held is None or known is None:
             return None
         moved, changed, absent = dict[str, str](), list[str](), list[str]()
-        for column in (c.name for c in shape.columns if not c.hidden):
+        for column in (c.name for c in known.columns if not c.hidden):
             key = (origin.lower(), column.lower())
             found = {name: of[key] for name, of in held.items() if key in of}
             if not found:
@@ -102,9 +102,9 @@ class Contents:
 
     def _of(self, table: str) -> _Columns:
         lower = table.lower()
-        shape = self._old.table(lower)
+        known = self._old.table(lower)
         if lower not in self._tables:
-            names = [c.name.lower() for c in shape.columns] if shape else []
+            names = [c.name.lower() for c in known.columns] if known else []
             self._tables[lower] = {name: {(lower, name): True} for name in names}
         return self._tables[lower]
 
@@ -144,15 +144,15 @@ class Contents:
                 yield self._read_in(act, expression)
 
     def _read_in(self, act: Act, expression: Sequence[Token]) -> dict[Origin, bool]:
-        names = {token.name.lower() for token in expression if token.shape in _NAMES}
+        names = {token.name.lower() for token in expression if token.kind in _NAMES}
         return self._read(act, names)
 
     def _read(self, act: Act, names: set[str]) -> dict[Origin, bool]:
         """Whose values the named columns bring, of all that the statement reads."""
         found: dict[Origin, bool] = {}
         for table, column in act.heard.reads:
-            shape = self._old.table(table)
-            is_rowid = bool(names & _ROWIDS) and shape and column in shape.primary_key
+            known = self._old.table(table)
+            is_rowid = bool(names & _ROWIDS) and known and column in known.primary_key
             if column.lower() in names or is_rowid:
                 found.update(dict.fromkeys(self._of(table).get(column.lower(), {}), False))
         return found
@@ -164,7 +164,7 @@ def plain_column(expression: Sequence[Token], names: Collection[str]) -> str:
     last = 2  # a name, or a name with its table, before an alias
     if len(part) > 1 and part[-2].word == "AS":
         part = part[:-2]
-    elif len(part) in (last, last + 2) and part[-1].shape in _NAMES:
+    elif len(part) in (last, last + 2) and part[-1].kind in _NAMES:
         if part[-1].word in ("ISNULL", "NOTNULL"):
             return ""
         part = part[:-1] if part[0].word != "NOT" else part
@@ -172,7 +172,7 @@ def plain_column(expression: Sequence[Token], names: Collection[str]) -> str:
         if part[-3].name.lower() not in names:
             return ""
         part = part[-1:] if len(part) in (3, 5) else part
-    is_name = len(part) == 1 and part[0].shape in _NAMES
+    is_name = len(part) == 1 and part[0].kind in _NAMES
     return part[0].name if is_name and part[0].word not in _NO_COLUMN else ""
 
 

@@ -132,10 +132,10 @@ class _Walk:
         return not own or (act.verb == "DELETE" and self._has_action(table, column, ("on_delete",)))
 
     def _has_action(self, table: str, column: str, by: Sequence[str]) -> bool:
-        shape = self._run.old.table(table) or self._run.new.table(table)
+        known = self._run.old.table(table) or self._run.new.table(table)
         return any(
             getattr(key, when) in ("SET NULL", "SET DEFAULT")
-            for key in (shape.foreign_keys if shape else ())
+            for key in (known.foreign_keys if known else ())
             if column.lower() in (name.lower() for name in key.columns)
             for when in by
         )

@@ -34,7 +34,7 @@ def _named(act: Act, old: Structure) -> Iterator[str]:
 
 def _naming(touched: set[str], new: Structure) -> set[str]:
     """The tables with keys or triggers, and the views, that name one of the touched ones."""
-    found = {name for name, shape in new.tables.items() if shape.parents & touched}
+    found = {name for name, table in new.tables.items() if table.parents & touched}
     for kind in (new.triggers, new.views):
         for name, made in kind.items():
             text = made.sql.lower()
@@ -51,11 +51,11 @@ def broken_in(
     for name, view in found.views.items():
         if name in scope:
             yield from _refused(connection, name, f"SELECT * FROM {quote_name(view.name)}")
-    for name, shape in found.tables.items():
-        if shape.virtual or name in found.inner or name not in scope:
+    for name, table in found.tables.items():
+        if table.is_virtual or name in found.inner or name not in scope:
             continue
-        quoted = quote_name(shape.name)
-        column = quote_name(next((c.name for c in shape.columns if not c.hidden), "rowid"))
+        quoted = quote_name(table.name)
+        column = quote_name(next((c.name for c in table.columns if not c.hidden), "rowid"))
         for write in (
             f"INSERT INTO {quoted} DEFAULT VALUES",
             f"DELETE FROM {quoted}",

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.sql.tokenizer import quote_name
 
-_LEDGER = 'SELECT id, name, applied_at FROM "{table}" ORDER BY id DESC LIMIT 5'
+_LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
 _TOUCHED = ("lost", "nulled", "changed", "added")
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
@@ -300,7 +301,7 @@ def _whole_database(known: _Known) -> tuple[Act, ...]:
 
 
 def _ledger(known: _Known) -> str:
-    return known.target.query(_LEDGER.format(table=known.target.ledger.replace('"', '""')))
+    return known.target.query(_LEDGER.format(table=quote_name(known.target.ledger)))
 
 
 def _pending(known: _Known) -> str:
@@ -311,6 +312,6 @@ def _counts(known: _Known) -> str:
     rehearsed = facts.rows(known.facts("rehearsed"), "tables")
     touched = [row for row in rehearsed if any(facts.number(row, key) for key in _TOUCHED)]
     names = [facts.text(row, "table") for row in touched or rehearsed]
-    quoted = (name.replace('"', '""') for name in names or ["table_name"])
-    sql = "; ".join(f'SELECT count(*) FROM "{name}"' for name in quoted)
+    tables = (quote_name(name) for name in names or ["table_name"])
+    sql = "; ".join(f"SELECT count(*) FROM {table}" for table in tables)
     return known.target.query(sql)

@@ -9,8 +9,8 @@ from d1_preflight.core.recovery.rebuild_sql import descendants_of, rebuild
 from d1_preflight.core.schema.ddl import addable, column_definition, mentions
 from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, SchemaObject, compare, normal_sql
-from d1_preflight.core.schema.shape import TableShape
-from d1_preflight.core.sql.tokenizer import Shape, Token, quote_name
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_name
 
 
 class Undo:
@@ -65,7 +65,7 @@ class Undo:
 
     def _drop_objects(self) -> Iterator[str]:
         old, new = self._run.old, self._run.new
-        created = {shape.name.lower() for shape in self._created()}
+        created = {table.name.lower() for table in self._created()}
         for kind, befores, afters in (
             ("trigger", old.triggers, new.triggers),
             ("view", old.views, new.views),
@@ -93,13 +93,13 @@ class Undo:
             or (found.kind != "index" and any(mentions(found.sql, t) for t in rebuilt))
         }
 
-    def _tables(self) -> tuple[list[str], list[tuple[TableShape, dict[str, str]]]]:
+    def _tables(self) -> tuple[list[str], list[tuple[Table, dict[str, str]]]]:
         """The plain ALTERs of all tables, and the tables that only a rebuild brings back."""
         plain: list[str] = []
-        left: list[tuple[TableShape, dict[str, str]]] = []
+        left: list[tuple[Table, dict[str, str]]] = []
         for fate in self._fates:
             old, new = self._run.old.table(fate.table), self._run.new.table(fate.name or "")
-            if old is None or new is None or old.virtual:
+            if old is None or new is None or old.is_virtual:
                 continue
             columns = self._columns(fate, old, new)
             if old == new and all(name == present for name, present in columns.items()):
@@ -115,7 +115,7 @@ class Undo:
         return plain, left
 
     def _rebuilds(
-        self, before: Sequence[str], left: Sequence[tuple[TableShape, dict[str, str]]]
+        self, before: Sequence[str], left: Sequence[tuple[Table, dict[str, str]]]
     ) -> Iterator[str]:
         """The rebuilds, written for the schema that the statements before them leave."""
         if not left:
@@ -126,7 +126,7 @@ class Undo:
             self._parked += [child.name for child in descendants_of(now, old.name)]
             yield from rebuild(old, columns, now)
 
-    def _columns(self, fate: Fate, old: TableShape, new: TableShape) -> dict[str, str]:
+    def _columns(self, fate: Fate, old: Table, new: Table) -> dict[str, str]:
         """Present columns by their old names."""
         renamed = {
             act.phrase.column.lower(): act.phrase.new_name
@@ -144,9 +144,7 @@ class Undo:
                 found[column.name] = here.name
         return found
 
-    def _in_place(
-        self, old: TableShape, new: TableShape, columns: dict[str, str]
-    ) -> list[str] | None:
+    def _in_place(self, old: Table, new: Table, columns: dict[str, str]) -> list[str] | None:
         """Plain ALTERs that give a table its old shape; None where only a rebuild does."""
         table = quote_name(old.name)
         kept = {name.lower() for name in columns.values()}
@@ -170,9 +168,7 @@ class Undo:
                 relaxed += [column.name] if is_relaxed else []
         return found if self._suffices(old, new, found, relaxed) else None
 
-    def _suffices(
-        self, old: TableShape, new: TableShape, alters: list[str], relaxed: list[str]
-    ) -> bool:
+    def _suffices(self, old: Table, new: Table, alters: list[str], relaxed: list[str]) -> bool:
         """Whether plain ALTERs give the table its old shape, tried on the schema after."""
         rename = f"ALTER TABLE {quote_name(new.name)} RENAME TO {quote_name(old.name)}"
         first = [rename] if new.name.lower() != old.name.lower() else []
@@ -200,7 +196,7 @@ class Undo:
         gone = [*new.triggers.values(), *new.views.values(), *indexes]
         return [f"DROP {o.kind.upper()} {quote_name(o.name)}" for o in gone]
 
-    def _created(self) -> tuple[TableShape, ...]:
+    def _created(self) -> tuple[Table, ...]:
         known = {(fate.name or "").lower() for fate in self._fates} | self._run.new.inner
         return tuple(s for name, s in self._run.new.tables.items() if name not in known)
 
@@ -208,14 +204,14 @@ class Undo:
         order, cycles = parents_first(self._created())
         if cycles:
             yield "PRAGMA defer_foreign_keys = ON"
-        yield from (f"DROP TABLE {quote_name(shape.name)}" for shape in reversed(order))
+        yield from (f"DROP TABLE {quote_name(table.name)}" for table in reversed(order))
 
     def _create_dropped(self) -> Iterator[str]:
         gone = [self._run.old.table(fate.table) for fate in self._fates if not fate.name]
-        order, _ = parents_first(tuple(shape for shape in gone if shape))
-        for shape in order:
-            self.gaps.append(f"The rows of {shape.name} come only from a backup.")
-            yield shape.sql
+        order, _ = parents_first(tuple(table for table in gone if table))
+        for table in order:
+            self.gaps.append(f"The rows of {table.name} come only from a backup.")
+            yield table.sql
 
     def _create_objects(self) -> Iterator[str]:
         old, new = self._run.old, self._run.new
@@ -262,7 +258,7 @@ def _swap(act: Act) -> tuple[str, str, str] | None:
 def _is_equation(part: list[Token]) -> bool:
     return (
         len(part) == 3  # noqa: PLR2004 - name, sign, literal
-        and part[0].shape in (Shape.WORD, Shape.NAME)
+        and part[0].kind in (TokenKind.WORD, TokenKind.NAME)
         and part[1].text == "="
-        and part[2].shape in (Shape.STRING, Shape.NUMBER)
+        and part[2].kind in (TokenKind.STRING, TokenKind.NUMBER)
     )

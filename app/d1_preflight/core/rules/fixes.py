@@ -12,13 +12,13 @@ _LONGEST = 400  # a statement above this is not written out again
 
 def parked(case: Case, tables: Iterable[str]) -> Mapping[str, str]:
     """Statements that copy rows aside, put them back parents first, and drop the copies."""
-    known = [shape for name in tables if (shape := case.old.table(name))]
+    known = [table for name in tables if (table := case.old.table(name))]
     park, back, tidy = list[str](), list[str](), list[str]()
-    for shape in parents_first(known)[0]:
-        name, aside = quote_name(shape.name), quote_name(f"_park_{shape.name}")
+    for table in parents_first(known)[0]:
+        name, aside = quote_name(table.name), quote_name(f"_park_{table.name}")
         into, columns = "", "*"
-        if any(column.hidden for column in shape.columns):  # generated ones cannot be written
-            columns = ", ".join(quote_name(c.name) for c in shape.columns if not c.hidden)
+        if any(column.hidden for column in table.columns):  # generated ones cannot be written
+            columns = ", ".join(quote_name(c.name) for c in table.columns if not c.hidden)
             into = f" ({columns})"
         park.append(f"CREATE TABLE {aside} AS SELECT {columns} FROM {name};")
         back.append(f"INSERT INTO {name}{into} SELECT {columns} FROM {aside};")
@@ -35,8 +35,8 @@ def references_parked(
     """
     park, back, tidy = list[str](), list[str](), list[str]()
     for table in dict.fromkeys(name for name, _ in columns):
-        shape = case.old.table(table)
-        keys = [quote_name(key) for key in shape.primary_key] if shape else []
+        known = case.old.table(table)
+        keys = [quote_name(key) for key in known.primary_key] if known else []
         key = ", ".join(keys) or 'rowid AS "_row"'
         name, aside = quote_name(table), quote_name(f"_refs_{table}")
         own = [quote_name(column) for of, column in columns if of == table]
@@ -52,9 +52,9 @@ def references_parked(
 
 def upsert(case: Case, act: Act) -> str:
     """The REPLACE as an INSERT that changes the row in place; in outline where it is long."""
-    shape, body = case.old.table(act.target), act.statement.body.rstrip().rstrip(";")
-    names = act.phrase.columns or (shape.column_names if shape else ())
-    key = shape.primary_key if shape else ()
+    table, body = case.old.table(act.target), act.statement.body.rstrip().rstrip(";")
+    names = act.phrase.columns or (table.column_names if table else ())
+    key = table.primary_key if table else ()
     others = [quote_name(n) for n in names if n.lower() not in {k.lower() for k in key}]
     sets = ", ".join(f"{n} = excluded.{n}" for n in others)
     clause = f" ON CONFLICT ({', '.join(map(quote_name, key))}) DO "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.rules.context import Case, Hit
-from d1_preflight.core.sql.tokenizer import Shape, all_tokens
+from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
 _ALLOW = re.compile(
     r"preflight:\s*allow\s+(?P<rule>[a-z0-9-]+)(?:\s*(?:—|–|--|-|:)\s*(?P<reason>[^\n]*))?"
@@ -66,11 +66,11 @@ def ignored(
 
 
 def _within(text: str, line_of_lead: int) -> Iterator[Waiver]:
-    lead = next((t.start for t in all_tokens(text) if t.shape is not Shape.COMMENT), len(text))
+    lead = next((t.start for t in all_tokens(text) if t.kind is not TokenKind.COMMENT), len(text))
     first = line_of_lead - text.count("\n", 0, lead)
     last = first + text.count("\n")
     for token in all_tokens(text):
-        found = _ALLOW.search(token.text) if token.shape is Shape.COMMENT else None
+        found = _ALLOW.search(token.text) if token.kind is TokenKind.COMMENT else None
         if found:
             reason = (found["reason"] or "").removesuffix("*/").strip()
             yield Waiver(found["rule"], reason, first + text.count("\n", 0, token.start), last)

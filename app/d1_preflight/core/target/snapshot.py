@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema
+from d1_preflight.core.sql.tokenizer import quote_name
 
 # One result has at most 100 columns on D1 (docs: platform limits), one statement 100 KB.
 _COUNTS_PER_STATEMENT = 90
@@ -63,7 +64,7 @@ class Question:
         """Schema, ledger, counts, checks: in the order in which `read` expects the answers."""
         found = [SCHEMA_QUERY]
         if self.with_ledger:
-            ledger = _quoted(self.ledger_table)
+            ledger = quote_name(self.ledger_table)
             found.append(f"SELECT id, name, applied_at FROM {ledger} ORDER BY id")
         found += count_statements(self.tables)
         if self.checks:
@@ -116,12 +117,8 @@ def _chunks(tables: Sequence[str]) -> tuple[Sequence[str], ...]:
 
 
 def _count_statement(tables: Sequence[str]) -> str:
-    columns = (f"(SELECT count(*) FROM {_quoted(t)}) AS c{n}" for n, t in enumerate(tables))
+    columns = (f"(SELECT count(*) FROM {quote_name(t)}) AS c{n}" for n, t in enumerate(tables))
     return "SELECT " + ", ".join(columns)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _integer(value: object) -> int:

@@ -6,7 +6,7 @@ from d1_preflight.core.effects.row_lineage import Loss
 from d1_preflight.core.engine.trace import Act
 from d1_preflight.core.rules.context import Case, Find, Hit, at, listed, target_token, word_token
 from d1_preflight.core.rules.fixes import parked, references_parked, upsert
-from d1_preflight.core.schema.shape import ForeignKey, TableShape
+from d1_preflight.core.schema.table import ForeignKey, Table
 from d1_preflight.core.sql.tokenizer import quote_name
 
 
@@ -22,8 +22,8 @@ def self_reference_rebuild(case: Case) -> Iterator[Hit]:
     for fate in case.verdict.fates:
         for loss in fate.losses:
             if not fate.kept and _is_own_copy(loss):
-                shape = case.old.table(fate.table)
-                key = quote_name(next(iter(shape.primary_key if shape else ()), "id"))
+                table = case.old.table(fate.table)
+                key = quote_name(next(iter(table.primary_key if table else ()), "id"))
                 values = {"table": fate.table, "copy": loss.holder, "key": key}
                 yield at(loss.act, target_token(loss.act), tables=(fate.table,), values=values)
 
@@ -34,8 +34,8 @@ def delete_cascades(case: Case) -> Iterator[Hit]:
         values = {"table": act.target, "children": listed(children)}
         yield at(act, target_token(act), tables=children, values=values)
     for act in case.acts_of("DELETE"):
-        shape = case.old.table(act.target)
-        keys = shape.foreign_keys if shape and act.phrase.filtered else ()
+        table = case.old.table(act.target)
+        keys = table.foreign_keys if table and act.phrase.filtered else ()
         own = any(k.parent.lower() == act.target.lower() and _cascades(k) for k in keys)
         if own and act.heard.deletes:
             values = {"table": act.target, "children": listed([act.target])}
@@ -186,21 +186,21 @@ def _descends(case: Case, child: str, parent: str) -> bool:
     while waiting:
         name = waiting.pop()
         for structure in (case.old, case.new):
-            for shape in structure.children_of(name):
-                if shape.name.lower() == child.lower():
+            for table in structure.children_of(name):
+                if table.name.lower() == child.lower():
                     return True
-                if shape.name.lower() not in seen:
-                    seen.add(shape.name.lower())
-                    waiting.append(shape.name)
+                if table.name.lower() not in seen:
+                    seen.add(table.name.lower())
+                    waiting.append(table.name)
     return False
 
 
 def _cleared(case: Case, action: str) -> Iterator[Hit]:
     found: dict[int, tuple[Act, list[tuple[str, str]]]] = {}
     for fate in case.verdict.fates:
-        shape = case.old.table(fate.table)
-        for column, act in fate.nulled if fate.name and shape else ():
-            if shape and _action_of(shape, column) == action:
+        known = case.old.table(fate.table)
+        for column, act in fate.nulled if fate.name and known else ():
+            if known and _action_of(known, column) == action:
                 entry = found.setdefault(act.statement.start, (act, []))
                 entry[1].append((fate.table, column))
     for act, columns in found.values():
@@ -215,34 +215,34 @@ def _cleared(case: Case, action: str) -> Iterator[Hit]:
         yield at(act, target_token(act), tables=tables, values=values)
 
 
-def _action_of(shape: TableShape, column: str) -> str:
-    for key in shape.foreign_keys:
+def _action_of(table: Table, column: str) -> str:
+    for key in table.foreign_keys:
         cleared = key.on_delete in ("SET NULL", "SET DEFAULT")
         if cleared and column.lower() in (name.lower() for name in key.columns):
             return key.on_delete
     return "SET NULL"
 
 
-def _keys_to(case: Case, parent: str) -> Iterator[tuple[TableShape, ForeignKey]]:
-    for shape in case.old.children_of(parent):
-        if shape.name.lower() != parent.lower():
-            for key in shape.foreign_keys:
+def _keys_to(case: Case, parent: str) -> Iterator[tuple[Table, ForeignKey]]:
+    for table in case.old.children_of(parent):
+        if table.name.lower() != parent.lower():
+            for key in table.foreign_keys:
                 if key.parent.lower() == parent.lower():
-                    yield shape, key
+                    yield table, key
 
 
-def _orphaned(case: Case) -> Iterator[tuple[TableShape, ForeignKey]]:
+def _orphaned(case: Case) -> Iterator[tuple[Table, ForeignKey]]:
     dropping = any(case.acts_of("DROP TABLE", "ALTER TABLE RENAME"))
-    for name, shape in case.new.tables.items():
-        if not shape.parents or (case.old.tables.get(name) is shape and not dropping):
+    for name, table in case.new.tables.items():
+        if not table.parents or (case.old.tables.get(name) is table and not dropping):
             continue
         known = case.old.table(name)
-        for key in shape.foreign_keys:
+        for key in table.foreign_keys:
             if key.parent.lower() in case.new.tables:
                 continue
             was_there = key.parent.lower() in case.old.tables
             if was_there or known is None or key not in known.foreign_keys:
-                yield shape, key
+                yield table, key
 
 
 def _dropping(case: Case, table: str) -> Act | None:
@@ -252,7 +252,7 @@ def _dropping(case: Case, table: str) -> Act | None:
     return None
 
 
-def _named(child: TableShape, key: ForeignKey) -> dict[str, str]:
+def _named(child: Table, key: ForeignKey) -> dict[str, str]:
     return {"child": child.name, "columns": ", ".join(key.columns), "parent": key.parent}
 
 
@@ -264,7 +264,7 @@ def _earlier_names(case: Case, name: str) -> frozenset[str]:
     )
 
 
-def _has_index(case: Case, child: TableShape, key: ForeignKey) -> bool:
+def _has_index(case: Case, child: Table, key: ForeignKey) -> bool:
     first = key.columns[0].lower()
     leading = [u[0].lower() for u in child.unique]
     leading += [name.lower() for name in child.primary_key[:1]]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from d1_preflight.core.engine.trace import Act
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import Case, Find, Hit, at, listed, target_token, word_token
-from d1_preflight.core.sql.tokenizer import Shape, Token
+from d1_preflight.core.sql.tokenizer import Token, TokenKind
 
 
 def delete_without_where(case: Case) -> Iterator[Hit]:
@@ -38,7 +38,7 @@ def update_not_invertible(case: Case) -> Iterator[Hit]:
         for column in _old_columns(case, act) if act.phrase.filtered else ():
             for n, token in enumerate(tokens[:-2]):
                 is_set = token.name.lower() == column.lower() and tokens[n + 1].text == "="
-                literal = tokens[n + 2].shape in (Shape.STRING, Shape.NUMBER)
+                literal = tokens[n + 2].kind in (TokenKind.STRING, TokenKind.NUMBER)
                 if is_set and literal and not _in_where(act, n):
                     values = {"table": act.target, "column": column, "value": tokens[n + 2].text}
                     yield at(act, token, tables=(act.target,), values=values)
@@ -196,8 +196,8 @@ def _updates(case: Case) -> Iterator[Act]:
 
 def _old_columns(case: Case, act: Act) -> tuple[str, ...]:
     """The SET columns that existed before; a fresh column loses nothing."""
-    shape = case.old.table(act.target)
-    return tuple(c for c in act.phrase.columns if shape and shape.column(c))
+    table = case.old.table(act.target)
+    return tuple(c for c in act.phrase.columns if table and table.column(c))
 
 
 def _in_where(act: Act, place: int) -> bool:
@@ -216,14 +216,14 @@ def _lossy_insert(act: Act) -> bool:
 
 def _columns_now(case: Case, name: str) -> tuple[str, ...]:
     """The columns of a table of before, of after, or of one that the file made meanwhile."""
-    shape = case.old.table(name) or case.new.table(name)
-    if shape is None:
+    table = case.old.table(name) or case.new.table(name)
+    if table is None:
         renamed = next(
             (a for a in case.acts_of("ALTER TABLE RENAME") if a.target.lower() == name.lower()),
             None,
         )
-        shape = case.new.table(renamed.phrase.new_name) if renamed else None
-    return tuple(c.name for c in shape.columns if not c.hidden) if shape else ()
+        table = case.new.table(renamed.phrase.new_name) if renamed else None
+    return tuple(c.name for c in table.columns if not c.hidden) if table else ()
 
 
 def _is_a_column(case: Case, act: Act, token: Token | None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from d1_preflight.core import d1
 from d1_preflight.core.rules.context import Case, Find, Hit, at
-from d1_preflight.core.sql.tokenizer import Shape, Token, unquote
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, unquote
 
 
 def like_pattern_too_long(case: Case) -> Iterator[Hit]:
@@ -13,7 +13,7 @@ def like_pattern_too_long(case: Case) -> Iterator[Hit]:
         found = act.phrase.tokens
         for n, token in enumerate(found[:-1]):
             pattern = found[n + 1]
-            if token.word in ("LIKE", "GLOB") and pattern.shape is Shape.STRING:
+            if token.word in ("LIKE", "GLOB") and pattern.kind is TokenKind.STRING:
                 size = len(unquote(pattern.text).encode())
                 if size > d1.PATTERN_BYTES:
                     yield at(act, pattern, size=str(size))
@@ -49,12 +49,12 @@ def statement_nearly_too_long(case: Case) -> Iterator[Hit]:
 
 def table_nearly_too_wide(case: Case) -> Iterator[Hit]:
     """A table with more than nine tenths of the allowed columns."""
-    for name, shape in case.new.tables.items():
-        width = len(shape.columns)
-        if width > d1.COLUMNS * 9 // 10 and case.old.tables.get(name) is not shape:
+    for name, table in case.new.tables.items():
+        width = len(table.columns)
+        if width > d1.COLUMNS * 9 // 10 and case.old.tables.get(name) is not table:
             for act in case.done:
                 if act.target.lower() == name:
-                    yield at(act, table=shape.name, count=str(width))
+                    yield at(act, table=table.name, count=str(width))
                     break
 
 
@@ -77,5 +77,5 @@ def _calls(found: tuple[Token, ...]) -> Iterator[tuple[Token, int]]:
             open_calls[-1][1] += 1
         elif token.text == ")" and open_calls:
             name, count = open_calls.pop()
-            if name >= 0 and found[name].shape is Shape.WORD:
+            if name >= 0 and found[name].kind is TokenKind.WORD:
                 yield found[name], count

@@ -8,7 +8,7 @@ from d1_preflight.core import d1
 from d1_preflight.core.engine.trace import Act
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import Case, Find, Hit, at, listed, target_token, word_token
-from d1_preflight.core.schema.shape import TableShape, read_table
+from d1_preflight.core.schema.table import Table, read_table
 
 
 def foreign_keys_off(case: Case) -> Iterator[Hit]:
@@ -76,39 +76,39 @@ def stale_new_table(case: Case) -> Iterator[Hit]:
 
 def foreign_key_twice(case: Case) -> Iterator[Hit]:
     """The same foreign key declared twice."""
-    for act, shape in _made(case):
-        keys = [(key.columns, key.parent.lower()) for key in shape.foreign_keys]
+    for act, table in _made(case):
+        keys = [(key.columns, key.parent.lower()) for key in table.foreign_keys]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice:
             values = {"columns": ", ".join(twice[0]), "parent": twice[1]}
-            yield at(act, target_token(act), table=shape.name, values=values)
+            yield at(act, target_token(act), table=table.name, values=values)
 
 
 def primary_key_nullable(case: Case) -> Iterator[Hit]:
     """Primary keys that accept NULL: TEXT, INT and the like without NOT NULL; told once a file."""
-    found = [(act, name) for act, shape in _made(case) for name in _nullable_keys(shape)]
+    found = [(act, name) for act, table in _made(case) for name in _nullable_keys(table)]
     if found:
         yield at(found[0][0], target_token(found[0][0]), columns=listed(name for _, name in found))
 
 
 def length_not_enforced(case: Case) -> Iterator[Hit]:
     """VARCHAR(n): the length means nothing to SQLite."""
-    for act, shape in _made(case):
-        for column in shape.columns:
+    for act, table in _made(case):
+        for column in table.columns:
             if "CHAR" in column.type.upper() and "(" in column.type:
-                values = {"table": shape.name, "column": column.name, "type": column.type}
+                values = {"table": table.name, "column": column.name, "type": column.type}
                 yield at(act, target_token(act), values=values)
                 break
 
 
 def auto_number_ignored(case: Case) -> Iterator[Hit]:
     """SERIAL or AUTO_INCREMENT: accepted as a type name, numbers nothing."""
-    for act, shape in _made(case):
-        for column in shape.columns:
+    for act, table in _made(case):
+        for column in table.columns:
             if any(
                 word in column.type.upper() for word in ("SERIAL", "AUTO_INCREMENT", "IDENTITY")
             ):
-                values = {"table": shape.name, "column": column.name, "type": column.type}
+                values = {"table": table.name, "column": column.name, "type": column.type}
                 yield at(
                     act, word_token(act, "AUTO_INCREMENT", "SERIAL", "BIGSERIAL"), values=values
                 )
@@ -162,25 +162,25 @@ def _value(act: Act) -> str:
     return next((value for value in values if value in _OFF | _ON), "")
 
 
-def _made(case: Case) -> Iterator[tuple[Act, TableShape]]:
+def _made(case: Case) -> Iterator[tuple[Act, Table]]:
     """The tables that the file makes, by the name they end up with."""
     names = {a.target.lower(): a.phrase.new_name for a in case.acts_of("ALTER TABLE RENAME")}
     for act in case.acts_of("CREATE TABLE"):
-        shape = case.new.table(names.get(act.target.lower(), act.target))
-        if shape and act.made("table") and not act.phrase.copy:
-            yield act, shape
+        table = case.new.table(names.get(act.target.lower(), act.target))
+        if table and act.made("table") and not act.phrase.copy:
+            yield act, table
 
 
-def _nullable_keys(shape: TableShape) -> Iterator[str]:
-    if shape.strict or shape.without_rowid:
+def _nullable_keys(table: Table) -> Iterator[str]:
+    if table.strict or table.without_rowid:
         return
-    for column in shape.columns:
-        alias = column.type.upper() == "INTEGER" and len(shape.primary_key) == 1
+    for column in table.columns:
+        alias = column.type.upper() == "INTEGER" and len(table.primary_key) == 1
         if column.pk and not column.notnull and not alias:
-            yield f"{shape.name}.{column.name}"
+            yield f"{table.name}.{column.name}"
 
 
-def _shape_of(act: Act) -> TableShape | None:
+def _shape_of(act: Act) -> Table | None:
     connection = apsw.Connection(":memory:")
     try:
         connection.execute(act.statement.body)
@@ -191,7 +191,7 @@ def _shape_of(act: Act) -> TableShape | None:
         connection.close()
 
 
-def _same(wanted: TableShape, known: TableShape) -> bool:
+def _same(wanted: Table, known: Table) -> bool:
     names = [name.lower() for name in wanted.column_names]
     return names == [name.lower() for name in known.column_names]
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from d1_preflight.core.project.migration import Migration, leading_number
 from d1_preflight.core.rules.context import Case, Find, Hit, at, at_file, at_offset
-from d1_preflight.core.sql.tokenizer import Shape, all_tokens, tokens
+from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens, tokens
 
 _COUNTED = 9_999  # larger numbers are dates, which leave gaps by their nature
 _DOWN = re.compile(r"(^|[._-])(down|rollback|revert)([._-]|$)", re.IGNORECASE)
@@ -27,7 +27,7 @@ def comment_unclosed(case: Case) -> Iterator[Hit]:
     if "/*" not in case.text:
         return
     for token in all_tokens(case.text):
-        opens = token.shape is Shape.COMMENT and token.text.startswith("/*")
+        opens = token.kind is TokenKind.COMMENT and token.text.startswith("/*")
         if opens and (not token.text.endswith("*/") or len(token.text) < len("/**/")):
             yield at_offset(case.text, token.start, 2)
 
@@ -155,9 +155,9 @@ def ends_open(text: str) -> bool:
     if not found:
         return False
     last = found[-1]
-    if last.shape is Shape.COMMENT:
+    if last.kind is TokenKind.COMMENT:
         return last.text.startswith("/*") and not last.text.endswith("*/")
-    quoted = last.shape in (Shape.STRING, Shape.NAME)
+    quoted = last.kind in (TokenKind.STRING, TokenKind.NAME)
     return quoted and (len(last.text) == 1 or last.text[-1] not in "'\"`]")
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from d1_preflight.core.engine.trace import Act
 from d1_preflight.core.rules.context import Case, Find, Hit, at, target_token, word_token
-from d1_preflight.core.schema.shape import Column
-from d1_preflight.core.sql.tokenizer import Shape, Token
+from d1_preflight.core.schema.table import Column
+from d1_preflight.core.sql.tokenizer import Token, TokenKind
 
 
 def add_column_not_null(case: Case) -> Iterator[Hit]:
@@ -66,8 +66,8 @@ def drop_column(case: Case) -> Iterator[Hit]:
 def rename_column(case: Case) -> Iterator[Hit]:
     """A renamed column that running code still knows by its old name."""
     for act in case.acts_of("ALTER TABLE RENAME COLUMN"):
-        shape = case.old.table(act.target)
-        if shape and shape.column(act.phrase.column):
+        table = case.old.table(act.target)
+        if table and table.column(act.phrase.column):
             values = {"table": act.target, "column": act.phrase.column}
             token = _naming(act, act.phrase.column)
             yield at(act, token, tables=(act.target,), new=act.phrase.new_name, values=values)
@@ -122,7 +122,7 @@ def _is_constant(act: Act, default: Token) -> bool:
         return False
     if after[0].text != "(":
         return True
-    literal = inside[0].shape in (Shape.STRING, Shape.NUMBER) or inside[0].word in _LITERALS
+    literal = inside[0].kind in (TokenKind.STRING, TokenKind.NUMBER) or inside[0].word in _LITERALS
     return literal and inside[1:2] != [] and inside[1].text == ")"
 
 

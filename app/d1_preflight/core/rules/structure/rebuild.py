@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from d1_preflight.core.effects.row_lineage import Fate
 from d1_preflight.core.rules.context import Case, Find, Hit, at, listed, target_token
-from d1_preflight.core.schema.shape import Column, TableShape
+from d1_preflight.core.schema.table import Column, Table
 
-_Pair = tuple[Fate, TableShape, TableShape]
+_Pair = tuple[Fate, Table, Table]
 
 
 def index_forgotten(case: Case) -> Iterator[Hit]:
@@ -218,7 +218,7 @@ def _hit(fate: Fate, **values: str) -> Hit:
 def _pairs(case: Case) -> Iterator[_Pair]:
     for fate in case.rebuilt:
         old, new = case.old.table(fate.table), case.new.table(fate.name or "")
-        if old and new and not old.virtual and not new.virtual:
+        if old and new and not old.is_virtual and not new.is_virtual:
             yield fate, old, new
 
 
@@ -230,7 +230,7 @@ def _columns(case: Case, is_forgotten: Callable[[Column, Column], bool]) -> Iter
                 yield _hit(fate, column=column.name, before=column.words, after=now.words)
 
 
-def _tables(case: Case, is_forgotten: Callable[[TableShape, TableShape], bool]) -> Iterator[Hit]:
+def _tables(case: Case, is_forgotten: Callable[[Table, Table], bool]) -> Iterator[Hit]:
     for fate, old, new in _pairs(case):
         if is_forgotten(old, new):
             yield _hit(fate)
