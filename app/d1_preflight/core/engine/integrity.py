@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import apsw
 
-from d1_preflight.core.engine.trace import Act
+from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.tokenizer import quote_name
 
@@ -15,21 +15,23 @@ _BREAKING = frozenset(
 _MAKING = frozenset({"CREATE TABLE", "CREATE VIEW", "ALTER TABLE ADD COLUMN"})
 
 
-def scope_of(acts: tuple[Act, ...], old: Structure, new: Structure) -> frozenset[str]:
+def affected_objects(
+    traces: tuple[StatementTrace, ...], old: Structure, new: Structure
+) -> frozenset[str]:
     """The tables and views that a script may have broken: what it touched, and what names that."""
-    done = tuple(act for act in acts if not act.error)
-    touched = {name for act in done if act.verb in _BREAKING for name in _named(act, old)}
-    made = {act.target.lower() for act in done if act.verb in _MAKING}
-    fresh = {name.lower() for act in done for name in act.made("trigger")}
+    done = tuple(trace for trace in traces if not trace.error)
+    touched = {name for trace in done if trace.verb in _BREAKING for name in _named(trace, old)}
+    made = {trace.target.lower() for trace in done if trace.verb in _MAKING}
+    fresh = {name.lower() for trace in done for name in trace.made("trigger")}
     made |= {new.triggers[name].table.lower() for name in fresh & new.triggers.keys()}
     return frozenset(made | touched | _naming(touched, new)) if made or touched else frozenset()
 
 
-def _named(act: Act, old: Structure) -> Iterator[str]:
-    yield act.target.lower()
-    yield act.phrase.new_name.lower() or act.target.lower()
-    if act.verb == "DROP INDEX" and act.target.lower() in old.indexes:
-        yield old.indexes[act.target.lower()].table.lower()
+def _named(trace: StatementTrace, old: Structure) -> Iterator[str]:
+    yield trace.target.lower()
+    yield trace.parsed.new_name.lower() or trace.target.lower()
+    if trace.verb == "DROP INDEX" and trace.target.lower() in old.indexes:
+        yield old.indexes[trace.target.lower()].table.lower()
 
 
 def _naming(touched: set[str], new: Structure) -> set[str]:
@@ -44,7 +46,7 @@ def _naming(touched: set[str], new: Structure) -> set[str]:
     return found | (_naming(views, new) if views - touched else set())
 
 
-def broken_in(
+def unusable_objects(
     connection: apsw.Connection, found: Structure, scope: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
     """Prepare a read of every view and a write of every table; nothing is executed."""

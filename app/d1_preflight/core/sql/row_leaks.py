@@ -17,7 +17,7 @@ _PAIRS = frozenset({"JSON_SET", "JSON_INSERT", "JSON_REPLACE", "JSONB_SET", "JSO
 _OPERATORS = ("->", "->>")
 
 
-def errors_may_quote_rows(sql: str) -> bool:
+def error_may_leak_row_values(sql: str) -> bool:
     """True where any text of these that an error may show is computed, not written out."""
     found = [token for token in all_tokens(sql) if token.kind is not TokenKind.COMMENT]
     return any(_is_computed(found, at) for at in range(len(found)))
