@@ -13,7 +13,8 @@ from d1_preflight.core.rows.row_diff import Renames, RowDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy, content_digest
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
-from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
+from d1_preflight.core.schema.table import Table, TableKind, read_tables
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.disk import new_text
 
 
@@ -53,7 +54,7 @@ def read_digests(path: Path) -> dict[str, tuple[int, str]]:
     connection = opened(path)
     try:
         return {
-            table.name: content_digest(connection, f"main.{quoted(table.name)}", table.data_columns)
+            table.name: content_digest(connection, quote_name(table.name), table.data_columns)
             for table in read_tables(connection)
             if table.kind is TableKind.ORDINARY
         }

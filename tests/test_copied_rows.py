@@ -14,9 +14,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from d1_preflight.core import d1
-from d1_preflight.core.effects.row_lineage import Fate, fates
-from d1_preflight.core.engine.sandbox import Scratch
-from d1_preflight.core.engine.trace import Run
+from d1_preflight.core.effects.row_lineage import TableLineage, row_lineage
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.engine.trace import ScriptTrace
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.tokenizer import statements
 from law_size import examples
@@ -62,33 +62,33 @@ def perform(rows: Rows, sql: str) -> Outcome:
     return Outcome(rows, after, columns)
 
 
-def predict(sql: str) -> tuple[Run, Fate, Fate]:
+def predict(sql: str) -> tuple[ScriptTrace, TableLineage, TableLineage]:
     """What is said of the tables p and q, without a row."""
     connection = apsw.Connection(":memory:")
     connection.execute(PRIOR)
-    scratch = Scratch(Schema.from_connection(connection))
-    run = scratch.run(sql)
-    scratch.close()
-    of_p, of_q = fates(run)
+    sandbox = Sandbox(Schema.from_connection(connection))
+    run = sandbox.run(sql)
+    sandbox.close()
+    of_p, of_q = row_lineage(run)
     return run, of_p, of_q
 
 
-def faithful_columns(fate: Fate) -> list[str]:
+def faithful_columns(lineage: TableLineage) -> list[str]:
     """The columns whose values are said to be in the table as they were."""
-    lost = {*fate.worked_out, *fate.left_behind, *fate.moved}
+    lost = {*lineage.derived, *lineage.dropped, *lineage.moved}
     return [column for column in COLUMNS if column not in lost]
 
 
-def check(fate: Fate, outcome: Outcome) -> None:
+def check(lineage: TableLineage, outcome: Outcome) -> None:
     """Every row of a kept table is there, in all its columns that are said to be as they were."""
-    if outcome.after is None or not fate.kept or fate.name is None:
+    if outcome.after is None or not lineage.kept or lineage.name is None:
         return
-    names = faithful_columns(fate)
+    names = faithful_columns(lineage)
     before = [COLUMNS.index(name) for name in names]
-    after = [outcome.columns[fate.name].index(name) for name in names]
-    wanted = Counter(tuple(row[n] for n in before) for row in outcome.before[fate.table])
-    there = Counter(tuple(row[n] for n in after) for row in outcome.after[fate.name])
-    assert wanted <= there, (fate, wanted - there)
+    after = [outcome.columns[lineage.name].index(name) for name in names]
+    wanted = Counter(tuple(row[n] for n in before) for row in outcome.before[lineage.table])
+    there = Counter(tuple(row[n] for n in after) for row in outcome.after[lineage.name])
+    assert wanted <= there, (lineage, wanted - there)
 
 
 values = st.sampled_from((None, 1, 2, "x", "y"))
@@ -203,11 +203,11 @@ def test_a_table_that_counts_as_kept_by_a_copy_has_every_row(
     sql = REBUILD.format(query=query, table=table)
     outcome = perform(rows, sql)
     run, *found = predict(sql)
-    statement = next(act.phrase for act in run.acts if act.verb == "INSERT")
+    statement = next(trace.parsed for trace in run.statements if trace.verb == "INSERT")
     event(f"refused: {outcome.after is None}, read by sqlglot: {bool(statement.reads)}")
-    for fate in found:
-        event(f"{fate.table} counts as kept: {fate.kept and fate.name is not None}")
-        check(fate, outcome)
+    for lineage in found:
+        event(f"{lineage.table} counts as kept: {lineage.kept and lineage.name is not None}")
+        check(lineage, outcome)
 
 
 WHOLE = {
@@ -276,10 +276,10 @@ def test_a_copy_of_every_row_is_known_for_one(form: str, rows: Rows) -> None:
     sql = REBUILD.format(query=WHOLE[form], table="p")
     outcome = perform(rows, sql)
     assert outcome.after is not None
-    _, fate, _ = predict(sql)
-    assert fate.kept
-    assert faithful_columns(fate) == [*COLUMNS]
-    check(fate, outcome)
+    _, lineage, _ = predict(sql)
+    assert lineage.kept
+    assert faithful_columns(lineage) == [*COLUMNS]
+    check(lineage, outcome)
 
 
 @pytest.mark.parametrize("form", LOSSY)
@@ -292,8 +292,8 @@ def test_a_copy_that_can_leave_rows_out_is_not_believed(form: str) -> None:
         )
         or "halves" in form
     )
-    _, fate, _ = predict(sql)
-    assert not fate.kept
+    _, lineage, _ = predict(sql)
+    assert not lineage.kept
 
 
 OTHER_VALUES = {
@@ -313,9 +313,9 @@ def test_a_column_that_gets_other_values_does_not_count_as_kept(form: str) -> No
     outcome = perform(FULL, sql)
     assert outcome.after is not None
     assert sorted(map(str, outcome.after["p"])) != sorted(map(str, FULL["p"]))
-    _, fate, _ = predict(sql)
-    assert fate.kept
-    assert "a" not in faithful_columns(fate)
+    _, lineage, _ = predict(sql)
+    assert lineage.kept
+    assert "a" not in faithful_columns(lineage)
 
 
 SETS = (
@@ -348,9 +348,9 @@ def test_a_column_that_an_update_moves_has_its_values(
     )
     outcome = perform(rows, sql)
     event(f"refused: {outcome.after is None}")
-    _, fate, _ = predict(sql)
-    event(f"moved: {column in faithful_columns(fate)}")
-    check(fate, outcome)
+    _, lineage, _ = predict(sql)
+    event(f"moved: {column in faithful_columns(lineage)}")
+    check(lineage, outcome)
 
 
 def test_an_update_beside_one_row_reaches_every_row() -> None:
@@ -358,6 +358,6 @@ def test_an_update_beside_one_row_reaches_every_row() -> None:
         "ALTER TABLE p ADD COLUMN z; UPDATE p SET z = p.a FROM (SELECT max(n) AS k FROM q) AS s;"
         " ALTER TABLE p DROP COLUMN a; ALTER TABLE p RENAME COLUMN z TO a;"
     )
-    _, fate, _ = predict(sql)
-    assert "a" in faithful_columns(fate)
-    check(fate, perform(BARE, sql))
+    _, lineage, _ = predict(sql)
+    assert "a" in faithful_columns(lineage)
+    check(lineage, perform(BARE, sql))

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from d1_preflight.core.analysis import analyse, schema_after
-from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Schema, SchemaObject
@@ -194,16 +194,18 @@ def test_the_source_documents_patterns_have_its_classes(
 
 def test_many_like_rows_are_not_kept_one_by_one() -> None:
     rows = "".join(f"INSERT INTO x VALUES ({n});\n" for n in range(3_000))
-    scratch = Scratch()
-    run = scratch.run(f"CREATE TABLE x(a);\n{rows}DROP TABLE x;")
+    sandbox = Sandbox()
+    run = sandbox.run(f"CREATE TABLE x(a);\n{rows}DROP TABLE x;")
     assert run.count == 3_002
-    assert [act.line for act in run.acts] == [1, 2, 3_001, 3_002]
+    assert [trace.line for trace in run.statements] == [1, 2, 3_001, 3_002]
 
 
 def test_memory_is_bounded_by_giving_up() -> None:
     fill = "INSERT INTO x WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
-    [_, act] = Scratch().run(f"CREATE TABLE x(a);\n{fill} SELECT zeroblob(9000000) FROM n;").acts
-    assert act.unsure
+    [_, trace] = (
+        Sandbox().run(f"CREATE TABLE x(a);\n{fill} SELECT zeroblob(9000000) FROM n;").statements
+    )
+    assert trace.aborted
 
 
 def test_a_custom_trap_of_every_kind_is_told_with_its_place() -> None:

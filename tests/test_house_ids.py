@@ -11,7 +11,7 @@ import pytest
 from d1_preflight import actions
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.rules import ALLOW_IGNORED, RULES, rule_id
-from d1_preflight.core.rules.catalog import all_words
+from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.tui.bodies import BODIES
 from reading_ids import Sources, Use
 
@@ -21,7 +21,7 @@ STEPS = {step.id for step in CHECKLIST.steps}
 SECTIONS = {section.id for section in CHECKLIST.sections}
 USES = tuple(Sources.read(APP).uses())
 KNOWN: Mapping[str, set[str]] = {
-    "rule": set(all_words()),
+    "rule": set(rule_catalog()),
     "step": STEPS,
     "action": {step.action for step in CHECKLIST.steps},
     "section": SECTIONS,

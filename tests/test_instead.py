@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.core.analysis import analyse, schema_after
-from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.project.migration import Migration
 from test_differential import World, judge, lost_and_changed, run
@@ -129,8 +129,8 @@ def test_every_full_statement_in_a_row_loss_rules_words_runs_on_its_cases_schema
             for said in (f for f in judged.findings if f.rows_at_risk and f.rule == path.stem):
                 made = _created(str(case["sql"])) if path.stem == "copy-filtered" else ""
                 text = " ".join(s for step in said.instead for s in _statements(step))
-                acts = Scratch(schema).run(made + text).acts
-                assert [act.error for act in acts if act.error] == [], (path.stem, text)
+                traces = Sandbox(schema).run(made + text).statements
+                assert [trace.error for trace in traces if trace.error] == [], (path.stem, text)
                 tried |= {path.stem} if text else set()
     assert tried >= {"cascade-delete", "references-nulled", "references-moved", "copy-filtered"}
     assert tried >= {"replace-cascades", "drop-column"}

@@ -12,7 +12,7 @@ import pytest
 
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.analysis import schema_after
-from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.sql.tokenizer import statements
 from test_rules import LONG, cases
@@ -69,9 +69,9 @@ def test_d1_refuses_what_the_engine_says_it_refuses(
     answers = ask(wrangler_command, quiet_environ, tmp_path, asked)
     for (rule, case), (prior, batches), answer in zip(known, asked, answers, strict=True):
         assert answer[0]["error"] == "", prior
-        scratch = Scratch(schema_after([Migration.from_text("0001_p.sql", "\n".join(prior))]))
-        acts = scratch.run("\n".join(batches)).acts
-        refused = any(act.error or act.depends for act in acts)
+        sandbox = Sandbox(schema_after([Migration.from_text("0001_p.sql", "\n".join(prior))]))
+        traces = sandbox.run("\n".join(batches)).statements
+        refused = any(trace.error or trace.data_dependent_error for trace in traces)
         assert bool(answer[1]["error"]) == refused, (rule, case["sql"], answer[1]["error"])
 
 

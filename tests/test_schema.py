@@ -32,15 +32,15 @@ def test_a_schema_comes_back_from_the_database_it_builds() -> None:
 
 
 def test_the_shape_of_a_table_holds_all_that_a_rebuild_could_forget() -> None:
-    shape = structure(schema(SQL)).tables["k"]
-    assert shape.column_names == ("id", "p", "n", "up")
-    assert (shape.strict, shape.without_rowid, shape.primary_key) == (True, True, ("id",))
-    assert shape.checks == ("( n > 0 )",)
-    assert [key.words for key in shape.foreign_keys] == [
+    table = structure(schema(SQL)).tables["k"]
+    assert table.column_names == ("id", "p", "n", "up")
+    assert (table.strict, table.without_rowid, table.primary_key) == (True, True, ("id",))
+    assert table.checks == ("( n > 0 )",)
+    assert [key.words for key in table.foreign_keys] == [
         "(p) REFERENCES p(id) ON DELETE CASCADE ON UPDATE NO ACTION"
     ]
-    assert [column.default for column in shape.columns] == [None, "1", None, None]
-    assert shape.columns[3].generated == "AS ( upper ( id ) )"
+    assert [column.default for column in table.columns] == [None, "1", None, None]
+    assert table.columns[3].generated == "AS ( upper ( id ) )"
     parent = structure(schema(SQL)).tables["p"]
     assert (parent.autoincrement, parent.unique) == (True, (("code",),))
     assert parent.columns[1].collation == "NOCASE"
@@ -48,7 +48,7 @@ def test_the_shape_of_a_table_holds_all_that_a_rebuild_could_forget() -> None:
 
 def test_a_full_text_tables_inner_tables_are_not_the_users() -> None:
     found = structure(schema(SQL))
-    assert found.tables["f"].virtual == "fts5"
+    assert found.tables["f"].is_virtual
     assert "f_data" in found.inner
 
 

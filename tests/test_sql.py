@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d1_preflight.core.sql.tokenizer import (
-    Shape,
+    TokenKind,
     all_tokens,
     quote_name,
     split,
@@ -76,7 +76,7 @@ def test_words_in_text_comments_and_names_are_no_words() -> None:
 def test_a_quoted_name_comes_back(name: str) -> None:
     assert unquote(quote_name(name)) == name
     [token] = list(all_tokens(quote_name(name)))
-    assert (token.shape, token.name) == (Shape.NAME, name)
+    assert (token.kind, token.name) == (TokenKind.NAME, name)
 
 
 @pytest.mark.parametrize(

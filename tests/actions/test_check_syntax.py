@@ -15,17 +15,17 @@ from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.checklist.file import shipped_checklist
-from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
-from d1_preflight.core.rules.catalog import all_words
+from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.core.rules.engine.refusals import RULES as REFUSALS
 from d1_preflight.core.target.snapshot import LedgerRow
 from test_rules import LONG, cases
 
 CHECKLIST = shipped_checklist()
-BY_RULE = sorted(rule for rule, words in all_words().items() if words.refusal)
+BY_RULE = sorted(rule for rule, words in rule_catalog().items() if words.refusal)
 LEDGER = LedgerRow(1, "0001_prior_state.sql", "2026-11-23 14:00:00")
 
 
@@ -114,10 +114,13 @@ def accepted() -> list[tuple[str, dict[str, object]]]:
     found = []
     for rule, case in [*cases("find"), *cases("pass")]:
         prior = schema_after([Migration.from_text("0001_p.sql", str(case.get("prior", "")))])
-        scratch = Scratch(prior)
-        run = scratch.run(whole(case), name="0002_a_b.sql")
-        scratch.close()
-        blocked = any(act.error or act.depends for act in run.acts) or run.unrecorded
+        sandbox = Sandbox(prior)
+        run = sandbox.run(whole(case), name="0002_a_b.sql")
+        sandbox.close()
+        blocked = (
+            any(trace.error or trace.data_dependent_error for trace in run.statements)
+            or run.unrecorded
+        )
         if not blocked and not run.commit_error and rule not in BY_RULE:
             found.append((rule, case))
     return found
@@ -146,7 +149,7 @@ def test_every_rule_about_a_refusal_says_so_in_its_data() -> None:
         rule.__name__.replace("_", "-") for rule in REFUSALS
     } - {"not-followed", "needs-rows", "prior-incomplete"}  # fmt: skip
     assert by_engine < set(BY_RULE)
-    assert {all_words()[rule].severity for rule in BY_RULE} == {Severity.BLOCKING}
+    assert {rule_catalog()[rule].severity for rule in BY_RULE} == {Severity.BLOCKING}
 
 
 USERS = "CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT, role TEXT);"

@@ -17,8 +17,7 @@ from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.rows.codec import plan_statement
-from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.schema.table import tables_of
+from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.sql.tokenizer import statements
 
 LONGEST_ARGUMENT = 131_072  # Linux: MAX_ARG_STRLEN

@@ -25,8 +25,8 @@ sys.path.insert(0, str(HERE.parent))
 from bench.screen_time import OnTerminal
 from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, install
-from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.schema.table import TableKind, tables_of
+from d1_preflight.core.schema.schema import Schema, tables_of
+from d1_preflight.core.schema.table import TableKind
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.wiring import Workbench, open_bench
 from flow.walking import open_session, walk_to

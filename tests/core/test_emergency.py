@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from d1_preflight.core.record.record import Outcome, Record, Status
-from d1_preflight.core.recovery.runbook import Situation, Target, card, likely
+from d1_preflight.core.recovery.runbook import Scenario, Target, likely, runbook
 from tui import scenes
 
 CONFIG = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json"
@@ -24,12 +24,12 @@ def walked(step: str = "ledger") -> Record:
     return scenes.rebuild().walked_to(step).record
 
 
-def commands(situations: tuple[Situation, ...]) -> list[str]:
+def commands(situations: tuple[Scenario, ...]) -> list[str]:
     return [act.command for s in situations for act in s.steps if act.command]
 
 
 def test_the_way_back_is_filled_in_from_the_record() -> None:
-    wrong_data = card(TARGET, walked())[2]
+    wrong_data = runbook(TARGET, walked())[2]
 
     told = [act.command for act in wrong_data.steps]
     assert f"wrangler rollback 5f2c11aa --name workway-api --config {CONFIG}" in told
@@ -46,13 +46,13 @@ def lossy() -> Record:
 
 
 def test_the_restore_gives_back_whatever_the_rehearsal_took() -> None:
-    told = commands(card(TARGET, lossy())[2:3])
+    told = commands(runbook(TARGET, lossy())[2:3])
 
     assert "preflight restore 0061" in told
 
 
 def test_a_way_that_leaves_rows_lost_stands_last_and_says_so() -> None:
-    acts = card(TARGET, lossy())[2].steps
+    acts = runbook(TARGET, lossy())[2].steps
     words = [act.words for act in acts]
     down = next(i for i, said in enumerate(words) if "down migration" in said)
     restore = next(i for i, said in enumerate(words) if "table restore" in said)
@@ -65,7 +65,7 @@ def test_without_code_no_worker_is_rolled_back() -> None:
     session = scenes.rebuild()
     alone = Outcome(Status.ATTESTED, "No code.", {"order": "no code goes along", "worker": "w"})
     session.script = {**scenes.outcomes(), "deploy_order": alone}
-    wrong_data = card(TARGET, session.walked_to("ledger").record)[2]
+    wrong_data = runbook(TARGET, session.walked_to("ledger").record)[2]
 
     assert wrong_data.steps[0].words.startswith("No code went along")
     assert not any("rollback" in command for command in commands((wrong_data,)))
@@ -81,7 +81,7 @@ def test_a_failed_check_after_the_ledger_speaks_for_wrong_data() -> None:
 
 
 def test_the_chosen_way_back_stands_first() -> None:
-    wrong_data = card(TARGET, walked())[2]
+    wrong_data = runbook(TARGET, walked())[2]
 
     back = [act.words for act in wrong_data.steps if act.words.startswith("Bring data back")]
     assert back[0].startswith("Bring data back: table restore")
@@ -89,7 +89,7 @@ def test_the_chosen_way_back_stands_first() -> None:
 
 @pytest.mark.parametrize("record", [None, walked("named"), walked()])
 def test_no_command_uses_what_does_not_pass_through_wrangler(record: Record | None) -> None:
-    told = " ".join(commands(card(TARGET, record)))
+    told = " ".join(commands(runbook(TARGET, record)))
 
     assert ".schema" not in told
     assert "--version" not in told
@@ -99,7 +99,7 @@ def test_no_command_uses_what_does_not_pass_through_wrangler(record: Record | No
 def test_every_command_names_the_database_by_its_uuid_or_the_environment(
     record: Record | None,
 ) -> None:
-    for command in commands(card(TARGET, record)):
+    for command in commands(runbook(TARGET, record)):
         if command.startswith("wrangler"):
             listed = command.startswith("wrangler d1 migrations list")
             assert ("--env=production" if listed else f"--config {CONFIG}") in command
@@ -120,7 +120,7 @@ def test_every_query_runs_on_the_engine(record: Record | None) -> None:
     )
     asked = [
         word.removeprefix("--command=")
-        for command in commands(card(TARGET, record))
+        for command in commands(runbook(TARGET, record))
         for word in shlex.split(command)
         if word.startswith("--command=")
     ]
@@ -133,7 +133,7 @@ def test_every_query_runs_on_the_engine(record: Record | None) -> None:
 def test_a_name_with_quotes_survives_the_shell() -> None:
     odd = Target(database='it\'s "mine"', ledger='my "ledger"')
 
-    for command in commands(card(odd)):
+    for command in commands(runbook(odd)):
         words = shlex.split(command)
         assert "<bookmark>" in words or "--remote" in words or odd.database in words or (
             words[:2] == ["wrangler", "deployments"]

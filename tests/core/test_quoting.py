@@ -3,7 +3,7 @@
 import apsw
 import pytest
 
-from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
+from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 
 CANARY = "canary3141592"
 
@@ -45,18 +45,18 @@ def error_of(sql: str) -> str:
 @pytest.mark.parametrize("sql", QUOTES.values(), ids=QUOTES.keys())
 def test_what_sqlite_quotes_is_known_to_quote(sql: str) -> None:
     assert CANARY in error_of(sql)
-    assert errors_may_quote_rows(sql)
+    assert error_may_leak_row_values(sql)
 
 
 @pytest.mark.parametrize("sql", SILENT.values(), ids=SILENT.keys())
 def test_what_sqlite_does_not_quote_is_kept(sql: str) -> None:
     assert CANARY not in error_of(sql)
-    assert not errors_may_quote_rows(sql)
+    assert not error_may_leak_row_values(sql)
 
 
 def test_a_comment_or_a_string_that_looks_like_it_is_none() -> None:
-    assert not errors_may_quote_rows("-- RAISE(ABORT, OLD.a)\nSELECT 'RAISE(ABORT, x)';")
+    assert not error_may_leak_row_values("-- RAISE(ABORT, OLD.a)\nSELECT 'RAISE(ABORT, x)';")
 
 
 def test_an_unclosed_call_is_read_to_the_end() -> None:
-    assert errors_may_quote_rows("SELECT json_extract(a, b")
+    assert error_may_leak_row_values("SELECT json_extract(a, b")

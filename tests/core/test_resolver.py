@@ -7,25 +7,25 @@ import apsw
 import pytest
 
 from d1_preflight.core.engine.resolver import Resolver
-from d1_preflight.core.engine.sandbox import Scratch
-from d1_preflight.core.engine.trace import Heard, Run
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.engine.trace import Access, ScriptTrace
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.query import NotUnderstood, read_query
 from d1_preflight.core.sql.statement import read_statement
 
 PRIOR = "CREATE TABLE p(id INTEGER PRIMARY KEY, a); CREATE TABLE q(id INTEGER PRIMARY KEY, a);"
 INTO = "CREATE TABLE t(id, a); INSERT INTO t(id, a) "
-HEARD = Heard(reads=frozenset({("p", "id"), ("p", "a")}))
+HEARD = Access(reads=frozenset({("p", "id"), ("p", "a")}))
 CTE = "INSERT INTO q WITH s AS (SELECT * FROM p) SELECT * FROM s"
 
 _FRESH = """
 import sys
 from d1_preflight.core.analysis import analyse
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.engine.sandbox import Scratch
-scratch = Scratch()
-scratch.run(sys.argv[1], keep=True)
-analyse(Migration.from_text("0002_a_b.sql", sys.argv[2]), scratch.schema)
+from d1_preflight.core.engine.sandbox import Sandbox
+sandbox = Sandbox()
+sandbox.run(sys.argv[1], keep=True)
+analyse(Migration.from_text("0002_a_b.sql", sys.argv[2]), sandbox.schema)
 print("sqlglot" in sys.modules)
 """
 KNOWN = {
@@ -52,16 +52,16 @@ def resolver(over: apsw.Connection) -> Resolver:
     return Resolver(over, lambda name: ("id", "a") if name in {"p", "q"} else ())
 
 
-def run(sql: str) -> Run:
-    scratch = Scratch(Schema.from_connection(connection()))
+def run(sql: str) -> ScriptTrace:
+    sandbox = Sandbox(Schema.from_connection(connection()))
     try:
-        return scratch.run(sql)
+        return sandbox.run(sql)
     finally:
-        scratch.close()
+        sandbox.close()
 
 
 def is_read(sql: str) -> bool:
-    return any(act.phrase.reads for act in run(sql).acts)
+    return any(trace.parsed.reads for trace in run(sql).statements)
 
 
 def imports_sqlglot(sql: str) -> bool:
@@ -87,9 +87,10 @@ def test_an_answer_that_sqlite_agrees_with_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    "heard", [Heard(), Heard(reads=frozenset({("p", "id")})), Heard(reads=frozenset({("q", "a")}))]
+    "heard",
+    [Access(), Access(reads=frozenset({("p", "id")})), Access(reads=frozenset({("q", "a")}))],
 )
-def test_an_answer_that_the_authorizer_did_not_report_is_not_believed(heard: Heard) -> None:
+def test_an_answer_that_the_authorizer_did_not_report_is_not_believed(heard: Access) -> None:
     statement = read_statement(CTE)
     assert resolver(connection()).resolve(statement, heard) is statement
 
@@ -118,12 +119,12 @@ LARGE = {
 
 @pytest.mark.parametrize("form", LARGE)
 def test_what_is_too_deep_or_long_is_not_understood(form: str) -> None:
-    found = run(INTO + LARGE[form] + ";").acts[-1]
+    found = run(INTO + LARGE[form] + ";").statements[-1]
     assert not found.error
-    assert found.phrase.unread
-    assert not found.phrase.reads
-    assert found.phrase.copy is not None
-    assert not found.phrase.copy.whole
+    assert found.parsed.unread
+    assert not found.parsed.reads
+    assert found.parsed.copy is not None
+    assert not found.parsed.copy.whole
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_what_is_too_deep_or_long_is_not_understood(form: str) -> None:
     ],
 )
 def test_nothing_breaks_the_second_parser(sql: str) -> None:
-    assert run(sql).acts
+    assert run(sql).statements
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import pytest
 
-from d1_preflight.core.rules.catalog import all_words
+from d1_preflight.core.rules.catalog import rule_catalog
 from lint.running import preflight
 
 
-@pytest.mark.parametrize("rule", sorted(all_words()))
+@pytest.mark.parametrize("rule", sorted(rule_catalog()))
 def test_every_rule_is_explained_with_its_steps_and_where_it_is_known_from(rule: str) -> None:
-    words = all_words()[rule]
+    words = rule_catalog()[rule]
     ran = preflight("explain", rule)
     told = " ".join(ran.out.split())
     assert ran.code == 0
@@ -45,5 +45,7 @@ def test_a_word_like_no_rule_is_sent_to_the_list() -> None:
 
 def test_without_a_rule_all_are_listed() -> None:
     out = preflight("explain").out
-    assert all(f"  {rule} " in out for rule in all_words())
-    assert out.endswith(f"{len(all_words())} rules. One of them in full: preflight explain RULE\n")
+    assert all(f"  {rule} " in out for rule in rule_catalog())
+    assert out.endswith(
+        f"{len(rule_catalog())} rules. One of them in full: preflight explain RULE\n"
+    )

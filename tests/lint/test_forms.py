@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
-from d1_preflight.core.rules.catalog import all_words
+from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.lint import Format, render
 from d1_preflight.lint.judged import AT_MOST, Judged, summary
 from d1_preflight.lint.paint import Paint, wants_colour
@@ -181,7 +181,7 @@ def test_the_sarif_says_where_how_bad_and_what_is_suppressed() -> None:
     [run] = json.loads(render([EVERY], Format.SARIF))["runs"]
     driver = run["tool"]["driver"]
     assert [rule["id"] for rule in driver["rules"]] == ["cascade-delete"]
-    assert driver["rules"][0]["shortDescription"]["text"] == all_words()["cascade-delete"].title
+    assert driver["rules"][0]["shortDescription"]["text"] == rule_catalog()["cascade-delete"].title
     results = run["results"]
     assert [r["level"] for r in results][:3] == ["error", "warning", "note"]
     region = results[2]["locations"][0]["physicalLocation"]["region"]

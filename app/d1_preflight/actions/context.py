@@ -24,7 +24,7 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.record import Attempt, DatabaseRef, Facts, Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
+from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 
@@ -179,7 +179,7 @@ class Work:
         """Whether an error of the migration (or of its down `script`) may quote a row's value."""
         told = script or self.tools.migration()
         schema = (found.sql for found in self.tools.prior_schema().objects)
-        return any(errors_may_quote_rows(sql) for sql in (told.text, *schema))
+        return any(error_may_leak_row_values(sql) for sql in (told.text, *schema))
 
     def answer(self, key: str) -> str:
         """A text answer, "" where it was not asked."""

@@ -17,9 +17,9 @@ from d1_preflight.core.record.facts import rows as rows_of
 from d1_preflight.core.record.record import Fact
 from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
 from d1_preflight.core.rows.table_copy import RowCopy
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
-from d1_preflight.core.schema.table import Table, TableKind, tables_of
+from d1_preflight.core.schema.table import Table, TableKind
 from d1_preflight.core.target.snapshot import (
     Observation,
     count_statements,

@@ -27,7 +27,8 @@ from d1_preflight.core.record import facts as facts_of
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.rows.table_copy import RowCopy
-from d1_preflight.core.schema.table import Table, TableKind, countable, shadows_of, tables_of
+from d1_preflight.core.schema.schema import tables_of
+from d1_preflight.core.schema.table import Table, TableKind, countable, shadows_of
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
 

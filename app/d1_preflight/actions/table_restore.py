@@ -17,7 +17,7 @@ from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.sql.row_leaks import errors_may_quote_rows
+from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.disk import new_text
 
 _SHOWN = 3
@@ -94,7 +94,7 @@ def dry_run_repair(tools: Tools) -> Facts:
 
 def _reason(tools: Tools, error: PreflightError) -> str:
     """Why it does not run; a trigger of the target may answer with what stands in a row."""
-    if any(errors_may_quote_rows(made.sql) for made in tools.prior_schema().objects):
+    if any(error_may_leak_row_values(made.sql) for made in tools.prior_schema().objects):
         return "It does not run here; a trigger's own words are not kept, for they may quote a row."
     return error.message
 

@@ -16,15 +16,16 @@ import apsw
 from d1_preflight.adapters.row_copies import create_file
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.rows.table_copy import RowCopy
-from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema, SchemaObject
-from d1_preflight.core.schema.sequences import set_sequence
-from d1_preflight.core.schema.table import (
-    TableKind,
+from d1_preflight.core.schema.schema import (
+    SCHEMA_QUERY,
+    Schema,
+    SchemaObject,
     create_rest,
     create_tables,
-    quoted,
-    read_tables,
 )
+from d1_preflight.core.schema.sequences import set_sequence
+from d1_preflight.core.schema.table import TableKind, read_tables
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import DISK_ERRORS, writing
 
@@ -114,7 +115,7 @@ def read_counts(path: Path) -> dict[str, int]:
     """Count the rows of every table that is not a shadow."""
     with reading(path) as connection:
         return {
-            table.name: _one(connection, f"SELECT count(*) FROM {quoted(table.name)}")
+            table.name: _one(connection, f"SELECT count(*) FROM {quote_name(table.name)}")
             for table in read_tables(connection)
             if table.kind is not TableKind.SHADOW
         }
@@ -127,7 +128,7 @@ def read_ledger(path: Path, table: str = "d1_migrations") -> tuple[LedgerRow, ..
         if not known.fetchone():
             return ()
         found = connection.execute(
-            f"SELECT id, name, applied_at FROM {quoted(table)} ORDER BY id"
+            f"SELECT id, name, applied_at FROM {quote_name(table)} ORDER BY id"
         ).fetchall()
     return tuple(LedgerRow(int(str(i)), str(name), str(at)) for i, name, at in found)
 
@@ -165,9 +166,9 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
         raise RecordInvalid(
             f"The copy of {copy.table} is missing: {copy.path.name}.", hint="Take it again."
         )
-    names = ", ".join(quoted(name) for name in copy.columns)
+    names = ", ".join(quote_name(name) for name in copy.columns)
     names = f"{copy.rowid}, {names}" if copy.rowid else names
-    table = quoted(copy.table)
+    table = quote_name(copy.table)
     insert = f"INSERT INTO main.{table}({names}) SELECT {names} FROM copy.rows"
     try:
         connection.execute("ATTACH ? AS copy", (f"{copy.path.resolve().as_uri()}?mode=ro",))
@@ -198,7 +199,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
 def _ensure_ledger(connection: apsw.Connection, contents: Contents) -> None:
     known = contents.ledger_table in contents.schema.tables
     if not known and contents.ledger:
-        connection.execute(_LEDGER_SQL.format(name=quoted(contents.ledger_table)))
+        connection.execute(_LEDGER_SQL.format(name=quote_name(contents.ledger_table)))
 
 
 def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:
@@ -207,7 +208,7 @@ def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:
     table = contents.ledger_table
     try:
         connection.executemany(
-            f"INSERT INTO {quoted(table)}(id, name, applied_at) VALUES (?, ?, ?)",
+            f"INSERT INTO {quote_name(table)}(id, name, applied_at) VALUES (?, ?, ?)",
             [(row.id, row.name, row.applied_at) for row in contents.ledger],
         )
     except (apsw.ConstraintError, apsw.SQLError) as error:

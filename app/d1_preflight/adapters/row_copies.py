@@ -23,7 +23,8 @@ from d1_preflight.core.rows.codec import RawText, Row
 from d1_preflight.core.rows.equality import Difference, first_difference
 from d1_preflight.core.rows.table_copy import RowCopy, content_digest
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.schema.table import Table, quoted
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.disk import new_text, writing
 
 _FORMAT = "d1-preflight rows 1"
@@ -190,13 +191,13 @@ def _attach(connection: apsw.Connection, name: str, path: Path) -> None:
 
 
 def _lay_out(connection: apsw.Connection, table: Table) -> None:
-    columns = ", ".join(quoted(name) for name in table.data_columns)
+    columns = ", ".join(quote_name(name) for name in table.data_columns)
     connection.execute(f"CREATE TABLE rows({columns})")
     connection.execute("CREATE TABLE about(name TEXT PRIMARY KEY, value TEXT)")
 
 
 def _columns(table: Table) -> str:
-    names = [quoted(name) for name in table.data_columns]
+    names = [quote_name(name) for name in table.data_columns]
     return ", ".join([table.rowid, *names] if table.rowid else names)
 
 

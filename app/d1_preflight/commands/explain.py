@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from d1_preflight.commands.output import write
 
 if TYPE_CHECKING:
-    from d1_preflight.core.rules.catalog import Words
+    from d1_preflight.core.rules.catalog import CatalogEntry
 
 _WIDTH = 96
 
@@ -37,15 +37,15 @@ _REFERENCES = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one rule, or the list of all."""
-    from d1_preflight.core.rules.catalog import all_words
+    from d1_preflight.core.rules.catalog import rule_catalog
 
-    words = all_words()
+    words = rule_catalog()
     lines = _listed(words) if not arguments.rule else _explained(_wanted(words, arguments.rule))
     write("\n".join(lines) + "\n")
     return 0
 
 
-def _wanted(words: "Mapping[str, Words]", wanted: str) -> "Words":
+def _wanted(words: "Mapping[str, CatalogEntry]", wanted: str) -> "CatalogEntry":
     from d1_preflight.core.errors import UsageError
 
     rule = wanted.strip("[]").lower().replace("_", "-")
@@ -57,7 +57,7 @@ def _wanted(words: "Mapping[str, Words]", wanted: str) -> "Words":
     raise UsageError(f"There is no rule {wanted!r}.", hint=hint)
 
 
-def _listed(words: "Mapping[str, Words]") -> Iterator[str]:
+def _listed(words: "Mapping[str, CatalogEntry]") -> Iterator[str]:
     from d1_preflight.core.findings import Severity
 
     width = max(map(len, words))
@@ -69,7 +69,7 @@ def _listed(words: "Mapping[str, Words]") -> Iterator[str]:
     yield f"{len(words)} rules. One of them in full: preflight explain RULE"
 
 
-def _explained(rule: "Words") -> Iterator[str]:
+def _explained(rule: "CatalogEntry") -> Iterator[str]:
     yield f"{rule.id}: {rule.title}"
     yield ""
     at_risk = "; rows are at risk, so no comment in the file can allow it"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from d1_preflight.commands.faces import add_project_arguments, full_name
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
+from d1_preflight.core.sql.tokenizer import quote_name
 
 if TYPE_CHECKING:
     from d1_preflight.actions.context import Tools
@@ -127,9 +128,8 @@ def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     """What to run, in order: count, fill, count again."""
-    from d1_preflight.core.schema.table import quoted
-
-    look = target.query("; ".join(f"SELECT count(*) AS n FROM {quoted(table)}" for table in tables))
+    counts = (f"SELECT count(*) AS n FROM {quote_name(table)}" for table in tables)
+    look = target.query("; ".join(counts))
     fill = target.d1("execute", target.database, "--remote", f"--file={output}")
     write(
         f"# 1. How many rows are there now?\n{look}\n"

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Container, Iterator, Sequence
 
 from d1_preflight.core.effects.classify import classify
-from d1_preflight.core.engine.sandbox import Scratch
-from d1_preflight.core.engine.trace import Run
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.engine.trace import ScriptTrace
 from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Refusal
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import findings_of
-from d1_preflight.core.rules.context import Case
+from d1_preflight.core.rules.context import RuleContext
 from d1_preflight.core.schema.schema import Schema
 
 
@@ -22,11 +22,11 @@ def analyse(
 
     `known` names those that were there before this one was written, where that is known.
     """
-    scratch = Scratch(prior)
+    sandbox = Sandbox(prior)
     try:
-        return _judged(scratch, migration, siblings, known=known)[0]
+        return _judged(sandbox, migration, siblings, known=known)[0]
     finally:
-        scratch.close()
+        sandbox.close()
 
 
 def analyse_ledger(
@@ -50,54 +50,56 @@ def judge_some(
     known: Collection[str] = (),
 ) -> Iterator[tuple[Migration, Analysis]]:
     """Judge those whose names are wanted, in the given order; the others only build the schema."""
-    scratch = Scratch(prior)
+    sandbox = Sandbox(prior)
     last = max((n for n, m in enumerate(migrations) if m.name in wanted), default=-1)
     try:
         for migration in migrations[: last + 1]:
             if migration.name in wanted:
-                judged, _ = _judged(scratch, migration, migrations, keep=True, known=known)
+                judged, _ = _judged(sandbox, migration, migrations, keep=True, known=known)
                 yield migration, judged
             else:
-                scratch.run(migration.text, keep=True)
+                sandbox.run(migration.text, keep=True)
     finally:
-        scratch.close()
+        sandbox.close()
 
 
 def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -> Schema:
     """The schema that a list of migrations leaves, in the given order."""
-    scratch = Scratch(prior)
+    sandbox = Sandbox(prior)
     try:
         for migration in migrations:
-            scratch.run(migration.text, keep=True)
-        return scratch.schema
+            sandbox.run(migration.text, keep=True)
+        return sandbox.schema
     finally:
-        scratch.close()
+        sandbox.close()
 
 
 def _in_order(
     migrations: Sequence[Migration], prior: Schema | None
 ) -> Iterator[tuple[Analysis, Schema]]:
-    scratch = Scratch(prior)
+    sandbox = Sandbox(prior)
     try:
         for migration in migrations:
-            yield _judged(scratch, migration, migrations, keep=True)[0], scratch.schema
+            yield _judged(sandbox, migration, migrations, keep=True)[0], sandbox.schema
     finally:
-        scratch.close()
+        sandbox.close()
 
 
 def _judged(
-    scratch: Scratch,
+    sandbox: Sandbox,
     migration: Migration,
     siblings: Sequence[Migration],
     *,
     keep: bool = False,
     known: Collection[str] = (),
-) -> tuple[Analysis, Case]:
-    run = scratch.run(migration.text, keep=keep, name=migration.name)
-    verdict = classify(run)
-    done = tuple(act for act in run.acts if not act.error)
-    case = Case(migration, tuple(siblings), run, verdict, scratch.problems, done, tuple(known))
-    findings = findings_of(case)
+) -> tuple[Analysis, RuleContext]:
+    script = sandbox.run(migration.text, keep=keep, name=migration.name)
+    verdict = classify(script)
+    done = tuple(trace for trace in script.statements if not trace.error)
+    context = RuleContext(
+        migration, tuple(siblings), script, verdict, sandbox.problems, done, tuple(known)
+    )
+    findings = findings_of(context)
     analysis = Analysis(
         kind=verdict.kind,
         risk=verdict.risk,
@@ -105,23 +107,29 @@ def _judged(
         reasons=verdict.reasons,
         effects=verdict.effects,
         findings=findings,
-        engine=_engine_verdict(run, findings, scratch.problems),
+        engine=_engine_verdict(script, findings, sandbox.problems),
     )
-    return analysis, case
+    return analysis, context
 
 
 def _engine_verdict(
-    run: Run, findings: Sequence[Finding], problems: Sequence[str]
+    script: ScriptTrace, findings: Sequence[Finding], problems: Sequence[str]
 ) -> EngineVerdict:
     """What the sandbox answered, in the words of the findings where they tell more."""
-    refused = {act.line: Refusal(act.line, act.error) for act in run.acts if act.error}
-    told = reversed([finding for finding in findings if finding.refusal])
-    refused |= {finding.line: Refusal(finding.line, finding.message) for finding in told}
-    last = run.acts[-1].line if run.acts else 1
-    if run.unrecorded and not refused:
-        refused[last] = Refusal(last, f"D1 answers: {run.unrecorded}.")
+    refused = {
+        trace.line: Refusal(trace.line, trace.error) for trace in script.statements if trace.error
+    }
+    messages = reversed([finding for finding in findings if finding.refusal])
+    refused |= {finding.line: Refusal(finding.line, finding.message) for finding in messages}
+    last = script.statements[-1].line if script.statements else 1
+    if script.unrecorded and not refused:
+        refused[last] = Refusal(last, f"D1 answers: {script.unrecorded}.")
     undecided = [Refusal(1, problem) for problem in problems]
-    undecided += [Refusal(act.line, act.depends) for act in run.acts if act.depends]
-    if run.commit_error:
-        undecided.append(Refusal(last, run.commit_error))
+    undecided += [
+        Refusal(trace.line, trace.data_dependent_error)
+        for trace in script.statements
+        if trace.data_dependent_error
+    ]
+    if script.commit_error:
+        undecided.append(Refusal(last, script.commit_error))
     return EngineVerdict(tuple(refused[line] for line in sorted(refused)), tuple(undecided))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from d1_preflight import __version__
 from d1_preflight.core.findings import Finding, Kind, Severity
-from d1_preflight.core.rules.catalog import Words, all_words
+from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.lint.judged import Judged
 
 _SCHEMA = (
@@ -20,7 +20,7 @@ _LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOT
 
 def as_sarif(judged: Sequence[Judged]) -> str:
     """One run; paths are relative to the root of the sources, or absolute URIs."""
-    words = all_words()
+    words = rule_catalog()
     shown = [(one, finding) for one in judged for finding in one.shown]
     rules = {rule: index for index, rule in enumerate(sorted({f.rule for _, f in shown}))}
     prints = _Prints()
@@ -39,7 +39,7 @@ def as_sarif(judged: Sequence[Judged]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _driver(rules: Sequence[Words]) -> Mapping[str, object]:
+def _driver(rules: Sequence[CatalogEntry]) -> Mapping[str, object]:
     return {
         "name": "preflight",
         "semanticVersion": __version__,

@@ -7,7 +7,7 @@ from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step
 from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.record import Facts
-from d1_preflight.core.recovery.runbook import Target, card
+from d1_preflight.core.recovery.runbook import Target, runbook
 from d1_preflight.plain import telling
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
@@ -92,7 +92,7 @@ class Sitting:
             case Choice.LATER:
                 self._left_open.add(step.id)
             case Choice.EMERGENCY:
-                self._tell(telling.emergency(card(self._target, self._session.record)))
+                self._tell(telling.emergency(runbook(self._target, self._session.record)))
             case _:
                 return False
         return True

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import MARKS, Attempt, Fact, Facts, Record, Status
-from d1_preflight.core.recovery.runbook import Situation
+from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of
 from d1_preflight.report.figures import count, in_words
 from d1_preflight.report.text import clean, table_lines
@@ -69,7 +69,7 @@ def go_summary(session: Session) -> Iterator[str]:
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 
-def emergency(situations: tuple[Situation, ...]) -> Iterator[str]:
+def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     """The card: what happened, and the commands for it."""
     yield "EMERGENCY: what happened?"
     for number, situation in enumerate(situations, 1):

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.practice.engine import Database
 
 _OBJECTS = (
@@ -40,11 +41,11 @@ def dump(
 
 def _inserts(database: Database, table: str) -> Iterator[str]:
     stored = database.rows("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0", (table,))
-    columns = [_quoted(str(row[0])) for row in stored]
+    columns = [quote_name(str(row[0])) for row in stored]
     values = " || ',' || ".join(_literal(column) for column in columns)
     names = ",".join(columns)
-    for row in database.rows(f"SELECT {values} FROM {_quoted(table)}"):
-        yield f"INSERT INTO {_quoted(table)} ({names}) VALUES({row[0]!s});\n"
+    for row in database.rows(f"SELECT {values} FROM {quote_name(table)}"):
+        yield f"INSERT INTO {quote_name(table)} ({names}) VALUES({row[0]!s});\n"
 
 
 def _sequence(database: Database) -> Iterator[str]:
@@ -61,7 +62,3 @@ def _literal(column: str) -> str:
         f"CASE WHEN typeof({column}) = 'text' AND instr({column}, char(0))"
         f" THEN 'CAST(X''' || hex({column}) || ''' AS TEXT)' ELSE quote({column}) END"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

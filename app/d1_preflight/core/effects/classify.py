@@ -9,9 +9,9 @@ unknown unless the rest is destructive anyway.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from d1_preflight.core.effects.effects import Facts
-from d1_preflight.core.effects.row_lineage import Fate, Loss, fates
-from d1_preflight.core.engine.trace import Act, Run
+from d1_preflight.core.effects.effects import EffectsBuilder
+from d1_preflight.core.effects.row_lineage import Loss, TableLineage, row_lineage
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.findings import Effects, Kind, Reason, Risk
 from d1_preflight.core.schema.schema import normal_sql
 
@@ -23,7 +23,7 @@ class Verdict:
     kind: Kind
     reasons: tuple[Reason, ...]
     effects: Effects
-    fates: tuple[Fate, ...]
+    lineages: tuple[TableLineage, ...]
 
     @property
     def risk(self) -> Risk:
@@ -51,82 +51,83 @@ _ROLLBACKS = {
     Kind.UNKNOWN: "irreversible",
 }
 _WEIGHT = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.UNKNOWN, Kind.DESTRUCTIVE)
-_Told = tuple[Kind, Reason]
+_KindReason = tuple[Kind, Reason]
 
 
-def classify(run: Run) -> Verdict:
-    """Class a run by its effects, with the reasons of the class it came to."""
-    found = fates(run)
-    facts = Facts(run, found)
-    told = [*_destroyed(facts), *_transformed(facts), *_added(facts), *_unknown(facts)]
-    kind = max((kind for kind, _ in told), key=_WEIGHT.index, default=Kind.NONE)
-    reasons = tuple(dict.fromkeys(reason for told_kind, reason in told if told_kind is kind))
+def classify(script: ScriptTrace) -> Verdict:
+    """Class a script by its effects, with the reasons of the class it came to."""
+    lineages = row_lineage(script)
+    builder = EffectsBuilder(script, lineages)
+    found = [*_destroyed(builder), *_transformed(builder), *_added(builder), *_unknown(builder)]
+    kind = max((kind for kind, _ in found), key=_WEIGHT.index, default=Kind.NONE)
+    reasons = tuple(dict.fromkeys(reason for of_kind, reason in found if of_kind is kind))
     if kind is Kind.NONE:
         reasons = (Reason("No statement leaves a change behind.", 1),)
-    return Verdict(kind, reasons, facts.effects(), found)
+    return Verdict(kind, reasons, builder.effects(), lineages)
 
 
-def _destroyed(facts: Facts) -> Iterator[_Told]:
-    for fate in facts.fates:
-        if not fate.name:
-            by = fate.dropped_by
-            yield _told(Kind.DESTRUCTIVE, f'Drops table "{fate.table}".', by)
-        elif not fate.kept:
-            yield from _lost(fate)
-        for column, act in fate.nulled if fate.name else ():
-            words = f'Sets "{fate.table}.{column}" to NULL (ON DELETE SET NULL or DEFAULT).'
-            yield _told(Kind.DESTRUCTIVE, words, act)
-    for name, by in facts.columns_dropped():
-        yield _told(Kind.DESTRUCTIVE, f'Drops column "{name}": its values go.', by)
+def _destroyed(builder: EffectsBuilder) -> Iterator[_KindReason]:
+    for lineage in builder.lineages:
+        if not lineage.name:
+            by = lineage.dropped_by
+            yield _reason(Kind.DESTRUCTIVE, f'Drops table "{lineage.table}".', by)
+        elif not lineage.kept:
+            yield from _lost(lineage)
+        for column, trace in lineage.nulled if lineage.name else ():
+            words = f'Sets "{lineage.table}.{column}" to NULL (ON DELETE SET NULL or DEFAULT).'
+            yield _reason(Kind.DESTRUCTIVE, words, trace)
+    for name, by in builder.columns_dropped():
+        yield _reason(Kind.DESTRUCTIVE, f'Drops column "{name}": its values go.', by)
 
 
-def _lost(fate: Fate) -> Iterator[_Told]:
-    for loss in fate.losses:
-        words = f'Deletes rows of "{fate.table}" ({_cause(loss)}).'
-        if loss.holder.lower() != fate.table.lower():
-            words = f'Deletes rows of "{fate.table}" in its copy "{loss.holder}" ({_cause(loss)}).'
-        yield _told(Kind.DESTRUCTIVE, words, loss.act)
-    for act in fate.partial:
-        words = f'Copies "{fate.table}" in a way that can leave rows out.'
-        yield _told(Kind.DESTRUCTIVE, words, act)
-    if not fate.losses and not fate.partial:
-        words = f'Makes "{fate.table}" again without its rows.'
-        yield _told(Kind.DESTRUCTIVE, words, fate.dropped_by)
+def _lost(lineage: TableLineage) -> Iterator[_KindReason]:
+    for loss in lineage.losses:
+        words = f'Deletes rows of "{lineage.table}" ({_cause(loss)}).'
+        if loss.storage_table.lower() != lineage.table.lower():
+            copy = loss.storage_table
+            words = f'Deletes rows of "{lineage.table}" in its copy "{copy}" ({_cause(loss)}).'
+        yield _reason(Kind.DESTRUCTIVE, words, loss.trace)
+    for trace in lineage.partial:
+        words = f'Copies "{lineage.table}" in a way that can leave rows out.'
+        yield _reason(Kind.DESTRUCTIVE, words, trace)
+    if not lineage.losses and not lineage.partial:
+        words = f'Makes "{lineage.table}" again without its rows.'
+        yield _reason(Kind.DESTRUCTIVE, words, lineage.dropped_by)
 
 
 def _cause(loss: Loss) -> str:
-    statement = f'{loss.act.verb} "{loss.act.target}"'
-    if not loss.side:
+    statement = f'{loss.trace.verb} "{loss.trace.target}"'
+    if not loss.indirect:
         return statement
-    if loss.act.verb in ("INSERT", "UPDATE"):
+    if loss.trace.verb in ("INSERT", "UPDATE"):
         return f"{statement} with REPLACE"
     return f"{statement} reaches it by a foreign key or trigger"
 
 
-def _transformed(facts: Facts) -> Iterator[_Told]:
+def _transformed(builder: EffectsBuilder) -> Iterator[_KindReason]:
     kind = Kind.TRANSFORMATIVE
-    for fate in facts.fates:
-        if fate.name and fate.rebuilt:
-            yield _told(kind, f'Rebuilds table "{fate.table}".', fate.dropped_by)
-        elif fate.name and fate.name.lower() != fate.table.lower():
-            by = facts.first("ALTER TABLE RENAME")
-            yield _told(kind, f'Renames table "{fate.table}" to "{fate.name}".', by)
-    for name, act in facts.columns_renamed():
-        yield _told(kind, f'Moves or renames column "{name}".', act)
-    for table, by in facts.updated():
-        yield _told(kind, f'Changes rows of "{table}".', by)
-    for table, by in facts.inserted():
-        if by.phrase.copy and by.phrase.copy.source:
-            yield _told(kind, f'Fills "{table}" from other rows.', by)
-        elif by.phrase.conflict == "REPLACE" or by.phrase.upsert == "UPDATE":
-            yield _told(kind, f'Can overwrite rows of "{table}".', by)
-    for act in facts.sequences_written():
-        yield _told(kind, "Changes AUTOINCREMENT marks.", act)
-    yield from _objects_changed(facts)
+    for lineage in builder.lineages:
+        if lineage.name and lineage.rebuilt:
+            yield _reason(kind, f'Rebuilds table "{lineage.table}".', lineage.dropped_by)
+        elif lineage.name and lineage.name.lower() != lineage.table.lower():
+            by = builder.first("ALTER TABLE RENAME")
+            yield _reason(kind, f'Renames table "{lineage.table}" to "{lineage.name}".', by)
+    for name, trace in builder.columns_renamed():
+        yield _reason(kind, f'Moves or renames column "{name}".', trace)
+    for table, by in builder.updated():
+        yield _reason(kind, f'Changes rows of "{table}".', by)
+    for table, by in builder.inserted():
+        if by.parsed.copy and by.parsed.copy.source:
+            yield _reason(kind, f'Fills "{table}" from other rows.', by)
+        elif by.parsed.conflict == "REPLACE" or by.parsed.upsert == "UPDATE":
+            yield _reason(kind, f'Can overwrite rows of "{table}".', by)
+    for trace in builder.sequences_written():
+        yield _reason(kind, "Changes AUTOINCREMENT marks.", trace)
+    yield from _objects_changed(builder)
 
 
-def _objects_changed(facts: Facts) -> Iterator[_Told]:
-    old, new = facts.run.old, facts.run.new
+def _objects_changed(builder: EffectsBuilder) -> Iterator[_KindReason]:
+    old, new = builder.script.old, builder.script.new
     pairs = (
         ("index", old.indexes, new.indexes),
         ("trigger", old.triggers, new.triggers),
@@ -138,13 +139,13 @@ def _objects_changed(facts: Facts) -> Iterator[_Told]:
             if now is found or (now and now.sql == found.sql):
                 continue
             if now is None or normal_sql(now.sql) != normal_sql(found.sql):
-                by = facts.first(f"DROP {word.upper()}", found.name)
+                by = builder.first(f"DROP {word.upper()}", found.name)
                 done = "Drops" if now is None else "Changes"
-                yield _told(Kind.TRANSFORMATIVE, f'{done} {word} "{found.name}".', by)
+                yield _reason(Kind.TRANSFORMATIVE, f'{done} {word} "{found.name}".', by)
 
 
-def _added(facts: Facts) -> Iterator[_Told]:
-    old, new = facts.run.old, facts.run.new
+def _added(builder: EffectsBuilder) -> Iterator[_KindReason]:
+    old, new = builder.script.old, builder.script.new
     for kind, befores, afters in (
         ("table", old.tables, new.tables),
         ("index", old.indexes, new.indexes),
@@ -153,27 +154,29 @@ def _added(facts: Facts) -> Iterator[_Told]:
     ):
         for name in afters:
             if name not in befores and name not in new.inner:
-                by = facts.first(f"CREATE {kind.upper()}", name)
-                yield _told(Kind.ADDITIVE, f'Adds {kind} "{afters[name].name}".', by)
-    for name in facts.columns_added():
-        by = facts.first("ALTER TABLE ADD COLUMN", column=name.partition(".")[2])
-        yield _told(Kind.ADDITIVE, f'Adds column "{name}".', by)
-    for table, by in facts.inserted():
-        yield _told(Kind.ADDITIVE, f'Adds rows to "{table}".', by)
+                by = builder.first(f"CREATE {kind.upper()}", name)
+                yield _reason(Kind.ADDITIVE, f'Adds {kind} "{afters[name].name}".', by)
+    for name in builder.columns_added():
+        by = builder.first("ALTER TABLE ADD COLUMN", column=name.partition(".")[2])
+        yield _reason(Kind.ADDITIVE, f'Adds column "{name}".', by)
+    for table, by in builder.inserted():
+        yield _reason(Kind.ADDITIVE, f'Adds rows to "{table}".', by)
 
 
-def _unknown(facts: Facts) -> Iterator[_Told]:
-    for act in facts.run.acts:
-        if act.error:
-            yield _told(Kind.UNKNOWN, f"D1 refuses a statement: {act.error}.", act)
-        elif act.unsure:
-            yield _told(Kind.UNKNOWN, f"Not followed to its end: {act.depends}.", act)
-        elif act.verb not in _KNOWN:
-            yield _told(Kind.UNKNOWN, f"Not recognised: {act.verb or 'a statement'}.", act)
-    if facts.run.unrecorded:
-        last = facts.run.acts[-1] if facts.run.acts else None
-        words = f"D1 does not record the file: {facts.run.unrecorded}."
-        yield _told(Kind.UNKNOWN, words, last)
+def _unknown(builder: EffectsBuilder) -> Iterator[_KindReason]:
+    for trace in builder.script.statements:
+        if trace.error:
+            yield _reason(Kind.UNKNOWN, f"D1 refuses a statement: {trace.error}.", trace)
+        elif trace.aborted:
+            yield _reason(
+                Kind.UNKNOWN, f"Not followed to its end: {trace.data_dependent_error}.", trace
+            )
+        elif trace.verb not in _KNOWN:
+            yield _reason(Kind.UNKNOWN, f"Not recognised: {trace.verb or 'a statement'}.", trace)
+    if builder.script.unrecorded:
+        last = builder.script.statements[-1] if builder.script.statements else None
+        words = f"D1 does not record the file: {builder.script.unrecorded}."
+        yield _reason(Kind.UNKNOWN, words, last)
 
 
 _KNOWN = (
@@ -201,5 +204,5 @@ _KNOWN = (
 )
 
 
-def _told(kind: Kind, words: str, act: Act | None) -> _Told:
-    return kind, Reason(words, act.line if act else 1)
+def _reason(kind: Kind, words: str, trace: StatementTrace | None) -> _KindReason:
+    return kind, Reason(words, trace.line if trace else 1)

@@ -1,100 +1,100 @@
-"""Follows the rows of every table that was there before through a script.
+"""Lineage of the rows of every pre-existing table through a script.
 
 A rebuild copies them into a new table, drops the old one and renames; a careful file parks the
-children's rows and puts them back. So for each table the walk keeps which tables hold all of its
-rows at the moment: a cascade strikes a holder out, a whole copy adds one. Only what a whole copy
-proves is kept counts as kept.
+children's rows and puts them back. So for each table the walk keeps which tables store all of its
+rows at the moment: a cascade removes a storage table, a whole copy adds one. Only rows that a
+whole copy proves to be kept count as kept.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from d1_preflight.core.effects.column_lineage import Contents
-from d1_preflight.core.engine.trace import Act, Run
+from d1_preflight.core.effects.column_lineage import ColumnContents
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A moment at which rows of `table` (its name before the script) could go.
+    """A statement that can delete rows of `table` (its name before the script).
 
-    `holder` is the table that was struck, which differs from `table` inside a rebuild.
+    `storage_table` is the table it deletes from, which differs from `table` inside a rebuild.
     """
 
     table: str
-    holder: str
-    act: Act
-    side: bool  # by cascade, trigger or REPLACE, not named by the statement
+    storage_table: str
+    trace: StatementTrace
+    indirect: bool  # by cascade, trigger or REPLACE, not named by the statement
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of one table that was there before."""
+class TableLineage:
+    """Lineage of one pre-existing table."""
 
     table: str
     name: str | None  # its name afterwards, None where it is gone
     rebuilt: bool = False
     kept: bool = True  # whether all its rows are still under that name
     losses: tuple[Loss, ...] = ()
-    partial: tuple[Act, ...] = ()  # copies that can leave rows out
-    nulled: tuple[tuple[str, Act], ...] = ()
+    partial: tuple[StatementTrace, ...] = ()  # copies that can leave rows out
+    nulled: tuple[tuple[str, StatementTrace], ...] = ()
     copied_to: tuple[str, ...] = ()
-    dropped_by: Act | None = None  # or renamed: the act after which its name was free
+    dropped_by: StatementTrace | None = None  # or renamed: what made its name free
     moved: Mapping[str, str] = field(default_factory=dict)  # column -> where its values went
-    worked_out: tuple[str, ...] = ()  # columns whose values a copy or UPDATE made others of
-    left_behind: tuple[str, ...] = ()  # columns whose values are not in the table, or elsewhere
-    filled_by: Act | None = None  # the copy that filled it last, once its rows were away
+    derived: tuple[str, ...] = ()  # columns whose values a copy or UPDATE made others of
+    dropped: tuple[str, ...] = ()  # columns whose values are not in the table, or elsewhere
+    filled_by: StatementTrace | None = None  # the copy that filled it last, once its rows were away
 
 
-def fates(run: Run) -> tuple[Fate, ...]:
-    """What became of every table of before, in order."""
-    walk = _Walk(run)
-    for act in run.acts:
-        if not act.error:
-            walk.follow(act)
-    return tuple(walk.fate(name) for name in walk.origins)
+def row_lineage(script: ScriptTrace) -> tuple[TableLineage, ...]:
+    """Lineage of every pre-existing table, in order."""
+    walk = _RowWalk(script)
+    for trace in script.statements:
+        if not trace.error:
+            walk.follow(trace)
+    return tuple(walk.lineage(name) for name in walk.origins)
 
 
-class _Walk:
-    """The state of the walk: who holds whose rows now."""
+class _RowWalk:
+    """The state of the walk: which tables store whose rows now."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        old = run.old
+    def __init__(self, script: ScriptTrace) -> None:
+        self._script = script
+        old = script.old
         self.origins = tuple(s.name for n, s in old.tables.items() if n not in old.inner)
         self._now: dict[str, str | None] = {name: name.lower() for name in self.origins}
-        self._holders = {name: {name.lower()} for name in self.origins}
-        self._partial: dict[str, dict[str, Act]] = {name: {} for name in self.origins}
+        self._storage = {name: {name.lower()} for name in self.origins}
+        self._partial: dict[str, dict[str, StatementTrace]] = {name: {} for name in self.origins}
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
-        self._nulled: dict[str, dict[str, Act]] = {}  # by holder
-        self._dropped_by: dict[str, Act] = {}
+        self._nulled: dict[str, dict[str, StatementTrace]] = {}  # by storage table
+        self._dropped_by: dict[str, StatementTrace] = {}
         self._guards: dict[
             str, tuple[str, str]
         ] = {}  # trigger -> what it forbids, and on which table
         for trigger in old.triggers.values():
             if "RAISE" in trigger.sql.upper():
                 self._note_guard(trigger.name, tokens(trigger.sql))
-        self._contents = Contents(old, run.new)
-        self._filled_by: dict[str, Act] = {}
+        self._contents = ColumnContents(old, script.new)
+        self._filled_by: dict[str, StatementTrace] = {}
 
-    def follow(self, act: Act) -> None:
-        self._strike(act)
-        match act.verb:
+    def follow(self, trace: StatementTrace) -> None:
+        self._delete_rows(trace)
+        match trace.verb:
             case "DROP TABLE":
-                for name in act.removed("table"):
-                    self._gone(name.lower(), act)
+                for name in trace.removed("table"):
+                    self._gone(name.lower(), trace)
             case "ALTER TABLE RENAME":
-                self._rename(act.target.lower(), act.phrase.new_name.lower(), act)
+                self._rename(trace.target.lower(), trace.parsed.new_name.lower(), trace)
             case "ALTER TABLE RENAME COLUMN" | "ALTER TABLE DROP COLUMN":
-                self._contents.alter(act)
-            case "INSERT" | "CREATE TABLE" if act.phrase.copy:
-                self._copy(act, act.phrase.copy)
+                self._contents.alter(trace)
+            case "INSERT" | "CREATE TABLE" if trace.parsed.copy:
+                self._copy(trace, trace.parsed.copy)
             case "CREATE TRIGGER":
-                self._note_guard(act.target, act.phrase.tokens)
+                self._note_guard(trace.target, trace.parsed.tokens)
             case "UPDATE":
-                self._restore(act)
-                self._contents.update(act)
+                self._restore(trace)
+                self._contents.update(trace)
 
     def _note_guard(self, name: str, found: Sequence[Token]) -> None:
         """A trigger that lets no row go, whichever: anything less is no guard."""
@@ -109,144 +109,154 @@ class _Walk:
         if alone and texts[4] in ("ABORT", "ROLLBACK", "FAIL") and guarded:
             self._guards[name.lower()] = (min(guarded), found[on + 1].name.lower())
 
-    def _strike(self, act: Act) -> None:
-        named = act.target.lower() if act.verb == "DELETE" else ""
-        fired = {self._guards.get(name.lower()) for name in act.heard.fired}
-        for struck in act.heard.deletes:
-            lower = struck.lower()
-            dropped = act.verb == "DROP TABLE" and lower == act.target.lower()
+    def _delete_rows(self, trace: StatementTrace) -> None:
+        named = trace.target.lower() if trace.verb == "DELETE" else ""
+        fired = {self._guards.get(name.lower()) for name in trace.access.fired}
+        for deleted_from in trace.access.deletes:
+            lower = deleted_from.lower()
+            dropped = trace.verb == "DROP TABLE" and lower == trace.target.lower()
             if ("DELETE", lower) not in fired and not dropped:
-                self._lose(struck, act, side=lower != named)
-        if act.keys > (1 if act.verb == "INSERT" else 0):
-            self._lose(act.target, act, side=True)
-        for table, column in act.heard.updates:
-            if ("UPDATE", table.lower()) not in fired and self._clears(act, table, column):
-                self._nulled.setdefault(table.lower(), {})[column] = act
+                self._lose(deleted_from, trace, indirect=lower != named)
+        if trace.replace_key_count > (1 if trace.verb == "INSERT" else 0):
+            self._lose(trace.target, trace, indirect=True)
+        for table, column in trace.access.updates:
+            if ("UPDATE", table.lower()) not in fired and self._clears(trace, table, column):
+                self._nulled.setdefault(table.lower(), {})[column] = trace
 
-    def _clears(self, act: Act, table: str, column: str) -> bool:
-        """Whether an update that was heard is a foreign key's action, not the statement's own."""
-        own = table.lower() == act.target.lower()
-        if act.verb == "UPDATE":
-            by = ("on_update", "on_delete") if act.phrase.conflict == "REPLACE" else ("on_update",)
+    def _clears(self, trace: StatementTrace, table: str, column: str) -> bool:
+        """Whether a reported update is a foreign key's action, not the statement's own."""
+        own = table.lower() == trace.target.lower()
+        if trace.verb == "UPDATE":
+            by = (
+                ("on_update", "on_delete") if trace.parsed.conflict == "REPLACE" else ("on_update",)
+            )
             return not own and self._has_action(table, column, by)
-        return not own or (act.verb == "DELETE" and self._has_action(table, column, ("on_delete",)))
+        return not own or (
+            trace.verb == "DELETE" and self._has_action(table, column, ("on_delete",))
+        )
 
     def _has_action(self, table: str, column: str, by: Sequence[str]) -> bool:
-        shape = self._run.old.table(table) or self._run.new.table(table)
+        known = self._script.old.table(table) or self._script.new.table(table)
         return any(
             getattr(key, when) in ("SET NULL", "SET DEFAULT")
-            for key in (shape.foreign_keys if shape else ())
+            for key in (known.foreign_keys if known else ())
             if column.lower() in (name.lower() for name in key.columns)
             for when in by
         )
 
-    def _restore(self, act: Act) -> None:
+    def _restore(self, trace: StatementTrace) -> None:
         """References that were cleared come back only from a table that still has them."""
-        cleared = self._nulled.get(act.target.lower(), {})
-        for column in act.phrase.columns:
-            read = {t.lower() for t, c in act.heard.reads if c.lower() == column.lower()}
-            kept = {t for t in read - {act.target.lower()} if column not in self._nulled.get(t, {})}
-            if any(kept & (self._holders[o] | self._partial[o].keys()) for o in self.origins):
+        cleared = self._nulled.get(trace.target.lower(), {})
+        for column in trace.parsed.columns:
+            read = {t.lower() for t, c in trace.access.reads if c.lower() == column.lower()}
+            kept = {
+                t for t in read - {trace.target.lower()} if column not in self._nulled.get(t, {})
+            }
+            if any(kept & (self._storage[o] | self._partial[o].keys()) for o in self.origins):
                 for name in [n for n in cleared if n.lower() == column.lower()]:
                     del cleared[name]
 
-    def _lose(self, struck: str, act: Act, *, side: bool) -> None:
-        lower = struck.lower()
-        for origin, holders in self._holders.items():
-            if lower in holders or lower in self._partial[origin]:
-                holders.discard(lower)
-                self._losses[origin].append(Loss(origin, struck, act, side=side))
+    def _lose(self, deleted_from: str, trace: StatementTrace, *, indirect: bool) -> None:
+        lower = deleted_from.lower()
+        for origin, storage in self._storage.items():
+            if lower in storage or lower in self._partial[origin]:
+                storage.discard(lower)
+                self._losses[origin].append(Loss(origin, deleted_from, trace, indirect=indirect))
 
-    def _gone(self, name: str, act: Act) -> None:
+    def _gone(self, name: str, trace: StatementTrace) -> None:
         for origin in self.origins:
-            self._holders[origin].discard(name)
+            self._storage[origin].discard(name)
             self._partial[origin].pop(name, None)
             if self._now[origin] == name:
                 self._now[origin] = None
-                self._dropped_by[origin] = act
+                self._dropped_by[origin] = trace
         self._nulled.pop(name, None)
         self._contents.forget(name)
 
-    def _rename(self, old: str, new: str, act: Act) -> None:
+    def _rename(self, old: str, new: str, trace: StatementTrace) -> None:
         for origin in self.origins:
-            if old in self._holders[origin]:
-                self._holders[origin] = self._holders[origin] - {old} | {new}
+            if old in self._storage[origin]:
+                self._storage[origin] = self._storage[origin] - {old} | {new}
             if old in self._partial[origin]:
                 self._partial[origin][new] = self._partial[origin].pop(old)
             if self._now[origin] == old:
                 self._now[origin] = new
-                self._dropped_by[origin] = act
+                self._dropped_by[origin] = trace
         if old in self._nulled:
             self._nulled[new] = self._nulled.pop(old)
         if old in self._filled_by:
             self._filled_by[new] = self._filled_by.pop(old)
         self._contents.rename(old, new)
 
-    def _copy(self, act: Act, copied: CopySource) -> None:
-        target = act.target.lower()
-        sources = {copied.source.lower()} | {t.lower() for t, _ in act.heard.reads}
+    def _copy(self, trace: StatementTrace, copied: CopySource) -> None:
+        target = trace.target.lower()
+        sources = {copied.source.lower()} | {t.lower() for t, _ in trace.access.reads}
         sources -= {target, ""}
         fully = {name.lower() for name in copied.whole_of}
-        if act.verb == "CREATE TABLE" and not act.made("table"):
+        if trace.verb == "CREATE TABLE" and not trace.made("table"):
             return
-        loses = act.phrase.conflict in ("IGNORE", "REPLACE") or act.phrase.upsert or act.lossy
-        whole = copied.whole and not loses and not act.unsure
+        loses = (
+            trace.parsed.conflict in ("IGNORE", "REPLACE")
+            or trace.parsed.upsert
+            or trace.drop_reason
+        )
+        whole = copied.whole and not loses and not trace.aborted
         adds, fresh = False, True
         for origin in self.origins:
-            holders, partial = self._holders[origin], self._partial[origin]
-            if target in holders:
+            storage, partial = self._storage[origin], self._partial[origin]
+            if target in storage:
                 adds, fresh = adds or self._now[origin] == target, False
                 continue  # it adds to a table that has its rows
-            if whole and fully & holders:
-                holders.add(target)
+            if whole and fully & storage:
+                storage.add(target)
             elif whole and fully & partial.keys():
                 partial[target] = partial[min(fully & partial.keys())]
-            elif sources & (holders | partial.keys()):
-                partial[target] = act
+            elif sources & (storage | partial.keys()):
+                partial[target] = trace
         read = fully or {copied.source.lower()}
         for source in sorted(read - {target}):
             if source in self._nulled:
                 self._nulled[target] = self._nulled.get(target, {}) | self._nulled[source]
         if not adds and target not in read:
-            self._contents.fill(act, fresh=fresh)
-            self._filled_by[target] = act
+            self._contents.fill(trace, fresh=fresh)
+            self._filled_by[target] = trace
 
-    def fate(self, origin: str) -> Fate:
-        """The end of one table's story."""
+    def lineage(self, origin: str) -> TableLineage:
+        """The lineage of one table at the end."""
         now, rebuilt = self._now[origin], False
-        after = self._run.new.tables
+        after = self._script.new.tables
         if now != origin.lower() and origin.lower() in after:
             # Another table has its name now: does that one have its rows?
             now, rebuilt = origin.lower(), True
-        held = self._holders[origin]
+        held = self._storage[origin]
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
-        homes = self._contents.homes(origin, now) if now else None
+        columns = self._contents.lineage(origin, now) if now else None
         filled = rebuilt or (now in held and bool(self._losses[origin]))
-        return Fate(
+        return TableLineage(
             table=origin,
             name=current,
             rebuilt=rebuilt,
             kept=now in held,
-            losses=_struck_for_good(self._losses[origin]),
+            losses=_distinct_losses(self._losses[origin]),
             partial=(partial[now],) if now in partial and now not in held else (),
             nulled=tuple(self._nulled.get(now or "", {}).items()),
             copied_to=tuple(sorted((held | partial.keys()) - {now or "", origin.lower()})),
             dropped_by=self._dropped_by.get(origin),
-            moved=homes.moved if homes and filled else {},
-            worked_out=homes.changed if homes else (),
-            left_behind=homes.left_behind(filled=filled) if homes else (),
+            moved=columns.moved if columns and filled else {},
+            derived=columns.derived if columns else (),
+            dropped=columns.dropped(filled=filled) if columns else (),
             filled_by=self._filled_by.get(now or "") if filled else None,
         )
 
 
-def _struck_for_good(losses: Sequence[Loss]) -> tuple[Loss, ...]:
+def _distinct_losses(losses: Sequence[Loss]) -> tuple[Loss, ...]:
     seen: dict[tuple[str, int], Loss] = {}
     for loss in losses:
-        seen.setdefault((loss.holder.lower(), loss.act.statement.start), loss)
+        seen.setdefault((loss.storage_table.lower(), loss.trace.statement.start), loss)
     return tuple(seen.values())
 
 
-def tables_of(found: Iterable[Fate]) -> tuple[str, ...]:
-    """The names (of before) of some fates."""
-    return tuple(fate.table for fate in found)
+def tables_of(found: Iterable[TableLineage]) -> tuple[str, ...]:
+    """The names before the script of some lineages."""
+    return tuple(lineage.table for lineage in found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from d1_preflight.core.engine.trace import Heard
+from d1_preflight.core.engine.trace import Access
 from d1_preflight.core.sql.statement import CopySource, ParsedStatement
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Resolver:
         self._count = 0
         self._read = 0
 
-    def resolve(self, statement: ParsedStatement, heard: Heard) -> ParsedStatement:
+    def resolve(self, statement: ParsedStatement, heard: Access) -> ParsedStatement:
         """The statement with what its query says, where all of it is sure."""
         if not statement.unread or not self._may_read(statement.unread):
             return statement
@@ -64,7 +64,7 @@ class Resolver:
         except NotUnderstood:
             return None
 
-    def _is_confirmed(self, text: str, relation: "Relation", heard: Heard) -> bool:
+    def _is_confirmed(self, text: str, relation: "Relation", heard: Access) -> bool:
         """Whether SQLite sees the same columns in the result, from the same tables."""
         seen = {(table.lower(), column.lower()) for table, column in heard.reads}
         faithful = {key for _, of in relation.columns for key, kept in of.items() if kept}

@@ -7,49 +7,52 @@ from d1_preflight.core.schema.schema import Schema, Structure
 from d1_preflight.core.sql.statement import ParsedStatement
 from d1_preflight.core.sql.tokenizer import Statement
 
-Place = tuple[str, str]
-"""A table and a column, or an object's kind and name."""
+ColumnRef = tuple[str, str]
+"""A table and a column."""
+ObjectRef = tuple[str, str]
+"""An object's kind and name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the authorizer reported while a statement was prepared, SQLite's own tables left out.
+class Access:
+    """De-duplicated authorizer events of one statement, without SQLite's own tables.
 
     `updates` are those of the statement itself and of foreign-key actions, which SQLite reports
     alike; `trigger_updates` those of trigger bodies.
     """
 
     deletes: tuple[str, ...] = ()
-    updates: tuple[Place, ...] = ()
-    trigger_updates: tuple[Place, ...] = ()
+    updates: tuple[ColumnRef, ...] = ()
+    trigger_updates: tuple[ColumnRef, ...] = ()
     inserts: tuple[str, ...] = ()
-    reads: frozenset[Place] = frozenset()
+    reads: frozenset[ColumnRef] = frozenset()
     fired: tuple[str, ...] = ()
     functions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class StatementTrace:
     """One statement, and what SQLite said about it.
 
-    `error` is why D1 would refuse it; `depends` why it failed here for want of rows (or because
-    of them), which only a rehearsal can decide; `literal` is SQLite's error once double-quoted
-    strings are off (a quoted name that is taken as text). Names of tables are of that moment.
+    `error` is why D1 would refuse it; `data_dependent_error` why it failed here for want of rows
+    (or because of them), which only a rehearsal can decide; `dqs_error` is SQLite's error once
+    double-quoted strings are off (a quoted name that is taken as text). Names of tables are of
+    that moment.
     """
 
     statement: Statement
-    phrase: ParsedStatement
-    heard: Heard
-    created: tuple[Place, ...] = ()
-    dropped: tuple[Place, ...] = ()
+    parsed: ParsedStatement
+    access: Access
+    created: tuple[ObjectRef, ...] = ()
+    dropped: tuple[ObjectRef, ...] = ()
     error: str = ""
-    depends: str = ""
-    literal: str = ""
-    unsure: bool = False  # given up on, not refused
+    data_dependent_error: str = ""
+    dqs_error: str = ""
+    aborted: bool = False  # given up on, not refused
     into: tuple[str, ...] = ()  # of a copy: the columns of its target, in order
     source: tuple[str, ...] = ()  # and those of the table it copies
-    lossy: str = ""  # of a copy: why its target may not take every row that it is given
-    keys: int = 0  # of a statement that can REPLACE rows: by how many unique keys
+    drop_reason: str = ""  # of a copy: why its target may not keep every row that it is given
+    replace_key_count: int = 0  # of a statement that can REPLACE rows: by how many unique keys
 
     @property
     def line(self) -> int:
@@ -58,33 +61,33 @@ class Act:
 
     @property
     def verb(self) -> str:
-        """The phrase's verb."""
-        return self.phrase.verb
+        """The statement's verb."""
+        return self.parsed.verb
 
     @property
     def target(self) -> str:
-        """The phrase's target."""
-        return self.phrase.target
+        """The statement's target."""
+        return self.parsed.target
 
     def made(self, kind: str) -> tuple[str, ...]:
-        """The names of the objects of a kind that came into being."""
+        """The names of the objects of a kind that were created."""
         return tuple(name for what, name in self.created if what == kind)
 
     def removed(self, kind: str) -> tuple[str, ...]:
-        """The names of the objects of a kind that went."""
+        """The names of the objects of a kind that were dropped."""
         return tuple(name for what, name in self.dropped if what == kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ScriptTrace:
     """A whole script run once: what each statement did, and the schema on both sides."""
 
-    acts: tuple[Act, ...]
+    statements: tuple[StatementTrace, ...]
     before: Schema
     after: Schema
     old: Structure
     new: Structure
-    count: int = 0  # of statements; of many like INSERTs only the first and last are in `acts`
+    count: int = 0  # of many like INSERTs only the first and last are in `statements`
     commit_error: str = ""
     unrecorded: str = ""  # why wrangler's row does not get into the ledger
-    broken: Mapping[str, str] = field(default_factory=dict)  # table or view -> what SQLite says
+    unusable: Mapping[str, str] = field(default_factory=dict)  # table or view -> SQLite's error

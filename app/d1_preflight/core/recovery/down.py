@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from d1_preflight.core.effects.classify import classify
 from d1_preflight.core.effects.column_lineage import plain_column
-from d1_preflight.core.effects.row_lineage import fates
-from d1_preflight.core.engine.sandbox import Scratch
-from d1_preflight.core.engine.trace import Run
+from d1_preflight.core.effects.row_lineage import row_lineage
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.engine.trace import ScriptTrace
 from d1_preflight.core.findings import Effects, Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.recovery.undo import Undo, run_on
@@ -36,79 +36,83 @@ class Draft:
 
 def draft_down(migration: Migration, prior: Schema, after: Schema | None = None) -> Draft:
     """Draft the way back; `after` is the schema as observed, where it is known."""
-    scratch = Scratch(prior)
+    sandbox = Sandbox(prior)
     try:
-        run = scratch.run(migration.text)
+        script = sandbox.run(migration.text)
     finally:
-        scratch.close()
-    errors = [f"line {act.line}: {act.error}" for act in run.acts if act.error]
+        sandbox.close()
+    errors = [f"line {trace.line}: {trace.error}" for trace in script.statements if trace.error]
     if errors:
         return Draft(_file(migration, Kind.UNKNOWN, (), errors), lossless=False, gaps=(*errors,))
-    undo = Undo(run)
+    undo = Undo(script)
     statements = tuple(undo.statements())
-    gaps = [*undo.gaps, *_data_gaps(run, classify(run).effects, undo), *_converted(run)]
-    tried, kind = _tried(run, statements)
+    gaps = [*undo.gaps, *_data_gaps(script, classify(script).effects, undo), *_converted(script)]
+    tried, kind = _tried(script, statements)
     gaps += [gap for gap in tried if gap not in undo.relaxed]
     if after is not None:
-        gaps += [f"The database is not as predicted: {c.words}" for c in diff(run.after, after)]
+        gaps += [f"The database is not as predicted: {c.words}" for c in diff(script.after, after)]
     gaps = list(dict.fromkeys(gaps))
     sql = _file(migration, kind, statements, gaps)
     return Draft(sql, lossless=not gaps, gaps=tuple(gaps))
 
 
-def _data_gaps(run: Run, effects: Effects, undo: Undo) -> Iterator[str]:
+def _data_gaps(script: ScriptTrace, effects: Effects, undo: Undo) -> Iterator[str]:
     for table in effects.rows_deleted_in:
         yield f"Rows of {table} are deleted; they come only from a backup."
     for place in effects.references_nulled_in:
         yield f"{place} is set to NULL; its values come only from a backup."
     for table in effects.rows_inserted_in:
         yield f"Rows are added to {table}; the draft leaves them there."
-    for act in run.acts:
-        if act.verb == "UPDATE" and not act.error and not undo.undoes(act):
+    for trace in script.statements:
+        if trace.verb == "UPDATE" and not trace.error and not undo.undoes(trace):
             yield (
-                f"Line {act.line} changes rows of {act.target}; the values of before come only"
+                f"Line {trace.line} changes rows of {trace.target}; the values of before come only"
                 " from a backup."
             )
 
 
-def _converted(run: Run) -> Iterator[str]:
+def _converted(script: ScriptTrace) -> Iterator[str]:
     """Values that reached their new column otherwise than as they were."""
-    for fate in fates(run):
-        old, new = run.old.table(fate.table), run.new.table(fate.name or "")
+    for lineage in row_lineage(script):
+        old, new = script.old.table(lineage.table), script.new.table(lineage.name or "")
         if old is None or new is None:
             continue
         for column in old.columns:
-            here = new.column(fate.moved.get(column.name, column.name))
+            here = new.column(lineage.moved.get(column.name, column.name))
             if here and _affinity(here.type) != _affinity(column.type):
                 yield (
-                    f"{fate.table}.{column.name} has another type now ({here.type or 'none'});"
+                    f"{lineage.table}.{column.name} has another type now ({here.type or 'none'});"
                     " values that it converted come only from a backup."
                 )
-        for act in run.acts:
-            column_gone = act.verb == "ALTER TABLE DROP COLUMN" and new.column(act.phrase.column)
-            if column_gone and act.target.lower() in (old.name.lower(), new.name.lower()):
+        for trace in script.statements:
+            dropped = trace.parsed.column if trace.verb == "ALTER TABLE DROP COLUMN" else ""
+            if (
+                dropped
+                and new.column(dropped)
+                and trace.target.lower() in (old.name.lower(), new.name.lower())
+            ):
                 yield (
-                    f"Line {act.line} drops {fate.table}.{act.phrase.column}, which another column"
+                    f"Line {trace.line} drops {lineage.table}.{dropped}, which another column"
                     " replaces; the values of before come only from a backup."
                 )
-        if fate.rebuilt:
-            wanted = {name.lower() for name in (*old.column_names, *fate.moved.values())}
-            yield from _through_expressions(run, fate.table, wanted)
+        if lineage.rebuilt:
+            wanted = {name.lower() for name in (*old.column_names, *lineage.moved.values())}
+            yield from _through_expressions(script, lineage.table, wanted)
 
 
-def _through_expressions(run: Run, table: str, wanted: Collection[str]) -> Iterator[str]:
-    for act in run.acts:
-        copy = act.phrase.copy
+def _through_expressions(script: ScriptTrace, table: str, wanted: Collection[str]) -> Iterator[str]:
+    for trace in script.statements:
+        copy = trace.parsed.copy
         if copy is None:
             continue
-        if table.lower() not in {n.lower() for n in (copy.source, *copy.whole_of, act.target)}:
+        if table.lower() not in {n.lower() for n in (copy.source, *copy.whole_of, trace.target)}:
             continue
-        names = act.phrase.columns or act.into
-        for n, is_plain in enumerate(_plain_columns(act.phrase, copy)):
+        names = trace.parsed.columns or trace.into
+        for n, is_plain in enumerate(_plain_columns(trace.parsed, copy)):
             name = names[n] if n < len(names) else ""
             if not is_plain and (not name or name.lower() in wanted):
                 yield (
-                    f"Line {act.line} copies {table} through an expression"
+                    f"Line {trace.line} copies {table} through an expression"
                     f"{f' into {name}' if name else ''}; the values of before come only from a"
                     " backup."
                 )
@@ -139,13 +143,13 @@ _AFFINITIES = (
 )
 
 
-def _tried(run: Run, statements: tuple[str, ...]) -> tuple[list[str], Kind]:
+def _tried(script: ScriptTrace, statements: tuple[str, ...]) -> tuple[list[str], Kind]:
     """Try the whole draft on the schema after; what still differs, and its class."""
-    tried = run_on(run.after, statements)
-    failed = [f"The draft does not run: {a.error}" for a in tried.acts if a.error]
+    tried = run_on(script.after, statements)
+    failed = [f"The draft does not run: {a.error}" for a in tried.statements if a.error]
     if tried.commit_error:
         failed.append(f"The draft does not commit: {tried.commit_error}")
-    left = [f"After the draft, {change.words}" for change in compare(run.old, tried.new)]
+    left = [f"After the draft, {change.words}" for change in compare(script.old, tried.new)]
     return failed or left, classify(tried).kind
 
 

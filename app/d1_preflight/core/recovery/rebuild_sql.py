@@ -10,14 +10,14 @@ from itertools import pairwise
 
 from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Structure
-from d1_preflight.core.schema.shape import TableShape
-from d1_preflight.core.sql.tokenizer import quote_name, tokens
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import quote_name, quote_text, tokens
 
 _KEPT = "preflight_old_"
 _PARKED = "preflight_parked_"
 
 
-def rebuild(old: TableShape, columns: Mapping[str, str], now: Structure) -> Iterator[str]:
+def rebuild(old: Table, columns: Mapping[str, str], now: Structure) -> Iterator[str]:
     """Give a table its `old` shape; `columns` maps its columns to their present names.
 
     Triggers and views that mention the table, and triggers of its descendants, must be gone
@@ -47,9 +47,9 @@ def rebuild(old: TableShape, columns: Mapping[str, str], now: Structure) -> Iter
         yield f"DROP TABLE {_parked(child)}"
 
 
-def descendants_of(now: Structure, table: str) -> tuple[TableShape, ...]:
+def descendants_of(now: Structure, table: str) -> tuple[Table, ...]:
     """The tables that refer to `table`, directly or not, parents before their children."""
-    found: dict[str, TableShape] = {}
+    found: dict[str, Table] = {}
     waiting = [table]
     while waiting:
         for child in now.children_of(waiting.pop(0)):
@@ -78,7 +78,7 @@ def _under_name(sql: str, table: str, name: str) -> str:
 
 def _carry_sequence(table: str) -> Iterator[str]:
     """Keep the high-water mark, so that no deleted id is given out again."""
-    old, new = (f"'{name.replace(chr(39), chr(39) * 2)}'" for name in (table, _KEPT + table))
+    old, new = quote_text(table), quote_text(_KEPT + table)
     yield f"DELETE FROM sqlite_sequence WHERE name = {new}"
     yield (
         f"INSERT INTO sqlite_sequence (name, seq)"
@@ -86,9 +86,9 @@ def _carry_sequence(table: str) -> Iterator[str]:
     )
 
 
-def _names(table: TableShape) -> str:
-    return ", ".join(quote_name(c.name) for c in table.columns if not c.hidden)
+def _names(table: Table) -> str:
+    return ", ".join(map(quote_name, table.data_columns))
 
 
-def _parked(table: TableShape) -> str:
+def _parked(table: Table) -> str:
     return quote_name(_PARKED + table.name)

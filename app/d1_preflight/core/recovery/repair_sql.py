@@ -17,7 +17,8 @@ from d1_preflight.core.rows.codec import Packer, decode, literal, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
-from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
+from d1_preflight.core.schema.table import Table, TableKind, read_tables
+from d1_preflight.core.sql.tokenizer import quote_name
 
 _COLUMNS_AT_ONCE = 40
 
@@ -143,28 +144,28 @@ class TableRepair:
                     continue
                 if weaker:
                     self.problems.append(f"column {column} comes back without NOT NULL")
-                yield f"ALTER TABLE {quoted(self.old.name)} ADD COLUMN {text}"
+                yield f"ALTER TABLE {quote_name(self.old.name)} ADD COLUMN {text}"
 
     def inserts(self) -> Iterator[str]:
         """INSERTs of the rows that went."""
         if self._is_virtual:
             return
-        place = f"before.{quoted(self.old.name)} AS b"
+        place = f"before.{quote_name(self.old.name)} AS b"
         if self.new is None:
             where = ""
         elif self._key:
-            there = f"SELECT 1 FROM after.{quoted(self.new.name)} AS a WHERE {self._on}"
+            there = f"SELECT 1 FROM after.{quote_name(self.new.name)} AS a WHERE {self._on}"
             where = f" WHERE NOT EXISTS ({there})"
         else:
             self._check_by_number()
             return
         columns = self._columns
-        names = [quoted(name) for name in columns]
+        names = [quote_name(name) for name in columns]
         cells = [wire(f"b.{name}") for name in names]
         if self.old.rowid and not self.old.primary_key:
             names, cells = [self.old.rowid, *names], [f"'i'||b.{self.old.rowid}", *cells]
         found = self._literals(f"SELECT {', '.join(cells)} FROM {place}{where}")
-        head = f"INSERT INTO {quoted(self.old.name)} ({', '.join(names)}) VALUES\n"
+        head = f"INSERT INTO {quote_name(self.old.name)} ({', '.join(names)}) VALUES\n"
         for batch in self._batches(found, len(head)):
             self.rows += len(batch)
             yield head + ",\n".join(batch)
@@ -206,14 +207,14 @@ class TableRepair:
     def _updates(self, columns: Sequence[str]) -> Iterator[tuple[str, int]]:
         assert self.new is not None  # noqa: S101 - updates asks first
         keys = [wire(f"b.{k}") for k in self._key]
-        cells = [wire(f"b.{quoted(c)}") for c in columns]
+        cells = [wire(f"b.{quote_name(c)}") for c in columns]
         changed = " OR ".join(self._difference(c) for c in columns)
         query = (
-            f"SELECT {', '.join([*keys, *cells])} FROM before.{quoted(self.old.name)} AS b"
-            f" JOIN after.{quoted(self.new.name)} AS a ON {self._on} WHERE {changed}"
+            f"SELECT {', '.join([*keys, *cells])} FROM before.{quote_name(self.old.name)} AS b"
+            f" JOIN after.{quote_name(self.new.name)} AS a ON {self._on} WHERE {changed}"
         )
-        table, count = quoted(self.old.name), len(self._key)
-        sets = ", ".join(f"{quoted(c)} = v.column{count + n}" for n, c in enumerate(columns, 1))
+        table, count = quote_name(self.old.name), len(self._key)
+        sets = ", ".join(f"{quote_name(c)} = v.column{count + n}" for n, c in enumerate(columns, 1))
         on = " AND ".join(f"{table}.{k} = v.column{n}" for n, k in enumerate(self._key, 1))
         head, tail = f"UPDATE {table} SET {sets} FROM (VALUES\n", f") AS v WHERE {on}"
         for batch in self._batches(self._literals(query), len(head) + len(tail)):
@@ -222,14 +223,14 @@ class TableRepair:
     def _differs(self, column: str) -> bool:
         assert self.new is not None  # noqa: S101 - updates asks first
         query = (
-            f"SELECT EXISTS (SELECT 1 FROM before.{quoted(self.old.name)} AS b"
-            f" JOIN after.{quoted(self.new.name)} AS a ON {self._on}"
+            f"SELECT EXISTS (SELECT 1 FROM before.{quote_name(self.old.name)} AS b"
+            f" JOIN after.{quote_name(self.new.name)} AS a ON {self._on}"
             f" WHERE {self._difference(column)})"
         )
         return bool(self.connection.execute(query).fetchall()[0][0])
 
     def _difference(self, column: str) -> str:
-        name = quoted(column)
+        name = quote_name(column)
         if column in self._gone:
             return f"b.{name} IS NOT NULL"
         same = f"typeof(b.{name}) = typeof(a.{name}) AND +b.{name} IS +a.{name} COLLATE BINARY"
@@ -238,10 +239,9 @@ class TableRepair:
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is said, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
-        names = ", ".join(quoted(c) for c in self._columns if c not in self._gone) or "NULL"
-        both = (
-            f"{side}.{quoted(t.name)}" for side, t in (("before", self.old), ("after", self.new))
-        )
+        names = ", ".join(quote_name(c) for c in self._columns if c not in self._gone) or "NULL"
+        sides = (("before", self.old), ("after", self.new))
+        both = (f"{side}.{quote_name(table.name)}" for side, table in sides)
         first, second = (f"SELECT {names} FROM {place}" for place in both)
         query = f"SELECT EXISTS ({first} EXCEPT {second})"
         if self._gone or self.connection.execute(query).fetchall()[0][0]:
@@ -279,7 +279,7 @@ class TableRepair:
         there = {name.lower() for name in self.new.data_columns}
         key = self.old.primary_key
         if key and all(name.lower() in there for name in key):
-            return tuple(quoted(name) for name in key)
+            return tuple(quote_name(name) for name in key)
         if self.old.rowid and self.new.rowid and self.old.name.lower() not in self.rebuilt:
             return (self.old.rowid,)
         return ()

@@ -49,9 +49,9 @@ class RestoreScript:
 def dependency_order(schema: Schema) -> Order:
     """The order in which a schema's tables can be filled while foreign keys are on."""
     found = structure(schema)
-    shapes = [s for n, s in found.tables.items() if n not in found.inner and not s.virtual]
-    ordered, cycles = parents_first(shapes)
-    return Order(tuple(shape.name for shape in ordered), cycles)
+    tables = [s for n, s in found.tables.items() if n not in found.inner and not s.is_virtual]
+    ordered, cycles = parents_first(tables)
+    return Order(tuple(table.name for table in ordered), cycles)
 
 
 def write_restore_sql(

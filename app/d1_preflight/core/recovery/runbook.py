@@ -1,4 +1,4 @@
-"""The emergency card: what to do now, as exact commands with the real names filled in.
+"""The incident runbook: what to do now, as exact commands with the real names filled in.
 
 The source document's procedures with what was corrected by runs: `.schema` does not pass through
 wrangler, `rollback` takes the version as its first word, and D1's time travel is the way back
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.sql.tokenizer import quote_name
 
-_LEDGER = 'SELECT id, name, applied_at FROM "{table}" ORDER BY id DESC LIMIT 5'
+_LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
 _TOUCHED = ("lost", "nulled", "changed", "added")
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
@@ -66,7 +67,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class RunbookStep:
     """One thing to do: words, and the command that does it ("" where no command can).
 
     `writes`: it changes the target, so a person is asked once more before it is run.
@@ -82,29 +83,29 @@ class Act:
         return bool(self.command) and not _BLANK.search(self.command)
 
 
-_LEDGER_STAYS = Act(
+_LEDGER_STAYS = RunbookStep(
     "The ledger keeps its row: wrangler will not apply the file again. Close the record as taken "
     "back; what comes next is a new migration"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class Scenario:
     """One answer to "what happened?": how it is recognised, and what to do, in order."""
 
     title: str
     when: str
-    steps: tuple[Act, ...]
+    steps: tuple[RunbookStep, ...]
 
 
-def card(target: Target, record: Record | None = None) -> tuple[Situation, ...]:
-    """The four situations; without a record, the names it would hold are asked for in words."""
+def runbook(target: Target, record: Record | None = None) -> tuple[Scenario, ...]:
+    """The four scenarios; without a record, the names it would hold are asked for in words."""
     known = _Known(target, record)
     return (_nothing(known), _half_way(known), _wrong_data(known), _look(known))
 
 
 def likely(record: Record | None) -> int:
-    """Which situation (0 to 3) the record speaks for; without one: look."""
+    """Which scenario (0 to 3) the record speaks for; without one: look."""
     attempt = record.last("applied") if record else None
     if record is None or attempt is None:
         return _LOOK
@@ -145,86 +146,88 @@ class _Known:
         return facts.text(self.facts("deploy_order"), "version") or self.target.version
 
 
-def _nothing(known: _Known) -> Situation:
-    return Situation(
+def _nothing(known: _Known) -> Scenario:
+    return Scenario(
         "nothing was applied",
         "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
         (
-            Act("Make sure: the newest ledger rows", _ledger(known)),
-            Act("Nothing is lost. Read the error in the output (o), mend the file, walk again."),
-            Act("Still pending are", _pending(known)),
+            RunbookStep("Make sure: the newest ledger rows", _ledger(known)),
+            RunbookStep(
+                "Nothing is lost. Read the error in the output (o), mend the file, walk again."
+            ),
+            RunbookStep("Still pending are", _pending(known)),
         ),
     )
 
 
-def _half_way(known: _Known) -> Situation:
-    return Situation(
+def _half_way(known: _Known) -> Scenario:
+    return Scenario(
         "it failed half-way",
         "The schema changed, but the ledger has no row; or some files of several were applied.",
         (
-            Act("See what the ledger holds", _ledger(known)),
-            Act("See the tables as they are", known.target.query(_SCHEMA)),
-            Act("Is the data sound?", known.target.query(_SOUND)),
+            RunbookStep("See what the ledger holds", _ledger(known)),
+            RunbookStep("See the tables as they are", known.target.query(_SCHEMA)),
+            RunbookStep("Is the data sound?", known.target.query(_SOUND)),
             *_stop(known),
             *_whole_database(known),
-            Act("Clean up by hand only what you have seen above, one statement at a time."),
+            RunbookStep("Clean up by hand only what you have seen above, one statement at a time."),
         ),
     )
 
 
-def _wrong_data(known: _Known) -> Situation:
-    return Situation(
+def _wrong_data(known: _Known) -> Scenario:
+    return Scenario(
         "applied, but data is wrong",
         "Stop the writes first: each later write makes the way back dearer.",
         (
             *_stop(known),
-            Act("How many rows, in which tables?", _counts(known)),
+            RunbookStep("How many rows, in which tables?", _counts(known)),
             *_tables_back(known),
             *_whole_database(known),
-            Act("Without a backup: look in application logs and external systems."),
-            Act("Afterwards, a post-mortem: why did the rehearsal not show it?"),
+            RunbookStep("Without a backup: look in application logs and external systems."),
+            RunbookStep("Afterwards, a post-mortem: why did the rehearsal not show it?"),
         ),
     )
 
 
-def _look(known: _Known) -> Situation:
-    return Situation(
+def _look(known: _Known) -> Scenario:
+    return Scenario(
         "don't know: look",
         "Reading changes nothing. Do not apply again before you have looked.",
         (
-            Act("Is it in the ledger?", _ledger(known)),
-            Act("What is still pending?", _pending(known)),
-            Act("What do the tables look like?", known.target.query(_SCHEMA)),
-            Act("Is the data sound?", known.target.query(_SOUND)),
-            Act(
+            RunbookStep("Is it in the ledger?", _ledger(known)),
+            RunbookStep("What is still pending?", _pending(known)),
+            RunbookStep("What do the tables look like?", known.target.query(_SCHEMA)),
+            RunbookStep("Is the data sound?", known.target.query(_SOUND)),
+            RunbookStep(
                 "Which bookmark is now?",
                 known.target.d1("time-travel", "info", known.target.database),
             ),
-            Act("Ledger row there: see 3. No row, schema as before: see 1. Else: see 2."),
+            RunbookStep("Ledger row there: see 3. No row, schema as before: see 1. Else: see 2."),
         ),
     )
 
 
-def _stop(known: _Known) -> tuple[Act, ...]:
+def _stop(known: _Known) -> tuple[RunbookStep, ...]:
     if facts.text(known.facts("deploy_order"), "order") == _NO_CODE:
-        return (Act("No code went along; the Worker that runs is the one from before"),)
+        return (RunbookStep("No code went along; the Worker that runs is the one from before"),)
     if not known.worker:
         words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
-        return (Act(words, "wrangler deployments list --name <worker>"),)
+        return (RunbookStep(words, "wrangler deployments list --name <worker>"),)
     worker = ("--name", known.worker, *known.target.flags)
     listed = shlex.join(("wrangler", "deployments", "list", *worker))
     if not known.version:
         back = f"wrangler rollback <version-id> {shlex.join(worker)}"
         return (
-            Act("Which version ran before?", listed),
-            Act("Stop the bleeding", back, writes=True),
+            RunbookStep("Which version ran before?", listed),
+            RunbookStep("Stop the bleeding", back, writes=True),
         )
     back = shlex.join(("wrangler", "rollback", known.version, *worker))
     words = "Stop the bleeding: the Worker first, the database second"
-    return (Act(words, back, writes=True),)
+    return (RunbookStep(words, back, writes=True),)
 
 
-def _tables_back(known: _Known) -> tuple[Act, ...]:
+def _tables_back(known: _Known) -> tuple[RunbookStep, ...]:
     decided = known.facts("way_back")
     chosen = facts.text(decided, "chosen")
     ways = sorted(
@@ -240,7 +243,9 @@ def _tables_back(known: _Known) -> tuple[Act, ...]:
     if acts:
         return tuple(acts)
     files = [facts.text(row, "file") for row in facts.rows(known.facts("backed_up"), "tables")]
-    return (Act(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
+    return (
+        (RunbookStep(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
+    )
 
 
 def _on_target(target: Target, recorded: str) -> str:
@@ -263,29 +268,32 @@ def _loses_rows(way: Facts) -> bool:
     return facts.text(way, "way") == _DOWN and facts.text(way, "loses") != "nothing"
 
 
-def _way(known: _Known, way: Facts, recorded: str) -> tuple[Act, ...]:
+def _way(known: _Known, way: Facts, recorded: str) -> tuple[RunbookStep, ...]:
     name, loses = facts.text(way, "way"), facts.text(way, "loses")
     command = _on_target(known.target, recorded)
     if _loses_rows(way):
         words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
-        return (Act(words, command, writes=True), _LEDGER_STAYS)
+        return (RunbookStep(words, command, writes=True), _LEDGER_STAYS)
     words = f"Bring data back: {name}, loses {loses}"
     if name == _RESTORE:
         return _restore(known, words, command)
-    return (Act(words, command, writes=True), _LEDGER_STAYS)
+    return (RunbookStep(words, command, writes=True), _LEDGER_STAYS)
 
 
-def _restore(known: _Known, words: str, command: str) -> tuple[Act, ...]:
+def _restore(known: _Known, words: str, command: str) -> tuple[RunbookStep, ...]:
     """The backup's rows as SQL, to be looked at; then that SQL on the target."""
     if not known.target.restore_file:
-        return (Act(words, command),)
+        return (RunbookStep(words, command),)
     file = f"--file={known.target.restore_file}"
     fill = known.target.d1("execute", known.target.database, "--remote", file)
     then = "Then run it (the database may not answer meanwhile); what is taken by now stops it all"
-    return (Act(f"{words}. First the rows as SQL", command), Act(then, fill, writes=True))
+    return (
+        RunbookStep(f"{words}. First the rows as SQL", command),
+        RunbookStep(then, fill, writes=True),
+    )
 
 
-def _whole_database(known: _Known) -> tuple[Act, ...]:
+def _whole_database(known: _Known) -> tuple[RunbookStep, ...]:
     now = known.target.d1("time-travel", "info", known.target.database)
     bookmark = known.bookmark or "<bookmark>"
     back = known.target.d1("time-travel", "restore", known.target.database, "--bookmark", bookmark)
@@ -294,13 +302,17 @@ def _whole_database(known: _Known) -> tuple[Act, ...]:
     until = facts.text(known.facts("bookmark"), "good_until")
     good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
-        Act("Before going back, note where you are (going back can be undone to here)", now),
-        Act(f"Everything back: undoes every write since the bookmark{good}", back, writes=True),
+        RunbookStep(
+            "Before going back, note where you are (going back can be undone to here)", now
+        ),
+        RunbookStep(
+            f"Everything back: undoes every write since the bookmark{good}", back, writes=True
+        ),
     )
 
 
 def _ledger(known: _Known) -> str:
-    return known.target.query(_LEDGER.format(table=known.target.ledger.replace('"', '""')))
+    return known.target.query(_LEDGER.format(table=quote_name(known.target.ledger)))
 
 
 def _pending(known: _Known) -> str:
@@ -311,6 +323,6 @@ def _counts(known: _Known) -> str:
     rehearsed = facts.rows(known.facts("rehearsed"), "tables")
     touched = [row for row in rehearsed if any(facts.number(row, key) for key in _TOUCHED)]
     names = [facts.text(row, "table") for row in touched or rehearsed]
-    quoted = (name.replace('"', '""') for name in names or ["table_name"])
-    sql = "; ".join(f'SELECT count(*) FROM "{name}"' for name in quoted)
+    tables = (quote_name(name) for name in names or ["table_name"])
+    sql = "; ".join(f"SELECT count(*) FROM {table}" for table in tables)
     return known.target.query(sql)

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 
-from d1_preflight.core.effects.row_lineage import Fate, fates
-from d1_preflight.core.engine.sandbox import Scratch
-from d1_preflight.core.engine.trace import Act, Run
+from d1_preflight.core.effects.row_lineage import TableLineage, row_lineage
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.recovery.rebuild_sql import descendants_of, rebuild
 from d1_preflight.core.schema.ddl import addable, column_definition, mentions
 from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, SchemaObject, compare, normal_sql
-from d1_preflight.core.schema.shape import TableShape
-from d1_preflight.core.sql.tokenizer import Shape, Token, quote_name
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_name
 
 
 class Undo:
     """Writes the statements that undo one run, in order, and notes in `gaps` what they cannot."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._fates = fates(run)
+    def __init__(self, script: ScriptTrace) -> None:
+        self._script = script
+        self._lineages = row_lineage(script)
         self.gaps: list[str] = []
         self.relaxed: list[str] = []  # what `_tried` may see differ, since a gap says it
         self._recreated: set[str] = set()
@@ -38,34 +38,34 @@ class Undo:
         yield from self._drop_created()
         yield from self._create_objects()
 
-    def undoes(self, act: Act) -> bool:
+    def undoes(self, trace: StatementTrace) -> bool:
         """Whether an UPDATE is undone by the draft, or only fills what the draft removes."""
-        return bool(_swap(act)) or self._fills_new_columns(act)
+        return bool(_swap(trace)) or self._fills_new_columns(trace)
 
     def _updates_back(self) -> Iterator[str]:
-        for act in reversed(self._run.acts):
-            swap = _swap(act)
-            if swap is None or self._fills_new_columns(act):
+        for trace in reversed(self._script.statements):
+            swap = _swap(trace)
+            if swap is None or self._fills_new_columns(trace):
                 continue
             column, new, old = swap
-            table, name = quote_name(act.target), quote_name(column)
+            table, name = quote_name(trace.target), quote_name(column)
             self.gaps.append(
-                f"Rows of {act.target} that held {new} in {column} before (line {act.line}) become"
-                f" {old} too. Exact only if this is 0 before applying:"
+                f"Rows of {trace.target} that held {new} in {column} before (line {trace.line})"
+                f" become {old} too. Exact only if this is 0 before applying:"
                 f" SELECT count(*) FROM {table} WHERE {name} = {new}"
             )
             yield f"UPDATE {table} SET {name} = {old} WHERE {name} = {new}"
 
-    def _fills_new_columns(self, act: Act) -> bool:
-        old = next((s for s in (self._run.old.table(act.target),) if s), None)
-        columns = act.phrase.columns
+    def _fills_new_columns(self, trace: StatementTrace) -> bool:
+        old = next((s for s in (self._script.old.table(trace.target),) if s), None)
+        columns = trace.parsed.columns
         if old is None:
             return True
         return bool(columns) and not any(old.column(column) for column in columns)
 
     def _drop_objects(self) -> Iterator[str]:
-        old, new = self._run.old, self._run.new
-        created = {shape.name.lower() for shape in self._created()}
+        old, new = self._script.old, self._script.new
+        created = {table.name.lower() for table in self._created()}
         for kind, befores, afters in (
             ("trigger", old.triggers, new.triggers),
             ("view", old.views, new.views),
@@ -81,7 +81,7 @@ class Undo:
 
     def _in_the_way(self) -> set[tuple[str, str]]:
         """Objects that a rebuild takes with it, that would stop it, or that would fire."""
-        new = self._run.new
+        new = self._script.new
         rebuilt = {name.lower() for name in self._rebuilt}
         parked = {name.lower() for name in self._parked}
         return {
@@ -93,15 +93,18 @@ class Undo:
             or (found.kind != "index" and any(mentions(found.sql, t) for t in rebuilt))
         }
 
-    def _tables(self) -> tuple[list[str], list[tuple[TableShape, dict[str, str]]]]:
+    def _tables(self) -> tuple[list[str], list[tuple[Table, dict[str, str]]]]:
         """The plain ALTERs of all tables, and the tables that only a rebuild brings back."""
         plain: list[str] = []
-        left: list[tuple[TableShape, dict[str, str]]] = []
-        for fate in self._fates:
-            old, new = self._run.old.table(fate.table), self._run.new.table(fate.name or "")
-            if old is None or new is None or old.virtual:
+        left: list[tuple[Table, dict[str, str]]] = []
+        for lineage in self._lineages:
+            old, new = (
+                self._script.old.table(lineage.table),
+                self._script.new.table(lineage.name or ""),
+            )
+            if old is None or new is None or old.is_virtual:
                 continue
-            columns = self._columns(fate, old, new)
+            columns = self._columns(lineage, old, new)
             if old == new and all(name == present for name, present in columns.items()):
                 continue
             if new.name.lower() != old.name.lower():
@@ -115,38 +118,36 @@ class Undo:
         return plain, left
 
     def _rebuilds(
-        self, before: Sequence[str], left: Sequence[tuple[TableShape, dict[str, str]]]
+        self, before: Sequence[str], left: Sequence[tuple[Table, dict[str, str]]]
     ) -> Iterator[str]:
         """The rebuilds, written for the schema that the statements before them leave."""
         if not left:
             return
-        now = run_on(self._run.after, [*self._without_objects(), *before]).new
+        now = run_on(self._script.after, [*self._without_objects(), *before]).new
         for old, columns in left:
             self._rebuilt.append(old.name)
             self._parked += [child.name for child in descendants_of(now, old.name)]
             yield from rebuild(old, columns, now)
 
-    def _columns(self, fate: Fate, old: TableShape, new: TableShape) -> dict[str, str]:
+    def _columns(self, lineage: TableLineage, old: Table, new: Table) -> dict[str, str]:
         """Present columns by their old names."""
         renamed = {
-            act.phrase.column.lower(): act.phrase.new_name
-            for act in self._run.acts
-            if act.verb == "ALTER TABLE RENAME COLUMN"
-            and act.target.lower() in (old.name.lower(), new.name.lower())
+            trace.parsed.column.lower(): trace.parsed.new_name
+            for trace in self._script.statements
+            if trace.verb == "ALTER TABLE RENAME COLUMN"
+            and trace.target.lower() in (old.name.lower(), new.name.lower())
         }
         found = {}
         for column in (c for c in old.columns if not c.hidden):
             target = column.name
             while target.lower() in renamed:
                 target = renamed.pop(target.lower())
-            here = new.column(target) or new.column(fate.moved.get(column.name, ""))
+            here = new.column(target) or new.column(lineage.moved.get(column.name, ""))
             if here and not here.hidden:
                 found[column.name] = here.name
         return found
 
-    def _in_place(
-        self, old: TableShape, new: TableShape, columns: dict[str, str]
-    ) -> list[str] | None:
+    def _in_place(self, old: Table, new: Table, columns: dict[str, str]) -> list[str] | None:
         """Plain ALTERs that give a table its old shape; None where only a rebuild does."""
         table = quote_name(old.name)
         kept = {name.lower() for name in columns.values()}
@@ -170,19 +171,17 @@ class Undo:
                 relaxed += [column.name] if is_relaxed else []
         return found if self._suffices(old, new, found, relaxed) else None
 
-    def _suffices(
-        self, old: TableShape, new: TableShape, alters: list[str], relaxed: list[str]
-    ) -> bool:
+    def _suffices(self, old: Table, new: Table, alters: list[str], relaxed: list[str]) -> bool:
         """Whether plain ALTERs give the table its old shape, tried on the schema after."""
         rename = f"ALTER TABLE {quote_name(new.name)} RENAME TO {quote_name(old.name)}"
         first = [rename] if new.name.lower() != old.name.lower() else []
-        tried = run_on(self._run.after, [*self._without_objects(), *first, *alters])
-        if any(act.error for act in tried.acts):
+        tried = run_on(self._script.after, [*self._without_objects(), *first, *alters])
+        if any(trace.error for trace in tried.statements):
             return False
         expected = {f"{old.name}.{name}".lower() for name in relaxed}
         differing = [
             change
-            for change in compare(self._run.old, tried.new)
+            for change in compare(self._script.old, tried.new)
             if change.name.lower().startswith(f"{old.name.lower()}.")
             and change.object not in ("index", "trigger", "view")
         ]
@@ -195,30 +194,34 @@ class Undo:
 
     def _without_objects(self) -> list[str]:
         """Take away what can stand in an ALTER's way: triggers, views and new indexes."""
-        new = self._run.new
-        indexes = [o for n, o in new.indexes.items() if n not in self._run.old.indexes]
+        new = self._script.new
+        indexes = [o for n, o in new.indexes.items() if n not in self._script.old.indexes]
         gone = [*new.triggers.values(), *new.views.values(), *indexes]
         return [f"DROP {o.kind.upper()} {quote_name(o.name)}" for o in gone]
 
-    def _created(self) -> tuple[TableShape, ...]:
-        known = {(fate.name or "").lower() for fate in self._fates} | self._run.new.inner
-        return tuple(s for name, s in self._run.new.tables.items() if name not in known)
+    def _created(self) -> tuple[Table, ...]:
+        known = {
+            (lineage.name or "").lower() for lineage in self._lineages
+        } | self._script.new.inner
+        return tuple(s for name, s in self._script.new.tables.items() if name not in known)
 
     def _drop_created(self) -> Iterator[str]:
         order, cycles = parents_first(self._created())
         if cycles:
             yield "PRAGMA defer_foreign_keys = ON"
-        yield from (f"DROP TABLE {quote_name(shape.name)}" for shape in reversed(order))
+        yield from (f"DROP TABLE {quote_name(table.name)}" for table in reversed(order))
 
     def _create_dropped(self) -> Iterator[str]:
-        gone = [self._run.old.table(fate.table) for fate in self._fates if not fate.name]
-        order, _ = parents_first(tuple(shape for shape in gone if shape))
-        for shape in order:
-            self.gaps.append(f"The rows of {shape.name} come only from a backup.")
-            yield shape.sql
+        gone = [
+            self._script.old.table(lineage.table) for lineage in self._lineages if not lineage.name
+        ]
+        order, _ = parents_first(tuple(table for table in gone if table))
+        for table in order:
+            self.gaps.append(f"The rows of {table.name} come only from a backup.")
+            yield table.sql
 
     def _create_objects(self) -> Iterator[str]:
-        old, new = self._run.old, self._run.new
+        old, new = self._script.old, self._script.new
         for kind, befores, afters in (
             ("index", old.indexes, new.indexes),
             ("view", old.views, new.views),
@@ -233,20 +236,20 @@ def _alike(old: SchemaObject, new: SchemaObject) -> bool:
     return normal_sql(old.sql) == normal_sql(new.sql)
 
 
-def run_on(schema: Schema, statements: Sequence[str]) -> Run:
+def run_on(schema: Schema, statements: Sequence[str]) -> ScriptTrace:
     """Try statements on an empty database of a schema."""
-    scratch = Scratch(schema)
+    sandbox = Sandbox(schema)
     try:
-        return scratch.run("".join(f"{text};\n" for text in statements))
+        return sandbox.run("".join(f"{text};\n" for text in statements))
     finally:
-        scratch.close()
+        sandbox.close()
 
 
-def _swap(act: Act) -> tuple[str, str, str] | None:
+def _swap(trace: StatementTrace) -> tuple[str, str, str] | None:
     """Read `SET c = new WHERE c = old`, both plain literals: the column, new and old."""
-    if act.verb != "UPDATE" or act.error:
+    if trace.verb != "UPDATE" or trace.error:
         return None
-    body = [t for t in act.phrase.tokens if t.text != ";"]
+    body = [t for t in trace.parsed.tokens if t.text != ";"]
     words = [t.word for t in body]
     if "SET" not in words or words.count("WHERE") != 1:
         return None
@@ -262,7 +265,7 @@ def _swap(act: Act) -> tuple[str, str, str] | None:
 def _is_equation(part: list[Token]) -> bool:
     return (
         len(part) == 3  # noqa: PLR2004 - name, sign, literal
-        and part[0].shape in (Shape.WORD, Shape.NAME)
+        and part[0].kind in (TokenKind.WORD, TokenKind.NAME)
         and part[1].text == "="
-        and part[2].shape in (Shape.STRING, Shape.NUMBER)
+        and part[2].kind in (TokenKind.STRING, TokenKind.NUMBER)
     )

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.schema.table import Table, quoted
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import quote_name
 
 STATEMENT_LIMIT = 100_000
 PAGE_BYTES = 1_000_000
@@ -119,7 +120,7 @@ def plan_statement(table: Table, page_bytes: int = PAGE_BYTES) -> str | None:
         f"SELECT {ends}, n FROM (SELECT {order}, page, row_number() OVER (ORDER BY {order}) AS n,"
         f" lead(page) OVER (ORDER BY {order}) AS next FROM (SELECT {order},"
         f" sum(size) OVER (ORDER BY {order}) / {page_bytes} AS page"
-        f" FROM (SELECT {chosen}, {size} AS size FROM {quoted(table.name)})))"
+        f" FROM (SELECT {chosen}, {size} AS size FROM {quote_name(table.name)})))"
         " WHERE next IS NOT page ORDER BY n"
     )
 
@@ -188,7 +189,7 @@ def read_rows(table: Table, answer: Iterable[Mapping[str, object]]) -> Iterator[
 
 def row_size(table: Table, factor: int = 1) -> str:
     """Write the SQL of a row's size; in nested sums, for D1 allows an expression 100 levels."""
-    sizes = [f"coalesce(octet_length({quoted(c)}),0)" for c in table.data_columns]
+    sizes = [f"coalesce(octet_length({quote_name(c)}),0)" for c in table.data_columns]
     sums = ["+".join(sizes[n : n + 10]) for n in range(0, len(sizes), 10)]
     overhead = _CELL_OVERHEAD * len(sizes)
     return f"{'+'.join(f'{factor}*({part})' for part in sums)}+{overhead}"
@@ -204,17 +205,17 @@ def _packed_size(text: str) -> int:
 
 
 def _walk(table: Table) -> list[str]:
-    return [name if name == table.rowid else quoted(name) for name in table.walk]
+    return [name if name == table.rowid else quote_name(name) for name in table.walk]
 
 
 def _select(table: Table, condition: str) -> str:
-    columns = [wire(quoted(name)) for name in table.data_columns]
+    columns = [wire(quote_name(name)) for name in table.data_columns]
     if table.rowid:
         columns[0] = f"{table.rowid}||':'||coalesce({columns[0]},'')"
     chosen = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
     where = f" WHERE {condition}" if condition else ""
     order = f" ORDER BY {', '.join(_walk(table))}" if table.walk else ""
-    sql = f"SELECT {chosen} FROM {quoted(table.name)}{where}{order}"
+    sql = f"SELECT {chosen} FROM {quote_name(table.name)}{where}{order}"
     if len(sql.encode()) > STATEMENT_LIMIT:
         raise ProjectError(
             f"The statement that reads {table.name} is longer than D1's 100 KB.",

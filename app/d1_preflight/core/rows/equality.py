@@ -13,7 +13,8 @@ from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows.codec import row_text, wire
 from d1_preflight.core.rows.table_copy import RowCopy, content_digest
 from d1_preflight.core.schema.sequences import local_sequences
-from d1_preflight.core.schema.table import Table, quoted, read_tables
+from d1_preflight.core.schema.table import Table, read_tables
+from d1_preflight.core.sql.tokenizer import quote_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _difference(connection: apsw.Connection, copy: RowCopy) -> Difference | None
     missing = [name for name in copy.columns if name not in table.data_columns]
     if missing:
         return Difference(copy.table, "the column is not there", column=missing[0])
-    place = f"restored.{quoted(copy.table)}"
+    place = f"restored.{quote_name(copy.table)}"
     if content_digest(connection, place, copy.columns) != (copy.rows, copy.digest):
         return _located(connection, copy, table)
     mark = local_sequences(connection, "restored").get(copy.table)
@@ -65,15 +66,16 @@ def _difference(connection: apsw.Connection, copy: RowCopy) -> Difference | None
 
 
 def _located(connection: apsw.Connection, copy: RowCopy, table: Table) -> Difference:
-    key = [quoted(name) for name in table.primary_key]
+    key = [quote_name(name) for name in table.primary_key]
     if not key and copy.rowid:
         key = [copy.rowid]
     if not key:
-        key = [quoted(name) for name in copy.columns]
-    missing = _first_without_partner(connection, "copy.rows", f"restored.{quoted(table.name)}", key)
+        key = [quote_name(name) for name in copy.columns]
+    restored = f"restored.{quote_name(table.name)}"
+    missing = _first_without_partner(connection, "copy.rows", restored, key)
     if missing:
         return Difference(copy.table, "a row is missing", row=missing)
-    extra = _first_without_partner(connection, f"restored.{quoted(table.name)}", "copy.rows", key)
+    extra = _first_without_partner(connection, restored, "copy.rows", key)
     if extra:
         return Difference(copy.table, "there is a row that the copy does not have", row=extra)
     return _first_other_cell(connection, copy, key)
@@ -92,10 +94,10 @@ def _first_without_partner(
 def _first_other_cell(connection: apsw.Connection, copy: RowCopy, key: Sequence[str]) -> Difference:
     text = row_text(key)
     for name in copy.columns:
-        cell = f"coalesce({wire(quoted(name))}, 'n')"
+        cell = f"coalesce({wire(quote_name(name))}, 'n')"
         row = connection.execute(
             f"SELECT key FROM (SELECT {text} AS key, {cell} AS cell FROM copy.rows"
-            f" EXCEPT SELECT {text}, {cell} FROM restored.{quoted(copy.table)}) LIMIT 1"
+            f" EXCEPT SELECT {text}, {cell} FROM restored.{quote_name(copy.table)}) LIMIT 1"
         ).fetchone()
         if row:
             return Difference(copy.table, "a value differs", row=_hash(row[0]), column=name)

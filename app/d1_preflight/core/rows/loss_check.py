@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from d1_preflight.core.effects.row_lineage import fates
-from d1_preflight.core.engine.sandbox import Scratch
+from d1_preflight.core.effects.row_lineage import row_lineage
+from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
@@ -58,29 +58,29 @@ def check_losses(
 
 def renames_by(migration: Migration, prior: Schema) -> Renames:
     """The new names that a migration gives, for `diff_rows`."""
-    scratch = Scratch(prior)
+    sandbox = Sandbox(prior)
     try:
-        run = scratch.run(migration.text)
+        script = sandbox.run(migration.text)
     finally:
-        scratch.close()
+        sandbox.close()
     tables, columns = {}, {}
-    for fate in fates(run):
-        new = run.new.table(fate.name or "")
-        if fate.name is None or new is None:
+    for lineage in row_lineage(script):
+        new = script.new.table(lineage.name or "")
+        if lineage.name is None or new is None:
             continue
-        if fate.name.lower() != fate.table.lower():
-            tables[fate.table] = fate.name
-        for old, moved in fate.moved.items():
+        if lineage.name.lower() != lineage.table.lower():
+            tables[lineage.table] = lineage.name
+        for old, moved in lineage.moved.items():
             if old.lower() != moved.lower() and new.column(moved):
-                columns[f"{fate.table}.{old}"] = moved
+                columns[f"{lineage.table}.{old}"] = moved
     names = {name.lower(): name for name in tables.values()} | {
-        table.lower(): table for table in run.old.tables
+        table.lower(): table for table in script.old.tables
     }
     back = {to.lower(): old for old, to in tables.items()}
-    for act in run.acts:
-        if act.verb == "ALTER TABLE RENAME COLUMN" and not act.error:
-            table = back.get(act.target.lower(), names.get(act.target.lower(), act.target))
-            _follow(columns, table, act.phrase.column, act.phrase.new_name)
+    for trace in script.statements:
+        if trace.verb == "ALTER TABLE RENAME COLUMN" and not trace.error:
+            table = back.get(trace.target.lower(), names.get(trace.target.lower(), trace.target))
+            _follow(columns, table, trace.parsed.column, trace.parsed.new_name)
     return Renames(tables, columns)
 
 

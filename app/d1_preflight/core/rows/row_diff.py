@@ -15,7 +15,8 @@ import apsw
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows.codec import row_text
 from d1_preflight.core.schema.sequences import highest_issued
-from d1_preflight.core.schema.table import Table, TableKind, quoted, read_tables
+from d1_preflight.core.schema.table import Table, TableKind, read_tables
+from d1_preflight.core.sql.tokenizer import quote_name
 
 Cells = tuple[tuple[str, int], ...]
 
@@ -204,8 +205,8 @@ class _Pair:
 
     def _partners(self, key: tuple[tuple[str, str], ...], side: str) -> int:
         """How many rows of one side have a partner on the other."""
-        old = f"before.{quoted(self._old.name)} AS b"
-        new = f"after.{quoted(self._new.name)} AS a"
+        old = f"before.{quote_name(self._old.name)} AS b"
+        new = f"after.{quote_name(self._new.name)} AS a"
         here, there = (old, new) if side == "before" else (new, old)
         on = " AND ".join(f"b.{left} = a.{right}" for left, right in key)
         return _number(
@@ -218,7 +219,7 @@ class _Pair:
         key = self._old.primary_key
         if not key or any(name not in self._columns for name in key):
             return ()
-        pairs = tuple((quoted(name), quoted(self._columns[name])) for name in key)
+        pairs = tuple((quote_name(name), quote_name(self._columns[name])) for name in key)
         sides = (("before", self._old, 0), ("after", self._new, 1))
         if all(
             self._names_each_row(name, table, [pair[side] for pair in pairs])
@@ -228,32 +229,33 @@ class _Pair:
         return ()
 
     def _names_each_row(self, database: str, table: Table, key: list[str]) -> bool:
-        place = f"{database}.{quoted(table.name)}"
+        place = f"{database}.{quote_name(table.name)}"
         nulls = " OR ".join(f"{column} IS NULL" for column in key)
         if _number(self._connection, f"SELECT EXISTS (SELECT 1 FROM {place} WHERE {nulls})"):
             return False
-        if {quoted(name) for name in table.primary_key} == set(key):
+        if {quote_name(name) for name in table.primary_key} == set(key):
             return True
         columns = ", ".join(key)
         repeated = f"SELECT 1 FROM {place} GROUP BY {columns} HAVING count(*) > 1"
         return not _number(self._connection, f"SELECT EXISTS ({repeated})")
 
     def _joined(self, key: tuple[tuple[str, str], ...], pairing: Pairing) -> TableDiff:
-        cells = [(quoted(old), quoted(new)) for old, new in self._columns.items()]
+        cells = [(quote_name(old), quote_name(new)) for old, new in self._columns.items()]
         differs = [
             f"NOT (typeof(b.{old}) = typeof(a.{new}) AND +b.{old} IS +a.{new} COLLATE BINARY)"
             f" AS d{n}, b.{old} IS NOT NULL AND a.{new} IS NULL AS n{n}"
             for n, (old, new) in enumerate(cells)
         ]
-        differs += [f"b.{quoted(name)} IS NOT NULL AS g{n}" for n, name in enumerate(self._gone)]
+        gone = [quote_name(name) for name in self._gone]
+        differs += [f"b.{name} IS NOT NULL AS g{n}" for n, name in enumerate(gone)]
         on = " AND ".join(f"b.{old} = a.{new}" for old, new in key)
         marks = [f"d{n}" for n in range(len(cells))] + [f"g{n}" for n in range(len(self._gone))]
         sums = [f"sum(d{n}), sum(n{n})" for n in range(len(cells))]
         sums += [f"sum(g{n})" for n in range(len(self._gone))]
         row = self._connection.execute(
             f"SELECT count(*), sum({' OR '.join(marks)}), {', '.join(sums)} FROM"
-            f" (SELECT {', '.join(differs)} FROM before.{quoted(self._old.name)} AS b"
-            f" JOIN after.{quoted(self._new.name)} AS a ON {on})"
+            f" (SELECT {', '.join(differs)} FROM before.{quote_name(self._old.name)} AS b"
+            f" JOIN after.{quote_name(self._new.name)} AS a ON {on})"
         ).fetchone()
         counts = [int(str(value or 0)) for value in row or ()]
         paired, changed, *rest = counts
@@ -276,12 +278,12 @@ class _Pair:
     def _missing(self, here: str, there: str) -> int:
         """How many rows of one side have no equal on the other, each counted."""
         texts = {
-            "before": (row_text(quoted(c) for c in self._columns), self._old.name),
-            "after": (row_text(quoted(c) for c in self._columns.values()), self._new.name),
+            "before": (row_text(quote_name(c) for c in self._columns), self._old.name),
+            "after": (row_text(quote_name(c) for c in self._columns.values()), self._new.name),
         }
         halves = " UNION ALL ".join(
             f"SELECT {texts[side][0]} AS content, {sign} AS one"
-            f" FROM {side}.{quoted(texts[side][1])}"
+            f" FROM {side}.{quote_name(texts[side][1])}"
             for side, sign in ((here, 1), (there, -1))
         )
         return _number(
@@ -291,9 +293,9 @@ class _Pair:
         )
 
     def _values_in_gone_columns(self) -> Cells:
-        place = f"before.{quoted(self._old.name)}"
+        place = f"before.{quote_name(self._old.name)}"
         return _cells(
-            {c: _number(self._connection, f"SELECT count({quoted(c)}) FROM {place}")
+            {c: _number(self._connection, f"SELECT count({quote_name(c)}) FROM {place}")
              for c in self._gone}
         )  # fmt: skip
 
@@ -343,7 +345,7 @@ def _cells(counts: Mapping[str, int]) -> Cells:
 
 
 def _count(connection: apsw.Connection, database: str, table: Table) -> int:
-    return _number(connection, f"SELECT count(*) FROM {database}.{quoted(table.name)}")
+    return _number(connection, f"SELECT count(*) FROM {database}.{quote_name(table.name)}")
 
 
 def _number(connection: apsw.Connection, sql: str) -> int:

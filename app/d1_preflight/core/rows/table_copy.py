@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 
 from d1_preflight.core.rows.codec import row_text
-from d1_preflight.core.schema.table import quoted
+from d1_preflight.core.sql.tokenizer import quote_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def content_digest(
     connection: apsw.Connection, place: str, columns: Sequence[str]
 ) -> tuple[int, str]:
     """Count and digest the rows of `place` (a quoted table, with its database)."""
-    text = row_text(quoted(name) for name in columns)
+    text = row_text(quote_name(name) for name in columns)
     hashes = sorted(
         sha256(str(row[0]).encode()).digest()
         for row in connection.execute(f"SELECT {text} FROM {place}")

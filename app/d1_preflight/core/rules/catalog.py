@@ -1,4 +1,4 @@
-"""The words of the rules, read strictly from `checklists/rules.toml`."""
+"""The catalog of rules, read strictly from `checklists/rules.toml`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _KEYS = _OPTIONAL | {"title", "severity", "problem", "instead", "verified_with"}
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class CatalogEntry:
     """What a rule says; `problem` and `instead` have places for the user's names."""
 
     id: str
@@ -28,17 +28,17 @@ class Words:
 
 
 @cache
-def all_words() -> Mapping[str, Words]:
-    """The words of every rule by id; raises ChecklistInvalid naming the rule and the key."""
+def rule_catalog() -> Mapping[str, CatalogEntry]:
+    """The entry of every rule by id; raises ChecklistInvalid naming the rule and the key."""
     name = "rules.toml"
     try:
         document = tomllib.loads(read_definition(name) or "")
     except tomllib.TOMLDecodeError as error:
         raise ChecklistInvalid(f"{name} cannot be read: {error}") from error
-    return {rule: _words(rule, raw) for rule, raw in document.items()}
+    return {rule: _entry(rule, raw) for rule, raw in document.items()}
 
 
-def _words(rule: str, raw: Mapping[str, object]) -> Words:
+def _entry(rule: str, raw: Mapping[str, object]) -> CatalogEntry:
     unknown = set(raw) - _KEYS
     missing = _KEYS - _OPTIONAL - set(raw)
     if unknown or missing:
@@ -50,7 +50,7 @@ def _words(rule: str, raw: Mapping[str, object]) -> Words:
     instead = raw["instead"]
     if not isinstance(instead, list):
         raise ChecklistInvalid(f"rules.toml, rule {rule!r}: instead must be a list of steps.")
-    return Words(
+    return CatalogEntry(
         id=rule,
         title=str(raw["title"]),
         severity=Severity(str(raw["severity"])),

@@ -1,12 +1,12 @@
-"""Inline waivers: `-- preflight: allow <rule> — reason`, in a real comment only."""
+"""Inline suppressions: `-- preflight: allow <rule> — reason`, in a real comment only."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.rules.context import Case, Hit
-from d1_preflight.core.sql.tokenizer import Shape, all_tokens
+from d1_preflight.core.rules.context import Match, RuleContext
+from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
 _ALLOW = re.compile(
     r"preflight:\s*allow\s+(?P<rule>[a-z0-9-]+)(?:\s*(?:—|–|--|-|:)\s*(?P<reason>[^\n]*))?"
@@ -14,7 +14,7 @@ _ALLOW = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Waiver:
+class Suppression:
     """One allow: for findings of `rule` that begin between its line and `last`."""
 
     rule: str
@@ -28,30 +28,36 @@ class Waiver:
         return self.rule == finding.rule and near and bool(self.reason)
 
 
-def waivers_of(case: Case) -> tuple[Waiver, ...]:
-    """The allows that a file's comments hold."""
-    if "preflight:" not in case.text:
+def suppressions_of(context: RuleContext) -> tuple[Suppression, ...]:
+    """The suppressions in a file's comments."""
+    if "preflight:" not in context.text:
         return ()
-    return tuple(waiver for act in case.acts for waiver in _within(act.statement.text, act.line))
+    return tuple(
+        suppression
+        for trace in context.statements
+        for suppression in _within(trace.statement.text, trace.line)
+    )
 
 
-def waived(found: Iterable[Finding], waivers: Collection[Waiver]) -> Iterator[Finding]:
-    """The findings with the reasons of the waivers that fit; facts are never waived here."""
+def suppressed(
+    found: Iterable[Finding], suppressions: Collection[Suppression]
+) -> Iterator[Finding]:
+    """The findings with the reasons of the suppressions that fit; facts are never suppressed."""
     for finding in found:
         is_fact = finding.rows_at_risk or finding.refusal
-        fitting = () if is_fact else tuple(w for w in waivers if w.fits(finding))
+        fitting = () if is_fact else tuple(s for s in suppressions if s.fits(finding))
         yield replace(finding, allowed=fitting[0].reason) if fitting else finding
 
 
-def ignored(
-    waivers: Iterable[Waiver], found: Collection[Finding], known: Collection[str]
-) -> Iterator[Hit]:
-    """The allows that change nothing, each with why."""
-    for waiver in waivers:
-        fitting = [finding for finding in found if waiver.fits(finding)]
-        if waiver.rule not in known:
+def unused_suppressions(
+    suppressions: Iterable[Suppression], found: Collection[Finding], known: Collection[str]
+) -> Iterator[Match]:
+    """The suppressions that change nothing, each with why."""
+    for suppression in suppressions:
+        fitting = [finding for finding in found if suppression.fits(finding)]
+        if suppression.rule not in known:
             why = "there is no such rule"
-        elif not waiver.reason:
+        elif not suppression.reason:
             why = "it gives no reason"
         elif any(finding.rows_at_risk for finding in fitting):
             why = "a comment cannot allow rows to be lost"
@@ -61,16 +67,16 @@ def ignored(
             why = "the rule finds nothing here"
         else:
             continue
-        values = {"rule": waiver.rule, "why": why}
-        yield Hit(waiver.line, 1, waiver.line, 1, values)
+        values = {"rule": suppression.rule, "why": why}
+        yield Match(suppression.line, 1, suppression.line, 1, values)
 
 
-def _within(text: str, line_of_lead: int) -> Iterator[Waiver]:
-    lead = next((t.start for t in all_tokens(text) if t.shape is not Shape.COMMENT), len(text))
+def _within(text: str, line_of_lead: int) -> Iterator[Suppression]:
+    lead = next((t.start for t in all_tokens(text) if t.kind is not TokenKind.COMMENT), len(text))
     first = line_of_lead - text.count("\n", 0, lead)
     last = first + text.count("\n")
     for token in all_tokens(text):
-        found = _ALLOW.search(token.text) if token.shape is Shape.COMMENT else None
+        found = _ALLOW.search(token.text) if token.kind is TokenKind.COMMENT else None
         if found:
             reason = (found["reason"] or "").removesuffix("*/").strip()
-            yield Waiver(found["rule"], reason, first + text.count("\n", 0, token.start), last)
+            yield Suppression(found["rule"], reason, first + text.count("\n", 0, token.start), last)

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from d1_preflight.core.sql.tokenizer import Shape, Token, tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, tokens
 
-NAMES = (Shape.WORD, Shape.NAME, Shape.STRING)
+NAMES = (TokenKind.WORD, TokenKind.NAME, TokenKind.STRING)
 """The kinds of token that can name something; SQLite takes a string for a name where it must."""
 
 
 def column_definition(sql: str, column: str) -> str:
     """The text of one column's definition in a CREATE TABLE; "" where it is not found."""
     for part in _definitions(tokens(sql, limit=len(sql))):
-        if part and part[0].name.lower() == column.lower() and part[0].shape in NAMES:
+        if part and part[0].name.lower() == column.lower() and part[0].kind in NAMES:
             return sql[part[0].start : part[-1].start + len(part[-1].text)]
     return ""
 
@@ -42,7 +42,7 @@ def addable(definition: str) -> tuple[str, bool]:
 def mentions(sql: str, table: str) -> bool:
     """Whether a statement names the table anywhere (a column of that name counts too)."""
     return any(
-        token.shape in NAMES and token.name.lower() == table.lower()
+        token.kind in NAMES and token.name.lower() == table.lower()
         for token in tokens(sql, limit=len(sql))
     )
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from d1_preflight.core.schema.shape import TableShape
+from d1_preflight.core.schema.table import Table
 
 
 def parents_first(
-    tables: Sequence[TableShape],
-) -> tuple[tuple[TableShape, ...], tuple[str, ...]]:
+    tables: Sequence[Table],
+) -> tuple[tuple[Table, ...], tuple[str, ...]]:
     """Order tables so that each follows those it refers to, and name those that form cycles.
 
     Tables of a cycle come last, in the given order: only deferred foreign keys let them in.
     """
     waiting = {table.name.lower(): table for table in tables}
-    ordered: list[TableShape] = []
+    ordered: list[Table] = []
     while waiting:
         ready = [
             table

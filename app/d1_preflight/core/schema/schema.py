@@ -7,8 +7,9 @@ from hashlib import sha256
 
 import apsw
 
-from d1_preflight.core.schema.shape import TableShape, read_table
-from d1_preflight.core.sql.tokenizer import Shape, tokens
+from d1_preflight.core.errors import ProjectError, RemoteFailed
+from d1_preflight.core.schema.table import Table, is_virtual, read_table, read_tables
+from d1_preflight.core.sql.tokenizer import TokenKind, tokens
 
 # One statement for `wrangler d1 execute`; hides SQLite's, D1's and the ledger's own objects.
 SCHEMA_QUERY = (
@@ -60,15 +61,9 @@ class Schema:
     def build(self, connection: apsw.Connection) -> tuple[str, ...]:
         """Make all objects in an empty database; returns those that could not be made, in words."""
         connection.execute("PRAGMA foreign_keys = OFF")
-        problems = []
-        for found in sorted(self.objects, key=_build_order):
-            try:
-                connection.execute(found.sql)
-            except apsw.Error as error:
-                if not _exists(connection, found):  # a full-text table makes its own inner tables
-                    problems.append(f"{found.kind} {found.name}: {error}")
+        refused = tuple(_create(connection, self.objects))
         connection.execute("PRAGMA foreign_keys = ON")
-        return tuple(problems)
+        return tuple(f"{found.kind} {found.name}: {error}" for found, error in refused)
 
     def without(self, *names: str) -> "Schema":
         """The schema less the named tables and whatever hangs on them (the ledger, mostly)."""
@@ -88,52 +83,56 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A schema in detail: the shape of every table, and the other objects, by lower-case name."""
+    """A schema in detail: every table, and the other objects, by lower-case name."""
 
-    tables: Mapping[str, TableShape]
+    tables: Mapping[str, Table]
     indexes: Mapping[str, SchemaObject]
     triggers: Mapping[str, SchemaObject]
     views: Mapping[str, SchemaObject]
     inner: frozenset[str] = frozenset()  # the tables that a virtual table keeps for itself
 
-    def table(self, name: str) -> TableShape | None:
+    def table(self, name: str) -> Table | None:
         """The table of that name, whatever its case."""
         return self.tables.get(name.lower())
 
-    def children_of(self, parent: str) -> tuple[TableShape, ...]:
+    def children_of(self, parent: str) -> tuple[Table, ...]:
         """The tables with a foreign key to `parent`, itself too where it refers to itself."""
         wanted = parent.lower()
-        return tuple(shape for shape in self.tables.values() if wanted in shape.parents)
+        return tuple(table for table in self.tables.values() if wanted in table.parents)
 
 
 class StructureReader:
-    """Reads structures of one connection, keeping the shapes of tables whose text is unchanged."""
+    """Reads structures of one connection, keeping the tables whose text is unchanged."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._shapes: dict[tuple[str, str], TableShape] = {}
+        self._tables: dict[tuple[str, str, bool], Table] = {}
 
     def read(self, schema: Schema) -> Structure:
         """The structure of `schema`, which must be the connection's present one."""
         groups: dict[str, dict[str, SchemaObject]] = {}
         for found in schema.objects:
             groups.setdefault(found.kind, {})[found.name.lower()] = found
+        inner = self._inner(schema)
         return Structure(
-            tables={n: self._shape(o) for n, o in groups.get("table", {}).items()},
+            tables={n: self._table(o, inner) for n, o in groups.get("table", {}).items()},
             indexes=groups.get("index", {}),
             triggers=groups.get("trigger", {}),
             views=groups.get("view", {}),
-            inner=self._inner(schema),
+            inner=inner,
         )
 
-    def _shape(self, found: SchemaObject) -> TableShape:
-        key = (found.name, found.sql)
-        if key not in self._shapes:
-            self._shapes[key] = read_table(self._connection, found.name, found.sql)
-        return self._shapes[key]
+    def _table(self, found: SchemaObject, inner: frozenset[str]) -> Table:
+        is_shadow = found.name.lower() in inner
+        key = (found.name, found.sql, is_shadow)
+        if key not in self._tables:
+            self._tables[key] = read_table(
+                self._connection, found.name, found.sql, is_shadow=is_shadow
+            )
+        return self._tables[key]
 
     def _inner(self, schema: Schema) -> frozenset[str]:
-        if not any(" VIRTUAL " in found.sql[:40].upper() for found in schema.objects):
+        if not any(o.kind == "table" and is_virtual(o.sql) for o in schema.objects):
             return frozenset()
         rows = self._connection.execute("PRAGMA table_list")
         return frozenset(str(row[1]).lower() for row in rows if row[2] == "shadow")
@@ -170,6 +169,26 @@ def structure(schema: Schema) -> Structure:
         connection.close()
 
 
+def create_tables(connection: apsw.Connection, schema: Schema) -> None:
+    """Create the tables; raises where the target's own SQL no longer makes one."""
+    _create_all(connection, [o for o in schema.objects if o.kind == "table"])
+
+
+def create_rest(connection: apsw.Connection, schema: Schema) -> None:
+    """Create the indexes, then the views, then the triggers (a trigger may stand on a view)."""
+    _create_all(connection, [o for o in schema.objects if o.kind != "table"])
+
+
+def tables_of(schema: Schema) -> tuple[Table, ...]:
+    """The tables of a schema, as an empty database of it tells them."""
+    connection = apsw.Connection(":memory:")
+    try:
+        _create_all(connection, schema.objects)
+        return read_tables(connection)
+    finally:
+        connection.close()
+
+
 def diff(before: Schema, after: Schema) -> tuple[Change, ...]:
     """What differs, down to columns and constraints; wording and order of the SQL do not count."""
     return compare(structure(before), structure(after))
@@ -194,7 +213,7 @@ def compare(old: Structure, new: Structure) -> tuple[Change, ...]:
 def normal_sql(sql: str) -> str:
     """SQL without comments, with blanks, letter case of words and quotes of names evened out."""
     return " ".join(
-        token.name.lower() if token.shape is not Shape.STRING else token.text
+        token.name.lower() if token.kind is not TokenKind.STRING else token.text
         for token in tokens(sql, limit=len(sql))
         if token.text != ";"
     )
@@ -204,9 +223,37 @@ _PLURAL = {"index": "indexes", "trigger": "triggers", "view": "views"}
 _ORDER = {"table": 1, "index": 2, "view": 3, "trigger": 4}
 
 
+def _create(
+    connection: apsw.Connection, objects: Iterable[SchemaObject]
+) -> Iterator[tuple[SchemaObject, apsw.Error]]:
+    """Create objects; gives those that SQLite refuses.
+
+    The virtual tables come first, since they bring their shadows themselves.
+    """
+    for found in sorted(objects, key=_build_order):
+        try:
+            connection.execute(found.sql)
+        except apsw.Error as error:
+            if not _exists(connection, found):
+                yield found, error
+
+
+def _create_all(connection: apsw.Connection, objects: Iterable[SchemaObject]) -> None:
+    for found, error in _create(connection, objects):
+        if isinstance(error, apsw.ConstraintError):  # an index over rows that were read
+            raise RemoteFailed(
+                f"The rows do not fit the {found.kind} {found.name}: {error}.",
+                hint="The target changed while it was read. Read it again, when it is quieter.",
+            ) from error
+        raise ProjectError(
+            f"The schema cannot be built: {found.kind} {found.name}: {error}.",
+            hint="The target holds an object that its own SQL no longer makes; look at it there.",
+        ) from error
+
+
 def _build_order(found: SchemaObject) -> int:
-    is_virtual = found.kind == "table" and " VIRTUAL " in found.sql[:40].upper()
-    return 0 if is_virtual else _ORDER.get(found.kind, 5)
+    comes_first = found.kind == "table" and is_virtual(found.sql)
+    return 0 if comes_first else _ORDER.get(found.kind, 5)
 
 
 def _exists(connection: apsw.Connection, found: SchemaObject) -> bool:
@@ -227,7 +274,7 @@ def _pairs(
             yield Change("changed", kind, prefix + name, before, after)
 
 
-def _tables(old: TableShape | None, new: TableShape | None) -> Iterator[Change]:
+def _tables(old: Table | None, new: Table | None) -> Iterator[Change]:
     if old is None or new is None:
         if new is not None:
             yield Change("added", "table", new.name, "", ", ".join(new.column_names))
@@ -239,18 +286,18 @@ def _tables(old: TableShape | None, new: TableShape | None) -> Iterator[Change]:
         yield from _pairs(kind, prefix, read(old), read(new))
 
 
-def _options(shape: TableShape) -> dict[str, str]:
+def _options(table: Table) -> dict[str, str]:
     return {
-        "strict": "yes" if shape.strict else "no",
-        "without rowid": "yes" if shape.without_rowid else "no",
-        "autoincrement": "yes" if shape.autoincrement else "no",
+        "strict": "yes" if table.strict else "no",
+        "without rowid": "yes" if table.without_rowid else "no",
+        "autoincrement": "yes" if table.autoincrement else "no",
     }
 
 
-_ASPECTS: Mapping[str, Callable[[TableShape], Mapping[str, str]]] = {
-    "column": lambda shape: {c.name: c.words for c in shape.columns},
-    "foreign key": lambda shape: {", ".join(k.columns): k.words for k in shape.foreign_keys},
-    "unique": lambda shape: {", ".join(u): "UNIQUE" for u in shape.unique},
-    "check": lambda shape: dict.fromkeys(shape.checks, "CHECK"),
+_ASPECTS: Mapping[str, Callable[[Table], Mapping[str, str]]] = {
+    "column": lambda table: {c.name: c.words for c in table.columns},
+    "foreign key": lambda table: {", ".join(k.columns): k.words for k in table.foreign_keys},
+    "unique": lambda table: {", ".join(u): "UNIQUE" for u in table.unique},
+    "check": lambda table: dict.fromkeys(table.checks, "CHECK"),
     "option": _options,
 }

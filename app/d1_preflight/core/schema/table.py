@@ -1,17 +1,16 @@
-"""What SQLite itself says about the tables of a database: columns, keys, references, shadows.
+"""A table as SQLite itself reports it: columns, keys, constraints, options, how it holds its rows.
 
-A schema is never parsed here: it is built in an empty in-memory database and then asked.
+A CREATE TABLE is asked of SQLite, never parsed, but for what no PRAGMA tells.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 import apsw
 
-from d1_preflight.core.errors import ProjectError, RemoteFailed
-from d1_preflight.core.schema.schema import Schema, SchemaObject
-from d1_preflight.core.sql.tokenizer import tokens
+from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _STORED_HIDDEN = 0
@@ -27,56 +26,97 @@ class TableKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column as `PRAGMA table_xinfo` tells it; `key` is its place in the primary key, or 0."""
+    """One column; `pk` is its place in the primary key (0: none), `generated` its expression."""
 
     name: str
-    declared: str
-    not_null: bool
+    type: str
+    notnull: bool
     default: str | None
-    key: int
+    pk: int
     hidden: int
+    collation: str
+    generated: str
 
     @property
     def holds_data(self) -> bool:
         """Whether a value can be written to it: neither generated nor a virtual table's own."""
         return self.hidden == _STORED_HIDDEN
 
+    @property
+    def words(self) -> str:
+        """The column as one would declare it."""
+        parts = [self.type, "PRIMARY KEY" if self.pk else "", "NOT NULL" if self.notnull else ""]
+        parts.append(f"DEFAULT {self.default}" if self.default is not None else "")
+        parts.append(f"COLLATE {self.collation}" if self.collation != "BINARY" else "")
+        parts.append(self.generated)
+        return " ".join(part for part in parts if part)
+
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """One foreign key of a table."""
+class ForeignKey:
+    """One foreign key; `parent_columns` is empty where it means the parent's primary key."""
 
     columns: tuple[str, ...]
     parent: str
     parent_columns: tuple[str, ...]
     on_delete: str
+    on_update: str
+
+    @property
+    def words(self) -> str:
+        """The key as one would declare it."""
+        target = f"({', '.join(self.parent_columns)})" if self.parent_columns else ""
+        return (
+            f"({', '.join(self.columns)}) REFERENCES {self.parent}{target}"
+            f" ON DELETE {self.on_delete} ON UPDATE {self.on_update}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: what is needed to read it, to write it and to pair its rows."""
+    """One table: what a rebuild could forget, and what is needed to read and write its rows."""
 
     name: str
     kind: TableKind
-    without_rowid: bool
     columns: tuple[Column, ...]
-    references: tuple[Reference, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    checks: tuple[str, ...] = ()
+    strict: bool = False
+    without_rowid: bool = False
     autoincrement: bool = False
+    sql: str = field(default="", compare=False)
+    parents: frozenset[str] = frozenset()  # the tables its keys refer to, in lower case
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether a module holds its rows."""
+        return self.kind is TableKind.VIRTUAL
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names in order."""
+        return tuple(column.name for column in self.columns)
 
     @property
     def data_columns(self) -> tuple[str, ...]:
         """The names of the columns that hold values of their own."""
         return tuple(c.name for c in self.columns if c.holds_data)
 
+    def column(self, name: str) -> Column | None:
+        """The column of that name, whatever its case."""
+        wanted = name.lower()
+        return next((c for c in self.columns if c.name.lower() == wanted), None)
+
     @property
     def primary_key(self) -> tuple[str, ...]:
-        """The columns of the primary key in its order, () where there is none."""
-        return tuple(c.name for c in sorted(self.columns, key=lambda c: c.key) if c.key)
+        """The primary key's columns in key order, () where there is none."""
+        return tuple(c.name for c in sorted(self.columns, key=lambda c: c.pk) if c.pk)
 
     @property
     def rowid(self) -> str:
         """A name by which the rowid can be read and written, "" where there is none."""
-        if self.without_rowid or self.kind is TableKind.VIRTUAL:
+        if self.without_rowid or self.is_virtual:
             return ""
         taken = {c.name.lower() for c in self.columns}
         return next((name for name in _ROWID_NAMES if name not in taken), "")
@@ -89,48 +129,48 @@ class Table:
         return self.primary_key if self.without_rowid else ()
 
 
-def quoted(name: str) -> str:
-    """Write an identifier so that it can stand in SQL whatever it holds."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def read_tables(connection: apsw.Connection, database: str = "main") -> tuple[Table, ...]:
     """Ask an open database for its tables, by name; SQLite's and D1's own are left out."""
     listed = connection.execute(
-        "SELECT name, type, wr, (SELECT sql FROM"
-        f" {quoted(database)}.sqlite_schema AS s WHERE s.type = 'table' AND s.name = l.name)"
+        "SELECT name, type = 'shadow', (SELECT sql FROM"
+        f" {quote_name(database)}.sqlite_schema AS s WHERE s.type = 'table' AND s.name = l.name)"
         " FROM pragma_table_list AS l WHERE schema = ?1 AND type <> 'view'"
         " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
         " ORDER BY name",
         (database,),
     ).fetchall()
     return tuple(
-        Table(
-            str(name),
-            TableKind(str(kind)),
-            bool(without_rowid),
-            _columns(connection, database, str(name)),
-            _references(connection, database, str(name)),
-            _is_autoincrement(str(sql or "")),
-        )
-        for name, kind, without_rowid, sql in listed
+        read_table(connection, str(name), str(sql or ""), database, is_shadow=bool(is_shadow))
+        for name, is_shadow, sql in listed
     )
 
 
-def build(schema: Schema) -> apsw.Connection:
-    """Make an empty in-memory database of this schema, foreign keys not enforced."""
-    connection = apsw.Connection(":memory:")
-    create_objects(connection, schema)
-    return connection
-
-
-def tables_of(schema: Schema) -> tuple[Table, ...]:
-    """The tables of a schema, as an empty database of it tells them."""
-    connection = build(schema)
-    try:
-        return read_tables(connection)
-    finally:
-        connection.close()
+def read_table(
+    connection: apsw.Connection,
+    name: str,
+    sql: str,
+    database: str = "main",
+    *,
+    is_shadow: bool = False,
+) -> Table:
+    """Ask an open database for one table, which `sql` created (the authorizer must be off)."""
+    parts = _parts(sql)
+    pragma = f"PRAGMA {quote_name(database)}."
+    kind = TableKind.SHADOW if is_shadow else TableKind.ORDINARY
+    keys = _foreign_keys(connection, pragma, name)
+    return Table(
+        name=name,
+        kind=TableKind.VIRTUAL if parts.is_virtual else kind,
+        columns=_columns(connection, name, parts, database),
+        foreign_keys=keys,
+        parents=frozenset(key.parent.lower() for key in keys),
+        unique=_unique(connection, pragma, name) if "UNIQUE" in parts.words else (),
+        checks=parts.checks,
+        strict="STRICT" in parts.options,
+        without_rowid="WITHOUT" in parts.options and "ROWID" in parts.options,
+        autoincrement="AUTOINCREMENT" in parts.words,
+        sql=sql,
+    )
 
 
 def countable(tables: Sequence[Table]) -> tuple[str, ...]:
@@ -145,93 +185,121 @@ def shadows_of(tables: Sequence[Table], virtual: str) -> tuple[str, ...]:
     return tuple(name for name in shadows if name.lower().startswith(start))
 
 
-def create_tables(connection: apsw.Connection, schema: Schema) -> None:
-    """Create the tables; the virtual ones first, since they bring their shadows themselves."""
-    tables = [o for o in schema.objects if o.kind == "table"]
-    for made in sorted(tables, key=lambda o: not _is_virtual(o)):
-        known = connection.execute(
-            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (made.name,)
-        ).fetchone()
-        if not known:
-            _create(connection, made)
+def is_virtual(sql: str) -> bool:
+    """Whether a CREATE statement makes a virtual table."""
+    return _parts(sql).is_virtual
 
 
-def create_rest(connection: apsw.Connection, schema: Schema) -> None:
-    """Create the indexes, then the views, then the triggers (a trigger may stand on a view)."""
-    for kind in ("index", "view", "trigger"):
-        for made in (o for o in schema.objects if o.kind == kind):
-            _create(connection, made)
-
-
-def create_objects(connection: apsw.Connection, schema: Schema) -> None:
-    """Create every object of a schema in an empty database."""
-    create_tables(connection, schema)
-    create_rest(connection, schema)
-
-
-def _create(connection: apsw.Connection, made: SchemaObject) -> None:
-    try:
-        connection.execute(made.sql)
-    except apsw.ConstraintError as error:  # an index over rows that were read
-        raise RemoteFailed(
-            f"The rows do not fit the {made.kind} {made.name}: {error}.",
-            hint="The target changed while it was read. Read it again, when it is quieter.",
-        ) from error
-    except apsw.Error as error:
-        raise ProjectError(
-            f"The schema cannot be built: {made.kind} {made.name}: {error}.",
-            hint="The target holds an object that its own SQL no longer makes; look at it there.",
-        ) from error
-
-
-def _is_autoincrement(sql: str) -> bool:
-    """Whether the word stands there: SQLite reserves it, so it can mean nothing else."""
-    return "AUTOINCREMENT" in sql.upper() and any(
-        token.word == "AUTOINCREMENT" for token in tokens(sql, limit=len(sql))
-    )
-
-
-def _is_virtual(made: SchemaObject) -> bool:
-    return made.sql.lstrip().upper().startswith("CREATE VIRTUAL")
-
-
-def _columns(connection: apsw.Connection, database: str, table: str) -> tuple[Column, ...]:
-    found = connection.execute(
-        'SELECT name, type, "notnull", dflt_value, pk, hidden'
-        " FROM pragma_table_xinfo(?1, ?2) ORDER BY cid",
-        (table, database),
-    )
+def _columns(
+    connection: apsw.Connection, name: str, parts: "_Parts", database: str
+) -> tuple[Column, ...]:
+    collations = {} if parts.is_virtual else _collations(connection, name, database)
+    pragma = f"PRAGMA {quote_name(database)}."
     return tuple(
-        Column(str(name), str(kind), bool(needed), _text(default), _int(key), _int(hidden))
-        for name, kind, needed, default, key, hidden in found
+        Column(
+            name=str(row[1]),
+            type=str(row[2] or ""),
+            notnull=bool(row[3]),
+            default=None if row[4] is None else str(row[4]),
+            pk=int(str(row[5])),
+            hidden=int(str(row[6])),
+            collation=collations.get(str(row[1]), "BINARY"),
+            generated=parts.generated.get(str(row[1]).lower(), "") if row[6] else "",
+        )
+        for row in connection.execute(f"{pragma}table_xinfo({quote_name(name)})")
     )
 
 
-def _references(connection: apsw.Connection, database: str, table: str) -> tuple[Reference, ...]:
-    found = connection.execute(
-        'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(?1, ?2)'
-        " ORDER BY id, seq",
-        (table, database),
-    ).fetchall()
-    references = []
-    for number in dict.fromkeys(row[0] for row in found):
-        parts = [row for row in found if row[0] == number]
-        references.append(
-            Reference(
-                tuple(str(part[2]) for part in parts),
-                str(parts[0][1]),
-                tuple(str(part[3]) for part in parts if part[3] is not None),
-                str(parts[0][4]),
-            )
+def _collations(connection: apsw.Connection, name: str, database: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    query = "SELECT name FROM pragma_table_xinfo(?, ?)"
+    for (column,) in connection.execute(query, (name, database)):
+        found[str(column)] = str(connection.column_metadata(database, name, str(column))[1])
+    return found
+
+
+def _foreign_keys(connection: apsw.Connection, pragma: str, name: str) -> tuple[ForeignKey, ...]:
+    keys: dict[int, list[tuple[object, ...]]] = {}
+    for row in connection.execute(f"{pragma}foreign_key_list({quote_name(name)})"):
+        keys.setdefault(int(str(row[0])), []).append(row)
+    return tuple(
+        ForeignKey(
+            columns=tuple(str(r[3]) for r in rows),
+            parent=str(rows[0][2]),
+            parent_columns=tuple(str(r[4]) for r in rows if r[4] is not None),
+            on_delete=str(rows[0][6]),
+            on_update=str(rows[0][5]),
         )
-    return tuple(references)
+        for _, rows in sorted(keys.items(), reverse=True)
+    )
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _unique(connection: apsw.Connection, pragma: str, name: str) -> tuple[tuple[str, ...], ...]:
+    found = []
+    for row in connection.execute(f"{pragma}index_list({quote_name(name)})"):
+        if row[3] == "u":
+            info = connection.execute(f"{pragma}index_info({quote_name(str(row[1]))})")
+            found.append(tuple(str(part[2]) for part in info))
+    return tuple(sorted(found))
 
 
-def _int(value: object) -> int:
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{value!r} is not an integer")
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What only the text of a CREATE TABLE tells."""
+
+    checks: tuple[str, ...]
+    generated: dict[str, str]
+    options: frozenset[str]
+    words: frozenset[str]
+    is_virtual: bool = False
+
+
+@lru_cache(maxsize=4096)
+def _parts(sql: str) -> _Parts:
+    found = tokens(sql, limit=len(sql))
+    words = frozenset(token.word for token in found if token.word)
+    if len(found) > 1 and found[1].word == "VIRTUAL":
+        return _Parts((), {}, frozenset(), words, is_virtual=True)
+    closing = max((n for n, token in enumerate(found) if token.text == ")"), default=len(found))
+    options = frozenset(token.word for token in found[closing:])
+    definitions = tuple(_definitions(found))
+    checks = tuple(sorted(c for part in definitions for c in _after(part, "CHECK")))
+    generated = {
+        part[0].name.lower(): "AS " + next(_after(part, "AS"), "")
+        for part in definitions
+        if part and any(token.word == "AS" for token in part)
+    }
+    return _Parts(checks, generated, options, words)
+
+
+def _definitions(found: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
+    depth, part = 0, list[Token]()
+    for token in found:
+        closing = token.text == ")"
+        depth -= closing
+        if depth == 0 and closing:
+            yield tuple(part)
+            return
+        if depth == 1 and token.text == ",":
+            yield tuple(part)
+            part = []
+        elif depth:
+            part.append(token)
+        depth += token.text == "("
+
+
+def _after(part: tuple[Token, ...], word: str) -> Iterator[str]:
+    """The parenthesised text after each `word` of a definition."""
+    for n, token in enumerate(part):
+        if token.word == word and n + 1 < len(part) and part[n + 1].text == "(":
+            yield _group(part[n + 1 :])
+
+
+def _group(part: tuple[Token, ...]) -> str:
+    depth, texts = 0, list[str]()
+    for token in part:
+        depth += (token.text == "(") - (token.text == ")")
+        texts.append(token.text.lower() if token.word else token.text)
+        if depth == 0:
+            break
+    return " ".join(texts)

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from d1_preflight.core.sql.tokenizer import Shape, Token, closing, parted
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, closing, parted
 
 AGGREGATES = (
     frozenset({"COUNT", "SUM", "TOTAL", "AVG", "MIN", "MAX", "GROUP_CONCAT", "STRING_AGG"})
     | {"JSON_GROUP_ARRAY", "JSON_GROUP_OBJECT", "JSONB_GROUP_ARRAY", "JSONB_GROUP_OBJECT"}
 )  # fmt: skip
 """The functions that make one row of many, of those that D1 has."""
-_NAMES = (Shape.WORD, Shape.NAME)
+_NAMES = (TokenKind.WORD, TokenKind.NAME)
 
 
 def aggregate_in(expressions: Sequence[tuple[Token, ...]], outer: Collection[str]) -> str:
@@ -43,7 +43,7 @@ def _is_windowed(part: Sequence[Token], after: int) -> bool:
 
 def _is_of_subquery(argument: Sequence[Token], outer: Collection[str]) -> bool:
     """Whether an aggregate's argument names no column of `outer`; an unqualified one may be."""
-    names = [n for n, token in enumerate(argument) if token.shape in _NAMES]
+    names = [n for n, token in enumerate(argument) if token.kind in _NAMES]
     qualified = [n for n in names if n + 1 < len(argument) and argument[n + 1].text == "."]
     if not names:
         return True

@@ -8,7 +8,7 @@ it fails is not kept.
 
 from collections.abc import Iterator, Sequence
 
-from d1_preflight.core.sql.tokenizer import Shape, Token, all_tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, all_tokens
 
 _PATHS = frozenset({"JSON_EXTRACT", "JSON_REMOVE", "JSON_TYPE", "JSON_ARRAY_LENGTH", "JSON_EACH",
                     "JSON_TREE", "JSONB_EXTRACT", "JSONB_REMOVE"})  # fmt: skip
@@ -17,16 +17,16 @@ _PAIRS = frozenset({"JSON_SET", "JSON_INSERT", "JSON_REPLACE", "JSONB_SET", "JSO
 _OPERATORS = ("->", "->>")
 
 
-def errors_may_quote_rows(sql: str) -> bool:
+def error_may_leak_row_values(sql: str) -> bool:
     """True where any text of these that an error may show is computed, not written out."""
-    found = [token for token in all_tokens(sql) if token.shape is not Shape.COMMENT]
+    found = [token for token in all_tokens(sql) if token.kind is not TokenKind.COMMENT]
     return any(_is_computed(found, at) for at in range(len(found)))
 
 
 def _is_computed(tokens: Sequence[Token], at: int) -> bool:
     word, after = tokens[at].word, tokens[at + 1 : at + 2]
     if word == "MATCH" or tokens[at].text in _OPERATORS:
-        return not (after and after[0].shape in (Shape.STRING, Shape.NUMBER))
+        return not (after and after[0].kind in (TokenKind.STRING, TokenKind.NUMBER))
     if not (after and after[0].text == "("):
         return False
     if word == "RAISE":
@@ -39,7 +39,7 @@ def _is_computed(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _is_text(argument: Sequence[Token]) -> bool:
-    return len(argument) == 1 and argument[0].shape is Shape.STRING
+    return len(argument) == 1 and argument[0].kind is TokenKind.STRING
 
 
 def _arguments(tokens: Sequence[Token], at: int) -> list[list[Token]]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from d1_preflight.core.d1 import STATEMENT_BYTES
 from d1_preflight.core.sql.aggregate import AGGREGATES, aggregate_in
-from d1_preflight.core.sql.tokenizer import Shape, Token, closing, outside, parted, tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, closing, outside, parted, tokens
 
 _VERBS = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "SELECT", "VALUES"})
 _OBJECTS = frozenset({"TABLE", "INDEX", "VIEW", "TRIGGER"})
@@ -286,7 +286,7 @@ def _set_pairs(part: tuple[Token, ...]) -> Iterator[tuple[str, tuple[Token, ...]
     equals = next((n for n, t in enumerate(part) if t.text in ("=", "==")), len(part))
     expression = tuple(token for token in part[equals + 1 :] if token.text != ";")
     for token in part[:equals]:
-        if token.shape is not Shape.SIGN:
+        if token.kind is not TokenKind.SIGN:
             yield token.name, expression
 
 
@@ -379,8 +379,10 @@ def _alias_at(found: Sequence[Token], at: int) -> str:
     """The alias that stands after a table's name, "" where there is none."""
     if at + 1 < len(found) and found[at].word == "AS":
         return found[at + 1].name
-    named = at < len(found) and (found[at].shape is Shape.NAME or found[at].word not in _AFTER_NAME)
-    return found[at].name if named else ""
+    if at >= len(found):
+        return ""
+    is_name = found[at].kind is TokenKind.NAME or found[at].word not in _AFTER_NAME
+    return found[at].name if is_name else ""
 
 
 def _text(found: Sequence[Token]) -> str:

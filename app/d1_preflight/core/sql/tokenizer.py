@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Shape(StrEnum):
+class TokenKind(StrEnum):
     """What a token is."""
 
     WORD = "word"
@@ -26,19 +26,19 @@ class Shape(StrEnum):
 class Token(NamedTuple):  # made by the ten thousand: half the cost of a frozen dataclass
     """One token of a statement; `start` counts from the statement's first character."""
 
-    shape: Shape
+    kind: TokenKind
     text: str
     start: int
 
     @property
     def word(self) -> str:
         """The token in capitals if it is a bare word, else ""."""
-        return self.text.upper() if self.shape is Shape.WORD else ""
+        return self.text.upper() if self.kind is TokenKind.WORD else ""
 
     @property
     def name(self) -> str:
         """The name that this token stands for, quotes taken off; its text where it is no name."""
-        return unquote(self.text) if self.shape in (Shape.NAME, Shape.STRING) else self.text
+        return unquote(self.text) if self.kind in (TokenKind.NAME, TokenKind.STRING) else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,23 +174,23 @@ _TOKEN = re.compile(  # where a token would begin, SQLite passes over a byte ord
 
 def tokens(text: str, limit: int = 20_000) -> tuple[Token, ...]:
     """The tokens of a statement, comments left out; at most `limit` characters are read."""
-    return tuple(t for t in all_tokens(text[:limit]) if t.shape is not Shape.COMMENT)
+    return tuple(t for t in all_tokens(text[:limit]) if t.kind is not TokenKind.COMMENT)
 
 
 def all_tokens(text: str) -> Iterator[Token]:
     """The tokens with the comments."""
     for found in _TOKEN.finditer(text):
-        yield Token(_SHAPES[found.lastgroup or "sign"], found.group(), found.start())
+        yield Token(_KINDS[found.lastgroup or "sign"], found.group(), found.start())
 
 
-_SHAPES = {shape.value: shape for shape in Shape}
+_KINDS = {kind.value: kind for kind in TokenKind}
 
 
 def outside(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
     """The tokens that stand in no parentheses, with their places."""
     depth = 0
     for n, token in enumerate(found):
-        if token.shape is Shape.SIGN:
+        if token.kind is TokenKind.SIGN:
             depth += (token.text == "(") - (token.text == ")")
         if depth == 0 or (depth == 1 and token.text == "("):
             yield n, token

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema
+from d1_preflight.core.sql.tokenizer import quote_name
 
 # One result has at most 100 columns on D1 (docs: platform limits), one statement 100 KB.
 _COUNTS_PER_STATEMENT = 90
@@ -93,7 +94,7 @@ class Question:
 
 def ledger_statement(table: str) -> str:
     """The statement that reads the whole ledger, in its own order."""
-    return f"SELECT id, name, applied_at FROM {_quoted(table)} ORDER BY id"
+    return f"SELECT id, name, applied_at FROM {quote_name(table)} ORDER BY id"
 
 
 def read_ledger(rows: Sequence[Mapping[str, object]]) -> tuple[LedgerRow, ...]:
@@ -123,12 +124,8 @@ def _chunks(tables: Sequence[str]) -> tuple[Sequence[str], ...]:
 
 
 def _count_statement(tables: Sequence[str]) -> str:
-    columns = (f"(SELECT count(*) FROM {_quoted(t)}) AS c{n}" for n, t in enumerate(tables))
+    columns = (f"(SELECT count(*) FROM {quote_name(t)}) AS c{n}" for n, t in enumerate(tables))
     return "SELECT " + ", ".join(columns)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _integer(value: object) -> int:

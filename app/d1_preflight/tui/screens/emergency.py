@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from d1_preflight.core.board import Place
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.recovery.runbook import Act, Situation, card, likely
+from d1_preflight.core.recovery.runbook import RunbookStep, Scenario, likely, runbook
 from d1_preflight.tui.messages import RunAsked
 from d1_preflight.tui.ports import BoardSource, SessionPort
 from d1_preflight.tui.screens.dialogs import Pick, Problem
@@ -33,7 +33,7 @@ def emergency_screen(app: App[None], source: BoardSource, session: SessionPort |
     except PreflightError as error:
         app.push_screen(Problem(error))
         return
-    app.push_screen(EmergencyScreen(card(target, record), likely(record), source.place))
+    app.push_screen(EmergencyScreen(runbook(target, record), likely(record), source.place))
 
 
 class EmergencyScreen(Screen[None]):
@@ -51,7 +51,7 @@ class EmergencyScreen(Screen[None]):
         ("escape,enter,exclamation_mark", "close", "close"),
     ]
 
-    def __init__(self, situations: tuple[Situation, ...], first: int, place: Place) -> None:
+    def __init__(self, situations: tuple[Scenario, ...], first: int, place: Place) -> None:
         super().__init__()
         self._situations, self._chosen, self._act = situations, first, 0
         self._place = place
@@ -118,7 +118,7 @@ class EmergencyScreen(Screen[None]):
         if choice == _YES:
             self._run(self._situations[self._chosen].steps[self._act])
 
-    def _run(self, act: Act) -> None:
+    def _run(self, act: RunbookStep) -> None:
         def ended(words: str) -> None:
             self._ended[act.command] = words
             self._draw()
@@ -169,7 +169,7 @@ class EmergencyScreen(Screen[None]):
                 first, last = (start if index else 0), len(lines) - 1
         return lines, first, last
 
-    def _told(self, index: int, act: Act, width: int) -> list[Content]:
+    def _told(self, index: int, act: RunbookStep, width: int) -> list[Content]:
         here = index == self._act
         lines = [Content("")]
         lines += [

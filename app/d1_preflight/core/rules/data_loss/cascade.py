@@ -3,136 +3,156 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.effects.row_lineage import Loss
-from d1_preflight.core.engine.trace import Act
-from d1_preflight.core.rules.context import Case, Find, Hit, at, listed, target_token, word_token
+from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.rules.context import (
+    Match,
+    Rule,
+    RuleContext,
+    listed,
+    match_at,
+    target_token,
+    word_token,
+)
 from d1_preflight.core.rules.fixes import parked, references_parked, upsert
-from d1_preflight.core.schema.shape import ForeignKey, TableShape
+from d1_preflight.core.schema.table import ForeignKey, Table
 from d1_preflight.core.sql.tokenizer import quote_name
 
 
-def cascade_delete(case: Case) -> Iterator[Hit]:
+def cascade_delete(context: RuleContext) -> Iterator[Match]:
     """A DROP TABLE that deletes the rows of tables that refer to it."""
-    for act, children in _struck(case, "DROP TABLE"):
-        values = {"parent": act.target, "children": listed(children), **parked(case, children)}
-        yield at(act, target_token(act), tables=children, values=values)
+    for trace, children in _cascading(context, "DROP TABLE"):
+        values = {"parent": trace.target, "children": listed(children), **parked(context, children)}
+        yield match_at(trace, target_token(trace), tables=children, values=values)
 
 
-def self_reference_rebuild(case: Case) -> Iterator[Hit]:
+def self_reference_rebuild(context: RuleContext) -> Iterator[Match]:
     """A rebuilt table whose new copy refers to the old one, so the drop empties the copy."""
-    for fate in case.verdict.fates:
-        for loss in fate.losses:
-            if not fate.kept and _is_own_copy(loss):
-                shape = case.old.table(fate.table)
-                key = quote_name(next(iter(shape.primary_key if shape else ()), "id"))
-                values = {"table": fate.table, "copy": loss.holder, "key": key}
-                yield at(loss.act, target_token(loss.act), tables=(fate.table,), values=values)
+    for lineage in context.verdict.lineages:
+        for loss in lineage.losses:
+            if not lineage.kept and _is_own_copy(loss):
+                table = context.old.table(lineage.table)
+                key = quote_name(next(iter(table.primary_key if table else ()), "id"))
+                values = {"table": lineage.table, "copy": loss.storage_table, "key": key}
+                yield match_at(
+                    loss.trace, target_token(loss.trace), tables=(lineage.table,), values=values
+                )
 
 
-def delete_cascades(case: Case) -> Iterator[Hit]:
+def delete_cascades(context: RuleContext) -> Iterator[Match]:
     """A DELETE that takes the rows of other tables along."""
-    for act, children in _struck(case, "DELETE"):
-        values = {"table": act.target, "children": listed(children)}
-        yield at(act, target_token(act), tables=children, values=values)
-    for act in case.acts_of("DELETE"):
-        shape = case.old.table(act.target)
-        keys = shape.foreign_keys if shape and act.phrase.filtered else ()
-        own = any(k.parent.lower() == act.target.lower() and _cascades(k) for k in keys)
-        if own and act.heard.deletes:
-            values = {"table": act.target, "children": listed([act.target])}
-            yield at(act, target_token(act), tables=(act.target,), values=values)
+    for trace, children in _cascading(context, "DELETE"):
+        values = {"table": trace.target, "children": listed(children)}
+        yield match_at(trace, target_token(trace), tables=children, values=values)
+    for trace in context.statements_of("DELETE"):
+        table = context.old.table(trace.target)
+        keys = table.foreign_keys if table and trace.parsed.filtered else ()
+        own = any(k.parent.lower() == trace.target.lower() and _cascades(k) for k in keys)
+        if own and trace.access.deletes:
+            values = {"table": trace.target, "children": listed([trace.target])}
+            yield match_at(trace, target_token(trace), tables=(trace.target,), values=values)
 
 
-def replace_cascades(case: Case) -> Iterator[Hit]:
+def replace_cascades(context: RuleContext) -> Iterator[Match]:
     """An INSERT OR REPLACE that deletes the children of the rows it replaces."""
-    for act, children in _struck(case, "INSERT", "UPDATE"):
-        values = {"table": act.target, "children": listed(children), "upsert": upsert(case, act)}
-        yield at(act, word_token(act, "REPLACE"), tables=children, values=values)
+    for trace, children in _cascading(context, "INSERT", "UPDATE"):
+        values = {
+            "table": trace.target,
+            "children": listed(children),
+            "upsert": upsert(context, trace),
+        }
+        yield match_at(trace, word_token(trace, "REPLACE"), tables=children, values=values)
 
 
-def references_nulled(case: Case) -> Iterator[Hit]:
+def references_nulled(context: RuleContext) -> Iterator[Match]:
     """A statement whose ON DELETE SET NULL clears references that survive it."""
-    yield from _cleared(case, "SET NULL")
+    yield from _cleared(context, "SET NULL")
 
 
-def references_moved(case: Case) -> Iterator[Hit]:
+def references_moved(context: RuleContext) -> Iterator[Match]:
     """A statement whose ON DELETE SET DEFAULT moves children to the default parent."""
-    yield from _cleared(case, "SET DEFAULT")
+    yield from _cleared(context, "SET DEFAULT")
 
 
-def trigger_deletes(case: Case) -> Iterator[Hit]:
+def trigger_deletes(context: RuleContext) -> Iterator[Match]:
     """A change of rows that fires a trigger which deletes rows elsewhere."""
-    for act, tables in _by_act(case):
-        fired = [name for name in tables if not _descends(case, name, act.target)]
-        if fired and act.heard.fired:
-            triggers = listed(act.heard.fired)
-            yield at(act, tables=tuple(fired), children=listed(fired), triggers=triggers)
+    for trace, tables in _indirect_losses(context):
+        fired = [name for name in tables if not _descends(context, name, trace.target)]
+        if fired and trace.access.fired:
+            triggers = listed(trace.access.fired)
+            yield match_at(trace, tables=tuple(fired), children=listed(fired), triggers=triggers)
 
 
-def cascade_parked(case: Case) -> Iterator[Hit]:
+def cascade_parked(context: RuleContext) -> Iterator[Match]:
     """A cascade whose victims were copied aside before and put back after."""
-    for fate in case.verdict.fates:
-        if fate.name and fate.kept:
-            for loss in fate.losses:
-                if loss.side:
-                    values = {"parent": loss.act.target, "table": fate.table}
-                    yield at(loss.act, target_token(loss.act), tables=(fate.table,), values=values)
+    for lineage in context.verdict.lineages:
+        if lineage.name and lineage.kept:
+            for loss in lineage.losses:
+                if loss.indirect:
+                    values = {"parent": loss.trace.target, "table": lineage.table}
+                    yield match_at(
+                        loss.trace, target_token(loss.trace), tables=(lineage.table,), values=values
+                    )
 
 
-def parent_in_use(case: Case) -> Iterator[Hit]:
+def parent_in_use(context: RuleContext) -> Iterator[Match]:
     """A parent that cannot go while children with RESTRICT or NO ACTION have rows."""
     gone: set[str] = set()
-    for act in case.acts_of("DROP TABLE"):
+    for trace in context.statements_of("DROP TABLE"):
         keys = [
             child.name
-            for child, key in _keys_to(case, act.target)
+            for child, key in _keys_to(context, trace.target)
             if key.on_delete in ("NO ACTION", "RESTRICT") and child.name.lower() not in gone
         ]
-        gone.add(act.target.lower())
-        if keys and case.old.table(act.target):
-            token = target_token(act)
-            yield at(act, token, tables=tuple(keys), parent=act.target, children=listed(keys))
+        gone.add(trace.target.lower())
+        if keys and context.old.table(trace.target):
+            token = target_token(trace)
+            yield match_at(
+                trace, token, tables=tuple(keys), parent=trace.target, children=listed(keys)
+            )
 
 
-def foreign_key_dangling(case: Case) -> Iterator[Hit]:
+def foreign_key_dangling(context: RuleContext) -> Iterator[Match]:
     """A foreign key that had its parent before and points to nothing afterwards."""
-    for child, key in _orphaned(case):
-        known = case.old.table(child.name)
+    for child, key in _orphaned(context):
+        known = context.old.table(child.name)
         before = {k.parent.lower() for k in known.foreign_keys} if known else set()
-        if known and not all(parent in case.new.tables for parent in before):
-            act = _dropping(case, key.parent) or _dropping(case, "")
+        if known and not all(parent in context.new.tables for parent in before):
+            trace = _dropping(context, key.parent) or _dropping(context, "")
         else:
-            act = _dropping(case, key.parent)
-        if act:
-            yield at(act, target_token(act), tables=(child.name,), values=_named(child, key))
+            trace = _dropping(context, key.parent)
+        if trace:
+            yield match_at(
+                trace, target_token(trace), tables=(child.name,), values=_named(child, key)
+            )
 
 
-def foreign_key_missing_parent(case: Case) -> Iterator[Hit]:
+def foreign_key_missing_parent(context: RuleContext) -> Iterator[Match]:
     """A new foreign key to a table that is not there."""
-    for child, key in _orphaned(case):
-        if _dropping(case, key.parent):
+    for child, key in _orphaned(context):
+        if _dropping(context, key.parent):
             continue
-        for act in case.acts_of("CREATE TABLE", "ALTER TABLE ADD COLUMN"):
-            tokens = [t for t in act.phrase.tokens if t.name.lower() == key.parent.lower()]
-            known = {child.name.lower(), *_earlier_names(case, child.name)}
-            if tokens and act.target.lower() in known:
-                yield at(act, tokens[-1], tables=(child.name,), values=_named(child, key))
+        for trace in context.statements_of("CREATE TABLE", "ALTER TABLE ADD COLUMN"):
+            tokens = [t for t in trace.parsed.tokens if t.name.lower() == key.parent.lower()]
+            known = {child.name.lower(), *_earlier_names(context, child.name)}
+            if tokens and trace.target.lower() in known:
+                yield match_at(trace, tokens[-1], tables=(child.name,), values=_named(child, key))
 
 
-def unindexed_child_key(case: Case) -> Iterator[Hit]:
+def unindexed_child_key(context: RuleContext) -> Iterator[Match]:
     """A parent whose rows go while a child must be searched whole for each of them."""
     gone: set[str] = set()
-    for act in case.acts_of("DROP TABLE", "DELETE"):
+    for trace in context.statements_of("DROP TABLE", "DELETE"):
         bare = [
             f"{child.name}.{key.columns[0]}"
-            for child, key in _keys_to(case, act.target)
-            if child.name.lower() not in gone and not _has_index(case, child, key)
+            for child, key in _keys_to(context, trace.target)
+            if child.name.lower() not in gone and not _has_index(context, child, key)
         ]
-        gone.add(act.target.lower())
-        if bare and case.old.table(act.target):
-            yield at(act, target_token(act), parent=act.target, columns=listed(bare))
+        gone.add(trace.target.lower())
+        if bare and context.old.table(trace.target):
+            yield match_at(trace, target_token(trace), parent=trace.target, columns=listed(bare))
 
 
-RULES: tuple[Find, ...] = (
+RULES: tuple[Rule, ...] = (
     cascade_delete,
     self_reference_rebuild,
     delete_cascades,
@@ -153,122 +173,128 @@ def _cascades(key: ForeignKey) -> bool:
 
 
 def _is_target(loss: Loss) -> bool:
-    return loss.act.target.lower() == loss.holder.lower()
+    return loss.trace.target.lower() == loss.storage_table.lower()
 
 
 def _is_own_copy(loss: Loss) -> bool:
-    same = loss.act.target.lower() == loss.table.lower()
-    return loss.act.verb == "DROP TABLE" and same and loss.holder.lower() != loss.table.lower()
+    same = loss.trace.target.lower() == loss.table.lower()
+    return (
+        loss.trace.verb == "DROP TABLE"
+        and same
+        and loss.storage_table.lower() != loss.table.lower()
+    )
 
 
-def _by_act(case: Case) -> Iterator[tuple[Act, tuple[str, ...]]]:
+def _indirect_losses(context: RuleContext) -> Iterator[tuple[StatementTrace, tuple[str, ...]]]:
     """Each statement with the surviving tables whose rows it takes on the side, for good."""
-    found: dict[int, tuple[Act, list[str]]] = {}
-    for fate in case.verdict.fates:
-        for loss in fate.losses if fate.name and not fate.kept else ():
-            replaced = loss.act.verb != "DROP TABLE" and _is_target(loss)
-            if loss.side and not replaced and not _is_own_copy(loss):
-                entry = found.setdefault(loss.act.statement.start, (loss.act, []))
-                entry[1].append(fate.table)
-    return ((act, tuple(dict.fromkeys(names))) for act, names in found.values())
+    found: dict[int, tuple[StatementTrace, list[str]]] = {}
+    for lineage in context.verdict.lineages:
+        for loss in lineage.losses if lineage.name and not lineage.kept else ():
+            replaced = loss.trace.verb != "DROP TABLE" and _is_target(loss)
+            if loss.indirect and not replaced and not _is_own_copy(loss):
+                entry = found.setdefault(loss.trace.statement.start, (loss.trace, []))
+                entry[1].append(lineage.table)
+    return ((trace, tuple(dict.fromkeys(names))) for trace, names in found.values())
 
 
-def _struck(case: Case, *verbs: str) -> Iterator[tuple[Act, tuple[str, ...]]]:
-    for act, names in _by_act(case):
-        children = tuple(n for n in names if _descends(case, n, act.target))
-        if act.verb in verbs and (children or not act.heard.fired):
-            yield act, children or names
+def _cascading(
+    context: RuleContext, *verbs: str
+) -> Iterator[tuple[StatementTrace, tuple[str, ...]]]:
+    for trace, names in _indirect_losses(context):
+        children = tuple(n for n in names if _descends(context, n, trace.target))
+        if trace.verb in verbs and (children or not trace.access.fired):
+            yield trace, children or names
 
 
-def _descends(case: Case, child: str, parent: str) -> bool:
+def _descends(context: RuleContext, child: str, parent: str) -> bool:
     """Whether deletions can come down from `parent` to `child` by foreign keys."""
     seen, waiting = {parent.lower()}, [parent]
     while waiting:
         name = waiting.pop()
-        for structure in (case.old, case.new):
-            for shape in structure.children_of(name):
-                if shape.name.lower() == child.lower():
+        for structure in (context.old, context.new):
+            for table in structure.children_of(name):
+                if table.name.lower() == child.lower():
                     return True
-                if shape.name.lower() not in seen:
-                    seen.add(shape.name.lower())
-                    waiting.append(shape.name)
+                if table.name.lower() not in seen:
+                    seen.add(table.name.lower())
+                    waiting.append(table.name)
     return False
 
 
-def _cleared(case: Case, action: str) -> Iterator[Hit]:
-    found: dict[int, tuple[Act, list[tuple[str, str]]]] = {}
-    for fate in case.verdict.fates:
-        shape = case.old.table(fate.table)
-        for column, act in fate.nulled if fate.name and shape else ():
-            if shape and _action_of(shape, column) == action:
-                entry = found.setdefault(act.statement.start, (act, []))
-                entry[1].append((fate.table, column))
-    for act, columns in found.values():
+def _cleared(context: RuleContext, action: str) -> Iterator[Match]:
+    found: dict[int, tuple[StatementTrace, list[tuple[str, str]]]] = {}
+    for lineage in context.verdict.lineages:
+        known = context.old.table(lineage.table)
+        for column, trace in lineage.nulled if lineage.name and known else ():
+            if known and _action_of(known, column) == action:
+                entry = found.setdefault(trace.statement.start, (trace, []))
+                entry[1].append((lineage.table, column))
+    for trace, columns in found.values():
         tables = tuple(dict.fromkeys(table for table, _ in columns))
         values = {
-            "parent": act.target,
+            "parent": trace.target,
             "columns": listed(f"{table}.{column}" for table, column in columns),
             "table": columns[0][0],
             "column": columns[0][1],
-            **references_parked(case, columns, action),
+            **references_parked(context, columns, action),
         }
-        yield at(act, target_token(act), tables=tables, values=values)
+        yield match_at(trace, target_token(trace), tables=tables, values=values)
 
 
-def _action_of(shape: TableShape, column: str) -> str:
-    for key in shape.foreign_keys:
+def _action_of(table: Table, column: str) -> str:
+    for key in table.foreign_keys:
         cleared = key.on_delete in ("SET NULL", "SET DEFAULT")
         if cleared and column.lower() in (name.lower() for name in key.columns):
             return key.on_delete
     return "SET NULL"
 
 
-def _keys_to(case: Case, parent: str) -> Iterator[tuple[TableShape, ForeignKey]]:
-    for shape in case.old.children_of(parent):
-        if shape.name.lower() != parent.lower():
-            for key in shape.foreign_keys:
+def _keys_to(context: RuleContext, parent: str) -> Iterator[tuple[Table, ForeignKey]]:
+    for table in context.old.children_of(parent):
+        if table.name.lower() != parent.lower():
+            for key in table.foreign_keys:
                 if key.parent.lower() == parent.lower():
-                    yield shape, key
+                    yield table, key
 
 
-def _orphaned(case: Case) -> Iterator[tuple[TableShape, ForeignKey]]:
-    dropping = any(case.acts_of("DROP TABLE", "ALTER TABLE RENAME"))
-    for name, shape in case.new.tables.items():
-        if not shape.parents or (case.old.tables.get(name) is shape and not dropping):
+def _orphaned(context: RuleContext) -> Iterator[tuple[Table, ForeignKey]]:
+    dropping = any(context.statements_of("DROP TABLE", "ALTER TABLE RENAME"))
+    for name, table in context.new.tables.items():
+        if not table.parents or (context.old.tables.get(name) is table and not dropping):
             continue
-        known = case.old.table(name)
-        for key in shape.foreign_keys:
-            if key.parent.lower() in case.new.tables:
+        known = context.old.table(name)
+        for key in table.foreign_keys:
+            if key.parent.lower() in context.new.tables:
                 continue
-            was_there = key.parent.lower() in case.old.tables
+            was_there = key.parent.lower() in context.old.tables
             if was_there or known is None or key not in known.foreign_keys:
-                yield shape, key
+                yield table, key
 
 
-def _dropping(case: Case, table: str) -> Act | None:
-    for act in case.acts_of("DROP TABLE"):
-        if not table or act.target.lower() == table.lower():
-            return act
+def _dropping(context: RuleContext, table: str) -> StatementTrace | None:
+    for trace in context.statements_of("DROP TABLE"):
+        if not table or trace.target.lower() == table.lower():
+            return trace
     return None
 
 
-def _named(child: TableShape, key: ForeignKey) -> dict[str, str]:
+def _named(child: Table, key: ForeignKey) -> dict[str, str]:
     return {"child": child.name, "columns": ", ".join(key.columns), "parent": key.parent}
 
 
-def _earlier_names(case: Case, name: str) -> frozenset[str]:
+def _earlier_names(context: RuleContext, name: str) -> frozenset[str]:
     return frozenset(
-        act.target.lower()
-        for act in case.acts_of("ALTER TABLE RENAME")
-        if act.phrase.new_name.lower() == name.lower()
+        trace.target.lower()
+        for trace in context.statements_of("ALTER TABLE RENAME")
+        if trace.parsed.new_name.lower() == name.lower()
     )
 
 
-def _has_index(case: Case, child: TableShape, key: ForeignKey) -> bool:
+def _has_index(context: RuleContext, child: Table, key: ForeignKey) -> bool:
     first = key.columns[0].lower()
     leading = [u[0].lower() for u in child.unique]
     leading += [name.lower() for name in child.primary_key[:1]]
-    for index in case.old.indexes.values():
+    for index in context.old.indexes.values():
         if index.table.lower() == child.name.lower():
             inside = index.sql.partition("(")[2]
             leading.append(inside.split(",")[0].split(")")[0].strip(' `"[]').lower())

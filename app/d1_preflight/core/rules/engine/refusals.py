@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from d1_preflight.core.engine.trace import Act
-from d1_preflight.core.rules.context import Case, Find, Hit, at
+from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_at
 from d1_preflight.core.rules.project.files import ends_open
 from d1_preflight.core.sql.tokenizer import Token
 
@@ -25,10 +25,12 @@ class _Refusal:
     body: re.Pattern[str]
     is_open: bool = False  # only where the last quote of the file is never closed
 
-    def explains(self, act: Act) -> bool:
-        if self.is_open and (act.statement.complete or not ends_open(act.statement.text)):
+    def explains(self, trace: StatementTrace) -> bool:
+        if self.is_open and (trace.statement.complete or not ends_open(trace.statement.text)):
             return False
-        return bool(self.error.search(act.error) and self.body.search(act.statement.body[:4000]))
+        return bool(
+            self.error.search(trace.error) and self.body.search(trace.statement.body[:4000])
+        )
 
 
 def _refusal(rule: str, error: str = "", body: str = "") -> _Refusal:
@@ -91,46 +93,50 @@ _REFUSALS = (
 )
 
 
-def explanation(act: Act) -> str:
+def explanation(trace: StatementTrace) -> str:
     """The id of the rule that explains why a statement is refused."""
-    return next(refusal.rule for refusal in _REFUSALS if refusal.explains(act))
+    return next(refusal.rule for refusal in _REFUSALS if refusal.explains(trace))
 
 
-def _rule(refusal: _Refusal) -> Find:
+def _rule(refusal: _Refusal) -> Rule:
     name = refusal.rule
 
-    def find(case: Case) -> Iterator[Hit]:
-        for act in case.acts:
-            if act.error and refusal.explains(act) and explanation(act) == name:
-                yield at(
-                    act, _near(act), error=act.error, table=act.target or "t", values=_named(act)
+    def find(context: RuleContext) -> Iterator[Match]:
+        for trace in context.statements:
+            if trace.error and refusal.explains(trace) and explanation(trace) == name:
+                yield match_at(
+                    trace,
+                    _near(trace),
+                    error=trace.error,
+                    table=trace.target or "t",
+                    values=_named(trace),
                 )
 
     find.__name__ = name.replace("-", "_")
     return find
 
 
-def not_followed(case: Case) -> Iterator[Hit]:
+def not_followed(context: RuleContext) -> Iterator[Match]:
     """A statement that runs too long to be followed here, so nothing is known of its end."""
-    for act in case.acts:
-        if act.unsure:
-            yield at(act)
+    for trace in context.statements:
+        if trace.aborted:
+            yield match_at(trace)
 
 
-def needs_rows(case: Case) -> Iterator[Hit]:
+def needs_rows(context: RuleContext) -> Iterator[Match]:
     """A statement whose success hangs on rows that only a rehearsal has."""
-    for act in case.acts:
-        if act.depends and not act.unsure:
-            yield at(act, error=act.depends)
+    for trace in context.statements:
+        if trace.data_dependent_error and not trace.aborted:
+            yield match_at(trace, error=trace.data_dependent_error)
 
 
-def prior_incomplete(case: Case) -> Iterator[Hit]:
+def prior_incomplete(context: RuleContext) -> Iterator[Match]:
     """Objects of the schema before that could not be made here, so effects on them are unseen."""
-    for problem in case.problems:
-        yield Hit(1, 1, 1, 1, {"problem": problem})
+    for problem in context.problems:
+        yield Match(1, 1, 1, 1, {"problem": problem})
 
 
-RULES: tuple[Find, ...] = (
+RULES: tuple[Rule, ...] = (
     *(_rule(refusal) for refusal in _REFUSALS),
     not_followed,
     needs_rows,
@@ -139,13 +145,13 @@ RULES: tuple[Find, ...] = (
 _NEAR = re.compile(r'near "([^"]+)"|no such \w+: (?:main\.)?"?([^\s"]+)|function: (\w+)')
 
 
-def _near(act: Act) -> Token | None:
-    found = _NEAR.search(act.error)
+def _near(trace: StatementTrace) -> Token | None:
+    found = _NEAR.search(trace.error)
     wanted = next((part for part in found.groups() if part), "").lower() if found else ""
-    return next((t for t in act.phrase.tokens if wanted and t.name.lower() == wanted), None)
+    return next((t for t in trace.parsed.tokens if wanted and t.name.lower() == wanted), None)
 
 
-def _named(act: Act) -> dict[str, str]:
-    found = _NEAR.search(act.error)
+def _named(trace: StatementTrace) -> dict[str, str]:
+    found = _NEAR.search(trace.error)
     name = next((part for part in found.groups() if part), "") if found else ""
-    return {"name": name or act.target, "column": act.phrase.column or name or "c"}
+    return {"name": name or trace.target, "column": trace.parsed.column or name or "c"}

@@ -2,70 +2,80 @@
 
 from collections.abc import Iterator
 
-from d1_preflight.core.engine.trace import Act
-from d1_preflight.core.rules.context import Case, Find, Hit, at, at_file, target_token, word_token
+from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.rules.context import (
+    Match,
+    Rule,
+    RuleContext,
+    match_at,
+    match_file,
+    target_token,
+    word_token,
+)
 from d1_preflight.core.sql.tokenizer import Token
 
 _MANY = 1_000
 _LARGE = 1_000_000
 
 
-def trigger_remote(case: Case) -> Iterator[Hit]:
+def trigger_remote(context: RuleContext) -> Iterator[Match]:
     """A trigger in a file that `migrations apply --remote` sends: another splitter reads it."""
-    for act in case.acts_of("CREATE TRIGGER"):
-        yield at(act, target_token(act), trigger=act.target)
+    for trace in context.statements_of("CREATE TRIGGER"):
+        yield match_at(trace, target_token(trace), trigger=trace.target)
 
 
-def trigger_lower_case_begin(case: Case) -> Iterator[Hit]:
+def trigger_lower_case_begin(context: RuleContext) -> Iterator[Match]:
     """A trigger body whose `begin` is not in capitals: the remote splitter cuts it."""
-    for act in case.acts_of("CREATE TRIGGER"):
-        token = word_token(act, "BEGIN")
+    for trace in context.statements_of("CREATE TRIGGER"):
+        token = word_token(trace, "BEGIN")
         if token and token.text != "BEGIN":
-            yield at(act, token, trigger=act.target, written=token.text)
+            yield match_at(trace, token, trigger=trace.target, written=token.text)
 
 
-def trigger_crlf(case: Case) -> Iterator[Hit]:
+def trigger_crlf(context: RuleContext) -> Iterator[Match]:
     """A trigger written with CRLF line ends."""
-    for act in case.acts_of("CREATE TRIGGER"):
-        if "\r\n" in act.statement.body:
-            yield at(act, target_token(act), trigger=act.target)
+    for trace in context.statements_of("CREATE TRIGGER"):
+        if "\r\n" in trace.statement.body:
+            yield match_at(trace, target_token(trace), trigger=trace.target)
 
 
-def trigger_case_end(case: Case) -> Iterator[Hit]:
+def trigger_case_end(context: RuleContext) -> Iterator[Match]:
     """A trigger body with CASE … END, whose END can be taken for the trigger's."""
-    for act in case.acts_of("CREATE TRIGGER"):
-        token = word_token(act, "CASE")
+    for trace in context.statements_of("CREATE TRIGGER"):
+        token = word_token(trace, "CASE")
         if token:
-            yield at(act, token, trigger=act.target)
+            yield match_at(trace, token, trigger=trace.target)
 
 
-def correlated_backfill(case: Case) -> Iterator[Hit]:
+def correlated_backfill(context: RuleContext) -> Iterator[Match]:
     """An UPDATE that looks something up for every row: remote CPU time is limited."""
-    for act in case.acts_of("UPDATE"):
-        token = _lookup(act)
-        others = {t for t, _ in act.heard.reads if t.lower() != act.target.lower()}
-        if token and others and case.old.table(act.target):
-            yield at(act, token, table=act.target, other=min(others))
+    for trace in context.statements_of("UPDATE"):
+        token = _lookup(trace)
+        others = {t for t, _ in trace.access.reads if t.lower() != trace.target.lower()}
+        if token and others and context.old.table(trace.target):
+            yield match_at(trace, token, table=trace.target, other=min(others))
 
 
-def large_file(case: Case) -> Iterator[Hit]:
+def large_file(context: RuleContext) -> Iterator[Match]:
     """A file that is one long query remotely: 30 seconds are all it gets."""
-    count, size = case.run.count, len(case.text)
+    count, size = context.script.count, len(context.text)
     if count > _MANY or size > _LARGE:
-        yield at_file(count=f"{count:,}", size=f"{size:,}")
+        yield match_file(count=f"{count:,}", size=f"{size:,}")
 
 
-def index_on_rows(case: Case) -> Iterator[Hit]:
+def index_on_rows(context: RuleContext) -> Iterator[Match]:
     """A UNIQUE index over rows that are there: it fails if two of them agree."""
-    for act in case.acts_of("CREATE INDEX"):
-        index = case.new.indexes.get(act.target.lower())
-        old = case.old.table(index.table) if index else None
-        fresh = act.target.lower() not in case.old.indexes
-        if index and old and fresh and word_token(act, "UNIQUE"):
-            yield at(act, word_token(act, "UNIQUE"), table=index.table, index=act.target)
+    for trace in context.statements_of("CREATE INDEX"):
+        index = context.new.indexes.get(trace.target.lower())
+        old = context.old.table(index.table) if index else None
+        fresh = trace.target.lower() not in context.old.indexes
+        if index and old and fresh and word_token(trace, "UNIQUE"):
+            yield match_at(
+                trace, word_token(trace, "UNIQUE"), table=index.table, index=trace.target
+            )
 
 
-RULES: tuple[Find, ...] = (
+RULES: tuple[Rule, ...] = (
     trigger_remote,
     trigger_lower_case_begin,
     trigger_crlf,
@@ -76,10 +86,10 @@ RULES: tuple[Find, ...] = (
 )
 
 
-def _lookup(act: Act) -> Token | None:
+def _lookup(trace: StatementTrace) -> Token | None:
     """The first SELECT inside the SET part of an UPDATE."""
     depth, seen_set = 0, False
-    for token in act.phrase.tokens:
+    for token in trace.parsed.tokens:
         depth += (token.text == "(") - (token.text == ")")
         seen_set = seen_set or token.word == "SET"
         if depth == 0 and token.word == "WHERE":

@@ -4,40 +4,42 @@ from collections.abc import Iterator
 
 from d1_preflight.core.findings import Kind, Severity
 from d1_preflight.core.project.migration import NAME_PATTERN
-from d1_preflight.core.rules.context import Case, Find, Hit, at_file, listed
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_file
 
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
-def name_pattern(case: Case) -> Iterator[Hit]:
+def name_pattern(context: RuleContext) -> Iterator[Match]:
     """A name that is not NNNN_descriptive_action.sql."""
-    if not NAME_PATTERN.match(case.migration.name):
-        yield at_file(name=case.migration.name)
+    if not NAME_PATTERN.match(context.migration.name):
+        yield match_file(name=context.migration.name)
 
 
-def header_missing(case: Case) -> Iterator[Hit]:
+def header_missing(context: RuleContext) -> Iterator[Match]:
     """A header without the template's fields."""
-    missing = case.migration.header.missing
+    missing = context.migration.header.missing
     if missing:
         fields = ", ".join(name.capitalize() for name in missing)
-        yield at_file(fields=fields, name=case.migration.stem, type=case.verdict.kind.value)
+        yield match_file(
+            fields=fields, name=context.migration.stem, type=context.verdict.kind.value
+        )
 
 
-def header_name_differs(case: Case) -> Iterator[Hit]:
+def header_name_differs(context: RuleContext) -> Iterator[Match]:
     """A header that names another migration."""
-    named = case.migration.header.migration.removesuffix(".sql")
-    if named and named != case.migration.stem:
-        yield at_file(declared=named, name=case.migration.stem)
+    named = context.migration.header.migration.removesuffix(".sql")
+    if named and named != context.migration.stem:
+        yield match_file(declared=named, name=context.migration.stem)
 
 
-def declared_type_differs(case: Case) -> Iterator[Hit]:
+def declared_type_differs(context: RuleContext) -> Iterator[Match]:
     """A header whose type is not what the statements do."""
-    declared, found = _declared(case), case.verdict.kind
+    declared, found = _declared(context), context.verdict.kind
     if declared is None or found not in _ORDER or declared is found:
         return
     understated = _ORDER.index(declared) < _ORDER.index(found)
-    reason = case.verdict.reasons[0] if case.verdict.reasons else None
-    yield at_file(
+    reason = context.verdict.reasons[0] if context.verdict.reasons else None
+    yield match_file(
         severity=None if understated else Severity.NOTE,
         declared=declared.value,
         found=found.value,
@@ -46,39 +48,41 @@ def declared_type_differs(case: Case) -> Iterator[Hit]:
     )
 
 
-def declared_type_unknown(case: Case) -> Iterator[Hit]:
+def declared_type_unknown(context: RuleContext) -> Iterator[Match]:
     """A header whose type is none of the three."""
-    if case.migration.header.type and _declared(case) is None:
-        yield at_file(declared=case.migration.header.type)
+    if context.migration.header.type and _declared(context) is None:
+        yield match_file(declared=context.migration.header.type)
 
 
-def rollback_undocumented(case: Case) -> Iterator[Hit]:
+def rollback_undocumented(context: RuleContext) -> Iterator[Match]:
     """A change that is not additive and whose header says no way back."""
-    rollback = case.migration.header.rollback.lower()
-    serious = case.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
+    rollback = context.migration.header.rollback.lower()
+    serious = context.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
     if serious and rollback.startswith(("not required", "none", "n/a")):
-        yield at_file(found=case.verdict.kind.value, declared=case.migration.header.rollback)
+        yield match_file(
+            found=context.verdict.kind.value, declared=context.migration.header.rollback
+        )
 
 
-def critical_missing(case: Case) -> Iterator[Hit]:
+def critical_missing(context: RuleContext) -> Iterator[Match]:
     """A destructive change whose header does not say that a backup comes first."""
-    header = case.migration.header
-    if case.verdict.kind is Kind.DESTRUCTIVE and not header.critical and not header.missing:
-        yield at_file()
+    header = context.migration.header
+    if context.verdict.kind is Kind.DESTRUCTIVE and not header.critical and not header.missing:
+        yield match_file()
 
 
-def several_changes(case: Case) -> Iterator[Hit]:
+def several_changes(context: RuleContext) -> Iterator[Match]:
     """More than one logical change in one file: hard to take back."""
-    effects = case.verdict.effects
+    effects = context.verdict.effects
     subjects = {name.split(".")[0] for name in effects.columns_added}
     subjects |= {name.split(".")[0] for name in effects.columns_dropped}
     subjects |= {*effects.tables_dropped, *effects.tables_rebuilt, *effects.rows_updated_in}
-    serious = case.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
+    serious = context.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
     if serious and len(subjects) > 1:
-        yield at_file(count=str(len(subjects)), tables=listed(sorted(subjects)))
+        yield match_file(count=str(len(subjects)), tables=listed(sorted(subjects)))
 
 
-RULES: tuple[Find, ...] = (
+RULES: tuple[Rule, ...] = (
     name_pattern,
     header_missing,
     header_name_differs,
@@ -90,6 +94,6 @@ RULES: tuple[Find, ...] = (
 )
 
 
-def _declared(case: Case) -> Kind | None:
-    words = case.migration.header.type.lower()
+def _declared(context: RuleContext) -> Kind | None:
+    words = context.migration.header.type.lower()
     return next((kind for kind in _ORDER[1:] if kind.value in words), None)
