@@ -94,7 +94,7 @@ def test_no_environment_can_choose_another_database(tmp_path: Path) -> None:
         assert "env" not in document
         assert [entry["database_id"] for entry in document["d1_databases"]] == ["id-1"]
     assert json.loads(target.read_text())["account_id"] == "acc"
-    assert target.relative_to(tmp_path) == Path(".preflight/targets/id-1/wrangler.json")
+    assert target.relative_to(tmp_path) == Path(".preflight/targets/id-1.json")
 
 
 @pytest.mark.parametrize("uuid", ["../../etc", "a/b", "${D1_ID}", "x" * 300])
@@ -102,7 +102,7 @@ def test_an_id_that_could_name_another_folder_stays_in_its_own(tmp_path: Path, u
     project = lay(tmp_path, "0001_a.sql")
     project = replace(project, database=replace(project.database, id=uuid))
     target = ProjectFiles(project).target_config()
-    assert target.parent.parent == tmp_path / ".preflight" / "targets"
+    assert target.parent == tmp_path / ".preflight" / "targets"
     assert json.loads(target.read_text())["d1_databases"][0]["database_id"] == uuid
 
 

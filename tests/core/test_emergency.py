@@ -9,7 +9,7 @@ from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.recovery.runbook import Scenario, Target, likely, runbook
 from tui import scenes
 
-CONFIG = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json"
+CONFIG = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d.json"
 TARGET = Target(
     database="marketplace-production",
     migration=scenes.REBUILD,

@@ -286,7 +286,7 @@ class FakeBoard:
         return Target(
             database=self.place.database,
             migration=name,
-            config=".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json",
+            config=".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d.json",
             worker="workway-api",
             project_config="wrangler.jsonc",
         )

@@ -49,7 +49,7 @@ async def test_a_writing_command_is_asked_about_and_the_first_choice_runs_nothin
         assert "wrangler rollback 5f2c11aa --name workway-api" in screen_text(app)
         await press(pilot, *keys)
 
-    config = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d/wrangler.json"
+    config = ".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d.json"
     assert [command for command, _ in board.ran] == [
         f"wrangler rollback 5f2c11aa --name workway-api --config {config}"
     ] * runs

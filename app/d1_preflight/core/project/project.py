@@ -41,7 +41,7 @@ class Project:
     @property
     def target_config(self) -> Path:
         """The configuration through which every remote call goes, named by the target's uuid."""
-        return self.workspace / "targets" / _folder_name(self.database.id) / "wrangler.json"
+        return self.workspace / "targets" / f"{_file_name(self.database.id)}.json"
 
     @property
     def records(self) -> Path:
@@ -49,7 +49,7 @@ class Project:
         return self.root / RECORDS_NAME / self.database.name
 
 
-def _folder_name(uuid: str) -> str:
-    """An id as it stands, where it can name a folder; else its digest."""
+def _file_name(uuid: str) -> str:
+    """An id as it stands, where it can name a file; else its digest."""
     is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
     return uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]
