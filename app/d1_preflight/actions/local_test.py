@@ -1,7 +1,7 @@
 """Section 2: the migration on this machine, on a copy of the target, with the real wrangler."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,15 @@ from d1_preflight.actions.remote import relative, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.facts import rows, words
+from d1_preflight.core.record.change_facts import (
+    CopyFacts,
+    FindingsFacts,
+    RehearsalFacts,
+    TableCount,
+    table_counts,
+)
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schema.schema import diff
 
 _UNTOLD = "D1's own words are not kept, for they may quote a row."
@@ -52,23 +58,23 @@ async def copy_target(work: Work) -> Outcome:
     seen, copies = reading.observation, copied.copies
     await asyncio.to_thread(tools.local.make, copy_folder(tools), seen.schema, copies, seen.ledger)
     total = sum(copy.rows for copy in copies)
-    facts: dict[str, Fact] = {
-        "tables": copy_facts(copies),
-        "rows": total,
-        "bytes": sum(copy.bytes for copy in copies),
-        "ledger_rows": len(seen.ledger),
-        "last_applied": seen.ledger[-1].name if seen.ledger else "",
-        "pending": pending_names(tools, seen),
-        "schema": seen.schema.fingerprint,
-        "file": relative(tools, copy_folder(tools)),
-        "read_ms": round((tools.clock.monotonic() - started) * 1000),
-        "taken_at": instant(seen.taken_at),
-    }
+    facts = CopyFacts(
+        tables=copy_facts(copies),
+        rows=total,
+        bytes=sum(copy.bytes for copy in copies),
+        ledger_rows=len(seen.ledger),
+        last_applied=seen.ledger[-1].name if seen.ledger else "",
+        pending=pending_names(tools, seen),
+        schema=seen.schema.fingerprint,
+        file=relative(tools, copy_folder(tools)),
+        read_ms=round((tools.clock.monotonic() - started) * 1000),
+        taken_at=instant(seen.taken_at),
+    )
     told = f"{total:,} rows in {len(copies)} tables"
     if copied.moved:
         moved = ", ".join(copied.moved)
         told += f"; {moved} changed while it was read (the copy holds what was read)"
-    return Outcome(Status.PROVED, f"{told}.", facts, reading.evidence)
+    return Outcome(Status.PROVED, f"{told}.", facts.written(), reading.evidence)
 
 
 async def check_syntax(work: Work) -> Outcome:
@@ -118,37 +124,36 @@ async def rehearse(work: Work) -> Outcome:
     if tools.name not in {row.name for row in tools.local.ledger(persist)}:
         reason = work.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It does not go through on a copy of the target: {reason}"
-        return Outcome(Status.FAILED, said, {"wrangler_ms": ran.milliseconds}, (ran,))
+        facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
+        return Outcome(Status.FAILED, said, facts.written(), (ran,))
     facts = await asyncio.to_thread(_compared, work, ran.milliseconds)
-    return Outcome(*_verdict(work, facts), facts, (ran,))
+    return Outcome(*_verdict(work, facts), facts.written(), (ran,))
 
 
-def _compared(work: Work, wrangler_ms: int) -> dict[str, Fact]:
+def _compared(work: Work, wrangler_ms: int) -> RehearsalFacts:
     tools = work.tools
     analysis = tools.analysis()
     before, after = copy_folder(tools), rehearsal_folder(tools)
     olds, news = tools.local.schema(before), tools.local.schema(after)
     found = compare_states(tools, before, after, effects=analysis.effects)
-    declared = words(work.facts_of("findings"), "declared_losses")
     sql_ms = _timed(work)
     predicted = predicted_ms(wrangler_ms, sql_ms)
-    facts: dict[str, Fact] = {
-        "tables": explained_facts(found, analysis, declared),
-        "schema": schema_facts(diff(olds, news), analysis, olds),
-        "wrangler_ms": wrangler_ms,
-        "predicted_ms": predicted,
-        "schema_after": news.fingerprint,
-        "counts_before": _counts(tools, before),
-        "counts_after": _counts(tools, after),
-        "rows": sum(table.before or 0 for table in found.tables),
-        "downtime": _downtime(predicted),
-    }
-    return facts if sql_ms is None else facts | {"sql_ms": sql_ms}
+    return RehearsalFacts(
+        tables=explained_facts(found, analysis, work.facts(FindingsFacts).declared_losses),
+        schema=schema_facts(diff(olds, news), analysis, olds),
+        wrangler_ms=wrangler_ms,
+        predicted_ms=predicted,
+        schema_after=news.fingerprint,
+        counts_before=_counts(tools, before),
+        counts_after=_counts(tools, after),
+        rows=sum(table.before or 0 for table in found.tables),
+        downtime=_downtime(predicted),
+        sql_ms=sql_ms,
+    )
 
 
-def _counts(tools: Tools, persist: Path) -> tuple[Mapping[str, Fact], ...]:
-    counts = tools.local.counts(persist)
-    return tuple({"table": table, "rows": count} for table, count in counts.items())
+def _counts(tools: Tools, persist: Path) -> tuple[TableCount, ...]:
+    return table_counts(tools.local.counts(persist))
 
 
 def _timed(work: Work) -> int | None:
@@ -162,24 +167,23 @@ def _timed(work: Work) -> int | None:
         return None  # wrangler's run is the verdict; only the finer figure is missing
 
 
-def _verdict(work: Work, facts: Facts) -> tuple[Status, str]:
-    tables, changes = rows(facts, "tables"), rows(facts, "schema")
-    wrong = [row for row in tables if not row["ok"]]
+def _verdict(work: Work, facts: RehearsalFacts) -> tuple[Status, str]:
+    wrong = [table for table in facts.tables if not table.ok]
     if wrong:
-        first = wrong[0]
-        return Status.FAILED, f"{first['table']}: {first['verdict']}; nobody declared it."
-    hidden = [change for change in changes if not change["declared"]]
+        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; nobody declared it."
+    hidden = [change for change in facts.schema if not change.declared]
     if hidden:
-        words = f"Not declared: {hidden[0]['words']}."
+        words = f"Not declared: {hidden[0].words}."
         return Status.FAILED, f"{words} Keep it as it was, or change it by a migration of its own."
     limit = work.tools.settings.verification.statement_seconds * 1000
-    predicted = facts["predicted_ms"]
-    if isinstance(predicted, int) and predicted > limit // 3:
+    predicted = facts.predicted_ms or 0
+    if predicted > limit // 3:
         seconds = f"{predicted / 1000:.1f} s"
         return Status.FAILED, f"It takes {seconds} here; D1 stops a query after {limit // 1000} s."
-    lost = sum(int(str(row["lost"])) for row in tables)
-    told = f"{facts['rows']:,} rows: {lost:,} lost" + (" as declared" if lost else "")
-    return Status.PROVED, f"{told}, {_plural(len(changes), 'schema change')}. {facts['downtime']}"
+    lost = facts.rows_lost
+    told = f"{facts.rows or 0:,} rows: {lost:,} lost" + (" as declared" if lost else "")
+    changes = _plural(len(facts.schema), "schema change")
+    return Status.PROVED, f"{told}, {changes}. {facts.downtime}"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -1,13 +1,13 @@
 """Runs SQL on local copies with the real wrangler, and accounts for what became of the rows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.findings import Analysis, Effects
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.record import Fact
+from d1_preflight.core.record.change_facts import SchemaChange, TableChange
 from d1_preflight.core.rows.loss_check import explain, renames_by
 from d1_preflight.core.rows.row_diff import Account, Renames, TableAccount, account
 from d1_preflight.core.schema.schema import Change, Schema
@@ -74,33 +74,35 @@ def compare_states(
 
 def explained_facts(
     found: Account, analysis: Analysis, declared: Collection[str]
-) -> tuple[Mapping[str, Fact], ...]:
+) -> tuple[TableChange, ...]:
     """The rehearsal's table for record and screen: every loss explained, or not ok."""
     judged = explain(found, analysis, declared)
-    return tuple(_row(one.account, one.words or "unchanged", ok=not one.blocks) for one in judged)
+    return tuple(
+        _change(one.account, one.words or "unchanged", ok=not one.blocks) for one in judged
+    )
 
 
-def account_facts(found: Account) -> tuple[Mapping[str, Fact], ...]:
+def account_facts(found: Account) -> tuple[TableChange, ...]:
     """The same table without a judgement: what is not as it was."""
-    rows = (
-        _row(table, "as before" if table.is_untouched else "differs", ok=table.is_untouched)
+    changes = (
+        _change(table, "as before" if table.is_untouched else "differs", ok=table.is_untouched)
         for table in found.tables
     )
-    return tuple(sorted(rows, key=lambda row: bool(row["ok"])))
+    return tuple(sorted(changes, key=lambda change: bool(change.ok)))
 
 
 def schema_facts(
     changes: Sequence[Change], analysis: Analysis, prior: Schema
-) -> tuple[Mapping[str, Fact], ...]:
+) -> tuple[SchemaChange, ...]:
     """Every difference of the schema, and whether the migration says it in so many words."""
     return tuple(
-        {
-            "change": change.kind,
-            "object": change.object,
-            "name": change.name,
-            "words": change.words,
-            "declared": _is_declared(change, analysis, prior),
-        }
+        SchemaChange(
+            change=change.kind,
+            object=change.object,
+            name=change.name,
+            words=change.words,
+            declared=_is_declared(change, analysis, prior),
+        )
         for change in changes
     )
 
@@ -110,26 +112,22 @@ def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
 
 
-def _row(table: TableAccount, words: str, *, ok: bool) -> Mapping[str, Fact]:
-    return {
-        "table": table.table,
-        "before": -1 if table.before is None else table.before,
-        "after": -1 if table.after is None else table.after,
-        "lost": table.lost,
-        "added": table.added,
-        "changed": table.changed,
-        "nulled": sum(count for _, count in table.nulled),
-        "verdict": words,
-        "ok": ok,
-        **_numbers(table),
-    }
-
-
-def _numbers(table: TableAccount) -> Mapping[str, Fact]:
-    """Up to where ids are issued, where an AUTOINCREMENT mark falls."""
-    if not table.reissues or table.issued_before is None or table.issued_after is None:
-        return {}
-    return {"issued_before": table.issued_before, "issued_after": table.issued_after}
+def _change(table: TableAccount, words: str, *, ok: bool) -> TableChange:
+    # Up to where ids are issued is written where an AUTOINCREMENT mark falls.
+    falls = table.reissues and None not in (table.issued_before, table.issued_after)
+    return TableChange(
+        table=table.table,
+        before=-1 if table.before is None else table.before,
+        after=-1 if table.after is None else table.after,
+        lost=table.lost,
+        added=table.added,
+        changed=table.changed,
+        nulled=sum(count for _, count in table.nulled),
+        verdict=words,
+        ok=ok,
+        issued_before=table.issued_before if falls else None,
+        issued_after=table.issued_after if falls else None,
+    )
 
 
 def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:

@@ -12,8 +12,10 @@ from d1_preflight.actions.remote import (
 )
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.record.change_facts import CopyFacts, table_counts
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
 from d1_preflight.core.schema.table import countable, tables_of
 from d1_preflight.core.target.wrangler_output import explain_failure
 
@@ -24,17 +26,15 @@ async def count_rows(work: Work) -> Outcome:
     tables = countable(tables_of(tools.prior_schema()))
     look = await observe(tools, tables=tables, keep=work.evidence_name, emit=work.emit)
     seen = look.observation
-    if seen.schema.fingerprint != work.facts_of("copied").get("schema"):
+    if seen.schema.fingerprint != work.facts(CopyFacts).schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
         return Outcome(Status.FAILED, words, {}, look.evidence)
     total = sum(seen.counts.values())
-    facts: Facts = {
-        "tables": tuple({"table": table, "rows": n} for table, n in seen.counts.items()),
-        "rows": total,
-        "taken_at": instant(seen.taken_at),
-    }
+    facts = CountFacts(
+        tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
+    )
     words = f"{total:,} rows in {len(seen.counts)} tables."
-    return Outcome(Status.PROVED, words, facts, look.evidence)
+    return Outcome(Status.PROVED, words, facts.written(), look.evidence)
 
 
 async def take_bookmark(work: Work) -> Outcome:
@@ -50,10 +50,9 @@ async def take_bookmark(work: Work) -> Outcome:
         raise RemoteFailed("wrangler gave no bookmark.", hint="Run the step again.")
     now = tools.clock.now()
     until = now + timedelta(days=tools.settings.data.time_travel_days)
-    facts: Facts = {
-        "bookmark": bookmark, "taken_at": instant(now), "good_until": instant(until),
-    }  # fmt: skip
-    return Outcome(Status.PROVED, f"{bookmark}, good until {until:%d %b %Y}.", facts, (ran,))
+    facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
+    words = f"{bookmark}, good until {until:%d %b %Y}."
+    return Outcome(Status.PROVED, words, facts.written(), (ran,))
 
 
 def bookmark_args(tools: Tools) -> tuple[str, ...]:
