@@ -19,7 +19,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.project import Project
-from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.gate import checklist_of
 from d1_preflight.core.record.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
@@ -224,7 +224,7 @@ def record_words(
     close = record.last("close")
     if close and close.status.is_answered and signed:
         when = close.finished_at or close.started_at
-        ended = _ENDS.get(text(close.facts, "end"), "closed")
+        ended = _ENDS.get(CloseFacts.from_attempt(close).end, "closed")
         return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)
@@ -236,7 +236,7 @@ def record_words(
         where = titles[current.section] if current else "close"
         return MARKS[Status.RUNNING], f"applied, open at {where}"
     go = record.last("go")
-    if go and text(go.facts, "decision") == "no-go":
+    if GoFacts.from_attempt(go).decision == NO_GO:
         return MARKS[Status.FAILED], "NO-GO"
     if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
         return MARKS[applied.status], "apply begun: look"

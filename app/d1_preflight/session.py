@@ -24,6 +24,7 @@ from d1_preflight.core.checklist.checklist import (
 from d1_preflight.core.errors import NotAllowed, PreflightError, ProjectError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Emit, silent
+from d1_preflight.core.record.apply_facts import NO_GO, GoFacts
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.gate import (
     OpenItem,
@@ -183,7 +184,8 @@ class Session:
         if not words:
             raise Rejected("NO-GO needs a reason.", hint="One sentence for whoever reads this.")
         self._begin(step, {"reason": words})
-        self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", {"decision": "no-go"}))
+        facts = GoFacts(decision=NO_GO).written()
+        self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", facts))
         return self.record.attempts[-1]
 
     def close(self) -> None:

@@ -15,11 +15,13 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.setting_types import SecondPerson
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.review import PLAN, Verdict, statement
+from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.record.signing import REVIEW
 from plain.fakes import MemoryStore, ReadySigner
 
 FILES, CHECKLIST = closed_files()
 RECORD = load_record(FILES["record.toml"])
+PLAN_SIGNED = SignedPlan.from_bytes(FILES["go.toml"])
 
 
 def work_on(files: dict[str, bytes], policy: SecondPerson) -> Work:
@@ -55,7 +57,7 @@ def test_a_second_person_is_waited_for_where_the_policy_asks() -> None:
 
 
 def test_the_plan_that_was_signed_is_the_present_one() -> None:
-    require_signed_plan(work_on(FILES, SecondPerson.NEVER))
+    require_signed_plan(work_on(FILES, SecondPerson.NEVER), PLAN_SIGNED)
 
 
 def test_a_checklist_that_changed_since_go_goes_back_to_the_gate() -> None:
@@ -63,7 +65,7 @@ def test_a_checklist_that_changed_since_go_goes_back_to_the_gate() -> None:
     changed = replace(work, record=replace(RECORD, checklist="f" * 64))
 
     with pytest.raises(NotAllowed, match="the checklist changed") as refused:
-        require_signed_plan(changed)
+        require_signed_plan(changed, PLAN_SIGNED)
     assert refused.value.hint == "Nothing was applied. Sign GO again."
 
 
@@ -71,7 +73,7 @@ def test_a_class_that_changed_since_go_goes_back_to_the_gate() -> None:
     work = replace(work_on(FILES, SecondPerson.NEVER), kind=Kind.ADDITIVE)
 
     with pytest.raises(NotAllowed, match="the class changed: 'destructive' then, 'additive' now"):
-        require_signed_plan(work)
+        require_signed_plan(work, PLAN_SIGNED)
 
 
 def test_rows_at_risk_that_changed_since_go_go_back_to_the_gate() -> None:
@@ -84,7 +86,7 @@ def test_rows_at_risk_that_changed_since_go_go_back_to_the_gate() -> None:
     work = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
 
     with pytest.raises(NotAllowed, match="rows at risk changed: 0 then, 7 now"):
-        require_signed_plan(work)
+        require_signed_plan(work, PLAN_SIGNED)
 
 
 async def test_a_record_is_not_closed_by_another_checklist_than_its_gos() -> None:

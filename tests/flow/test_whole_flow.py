@@ -10,7 +10,7 @@ import pytest
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.adapters.localdb import open_read
 from d1_preflight.cli import main
-from d1_preflight.core.record.facts import number, rows, text
+from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.schema.sequences import local_sequences
@@ -62,9 +62,8 @@ async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_ba
     await walk_to(session, "go")
 
     assert len(wrangler.remote) <= 8, wrangler.remote
-    rehearsed = session.attempt("rehearsed")
-    assert rehearsed is not None
-    lost = {text(r, "table"): number(r, "lost") for r in rows(rehearsed.facts, "tables")}
+    rehearsed = RehearsalFacts.from_attempt(session.attempt("rehearsed"))
+    lost = {change.table: change.lost for change in rehearsed.tables}
     assert lost["team_members"] == 1204
     await walk_to(session, "close")
     verified = session.attempt("rows")

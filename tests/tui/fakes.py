@@ -24,8 +24,9 @@ from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Clock, Emit, silent
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.gate import OpenItem, blocking_items, open_items
-from d1_preflight.core.record.record import Attempt, Facts, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
 
 NOON = datetime(2026, 11, 22, 19, 5, 2, tzinfo=UTC)
@@ -113,7 +114,7 @@ class FakeSession:
         self._plans, self._lines = plans or {}, lines or {}
         self.hold: asyncio.Event | None = None
         self.begun = asyncio.Event()
-        self.live: Facts | None = None
+        self.live: StepFacts | None = None
         self.performed: list[tuple[str, Mapping[str, object]]] = []
 
     @property
@@ -171,7 +172,7 @@ class FakeSession:
         raw: Mapping[str, object],
         *,
         emit: Emit = silent,
-        progress: Callable[[Facts], None] = lambda _facts: None,
+        progress: Callable[[StepFacts], None] = lambda _facts: None,
         terminal: AbstractContextManager[object] | None = None,
     ) -> Attempt:
         if self.blockers(step):

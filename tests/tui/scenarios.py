@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from textual.pilot import Pilot
 
 from d1_preflight.core.errors import RecordBusy
+from d1_preflight.core.record.apply_facts import ErrorRateFacts, TrafficSample
+from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from tui import scenes
 from tui.fakes import FakeBoard, FrozenClock, NotedEdits, NotedPages
@@ -71,22 +73,17 @@ def _backing_up() -> PreflightApp:
     session = scenes.rebuild().walked_to("restored")
     session.hold, session.live = (
         _never(),
-        {
-            "tables": (
-                {"table": "teams", "rows": 112, "identical": True, "words": ""},
-                {"table": "team_members", "done": 71, "total": 100},
-            )
-        },
+        RestoreFacts(tables=(RestoredTable(table="teams", rows=112, identical=True, words=""),)),
     )
     return app_for(scenes.board(session), scenes.REBUILD)
 
 
 def _watching() -> PreflightApp:
     session = scenes.rebuild().walked_to("errors")
-    session.hold, session.live = _never(), {
-        "limit": "0.10", "rate": "0.02", "baseline": "0.02", "requests": 16_400, "errors": 3,
-        "watch_s": 300, "left_s": 192, "samples": scenes.samples(11),
-    }  # fmt: skip
+    session.hold, session.live = _never(), ErrorRateFacts(
+        limit="0.10", rate="0.02", baseline="0.02", requests=16_400, errors=3, watch_s=300,
+        left_s=192, samples=tuple(TrafficSample.read(s) for s in scenes.samples(11)),
+    )  # fmt: skip
     return app_for(scenes.board(session), scenes.REBUILD)
 
 

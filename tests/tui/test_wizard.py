@@ -10,6 +10,7 @@ from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.record import Facts, Outcome, Status
+from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
@@ -170,7 +171,7 @@ async def test_a_step_that_has_to_wait_leads_to_what_is_open() -> None:
 async def test_what_runs_is_shown_with_its_facts_and_lines() -> None:
     session = scenes.rebuild().walked_to("restored")
     session.hold = asyncio.Event()
-    session.live = {"tables": ({"table": "users", "done": 1, "total": 4},)}
+    session.live = RestoreFacts(tables=(RestoredTable(table="users", identical=True),))
     session._lines = {"restored": ("✘ [ERROR] [red]no such table: [main].[t][/red]",)}
     app = opened(session)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -180,7 +181,7 @@ async def test_what_runs_is_shown_with_its_facts_and_lines() -> None:
         await pilot.pause(0.2)
         text = screen_text(app)
 
-    assert "25 %" in text
+    assert text.count("✓ identical") == 1
     assert "✘ [ERROR] [red]no such table: [main].[t][/red]" in text
 
 

@@ -5,15 +5,18 @@ ledger and the schema, read afterwards, do.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, Tools, Work
-from d1_preflight.actions.go import rows_at_risk
+from d1_preflight.actions.go import rows_at_risk, signed_plan
 from d1_preflight.actions.preconditions import recheck, signed_migration
 from d1_preflight.actions.target import failure_words, observe, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.change_facts import CopyFacts, table_counts
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from d1_preflight.core.target.wrangler_output import may_have_arrived
 
@@ -45,12 +48,12 @@ async def apply_migration(work: Work) -> Outcome:
     """Apply it, or find out what an interrupted apply has done."""
     if _must_observe_first(work):
         return await _observe_only(work)
-    tools = work.tools
-    before, evidence = await recheck(work)
+    tools, plan = work.tools, signed_plan(work)
+    before, evidence = await recheck(work, plan)
     row = before.ledger_row(tools.name)
     if row is not None:  # recheck lets it pass only where an earlier attempt may have done it
-        return _applied(row, {"observed": True}, None, evidence)
-    staged = tools.files.stage(signed_migration(work), tools.workspace / "apply")
+        return _applied(row, ApplyFacts(observed=True), None, evidence)
+    staged = tools.files.stage(signed_migration(tools, plan), tools.workspace / "apply")
     ran = await tools.wrangler.run(
         _apply_args(tools, str(staged)),
         cwd=staged.parent,  # no .env of the project's lies there: nothing leads elsewhere
@@ -58,7 +61,8 @@ async def apply_migration(work: Work) -> Outcome:
         keep=None if work.quotes_rows() else work.evidence_name,
         protect=True,
     )
-    return await _conclude(work, before, evidence, ran)
+    facts = _facts(ran, before, backed_up=bool(plan.proofs.backup))
+    return await _conclude(work, before, facts, evidence, ran)
 
 
 def _apply_args(tools: Tools, config: str) -> tuple[str, ...]:
@@ -73,7 +77,11 @@ def _must_observe_first(work: Work) -> bool:
 
 
 async def _conclude(
-    work: Work, before: Observation, rechecked: tuple[Evidence, ...], ran: Evidence
+    work: Work,
+    before: Observation,
+    facts: ApplyFacts,
+    rechecked: tuple[Evidence, ...],
+    ran: Evidence,
 ) -> Outcome:
     """Decide by what the database says now."""
     tools, evidence = work.tools, (*rechecked, ran)
@@ -82,8 +90,6 @@ async def _conclude(
     except PreflightError as error:
         words = f"The apply ran, but its result could not be read: {error.message}"
         return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", {}, evidence)
-    backed_up = bool(work.facts_of("backed_up").get("tables"))
-    facts = _facts(ran, before, backed_up=backed_up)
     after = look.observation
     row = after.ledger_row(tools.name)
     everything = (*evidence, *look.evidence)
@@ -91,13 +97,14 @@ async def _conclude(
         return _applied(row, facts, ran, everything)
     if tools.wrangler.is_writing() or may_have_arrived(ran):
         words = f"Not seen yet: {work.own_reason(ran)} It may still be at work. Look again."
-        return Outcome(Status.UNKNOWN, words, facts, everything)
+        return Outcome(Status.UNKNOWN, words, facts.written(), everything)
     reason = work.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if after.schema.fingerprint == before.schema.fingerprint:
         words = f"Not applied: {reason} Ledger and schema are as before."
-        return Outcome(Status.FAILED, words, facts, everything)
+        return Outcome(Status.FAILED, words, facts.written(), everything)
     words = f"Half-way: {reason} The ledger has no row, but the schema changed. Press ! for help."
-    return Outcome(Status.FAILED, words, facts | {"half_way": True}, everything)
+    half_way = replace(facts, half_way=True)
+    return Outcome(Status.FAILED, words, half_way.written(), everything)
 
 
 async def _observe_only(work: Work) -> Outcome:
@@ -115,31 +122,32 @@ async def _observe_only(work: Work) -> Outcome:
     after, seen = look.observation, (*left, *look.evidence)
     row = after.ledger_row(tools.name)
     if row is not None:
-        return _applied(row, {"observed": True}, None, seen)
-    if after.schema.fingerprint == work.facts_of("copied").get("schema"):
+        return _applied(row, ApplyFacts(observed=True), None, seen)
+    if after.schema.fingerprint == work.facts(CopyFacts).schema:
         words = (
             "Looked: it was not applied; ledger and schema are as before. It may be tried again."
         )
-        return Outcome(Status.FAILED, words, {"observed": True}, seen)
+        return Outcome(Status.FAILED, words, ApplyFacts(observed=True).written(), seen)
     words = "Looked: the ledger has no row, but the schema is not as before. Press ! for help."
-    return Outcome(Status.FAILED, words, {"observed": True, "half_way": True}, seen)
+    facts = ApplyFacts(observed=True, half_way=True)
+    return Outcome(Status.FAILED, words, facts.written(), seen)
 
 
 def _applied(
-    row: LedgerRow, facts: Facts, ran: Evidence | None, evidence: tuple[Evidence, ...]
+    row: LedgerRow, facts: ApplyFacts, ran: Evidence | None, evidence: tuple[Evidence, ...]
 ) -> Outcome:
     words = f"Applied: ledger row {row.id} at {row.applied_at} UTC."
     if ran is not None and ran.exit_code != 0:
         words += " Wrangler reported a failure, but the ledger holds the row."
-    more: Facts = {"ledger_id": row.id, "applied_at": row.applied_at}
-    return Outcome(Status.PROVED, words, {**facts, **more}, evidence)
+    facts = replace(facts, ledger_id=row.id, applied_at=row.applied_at)
+    return Outcome(Status.PROVED, words, facts.written(), evidence)
 
 
-def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> dict[str, Fact]:
-    return {
-        "ms": ran.milliseconds,
-        "exit_code": -1 if ran.exit_code is None else ran.exit_code,
-        "rechecked": (
+def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> ApplyFacts:
+    return ApplyFacts(
+        ms=ran.milliseconds,
+        exit_code=-1 if ran.exit_code is None else ran.exit_code,
+        rechecked=(
             "file",
             "configuration",
             "pending",
@@ -148,10 +156,8 @@ def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> dict[str, 
             *(("backup",) if backed_up else ()),
             "GO signature",
         ),
-        "counts_before": tuple(
-            {"table": table, "rows": rows} for table, rows in before.counts.items()
-        ),
-    }
+        counts_before=table_counts(before.counts),
+    )
 
 
 STEPS: Mapping[str, StepAction] = {

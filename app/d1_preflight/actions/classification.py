@@ -6,7 +6,15 @@ from d1_preflight.actions.context import StepAction, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.project.migration import NAME_PATTERN
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.change_facts import (
+    ClassFacts,
+    FindingAnswer,
+    FindingsFacts,
+    HeaderFacts,
+    NameFacts,
+    PurposeFacts,
+)
+from d1_preflight.core.record.record import Outcome, Status
 
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
@@ -15,13 +23,14 @@ async def check_name(work: Work) -> Outcome:
     """The file's name has four digits and says what it does."""
     name = work.tools.name
     last = name.rsplit("/", 1)[-1]
+    facts = NameFacts(name=name).written()
     if NAME_PATTERN.match(last):
-        return Outcome(Status.PROVED, f"{last}: four digits and a description.", {"name": name})
+        return Outcome(Status.PROVED, f"{last}: four digits and a description.", facts)
     return Outcome(
         Status.FAILED,
         f"{last} is not NNNN_descriptive_action.sql. Rename it before it is applied: afterwards "
         "a renamed file would be applied a second time.",
-        {"name": name},
+        facts,
     )
 
 
@@ -31,7 +40,7 @@ async def check_header(work: Work) -> Outcome:
     found = work.tools.analysis().kind
     declared = header.type.split("(")[0].split()
     word = declared[0].lower().strip(".,;:") if declared else ""
-    facts = {"declared": word, "found": found.value, "missing": header.missing}
+    facts = HeaderFacts(declared=word, found=found.value, missing=header.missing).written()
     if header.missing:
         names = ", ".join(name.capitalize() for name in header.missing)
         return Outcome(Status.FAILED, f"The header lacks: {names}. Press e to edit.", facts)
@@ -79,22 +88,21 @@ async def answer_findings(work: Work) -> Outcome:
     analysis = work.tools.analysis()
     losses = work.answers.get("losses", ())
     declared = tuple(losses) if isinstance(losses, tuple) else ()
-    rows: tuple[Mapping[str, Fact], ...] = tuple(
-        {
-            "rule": finding.rule,
-            "severity": finding.severity.value,
-            "line": finding.line,
-            "title": finding.title,
-            "answer": finding.allowed or work.answer(answer_key(finding)),
-        }
-        for finding in analysis.findings
-    )
-    facts: Facts = {
-        "findings": rows,
-        "declared_losses": declared,
-        "losses": tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
-        "loss_reason": work.answer("loss_reason"),
-    }
+    facts = FindingsFacts(
+        findings=tuple(
+            FindingAnswer(
+                rule=finding.rule,
+                severity=finding.severity.value,
+                line=finding.line,
+                title=finding.title,
+                answer=finding.allowed or work.answer(answer_key(finding)),
+            )
+            for finding in analysis.findings
+        ),
+        declared_losses=declared,
+        losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
+        loss_reason=work.answer("loss_reason"),
+    ).written()
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
         told = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
@@ -143,23 +151,23 @@ async def confirm_class(work: Work) -> Outcome:
     rollback = {
         Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
     }  # fmt: skip
-    facts = {
-        "found": analysis.kind.value,
-        "class": chosen.value,
-        "risk": risk[chosen] if raised else analysis.risk.value,
-        "rollback": rollback[chosen] if raised else analysis.rollback,
-        "reasons": tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
-    }
-    words = f"{chosen.value.capitalize()}, {facts['risk']} risk"
+    facts = ClassFacts(
+        found=analysis.kind.value,
+        kind=chosen.value,
+        risk=risk[chosen] if raised else analysis.risk.value,
+        rollback=rollback[chosen] if raised else analysis.rollback,
+        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
+    )
+    words = f"{chosen.value.capitalize()}, {facts.risk} risk"
     words += f" (raised from {analysis.kind.value})." if raised else f": {_why(work)}"
-    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
+    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts.written())
 
 
 async def state_purpose(work: Work) -> Outcome:
     """One sentence on what users will have from it."""
     several = [f for f in work.tools.analysis().findings if f.rule == "several-changes"]
-    facts = {"several_changes": several[0].message} if several else {}
-    return Outcome(Status.ATTESTED, work.answer("purpose"), facts)
+    facts = PurposeFacts(several_changes=several[0].message) if several else PurposeFacts()
+    return Outcome(Status.ATTESTED, work.answer("purpose"), facts.written())
 
 
 def stale_answers(work: Work) -> str:
@@ -168,15 +176,13 @@ def stale_answers(work: Work) -> str:
     They may have been given before the target was read, on what the earlier files would make.
     """
     analysis = work.tools.analysis()
-    confirmed = str(work.facts_of("class").get("class", ""))
+    confirmed = work.facts(ClassFacts).kind
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(Kind(confirmed)):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
     if analysis.engine.refused:
         return f"On the target's schema: {refusal_words(analysis.engine.refused[0])}"
-    kept = work.facts_of("findings").get("findings", ())
-    rows = kept if isinstance(kept, tuple) else ()
-    told = {f"{row['rule']}@{row['line']}" for row in rows if isinstance(row, Mapping)}
+    told = {f"{answer.rule}@{answer.line}" for answer in work.facts(FindingsFacts).findings}
     new = [f for f in _weighing(analysis) if answer_key(f) not in told]
     return (
         f"On the target's schema there is more: line {new[0].line}, {new[0].title}." if new else ""

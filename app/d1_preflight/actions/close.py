@@ -1,6 +1,7 @@
 """Close: how it ended, held against the database once more, in words that are signed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.actions.context import StepAction, Work
@@ -9,9 +10,10 @@ from d1_preflight.actions.verification import look_after
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Facts, Outcome, Status
+from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Outcome, Status
 from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.target.snapshot import Observation
 
@@ -31,29 +33,28 @@ async def sign_close(work: Work) -> Outcome:
     """
     require_checklist_of_go(work)
     seen, evidence = await look_after(work)
+    end = work.answer("end")
     wrong = _contradicted(work, seen)
     if wrong:
-        return Outcome(Status.FAILED, wrong, {"end": work.answer("end")}, evidence)
+        return Outcome(Status.FAILED, wrong, CloseFacts(end=end).written(), evidence)
     prepare_signer(work)
-    facts: Facts = {
-        "signer": work.tools.signer.identity,
-        "closed_at": instant(work.tools.clock.now()),
-        "end": work.answer("end"),
-    }
+    facts = CloseFacts(
+        signer=work.tools.signer.identity, closed_at=instant(work.tools.clock.now()), end=end
+    )
     words = work.answer("verdict")
-    if work.answer("end") == STANDS:
-        return Outcome(Status.ATTESTED, words, facts, evidence)
+    if end == STANDS:
+        return Outcome(Status.ATTESTED, words, facts.written(), evidence)
     rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
     left = tuple(change.words for change in diff(rehearsed, seen.schema))
-    told = f"{work.answer('end').capitalize()}. {words}"
-    return Outcome(Status.ATTESTED, told, {**facts, "differs": left}, evidence)
+    told = f"{end.capitalize()}. {words}"
+    return Outcome(Status.ATTESTED, told, replace(facts, differs=left).written(), evidence)
 
 
 def _contradicted(work: Work, seen: Observation) -> str:
     """What the database says against the answer; "" where it agrees."""
-    recorded = text(work.facts_of("rehearsed"), "schema_after")
+    recorded = work.facts(RehearsalFacts).schema_after
     is_rehearsed = _is_same(work, seen.schema, recorded, rehearsal_folder(work.tools))
-    recorded = text(work.facts_of("copied"), "schema")
+    recorded = work.facts(CopyFacts).schema
     is_before = _is_same(work, seen.schema, recorded, copy_folder(work.tools))
     if work.answer("end") == MENDED:
         if not is_before and not is_rehearsed:
@@ -86,11 +87,11 @@ def _is_same(work: Work, now: Schema, recorded: str, persist: Path) -> bool:
 
 def require_checklist_of_go(work: Work) -> None:
     """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
-    signed = work.facts_of("go").get("checklist", work.record.checklist)
-    if signed != work.record.checklist:
+    go = work.facts(GoFacts)
+    if not go.is_by(work.record.checklist):
         raise NotAllowed(
             f"{work.checklist.source} is not the checklist that GO was signed with.",
-            hint=f"Bring that one back (its sha256 is {signed}), then close.",
+            hint=f"Bring that one back (its sha256 is {go.checklist}), then close.",
         )
 
 

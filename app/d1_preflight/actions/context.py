@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from d1_preflight.actions.ports import (
     Files,
@@ -22,11 +23,14 @@ from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Facts, Outcome, Record, Status
+from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
+
+_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 @dataclass(slots=True)
@@ -150,12 +154,11 @@ class Work:
     progress: Progress = no_progress
     terminal: AbstractContextManager[object] = field(default_factory=nullcontext)
 
-    def facts_of(self, step_id: str) -> Facts:
-        """The facts of another step's standing attempt; empty where it does not stand."""
-        if not self.checklist.has(step_id):
-            return {}
-        attempt = self.record.standing(self.checklist.step(step_id))
-        return attempt.facts if attempt else {}
+    def facts(self, kind: type[_StepFacts]) -> _StepFacts:
+        """What another step's standing attempt found; nothing where it does not stand."""
+        if not self.checklist.has(kind.step):
+            return kind()
+        return kind.from_attempt(self.record.standing(self.checklist.step(kind.step)))
 
     @property
     def before(self) -> Attempt | None:

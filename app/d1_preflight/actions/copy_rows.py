@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,8 @@ from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.target import Look, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.facts import number, text
-from d1_preflight.core.record.facts import rows as rows_of
-from d1_preflight.core.record.record import Fact
+from d1_preflight.core.record.change_facts import CopiedTable, CopyFacts
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema, tables_of
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 _PAGE_BYTES = 500_000
 _PAGES_PER_CALL = 16
 """About 16 MB of JSON: one wrangler call costs 1.4 s of Node start, so few and large ones."""
+
+SoFar = Callable[[Sequence[RowCopy], str, int], StepFacts]
+"""What a step says while tables are read: the copies made, the table being read, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,17 @@ class Copied:
     moved: tuple[str, ...] = ()
 
 
-async def copy_rows(work: Work, reading: Reading, folder: Path) -> Copied:
+def copied_so_far(copies: Sequence[RowCopy], reading: str, of: int) -> StepFacts:
+    """How far the copy of the target is."""
+    return CopyFacts(tables=copy_facts(copies), reading=reading, of=of)
+
+
+async def copy_rows(
+    work: Work, reading: Reading, folder: Path, *, so_far: SoFar = copied_so_far
+) -> Copied:
     """Fetch the pages into one row copy a table; shows progress; leaves nothing half-written."""
     _empty(folder)
-    writing = _Writing(work, reading, folder)
+    writing = _Writing(work, reading, folder, so_far)
     calls = list(_calls(reading.pages))
     try:
         for number, batch in enumerate(calls, start=1):
@@ -116,8 +125,8 @@ async def copy_rows(work: Work, reading: Reading, folder: Path) -> Copied:
 class _Writing:
     """The copies as they grow: one writer at a time, its table's pages in order."""
 
-    def __init__(self, work: Work, reading: Reading, folder: Path) -> None:
-        self._work, self._reading, self._folder = work, reading, folder
+    def __init__(self, work: Work, reading: Reading, folder: Path, so_far: SoFar) -> None:
+        self._work, self._reading, self._folder, self._so_far = work, reading, folder, so_far
         self._copies: list[RowCopy] = []
         self._writer: CopyWriter | None = None
         self._current = ""
@@ -138,8 +147,8 @@ class _Writing:
 
     def tell(self) -> None:
         """Say how far it is."""
-        tables, of = copy_facts(self._copies), len(self._reading.observation.counts)
-        self._work.progress({"tables": tables, "reading": self._current, "of": of})
+        of = len(self._reading.observation.counts)
+        self._work.progress(self._so_far(self._copies, self._current, of))
 
     async def end(self, counts: Mapping[str, int]) -> Copied:
         """Finish; `counts` were taken with the last pages, so that a shortfall shows."""
@@ -165,9 +174,9 @@ class _Writing:
             self._writer = None
 
 
-def copy_facts(copies: Sequence[RowCopy]) -> tuple[Mapping[str, Fact], ...]:
+def copy_facts(copies: Sequence[RowCopy]) -> tuple[CopiedTable, ...]:
     """What the record says of row copies: never a value."""
-    return tuple({"table": c.table, "rows": c.rows, "bytes": c.bytes} for c in copies)
+    return tuple(CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes) for c in copies)
 
 
 def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
@@ -175,10 +184,7 @@ def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
     seen = work.tools.seen.observation
     if only is None or seen is None or not set(only) <= set(seen.counts):
         return None
-    sizes = {
-        text(row, "table"): number(row, "bytes")
-        for row in rows_of(work.facts_of("copied"), "tables")
-    }
+    sizes = {table.table: table.bytes for table in work.facts(CopyFacts).tables}
     if any((sizes.get(name) or _PAGE_BYTES) >= _PAGE_BYTES for name in only):
         return None
     tables = {t.name: t for t in _readable(seen.schema) if t.name in only}

@@ -23,9 +23,19 @@ from d1_preflight.actions.workspace import backup_folder, restore_folder, restor
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record import facts as facts_of
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    BackupTable,
+    BookmarkFacts,
+    CountFacts,
+    ExportFacts,
+    RestoredTable,
+    RestoreFacts,
+)
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import tables_of
 from d1_preflight.core.schema.table import Table, TableKind, countable, shadows_of
@@ -83,21 +93,22 @@ async def back_up(work: Work) -> Outcome:
     folder = backup_folder(tools) / work.evidence_name
     copied, evidence = await _read_still(work, _with_shadows(tools, tables), folder / "rows")
     export, ran = await _export(work, _exportable(tools, tables), folder)
-    facts: dict[str, Fact] = {
-        "tables": tuple(_copy_facts(tools, copy) for copy in copied.copies),
-        "export": export,
-        "rows": sum(copy.rows for copy in copied.copies),
-        "bytes": sum(copy.bytes for copy in copied.copies),
-        "ms": round((tools.clock.monotonic() - started) * 1000),
-    }
+    rows = sum(copy.rows for copy in copied.copies)
+    facts = BackupFacts(
+        tables=tuple(_copy_facts(tools, copy) for copy in copied.copies),
+        export=export,
+        rows=rows,
+        bytes=sum(copy.bytes for copy in copied.copies),
+        ms=round((tools.clock.monotonic() - started) * 1000),
+    ).written()
     if copied.moved:
         words = f"{', '.join(copied.moved)} changed while it was read, twice over."
         hint = "Take the backup when less is written, or stop what writes there."
         return Outcome(Status.FAILED, f"{words} {hint}", facts, (*evidence, *ran))
     _forget_others(folder)
     kept = relative(tools, folder)
-    words = f"{len(copied.copies)} tables, {facts['rows']:,} rows, kept exactly in {kept}"
-    words += "." if "sha256" in export else f"; no export: {export['words']}"
+    words = f"{len(copied.copies)} tables, {rows:,} rows, kept exactly in {kept}"
+    words += "." if export.sha256 else f"; no export: {export.words}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
 
@@ -109,11 +120,16 @@ async def _read_still(
     for _ in range(2):
         reading = await plan_reading(work, tables)
         check_size(work.tools, reading)
-        copied = await copy_rows(work, reading, folder)
+        copied = await copy_rows(work, reading, folder, so_far=_backed_up_so_far)
         evidence = (*evidence, *reading.evidence)
         if not copied.moved:
             break
     return copied, evidence
+
+
+def _backed_up_so_far(copies: Sequence[RowCopy], reading: str, of: int) -> StepFacts:
+    tables = (BackupTable(table=c.table, rows=c.rows, bytes=c.bytes) for c in copies)
+    return BackupFacts(tables=tuple(tables), reading=reading, of=of)
 
 
 def _forget_others(folder: Path) -> None:
@@ -125,27 +141,31 @@ def _forget_others(folder: Path) -> None:
 async def prove_backup(work: Work) -> Outcome:
     """Restore the backup and compare every value; then give the rehearsal back what it took."""
     tools = work.tools
-    entries = facts_of.rows(work.facts_of("backed_up"), "tables")
+    entries = work.facts(BackupFacts).tables
     if not entries:
         return Outcome(Status.PROVED, "Nothing had to be backed up.", {})
     started = tools.clock.monotonic()
     copies = [opened_copy(tools, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, tools, copies)
-    rows = tuple([await asyncio.to_thread(_compared, tools, copy) for copy in copies])
+    tables: tuple[RestoredTable, ...] = ()
+    for copy in copies:
+        tables = (*tables, await asyncio.to_thread(_compared, tools, copy))
+        work.progress(RestoreFacts(tables=tables))
     loads = await _export_loads(work)
-    facts: dict[str, Fact] = {
-        "tables": rows,
-        "export_loads": not loads,
-        "export_words": loads or "The export loads as well.",
-        "ms": round((tools.clock.monotonic() - started) * 1000),
-    }
-    wrong = [row for row in rows if not row["identical"]]
+    took = round((tools.clock.monotonic() - started) * 1000)
+    wrong = [table for table in tables if not table.identical]
+    facts = RestoreFacts(
+        tables=tables,
+        export_loads=not loads,
+        export_words=loads or "The export loads as well.",
+        ms=took,
+        gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, tools),
+    ).written()
     if wrong:
-        words = f"{wrong[0]['table']} did not come back as it was: {wrong[0]['words']}"
+        words = f"{wrong[0].table} did not come back as it was: {wrong[0].words}"
         return Outcome(Status.FAILED, words, facts)
-    facts["gives_back"] = await asyncio.to_thread(dry_run_repair, tools)
     total = sum(copy.rows for copy in copies)
-    words = f"{total:,} rows in {len(rows)} tables came back identical, value for value."
+    words = f"{total:,} rows in {len(tables)} tables came back identical, value for value."
     if loads:
         words += " The export alone would not have: " + loads
     return Outcome(Status.PROVED, words, facts)
@@ -173,29 +193,27 @@ def _exportable(tools: Tools, tables: Sequence[str]) -> tuple[str, ...]:
 
 
 def _changed_in_rehearsal(work: Work) -> list[str]:
-    rows = facts_of.rows(work.facts_of("rehearsed"), "tables")
-    changes = ("lost", "nulled", "changed")
-    return [
-        facts_of.text(row, "table")
-        for row in rows
-        if any(facts_of.number(row, change) for change in changes)
-    ]
+    return [change.table for change in work.facts(RehearsalFacts).tables if change.takes]
 
 
-def _copy_facts(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
-    return {
-        "table": copy.table, "rows": copy.rows, "bytes": copy.bytes, "sha256": copy.sha256,
-        "digest": copy.digest, "file": relative(tools, copy.path),
-        **({} if copy.sequence is None else {"sequence": copy.sequence}),
-    }  # fmt: skip
+def _copy_facts(tools: Tools, copy: RowCopy) -> BackupTable:
+    return BackupTable(
+        table=copy.table,
+        rows=copy.rows,
+        bytes=copy.bytes,
+        sha256=copy.sha256,
+        digest=copy.digest,
+        file=relative(tools, copy.path),
+        sequence=copy.sequence,
+    )
 
 
 async def _export(
     work: Work, tables: Sequence[str], folder: Path
-) -> tuple[Mapping[str, Fact], tuple[Evidence, ...]]:
+) -> tuple[ExportFacts, tuple[Evidence, ...]]:
     """D1's own export, where there is something that it can export: said, not hidden."""
     if not tables:
-        return {"words": "D1 exports no virtual tables"}, ()
+        return ExportFacts(words="D1 exports no virtual tables"), ()
     output = folder / "export.sql"
     with writing(output):
         output.unlink(missing_ok=True)
@@ -204,27 +222,26 @@ async def _export(
         keep=work.evidence_name, timeout=_EXPORT_TIMEOUT_S,
     )  # fmt: skip
     if ran.exit_code != 0 or not output.is_file():
-        return {"words": explain_failure(ran).message}, (ran,)
+        return ExportFacts(words=explain_failure(ran).message), (ran,)
     with writing(output, "The row copies are there."), output.open("rb") as file:
         output.chmod(0o600)
         digest = file_digest(file, "sha256").hexdigest()
         size = output.stat().st_size
-    kept: Facts = {"file": relative(work.tools, output), "bytes": size, "sha256": digest}
-    return kept, (ran,)
+    return ExportFacts(file=relative(work.tools, output), bytes=size, sha256=digest), (ran,)
 
 
-def _compared(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
+def _compared(tools: Tools, copy: RowCopy) -> RestoredTable:
     """Type and exact value of every cell; a difference is told by place, never by value."""
     difference = tools.local.compare_copy(copy, restored_folder(tools))
     words = difference.words if difference else "identical"
-    return {"table": copy.table, "rows": copy.rows, "identical": not difference, "words": words}
+    return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
 
 
 async def _export_loads(work: Work) -> str:
-    export = work.facts_of("backed_up").get("export")
-    if not isinstance(export, Mapping) or "file" not in export:
+    export = work.facts(BackupFacts).export
+    if export is None or not export.file:
         return "there is no export"
-    dump = work.tools.project.root / str(export["file"])
+    dump = work.tools.project.root / export.file
     persist = restore_folder(work.tools) / "export"
     return await asyncio.to_thread(work.tools.local.load_dump, persist, dump)
 
@@ -235,17 +252,15 @@ async def count_rows(work: Work) -> Outcome:
     tables = countable(tables_of(tools.prior_schema()))
     look = await observe(tools, tables=tables, keep=work.evidence_name, emit=work.emit)
     seen = look.observation
-    if seen.schema.fingerprint != work.facts_of("copied").get("schema"):
+    if seen.schema.fingerprint != work.facts(CopyFacts).schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
         return Outcome(Status.FAILED, words, {}, look.evidence)
     total = sum(seen.counts.values())
-    facts: Facts = {
-        "tables": tuple({"table": table, "rows": n} for table, n in seen.counts.items()),
-        "rows": total,
-        "taken_at": instant(seen.taken_at),
-    }
+    facts = CountFacts(
+        tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
+    )
     words = f"{total:,} rows in {len(seen.counts)} tables."
-    return Outcome(Status.PROVED, words, facts, look.evidence)
+    return Outcome(Status.PROVED, words, facts.written(), look.evidence)
 
 
 async def take_bookmark(work: Work) -> Outcome:
@@ -261,10 +276,9 @@ async def take_bookmark(work: Work) -> Outcome:
         raise RemoteFailed("wrangler gave no bookmark.", hint="Run the step again.")
     now = tools.clock.now()
     until = now + timedelta(days=tools.settings.data.time_travel_days)
-    facts: Facts = {
-        "bookmark": bookmark, "taken_at": instant(now), "good_until": instant(until),
-    }  # fmt: skip
-    return Outcome(Status.PROVED, f"{bookmark}, good until {until:%d %b %Y}.", facts, (ran,))
+    facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
+    words = f"{bookmark}, good until {until:%d %b %Y}."
+    return Outcome(Status.PROVED, words, facts.written(), (ran,))
 
 
 def bookmark_args(tools: Tools) -> tuple[str, ...]:

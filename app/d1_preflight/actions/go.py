@@ -8,15 +8,29 @@ from d1_preflight.actions.context import StepAction, Work
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record import facts as facts_of
-from d1_preflight.core.record.facts import lost_rows
-from d1_preflight.core.record.file import dump_facts, instant, moment
+from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
+from d1_preflight.core.record.file import instant, moment
 from d1_preflight.core.record.gate import open_items
-from d1_preflight.core.record.record import Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    BookmarkFacts,
+    DeployOrderFacts,
+    RollbackPlanFacts,
+)
+from d1_preflight.core.record.signed_plan import (
+    GO_FILE,
+    GO_SIGNATURE,
+    SCHEMA,
+    PlannedDatabase,
+    PlannedFiles,
+    PlannedStep,
+    PlannedTools,
+    Proofs,
+    SignedPlan,
+)
 from d1_preflight.core.record.signing import GO
-
-GO_FILE = "go.toml"
-GO_SIGNATURE = "go.toml.sig"
 
 
 def go_prompts(work: Work) -> Sequence[Prompt]:
@@ -53,27 +67,28 @@ async def sign_go(work: Work) -> Outcome:
     prepare_signer(work)
     now = tools.clock.now()
     expires = now + timedelta(minutes=tools.settings.go_minutes)
-    document = dump_facts(go_document(work, instant(now), instant(expires)))
+    plan = plan_to_sign(work, instant(now), instant(expires))
+    document = plan.document
     with work.terminal:
         signature = tools.signer.sign(document, GO)
-    facts: Facts = {
-        "decision": "go",
-        "go_sha256": tools.store.write(GO_FILE, document),
-        "signature_sha256": tools.store.write(GO_SIGNATURE, signature),
-        "signer": tools.signer.identity,
-        "fingerprint": tools.signer.fingerprint,
-        "signed_at": instant(now),
-        "expires_at": instant(expires),
-        "criteria": abort_criteria(work),
-        "checklist": work.record.checklist,
-    }
-    words = f"GO by {tools.signer.identity}, good until {instant(expires)}."
-    return Outcome(Status.ATTESTED, words, facts)
+    facts = GoFacts(
+        decision=plan.decision,
+        go_sha256=tools.store.write(GO_FILE, document),
+        signature_sha256=tools.store.write(GO_SIGNATURE, signature),
+        signer=plan.decided_by,
+        fingerprint=tools.signer.fingerprint,
+        signed_at=plan.decided_at,
+        expires_at=plan.expires_at,
+        criteria=plan.criteria,
+        checklist=plan.checklist,
+    )
+    words = f"GO by {plan.decided_by}, good until {plan.expires_at}."
+    return Outcome(Status.ATTESTED, words, facts.written())
 
 
 def require_bookmark(work: Work) -> None:
     """The way back that always exists is still there when the watch is over."""
-    until = facts_of.text(work.facts_of("bookmark"), "good_until")
+    until = work.facts(BookmarkFacts).good_until
     watch = timedelta(minutes=work.tools.settings.verification.watch_minutes)
     if until and moment(until) < work.tools.clock.now() + watch:
         raise NotAllowed(
@@ -82,86 +97,76 @@ def require_bookmark(work: Work) -> None:
         )
 
 
-def go_document(work: Work, decided_at: str, expires_at: str) -> Mapping[str, object]:
+def plan_to_sign(work: Work, decided_at: str, expires_at: str) -> SignedPlan:
     """What is signed: which bytes go where, on what proofs, and when to abort."""
     tools, record, before = work.tools, work.record, work.checklist.before("go")
-    steps = [
-        {"id": step.id, "status": attempt.status.value, "words": attempt.words}
-        for step in work.checklist.steps_for(work.kind)
-        if step in before and (attempt := record.standing(step))
-    ]
-    return {
-        "schema": 1,
-        "decision": "go",
-        "decided_by": tools.signer.identity,
-        "decided_at": decided_at,
-        "expires_at": expires_at,
-        "migration": record.migration,
-        "class": work.kind.value,
-        "checklist": record.checklist,
-        "rows_at_risk": rows_at_risk(work),
-        "subjects": dict(sorted(record.subjects.items())),
-        "database": {
-            "name": record.database.name,
-            "id": record.database.id,
-            "environment": record.database.environment,
-            "target": record.database.target,
-        },
-        "tools": dict(sorted(record.tools.items())),
-        "proofs": proofs(work),
-        "criteria": abort_criteria(work),
-        "step": steps,
-    }
+    return SignedPlan(
+        schema=SCHEMA,
+        decision=GO_DECISION,
+        decided_by=tools.signer.identity,
+        decided_at=decided_at,
+        expires_at=expires_at,
+        migration=record.migration,
+        kind=work.kind.value,
+        checklist=record.checklist,
+        rows_at_risk=rows_at_risk(work),
+        subjects=PlannedFiles.read(dict(sorted(record.subjects.items()))),
+        database=PlannedDatabase.of(record.database),
+        tools=PlannedTools.read(dict(sorted(record.tools.items()))),
+        proofs=_proofs(work),
+        criteria=abort_criteria(work),
+        steps=tuple(
+            PlannedStep(id=step.id, status=attempt.status.value, words=attempt.words)
+            for step in work.checklist.steps_for(work.kind)
+            if step in before and (attempt := record.standing(step))
+        ),
+    )
 
 
-def proofs(work: Work) -> Facts:
-    """The figures the decision rests on, each from the step that measured it."""
-    copied, rehearsed = work.facts_of("copied"), work.facts_of("rehearsed")
-    bookmark, backup = work.facts_of("bookmark"), work.facts_of("backed_up")
-    way_back = work.facts_of("way_back")
-    found: dict[str, object] = {
-        "schema_before": copied.get("schema"),
-        "schema_rehearsed": rehearsed.get("schema_after"),
-        "ledger_rows": copied.get("ledger_rows"),
-        "predicted_ms": rehearsed.get("predicted_ms"),
-        "bookmark": bookmark.get("bookmark"),
-        "bookmark_good_until": bookmark.get("good_until"),
-        "way_back": way_back.get("chosen"),
-        "backup": backup.get("tables"),
-        "other_pending": others_pending(work),
-        "out_of_order": work.facts_of("deploy_order").get("out_of_order"),
-    }
-    return {key: value for key, value in found.items() if value is not None}  # type: ignore[misc]  # they came out of facts
+def _proofs(work: Work) -> Proofs:
+    copied, rehearsed = work.facts(CopyFacts), work.facts(RehearsalFacts)
+    bookmark = work.facts(BookmarkFacts)
+    return Proofs(
+        schema_before=copied.schema,
+        schema_rehearsed=rehearsed.schema_after,
+        ledger_rows=copied.ledger_rows,
+        predicted_ms=rehearsed.predicted_ms,
+        bookmark=bookmark.bookmark,
+        bookmark_good_until=bookmark.good_until,
+        way_back=work.facts(RollbackPlanFacts).chosen,
+        backup=work.facts(BackupFacts).tables,
+        other_pending=others_pending(work),
+        out_of_order=work.facts(DeployOrderFacts).out_of_order,
+    )
 
 
-def abort_criteria(work: Work) -> Facts:
+def abort_criteria(work: Work) -> AbortCriteria:
     """The limits that are fixed before, so that nobody moves them after."""
     verification = work.tools.settings.verification
-    return {
-        "error_rate_percent": str(verification.error_rate_percent),
-        "watch_minutes": verification.watch_minutes,
-        "endpoints": tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
-        "rows": "every table's count as rehearsed",
-        "schema": "equal to the rehearsed one",
-    }
+    return AbortCriteria(
+        error_rate_percent=str(verification.error_rate_percent),
+        watch_minutes=verification.watch_minutes,
+        endpoints=tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
+        rows="every table's count as rehearsed",
+        schema="equal to the rehearsed one",
+    )
 
 
 def rows_at_risk(work: Work) -> int:
     """How many rows the rehearsal lost: the number that is typed before the apply."""
-    return lost_rows(work.facts_of("rehearsed"))
+    return work.facts(RehearsalFacts).rows_lost
 
 
-def go_still_holds(work: Work) -> bool:
-    """Whether the signed bytes on disk are those the record names."""
-    document = work.tools.store.read(GO_FILE)
-    signature = work.tools.store.read(GO_SIGNATURE)
-    facts = work.facts_of("go")
-    if document is None or signature is None:
-        return False
+def signed_plan(work: Work) -> SignedPlan:
+    """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
+    document = work.tools.store.read(GO_FILE) or b""
+    signature = work.tools.store.read(GO_SIGNATURE) or b""
+    go = work.facts(GoFacts)
     hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
-    if hashes != (facts.get("go_sha256"), facts.get("signature_sha256")):
-        return False
-    return work.tools.signer.is_good(document, signature, GO)
+    named = (go.go_sha256, go.signature_sha256)
+    if hashes != named or not work.tools.signer.is_good(document, signature, GO):
+        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
+    return SignedPlan.from_bytes(document)
 
 
 STEPS: Mapping[str, StepAction] = {

@@ -3,7 +3,7 @@
 from d1_preflight.actions.context import Tools, Work
 from d1_preflight.core.project.migration import leading_number, ledger_key
 from d1_preflight.core.project.pending import pending_set
-from d1_preflight.core.record.facts import words
+from d1_preflight.core.record.change_facts import CopyFacts
 from d1_preflight.core.target.snapshot import Observation
 
 
@@ -14,7 +14,7 @@ def pending_names(tools: Tools, seen: Observation) -> tuple[str, ...]:
 
 def others_pending(work: Work) -> tuple[str, ...]:
     """What stays pending when this one is applied, as it was when the target was copied."""
-    return tuple(n for n in words(work.facts_of("copied"), "pending") if n != work.tools.name)
+    return tuple(n for n in work.facts(CopyFacts).pending if n != work.tools.name)
 
 
 def skipped_pending(work: Work) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from d1_preflight.core.findings import EngineVerdict
 from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.setting_types import Endpoint
-from d1_preflight.core.record.record import Facts, Record
+from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.core.rows.codec import Row
 from d1_preflight.core.rows.equality import Difference
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
     import apsw
 
-Progress = Callable[[Facts], None]
+Progress = Callable[[StepFacts], None]
 """Takes the facts as they are so far, for a live table; never saved."""
 
 
-def no_progress(_facts: Facts) -> None:
+def no_progress(_facts: StepFacts) -> None:
     """A `Progress` that shows nothing."""
 
 

@@ -1,10 +1,8 @@
 """Before the apply: everything GO rested on is read again and held against what was signed."""
 
-from d1_preflight.actions.context import Work
+from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.go import (
-    GO_FILE,
     abort_criteria,
-    go_still_holds,
     require_bookmark,
     rows_at_risk,
 )
@@ -14,25 +12,23 @@ from d1_preflight.actions.target import Look, observe
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.file import load_facts
+from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
 from d1_preflight.core.record.gate import go_expires
-from d1_preflight.core.record.record import Facts
 from d1_preflight.core.record.review import go_review, second_person_kinds
+from d1_preflight.core.record.safety_facts import CountFacts
+from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.target.snapshot import Observation
 
 
-async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+async def recheck(work: Work, plan: SignedPlan) -> tuple[Observation, tuple[Evidence, ...]]:
     """Hold everything GO rested on against the present; raises NotAllowed for any change."""
     tools = work.tools
-    if not go_still_holds(work):
-        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
     require_second_person(work)
-    require_signed_criteria(work)
+    require_signed_criteria(work, plan)
     require_bookmark(work)
-    require_signed_plan(work)
-    for entry in facts.rows(work.facts_of("backed_up"), "tables"):
-        opened_copy(tools, entry)  # a backup that is gone or changed is no way back
+    require_signed_plan(work, plan)
+    for table in plan.proofs.backup:
+        opened_copy(tools, table)  # a backup that is gone or changed is no way back
     look = await _look(work)
     now = look.observation
     expires = go_expires(work.record, work.checklist, tools.settings.go_minutes)
@@ -48,7 +44,7 @@ async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
             f"{tools.name} is already in the ledger, and not by this record.",
             hint="Nothing was sent. Somebody else applied it: read the ledger, ask them.",
         )
-    changed = _changes(work, work.facts_of("copied"), now)
+    changed = _changes(work, plan, now)
     if changed:
         raise NotAllowed(
             f"Since the rehearsal, {' and '.join(changed)} changed.",
@@ -57,11 +53,10 @@ async def recheck(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
     return now, look.evidence
 
 
-def signed_migration(work: Work) -> Migration:
+def signed_migration(tools: Tools, plan: SignedPlan) -> Migration:
     """The file, read once more and for the last time: its bytes are those that were signed."""
-    migration = work.tools.migration()
-    signed = facts.text(facts.group(_signed_go(work), "subjects"), "migration")
-    if migration.sha256 != signed:
+    migration = tools.migration()
+    if migration.sha256 != plan.subjects.migration:
         raise NotAllowed(
             f"{migration.name} is not the file that was signed.",
             hint="Nothing was applied. It was edited a moment ago: walk it again.",
@@ -70,8 +65,7 @@ def signed_migration(work: Work) -> Migration:
 
 
 async def _look(work: Work) -> Look:
-    counted = facts.rows(work.facts_of("counted"), "tables")
-    tables = [facts.text(row, "table") for row in counted]
+    tables = [count.table for count in work.facts(CountFacts).tables]
     keep = f"{work.evidence_name}-recheck"
     try:
         return await observe(work.tools, tables=tables, keep=keep, emit=work.emit)
@@ -95,60 +89,51 @@ def require_second_person(work: Work) -> None:
         )
 
 
-def require_signed_criteria(work: Work) -> None:
+def require_signed_criteria(work: Work, plan: SignedPlan) -> None:
     """The limits in the settings are still those that were signed."""
-    if abort_criteria(work) != facts.group(work.facts_of("go"), "criteria"):
+    if abort_criteria(work) != plan.criteria:
         raise NotAllowed(
             "The abort criteria in preflight.toml are not those that were signed.",
             hint="Nothing was applied. Put them back, or sign GO again.",
         )
 
 
-def require_signed_plan(work: Work) -> None:
+def require_signed_plan(work: Work, plan: SignedPlan) -> None:
     """Checklist, class and rows at risk are still those that were signed."""
-    signed = _signed_go(work)
-    for key, name, now in (
-        ("checklist", "the checklist", work.record.checklist),
-        ("class", "the class", work.kind.value),
-        ("rows_at_risk", "the number of rows at risk", rows_at_risk(work)),
+    for signed, name, now in (
+        (plan.checklist, "the checklist", work.record.checklist),
+        (plan.kind, "the class", work.kind.value),
+        (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(work)),
     ):
-        if signed.get(key) != now:
+        if signed != now:
             raise NotAllowed(
-                f"Since GO was signed, {name} changed: {signed.get(key)!r} then, {now!r} now.",
+                f"Since GO was signed, {name} changed: {signed!r} then, {now!r} now.",
                 hint="Nothing was applied. Sign GO again.",
             )
 
 
-def _changes(work: Work, copied: Facts, now: Observation) -> list[str]:
-    found = []
-    signed_go = _signed_go(work)
-    if facts.group(signed_go, "subjects").get("config") != work.tools.files.config_sha256():
+def _changes(work: Work, plan: SignedPlan, now: Observation) -> list[str]:
+    found, tools, copied = [], work.tools, work.facts(CopyFacts)
+    if plan.subjects.config != tools.files.config_sha256():
         found.append("the configuration")
-    if now.schema.fingerprint != copied.get("schema"):
+    if now.schema.fingerprint != copied.schema:
         found.append("the schema of the target")
-    if facts.text(facts.group(signed_go, "tools"), "wrangler") != work.tools.wrangler.version:
+    if plan.tools.wrangler != tools.wrangler.version:
         found.append("wrangler's version")
     found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(work, now)]
-    if pending_names(work.tools, now) != facts.words(copied, "pending"):
+    if pending_names(tools, now) != copied.pending:
         found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
-    if (len(now.ledger), last) != (copied.get("ledger_rows"), copied.get("last_applied")):
+    if (len(now.ledger), last) != (copied.ledger_rows, copied.last_applied):
         found.append("the ledger (somebody applied a migration)")
     return found
 
 
 def moved_at_risk(work: Work, now: Observation) -> tuple[str, ...]:
     """The tables that lose something whose count is no longer the one that was told."""
-    told = {
-        facts.text(row, "table"): facts.number(row, "rows")
-        for row in facts.rows(work.facts_of("copied"), "tables")
-    }
-    losing = set(facts.words(work.facts_of("findings"), "declared_losses"))
-    for row in facts.rows(work.facts_of("rehearsed"), "tables"):
-        if facts.number(row, "lost") or facts.number(row, "nulled"):
-            losing.add(facts.text(row, "table"))
+    told = {table.table: table.rows for table in work.facts(CopyFacts).tables}
+    losing = set(work.facts(FindingsFacts).declared_losses)
+    for table in work.facts(RehearsalFacts).tables:
+        if table.lost or table.nulled:
+            losing.add(table.table)
     return tuple(t for t in sorted(losing & told.keys()) if now.counts.get(t) != told[t])
-
-
-def _signed_go(work: Work) -> Facts:
-    return load_facts(work.tools.store.read(GO_FILE) or b"", GO_FILE)

@@ -15,11 +15,24 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Effects, Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.facts import rows, words
+from d1_preflight.core.record.change_facts import (
+    CopyFacts,
+    FindingsFacts,
+    RehearsalFacts,
+    SchemaChange,
+    TableChange,
+    TableCount,
+    table_counts,
+)
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
-from d1_preflight.core.rows.row_diff import Renames, RowDiff, TableDiff, diff_rows
+from d1_preflight.core.rows.row_diff import (
+    Renames,
+    RowDiff,
+    TableDiff,
+    diff_rows,
+)
 from d1_preflight.core.schema.schema import Change, Schema, diff
 from d1_preflight.disk import writing
 
@@ -51,23 +64,23 @@ async def copy_target(work: Work) -> Outcome:
     seen, copies = reading.observation, copied.copies
     await asyncio.to_thread(tools.local.make, copy_folder(tools), seen.schema, copies, seen.ledger)
     total = sum(copy.rows for copy in copies)
-    facts: dict[str, Fact] = {
-        "tables": copy_facts(copies),
-        "rows": total,
-        "bytes": sum(copy.bytes for copy in copies),
-        "ledger_rows": len(seen.ledger),
-        "last_applied": seen.ledger[-1].name if seen.ledger else "",
-        "pending": pending_names(tools, seen),
-        "schema": seen.schema.fingerprint,
-        "file": relative(tools, copy_folder(tools)),
-        "read_ms": round((tools.clock.monotonic() - started) * 1000),
-        "taken_at": instant(seen.taken_at),
-    }
+    facts = CopyFacts(
+        tables=copy_facts(copies),
+        rows=total,
+        bytes=sum(copy.bytes for copy in copies),
+        ledger_rows=len(seen.ledger),
+        last_applied=seen.ledger[-1].name if seen.ledger else "",
+        pending=pending_names(tools, seen),
+        schema=seen.schema.fingerprint,
+        file=relative(tools, copy_folder(tools)),
+        read_ms=round((tools.clock.monotonic() - started) * 1000),
+        taken_at=instant(seen.taken_at),
+    )
     told = f"{total:,} rows in {len(copies)} tables"
     if copied.moved:
         moved = ", ".join(copied.moved)
         told += f"; {moved} changed while it was read (the copy holds what was read)"
-    return Outcome(Status.PROVED, f"{told}.", facts, reading.evidence)
+    return Outcome(Status.PROVED, f"{told}.", facts.written(), reading.evidence)
 
 
 async def check_syntax(work: Work) -> Outcome:
@@ -117,37 +130,36 @@ async def rehearse(work: Work) -> Outcome:
     if tools.name not in {row.name for row in tools.local.ledger(persist)}:
         reason = work.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It does not go through on a copy of the target: {reason}"
-        return Outcome(Status.FAILED, said, {"wrangler_ms": ran.milliseconds}, (ran,))
+        facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
+        return Outcome(Status.FAILED, said, facts.written(), (ran,))
     facts = await asyncio.to_thread(_compared, work, ran.milliseconds)
-    return Outcome(*_verdict(work, facts), facts, (ran,))
+    return Outcome(*_verdict(work, facts), facts.written(), (ran,))
 
 
-def _compared(work: Work, wrangler_ms: int) -> dict[str, Fact]:
+def _compared(work: Work, wrangler_ms: int) -> RehearsalFacts:
     tools = work.tools
     analysis = tools.analysis()
     before, after = copy_folder(tools), rehearsal_folder(tools)
     olds, news = tools.local.schema(before), tools.local.schema(after)
     found = compare_states(tools, before, after, effects=analysis.effects)
-    declared = words(work.facts_of("findings"), "declared_losses")
     sql_ms = _timed(work)
     predicted = predicted_ms(wrangler_ms, sql_ms)
-    facts: dict[str, Fact] = {
-        "tables": explained_facts(found, analysis, declared),
-        "schema": schema_facts(diff(olds, news), analysis, olds),
-        "wrangler_ms": wrangler_ms,
-        "predicted_ms": predicted,
-        "schema_after": news.fingerprint,
-        "counts_before": _counts(tools, before),
-        "counts_after": _counts(tools, after),
-        "rows": sum(table.before or 0 for table in found.tables),
-        "downtime": _downtime(predicted),
-    }
-    return facts if sql_ms is None else facts | {"sql_ms": sql_ms}
+    return RehearsalFacts(
+        tables=explained_facts(found, analysis, work.facts(FindingsFacts).declared_losses),
+        schema=schema_facts(diff(olds, news), analysis, olds),
+        wrangler_ms=wrangler_ms,
+        predicted_ms=predicted,
+        schema_after=news.fingerprint,
+        counts_before=_counts(tools, before),
+        counts_after=_counts(tools, after),
+        rows=sum(table.before or 0 for table in found.tables),
+        downtime=_downtime(predicted),
+        sql_ms=sql_ms,
+    )
 
 
-def _counts(tools: Tools, persist: Path) -> tuple[Mapping[str, Fact], ...]:
-    counts = tools.local.counts(persist)
-    return tuple({"table": table, "rows": count} for table, count in counts.items())
+def _counts(tools: Tools, persist: Path) -> tuple[TableCount, ...]:
+    return table_counts(tools.local.counts(persist))
 
 
 def _timed(work: Work) -> int | None:
@@ -161,24 +173,23 @@ def _timed(work: Work) -> int | None:
         return None  # wrangler's run is the verdict; only the finer figure is missing
 
 
-def _verdict(work: Work, facts: Facts) -> tuple[Status, str]:
-    tables, changes = rows(facts, "tables"), rows(facts, "schema")
-    wrong = [row for row in tables if not row["ok"]]
+def _verdict(work: Work, facts: RehearsalFacts) -> tuple[Status, str]:
+    wrong = [table for table in facts.tables if not table.ok]
     if wrong:
-        first = wrong[0]
-        return Status.FAILED, f"{first['table']}: {first['verdict']}; nobody declared it."
-    hidden = [change for change in changes if not change["declared"]]
+        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; nobody declared it."
+    hidden = [change for change in facts.schema if not change.declared]
     if hidden:
-        words = f"Not declared: {hidden[0]['words']}."
+        words = f"Not declared: {hidden[0].words}."
         return Status.FAILED, f"{words} Keep it as it was, or change it by a migration of its own."
     limit = work.tools.settings.verification.statement_seconds * 1000
-    predicted = facts["predicted_ms"]
-    if isinstance(predicted, int) and predicted > limit // 3:
+    predicted = facts.predicted_ms or 0
+    if predicted > limit // 3:
         seconds = f"{predicted / 1000:.1f} s"
         return Status.FAILED, f"It takes {seconds} here; D1 stops a query after {limit // 1000} s."
-    lost = sum(int(str(row["lost"])) for row in tables)
-    told = f"{facts['rows']:,} rows: {lost:,} lost" + (" as declared" if lost else "")
-    return Status.PROVED, f"{told}, {_plural(len(changes), 'schema change')}. {facts['downtime']}"
+    lost = facts.rows_lost
+    told = f"{facts.rows or 0:,} rows: {lost:,} lost" + (" as declared" if lost else "")
+    changes = _plural(len(facts.schema), "schema change")
+    return Status.PROVED, f"{told}, {changes}. {facts.downtime}"
 
 
 def _plural(count: int, noun: str) -> str:
@@ -246,33 +257,33 @@ def compare_states(
 
 def explained_facts(
     found: RowDiff, analysis: Analysis, declared: Collection[str]
-) -> tuple[Mapping[str, Fact], ...]:
+) -> tuple[TableChange, ...]:
     """The rehearsal's table for record and screen: every loss explained, or not ok."""
     judged = check_losses(found, analysis, declared)
-    return tuple(_row(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
+    return tuple(_change(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
 
 
-def diff_facts(found: RowDiff) -> tuple[Mapping[str, Fact], ...]:
+def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
     """The same table without a judgement: what is not as it was."""
-    rows = (
-        _row(table, "as before" if table.is_untouched else "differs", ok=table.is_untouched)
+    changes = (
+        _change(table, "as before" if table.is_untouched else "differs", ok=table.is_untouched)
         for table in found.tables
     )
-    return tuple(sorted(rows, key=lambda row: bool(row["ok"])))
+    return tuple(sorted(changes, key=lambda change: bool(change.ok)))
 
 
 def schema_facts(
     changes: Sequence[Change], analysis: Analysis, prior: Schema
-) -> tuple[Mapping[str, Fact], ...]:
+) -> tuple[SchemaChange, ...]:
     """Every difference of the schema, and whether the migration says it in so many words."""
     return tuple(
-        {
-            "change": change.kind,
-            "object": change.object,
-            "name": change.name,
-            "words": change.words,
-            "declared": _is_declared(change, analysis, prior),
-        }
+        SchemaChange(
+            change=change.kind,
+            object=change.object,
+            name=change.name,
+            words=change.words,
+            declared=_is_declared(change, analysis, prior),
+        )
         for change in changes
     )
 
@@ -282,26 +293,22 @@ def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
 
 
-def _row(table: TableDiff, words: str, *, ok: bool) -> Mapping[str, Fact]:
-    return {
-        "table": table.table,
-        "before": -1 if table.before is None else table.before,
-        "after": -1 if table.after is None else table.after,
-        "lost": table.lost,
-        "added": table.added,
-        "changed": table.changed,
-        "nulled": sum(count for _, count in table.nulled),
-        "verdict": words,
-        "ok": ok,
-        **_numbers(table),
-    }
-
-
-def _numbers(table: TableDiff) -> Mapping[str, Fact]:
-    """Up to where ids are issued, where an AUTOINCREMENT mark falls."""
-    if not table.reissues or table.issued_before is None or table.issued_after is None:
-        return {}
-    return {"issued_before": table.issued_before, "issued_after": table.issued_after}
+def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
+    # Up to where ids are issued is written where an AUTOINCREMENT mark falls.
+    falls = table.reissues and None not in (table.issued_before, table.issued_after)
+    return TableChange(
+        table=table.table,
+        before=-1 if table.before is None else table.before,
+        after=-1 if table.after is None else table.after,
+        lost=table.lost,
+        added=table.added,
+        changed=table.changed,
+        nulled=sum(count for _, count in table.nulled),
+        verdict=words,
+        ok=ok,
+        issued_before=table.issued_before if falls else None,
+        issued_after=table.issued_after if falls else None,
+    )
 
 
 def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:

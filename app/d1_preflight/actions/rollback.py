@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.actions.context import StepAction, Tools, Work
@@ -21,8 +22,19 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.facts import flag, group, text
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.facts import NO_TEXT
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import (
+    BookmarkFacts,
+    DeployOrderFacts,
+    DownFacts,
+    DownTestFacts,
+    RestoreFacts,
+    RollbackHeaderFacts,
+    RollbackPath,
+    RollbackPlanFacts,
+    RollbackScenario,
+)
 from d1_preflight.core.recovery.down import Draft, draft_down
 from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import diff
@@ -69,28 +81,28 @@ async def write_down(work: Work) -> Outcome:
     tools = work.tools
     found = tools.files.down(tools.stem)
     if found is not None:
-        facts: Facts = {"file": _down_name(tools), "source": "found"}
-        return Outcome(Status.PROVED, f"{_down_name(tools)} is there.", facts)
+        facts = DownFacts(file=_down_name(tools), source="found")
+        return Outcome(Status.PROVED, f"{_down_name(tools)} is there.", facts.written())
     draft = _draft(work)
     gaps = tuple(draft.gaps)
     if work.answer("down") == NONE:
-        facts = {"source": "none", "lossless": False, "gaps": gaps}
-        return Outcome(Status.ATTESTED, "No down migration: the way back is the backup.", facts)
+        facts = DownFacts(source="none", lossless=False, gaps=gaps)
+        words = "No down migration: the way back is the backup."
+        return Outcome(Status.ATTESTED, words, facts.written())
     if _is_blank(tools, draft):
         words = "The draft holds no statement any more. Look at it again, then choose."
-        return Outcome(Status.FAILED, words, {"source": "none", "gaps": gaps})
+        return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps).written())
     path = tools.files.write_down(tools.stem, draft.sql)
     read = tools.files.down(tools.stem)
     written = sha256(draft.sql.encode()).hexdigest()
     if read is None or read.sha256 != written:
         words = f"{relative(tools, path)} does not read as it was written. Look at it, then again."
-        return Outcome(Status.FAILED, words, {"file": relative(tools, path)})
-    facts = {
-        "file": relative(tools, path), "source": "drafted", "lossless": draft.lossless,
-        "gaps": gaps,
-    }  # fmt: skip
+        return Outcome(Status.FAILED, words, DownFacts(file=relative(tools, path)).written())
+    facts = DownFacts(
+        file=relative(tools, path), source="drafted", lossless=draft.lossless, gaps=gaps
+    )
     words = f"Written to {relative(tools, path)}; read it, and edit it with e."
-    return Outcome(Status.PROVED, words, facts, wrote={"down": written})
+    return Outcome(Status.PROVED, words, facts.written(), wrote={"down": written})
 
 
 async def test_down(work: Work) -> Outcome:
@@ -99,34 +111,38 @@ async def test_down(work: Work) -> Outcome:
     down = tools.files.down(tools.stem)
     if down is None:
         words = "There is none to try; the backup was restored for proof instead."
-        return Outcome(Status.PROVED, words, {"verdict": "no down migration"})
+        return Outcome(Status.PROVED, words, DownTestFacts(verdict="no down migration").written())
     before, after = copy_folder(tools), down_folder(tools)
     await asyncio.to_thread(tools.local.duplicate, rehearsal_folder(tools), after)
     # Nothing of it is kept: a SELECT in the script would print the target's rows.
     ran = await run_local_file(work, down, after, keep=None)
     if ran.exit_code != 0:
         words = f"The down migration does not run: {work.own_reason(ran, down)}"
-        return Outcome(Status.FAILED, words, {"verdict": "does not run"}, (ran,))
+        facts = DownTestFacts(verdict="does not run")
+        return Outcome(Status.FAILED, words, facts.written(), (ran,))
     changes = diff(tools.local.schema(before), tools.local.schema(after))
     row_diff = await asyncio.to_thread(compare_states, tools, before, after)
     facts = _down_facts(row_diff, tuple(change.words for change in changes), ran.milliseconds)
-    return Outcome(_down_status(facts), str(facts["verdict"]), facts, (ran,))
+    # What rows it gives back is said, not judged; one that leaves another schema has failed.
+    status = Status.FAILED if changes else Status.PROVED
+    return Outcome(status, facts.verdict, facts.written(), (ran,))
 
 
 async def check_rollback_header(work: Work) -> Outcome:
     """The header says how to go back."""
     told = work.tools.migration().header.rollback
+    facts = RollbackHeaderFacts(rollback=told).written()
     if told:
-        return Outcome(Status.PROVED, f"Rollback: {told}", {"rollback": told})
+        return Outcome(Status.PROVED, f"Rollback: {told}", facts)
     words = "The header has no “-- Rollback:” line. Press e and add it."
-    return Outcome(Status.FAILED, words, {"rollback": ""})
+    return Outcome(Status.FAILED, words, facts)
 
 
 def way_back_prompts(work: Work) -> Sequence[Prompt]:
     """The ways that exist, with what each takes and loses."""
     ways = ways_back(work)
-    told = "\n".join(f"{w['way']}: loses {w['loses']}" for w in ways)
-    choices = tuple(str(way["way"]) for way in ways)
+    told = "\n".join(f"{path.way}: loses {path.loses}" for path in ways)
+    choices = tuple(path.way for path in ways)
     label = "If it goes wrong, which way back is taken first?"
     return (Prompt("way", PromptKind.CHOOSE, label, help=told, choices=choices),)
 
@@ -134,47 +150,44 @@ def way_back_prompts(work: Work) -> Sequence[Prompt]:
 async def choose_way_back(work: Work) -> Outcome:
     """The operator decides, with the figures in front of them."""
     ways = ways_back(work)
-    chosen = next(way for way in ways if way["way"] == work.answer("way"))
+    chosen = next(path for path in ways if path.way == work.answer("way"))
     kind = work.kind if work.kind in _MATRIX else Kind.DESTRUCTIVE
-    matrix = tuple({"scenario": s, "action": a} for s, a in _MATRIX[kind])
-    facts: Facts = {"ways": ways, "chosen": str(chosen["way"]), "matrix": matrix}
-    return Outcome(Status.ATTESTED, f"{chosen['way']}; loses {chosen['loses']}.", facts)
+    matrix = tuple(RollbackScenario(scenario=s, action=a) for s, a in _MATRIX[kind])
+    facts = RollbackPlanFacts(ways=ways, chosen=chosen.way, matrix=matrix)
+    return Outcome(Status.ATTESTED, f"{chosen.way}; loses {chosen.loses}.", facts.written())
 
 
-def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
+def ways_back(work: Work) -> tuple[RollbackPath, ...]:
     """Down migration, table restore, Time Travel: only those that were proved or taken."""
-    name, found = work.tools.project.database.name, list[Mapping[str, Fact]]()
-    down, restored = work.facts_of("down_tested"), work.facts_of("restored")
-    bookmark = work.facts_of("bookmark").get("bookmark", "")
+    tools, found = work.tools, list[RollbackPath]()
+    name, down = tools.project.database.name, work.facts(DownTestFacts)
     if work.kind in (Kind.ADDITIVE, Kind.NONE):
-        found.append({"way": "leave it", "command": "", "takes_ms": 0, "loses": "nothing"})
-    if down.get("schema") == "restored":
-        loses = str(down.get("loses", "not known"))
-        words = ("d1", "execute", name, *target_flags(work.tools))
-        command = shown(work.tools, (*words, f"--file={_down_name(work.tools)}"))
+        found.append(RollbackPath(way="leave it", command="", takes_ms=0, loses="nothing"))
+    if down.schema == "restored":
+        words = ("d1", "execute", name, *target_flags(tools))
+        command = shown(tools, (*words, f"--file={_down_name(tools)}"))
+        loses, takes = down.loses or "not known", down.ms or 0
         found.append(
-            {"way": "down migration", "command": command, "takes_ms": down.get("ms", 0),
-             "loses": loses}
-        )  # fmt: skip
-    gives = group(restored, "gives_back")
-    if flag(gives, "runs"):
-        command = own_command(work.tools, "restore", work.tools.stem)
+            RollbackPath(way="down migration", command=command, takes_ms=takes, loses=loses)
+        )
+    gives = work.facts(RestoreFacts).gives_back
+    if gives is not None and gives.runs:
+        command = own_command(tools, "restore", tools.stem)
         loses = "later writes to the rows it gives back"
-        if not flag(gives, "whole"):
-            loses += f"; not given back: {text(gives, 'words')}"
+        loses += "" if gives.whole else f"; not given back: {gives.words}"
+        takes = gives.ms or 0
         found.append(
-            {"way": "table restore", "command": command, "takes_ms": gives.get("ms", 0),
-             "loses": loses}
-        )  # fmt: skip
-    words = ("d1", "time-travel", "restore", name, *config_flags(work.tools))
-    command = shown(work.tools, (*words, "--bookmark", str(bookmark)))
-    found.append({"way": "time travel", "command": command, "loses": "every write since"})
+            RollbackPath(way="table restore", command=command, takes_ms=takes, loses=loses)
+        )
+    words = ("d1", "time-travel", "restore", name, *config_flags(tools))
+    command = shown(tools, (*words, "--bookmark", work.facts(BookmarkFacts).bookmark))
+    found.append(RollbackPath(way="time travel", command=command, loses="every write since"))
     return tuple(sorted(found, key=_harm))
 
 
-def _harm(way: Mapping[str, Fact]) -> int:
+def _harm(path: RollbackPath) -> int:
     """What loses nothing stands first; the way that undoes every later write, last."""
-    return -1 if way["loses"] == "nothing" else _HARM.index(str(way["way"]))
+    return -1 if path.loses == "nothing" else _HARM.index(path.way)
 
 
 def order_prompts(work: Work) -> Sequence[Prompt]:
@@ -192,11 +205,9 @@ async def choose_deploy_order(work: Work) -> Outcome:
     """The order, and which version of the Worker is live now: the one to go back to."""
     tools, order = work.tools, work.answer("order")
     worker = tools.settings.verification.worker or tools.project.config.name
-    facts: dict[str, Fact] = {"order": order, "worker": worker}
-    if work.answer("out_of_order"):
-        facts["out_of_order"] = f"{', '.join(skipped_pending(work))}: {work.answer('out_of_order')}"
+    facts = DeployOrderFacts(order=order, worker=worker, out_of_order=_out_of_order(work))
     if not worker:
-        return Outcome(Status.ATTESTED, f"{order}.", facts)
+        return Outcome(Status.ATTESTED, f"{order}.", facts.written())
     ran = await call_target(
         tools, deployments_args(tools, worker), emit=work.emit, keep=work.evidence_name, timeout=120
     )
@@ -204,10 +215,16 @@ async def choose_deploy_order(work: Work) -> Outcome:
         words = (
             f"{order}. The live version of {worker} is not known: {explain_failure(ran).message}"
         )
-        return Outcome(Status.ATTESTED, words, facts, (ran,))
+        return Outcome(Status.ATTESTED, words, facts.written(), (ran,))
     version = live_version(first_object(ran.stdout))
     words = f"{order}; {worker} runs version {version[:8] or 'unknown'} now."
-    return Outcome(Status.ATTESTED, words, facts | {"version": version}, (ran,))
+    facts = replace(facts, version=version)
+    return Outcome(Status.ATTESTED, words, facts.written(), (ran,))
+
+
+def _out_of_order(work: Work) -> str:
+    why = work.answer("out_of_order")
+    return f"{', '.join(skipped_pending(work))}: {why}" if why else NO_TEXT
 
 
 def deployments_args(tools: Tools, worker: str) -> tuple[str, ...]:
@@ -249,10 +266,10 @@ def _draft(work: Work) -> Draft:
                       tools.local.schema(rehearsed))  # fmt: skip
 
 
-def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> dict[str, Fact]:
-    rows = diff_facts(row_diff)
-    lost = sum(int(str(row["lost"])) for row in rows)
-    differing = sum(int(str(row["changed"])) for row in rows)
+def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestFacts:
+    tables = diff_facts(row_diff)
+    lost = sum(table.lost or 0 for table in tables)
+    differing = sum(table.changed or 0 for table in tables)
     schema = "differs" if changes else "restored"
     data = "lost" if lost else "differs" if differing else "restored"
     words = {
@@ -263,17 +280,21 @@ def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> dict[str,
     verdict = f"schema {schema}, {words[data]}"
     if changes:
         verdict += f": {changes[0]}"
-    return {
-        "schema": schema, "data": data, "rows_lost": lost, "ms": ms, "verdict": verdict,
-        "loses": {"restored": "nothing", "lost": f"{lost:,} rows",
-                  "differs": f"values in {differing:,} rows"}[data],
-        "differences": tuple(changes), "tables": rows,
-    }  # fmt: skip
-
-
-def _down_status(facts: Mapping[str, Fact]) -> Status:
-    """What rows it gives back is said, not judged; one that leaves another schema has failed."""
-    return Status.PROVED if facts["schema"] == "restored" else Status.FAILED
+    loses = {
+        "restored": "nothing",
+        "lost": f"{lost:,} rows",
+        "differs": f"values in {differing:,} rows",
+    }
+    return DownTestFacts(
+        schema=schema,
+        data=data,
+        rows_lost=lost,
+        ms=ms,
+        verdict=verdict,
+        loses=loses[data],
+        differences=tuple(changes),
+        tables=tables,
+    )
 
 
 STEPS: Mapping[str, StepAction] = {

@@ -1,6 +1,6 @@
 """Table restore: what the migration takes is written as SQL out of the backup, and tried here."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from d1_preflight.actions.context import Tools
@@ -12,7 +12,7 @@ from d1_preflight.actions.workspace import (
     restored_folder,
 )
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
-from d1_preflight.core.record.record import Fact, Facts
+from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy
@@ -23,16 +23,16 @@ from d1_preflight.disk import new_text
 _SHOWN = 3
 
 
-def opened_copy(tools: Tools, entry: Mapping[str, Fact]) -> RowCopy:
+def opened_copy(tools: Tools, entry: BackupTable) -> RowCopy:
     """The copy, if it is still the file that was written."""
-    path = tools.project.root / str(entry["file"])
+    path = tools.project.root / entry.file
     if not path.is_file():
         raise RecordInvalid(
             f"The backup {path} is not on this machine.",
             hint="Backups stay where they were taken.",
         )
     copy = tools.local.open_copy(path)
-    if copy.sha256 != entry["sha256"]:
+    if copy.sha256 != entry.sha256:
         raise NotAllowed(
             f"The backup of {copy.table} is not the file that was written.",
             hint="Take the backup again.",
@@ -71,7 +71,7 @@ def write_repair(tools: Tools, path: Path, only: Collection[str] = ()) -> Repair
         return write_repair_sql(file.write, connection, schema, rebuilt=rebuilt, only=only)
 
 
-def dry_run_repair(tools: Tools) -> Facts:
+def dry_run_repair(tools: Tools) -> TableRestoreFacts:
     """Run that SQL on the rehearsal, and say what is then as it was before the migration."""
     path = restore_folder(tools) / "given_back.sql"
     path.unlink(missing_ok=True)
@@ -81,15 +81,13 @@ def dry_run_repair(tools: Tools) -> Facts:
         tools.local.duplicate(rehearsal_folder(tools), persist)
         took = tools.local.run_sql(persist, path.read_text(encoding="utf-8"))
     except PreflightError as error:
-        return {"runs": False, "whole": False, "words": _reason(tools, error)}
+        return TableRestoreFacts(runs=False, whole=False, words=_reason(tools, error))
     finally:
         path.unlink(missing_ok=True)
     problems = (*script.problems, *_still_missing(tools, persist))
     more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     words = "; ".join(problems[:_SHOWN]) + more
-    return {
-        "runs": True, "whole": not problems, "rows": script.rows, "ms": took, "words": words,
-    }  # fmt: skip
+    return TableRestoreFacts(runs=True, whole=not problems, rows=script.rows, ms=took, words=words)
 
 
 def _reason(tools: Tools, error: PreflightError) -> str:

@@ -1,14 +1,22 @@
 """Section 5: when it is done, and who knows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import StepAction, Tools, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record.facts import number
+from d1_preflight.core.record.apply_facts import (
+    DashboardFacts,
+    NoticeFacts,
+    WindowFacts,
+    ZoneTime,
+)
+from d1_preflight.core.record.change_facts import RehearsalFacts
+from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import TRAFFIC_QUERY, traffic_samples
 from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
 from d1_preflight.core.schedule.window import Timing, calendar_of, timing
@@ -21,19 +29,18 @@ DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/met
 async def check_window(work: Work) -> Outcome:
     """Whether now is quiet where the users are; with analytics, when it is quietest."""
     now = timing_now(work)
-    facts: dict[str, Fact] = {
-        "now": instant(now.now),
-        "quiet": now.is_quiet,
-        "words": now.words,
-        "fits": now.fits,
-        "fits_words": now.fits_words,
-        "zones": tuple(
-            {"zone": z.zone, "local": f"{z.local:%a %H:%M %Z}", "busy": z.is_busy}
-            for z in now.zones
+    checked = WindowFacts(
+        now=instant(now.now),
+        quiet=now.is_quiet,
+        words=now.words,
+        fits=now.fits,
+        fits_words=now.fits_words,
+        zones=tuple(
+            ZoneTime(zone=z.zone, local=f"{z.local:%a %H:%M %Z}", busy=z.is_busy) for z in now.zones
         ),
-        "next": tuple(span.words(now.calendar.team) for span in now.coming),
-    }
-    facts |= await _traffic_facts(work, now)
+        next=tuple(span.words(now.calendar.team) for span in now.coming),
+    )
+    facts = (await _with_traffic(work, now, checked)).written()
     if not now.is_quiet:
         return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
     if not now.fits:
@@ -44,7 +51,7 @@ async def check_window(work: Work) -> Outcome:
 def timing_now(work: Work) -> Timing:
     """The calendar's answer for this moment, for the predicted duration and the watch."""
     tools = work.tools
-    predicted = number(work.facts_of("rehearsed"), "predicted_ms") or 0
+    predicted = work.facts(RehearsalFacts).predicted_ms or 0
     watch = timedelta(minutes=tools.settings.verification.watch_minutes)
     return timing(
         calendar_of(tools.settings), tools.clock.now(), watch + timedelta(milliseconds=predicted)
@@ -88,14 +95,15 @@ async def notify_team(work: Work) -> Outcome:
     """Send the notice; an answer other than 2xx is not a notice."""
     channel = work.tools.settings.notify.channel
     if not work.tools.web.has_webhook:
-        facts: Facts = {"channel": channel, "text": work.answer("told"), "sent": False}
-        return Outcome(Status.ATTESTED, f"{channel}: {work.answer('told')}", facts)
+        told = work.answer("told")
+        facts = NoticeFacts(channel=channel, text=told, sent=False).written()
+        return Outcome(Status.ATTESTED, f"{channel}: {told}", facts)
     text = notice(work)
     if work.answer("seen") == _SEEN[0]:
-        facts = {"channel": channel, "sent": True, "seen": True}
+        facts = NoticeFacts(channel=channel, sent=True, seen=True).written()
         return Outcome(Status.ATTESTED, f"The earlier notice was seen in {channel}.", facts)
     sent = await work.tools.web.notify(text)
-    facts = {"channel": channel, "text": text, "sent": sent.ok}
+    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok).written()
     if sent.status is None:
         words = f"{sent.words}; whether {channel} has the notice is not known. Look there."
         return Outcome(Status.UNKNOWN, words, facts)
@@ -120,25 +128,23 @@ def dashboard_url(tools: Tools) -> str:
 
 async def open_dashboard(work: Work) -> Outcome:
     """The operator says that they see it."""
-    facts: Facts = {"url": dashboard_url(work.tools)}
-    return Outcome(Status.ATTESTED, "Open, and seen.", facts)
+    facts = DashboardFacts(url=dashboard_url(work.tools))
+    return Outcome(Status.ATTESTED, "Open, and seen.", facts.written())
 
 
-async def _traffic_facts(work: Work, now: Timing) -> Mapping[str, Fact]:
+async def _with_traffic(work: Work, now: Timing, checked: WindowFacts) -> WindowFacts:
     """Requests per hour of the week, and the quietest hours; nothing where it cannot be read."""
     tools = work.tools
     try:
         traffic = await _traffic(tools, now)
     except (PreflightError, ValueError) as error:
-        return {"traffic": f"not known: {error}"}
+        return replace(checked, traffic=f"not known: {error}")
     hours = tuple(
         " ".join(str(traffic.means.get((day, hour), -1)) for hour in range(24)) for day in range(7)
     )  # a line a day, Monday first: 168 lines would drown the rest of the record
     quietest = traffic.quietest(now.now, [s for s in (now.current, *now.coming) if s])
-    facts: dict[str, Fact] = {"hours": hours}
-    if quietest is not None:
-        facts["quietest"] = soon_words(quietest, now.now, now.calendar.team)
-    return facts
+    words = soon_words(quietest, now.now, now.calendar.team) if quietest else NO_TEXT
+    return replace(checked, hours=hours, quietest=words)
 
 
 async def _traffic(tools: Tools, now: Timing) -> WeekTraffic:

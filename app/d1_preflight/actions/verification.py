@@ -1,6 +1,7 @@
 """Section 6: after the apply. Everything is compared with what the rehearsal showed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,9 +11,24 @@ from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.facts import group, number, text
+from d1_preflight.core.project.setting_types import Endpoint
+from d1_preflight.core.record.apply_facts import (
+    AbortCriteria,
+    ApplyFacts,
+    CheckedTable,
+    EndpointAnswer,
+    EndpointFacts,
+    ErrorRateFacts,
+    GoFacts,
+    LedgerFacts,
+    RowCheckFacts,
+    SchemaCheckFacts,
+    TrafficSample,
+)
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
+from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.file import instant, moment
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.snapshot import Observation, Question
@@ -37,9 +53,9 @@ async def verify_ledger(work: Work) -> Outcome:
     if row is None:
         words = f"The ledger has no row for {work.tools.name}. Press ! for what to do."
         return Outcome(Status.FAILED, words, {}, evidence)
-    facts: Facts = {"id": row.id, "name": row.name, "applied_at": row.applied_at}
+    facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
-    return Outcome(Status.PROVED, words, facts, evidence)
+    return Outcome(Status.PROVED, words, facts.written(), evidence)
 
 
 async def verify_schema(work: Work) -> Outcome:
@@ -47,12 +63,10 @@ async def verify_schema(work: Work) -> Outcome:
     seen, evidence = await _fresh(work)
     rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
-    facts: dict[str, Fact] = {
-        "equal": not differences,
-        "fingerprint": seen.schema.fingerprint,
-        "differences": differences,
-    }
-    if rehearsed.fingerprint != work.facts_of("rehearsed").get("schema_after"):
+    facts = SchemaCheckFacts(
+        equal=not differences, fingerprint=seen.schema.fingerprint, differences=differences
+    ).written()
+    if rehearsed.fingerprint != work.facts(RehearsalFacts).schema_after:
         words = "The rehearsed schema on this machine is not the one in the record."
         return Outcome(Status.UNKNOWN, words, facts, evidence)
     if differences:
@@ -73,30 +87,28 @@ def row_prompts(work: Work) -> Sequence[Prompt]:
 
 async def verify_rows(work: Work) -> Outcome:
     """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
-    if not _tables(work):
+    expected = expected_counts(work)
+    if not expected:
         return Outcome(Status.UNKNOWN, "No rehearsed row counts stand to compare with.")
     seen, evidence = await _fresh(work)
-    rows = tuple(_counted(work, table, seen.counts.get(table)) for table in _tables(work))
-    facts: dict[str, Fact] = {
-        "tables": rows,
-        "quick_check": seen.quick_check,
-        "broken_references": seen.broken_references,
-    }
+    tables = tuple(_checked(table, n, seen.counts.get(table)) for table, n in expected.items())
+    facts = RowCheckFacts(
+        tables=tables, quick_check=seen.quick_check, broken_references=seen.broken_references
+    ).written()
     if seen.quick_check != "ok" or seen.broken_references:
         words = f"quick_check: {seen.quick_check}; {seen.broken_references} broken references."
         return Outcome(Status.FAILED, words, facts, evidence)
-    wrong = [row for row in rows if not row["ok"]]
+    wrong = [table for table in tables if not table.ok]
     if wrong:
-        first = wrong[0]
         words = (
-            f"{len(wrong)} tables differ: {first['table']} should hold "
-            f"{first['expected']:,} rows and holds {first['found']:,}."
+            f"{len(wrong)} tables differ: {wrong[0].table} should hold "
+            f"{wrong[0].expected or 0:,} rows and holds {wrong[0].found or 0:,}."
         )
         if work.answer("explanation"):
             words = f"{words} Explained: {work.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
-    words = f"{len(rows)} tables as rehearsed; quick_check ok, no broken references."
+    words = f"{len(tables)} tables as rehearsed; quick_check ok, no broken references."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
@@ -106,20 +118,29 @@ async def probe_endpoints(work: Work) -> Outcome:
     if not endpoints:
         words = "No endpoints are configured: name them under [verification] in preflight.toml."
         return Outcome(Status.UNKNOWN, words)
-    found: list[Mapping[str, Fact]] = []
+    facts = EndpointFacts(endpoints=())
     for endpoint in endpoints:
-        probe = await work.tools.web.probe(endpoint)
-        found.append({
-            "method": endpoint.method, "url": endpoint.url, "status": probe.status or 0,
-            "ms": probe.milliseconds, "ok": probe.ok, "words": probe.words,
-        })  # fmt: skip
-        work.progress({"endpoints": tuple(found)})
-    wrong = [probe for probe in found if not probe["ok"]]
-    facts: Facts = {"endpoints": tuple(found)}
+        answer = await _probed(work.tools, endpoint)
+        facts = EndpointFacts(endpoints=(*facts.endpoints, answer))
+        work.progress(facts)
+    wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
-        words = f"{wrong[0]['method']} {wrong[0]['url']}: {wrong[0]['words']}. Press ! for help."
-        return Outcome(Status.FAILED, words, facts)
-    return Outcome(Status.PROVED, f"{len(found)} endpoints answer as expected.", facts)
+        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
+        return Outcome(Status.FAILED, words, facts.written())
+    words = f"{len(facts.endpoints)} endpoints answer as expected."
+    return Outcome(Status.PROVED, words, facts.written())
+
+
+async def _probed(tools: Tools, endpoint: Endpoint) -> EndpointAnswer:
+    probe = await tools.web.probe(endpoint)
+    return EndpointAnswer(
+        method=endpoint.method,
+        url=endpoint.url,
+        status=probe.status or 0,
+        ms=probe.milliseconds,
+        ok=probe.ok,
+        words=probe.words,
+    )
 
 
 async def watch_errors(work: Work) -> Outcome:
@@ -134,27 +155,27 @@ async def watch_errors(work: Work) -> Outcome:
         now = tools.clock.now()
         samples = await _samples(tools, since, now)
         facts = _watch_facts(samples, limit, baseline, now - started, until - started)
-        work.progress(facts | {"left_s": max(0, int((until - now).total_seconds()))})
+        work.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
         rate = error_rate(samples)
         if rate is not None and rate > limit:
             words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
-            return Outcome(Status.FAILED, words, facts)
+            return Outcome(Status.FAILED, words, facts.written())
         if now >= until:
             break
         await tools.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
     if rate is None:
         words = "No request came in during the watch; the error rate is not known."
-        return Outcome(Status.UNKNOWN, words, facts)
+        return Outcome(Status.UNKNOWN, words, facts.written())
     before = "before not known" if baseline is None else f"before {baseline} %"
     words = f"{rate} % over {minutes} min (limit {limit} %, {before})."
-    return Outcome(Status.PROVED, words, facts)
+    return Outcome(Status.PROVED, words, facts.written())
 
 
 def signed_limits(work: Work) -> tuple[Decimal, int]:
     """The error rate and the minutes that GO fixed; today's settings move neither."""
-    signed, now = group(work.facts_of("go"), "criteria"), work.tools.settings.verification
-    minutes = number(signed, "watch_minutes")
-    rate = text(signed, "error_rate_percent")
+    signed = work.facts(GoFacts).criteria or AbortCriteria()
+    rate, minutes = signed.error_rate_percent, signed.watch_minutes
+    now = work.tools.settings.verification
     return (
         Decimal(rate) if rate else now.error_rate_percent,
         now.watch_minutes if minutes is None else minutes,
@@ -182,30 +203,30 @@ async def _fresh(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
 
 
 def _tables(work: Work) -> tuple[str, ...]:
-    return tuple(work_counts(work.facts_of("rehearsed"), "counts_after"))
+    return tuple(row_counts(work.facts(RehearsalFacts).counts_after))
 
 
-def work_counts(facts: Facts, key: str) -> Mapping[str, int]:
-    """A `({table, rows}…)` fact as a mapping."""
-    rows = facts.get(key, ())
-    if not isinstance(rows, tuple):
-        return {}
-    pairs = ((row["table"], row["rows"]) for row in rows if isinstance(row, Mapping))
-    return {str(table): count for table, count in pairs if isinstance(count, int)}
+def expected_counts(work: Work) -> Mapping[str, int]:
+    """By table: as rehearsed, or as just before the apply plus the rehearsed change."""
+    rehearsal = work.facts(RehearsalFacts)
+    known = row_counts(rehearsal.counts_before)
+    copied = known or row_counts(work.facts(CopyFacts).tables)
+    just_before = row_counts(work.facts(ApplyFacts).counts_before)
+    return {
+        table: max(0, just_before[table] + rows - copied.get(table, 0))
+        if table in just_before
+        else rows
+        for table, rows in row_counts(rehearsal.counts_after).items()
+    }
 
 
-def _counted(work: Work, table: str, found: int | None) -> Mapping[str, Fact]:
-    """One table's verdict: as rehearsed, or as just before the apply plus the rehearsed change."""
-    rehearsed = work_counts(work.facts_of("rehearsed"), "counts_after").get(table, 0)
-    known = work_counts(work.facts_of("rehearsed"), "counts_before")
-    copied = (known or work_counts(work.facts_of("copied"), "tables")).get(table, 0)
-    just_before = work_counts(work.facts_of("applied"), "counts_before").get(table)
-    expected = rehearsed if just_before is None else max(0, just_before + rehearsed - copied)
+def _checked(table: str, expected: int, found: int | None) -> CheckedTable:
+    """One table's verdict: traffic may have added a few rows since."""
     if found is None:
-        return {"table": table, "expected": expected, "found": -1, "ok": False}
+        return CheckedTable(table=table, expected=expected, found=-1, ok=False)
     room = max(_TRAFFIC_ROWS, expected // _TRAFFIC_SHARE)
     ok = expected <= found <= expected + room
-    return {"table": table, "expected": expected, "found": found, "ok": ok}
+    return CheckedTable(table=table, expected=expected, found=found, ok=ok)
 
 
 def _since(work: Work) -> datetime:
@@ -218,7 +239,7 @@ def _since(work: Work) -> datetime:
 
 def _applied_at(work: Work) -> datetime:
     attempt = work.record.standing(work.checklist.step("applied"))
-    applied_at = text(work.facts_of("applied"), "applied_at")
+    applied_at = work.facts(ApplyFacts).applied_at
     try:
         return moment(applied_at.replace(" ", "T") + "Z")
     except ValueError:
@@ -248,23 +269,20 @@ async def _samples(tools: Tools, since: datetime, until: datetime) -> tuple[Samp
 def _watch_facts(
     samples: Sequence[Sample], limit: Decimal, baseline: Decimal | None,
     watched: timedelta, watch: timedelta,
-) -> dict[str, Fact]:  # fmt: skip
+) -> ErrorRateFacts:  # fmt: skip
     rate = error_rate(samples)
-    facts: dict[str, Fact] = {
-        "limit": str(limit),
-        "requests": sum(s.requests for s in samples),
-        "errors": sum(s.errors for s in samples),
-        "watched_s": int(watched.total_seconds()),
-        "watch_s": int(watch.total_seconds()),
-    }
-    if rate is not None:
-        facts["rate"] = str(rate)
-    if baseline is not None:
-        facts["baseline"] = str(baseline)
-    facts["samples"] = tuple(
-        {"at": instant(s.at), "requests": s.requests, "errors": s.errors} for s in samples
+    return ErrorRateFacts(
+        limit=str(limit),
+        requests=sum(s.requests for s in samples),
+        errors=sum(s.errors for s in samples),
+        watched_s=int(watched.total_seconds()),
+        watch_s=int(watch.total_seconds()),
+        rate=NO_TEXT if rate is None else str(rate),
+        baseline=NO_TEXT if baseline is None else str(baseline),
+        samples=tuple(
+            TrafficSample(at=instant(s.at), requests=s.requests, errors=s.errors) for s in samples
+        ),
     )
-    return facts
 
 
 STEPS: Mapping[str, StepAction] = {

@@ -79,17 +79,17 @@ def _make_room(output: Path, *, named: bool) -> None:
 
 def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]:
     from d1_preflight.actions.table_restore import opened_copy
-    from d1_preflight.core.record.facts import rows
+    from d1_preflight.core.record.safety_facts import BackupFacts
 
     record = tools.store.load()
-    attempt = record.last("backed_up") if record else None
-    kept = rows(attempt.facts, "tables") if attempt else ()
+    attempt = record.last(BackupFacts.step) if record else None
+    kept = BackupFacts.from_attempt(attempt).tables
     if not kept:
         raise UsageError(
             f"No backup was taken for {name}.",
             hint="Without one, Time Travel is the way back: wrangler d1 time-travel restore.",
         )
-    known = {str(entry["table"]) for entry in kept}
+    known = {entry.table for entry in kept}
     missing = [table for table in tables if table not in known]
     if missing:
         there = ", ".join(sorted(known))

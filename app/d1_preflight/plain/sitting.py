@@ -6,7 +6,7 @@ from enum import StrEnum
 from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.ports import Stream
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.recovery.runbook import Target, runbook
 from d1_preflight.plain import telling
 from d1_preflight.plain.asker import Asker
@@ -165,7 +165,7 @@ class Sitting:
         elif line.strip():
             self._say(f"  | {line}")
 
-    def _progress(self, found: Facts) -> None:
+    def _progress(self, found: StepFacts) -> None:
         words = telling.underway(found)
         if words and words != self._told:
             self._told = words

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import MARKS, Attempt, Fact, Facts, Record, Status
+from d1_preflight.core.record.apply_facts import ErrorRateFacts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
+from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status
+from d1_preflight.core.record.safety_facts import BackupFacts, RollbackPlanFacts
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of
 from d1_preflight.report.figures import count, in_words
@@ -81,14 +84,13 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
                 yield f"     $ {act.command}"
 
 
-def underway(found: Facts) -> str:
+def underway(found: StepFacts) -> str:
     """How far a running step is, in few enough words to be read aloud."""
-    left = facts.number(found, "left_s")
-    if left is not None:
-        minutes = -(-left // _MINUTE)
-        return f"{minutes} min left" if left > 0 else ""
-    rows = facts.rows(found, "tables")
-    return f"{count(len(rows))} tables so far" if rows else ""
+    if isinstance(found, ErrorRateFacts) and found.left_s:
+        return f"{-(-found.left_s // _MINUTE)} min left"
+    if isinstance(found, CopyFacts | BackupFacts) and found.tables:
+        return f"{count(len(found.tables))} tables so far"
+    return ""
 
 
 def standing(record: Record, step: Step) -> str:
@@ -116,16 +118,14 @@ def _without_hashes(table: Table) -> Table:
 
 
 def _losses(session: Session) -> str:
-    attempt = session.attempt("rehearsed")
+    attempt = session.attempt(RehearsalFacts.step)
     if attempt is None:
         return "not known: nothing was rehearsed"
-    rows = facts.rows(attempt.facts, "tables")
-    lost = {facts.text(r, "table"): facts.number(r, "lost") or 0 for r in rows}
+    lost = {t.table: t.lost or 0 for t in RehearsalFacts.from_attempt(attempt).tables}
     named = [f"{count(n)} of {table}" for table, n in lost.items() if n]
     return f"{count(sum(lost.values()))} rows" + (f": {', '.join(named)}" if named else "")
 
 
 def _way_back(session: Session) -> str:
-    attempt = session.attempt("way_back")
-    chosen = facts.text(attempt.facts, "chosen") if attempt else ""
-    return clean(chosen) or "not decided"
+    plan = RollbackPlanFacts.from_attempt(session.attempt(RollbackPlanFacts.step))
+    return clean(plan.chosen) or "not decided"

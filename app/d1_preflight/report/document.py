@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status, kind_of
 from d1_preflight.core.verify.verify import Verification
@@ -157,13 +158,14 @@ def _head(
 
 def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
     found = []
-    for step_id, label in (("go", "GO"), ("close", "closed")):
-        step = checklist.step(step_id) if checklist.has(step_id) else None
+    for kind, label in ((GoFacts, "GO"), (CloseFacts, "closed")):
+        step = checklist.step(kind.step) if checklist.has(kind.step) else None
         attempt = record.standing(step) if step else None
         if attempt is not None and attempt.status.is_answered:
-            who = attempt.facts.get("signer", attempt.by)
-            key = attempt.facts.get("fingerprint", "")
-            found.append((label, f"{who} {key} {moment(attempt.finished_at)}".replace("  ", " ")))
+            signed = kind.from_attempt(attempt)
+            key = signed.fingerprint if isinstance(signed, GoFacts) else ""
+            who = f"{signed.signer or attempt.by} {key} {moment(attempt.finished_at)}"
+            found.append((label, who.replace("  ", " ")))
     return found
 
 

@@ -11,8 +11,9 @@ from d1_preflight.core.checklist.checklist import Checklist, Prompt, Section, St
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Clock, Emit
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.gate import OpenItem
-from d1_preflight.core.record.record import Attempt, Facts, Record, Status
+from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.recovery.runbook import Target
 
 Edit = Callable[[Path], None]
@@ -106,7 +107,7 @@ class SessionPort(Protocol):
         raw: Mapping[str, object],
         *,
         emit: Emit = ...,
-        progress: Callable[[Facts], None] = ...,
+        progress: Callable[[StepFacts], None] = ...,
         terminal: AbstractContextManager[object] | None = None,
     ) -> Attempt: ...
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.ports import Stream
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.facts import StepFacts
 
 KEPT_LINES = 5_000
 _DATA = '[]{}"│┌└├'
@@ -19,7 +19,7 @@ class Underway:
     """
 
     step: Step | None = None
-    facts: Facts | None = None
+    facts: StepFacts | None = None
     changed: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     fresh: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
@@ -37,7 +37,7 @@ class Underway:
         self.lines.append(line)
         self.fresh.append(line)
 
-    def progress(self, facts: Facts) -> None:
+    def progress(self, facts: StepFacts) -> None:
         """Take the running step's facts as they are so far."""
         self.facts, self.changed = facts, True
 

@@ -1,40 +1,42 @@
 """What a body is given to show: the session, the step looked at, and what is known so far."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
+from typing import TypeVar
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.record.record import Attempt, Facts, Status
+from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.tui.ports import SessionPort
+
+_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`live` are the facts of the running step as they are so far; `zone` None is the machine's."""
+    """`live` is what the running step has found so far; `zone` None is the machine's."""
 
     session: SessionPort
     step: Step
-    live: Mapping[str, Facts] = field(default_factory=dict)
+    live: StepFacts | None = None
     zone: tzinfo | None = None
 
-    def facts(self, step_id: str) -> Facts:
-        """The facts of a step: live while it runs, else those of its standing attempt."""
-        if step_id in self.live:
-            return self.live[step_id]
-        attempt = self.session.attempt(step_id)
-        if attempt is None:
-            return {}
-        return self._found(attempt) if attempt.status is Status.WAIVED else attempt.facts
+    def facts(self, kind: type[_StepFacts]) -> _StepFacts:
+        """What a step found: live while it runs, else by its standing attempt."""
+        if isinstance(self.live, kind):
+            return self.live
+        attempt = self.session.attempt(kind.step)
+        waived = attempt is not None and attempt.status is Status.WAIVED
+        return kind.from_attempt(self._waived(attempt) if attempt and waived else attempt)
 
-    def _found(self, waived: Attempt) -> Facts:
+    def _waived(self, waiver: Attempt) -> Attempt | None:
         """What was found about the same files before it was waived: that is what was waived."""
         earlier = (
-            attempt.facts
+            attempt
             for attempt in reversed(self.session.record.attempts)
-            if (attempt.step, attempt.subjects) == (waived.step, waived.subjects) and attempt.facts
+            if (attempt.step, attempt.subjects) == (waiver.step, waiver.subjects) and attempt.facts
         )
-        return next(earlier, {})
+        return next(earlier, None)
 
     def status(self, step_id: str) -> Status:
         """A step's state by its id; pending where this path does not walk it."""

@@ -1,46 +1,175 @@
-"""Reads single facts out of an attempt with their type; what is absent is said as unknown."""
+"""Facts with names and types: a frozen dataclass reads itself from a record and writes itself back.
+
+The annotations are the schema. A key that a record does not have reads as unknown ("", (), None)
+and is written as absent; a key that the class does not know, or whose value is of another type, is
+kept as it is and written back in its place.
+"""
 
 from collections.abc import Mapping
+from dataclasses import FrozenInstanceError, dataclass, field, fields
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Never,
+    Self,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)  # fmt: skip
 
-from d1_preflight.core.record.record import Fact, Facts
+from d1_preflight.core.record.record import Attempt, Fact, Facts
 
-
-def text(facts: Facts, key: str) -> str:
-    """A fact as text, "" where it is not known."""
-    value = facts.get(key, "")
-    return value if isinstance(value, str) else str(value)
-
-
-def number(facts: Facts, key: str) -> int | None:
-    """A fact as a whole number, None where it is not known."""
-    value = facts.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def flag(facts: Facts, key: str) -> bool | None:
-    """A fact as yes or no, None where it is not known."""
-    value = facts.get(key)
-    return value if isinstance(value, bool) else None
-
-
-def rows(facts: Facts, key: str) -> tuple[Facts, ...]:
-    """A fact that lists tables or other things, each with facts of its own."""
-    value: Fact = facts.get(key, ())
-    return tuple(v for v in value if isinstance(v, Mapping)) if isinstance(value, tuple) else ()
+_Value = TypeVar("_Value")
+_Class = TypeVar("_Class", bound=type)
+_KEY = "key"
 
 
-def words(facts: Facts, key: str) -> tuple[str, ...]:
-    """A fact that lists words."""
-    value: Fact = facts.get(key, ())
-    return tuple(str(v) for v in value) if isinstance(value, tuple) else ()
+class _Absent:
+    """What a field holds where the record has no such key."""
+
+    __slots__ = ()
 
 
-def group(facts: Facts, key: str) -> Facts:
-    """A fact that holds further facts."""
-    value = facts.get(key, {})
-    return value if isinstance(value, Mapping) else {}
+class _NoText(_Absent, str):
+    __slots__ = ()
 
 
-def lost_rows(rehearsed: Facts) -> int:
-    """How many rows a rehearsal lost, over all tables."""
-    return sum(number(row, "lost") or 0 for row in rows(rehearsed, "tables"))
+class _NoItems(_Absent, tuple[Never, ...]):
+    __slots__ = ()
+
+
+NO_TEXT: Final[str] = _NoText()
+"""The empty text of a key that is absent; a plain "" is written."""
+NO_ITEMS: Final[tuple[Never, ...]] = _NoItems()
+"""The empty list of a key that is absent; a plain () is written."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def fact_group(declared: _Class) -> _Class:
+    """Declare a group of facts, a frozen dataclass with slots.
+
+    Its methods are the base's: to generate them for forty classes would be felt at every start.
+    """
+    make = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)
+    return cast("_Class", make(declared))
+
+
+def named(key: str, default: _Value) -> _Value:
+    """A field whose key in the record is not its name."""
+    made: _Value = field(default=default, metadata={_KEY: key})
+    return made
+
+
+@fact_group
+class FactGroup:
+    """Facts that belong together. `extra` holds what the class does not know or cannot read.
+
+    `keys` is the order in which they were read; what was not read has the order of the fields.
+    """
+
+    extra: Facts = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+
+    def __init__(self, **known: Any) -> None:
+        known.setdefault("extra", {})
+        for own in fields(self):
+            object.__setattr__(self, own.name, known.pop(own.name, own.default))
+        if known:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(known)}")
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """The facts with their types; never raises."""
+        schema = annotations(cls)
+        known, extra = dict[str, Any](), dict[str, Fact]()
+        for key, fact in facts.items():
+            name, kind = schema.get(key, ("", None))
+            value = _read(kind, fact)
+            if value is None:
+                extra[key] = fact
+            else:
+                known[name] = value
+        return cls(extra=extra, keys=tuple(facts), **known)
+
+    def written(self) -> Mapping[str, Fact]:
+        """The facts as a record holds them."""
+        values = {key: getattr(self, name) for key, (name, _) in annotations(type(self)).items()}
+        own = {key: _fact(value) for key, value in values.items() if not is_absent(value)}
+        whole = {**self.extra, **own}
+        return {key: whole[key] for key in dict.fromkeys((*self.keys, *whole)) if key in whole}
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The keys that the class knows, but not with a value of this type."""
+        return tuple(key for key in self.extra if key in annotations(type(self)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is known."""
+        return not self.written()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it says the same, in whatever order."""
+        return type(other) is type(self) and self.written() == cast("Self", other).written()
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.written()))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.written()})"
+
+
+@fact_group
+class StepFacts(FactGroup):
+    """What one step of the checklist finds; the class is the key to it, in any record."""
+
+    step: ClassVar[str]
+
+    @classmethod
+    def from_attempt(cls, attempt: Attempt | None) -> Self:
+        """What an attempt at this step found; nothing where there is none."""
+        return cls.read(attempt.facts if attempt else {})
+
+
+_schemas: dict[type, Mapping[str, tuple[str, Any]]] = {}
+
+
+def annotations(group: type[FactGroup]) -> Mapping[str, tuple[str, Any]]:
+    """By key: the field's name and its annotation; worked out once for each class."""
+    if group not in _schemas:
+        own = (f for f in fields(cast("Any", group)) if f.name not in {"extra", "keys"})
+        _schemas[group] = {f.metadata.get(_KEY, f.name): (f.name, f.type) for f in own}
+    return _schemas[group]
+
+
+def is_absent(value: object) -> bool:
+    """Whether a field stands for a key that the record does not have."""
+    return value is None or isinstance(value, _Absent)
+
+
+def _fact(value: Any) -> Fact:
+    if isinstance(value, FactGroup):
+        return value.written()
+    if isinstance(value, tuple):
+        return tuple(_fact(item) for item in value)
+    return cast("Fact", value)
+
+
+def _read(kind: Any, fact: Fact) -> object | None:
+    """The value as its annotation has it; None where it is of another type."""
+    outer, args = get_origin(kind), get_args(kind)
+    if outer is tuple:
+        items = [_read(args[0], item) for item in fact] if isinstance(fact, tuple) else [None]
+        return None if any(item is None for item in items) else tuple(items)
+    if args:  # `int | None`: what may be absent
+        return _read(args[0], fact)
+    if isinstance(kind, type) and issubclass(kind, FactGroup):
+        return kind.read(fact) if isinstance(fact, Mapping) else None
+    fits = isinstance(kind, type) and isinstance(fact, kind)
+    return fact if fits and not (kind is int and isinstance(fact, bool)) else None

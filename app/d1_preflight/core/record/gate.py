@@ -11,8 +11,10 @@ from d1_preflight.core.checklist.checklist import Checklist, Step, built_on
 from d1_preflight.core.checklist.shipped import walked_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
+from d1_preflight.core.record.facts import is_absent
 from d1_preflight.core.record.file import moment
-from d1_preflight.core.record.record import RESTORE, Attempt, Record, Status
+from d1_preflight.core.record.record import RESTORE, Record, Status
 
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 
@@ -66,10 +68,11 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
     attempt = record.standing(checklist.step("go"))
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
-    signed_until = _told_moment(attempt, "expires_at")
+    signed = GoFacts.from_attempt(attempt)
+    signed_until = _moment(signed, "expires_at", signed.expires_at)
     if signed_until is not None:
         return signed_until  # settings of today move no limit that was signed
-    start = _told_moment(attempt, "signed_at") or attempt.finished_at
+    start = _moment(signed, "signed_at", signed.signed_at) or attempt.finished_at
     return start + timedelta(minutes=minutes)
 
 
@@ -81,7 +84,7 @@ def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) 
         return ""
     if now > expires:
         return "The signed GO has expired; sign it again."
-    if go.facts.get("checklist", record.checklist) != record.checklist:
+    if not GoFacts.from_attempt(go).is_by(record.checklist):
         return "The checklist is not the one that GO was signed with; sign it again."
     return ""
 
@@ -113,7 +116,9 @@ def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
 def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
     """What keeps the steps before an apply as they are: their backup may be the only way back."""
     last = record.last("applied") if checklist.has("applied") else None
-    if last is None or (last.status is Status.FAILED and not last.facts.get("half_way")):
+    found = ApplyFacts.from_attempt(last)
+    half_way = found.half_way or found.unread
+    if last is None or (last.status is Status.FAILED and not half_way):
         return None
     step = checklist.step("applied")
     if record.standing(step) is None and last.status is not Status.RUNNING:
@@ -127,15 +132,15 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
     return OpenItem(step, last.status, words)
 
 
-def _told_moment(attempt: Attempt, key: str) -> datetime | None:
-    told = attempt.facts.get(key)
-    if told is None:
+def _moment(go: GoFacts, key: str, told: str) -> datetime | None:
+    found = go.extra.get(key, told)  # what is of another type is no moment either
+    if is_absent(found):
         return None
     try:
-        return moment(str(told))
+        return moment(str(found))
     except ValueError as error:
         raise RecordInvalid(
-            f"The record's GO tells no moment as {key}: {told!r}.", hint=RESTORE
+            f"The record's GO tells no moment as {key}: {found!r}.", hint=RESTORE
         ) from error
 
 

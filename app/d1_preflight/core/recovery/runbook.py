@@ -8,19 +8,37 @@ that always exists.
 import re
 import shlex
 from dataclasses import dataclass
+from typing import TypeVar
 
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.record.apply_facts import (
+    ApplyFacts,
+    EndpointFacts,
+    ErrorRateFacts,
+    LedgerFacts,
+    RowCheckFacts,
+    SchemaCheckFacts,
+)
+from d1_preflight.core.record.change_facts import RehearsalFacts
+from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import Record, Status
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    BookmarkFacts,
+    DeployOrderFacts,
+    RollbackPath,
+    RollbackPlanFacts,
+)
 from d1_preflight.core.sql.tokenizer import quote_name
 
 _LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
-_TOUCHED = ("lost", "nulled", "changed", "added")
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
 _NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table restore"
-_CHECKED = ("schema", "rows", "endpoints", "errors")
+_CHECKED = (SchemaCheckFacts, RowCheckFacts, EndpointFacts, ErrorRateFacts)
 _BLANK = re.compile(r"<[a-z-]+>|…")
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
+
+_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +124,11 @@ def runbook(target: Target, record: Record | None = None) -> tuple[Scenario, ...
 
 def likely(record: Record | None) -> int:
     """Which scenario (0 to 3) the record speaks for; without one: look."""
-    attempt = record.last("applied") if record else None
+    attempt = record.last(ApplyFacts.step) if record else None
     if record is None or attempt is None:
         return _LOOK
-    ledger = record.last("ledger")
-    checks = [record.last(step) for step in _CHECKED]
+    ledger = record.last(LedgerFacts.step)
+    checks = [record.last(kind.step) for kind in _CHECKED]
     there = ledger is not None and ledger.status is Status.PROVED
     if there and any(check and check.status is Status.FAILED for check in checks):
         return _WRONG_DATA
@@ -118,7 +136,7 @@ def likely(record: Record | None) -> int:
         case Status.PROVED:
             return _WRONG_DATA
         case Status.FAILED:
-            return _HALF_WAY if facts.flag(attempt.facts, "half_way") else _NOTHING
+            return _HALF_WAY if ApplyFacts.from_attempt(attempt).half_way else _NOTHING
         case _:
             return _LOOK
 
@@ -128,22 +146,17 @@ class _Known:
     target: Target
     record: Record | None
 
-    def facts(self, step: str) -> Facts:
+    def facts(self, kind: type[_StepFacts]) -> _StepFacts:
         """What the last attempt at a step found, fallen or not: in an emergency it still helps."""
-        attempt = self.record.last(step) if self.record else None
-        return attempt.facts if attempt else {}
-
-    @property
-    def bookmark(self) -> str:
-        return facts.text(self.facts("bookmark"), "bookmark")
+        return kind.from_attempt(self.record.last(kind.step) if self.record else None)
 
     @property
     def worker(self) -> str:
-        return facts.text(self.facts("deploy_order"), "worker") or self.target.worker
+        return self.facts(DeployOrderFacts).worker or self.target.worker
 
     @property
     def version(self) -> str:
-        return facts.text(self.facts("deploy_order"), "version") or self.target.version
+        return self.facts(DeployOrderFacts).version or self.target.version
 
 
 def _nothing(known: _Known) -> Scenario:
@@ -209,7 +222,7 @@ def _look(known: _Known) -> Scenario:
 
 
 def _stop(known: _Known) -> tuple[RunbookStep, ...]:
-    if facts.text(known.facts("deploy_order"), "order") == _NO_CODE:
+    if known.facts(DeployOrderFacts).order == _NO_CODE:
         return (RunbookStep("No code went along; the Worker that runs is the one from before"),)
     if not known.worker:
         words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
@@ -228,21 +241,17 @@ def _stop(known: _Known) -> tuple[RunbookStep, ...]:
 
 
 def _tables_back(known: _Known) -> tuple[RunbookStep, ...]:
-    decided = known.facts("way_back")
-    chosen = facts.text(decided, "chosen")
-    ways = sorted(
-        facts.rows(decided, "ways"),
-        key=lambda way: (_loses_rows(way), facts.text(way, "way") != chosen),
-    )
+    plan = known.facts(RollbackPlanFacts)
+    paths = sorted(plan.ways, key=lambda path: (_loses_rows(path), path.way != plan.chosen))
     acts = [
         act
-        for way in ways
-        if (command := facts.text(way, "command")) and "time-travel" not in command
-        for act in _way(known, way, command)
+        for path in paths
+        if path.command and "time-travel" not in path.command
+        for act in _way(known, path)
     ]
     if acts:
         return tuple(acts)
-    files = [facts.text(row, "file") for row in facts.rows(known.facts("backed_up"), "tables")]
+    files = [table.file for table in known.facts(BackupFacts).tables]
     return (
         (RunbookStep(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
     )
@@ -263,15 +272,15 @@ def _on_target(target: Target, recorded: str) -> str:
     return target.d1("execute", target.database, "--remote", file)
 
 
-def _loses_rows(way: Facts) -> bool:
+def _loses_rows(path: RollbackPath) -> bool:
     """Whether a down migration leaves rows lost; what is not known counts as lost."""
-    return facts.text(way, "way") == _DOWN and facts.text(way, "loses") != "nothing"
+    return path.way == _DOWN and path.loses != "nothing"
 
 
-def _way(known: _Known, way: Facts, recorded: str) -> tuple[RunbookStep, ...]:
-    name, loses = facts.text(way, "way"), facts.text(way, "loses")
-    command = _on_target(known.target, recorded)
-    if _loses_rows(way):
+def _way(known: _Known, path: RollbackPath) -> tuple[RunbookStep, ...]:
+    name, loses = path.way, path.loses
+    command = _on_target(known.target, path.command)
+    if _loses_rows(path):
         words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
         return (RunbookStep(words, command, writes=True), _LEDGER_STAYS)
     words = f"Bring data back: {name}, loses {loses}"
@@ -295,11 +304,12 @@ def _restore(known: _Known, words: str, command: str) -> tuple[RunbookStep, ...]
 
 def _whole_database(known: _Known) -> tuple[RunbookStep, ...]:
     now = known.target.d1("time-travel", "info", known.target.database)
-    bookmark = known.bookmark or "<bookmark>"
+    taken = known.facts(BookmarkFacts)
+    bookmark = taken.bookmark or "<bookmark>"
     back = known.target.d1("time-travel", "restore", known.target.database, "--bookmark", bookmark)
-    if not known.bookmark:
+    if not taken.bookmark:
         back = back.replace("'<bookmark>'", "<bookmark>")
-    until = facts.text(known.facts("bookmark"), "good_until")
+    until = taken.good_until
     good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
         RunbookStep(
@@ -320,9 +330,9 @@ def _pending(known: _Known) -> str:
 
 
 def _counts(known: _Known) -> str:
-    rehearsed = facts.rows(known.facts("rehearsed"), "tables")
-    touched = [row for row in rehearsed if any(facts.number(row, key) for key in _TOUCHED)]
-    names = [facts.text(row, "table") for row in touched or rehearsed]
+    rehearsed = known.facts(RehearsalFacts).tables
+    touched = [change for change in rehearsed if change.takes or change.added]
+    names = [change.table for change in touched or rehearsed]
     tables = (quote_name(name) for name in names or ["table_name"])
     sql = "; ".join(f"SELECT count(*) FROM {table}" for table in tables)
     return known.target.query(sql)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Attempt, Record, Status
@@ -69,15 +70,16 @@ def _time_problems(record: Record) -> Iterator[Problem]:
 def _class_problems(bundle: Bundle) -> Iterator[Problem]:
     """The class can be raised, never lowered; what could not be told counts as destructive."""
     for attempt in bundle.record.attempts:
-        if attempt.step != "class" or not attempt.status.is_answered:
+        if attempt.step != ClassFacts.step or not attempt.status.is_answered:
             continue
-        found, chosen = attempt.facts.get("found"), attempt.facts.get("class")
-        if _rank(chosen) < _rank(found):
-            yield Problem(_FILE, f"lowers the class from {found} to {chosen}", _BY_HAND)
+        told = ClassFacts.from_attempt(attempt)
+        if _rank(told.kind) < _rank(told.found):
+            words = f"lowers the class from {told.found or 'unknown'} to {told.kind or 'unknown'}"
+            yield Problem(_FILE, words, _BY_HAND)
 
 
-def _rank(kind: object) -> int:
-    return _RANK.index(Kind(str(kind))) if kind in _RANK else len(_RANK) - 1
+def _rank(kind: str) -> int:
+    return _RANK.index(Kind(kind)) if kind in _RANK else len(_RANK) - 1
 
 
 def _waiver_problems(step: Step, attempt: Attempt) -> Iterator[Problem]:

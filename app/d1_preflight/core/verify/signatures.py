@@ -4,20 +4,31 @@ The plan cannot be rewritten afterwards: the signed record holds the sha256 of `
 its signature, and every line of the plan must be what the record's own history says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
+from typing import TypeVar
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
-from d1_preflight.core.record.facts import lost_rows
-from d1_preflight.core.record.file import dump_facts, instant, load_facts
-from d1_preflight.core.record.record import Attempt, Fact, Facts, Record
+from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
+from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
+from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.record import Attempt, Record
+from d1_preflight.core.record.signed_plan import (
+    GO_FILE,
+    GO_SIGNATURE,
+    SCHEMA,
+    PlannedDatabase,
+    SignedPlan,
+)
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
 from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 
-GO_FILE, GO_SIGNATURE = "go.toml", "go.toml.sig"
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _RESTORE = "Restore it from git; if it is gone, this GO proves nothing."
 _NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 def go_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -26,18 +37,21 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
     if go is None:
         return
     document, signature = bundle.files.get(GO_FILE), bundle.files.get(GO_SIGNATURE)
-    for name, data, key in (
-        (GO_FILE, document, "go_sha256"),
-        (GO_SIGNATURE, signature, "signature_sha256"),
+    signed = GoFacts.from_attempt(go)
+    for key in signed.unread:
+        yield Problem(RECORD_FILE, f"tells no {key} of GO that can be read", _RESTORE)
+    for name, data, digest in (
+        (GO_FILE, document, signed.go_sha256),
+        (GO_SIGNATURE, signature, signed.signature_sha256),
     ):
         if data is None:
             yield Problem(name, "is missing, but the record tells of a GO", _RESTORE)
-        elif sha256(data).hexdigest() != go.facts.get(key):
+        elif sha256(data).hexdigest() != digest:
             yield Problem(name, "is not the one the record names (its sha256 differs)", _RESTORE)
     if document is None or signature is None:
         return
     yield from _plan_problems(bundle, go, document)
-    yield from _signer_problems(bundle, go, document, signature)
+    yield from _signer_problems(bundle, signed, document, signature)
     yield from _apply_problems(bundle.record, go)
 
 
@@ -79,12 +93,14 @@ def closing_signer(bundle: Bundle) -> Signature | None:
 
 
 def _last_go(record: Record) -> Attempt | None:
-    found = (a for a in reversed(record.attempts) if a.step == "go" and a.status.is_answered)
+    found = (
+        a for a in reversed(record.attempts) if a.step == GoFacts.step and a.status.is_answered
+    )
     return next(found, None)
 
 
 def _signer_problems(
-    bundle: Bundle, go: Attempt, document: bytes, signature: bytes
+    bundle: Bundle, go: GoFacts, document: bytes, signature: bytes
 ) -> Iterator[Problem]:
     if bundle.verifier is None:
         yield Problem(GO_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY)
@@ -94,66 +110,61 @@ def _signer_problems(
     except BadSignature as error:
         yield Problem(GO_SIGNATURE, error.message, error.hint)
         return
-    told = (go.facts.get("signer"), go.facts.get("fingerprint"))
-    if told != (signer.principal, signer.fingerprint):
-        words = f"is by {signer.principal} {signer.fingerprint}; the record says {told[0]}"
+    if (go.signer, go.fingerprint) != (signer.principal, signer.fingerprint):
+        told = go.signer or "nobody"
+        words = f"is by {signer.principal} {signer.fingerprint}; the record says {told}"
         yield Problem(GO_SIGNATURE, words, _RESTORE)
 
 
 def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Problem]:
     try:
-        plan = load_facts(document, GO_FILE)
+        plan = SignedPlan.from_bytes(document)
     except RecordInvalid as error:
         yield Problem(GO_FILE, error.message, error.hint)
         return
-    if dump_facts(plan) != document:
+    if plan.document != document:
         yield Problem(GO_FILE, "says the same in other bytes than this program writes", _RESTORE)
-    for key, expected in _expected(bundle.record, go).items():
-        if plan.get(key) != expected:
-            words = f"says {key} = {plan.get(key)!r}; the record says {expected!r}"
+    said = plan.written()
+    for key, expected in _expected(bundle.record, go, plan).written().items():
+        if said[key] != expected:
+            words = f"says {key} = {said[key]!r}; the record says {expected!r}"
             yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
     yield from _plan_checklist_problems(bundle.record, go, plan)
     yield from _plan_step_problems(bundle.record, go, plan)
 
 
-def _expected(record: Record, go: Attempt) -> Mapping[str, Fact]:
-    database = record.database
-    expected: dict[str, Fact | None] = {
-        "schema": 1,
-        "decision": "go",
-        "migration": record.migration,
-        "database": {
-            "name": database.name,
-            "id": database.id,
-            "environment": database.environment,
-            "target": database.target,
-        },
-        "decided_by": go.facts.get("signer"),
-        "decided_at": go.facts.get("signed_at"),
-        "expires_at": go.facts.get("expires_at"),
-        "criteria": go.facts.get("criteria"),
-        "class": _before(record, go, "class").get("class"),
-        "rows_at_risk": lost_rows(_before(record, go, "rehearsed")),
-    }
-    return {key: value for key, value in expected.items() if value is not None}
+def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
+    """The plan as the record's own history has it, as far as that says anything."""
+    signed = GoFacts.from_attempt(go)
+    return replace(
+        plan,
+        schema=SCHEMA,
+        decision=GO_DECISION,
+        decided_by=signed.signer,
+        decided_at=signed.signed_at,
+        expires_at=signed.expires_at,
+        migration=record.migration,
+        kind=_before(record, go, ClassFacts).kind,
+        rows_at_risk=_before(record, go, RehearsalFacts).rows_lost,
+        database=PlannedDatabase.of(record.database),
+        criteria=signed.criteria,
+    )
 
 
-def _before(record: Record, go: Attempt, step: str) -> Facts:
-    """The facts of the last attempt at a step when GO was signed."""
+def _before(record: Record, go: Attempt, kind: type[_StepFacts]) -> _StepFacts:
+    """What the last attempt at a step found when GO was signed."""
     attempts = record.attempts[: record.attempts.index(go)]
-    return next((a.facts for a in reversed(attempts) if a.step == step), {})
+    return kind.from_attempt(next((a for a in reversed(attempts) if a.step == kind.step), None))
 
 
-def _plan_checklist_problems(
-    record: Record, go: Attempt, plan: Mapping[str, Fact]
-) -> Iterator[Problem]:
+def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterator[Problem]:
     """The record goes on by the checklist that was signed, else another GO is due."""
-    if plan.get("checklist") == record.checklist:
+    if plan.checklist == record.checklist:
         return
     since = record.attempts[record.attempts.index(go) :]
-    applied = any(a.step == "applied" and a.status.is_answered for a in since)
+    applied = any(a.step == ApplyFacts.step and a.status.is_answered for a in since)
     words = (
-        f"was signed with another checklist (sha256 {str(plan.get('checklist'))[:12]}…) than the "
+        f"was signed with another checklist (sha256 {plan.checklist[:12]}…) than the "
         f"record's ({record.checklist[:12]}…)"
     )
     if applied:
@@ -163,23 +174,16 @@ def _plan_checklist_problems(
         yield Problem(GO_FILE, words, "Sign GO again.", Weight.OPEN)
 
 
-def _plan_step_problems(record: Record, go: Attempt, plan: Mapping[str, Fact]) -> Iterator[Problem]:
+def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterator[Problem]:
     """Each proof in the plan is the last word of the history before the GO."""
     index = record.attempts.index(go)
     last = {attempt.step: attempt for attempt in record.attempts[:index]}
-    steps = plan.get("step", ())
-    for step in steps if isinstance(steps, tuple) else ():
-        told = step if isinstance(step, Mapping) else {}
-        attempt = last.get(str(told.get("id")))
-        if attempt is None or (attempt.status, attempt.words) != (
-            told.get("status"),
-            told.get("words"),
-        ):
-            words = f"tells another outcome of step “{told.get('id')}” than the record"
+    for step in plan.steps:
+        attempt = last.get(step.id)
+        if attempt is None or (attempt.status, attempt.words) != (step.status, step.words):
+            words = f"tells another outcome of step “{step.id}” than the record"
             yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
-    subjects = plan.get("subjects")
-    text = subjects.get("migration") if isinstance(subjects, Mapping) else None
-    if text != go.subjects.get("migration"):
+    if plan.subjects.migration != go.subjects.get("migration"):
         words = "is about another text of the migration than the record's GO"
         yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
 
@@ -187,14 +191,14 @@ def _plan_step_problems(record: Record, go: Attempt, plan: Mapping[str, Fact]) -
 def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
     """The apply came after this GO and before it expired."""
     index = record.attempts.index(go)
-    applies = [(n, a) for n, a in enumerate(record.attempts) if a.step == "applied"]
-    expires = go.facts.get("expires_at", "")
+    applies = [(n, a) for n, a in enumerate(record.attempts) if a.step == ApplyFacts.step]
+    expires = GoFacts.from_attempt(go).expires_at
     for number, attempt in applies:
         if not attempt.status.is_answered:
             continue
         if number < index:
             yield Problem(RECORD_FILE, "was applied before its GO was signed", _RESTORE)
-        elif attempt.facts.get("observed") is not True and instant(attempt.started_at) > str(
-            expires
-        ):
+            continue
+        observed = ApplyFacts.from_attempt(attempt).observed is True
+        if not observed and instant(attempt.started_at) > expires:
             yield Problem(RECORD_FILE, f"was applied after its GO expired ({expires})", _RESTORE)

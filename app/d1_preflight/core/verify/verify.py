@@ -13,6 +13,7 @@ from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
@@ -141,13 +142,14 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         facts["answered by"] = f"{record.database.target}, which is not Cloudflare's own API"
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     if go is not None and go.status.is_answered:
-        facts["go"] = f"{go.facts.get('signer', 'unknown')} {go.facts.get('signed_at', '')}"
+        signed = GoFacts.from_attempt(go)
+        facts["go"] = f"{signed.signer or 'unknown'} {signed.signed_at}"
     closer = closing_signer(bundle)
     if closer is not None:
         facts["closed"] = f"{closer.principal} {closer.fingerprint}"
-        last = record.last("close")
-        if last is not None and last.facts.get("end"):
-            facts["end"] = str(last.facts["end"])
+        closed = CloseFacts.from_attempt(record.last(CloseFacts.step))
+        if closed.end:
+            facts["end"] = closed.end
     for review in good_reviews(bundle):
         told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
         facts[f"review of {review.subject.stem}"] = told

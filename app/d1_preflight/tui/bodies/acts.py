@@ -3,7 +3,7 @@
 from textual.content import Content
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.record import facts
+from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.figures import clock, duration, plural, shortened
@@ -21,12 +21,10 @@ _STEPS = (Column(""), Column(""), Column(""))
 def go_body(view: View, width: int) -> Content:
     """What keeps the gate shut; the gate itself is a screen of its own."""
     still_open = view.session.open_before_go()
-    go = view.facts("go")
-    if facts.text(go, "expires_at"):
-        until = clock(facts.text(go, "expires_at"), view.zone)
-        return Content(
-            f"GO by {facts.text(go, 'signer')} {facts.text(go, 'fingerprint')}, good until {until}."
-        )
+    go = view.facts(GoFacts)
+    if go.expires_at:
+        until = clock(go.expires_at, view.zone)
+        return Content(f"GO by {go.signer} {go.fingerprint}, good until {until}.")
     if not still_open:
         return Content("Nothing is open. Enter opens the gate: read it once more in full.")
     lines: list[tuple[Cell, ...]] = [
@@ -43,26 +41,20 @@ def go_body(view: View, width: int) -> Content:
 
 def apply_body(view: View, width: int) -> Content:
     """What is applied to what, what is read again before, and what was observed after."""
-    record, applied = view.session.record, view.facts("applied")
+    record, applied = view.session.record, view.facts(ApplyFacts)
     lines: list[tuple[Cell, ...]] = [
         (("apply", QUIET), (record.migration, STRONG)),
         (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
         (("to", QUIET), (f"{record.database.label}  {record.database.target.upper()}", STRONG)),
         (("id", QUIET), record.database.id),
     ]
-    rechecked = facts.words(applied, "rechecked")
-    if rechecked:
-        lines.append((("read again", QUIET), "  ".join(f"{word} ✓" for word in rechecked)))
-    if facts.number(applied, "ledger_id") is not None:
-        took = facts.number(applied, "ms")
-        lines.append(
-            (
-                ("ledger", QUIET),
-                f"✓ row {facts.number(applied, 'ledger_id')}, "
-                f"{facts.text(applied, 'applied_at')} UTC"
-                + (f", {duration(took)}" if took is not None else ""),
-            )
-        )
+    if applied.rechecked:
+        checks = "  ".join(f"{word} ✓" for word in applied.rechecked)
+        lines.append((("read again", QUIET), checks))
+    if applied.ledger_id is not None:
+        took = f", {duration(applied.ms)}" if applied.ms is not None else ""
+        row = f"✓ row {applied.ledger_id}, {applied.applied_at} UTC{took}"
+        lines.append((("ledger", QUIET), row))
     shown = table((Column(""), Column("")), lines, width)
     if view.status("applied").is_answered:
         return shown

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from d1_preflight.core.findings import Finding, Kind, Severity
-from d1_preflight.core.record import facts
+from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 
@@ -15,10 +15,11 @@ _ROOM = 80
 def body(view: View, width: int) -> Content:
     """The class with its reasons, and how many findings there are."""
     analysis = view.session.analysis
-    confirmed = facts.text(view.facts("class"), "class")
+    decided = view.facts(ClassFacts)
+    confirmed = decided.kind
     kind = confirmed or analysis.kind.value
     ink = DANGER if kind in (Kind.DESTRUCTIVE, Kind.UNKNOWN) else STRONG
-    risk = facts.text(view.facts("class"), "risk") or analysis.risk.value
+    risk = decided.risk or analysis.risk.value
     undo = f", rollback {analysis.rollback}" if width >= _ROOM else ""
     head = Content.assemble((kind.capitalize(), ink), f", {risk} risk{undo}")
     if confirmed and confirmed != analysis.kind:

@@ -2,11 +2,18 @@
 
 from textual.content import Content
 
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    BackupTable,
+    BookmarkFacts,
+    CountFacts,
+    ExportFacts,
+    RestoredTable,
+    RestoreFacts,
+)
 from d1_preflight.tui.bodies.local_test import reading
-from d1_preflight.tui.figures import bar, clock, count, day, duration, plural, shortened, size
-from d1_preflight.tui.styles import ACCENT, DANGER, QUIET
+from d1_preflight.tui.figures import clock, count, day, duration, plural, shortened, size
+from d1_preflight.tui.styles import DANGER, QUIET
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
@@ -18,93 +25,78 @@ _COLUMNS = (
     Column("restored"),
 )
 _COUNTS = (Column("table"), Column("rows", right=True))
-_BAR = 14
 
 
 def body(view: View, width: int) -> Content:
     """The backup table (or the counts), the export, the bookmark."""
-    backed_up, counted = view.facts("backed_up"), view.facts("counted")
+    backed_up, counted = view.facts(BackupFacts), view.facts(CountFacts)
     blocks = [_head(view, backed_up, counted)]
-    if facts.rows(backed_up, "tables"):
-        restored = {facts.text(r, "table"): r for r in facts.rows(view.facts("restored"), "tables")}
-        lines = [_line(row, restored) for row in facts.rows(backed_up, "tables")]
+    if backed_up.tables:
+        proof = view.facts(RestoreFacts)
+        restored = {found.table: found for found in proof.tables}
+        lines = [_line(kept, restored.get(kept.table)) for kept in backed_up.tables]
         blocks.append(table(_COLUMNS, lines, width))
-        blocks.append(_export(backed_up, view.facts("restored")))
-    elif facts.rows(counted, "tables"):
-        lines = [
-            (facts.text(row, "table"), count(facts.number(row, "rows")))
-            for row in facts.rows(counted, "tables")
-        ]
+        blocks.append(_export(backed_up.export, proof))
+    elif counted.tables:
+        lines = [(found.table, count(found.rows)) for found in counted.tables]
         blocks.append(table(_COUNTS, lines, width))
-    blocks += [reading(backed_up), _bookmark(view)]
+    so_far = reading(backed_up.reading, len(backed_up.tables), backed_up.of)
+    blocks += [so_far, _bookmark(view)]
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
-def _head(view: View, backed_up: Facts, counted: Facts) -> Content:
-    if facts.rows(backed_up, "tables"):
-        tables = plural(len(facts.rows(backed_up, "tables")), "table")
-        took = facts.number(backed_up, "ms")
+def _head(view: View, backed_up: BackupFacts, counted: CountFacts) -> Content:
+    if backed_up.tables:
         parts = [
-            tables,
-            plural(facts.number(backed_up, "rows"), "row"),
-            size(facts.number(backed_up, "bytes")),
-            duration(took) if took is not None else "",
+            plural(len(backed_up.tables), "table"),
+            plural(backed_up.rows, "row"),
+            size(backed_up.bytes),
+            duration(backed_up.ms) if backed_up.ms is not None else "",
         ]
         return Content("Backed up: " + " · ".join(part for part in parts if part))
-    if facts.rows(counted, "tables"):
-        tables = plural(len(facts.rows(counted, "tables")), "table")
-        at = facts.text(counted, "taken_at")
-        when = f" at {clock(at, view.zone)}" if at else ""
-        return Content(f"Counted{when}: {tables}, {plural(facts.number(counted, 'rows'), 'row')}")
+    if counted.tables:
+        tables, rows = plural(len(counted.tables), "table"), plural(counted.rows, "row")
+        when = f" at {clock(counted.taken_at, view.zone)}" if counted.taken_at else ""
+        return Content(f"Counted{when}: {tables}, {rows}")
     return Content.styled("Nothing is counted yet.", QUIET)
 
 
-def _line(row: Facts, restored: dict[str, Facts]) -> tuple[Cell, ...]:
-    name = facts.text(row, "table")
+def _line(kept: BackupTable, proof: RestoredTable | None) -> tuple[Cell, ...]:
     return (
-        name,
-        count(facts.number(row, "rows")),
-        size(facts.number(row, "bytes")) if "bytes" in row else "",
-        (shortened(facts.text(row, "sha256")), QUIET),
-        _state(row, restored.get(name)),
+        kept.table,
+        count(kept.rows),
+        size(kept.bytes) if kept.bytes is not None else "",
+        (shortened(kept.sha256), QUIET),
+        _state(proof),
     )
 
 
-def _state(row: Facts, proof: Facts | None) -> Cell:
-    if proof is not None and facts.flag(proof, "identical") is not None:
-        if facts.flag(proof, "identical"):
-            return "✓ identical"
-        return (f"✗ differs: {facts.text(proof, 'words')}", DANGER)
-    progress = proof if proof is not None else row
-    done, total = facts.number(progress, "done"), facts.number(progress, "total")
-    if done is not None and total and done < total:
-        return (f"◐ {bar(done, total, _BAR)} {100 * done // total} %", ACCENT)
-    return ("· not restored yet", QUIET)
+def _state(proof: RestoredTable | None) -> Cell:
+    if proof is None or proof.identical is None:
+        return ("· not restored yet", QUIET)
+    return "✓ identical" if proof.identical else (f"✗ differs: {proof.words}", DANGER)
 
 
-def _export(backed_up: Facts, restored: Facts) -> Content:
-    export = facts.group(backed_up, "export")
-    if not export:
+def _export(export: ExportFacts | None, proof: RestoreFacts) -> Content:
+    if export is None or export.is_empty:
         return Content("")
-    loads = facts.flag(restored, "export_loads")
+    loads, words = proof.export_loads, proof.export_words
     mark = {True: "✓ loads back", False: "✗ does not load back", None: "· not tried yet"}[loads]
-    words = facts.text(restored, "export_words")
     return Content.assemble(
-        f"d1 export  {size(facts.number(export, 'bytes'))}  ",
-        (shortened(facts.text(export, "sha256")), QUIET),
+        f"d1 export  {size(export.bytes)}  ",
+        (shortened(export.sha256), QUIET),
         f"  {mark}" + (f": {words}" if words and loads is False else ""),
     )
 
 
 def _bookmark(view: View) -> Content:
-    bookmark = view.facts("bookmark")
-    if not facts.text(bookmark, "bookmark"):
+    known = view.facts(BookmarkFacts)
+    if not known.bookmark:
         return Content("")
-    taken, until = facts.text(bookmark, "taken_at"), facts.text(bookmark, "good_until")
+    taken, until = clock(known.taken_at, view.zone), day(known.good_until, view.zone)
     return Content.assemble(
         ("bookmark  ", QUIET),
-        facts.text(bookmark, "bookmark"),
+        known.bookmark,
         "\n          ",
-        f"taken {clock(taken, view.zone)} · good until {day(until, view.zone)}"
-        " · going back to it undoes every later write",
+        f"taken {taken} · good until {until} · going back to it undoes every later write",
     )

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.change_facts import (
+    CopyFacts,
+    RehearsalFacts,
+    SchemaChange,
+    TableChange,
+)
 from d1_preflight.tui.figures import bar, clock, count, duration, loss, plural, size
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
@@ -27,23 +31,17 @@ REHEARSAL = (
 
 def body(view: View, width: int) -> Content:
     """The copy, then the rehearsal; the schema's changes and the time below."""
-    copied, rehearsed = view.facts("copied"), view.facts("rehearsed")
+    copied, rehearsed = view.facts(CopyFacts), view.facts(RehearsalFacts)
     blocks: list[Content] = []
-    if copied and "reading" not in copied:
+    if not copied.is_empty and copied.of is None:
         blocks.append(_copied(view, copied))
-    if facts.rows(rehearsed, "tables"):
-        blocks += [rehearsal_table(facts.rows(rehearsed, "tables"), width), *_schema(rehearsed)]
+    if rehearsed.tables:
+        blocks += [rehearsal_table(rehearsed.tables, width), *_schema(rehearsed.schema)]
         blocks.append(_times(rehearsed))
-    elif copied:
-        lines = [
-            (
-                facts.text(row, "table"),
-                count(facts.number(row, "rows")),
-                size(facts.number(row, "bytes")),
-            )
-            for row in facts.rows(copied, "tables")
-        ]
-        blocks += [reading(copied), table(_COPY, lines, width)]
+    elif not copied.is_empty:
+        lines = [(found.table, count(found.rows), size(found.bytes)) for found in copied.tables]
+        so_far = reading(copied.reading, len(copied.tables), copied.of)
+        blocks += [so_far, table(_COPY, lines, width)]
     if not blocks:
         blocks.append(
             Content.styled(
@@ -55,19 +53,20 @@ def body(view: View, width: int) -> Content:
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
-def reading(copied: Facts) -> Content:
+def reading(table_name: str, done: int, of: int | None) -> Content:
     """Which table is being read, while it is: in words, not by a spinner."""
-    now, of = facts.text(copied, "reading"), facts.number(copied, "of")
-    if not now or of is None:
+    if not table_name or of is None:
         return Content("")
-    place = len(facts.rows(copied, "tables"))
-    return Content.styled(f"◐ {bar(place, of, _BAR)} reading {now}, {place} of {of} done", ACCENT)
+    words = f"◐ {bar(done, of, _BAR)} reading {table_name}, {done} of {of} done"
+    return Content.styled(words, ACCENT)
 
 
-def rehearsal_table(tables: Sequence[Facts], width: int) -> Content:
+def rehearsal_table(tables: Sequence[TableChange], width: int) -> Content:
     """Before and after, the tables that changed first; unchanged ones in one line."""
-    changed = [row for row in tables if not _is_unchanged(row)]
-    shown = table(REHEARSAL, [_line(row) for row in changed], width) if changed else Content("")
+    changed = [change for change in tables if not _is_unchanged(change)]
+    shown = (
+        table(REHEARSAL, [_line(change) for change in changed], width) if changed else Content("")
+    )
     rest = len(tables) - len(changed)
     if not rest:
         return shown
@@ -80,60 +79,48 @@ def rehearsal_table(tables: Sequence[Facts], width: int) -> Content:
     return Content("\n").join([shown, note]) if changed else note
 
 
-def _is_unchanged(row: Facts) -> bool:
-    same = facts.number(row, "before") == facts.number(row, "after")
-    moved = any(facts.number(row, key) for key in ("lost", "nulled", "changed", "added"))
-    return same and not moved and facts.flag(row, "ok") is True
+def _is_unchanged(change: TableChange) -> bool:
+    moved = change.takes or change.added
+    return change.before == change.after and not moved and change.ok is True
 
 
-def _line(row: Facts) -> tuple[Cell, ...]:
-    lost, fine = facts.number(row, "lost"), facts.flag(row, "ok")
-    mark = {True: "✓", False: "✗", None: "?"}[fine]
-    ink = "" if fine else DANGER
+def _line(change: TableChange) -> tuple[Cell, ...]:
+    mark = {True: "✓", False: "✗", None: "?"}[change.ok]
     return (
-        (facts.text(row, "table"), STRONG if lost else ""),
-        count(facts.number(row, "before")),
-        count(facts.number(row, "after")),
-        (loss(lost), DANGER),
-        count(facts.number(row, "nulled")) if facts.number(row, "nulled") else "",
-        count(facts.number(row, "changed")) if facts.number(row, "changed") else "",
-        count(facts.number(row, "added")) if facts.number(row, "added") else "",
-        (f"{mark} {facts.text(row, 'verdict')}", ink),
+        (change.table, STRONG if change.lost else ""),
+        count(change.before),
+        count(change.after),
+        (loss(change.lost), DANGER),
+        count(change.nulled) if change.nulled else "",
+        count(change.changed) if change.changed else "",
+        count(change.added) if change.added else "",
+        (f"{mark} {change.verdict}", "" if change.ok else DANGER),
     )
 
 
-def _copied(view: View, copied: Facts) -> Content:
-    at = facts.text(copied, "taken_at")
-    taken = f", copied {clock(at, view.zone)}" if at else ""
-    rows = plural(facts.number(copied, "rows"), "row")
-    read = facts.number(copied, "read_ms")
-    took = f", read in {duration(read)}" if read is not None else ""
-    return Content(
-        f"Copy of the target: {rows}, {size(facts.number(copied, 'bytes'))}{taken}{took}"
-    )
+def _copied(view: View, copied: CopyFacts) -> Content:
+    taken = f", copied {clock(copied.taken_at, view.zone)}" if copied.taken_at else ""
+    took = f", read in {duration(copied.read_ms)}" if copied.read_ms is not None else ""
+    rows = plural(copied.rows, "row")
+    return Content(f"Copy of the target: {rows}, {size(copied.bytes)}{taken}{took}")
 
 
-def _schema(rehearsed: Facts) -> list[Content]:
-    changes = facts.rows(rehearsed, "schema")
+def _schema(changes: Sequence[SchemaChange]) -> list[Content]:
     if not changes:
         return []
     signs = {"added": "+", "removed": "−", "changed": "~"}
     lines = [Content.styled("schema", QUIET)]
     for change in changes:
-        declared = facts.flag(change, "declared")
-        sign = signs.get(facts.text(change, "change"), "~")
-        words = facts.text(change, "words")
-        tail = ("  ✗ not declared", DANGER) if declared is False else ("", "")
-        name = f"{facts.text(change, 'object')} {facts.text(change, 'name')}".strip()
-        told = words if facts.text(change, "name") in words else f"{name}  {words}".strip()
+        sign = signs.get(change.change, "~")
+        tail = ("  ✗ not declared", DANGER) if change.declared is False else ("", "")
+        name = f"{change.object} {change.name}".strip()
+        told = change.words if change.name in change.words else f"{name}  {change.words}".strip()
         lines.append(Content.assemble(f"  {sign} {told}", tail))
     return [Content("\n").join(lines)]
 
 
-def _times(rehearsed: Facts) -> Content:
-    ran = duration(facts.number(rehearsed, "wrangler_ms"))
-    predicted = duration(facts.number(rehearsed, "predicted_ms"))
-    downtime = facts.text(rehearsed, "downtime")
+def _times(rehearsed: RehearsalFacts) -> Content:
+    ran, predicted = duration(rehearsed.wrangler_ms), duration(rehearsed.predicted_ms)
     line = f"wrangler d1 migrations apply --local  {ran}   predicted on remote {predicted}"
     line += " (D1 stops a query after 30 s)"
-    return Content(line + (f"\n{downtime}" if downtime else ""))
+    return Content(line + (f"\n{rehearsed.downtime}" if rehearsed.downtime else ""))

@@ -1,11 +1,13 @@
 """Section 4: the way back, what it takes and what it loses."""
 
-from collections.abc import Sequence
-
 from textual.content import Content
 
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.safety_facts import (
+    DeployOrderFacts,
+    DownFacts,
+    DownTestFacts,
+    RollbackPlanFacts,
+)
 from d1_preflight.tui.bodies.local_test import rehearsal_table
 from d1_preflight.tui.figures import duration, plural
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
@@ -21,33 +23,30 @@ _MATRIX = (Column("if"), Column("then"))
 def body(view: View, width: int) -> Content:
     """The verdict of up, down, compare; the ways back; the down file; what to do when."""
     blocks = [_verdict(view)]
-    tested = facts.rows(view.facts("down_tested"), "tables")
-    if facts.number(view.facts("down_tested"), "rows_lost"):
-        blocks.append(rehearsal_table(tested, width))
-    ways = facts.rows(view.facts("way_back"), "ways")
-    if ways:
-        blocks.append(_ways(ways, facts.text(view.facts("way_back"), "chosen"), width))
-    blocks += [*_down(view, width), _order(view), *_matrix(view, width)]
+    tested, plan = view.facts(DownTestFacts), view.facts(RollbackPlanFacts)
+    if tested.rows_lost:
+        blocks.append(rehearsal_table(tested.tables, width))
+    if plan.ways:
+        blocks.append(_ways(plan, width))
+    blocks += [*_down(view, width), _order(view), *_matrix(plan, width)]
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
 def _verdict(view: View) -> Content:
-    tested = view.facts("down_tested")
-    if not view.walks("down_tested"):
+    tested = view.facts(DownTestFacts)
+    if not view.walks(DownTestFacts.step):
         return Content(
             "Additive: an unused column or table is harmless; no way back is needed to stay safe."
         )
-    if not tested:
+    if tested.is_empty:
         return Content.styled("Up, down, compare: not tried yet.", QUIET)
-    schema, data = facts.text(tested, "schema"), facts.text(tested, "data")
-    lost = facts.number(tested, "rows_lost")
-    stay = f": {plural(lost, 'row')}" if lost else ""
+    stay = f": {plural(tested.rows_lost, 'row')}" if tested.rows_lost else ""
     return Content.assemble(
         "up → down → compare   schema ",
-        _mark(schema == "restored", schema),
+        _mark(tested.schema == "restored", tested.schema),
         "   data ",
-        _mark(data == "restored", data + stay),
-        f"   {duration(facts.number(tested, 'ms'))}",
+        _mark(tested.data == "restored", tested.data + stay),
+        f"   {duration(tested.ms)}",
     )
 
 
@@ -55,32 +54,25 @@ def _mark(good: bool, words: str) -> tuple[str, str]:
     return (f"✓ {words}", "") if good else (f"✗ {words}", DANGER)
 
 
-def _ways(ways: Sequence[Facts], chosen: str, width: int) -> Content:
+def _ways(plan: RollbackPlanFacts, width: int) -> Content:
     lines: list[tuple[Cell, ...]] = []
-    for way in ways:
-        name = facts.text(way, "way")
-        mark = "✎ " if name == chosen else "  "
-        lines.append(
-            (
-                (f"{mark}{name}", STRONG if name == chosen else ""),
-                duration(facts.number(way, "takes_ms")),
-                facts.text(way, "loses"),
-            )
-        )
+    for path in plan.ways:
+        chosen = path.way == plan.chosen
+        name = (f"{'✎ ' if chosen else '  '}{path.way}", STRONG if chosen else "")
+        lines.append((name, duration(path.takes_ms), path.loses))
     return table(_WAYS, lines, width)
 
 
 def _down(view: View, width: int) -> list[Content]:
-    written = view.facts("down_written")
+    written = view.facts(DownFacts)
     down = view.session.tools.files.down(view.session.tools.name.removesuffix(".sql"))
     if down is None:
         return []
-    drafted = facts.text(written, "source") == "drafted"
-    note = ", drafted by this program: read it" if drafted else ""
+    note = ", drafted by this program: read it" if written.source == "drafted" else ""
     code = highlighted(down.text.rstrip())
-    gaps = [Content.styled(f"✗ {gap}", DANGER) for gap in facts.words(written, "gaps")]
+    gaps = [Content.styled(f"✗ {gap}", DANGER) for gap in written.gaps]
     title = f"down migration{note}"
-    where = Content.styled(f"  {facts.text(written, 'file') or down.name}", QUIET)
+    where = Content.styled(f"  {written.file or down.name}", QUIET)
     return [
         Content("\n").join(
             [rule(title, width), where, *(Content("  ") + line for line in code), *gaps]
@@ -89,16 +81,15 @@ def _down(view: View, width: int) -> list[Content]:
 
 
 def _order(view: View) -> Content:
-    order = facts.text(view.facts("deploy_order"), "order")
+    order = view.facts(DeployOrderFacts).order
     if not order:
         return Content("")
     back = "" if order == _NO_CODE else "   Back: Worker first, then database."
     return Content.assemble(("deploy  ", QUIET), order, (back, QUIET))
 
 
-def _matrix(view: View, width: int) -> list[Content]:
-    matrix = facts.rows(view.facts("way_back"), "matrix")
-    if not matrix:
+def _matrix(plan: RollbackPlanFacts, width: int) -> list[Content]:
+    if not plan.matrix:
         return []
-    lines = [(facts.text(row, "scenario"), facts.text(row, "action")) for row in matrix]
+    lines = [(row.scenario, row.action) for row in plan.matrix]
     return [Content("\n").join([rule("decision matrix", width), table(_MATRIX, lines, width)])]

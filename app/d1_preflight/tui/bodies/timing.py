@@ -1,20 +1,15 @@
 """Section 5: clocks, the week's traffic, and who knows of it."""
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.apply_facts import DashboardFacts, NoticeFacts, WindowFacts
 from d1_preflight.tui import places
 from d1_preflight.tui.figures import weekday
 from d1_preflight.tui.styles import DANGER, QUIET
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ZONES = (Column("zone"), Column("local time"), Column(""))
 _SHADES = " ·░▒▓"
@@ -25,7 +20,7 @@ _WEEK = 7 * _HOURS
 
 def body(view: View, width: int) -> Content:
     """The window, the zones, the week, the team's message, the dashboard."""
-    window = view.facts("window")
+    window = view.facts(WindowFacts)
     blocks = [
         _window(view, window),
         _zones(window, width),
@@ -37,40 +32,31 @@ def body(view: View, width: int) -> Content:
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
-def _window(view: View, window: Facts) -> Content:
-    if not window:
+def _window(view: View, window: WindowFacts) -> Content:
+    if window.is_empty:
         return Content.styled("The window is not checked yet.", QUIET)
-    quiet = facts.flag(window, "quiet")
-    mark = ("✓ quiet", "") if quiet else ("✗ busy", DANGER)
-    now = facts.text(window, "now")
-    told = facts.text(window, "words") or f"Now is {weekday(now, view.zone)}"
+    mark = ("✓ quiet", "") if window.quiet else ("✗ busy", DANGER)
+    told = window.words or f"Now is {weekday(window.now, view.zone)}"
     lines = [Content.assemble(mark, f"  {told}")]
-    quietest, then = facts.text(window, "quietest"), facts.words(window, "next")
-    if then:
-        lines.append(Content.assemble(("next quiet  ", QUIET), " · ".join(then[:3])))
-    if quietest:
-        lines.append(Content.assemble(("quietest    ", QUIET), quietest))
-    unknown = facts.text(window, "traffic")
-    if unknown:
-        lines.append(Content.assemble(("traffic     ", QUIET), unknown))
+    if window.next:
+        lines.append(Content.assemble(("next quiet  ", QUIET), " · ".join(window.next[:3])))
+    if window.quietest:
+        lines.append(Content.assemble(("quietest    ", QUIET), window.quietest))
+    if window.traffic:
+        lines.append(Content.assemble(("traffic     ", QUIET), window.traffic))
     return Content("\n").join(lines)
 
 
-def _zones(window: Facts, width: int) -> Content:
-    zones = facts.rows(window, "zones")
+def _zones(window: WindowFacts, width: int) -> Content:
     lines: list[tuple[Cell, ...]] = [
-        (
-            facts.text(zone, "zone"),
-            facts.text(zone, "local"),
-            ("✗ busy", DANGER) if facts.flag(zone, "busy") else "✓ quiet",
-        )
-        for zone in zones
+        (zone.zone, zone.local, ("✗ busy", DANGER) if zone.busy else "✓ quiet")
+        for zone in window.zones
     ]
     return table(_ZONES, lines, width) if lines else Content("")
 
 
-def _week(window: Facts) -> Content:
-    days = [[int(mean) for mean in day.split()] for day in facts.words(window, "hours")]
+def _week(window: WindowFacts) -> Content:
+    days = [[int(mean) for mean in day.split()] for day in window.hours]
     values = [mean for day in days for mean in day]
     if len(values) != _WEEK:
         return Content("")
@@ -91,18 +77,17 @@ def _shade(value: int, top: int) -> str:
 
 
 def _notified(view: View, width: int) -> Content:
-    notified = view.facts("notified")
-    if not notified:
+    notice = view.facts(NoticeFacts)
+    if notice.is_empty:
         return Content("")
-    mark = "✓ sent" if facts.flag(notified, "sent") else "· not sent by this program"
-    title = f"{facts.text(notified, 'channel') or 'team'}  {mark}"
-    lines: Sequence[str] = facts.text(notified, "text").splitlines()
+    mark = "✓ sent" if notice.sent else "· not sent by this program"
+    title = f"{notice.channel or 'team'}  {mark}"
+    lines = notice.text.splitlines()
     return Content("\n").join([rule(title, width), *(Content(f"  {line}") for line in lines)])
 
 
 def _dashboard(view: View, width: int) -> Content:
     """The address whole, so that it can be read and copied where no browser opens."""
-    url = facts.text(view.facts("dashboard"), "url")
-    url = url or places.address(view.session, view.step.section)
+    url = view.facts(DashboardFacts).url or places.address(view.session, view.step.section)
     lines = wrap(url, max(width, 1), break_on_hyphens=False)
     return Content("\n").join([rule("dashboard", width), *map(Content, lines)] if url else [])

@@ -6,8 +6,16 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
-from d1_preflight.core.record import facts
-from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.apply_facts import (
+    ApplyFacts,
+    EndpointFacts,
+    ErrorRateFacts,
+    LedgerFacts,
+    RowCheckFacts,
+    SchemaCheckFacts,
+    TrafficSample,
+)
+from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.tui.figures import clock, count, countdown, duration, plural, sparkline
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
@@ -29,9 +37,9 @@ def body(view: View, width: int) -> Content:
     blocks = [
         _deploy(view, width),
         _applied(view),
-        _rate(view.facts("errors"), width),
+        _rate(view.facts(ErrorRateFacts), width),
         _rows(view, width),
-        _endpoints(view.facts("endpoints"), width),
+        _endpoints(view.facts(EndpointFacts), width),
     ]
     shown = [block for block in blocks if block.cell_length]
     if not any(block.cell_length for block in blocks[1:]):
@@ -42,14 +50,14 @@ def body(view: View, width: int) -> Content:
 def _not_read(view: View) -> str:
     if not view.status("applied").is_answered:
         return "Nothing is applied yet."
-    when = facts.text(view.facts("applied"), "applied_at")
+    when = view.facts(ApplyFacts).applied_at
     at = f" at {clock(f'{when}+00:00', view.zone)}" if when else ""
     return f"Applied{at}; not read back yet."
 
 
 def _deploy(view: View, width: int) -> Content:
     """That the Worker's turn has come, until the endpoints were called."""
-    order = facts.text(view.facts("deploy_order"), "order")
+    order = view.facts(DeployOrderFacts).order
     turn = view.status("applied").is_answered and not view.status("endpoints").is_answered
     if order != _DATABASE_FIRST or not turn:
         return Content("")
@@ -58,71 +66,65 @@ def _deploy(view: View, width: int) -> Content:
 
 
 def _applied(view: View) -> Content:
-    ledger, schema = view.facts("ledger"), view.facts("schema")
+    ledger, schema = view.facts(LedgerFacts), view.facts(SchemaCheckFacts)
     parts: list[Content] = []
-    if facts.number(ledger, "id") is not None:
-        parts.append(
-            Content(
-                f"✓ ledger row {facts.number(ledger, 'id')}, {facts.text(ledger, 'applied_at')} UTC"
-            )
-        )
-    if schema:
+    if ledger.id is not None:
+        parts.append(Content(f"✓ ledger row {ledger.id}, {ledger.applied_at} UTC"))
+    if not schema.is_empty:
         parts.append(_schema(schema))
     return Content("\n").join(parts)
 
 
-def _schema(schema: Facts) -> Content:
-    if facts.flag(schema, "equal"):
+def _schema(schema: SchemaCheckFacts) -> Content:
+    if schema.equal:
         return Content("✓ schema equals the rehearsal")
     lines = [Content.styled("✗ schema differs from the rehearsal", DANGER)]
-    lines += [Content(f"    {words}") for words in facts.words(schema, "differences")]
+    lines += [Content(f"    {words}") for words in schema.differences]
     return Content("\n").join(lines)
 
 
 def _rows(view: View, width: int) -> Content:
-    found = view.facts("rows")
-    tables = facts.rows(found, "tables")
+    found = view.facts(RowCheckFacts)
+    tables = found.tables
     if not tables:
         return Content("")
-    wrong = [row for row in tables if facts.flag(row, "ok") is not True]
-    if not wrong and _sound(found)[0] and view.step.id != "rows":
+    wrong = [checked for checked in tables if checked.ok is not True]
+    if not wrong and _sound(found)[0] and view.step.id != RowCheckFacts.step:
         return Content(f"✓ {plural(len(tables), 'table')} as rehearsed\n✓ {_sound(found)[1]}")
     lines: list[tuple[Cell, ...]] = [
         (
-            facts.text(row, "table"),
-            count(facts.number(row, "expected")),
-            count(facts.number(row, "found")),
-            "✓" if facts.flag(row, "ok") else ("✗ not as rehearsed", DANGER),
+            checked.table,
+            count(checked.expected),
+            count(checked.found),
+            "✓" if checked.ok else ("✗ not as rehearsed", DANGER),
         )
-        for row in (wrong or tables)
+        for checked in (wrong or tables)
     ]
     fine, sound = _sound(found)
     note = Content.styled(f"✓ {sound}" if fine else f"✗ {sound}", "" if fine else DANGER)
     return Content("\n").join([table(_ROWS, lines, width), note])
 
 
-def _sound(found: Facts) -> tuple[bool, str]:
-    broken, check = facts.number(found, "broken_references"), facts.text(found, "quick_check")
+def _sound(found: RowCheckFacts) -> tuple[bool, str]:
+    broken, check = found.broken_references, found.quick_check
     words = f"quick_check {check} · foreign_key_check {plural(broken, 'row')}"
     return check == "ok" and broken == 0, words
 
 
-def _endpoints(endpoints: Facts, width: int) -> Content:
+def _endpoints(found: EndpointFacts, width: int) -> Content:
     lines: list[tuple[Cell, ...]] = []
-    for row in facts.rows(endpoints, "endpoints"):
-        fine = facts.flag(row, "ok")
-        words = facts.text(row, "words")
-        mark: Cell = "✓" if fine else (f"✗ {words}".strip(), DANGER)
-        name = f"{facts.text(row, 'method')} {urlsplit(facts.text(row, 'url')).path or '/'}"
-        lines.append((name, facts.text(row, "status"), duration(facts.number(row, "ms")), mark))
+    for answer in found.endpoints:
+        mark: Cell = "✓" if answer.ok else (f"✗ {answer.words}".strip(), DANGER)
+        name = f"{answer.method} {urlsplit(answer.url).path or '/'}"
+        status = "" if answer.status is None else str(answer.status)
+        lines.append((name, status, duration(answer.ms), mark))
     return table(_ENDPOINTS, lines, width) if lines else Content("")
 
 
-def _rate(errors: Facts, width: int) -> Content:
-    samples = facts.rows(errors, "samples")
-    if not samples and not facts.text(errors, "rate"):
+def _rate(errors: ErrorRateFacts, width: int) -> Content:
+    if not errors.samples and not errors.rate:
         return Content("")
-    rate, limit = facts.text(errors, "rate") or "?", facts.text(errors, "limit")
+    rate, limit = errors.rate or "?", errors.limit
     over = _above(rate, limit)
     head = Content.assemble(
         ("error rate  ", QUIET),
@@ -130,27 +132,25 @@ def _rate(errors: Facts, width: int) -> Content:
         f"   limit {limit} %",
         _left(errors),
     )
-    values = tuple(_rates(samples))[-max(width - _LABEL, 8) :]
+    values = tuple(_rates(errors.samples))[-max(width - _LABEL, 8) :]
     line = Content.assemble(
         ("            ", ""),
         (sparkline(values, max(_number(limit), 0.0001)), DANGER if over else ACCENT),
-        f"   {plural(facts.number(errors, 'requests'), 'request')}, "
-        f"{plural(facts.number(errors, 'errors'), 'error')}",
-        (f"   before {facts.text(errors, 'baseline')} %" if errors.get("baseline") else "", QUIET),
+        f"   {plural(errors.requests, 'request')}, {plural(errors.errors, 'error')}",
+        (f"   before {errors.baseline} %" if errors.baseline else "", QUIET),
     )
     return Content("\n").join([head, line])
 
 
-def _left(errors: Facts) -> tuple[str, str]:
-    left = facts.number(errors, "left_s")
-    if left is not None:
-        return (f"   watch {countdown(left)} left", STRONG)
-    watched = facts.number(errors, "watched_s")
+def _left(errors: ErrorRateFacts) -> tuple[str, str]:
+    if errors.left_s is not None:
+        return (f"   watch {countdown(errors.left_s)} left", STRONG)
+    watched = errors.watched_s
     return (f"   watched {duration(watched * 1000)}", "") if watched is not None else ("", "")
 
 
-def _rates(samples: Sequence[Facts]) -> list[float]:
-    pairs = [(facts.number(s, "requests") or 0, facts.number(s, "errors") or 0) for s in samples]
+def _rates(samples: Sequence[TrafficSample]) -> list[float]:
+    pairs = [(sample.requests or 0, sample.errors or 0) for sample in samples]
     return [100 * errors / requests if requests else 0.0 for requests, errors in pairs]
 
 

@@ -13,9 +13,10 @@ from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record import facts
+from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
-from d1_preflight.core.record.record import MARKS, Facts, Status
+from d1_preflight.core.record.record import MARKS, Status
+from d1_preflight.core.record.safety_facts import BookmarkFacts, RollbackPlanFacts
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.figures import duration, plural, shortened
 from d1_preflight.tui.ports import SessionPort
@@ -59,7 +60,7 @@ class GoScreen(Screen[Decision]):
     def __init__(self, session: SessionPort, step: Step, zone: tzinfo | None) -> None:
         super().__init__()
         self._session, self._step = session, step
-        self._view = View(session, step, {}, zone)
+        self._view = View(session, step, zone=zone)
         self._cursor = _HOLD
 
     def compose(self) -> ComposeResult:
@@ -175,9 +176,8 @@ class GoScreen(Screen[Decision]):
 
     def _lines(self) -> list[tuple[Cell, ...]]:
         view, record = self._view, self._session.record
-        rehearsed, way_back = view.facts("rehearsed"), view.facts("way_back")
-        database = record.database
-        predicted = duration(facts.number(rehearsed, "predicted_ms"))
+        rehearsed, database = view.facts(RehearsalFacts), record.database
+        predicted = duration(rehearsed.predicted_ms)
         limits = self._session.tools.settings.verification
         watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
         lines: list[tuple[Cell, ...]] = [
@@ -187,11 +187,11 @@ class GoScreen(Screen[Decision]):
             (("id", QUIET), database.id),
             (("", QUIET), "and nothing else: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),
-            (("way back", QUIET), _way_back(way_back)),
+            (("way back", QUIET), _way_back(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
         ]
-        bookmark = facts.text(view.facts("bookmark"), "bookmark")
+        bookmark = view.facts(BookmarkFacts).bookmark
         if bookmark:
             lines.append((("bookmark", QUIET), bookmark))
         return lines
@@ -218,47 +218,38 @@ class GoScreen(Screen[Decision]):
         self.query_one("#choices", Static).update(Content("\n").join([line, told]))
 
 
-def _loses(rehearsed: Facts) -> Cell:
+def _loses(rehearsed: RehearsalFacts) -> Cell:
     """Which tables lose what, by name."""
-    tables = facts.rows(rehearsed, "tables")
+    tables = rehearsed.tables
     if not tables:
         return "? unknown", DANGER
-    lost = [
-        f"{facts.text(row, 'table')} {plural(number, 'row')}"
-        for row in tables
-        if (number := facts.number(row, "lost"))
-    ]
-    columns = [words for row in tables if (words := _values(row, rehearsed))]
+    lost = [f"{t.table} {plural(t.lost, 'row')}" for t in tables if t.lost]
+    columns = [words for table in tables if (words := _values(table, rehearsed))]
     if not lost and not columns:
         return "0 rows"
     return "; ".join([*(lost or ["0 rows"]), *columns]), DANGER
 
 
-def _values(row: Facts, rehearsed: Facts) -> str:
-    table, changed = facts.text(row, "table"), facts.number(row, "changed") or 0
+def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:
     removed = [
         change
-        for change in facts.rows(rehearsed, "schema")
-        if facts.text(change, "change") == "removed"
-        and facts.text(change, "object") == "column"
-        and facts.text(change, "name").rpartition(".")[0] == table
+        for change in rehearsed.schema
+        if (change.change, change.object) == ("removed", "column")
+        and change.name.rpartition(".")[0] == table.table
     ]
-    nulled = facts.number(row, "nulled")
-    words = []
+    changed, words = table.changed or 0, []
     if removed and changed:  # a renamed column, or an empty one, takes no value along
         rows = plural(changed, "row")
         words.append(f"values of {plural(len(removed), 'column')} ({rows})")
     elif changed:
         words.append(f"values changed in {plural(changed, 'row')}")
-    if nulled:
-        words.append(f"references nulled in {plural(nulled, 'row')}")
-    return f"{table}: {', '.join(words)}" if words else ""
+    if table.nulled:
+        words.append(f"references nulled in {plural(table.nulled, 'row')}")
+    return f"{table.table}: {', '.join(words)}" if words else ""
 
 
-def _way_back(way_back: Facts) -> Cell:
-    chosen = facts.text(way_back, "chosen")
-    for way in facts.rows(way_back, "ways"):
-        if facts.text(way, "way") == chosen:
-            took = duration(facts.number(way, "takes_ms"))
-            return f"{chosen}, {took}, loses {facts.text(way, 'loses') or 'nothing'}"
-    return chosen or ("? not decided", DANGER)
+def _way_back(plan: RollbackPlanFacts) -> Cell:
+    for path in plan.ways:
+        if path.way == plan.chosen:
+            return f"{path.way}, {duration(path.takes_ms)}, loses {path.loses or 'nothing'}"
+    return plan.chosen or ("? not decided", DANGER)

@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record.facts import text
+from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.tui import places
 from d1_preflight.tui import words as words_of
@@ -129,17 +129,15 @@ class WizardScreen(Screen[None]):
         return idle and open_ and step.id != "go"
 
     def _view(self) -> View:
-        running, live = self._underway.step, self._underway.facts
-        known = {running.id: live} if running and live else {}
-        return View(self._session, self._step, known, self._zone)
+        return View(self._session, self._step, self._underway.facts, self._zone)
 
     def _draw_title(self) -> None:
         session = self._session
         kind = session.kind.value
         danger = kind in ("destructive", "unknown")
         # Once applied, the text is judged on a schema that has it already: the class stands.
-        decided = session.attempt("class")
-        risk = text(decided.facts if decided else {}, "risk") or session.analysis.risk.value
+        decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
+        risk = decided.risk or session.analysis.risk.value
         judged = f"{kind.upper() if danger else kind} · {risk} risk"
         database, target = session.record.database.label, session.tools.target
         stem = session.tools.name.removesuffix(".sql")

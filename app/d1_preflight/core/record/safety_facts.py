@@ -1,0 +1,162 @@
+"""What sections 3 and 4 find: counts, the backup and its proof, the bookmark, the rollback plan."""
+
+from d1_preflight.core.record.change_facts import CopiedTable, TableChange, TableCount
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, fact_group
+
+
+@fact_group
+class CountFacts(StepFacts):
+    """How many rows every table of the target has."""
+
+    step = "counted"
+    tables: tuple[TableCount, ...] = NO_ITEMS
+    rows: int | None = None
+    taken_at: str = NO_TEXT
+
+
+@fact_group
+class BackupTable(CopiedTable):
+    """One table's row copy; `sequence` is its AUTOINCREMENT mark, where it has one."""
+
+    sha256: str = NO_TEXT
+    digest: str = NO_TEXT
+    file: str = NO_TEXT
+    sequence: int | None = None
+
+
+@fact_group
+class ExportFacts(FactGroup):
+    """D1's own export, or in words why there is none."""
+
+    file: str = NO_TEXT
+    bytes: int | None = None
+    sha256: str = NO_TEXT
+    words: str = NO_TEXT
+
+
+@fact_group
+class BackupFacts(StepFacts):
+    """What is kept of the tables that are touched. `reading` and `of`: only while it is read."""
+
+    step = "backed_up"
+    tables: tuple[BackupTable, ...] = NO_ITEMS
+    export: ExportFacts | None = None
+    rows: int | None = None
+    bytes: int | None = None
+    ms: int | None = None
+    reading: str = NO_TEXT
+    of: int | None = None
+
+
+@fact_group
+class RestoredTable(TableCount):
+    """Whether a table came back value for value, else where it differs."""
+
+    identical: bool | None = None
+    words: str = NO_TEXT
+
+
+@fact_group
+class TableRestoreFacts(FactGroup):
+    """Whether the SQL that gives back what the migration takes runs, and gives back all of it."""
+
+    runs: bool | None = None
+    whole: bool | None = None
+    rows: int | None = None
+    ms: int | None = None
+    words: str = NO_TEXT
+
+
+@fact_group
+class RestoreFacts(StepFacts):
+    """The proof of the backup: it was restored and compared."""
+
+    step = "restored"
+    tables: tuple[RestoredTable, ...] = NO_ITEMS
+    export_loads: bool | None = None
+    export_words: str = NO_TEXT
+    ms: int | None = None
+    gives_back: TableRestoreFacts | None = None
+
+
+@fact_group
+class BookmarkFacts(StepFacts):
+    """Time Travel's bookmark, and until when it can be used."""
+
+    step = "bookmark"
+    bookmark: str = NO_TEXT
+    taken_at: str = NO_TEXT
+    good_until: str = NO_TEXT
+
+
+@fact_group
+class DownFacts(StepFacts):
+    """The down migration: found, drafted by this program, or none; what it does not give back."""
+
+    step = "down_written"
+    file: str = NO_TEXT
+    source: str = NO_TEXT
+    lossless: bool | None = None
+    gaps: tuple[str, ...] = NO_ITEMS
+
+
+@fact_group
+class DownTestFacts(StepFacts):
+    """Up, down, compare: what the down migration gives back."""
+
+    step = "down_tested"
+    schema: str = NO_TEXT
+    data: str = NO_TEXT
+    rows_lost: int | None = None
+    ms: int | None = None
+    verdict: str = NO_TEXT
+    loses: str = NO_TEXT
+    differences: tuple[str, ...] = NO_ITEMS
+    tables: tuple[TableChange, ...] = NO_ITEMS
+
+
+@fact_group
+class RollbackHeaderFacts(StepFacts):
+    """The header's line on how to go back."""
+
+    step = "documented"
+    rollback: str = NO_TEXT
+
+
+@fact_group
+class RollbackPath(FactGroup):
+    """One way to go back: its command, how long it takes, what it loses."""
+
+    way: str = NO_TEXT
+    command: str = NO_TEXT
+    takes_ms: int | None = None
+    loses: str = NO_TEXT
+
+
+@fact_group
+class RollbackScenario(FactGroup):
+    """One line of the decision matrix."""
+
+    scenario: str = NO_TEXT
+    action: str = NO_TEXT
+
+
+@fact_group
+class RollbackPlanFacts(StepFacts):
+    """The rollback paths that exist, and the one that is taken first."""
+
+    step = "way_back"
+    ways: tuple[RollbackPath, ...] = NO_ITEMS
+    chosen: str = NO_TEXT
+    matrix: tuple[RollbackScenario, ...] = NO_ITEMS
+
+
+@fact_group
+class DeployOrderFacts(StepFacts):
+    """Which goes first, database or Worker, and the Worker's version to go back to."""
+
+    step = "deploy_order"
+    order: str = NO_TEXT
+    worker: str = NO_TEXT
+    out_of_order: str = NO_TEXT
+    version: str = NO_TEXT

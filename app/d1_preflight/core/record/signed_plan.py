@@ -1,0 +1,119 @@
+"""GO's content: which bytes go where, on what proofs, and when to abort; read once it is signed."""
+
+from typing import Self
+
+from d1_preflight.core.errors import RecordInvalid
+from d1_preflight.core.record.apply_facts import AbortCriteria
+from d1_preflight.core.record.facts import (
+    NO_ITEMS,
+    NO_TEXT,
+    FactGroup,
+    annotations,
+    fact_group,
+    named,
+)
+from d1_preflight.core.record.file import dump_facts, load_facts
+from d1_preflight.core.record.record import DatabaseRef
+from d1_preflight.core.record.safety_facts import BackupTable
+
+GO_FILE, GO_SIGNATURE = "go.toml", "go.toml.sig"
+SCHEMA = 1
+
+
+@fact_group
+class PlannedDatabase(FactGroup):
+    """The one database that GO is about."""
+
+    name: str = NO_TEXT
+    id: str = NO_TEXT
+    environment: str = NO_TEXT
+    target: str = NO_TEXT
+
+    @classmethod
+    def of(cls, database: DatabaseRef) -> Self:
+        """The record's database."""
+        return cls(
+            name=database.name,
+            id=database.id,
+            environment=database.environment,
+            target=database.target,
+        )
+
+
+@fact_group
+class PlannedFiles(FactGroup):
+    """The sha256 of the files that GO is about, by their role."""
+
+    config: str = NO_TEXT
+    down: str = NO_TEXT
+    migration: str = NO_TEXT
+
+
+@fact_group
+class PlannedTools(FactGroup):
+    """The versions of what was used; those of other tools are kept as they are."""
+
+    wrangler: str = NO_TEXT
+
+
+@fact_group
+class Proofs(FactGroup):
+    """The figures that the decision rests on, each from the step that measured it."""
+
+    schema_before: str = NO_TEXT
+    schema_rehearsed: str = NO_TEXT
+    ledger_rows: int | None = None
+    predicted_ms: int | None = None
+    bookmark: str = NO_TEXT
+    bookmark_good_until: str = NO_TEXT
+    way_back: str = NO_TEXT
+    backup: tuple[BackupTable, ...] = NO_ITEMS
+    other_pending: tuple[str, ...] = NO_ITEMS
+    out_of_order: str = NO_TEXT
+
+
+@fact_group
+class PlannedStep(FactGroup):
+    """One step's outcome as it was when GO was signed."""
+
+    id: str = NO_TEXT
+    status: str = NO_TEXT
+    words: str = NO_TEXT
+
+
+@fact_group
+class SignedPlan(FactGroup):
+    """What is signed at GO. Read from bytes it is whole: no key lacks, each has its type."""
+
+    schema: int | None = None
+    decision: str = NO_TEXT
+    decided_by: str = NO_TEXT
+    decided_at: str = NO_TEXT
+    expires_at: str = NO_TEXT
+    migration: str = NO_TEXT
+    kind: str = named("class", NO_TEXT)
+    checklist: str = NO_TEXT
+    rows_at_risk: int | None = None
+    subjects: PlannedFiles = PlannedFiles()
+    database: PlannedDatabase | None = None
+    tools: PlannedTools = PlannedTools()
+    proofs: Proofs = Proofs()
+    criteria: AbortCriteria | None = None
+    steps: tuple[PlannedStep, ...] = named("step", NO_ITEMS)
+
+    @classmethod
+    def from_bytes(cls, document: bytes) -> Self:
+        """The plan that these bytes hold; raises RecordInvalid where they hold no whole one."""
+        plan = cls.read(load_facts(document, GO_FILE))
+        wrong = [key for key in annotations(cls) if key not in plan.keys or key in plan.extra]
+        if wrong:
+            raise RecordInvalid(
+                f"{GO_FILE} is no plan of this program: “{wrong[0]}” lacks or is of another type.",
+                hint="It may come from a newer version, or was edited by hand.",
+            )
+        return plan
+
+    @property
+    def document(self) -> bytes:
+        """The bytes that are signed."""
+        return dump_facts(self.written())

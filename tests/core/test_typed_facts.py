@@ -1,0 +1,155 @@
+"""Laws of typed facts: what a record holds comes back byte for byte, whoever wrote it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.record_values import closed_files
+from d1_preflight.core.record import apply_facts, change_facts, safety_facts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, annotations
+from d1_preflight.core.record.file import dump_facts, load_record
+from d1_preflight.core.record.record import Facts
+from d1_preflight.core.record.safety_facts import BackupFacts, DownFacts
+from tui.scenes import outcomes
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example" / "record.toml"
+SECTIONS = (change_facts, safety_facts, apply_facts)
+STEPS: dict[str, type[StepFacts]] = {
+    kind.step: kind
+    for section in SECTIONS
+    for kind in vars(section).values()
+    if isinstance(kind, type) and issubclass(kind, StepFacts) and kind is not StepFacts
+}
+
+text = st.text(max_size=6)
+fact = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | text,
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def typed(kind: Any) -> st.SearchStrategy[Any]:
+    """Any value that a field of this annotation may hold."""
+    if get_origin(kind) is tuple:
+        return st.just(NO_ITEMS) | st.lists(given_value(get_args(kind)[0]), max_size=2).map(tuple)
+    return st.just(NO_TEXT) | text if kind is str else st.none() | given_value(kind)
+
+
+def given_value(kind: Any) -> st.SearchStrategy[Any]:
+    inner = get_args(kind)[0] if get_args(kind) else kind
+    if issubclass(inner, FactGroup):
+        return group_of(inner)
+    return {str: text, int: st.integers(-9, 9), bool: st.booleans()}[inner]
+
+
+def group_of(kind: type[FactGroup]) -> st.SearchStrategy[Any]:
+    names = {name: typed(annotation) for name, annotation in annotations(kind).values()}
+    return st.builds(kind, **names)
+
+
+def recorded(kind: type[FactGroup]) -> st.SearchStrategy[Facts]:
+    """Facts as some version of this program may have written them: known and unknown keys."""
+    known = annotations(kind)
+    held = {key: typed_fact(annotation) | fact for key, (_, annotation) in known.items()}
+    own = st.fixed_dictionaries({}, optional=held)
+    return st.tuples(own, st.dictionaries(text, fact, max_size=2)).flatmap(
+        lambda parts: st.permutations(list({**parts[1], **parts[0]}.items())).map(dict)
+    )
+
+
+def typed_fact(kind: Any) -> st.SearchStrategy[Any]:
+    inner = get_args(kind)[0] if get_args(kind) else kind
+    held = recorded(inner) if issubclass(inner, FactGroup) else given_value(inner)
+    return st.lists(held, max_size=2).map(tuple) if get_origin(kind) is tuple else held
+
+
+def same(one: object, other: object) -> bool:
+    """Equal in values, types and order."""
+    return repr(one) == repr(other)
+
+
+def unknown_keys(group: FactGroup) -> Iterator[str]:
+    yield from group.extra
+    for name, _ in annotations(type(group)).values():
+        value = getattr(group, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, FactGroup):
+                yield from unknown_keys(part)
+
+
+@pytest.mark.parametrize("kind", STEPS.values(), ids=STEPS)
+@given(data=st.data())
+def test_facts_come_back_byte_for_byte(kind: type[StepFacts], data: st.DataObject) -> None:
+    facts = data.draw(recorded(kind))
+
+    again = kind.read(facts).written()
+
+    assert same(again, facts)
+    assert dump_facts(again) == dump_facts(facts)
+
+
+@pytest.mark.parametrize("kind", STEPS.values(), ids=STEPS)
+@given(data=st.data())
+def test_typed_facts_come_back_whole(kind: type[StepFacts], data: st.DataObject) -> None:
+    value = data.draw(group_of(kind))
+
+    again = kind.read(value.written())
+
+    assert again == value
+    assert same(again.written(), value.written())
+    for name, _ in annotations(kind).values():
+        assert getattr(again, name) == getattr(value, name)
+
+
+def fixtures() -> Iterator[tuple[str, Facts]]:
+    for source in (EXAMPLE.read_bytes(), closed_files()[0]["record.toml"]):
+        yield from ((attempt.step, attempt.facts) for attempt in load_record(source).attempts)
+    for lost in (0, 1_204):
+        yield from ((step, outcome.facts) for step, outcome in outcomes(lost).items())
+
+
+def test_every_record_at_hand_comes_back_byte_for_byte() -> None:
+    for step, facts in fixtures():
+        if step in STEPS:
+            assert same(STEPS[step].read(facts).written(), facts), step
+
+
+def test_every_fact_of_the_example_is_known_by_its_type() -> None:
+    for attempt in load_record(EXAMPLE.read_bytes()).attempts:
+        if attempt.facts:
+            assert list(unknown_keys(STEPS[attempt.step].from_attempt(attempt))) == []
+
+
+def test_what_a_record_does_not_have_is_unknown() -> None:
+    nothing = CopyFacts.from_attempt(None)
+
+    assert nothing.is_empty
+    assert (nothing.schema, nothing.rows, nothing.tables) == ("", None, ())
+
+
+def test_a_value_of_another_type_is_unknown_and_kept() -> None:
+    facts: Facts = {"rows": "many", "tables": "none", "schema": "abc", "bytes": True, "newer": 1}
+
+    copied = CopyFacts.read(facts)
+
+    assert (copied.rows, copied.tables, copied.schema, copied.bytes) == (None, (), "abc", None)
+    assert copied.written() == facts
+
+
+def test_what_is_empty_is_written_and_what_is_absent_is_not() -> None:
+    assert DownFacts(source="none", gaps=()).written() == {"source": "none", "gaps": ()}
+    assert RehearsalFacts(wrangler_ms=3).written() == {"wrangler_ms": 3}
+    assert BackupFacts().written() == {}
+
+
+def test_typed_facts_do_not_change() -> None:
+    with pytest.raises(AttributeError):
+        CopyFacts().rows = 1  # type: ignore[misc]
+    with pytest.raises(TypeError, match="CopyFacts has no rws"):
+        CopyFacts(rws=1)  # type: ignore[call-arg]
