@@ -136,6 +136,9 @@ class StepFacts(FactGroup):
         return cls.read(attempt.facts if attempt else {})
 
 
+AnyStep = TypeVar("AnyStep", bound=StepFacts)
+"""The step that is asked about: who asks with its class is answered in its class."""
+
 _fields: dict[type, Mapping[str, Field[Any]]] = {}
 
 
