@@ -368,3 +368,64 @@ def test_no_command_line_begins_with_git_elsewhere() -> None:
                 assert is_pair or words[:1] != ["git"] or NAMES[path] == "adapters.git.door", NAMES[
                     path
                 ]
+
+
+# Whoever prints all that a record holds, whatever it is, may know facts without their types.
+MAY_KNOW_RAW_FACTS = ("core.record.", "report.", "plain.telling")
+
+
+def facts_by_string(tree: ast.Module) -> Iterator[str]:
+    """Where a fact is read or written by its key instead of through its step's type."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and _holds_facts(node.value):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Compare) and _is_text(node.left):
+            yield from (ast.unparse(node) for other in node.comparators if _holds_facts(other))
+        elif isinstance(node, ast.Call) and called(node) in ("get", "pop", "setdefault"):
+            function = node.func
+            if isinstance(function, ast.Attribute) and _holds_facts(function.value):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and called(node) in ("Outcome", "Attempt"):
+            named = (keyword.value for keyword in node.keywords if keyword.arg == "facts")
+            values = [*node.args, *named]
+            tables = (v for v in values if isinstance(v, ast.Dict) and any(map(_is_text, v.keys)))
+            yield from (ast.unparse(table) for table in tables)
+
+
+def _holds_facts(node: ast.expr) -> bool:
+    if isinstance(node, ast.BoolOp):
+        return any(map(_holds_facts, node.values))
+    written = isinstance(node, ast.Call) and called(node) == "written"
+    return written or (isinstance(node, ast.Attribute) and node.attr in ("facts", "extra"))
+
+
+def _is_text(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
+def test_a_fact_is_read_through_the_type_of_its_step(path: Path) -> None:
+    name = NAMES[path]
+    if not name.startswith("core.record."):
+        assert list(facts_by_string(ast.parse(path.read_text()))) == [], name
+    if not name.startswith(MAY_KNOW_RAW_FACTS):
+        ours = (t for t in imports(path) if t.startswith("d1_preflight.core.record."))
+        raw = {"Fact", "Facts", "load_facts"} & {target.rpartition(".")[2] for target in ours}
+        assert not raw, f"{name} knows {raw}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "attempt.facts['schema']",
+        "attempt.facts.get('schema', '')",
+        "(attempt.facts or {}).get('schema')",
+        "'half_way' in attempt.facts",
+        "work.facts(CopyFacts).written()['schema']",
+        "copied.extra.get('newer')",
+        "Outcome(Status.PROVED, 'words', {'end': 'it stands'})",
+        "Outcome(Status.PROVED, 'words', facts={'end': 'it stands'})",
+    ],
+)
+def test_each_way_to_a_fact_by_string_is_seen(source: str) -> None:
+    assert list(facts_by_string(ast.parse(source)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.record_values import closed_files
 from d1_preflight.core.record import apply_facts, change_facts, safety_facts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, annotations
+from d1_preflight.core.record.facts import FactGroup, StepFacts, fields_by_key
 from d1_preflight.core.record.file import dump_facts, load_record
 from d1_preflight.core.record.record import Facts
 from d1_preflight.core.record.safety_facts import BackupFacts, DownFacts
@@ -34,14 +34,10 @@ fact = st.recursive(
 )
 
 
-def typed(kind: Any) -> st.SearchStrategy[Any]:
-    """Any value that a field of this annotation may hold."""
-    if get_origin(kind) is tuple:
-        return st.just(NO_ITEMS) | st.lists(given_value(get_args(kind)[0]), max_size=2).map(tuple)
-    return st.just(NO_TEXT) | text if kind is str else st.none() | given_value(kind)
-
-
 def given_value(kind: Any) -> st.SearchStrategy[Any]:
+    """Any value of this annotation that a record may have."""
+    if get_origin(kind) is tuple:
+        return st.lists(given_value(get_args(kind)[0]), max_size=2).map(tuple)
     inner = get_args(kind)[0] if get_args(kind) else kind
     if issubclass(inner, FactGroup):
         return group_of(inner)
@@ -49,14 +45,13 @@ def given_value(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def group_of(kind: type[FactGroup]) -> st.SearchStrategy[Any]:
-    names = {name: typed(annotation) for name, annotation in annotations(kind).values()}
-    return st.builds(kind, **names)
+    own = fields_by_key(kind).values()
+    return st.builds(kind, **{f.name: st.just(f.default) | given_value(f.type) for f in own})
 
 
 def recorded(kind: type[FactGroup]) -> st.SearchStrategy[Facts]:
     """Facts as some version of this program may have written them: known and unknown keys."""
-    known = annotations(kind)
-    held = {key: typed_fact(annotation) | fact for key, (_, annotation) in known.items()}
+    held = {key: typed_fact(f.type) | fact for key, f in fields_by_key(kind).items()}
     own = st.fixed_dictionaries({}, optional=held)
     return st.tuples(own, st.dictionaries(text, fact, max_size=2)).flatmap(
         lambda parts: st.permutations(list({**parts[1], **parts[0]}.items())).map(dict)
@@ -76,8 +71,8 @@ def same(one: object, other: object) -> bool:
 
 def unknown_keys(group: FactGroup) -> Iterator[str]:
     yield from group.extra
-    for name, _ in annotations(type(group)).values():
-        value = getattr(group, name)
+    for own in fields_by_key(type(group)).values():
+        value = getattr(group, own.name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, FactGroup):
                 yield from unknown_keys(part)
@@ -103,8 +98,8 @@ def test_typed_facts_come_back_whole(kind: type[StepFacts], data: st.DataObject)
 
     assert again == value
     assert same(again.written(), value.written())
-    for name, _ in annotations(kind).values():
-        assert getattr(again, name) == getattr(value, name)
+    for own in fields_by_key(kind).values():
+        assert getattr(again, own.name) == getattr(value, own.name)
 
 
 def fixtures() -> Iterator[tuple[str, Facts]]:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from d1_preflight.actions.ports import (
     Files,
@@ -23,14 +22,12 @@ from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import AnyStep
 from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
-
-_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 @dataclass(slots=True)
@@ -154,7 +151,7 @@ class Work:
     progress: Progress = no_progress
     terminal: AbstractContextManager[object] = field(default_factory=nullcontext)
 
-    def facts(self, kind: type[_StepFacts]) -> _StepFacts:
+    def facts(self, kind: type[AnyStep]) -> AnyStep:
         """What another step's standing attempt found; nothing where it does not stand."""
         if not self.checklist.has(kind.step):
             return kind()

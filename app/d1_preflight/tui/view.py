@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TypeVar
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import AnyStep, StepFacts
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.tui.ports import SessionPort
-
-_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class View:
     live: StepFacts | None = None
     zone: tzinfo | None = None
 
-    def facts(self, kind: type[_StepFacts]) -> _StepFacts:
+    def facts(self, kind: type[AnyStep]) -> AnyStep:
         """What a step found: live while it runs, else by its standing attempt."""
         if isinstance(self.live, kind):
             return self.live

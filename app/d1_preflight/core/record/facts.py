@@ -1,12 +1,12 @@
 """Facts with names and types: a frozen dataclass reads itself from a record and writes itself back.
 
-The annotations are the schema. A key that a record does not have reads as unknown ("", (), None)
-and is written as absent; a key that the class does not know, or whose value is of another type, is
-kept as it is and written back in its place.
+The annotations are the schema. A key that a record does not have leaves its field at the default,
+which is unknown ("", (), None), and is written as absent. A key that the class does not know, or
+whose value is of another type, is kept as it is and written back in its place.
 """
 
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError, dataclass, field, fields
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
 from typing import (
     Any,
     ClassVar,
@@ -83,28 +83,27 @@ class FactGroup:
     @classmethod
     def read(cls, facts: Facts) -> Self:
         """The facts with their types; never raises."""
-        schema = annotations(cls)
+        own = fields_by_key(cls)
         known, extra = dict[str, Any](), dict[str, Fact]()
         for key, fact in facts.items():
-            name, kind = schema.get(key, ("", None))
-            value = _read(kind, fact)
+            value = _read(own[key].type, fact) if key in own else None
             if value is None:
                 extra[key] = fact
             else:
-                known[name] = value
+                known[own[key].name] = value
         return cls(extra=extra, keys=tuple(facts), **known)
 
     def written(self) -> Mapping[str, Fact]:
         """The facts as a record holds them."""
-        values = {key: getattr(self, name) for key, (name, _) in annotations(type(self)).items()}
-        own = {key: _fact(value) for key, value in values.items() if not is_absent(value)}
+        held = ((key, f, getattr(self, f.name)) for key, f in fields_by_key(type(self)).items())
+        own = {key: _fact(value) for key, f, value in held if value is not f.default}
         whole = {**self.extra, **own}
         return {key: whole[key] for key in dict.fromkeys((*self.keys, *whole)) if key in whole}
 
     @property
     def unread(self) -> tuple[str, ...]:
         """The keys that the class knows, but not with a value of this type."""
-        return tuple(key for key in self.extra if key in annotations(type(self)))
+        return tuple(key for key in self.extra if key in fields_by_key(type(self)))
 
     @property
     def is_empty(self) -> bool:
@@ -137,15 +136,18 @@ class StepFacts(FactGroup):
         return cls.read(attempt.facts if attempt else {})
 
 
-_schemas: dict[type, Mapping[str, tuple[str, Any]]] = {}
+AnyStep = TypeVar("AnyStep", bound=StepFacts)
+"""The step that is asked about: who asks with its class is answered in its class."""
+
+_fields: dict[type, Mapping[str, Field[Any]]] = {}
 
 
-def annotations(group: type[FactGroup]) -> Mapping[str, tuple[str, Any]]:
-    """By key: the field's name and its annotation; worked out once for each class."""
-    if group not in _schemas:
+def fields_by_key(group: type[FactGroup]) -> Mapping[str, Field[Any]]:
+    """The fields by their keys in the record; worked out once for each class."""
+    if group not in _fields:
         own = (f for f in fields(cast("Any", group)) if f.name not in {"extra", "keys"})
-        _schemas[group] = {f.metadata.get(_KEY, f.name): (f.name, f.type) for f in own}
-    return _schemas[group]
+        _fields[group] = {f.metadata.get(_KEY, f.name): f for f in own}
+    return _fields[group]
 
 
 def is_absent(value: object) -> bool:

@@ -8,8 +8,8 @@ from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
     FactGroup,
-    annotations,
     fact_group,
+    fields_by_key,
     named,
 )
 from d1_preflight.core.record.file import dump_facts, load_facts
@@ -105,7 +105,7 @@ class SignedPlan(FactGroup):
     def from_bytes(cls, document: bytes) -> Self:
         """The plan that these bytes hold; raises RecordInvalid where they hold no whole one."""
         plan = cls.read(load_facts(document, GO_FILE))
-        wrong = [key for key in annotations(cls) if key not in plan.keys or key in plan.extra]
+        wrong = [key for key in fields_by_key(cls) if key not in plan.keys or key in plan.extra]
         if wrong:
             raise RecordInvalid(
                 f"{GO_FILE} is no plan of this program: “{wrong[0]}” lacks or is of another type.",

@@ -8,7 +8,6 @@ that always exists.
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TypeVar
 
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
@@ -19,7 +18,7 @@ from d1_preflight.core.record.apply_facts import (
     SchemaCheckFacts,
 )
 from d1_preflight.core.record.change_facts import RehearsalFacts
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import AnyStep
 from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -37,8 +36,6 @@ _NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table resto
 _CHECKED = (SchemaCheckFacts, RowCheckFacts, EndpointFacts, ErrorRateFacts)
 _BLANK = re.compile(r"<[a-z-]+>|…")
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
-
-_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +143,7 @@ class _Known:
     target: Target
     record: Record | None
 
-    def facts(self, kind: type[_StepFacts]) -> _StepFacts:
+    def facts(self, kind: type[AnyStep]) -> AnyStep:
         """What the last attempt at a step found, fallen or not: in an emergency it still helps."""
         return kind.from_attempt(self.record.last(kind.step) if self.record else None)
 

@@ -7,12 +7,11 @@ its signature, and every line of the plan must be what the record's own history 
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
-from typing import TypeVar
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
 from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import AnyStep
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
@@ -28,7 +27,6 @@ from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _RESTORE = "Restore it from git; if it is gone, this GO proves nothing."
 _NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
-_StepFacts = TypeVar("_StepFacts", bound=StepFacts)
 
 
 def go_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -151,7 +149,7 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
     )
 
 
-def _before(record: Record, go: Attempt, kind: type[_StepFacts]) -> _StepFacts:
+def _before(record: Record, go: Attempt, kind: type[AnyStep]) -> AnyStep:
     """What the last attempt at a step found when GO was signed."""
     attempts = record.attempts[: record.attempts.index(go)]
     return kind.from_attempt(next((a for a in reversed(attempts) if a.step == kind.step), None))
