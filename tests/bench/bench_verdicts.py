@@ -33,7 +33,7 @@ def verdicts() -> dict[str, Verdict]:
                 "class": analysis.kind.value,
                 "blocking": blocking,
                 "other findings": others,
-                **{name: list(value) for name, value in asdict(analysis.effects).items()},
+                **json.loads(json.dumps(asdict(analysis.effects))),
             }
     return found
 
