@@ -361,3 +361,19 @@ def test_an_update_beside_one_row_reaches_every_row() -> None:
     _, lineage, _ = predict(sql)
     assert "a" in faithful_columns(lineage)
     check(lineage, perform(BARE, sql))
+
+
+def test_halves_of_a_row_in_two_queries_of_a_union_are_no_row() -> None:
+    both = "SELECT id, 0 AS tag, a, n FROM p UNION ALL SELECT id, tag, a IS NULL, n FROM p"
+    sql = f"CREATE TABLE c AS {both}; DROP TABLE p; ALTER TABLE c RENAME TO p;"
+    _, lineage, _ = predict(sql)
+    assert not {"tag", "a"} & set(faithful_columns(lineage))
+    check(lineage, perform(BARE, sql))
+
+
+def test_a_whole_row_in_one_query_of_a_union_is_a_row() -> None:
+    both = "SELECT id, tag, a, n FROM p UNION ALL SELECT id, tag, 0, n FROM p"
+    sql = f"CREATE TABLE c AS {both}; DROP TABLE p; ALTER TABLE c RENAME TO p;"
+    _, lineage, _ = predict(sql)
+    assert set(COLUMNS) == set(faithful_columns(lineage))
+    check(lineage, perform(BARE, sql))

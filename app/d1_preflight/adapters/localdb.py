@@ -17,9 +17,7 @@ from d1_preflight.adapters.row_copies import create_file
 from d1_preflight.core.errors import ProjectError, RecordInvalid, RemoteFailed
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import (
-    SCHEMA_QUERY,
     Schema,
-    SchemaObject,
     create_rest,
     create_tables,
 )
@@ -101,14 +99,7 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
 def read_schema(path: Path) -> Schema:
     """Read the schema, the ledger's table included."""
     with reading(path) as connection:
-        found = connection.execute(SCHEMA_QUERY).fetchall()
-    return Schema(
-        tuple(
-            SchemaObject(str(kind), str(name), str(table), str(sql))
-            for kind, name, table, sql in found
-            if sql is not None
-        )
-    )
+        return Schema.from_connection(connection)
 
 
 def read_counts(path: Path) -> dict[str, int]:

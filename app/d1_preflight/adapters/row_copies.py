@@ -8,7 +8,7 @@ the table's columns by their names and without types (nothing is converted) and 
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
@@ -164,13 +164,8 @@ def write_restore(
         return write_restore_sql(file.write, copies, schema, _rows_of, limit=limit)
 
 
-@contextmanager
-def _rows_of(copy: RowCopy) -> Iterator[apsw.Connection]:
-    connection = _read_only(copy.path)
-    try:
-        yield connection
-    finally:
-        connection.close()
+def _rows_of(copy: RowCopy) -> closing[apsw.Connection]:
+    return closing(_read_only(copy.path))
 
 
 def _read_only(path: Path) -> apsw.Connection:

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             chosen = [c for c in copies if not arguments.table or c.table in arguments.table]
             rows, tables, cautions = _whole(tools, chosen, output)
         else:
-            rows, tables, cautions = _taken(tools, copies, output, arguments.table)
+            rows, tables, cautions = _repair(tools, copies, output, arguments.table)
     _tell(cautions, rows, output, tables)
     if tables:
         _next_steps(bench.board().target(name), output, tables)
@@ -97,7 +97,7 @@ def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]
     return [opened_copy(tools, entry) for entry in kept]
 
 
-def _taken(
+def _repair(
     tools: "Tools", copies: Sequence["RowCopy"], output: Path, only: Sequence[str]
 ) -> tuple[int, list[str], Sequence[str]]:
     """What the migration took, as the rehearsal showed it; this very SQL was tried there."""

@@ -79,7 +79,7 @@ def _converted(script: ScriptTrace) -> Iterator[str]:
             continue
         for column in old.columns:
             here = new.column(lineage.moved.get(column.name, column.name))
-            if here and _affinity(here.type) != _affinity(column.type):
+            if here and here.affinity != column.affinity:
                 yield (
                     f"{lineage.table}.{column.name} has another type now ({here.type or 'none'});"
                     " values that it converted come only from a backup."
@@ -124,23 +124,6 @@ def _plain_columns(statement: ParsedStatement, copy: CopySource) -> tuple[bool, 
         return tuple(any(of.values()) for of in statement.reads)
     expressions = () if copy.star else copy.expressions
     return tuple(bool(plain_column(expression, copy.names)) for expression in expressions)
-
-
-def _affinity(declared: str) -> str:
-    """SQLite's rule for what a declared type converts."""
-    upper = declared.upper()
-    for affinity, words in _AFFINITIES:
-        if any(word in upper for word in words):
-            return affinity
-    return "numeric" if upper else "blob"
-
-
-_AFFINITIES = (
-    ("integer", ("INT",)),
-    ("text", ("CHAR", "CLOB", "TEXT")),
-    ("blob", ("BLOB",)),
-    ("real", ("REAL", "FLOA", "DOUB")),
-)
 
 
 def _tried(script: ScriptTrace, statements: tuple[str, ...]) -> tuple[list[str], Kind]:

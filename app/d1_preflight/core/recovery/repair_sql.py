@@ -13,7 +13,7 @@ import apsw
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
-from d1_preflight.core.rows.codec import Packer, decode, literal, wire
+from d1_preflight.core.rows.codec import Packer, decode, differs, literal, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
@@ -233,8 +233,7 @@ class TableRepair:
         name = quote_name(column)
         if column in self._gone:
             return f"b.{name} IS NOT NULL"
-        same = f"typeof(b.{name}) = typeof(a.{name}) AND +b.{name} IS +a.{name} COLLATE BINARY"
-        return f"NOT ({same})"
+        return differs(f"b.{name}", f"a.{name}")
 
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is said, none is written."""

@@ -59,6 +59,12 @@ def wire(column: str) -> str:
     )
 
 
+def differs(before: str, after: str) -> str:
+    """Write the SQL of whether two columns differ by type or exact value."""
+    same = f"typeof({before}) = typeof({after}) AND +{before} IS +{after} COLLATE BINARY"
+    return f"NOT ({same})"
+
+
 def decode(text: str | None) -> Cell:
     """Read one tagged value back; ValueError if it is none."""
     if text is None:

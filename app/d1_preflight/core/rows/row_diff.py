@@ -13,7 +13,7 @@ from enum import StrEnum
 import apsw
 
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.rows.codec import row_text
+from d1_preflight.core.rows.codec import differs, row_text
 from d1_preflight.core.schema.sequences import highest_issued
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -241,20 +241,20 @@ class _Pair:
 
     def _joined(self, key: tuple[tuple[str, str], ...], pairing: Pairing) -> TableDiff:
         cells = [(quote_name(old), quote_name(new)) for old, new in self._columns.items()]
-        differs = [
-            f"NOT (typeof(b.{old}) = typeof(a.{new}) AND +b.{old} IS +a.{new} COLLATE BINARY)"
-            f" AS d{n}, b.{old} IS NOT NULL AND a.{new} IS NULL AS n{n}"
+        compared = [
+            f"{differs(f'b.{old}', f'a.{new}')} AS d{n},"
+            f" b.{old} IS NOT NULL AND a.{new} IS NULL AS n{n}"
             for n, (old, new) in enumerate(cells)
         ]
         gone = [quote_name(name) for name in self._gone]
-        differs += [f"b.{name} IS NOT NULL AS g{n}" for n, name in enumerate(gone)]
+        compared += [f"b.{name} IS NOT NULL AS g{n}" for n, name in enumerate(gone)]
         on = " AND ".join(f"b.{old} = a.{new}" for old, new in key)
         marks = [f"d{n}" for n in range(len(cells))] + [f"g{n}" for n in range(len(self._gone))]
         sums = [f"sum(d{n}), sum(n{n})" for n in range(len(cells))]
         sums += [f"sum(g{n})" for n in range(len(self._gone))]
         row = self._connection.execute(
             f"SELECT count(*), sum({' OR '.join(marks)}), {', '.join(sums)} FROM"
-            f" (SELECT {', '.join(differs)} FROM before.{quote_name(self._old.name)} AS b"
+            f" (SELECT {', '.join(compared)} FROM before.{quote_name(self._old.name)} AS b"
             f" JOIN after.{quote_name(self._new.name)} AS a ON {on})"
         ).fetchone()
         counts = [int(str(value or 0)) for value in row or ()]

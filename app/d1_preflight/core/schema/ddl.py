@@ -10,7 +10,7 @@ NAMES = (TokenKind.WORD, TokenKind.NAME, TokenKind.STRING)
 
 def column_definition(sql: str, column: str) -> str:
     """The text of one column's definition in a CREATE TABLE; "" where it is not found."""
-    for part in _definitions(tokens(sql, limit=len(sql))):
+    for part in definitions(tokens(sql, limit=len(sql))):
         if part and part[0].name.lower() == column.lower() and part[0].kind in NAMES:
             return sql[part[0].start : part[-1].start + len(part[-1].text)]
     return ""
@@ -47,7 +47,8 @@ def mentions(sql: str, table: str) -> bool:
     )
 
 
-def _definitions(found: tuple[Token, ...]) -> Iterator[list[Token]]:
+def definitions(found: tuple[Token, ...]) -> Iterator[list[Token]]:
+    """The parts between the outer parentheses of a CREATE TABLE: columns and constraints."""
     depth, part = 0, list[Token]()
     for token in found:
         depth -= token.text == ")"

@@ -49,14 +49,9 @@ class Schema:
     @classmethod
     def from_connection(cls, connection: apsw.Connection) -> "Schema":
         """The schema of an open database; automatic indexes are left out."""
-        rows = connection.execute(SCHEMA_QUERY)
-        return cls(
-            tuple(
-                SchemaObject(str(kind), str(name), str(table), str(sql))
-                for kind, name, table, sql in rows
-                if sql is not None
-            )
-        )
+        names = ("type", "name", "tbl_name", "sql")
+        found = connection.execute(SCHEMA_QUERY)
+        return cls.from_rows(dict(zip(names, row, strict=True)) for row in found)
 
     def build(self, connection: apsw.Connection) -> tuple[str, ...]:
         """Make all objects in an empty database; returns those that could not be made, in words."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import apsw
 
+from d1_preflight.core.schema.ddl import definitions
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -36,6 +37,20 @@ class Column:
     hidden: int
     collation: str
     generated: str
+
+    @property
+    def affinity(self) -> str:
+        """SQLite's affinity of the declared type, by its own five rules in order."""
+        upper = self.type.upper()
+        if "INT" in upper:
+            return "INTEGER"
+        if any(part in upper for part in ("CHAR", "CLOB", "TEXT")):
+            return "TEXT"
+        if "BLOB" in upper or not upper:
+            return "BLOB"
+        if any(part in upper for part in ("REAL", "FLOA", "DOUB")):
+            return "REAL"
+        return "NUMERIC"
 
     @property
     def holds_data(self) -> bool:
@@ -262,40 +277,24 @@ def _parts(sql: str) -> _Parts:
         return _Parts((), {}, frozenset(), words, is_virtual=True)
     closing = max((n for n, token in enumerate(found) if token.text == ")"), default=len(found))
     options = frozenset(token.word for token in found[closing:])
-    definitions = tuple(_definitions(found))
-    checks = tuple(sorted(c for part in definitions for c in _after(part, "CHECK")))
+    parts = tuple(definitions(found))
+    checks = tuple(sorted(c for part in parts for c in _after(part, "CHECK")))
     generated = {
         part[0].name.lower(): "AS " + next(_after(part, "AS"), "")
-        for part in definitions
+        for part in parts
         if part and any(token.word == "AS" for token in part)
     }
     return _Parts(checks, generated, options, words)
 
 
-def _definitions(found: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
-    depth, part = 0, list[Token]()
-    for token in found:
-        closing = token.text == ")"
-        depth -= closing
-        if depth == 0 and closing:
-            yield tuple(part)
-            return
-        if depth == 1 and token.text == ",":
-            yield tuple(part)
-            part = []
-        elif depth:
-            part.append(token)
-        depth += token.text == "("
-
-
-def _after(part: tuple[Token, ...], word: str) -> Iterator[str]:
+def _after(part: Sequence[Token], word: str) -> Iterator[str]:
     """The parenthesised text after each `word` of a definition."""
     for n, token in enumerate(part):
         if token.word == word and n + 1 < len(part) and part[n + 1].text == "(":
             yield _group(part[n + 1 :])
 
 
-def _group(part: tuple[Token, ...]) -> str:
+def _group(part: Sequence[Token]) -> str:
     depth, texts = 0, list[str]()
     for token in part:
         depth += (token.text == "(") - (token.text == ")")

@@ -113,8 +113,9 @@ class _Reader:
         # SQLite's compounds lean to the left; a tree that leans otherwise is another query.
         if isinstance(node.expression, exp.SetOperation) or len(left.columns) != len(right.columns):
             raise NotUnderstood
+        split = _split_tables(left, right)
         columns = tuple(
-            (name, _merged(first, second))
+            (name, _merged(first, second, split))
             for (name, first), (_, second) in zip(left.columns, right.columns, strict=True)
         )
         has_rows = left.has_rows or right.has_rows
@@ -376,9 +377,21 @@ def _unfaithful(reads: ColumnReads) -> ColumnReads:
     return ColumnReads(dict.fromkeys(reads, False))
 
 
-def _merged(first: ColumnReads, second: ColumnReads) -> ColumnReads:
+def _split_tables(left: Relation, right: Relation) -> frozenset[str]:
+    """The tables of which neither query has every faithful column: no result row is whole."""
+    first, second = (
+        {(n, key) for n, (_, of) in enumerate(side.columns) for key in of if of[key]}
+        for side in (left, right)
+    )
+    return frozenset({k[0] for _, k in first - second} & {k[0] for _, k in second - first})
+
+
+def _merged(
+    first: ColumnReads, second: ColumnReads, split: frozenset[str] = frozenset()
+) -> ColumnReads:
     keys = (*first, *(key for key in second if key not in first))
-    return ColumnReads({k: first.get(k, False) or second.get(k, False) for k in keys})
+    both = ((key, first.get(key, False), second.get(key, False)) for key in keys)
+    return ColumnReads({k: (a and b) if k[0] in split else (a or b) for k, a, b in both})
 
 
 def _degraded(relation: Relation, *, has_rows: bool = False) -> Relation:

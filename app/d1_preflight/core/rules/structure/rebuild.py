@@ -139,8 +139,8 @@ def affinity_change(context: RuleContext) -> Iterator[Match]:
     for lineage, old, new in _pairs(context):
         for column in old.columns:
             now = new.column(column.name)
-            if now and affinity(column.type) in ("TEXT", "BLOB", "INTEGER"):
-                before, after = affinity(column.type), affinity(now.type)
+            if now and column.affinity in ("TEXT", "BLOB", "INTEGER"):
+                before, after = column.affinity, now.affinity
                 if (before, after) in _CONVERTING:
                     values = {"column": column.name, "before": column.type, "after": now.type}
                     yield _match(lineage, **values)
@@ -192,20 +192,6 @@ _CONVERTING = frozenset(
     {("TEXT", "INTEGER"), ("TEXT", "NUMERIC"), ("TEXT", "REAL"), ("INTEGER", "REAL")}
     | {("BLOB", "INTEGER"), ("BLOB", "NUMERIC"), ("BLOB", "REAL")}
 )
-
-
-def affinity(declared: str) -> str:
-    """SQLite's affinity of a declared type, by its own five rules in order."""
-    upper = declared.upper()
-    if "INT" in upper:
-        return "INTEGER"
-    if any(part in upper for part in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
-    if "BLOB" in upper or not upper:
-        return "BLOB"
-    if any(part in upper for part in ("REAL", "FLOA", "DOUB")):
-        return "REAL"
-    return "NUMERIC"
 
 
 def _match(lineage: TableLineage, **values: str) -> Match:
