@@ -6,14 +6,14 @@ from datetime import tzinfo
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.record.record import Attempt, Facts, Status
-from d1_preflight.tui.ports import SessionPort
+from d1_preflight.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """`live` are the facts of the running step as they are so far; `zone` None is the machine's."""
 
-    session: SessionPort
+    session: Session
     step: Step
     live: Mapping[str, Facts] = field(default_factory=dict)
     zone: tzinfo | None = None

@@ -27,8 +27,6 @@ class GitFacts:
 
     commit: str = ""
     is_dirty: bool | None = None
-    user_name: str = ""
-    user_email: str = ""
     silence: str = ""
 
 
@@ -48,8 +46,6 @@ def read_git(folder: Path) -> GitFacts:
     return GitFacts(
         commit=commit.text.strip() if commit.exit_code == 0 else "",
         is_dirty=_is_dirty(git) if git.git_dir else None,
-        user_name=_config(git, "user.name"),
-        user_email=_config(git, "user.email"),
     )
 
 

@@ -72,7 +72,7 @@ def _ways(ways: Sequence[Facts], chosen: str, width: int) -> Content:
 
 def _down(view: View, width: int) -> list[Content]:
     written = view.facts("down_written")
-    down = view.session.tools.files.down(view.session.tools.name.removesuffix(".sql"))
+    down = view.session.down
     if down is None:
         return []
     drafted = facts.text(written, "source") == "drafted"
