@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from d1_preflight.adapters.git.door import Git, git_around
-from d1_preflight.adapters.processes import MISSING, TOO_SLOW, Answer
-from d1_preflight.adapters.silence import SILENT
+from d1_preflight.adapters.processes import MISSING, TIMED_OUT, TOO_SLOW, Answer
 from d1_preflight.adapters.system import machine_user
 
 _PATIENCE = 2.0
@@ -124,4 +123,4 @@ def _quick(git: Git, *words: str) -> Answer:
 
 def _remembered(git: Git, sort: str, question: Callable[[], Answer]) -> Answer:
     """Ask git; a slow look at the files says nothing about its quick answers, else all is slow."""
-    return SILENT.ask(("repository", git.environ.get("PATH", ""), str(git.root), sort), question)
+    return TIMED_OUT.ask(("repository", git.environ.get("PATH", ""), str(git.root), sort), question)
