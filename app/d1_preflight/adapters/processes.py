@@ -181,7 +181,7 @@ TIMED_OUT = TimeoutCache()
 
 
 def ask_version(program: Path, timeout: float) -> Answer:
-    """What a program answers to --version; one that timed out is asked again once it is replaced."""
+    """What a program answers to --version; after a timeout it is asked again once replaced."""
     there = program.stat() if program.exists() else None
     key = (str(program), *((str(there.st_mtime_ns), str(there.st_ino)) if there else ()))
     # At the root: a version manager's shim would read which version a checkout asks for.
