@@ -90,6 +90,14 @@ def test_what_touches_the_world_stays_in_its_room(path: Path) -> None:
         assert rooms is None or room(NAMES[path]) in rooms, f"{NAMES[path]} imports {target}"
 
 
+def test_the_page_about_the_house_names_every_room() -> None:
+    page = (APP / "README.md").read_text()
+    rooms = {r for r in MAY_IMPORT if not r.startswith("__")} | set(room_graph("core"))
+
+    assert {r for r in rooms if not re.search(rf"`{r}(/|\.py)?`", page)} == set()
+    assert len(page.splitlines()) <= 120
+
+
 @pytest.mark.parametrize("path", [p for p in MODULES if room(NAMES[p]) in ("tui", "plain")])
 def test_faces_read_the_session_and_never_its_tools(path: Path) -> None:
     attributes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute))
