@@ -26,14 +26,14 @@ MAY_IMPORT = {
     "session": {"core", "actions"},
     "report": {"core", "report"},
     "lint": {"core", "lint"},
-    "tui": {"core", "report", "tui"},
+    "tui": {"core", "session", "board", "report", "tui"},
     "plain": {"core", "session", "report", "plain"},
-    "board": {"core", "session", "actions"},
+    "board": {"core", "session", "actions", "project_context"},
     "commands": {
-        "core", "actions", "session", "report", "lint", "plain", "tui", "board", "wiring",
+        "core", "actions", "session", "report", "lint", "plain", "tui", "board", "project_context",
         "adapters", "practice", "disk", "commands",
     },
-    "wiring": {"core", "actions", "session", "board", "adapters", "practice"},
+    "project_context": {"core", "actions", "session", "adapters", "practice"},
     "cli": {"core", "commands"},
     "__init__": set(),
     "__main__": {"cli"},
@@ -94,6 +94,20 @@ def test_what_touches_the_world_stays_in_its_room(path: Path) -> None:
     for target in imports(path):
         rooms = ONLY_IN.get(target.split(".")[0])
         assert rooms is None or room(NAMES[path]) in rooms, f"{NAMES[path]} imports {target}"
+
+
+def test_the_page_about_the_house_names_every_room() -> None:
+    page = (APP / "README.md").read_text()
+    rooms = {r for r in MAY_IMPORT if not r.startswith("__")} | set(room_graph("core"))
+
+    assert {r for r in rooms if not re.search(rf"`{r}(/|\.py)?`", page)} == set()
+    assert len(page.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room(NAMES[p]) in ("tui", "plain")])
+def test_faces_read_the_session_and_never_its_tools(path: Path) -> None:
+    attributes = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute))
+    assert [n.lineno for n in attributes if n.attr == "tools"] == []
 
 
 def worldly(tree: ast.Module) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
+from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, Remote
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.plain.sitting import Choice, Sitting
@@ -66,15 +66,15 @@ def session_on(store: MemoryStore, text: str) -> Session:
     return session
 
 
-class OneRecord:
+class OneRecord(Board):
     """A board with one migration on it."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     @property
-    def place(self) -> Place:
-        return Place("marketplace-production", "practice", "4.164.0")
+    def header(self) -> BoardHeader:
+        return BoardHeader("marketplace-production", "practice", "4.164.0")
 
     def rows(self) -> tuple[BoardRow, ...]:
         return (BoardRow(NAME, "0057", "add_email", Kind.ADDITIVE, Risk.LOW, Remote.PENDING),)
@@ -86,7 +86,7 @@ class OneRecord:
         assert name == NAME
         return self._session
 
-    def close(self, session: object) -> None:
+    def close(self, session: Session) -> None:
         assert session is self._session
 
     def choose(self, database: str) -> None:

@@ -1,28 +1,25 @@
-"""The board's source: the project's migrations from local files at once, then the remote ledger."""
+"""The board: every migration of a project, from local files at once, then the remote ledger."""
 
 import asyncio
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Protocol, TypedDict
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
-from d1_preflight.actions.context import Seen, Tools
-from d1_preflight.actions.ports import Store
 from d1_preflight.actions.target import observe
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
-from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.findings import Analysis, Kind, Risk
+from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
-from d1_preflight.core.project.project import Project
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.gate import checklist_of
 from d1_preflight.core.record.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
@@ -34,51 +31,81 @@ class _Where(TypedDict):
     environment: str | None
 
 
-class Cockpit(Protocol):
-    """Runs a command at the operator's terminal, and notes it."""
+class Remote(StrEnum):
+    """Where a migration stands on the target's ledger; unknown until the target has answered."""
 
-    def run(self, command: str, *, noted: bool = True) -> str: ...
+    APPLIED = "applied"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
 
 
-class Bench(Protocol):
-    """Opens what the board needs of the project."""
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One migration: `record` tells in words where its record stands, `mark` in one character.
+
+    `opens` is False for what the wizard cannot walk (an applied migration without a record).
+    """
+
+    name: str
+    number: str
+    words: str
+    kind: Kind
+    risk: Risk
+    remote: Remote
+    mark: str = "·"
+    record: str = "none"
+    preview: str = ""
+    findings: tuple[Finding, ...] = ()
+    opens: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """The rows after the target was asked; `words` say when it was read, or why it was not."""
+
+    rows: tuple[BoardRow, ...]
+    words: str
+    hint: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BoardHeader:
+    """The board's header; `wrangler` is its version.
+
+    `target` is remote, practice, or the host that answers as Cloudflare's API; `environment` is
+    "" at the top level, and `chosen_by` says what chose it.
+    """
+
+    database: str
+    target: str
+    wrangler: str
+    databases: tuple[str, ...] = ()
+    environment: str = ""
+    chosen_by: str = ""
 
     @property
-    def project(self) -> Project: ...
-    @property
-    def seen(self) -> Seen: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def checklist(self) -> Checklist: ...
-    @property
-    def wrangler_version(self) -> str: ...
-    def files(self) -> Sequence[MigrationFile]: ...
-    def store(self, name: str) -> Store: ...
-    def tools(self, name: str, store: Store) -> Tools: ...
-    def session(self, name: str) -> Session: ...
-    def on(self, database: str) -> "Bench": ...
-    def restore_file(self, name: str) -> str: ...
-    def target_config(self) -> Path: ...
-    def cockpit(self, name: str) -> Cockpit: ...
+    def label(self) -> str:
+        """The database's name, and the environment where there is one."""
+        return f"{self.database} · {self.environment}" if self.environment else self.database
 
 
 class Board:
     """What the faces show of a project; remembers what the target's ledger said."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, context: ProjectContext) -> None:
+        self._context = context
         self._judged: dict[str, Analysis] = {}
 
     @property
-    def place(self) -> Place:
-        """On what the board stands."""
-        project = self._bench.project
+    def header(self) -> BoardHeader:
+        """The board's header."""
+        project = self._context.project
         names = tuple(database.name for database in project.config.databases)
-        return Place(
+        return BoardHeader(
             project.database.name,
-            self._bench.target,
-            self._bench.wrangler_version,
+            self._context.target,
+            self._context.wrangler_version,
             names,
             project.environment,
             project.chosen_by,
@@ -86,43 +113,42 @@ class Board:
 
     def choose(self, database: str) -> None:
         """Go on with another database of the same configuration."""
-        self._bench = self._bench.on(database)
+        self._context = self._context.on(database)
         self._judged.clear()
 
     def rows(self) -> tuple[BoardRow, ...]:
         """Every migration, from local files and what is known of the ledger already."""
-        files = self._bench.files()
+        files = self._context.files()
         self._judge([file for file in files if isinstance(file, Migration)])
-        checklist = self._bench.checklist
+        checklist = self._context.checklist
         return tuple(self._row(file, checklist) for file in files)
 
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
-        files = self._bench.files()
+        files = self._context.files()
         name = files[-1].name if files else ""
         try:
             # In a thread: git and node are asked for their versions, and either may be slow.
-            tools = await asyncio.to_thread(self._bench.tools, name, self._bench.store(name))
+            tools = await asyncio.to_thread(self._context.tools, name, self._context.store(name))
             look = await observe(tools)
         except PreflightError as error:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
-        zone = ZoneInfo(self._bench.project.settings.team.timezone or "UTC")
+        zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
         taken = look.observation.taken_at.astimezone(zone)
         return BoardState(self.rows(), f"remote read {taken:%H:%M:%S %Z}")
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
-        return self._bench.session(name)
+        return self._context.session(name)
 
-    def close(self, session: object) -> None:
-        """Give a session's record back, so that others may open it."""
-        if isinstance(session, Session):
-            session.close()
+    def close(self, session: Session) -> None:
+        """Release a session's record, so that others may open it."""
+        session.close()
 
     def target(self, name: str) -> Target:
         """What the emergency card is about."""
-        project = self._bench.project
+        project = self._context.project
         worker = project.settings.verification.worker or project.config.name
         return Target(
             database=project.database.name,
@@ -132,25 +158,25 @@ class Board:
             project_environment=project.environment,
             **self._target_config(),
             ledger=project.database.migrations_table,
-            restore_file=self._bench.restore_file(name) if name else "",
+            restore_file=self._context.restore_file(name) if name else "",
         )
 
     def _target_config(self) -> "_Where":
         """By the uuid; in an emergency on a full disk, by the project's own configuration."""
-        project = self._bench.project
+        project = self._context.project
         try:
-            path = self._bench.target_config()
+            path = self._context.target_config()
         except PreflightError:
             return {"config": project.config.path.name, "environment": project.environment}
         return {"config": path.relative_to(project.root).as_posix(), "environment": None}
 
     def run(self, command: str, name: str, *, noted: bool = True) -> str:
         """Run a command at the terminal; how it ended, in words. An emergency's is `noted`."""
-        return self._bench.cockpit(name).run(command, noted=noted)
+        return self._context.cockpit(name).run(command, noted=noted)
 
     def own_command(self, *words: str) -> str:
         """A command of this program about this project and database, for `run`."""
-        project = self._bench.project
+        project = self._context.project
         env = (f"--env={project.environment}",)
         where = ("--config", project.config.path.name, *env, "--database", project.database.name)
         return shlex.join(("preflight", *words, *where))
@@ -166,7 +192,7 @@ class Board:
                 break
 
     def _judge_pending(self, migrations: Sequence[Migration]) -> None:
-        seen = self._bench.seen.observation
+        seen = self._context.seen.observation
         if seen is None:
             return
         for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
@@ -194,7 +220,7 @@ class Board:
         return replace(row, kind=analysis.kind, risk=analysis.risk, findings=analysis.findings)
 
     def _remote(self, name: str) -> Remote:
-        seen = self._bench.seen.observation
+        seen = self._context.seen.observation
         if seen is None:
             return Remote.UNKNOWN
         return Remote.APPLIED if name in seen.applied else Remote.PENDING
@@ -202,7 +228,7 @@ class Board:
     def _record(
         self, name: str, checklist: Checklist, analysis: Analysis | None
     ) -> tuple[str, str]:
-        store = self._bench.store(name)
+        store = self._context.store(name)
         try:
             record = store.load()
         except PreflightError as error:

@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
 from d1_preflight.actions import STEPS
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import StepAction, Tools, Work
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.core.checklist.checklist import (
     Answer,
@@ -24,6 +26,8 @@ from d1_preflight.core.checklist.checklist import (
 from d1_preflight.core.errors import NotAllowed, PreflightError, ProjectError, Rejected
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Emit, silent
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.project import Project
 from d1_preflight.core.record.apply_facts import NO_GO, GoFacts
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.gate import (
@@ -43,10 +47,13 @@ _SIGNATURE = "record.toml.sig"
 class Session:
     """One migration's walk through the checklist."""
 
-    def __init__(self, checklist: Checklist, tools: Tools) -> None:
+    def __init__(
+        self, checklist: Checklist, tools: Tools, actions: Mapping[str, StepAction] = STEPS
+    ) -> None:
         saved = tools.store.load()
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.tools = tools
+        self._actions = actions
         self.record = _opened(tools, self.checklist, saved)
         self.closed = _is_sealed(tools, self.record)
         self._judged: Analysis | None = None
@@ -66,6 +73,30 @@ class Session:
         return kind_of(self.record, self.checklist, self.analysis.kind)
 
     @property
+    def project(self) -> Project:
+        """The project: its settings, and what chose its environment."""
+        return self.tools.project
+
+    @property
+    def folder(self) -> Path:
+        """Where the record lies."""
+        return self.tools.store.folder
+
+    @property
+    def migration(self) -> Migration:
+        """The migration's file as it is now; raises MigrationUnreadable if it is gone."""
+        return self.tools.migration()
+
+    @property
+    def down(self) -> Migration | None:
+        """Its down migration, where there is one."""
+        return self.tools.files.down(self.tools.stem)
+
+    def now(self) -> datetime:
+        """The time by the session's clock."""
+        return self.tools.clock.now()
+
+    @property
     def path(self) -> tuple[Step, ...]:
         """The steps this migration walks, in order."""
         return self.checklist.steps_for(self.kind)
@@ -73,12 +104,7 @@ class Session:
     @property
     def sections(self) -> tuple[tuple[Section, tuple[Step, ...]], ...]:
         """The sections with their applicable steps."""
-        path = self.path
-        pairs = (
-            (section, tuple(step for step in path if step.section == section.id))
-            for section in self.checklist.sections
-        )
-        return tuple((section, steps) for section, steps in pairs if steps)
+        return self.checklist.sections_for(self.kind)
 
     @property
     def current(self) -> Step | None:
@@ -102,12 +128,12 @@ class Session:
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
-        dynamic = STEPS[step.action].prompts
+        dynamic = self._actions[step.action].prompts
         return (*(dynamic(self.work(step)) if dynamic else ()), *step.prompts)
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
-        plan = STEPS[step.action].plan
+        plan = self._actions[step.action].plan
         return tuple(plan(self.work(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
@@ -144,11 +170,11 @@ class Session:
         """
         self.refresh()
         self._may(step)
-        answers = self._answers(step, raw)
+        answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
         work = self.work(step, emit, progress, terminal)
         try:
-            outcome = await STEPS[step.action].run(work)
+            outcome = await self._actions[step.action].run(work)
         except (PreflightError, OSError) as error:
             outcome = _failed(error)
         except (asyncio.CancelledError, Exception) as error:
@@ -166,9 +192,7 @@ class Session:
             raise NotAllowed(
                 f"“{step.title}” cannot be waived.", hint="It protects rows. Mend it instead."
             )
-        words = reason.strip()
-        if not words:
-            raise Rejected("A waiver needs its reason.", hint="Say why this is all right today.")
+        words = _reason(reason, "A waiver needs its reason.", "Say why this is all right today.")
         self._begin(step, {"reason": words})
         self._finish(Outcome(Status.WAIVED, words))
         return self.record.attempts[-1]
@@ -180,9 +204,7 @@ class Session:
             raise NotAllowed("This record is closed.")
         if apply_was_begun(self.record, self.checklist):
             raise NotAllowed("The apply was begun; NO-GO is too late.", hint="Press ! for help.")
-        words = reason.strip()
-        if not words:
-            raise Rejected("NO-GO needs a reason.", hint="One sentence for whoever reads this.")
+        words = _reason(reason, "NO-GO needs a reason.", "One sentence for whoever reads this.")
         self._begin(step, {"reason": words})
         facts = GoFacts(decision=NO_GO).written()
         self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", facts))
@@ -215,7 +237,7 @@ class Session:
     def _may(self, step: Step) -> None:
         if self.closed:
             raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
-        self._require_same_config()
+        _require_same_config(self.tools)
         items = self.blockers(step)
         if items:
             first = items[0]
@@ -224,26 +246,14 @@ class Session:
         if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
             raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
-    def _require_same_config(self) -> None:
-        """Wrangler reads the file afresh at each call; we must not mean another database by it."""
-        config = self.tools.project.config
-        if config.sha256 and config.sha256 != self.tools.files.config_sha256():
-            raise NotAllowed(
-                f"{config.path.name} was changed since this program read it.",
-                hint="Quit (q) and start again: what was answered is kept.",
-            )
-
-    def _answers(self, step: Step, raw: Mapping[str, object]) -> Mapping[str, Answer]:
-        return read_answers(self.prompts(step), raw)
-
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.tools.clock.now()
+        now = self.now()
         begun = self.record.begin(step, answers, by=self.tools.operator, at=now)
         _save(self.tools, begun, "Nothing was begun.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
-        self._keep(self.record.finish(outcome, at=self.tools.clock.now()))
+        self._keep(self.record.finish(outcome, at=self.now()))
 
     def _keep(self, finished: Record) -> None:
         """Save what was found; what is not on the disk counts here, too, as never seen."""
@@ -258,10 +268,10 @@ class Session:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
             self.refresh()
-        if not STEPS[step.action].seals or not outcome.status.is_answered:
+        if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
-        finished = self.record.finish(outcome, at=self.tools.clock.now())
+        finished = self.record.finish(outcome, at=self.now())
         try:
             with work.terminal:
                 signature = self.tools.signer.sign(dump_record(finished), CLOSE)
@@ -273,8 +283,25 @@ class Session:
         self.closed = True
 
     def _go_lapse(self) -> str:
-        minutes, now = self.tools.settings.go_minutes, self.tools.clock.now()
-        return go_lapse(self.record, self.checklist, minutes, now)
+        return go_lapse(self.record, self.checklist, self.project.settings.go_minutes, self.now())
+
+
+def _reason(text: str, refusal: str, hint: str) -> str:
+    """The reason in words; raises Rejected for none."""
+    words = text.strip()
+    if not words:
+        raise Rejected(refusal, hint=hint)
+    return words
+
+
+def _require_same_config(tools: Tools) -> None:
+    """Wrangler reads the file afresh at each call; we must not mean another database by it."""
+    config = tools.project.config
+    if config.sha256 and config.sha256 != tools.files.config_sha256():
+        raise NotAllowed(
+            f"{config.path.name} was changed since this program read it.",
+            hint="Quit (q) and start again: what was answered is kept.",
+        )
 
 
 def _opened(tools: Tools, checklist: Checklist, saved: Record | None) -> Record:

@@ -32,9 +32,7 @@ def git(folder: Path, *words: str) -> str:
 
 def test_a_clean_repository_is_told_as_clean(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
-    assert read_git(repository) == GitFacts(
-        commit, is_dirty=False, user_name="Ana", user_email="ana@example.com"
-    )
+    assert read_git(repository) == GitFacts(commit, is_dirty=False)
 
 
 def test_a_new_file_makes_it_dirty(repository: Path) -> None:

@@ -28,7 +28,7 @@ from d1_preflight.adapters.wrangler.toolchain import Toolchain, install
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import TableKind
 from d1_preflight.practice.run import PracticeRun, start
-from d1_preflight.wiring import Workbench, open_bench
+from d1_preflight.project_context import ProjectContext, open_context
 from flow.walking import open_session, walk_to
 
 PREFLIGHT = (sys.executable, "-m", "d1_preflight")
@@ -58,16 +58,16 @@ def figures(what: str, seconds: list[float], aim: str) -> None:
 
 
 @contextmanager
-def practice(folder: Path, next_one: str) -> Iterator[tuple[Workbench, PracticeRun]]:
+def practice(folder: Path, next_one: str) -> Iterator[tuple[ProjectContext, PracticeRun]]:
     with start(folder, next=next_one, ask_git=ask_git) as running:
         environ = {"PATH": os.environ["PATH"], **running.practice.environment}
-        yield open_bench(start=folder, environ=environ, target="practice"), running
+        yield open_context(start=folder, environ=environ, target="practice"), running
 
 
 def paint(folder: Path, _wrangler: Toolchain) -> None:
     """From exec until the board's rows are written to the terminal."""
-    with practice(folder, "0061") as (bench, _):
-        environ = {**os.environ, **bench.environ}
+    with practice(folder, "0061") as (context, _):
+        environ = {**os.environ, **context.environ}
         painted: list[float] = []
         for _ in range(ROUNDS + 1):
             with OnTerminal(PREFLIGHT, cwd=folder, env=environ) as terminal:
@@ -88,11 +88,11 @@ def _process_time(argv: tuple[str, ...], folder: Path, environ: dict[str, str]) 
 
 def keys(folder: Path, wrangler: Toolchain) -> None:
     """From a key until the body of the step it leads to is written, idle and under output."""
-    with practice(folder, "0057") as (bench, _):
-        session, _ = open_session(replace(bench, _toolchain=wrangler), ADDITIVE)
+    with practice(folder, "0057") as (context, _):
+        session, _ = open_session(replace(context, _toolchain=wrangler), ADDITIVE)
         asyncio.run(walk_to(session, "copied"))
         session.close()
-        environ = {**os.environ, **bench.environ}
+        environ = {**os.environ, **context.environ}
     chatty = folder / "chatty"
     chatty.write_text(CHATTY, "utf-8")
     chatty.chmod(0o755)
@@ -137,16 +137,16 @@ def commands(folder: Path, _wrangler: Toolchain) -> None:
 
 def flow(folder: Path, wrangler: Toolchain) -> None:
     """The destructive flow up to GO, and the document's commands by hand."""
-    with practice(folder / "wizard", "0061") as (bench, _):
-        walked, schema = asyncio.run(_walked(replace(bench, _toolchain=wrangler)))
-    with practice(folder / "by-hand", "0061") as (bench, _):
-        by_hand = _by_hand(folder / "by-hand", bench, wrangler, schema)
+    with practice(folder / "wizard", "0061") as (context, _):
+        walked, schema = asyncio.run(_walked(replace(context, _toolchain=wrangler)))
+    with practice(folder / "by-hand", "0061") as (context, _):
+        by_hand = _by_hand(folder / "by-hand", context, wrangler, schema)
     report("by hand, the document's commands up to GO", f"{by_hand:.1f} s")
     report("ratio of the wizard's time to the hand's", f"{walked / by_hand:.2f}  (aim <= 0.60)")
 
 
-async def _walked(bench: Workbench) -> tuple[float, Schema]:
-    session, counted = open_session(bench, REBUILD)
+async def _walked(context: ProjectContext) -> tuple[float, Schema]:
+    session, counted = open_session(context, REBUILD)
     begun = time.perf_counter()
     steps: list[tuple[float, str]] = []
     while (step := session.current) is not None and step.id != "go":
@@ -168,16 +168,16 @@ async def _walked(bench: Workbench) -> tuple[float, Schema]:
     return took, seen.schema
 
 
-def _by_hand(folder: Path, bench: Workbench, wrangler: Toolchain, schema: Schema) -> float:
+def _by_hand(folder: Path, context: ProjectContext, wrangler: Toolchain, schema: Schema) -> float:
     down = folder / "down.sql"
     down.write_text("ALTER TABLE teams ADD COLUMN deprecated_column TEXT;\n", "utf-8")
     tables = [table.name for table in tables_of(schema) if table.kind is not TableKind.SHADOW]
     node = wrangler.node
     path = f"{node.parent}:{os.environ['PATH']}" if node else os.environ["PATH"]
     environ = {
-        **bench.environ, "PATH": path, "WRANGLER": " ".join(wrangler.argv),
+        **context.environ, "PATH": path, "WRANGLER": " ".join(wrangler.argv),
         "NODE_COMPILE_CACHE": str(wrangler.compile_cache),  # the hand gets our cache as well
-        "DATABASE": bench.project.database.name, "TABLES": " ".join(tables),
+        "DATABASE": context.project.database.name, "TABLES": " ".join(tables),
         "TOUCHED": "teams team_members users", "STATE": str(folder / "state"),
         "BACKUPS": str(folder / "backups"), "DOWN": str(down),
     }  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.cli import main
-from d1_preflight.wiring import open_bench
+from d1_preflight.project_context import open_context
 
 TOKEN = "tok-0123456789abcdef"
 CONFIG = """
@@ -65,22 +65,22 @@ async def test_a_token_of_a_dotenv_is_masked_and_its_environment_reaches_no_wran
     project: Path,
 ) -> None:
     (project / ".env.local").write_text(f"CLOUDFLARE_API_TOKEN={TOKEN}\nCLOUDFLARE_ENV=staging\n")
-    bench = open_bench(environ={"PATH": os.environ["PATH"], "HOME": str(project.parent)})
-    tools = bench.tools("0001_a.sql", bench.store("0001_a.sql"))
+    context = open_context(environ={"PATH": os.environ["PATH"], "HOME": str(project.parent)})
+    tools = context.tools("0001_a.sql", context.store("0001_a.sql"))
 
     ran = await tools.wrangler.run(("d1", "info"), cwd=project, keep="001-a")
 
     assert "token «masked» is bad, env is []" in ran.stderr
-    kept = bench.store("0001_a.sql").folder / "evidence" / "001-a.err"
+    kept = context.store("0001_a.sql").folder / "evidence" / "001-a.err"
     assert TOKEN not in kept.read_text()
     assert "«masked»" in kept.read_text()
 
 
 def test_an_api_that_is_not_cloudflares_is_called_by_its_name(project: Path) -> None:
     (project / ".env").write_text("CLOUDFLARE_API_BASE_URL=http://127.0.0.1:9/client/v4\n")
-    assert open_bench(environ={"PATH": os.environ["PATH"]}).target == "practice"
+    assert open_context(environ={"PATH": os.environ["PATH"]}).target == "practice"
     (project / ".env").write_text("CLOUDFLARE_API_BASE_URL=https://proxy.example/client/v4\n")
-    assert open_bench(environ={"PATH": os.environ["PATH"]}).target == "proxy.example"
+    assert open_context(environ={"PATH": os.environ["PATH"]}).target == "proxy.example"
 
 
 def test_an_environment_that_is_not_there_is_said_with_where_it_was_named(

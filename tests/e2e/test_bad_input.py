@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands.real_records import CONFIG, make_checkout
-from d1_preflight.wiring import open_bench
+from d1_preflight.project_context import open_context
 
 SQL = (
     "-- Migration: 0001_create_users_table\n-- Description: users\n-- Type: Additive\n"
@@ -198,9 +198,9 @@ def test_output_that_has_no_room(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_a_folder(project: Path) -> None:
-    bench = open_bench(start=project, environ={})
-    bench.store(NAME).acquire().release()
-    (lock,) = bench.workspace(NAME).parent.glob("*.lock")
+    context = open_context(start=project, environ={})
+    context.store(NAME).acquire().release()
+    (lock,) = context.workspace(NAME).parent.glob("*.lock")
     lock.unlink()
     lock.mkdir()
 
@@ -217,7 +217,7 @@ def test_a_record_of_another_database(tmp_path: Path) -> None:
 
 
 def test_a_second_operator_on_the_same_record(project: Path) -> None:
-    held = open_bench(start=project, environ={}).store(NAME).acquire()
+    held = open_context(start=project, environ={}).store(NAME).acquire()
     try:
         ended = _run_plain(project, "0001")
     finally:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(TESTS))
 from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.wrangler.toolchain import install
 from d1_preflight.practice.run import start
-from d1_preflight.wiring import open_bench
+from d1_preflight.project_context import open_context
 from flow.walking import open_session, walk_to
 
 EXAMPLE = TESTS.parent / "checklists" / "example"
@@ -82,17 +82,17 @@ async def make(folder: Path) -> None:
     project = folder / "project"
     with start(project, next="0061", ask_git=ask_git) as running:
         environ = {**os.environ, **running.practice.environment}
-        bench = open_bench(start=project, environ=environ, target="practice")
-        (bench.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
+        context = open_context(start=project, environ=environ, target="practice")
+        (context.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
         for words in (("add", "-A"), ("commit", "-qm", "Park the members")):
             ask_git(words, project)
-        session, _ = open_session(bench, NAME)
+        session, _ = open_session(context, NAME)
         await walk_to(session, given=ANSWERS)
         assert session.closed
         shutil.rmtree(EXAMPLE, ignore_errors=True)
         shutil.copytree(session.tools.store.folder, EXAMPLE)
-        shutil.copy(bench.project.root / "checklists" / "allowed_signers", EXAMPLE)
-        shutil.copy(bench.project.migrations_folder / NAME, EXAMPLE)
+        shutil.copy(context.project.root / "checklists" / "allowed_signers", EXAMPLE)
+        shutil.copy(context.project.migrations_folder / NAME, EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.record.record import Status
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.practice.state import DATABASE_ID, DATABASE_NAME, Cloud
-from d1_preflight.wiring import Workbench, open_bench
+from d1_preflight.project_context import ProjectContext, open_context
 from flow.walking import open_session, walk_to
 
 pytestmark = pytest.mark.wrangler
@@ -35,9 +35,9 @@ class Twins:
     environ: dict[str, str]
     toolchain: Toolchain
 
-    def bench(self, environment: str | None) -> Workbench:
+    def context(self, environment: str | None) -> ProjectContext:
         return replace(
-            open_bench(start=self.folder, environ=self.environ, environment=environment),
+            open_context(start=self.folder, environ=self.environ, environment=environment),
             _toolchain=self.toolchain,
         )
 
@@ -73,7 +73,7 @@ def twins(tmp_path: Path, wrangler_command: Toolchain) -> Iterator[OpenTwins]:
 
 async def walk(found: Twins, environment: str | None, stop: str = "") -> tuple[str, Counter[str]]:
     """Walk 0061; the uuid that GO names, and how often each was asked."""
-    session, _ = open_session(found.bench(environment), REBUILD)
+    session, _ = open_session(found.context(environment), REBUILD)
     await walk_to(session, stop)
     go = tomllib.loads((session.tools.store.read("go.toml") or b"").decode())
     assert go["database"]["target"] == "practice"
@@ -100,7 +100,7 @@ async def test_a_database_that_says_another_uuid_is_refused_before_anything_is_b
 ) -> None:
     found = twins(DATABASE_ID, TWIN_ID, "")
     found.running.serve(DATABASE_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
-    session, _ = open_session(found.bench(None), REBUILD)
+    session, _ = open_session(found.context(None), REBUILD)
 
     attempt = await session.perform(session.checklist.step("copied"), {})
 

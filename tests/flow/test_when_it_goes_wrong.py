@@ -19,8 +19,8 @@ from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Status
 from d1_preflight.practice.faults import Fault
+from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.session import Session
-from d1_preflight.wiring import Workbench, open_bench
 from flow.conftest import OpenPractice
 from flow.walking import CountingWrangler, PatientClock, open_session, try_step, walk_to
 
@@ -28,18 +28,18 @@ pytestmark = pytest.mark.wrangler
 NAME = "0057_add_team_billing_columns.sql"
 
 
-async def ledger_count(session_wrangler: CountingWrangler, bench: Workbench) -> str:
+async def ledger_count(session_wrangler: CountingWrangler, context: ProjectContext) -> str:
     ran = await session_wrangler.run(
-        ("d1", "execute", bench.project.database.name, "--remote", "--json",
+        ("d1", "execute", context.project.database.name, "--remote", "--json",
          f"--command=SELECT count(*) AS n FROM d1_migrations WHERE name = '{NAME}'"),
-        cwd=bench.project.root,
+        cwd=context.project.root,
     )  # fmt: skip
     return ran.stdout
 
 
 async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: OpenPractice) -> None:
-    bench, running = practice("0057")
-    session, wrangler = open_session(bench, NAME)
+    context, running = practice("0057")
+    session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
     running.inject(Fault.parse("dies-mid-apply,count=1"))
 
@@ -47,14 +47,14 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
 
     assert attempt.status is Status.PROVED
     assert "reported a failure" in attempt.words
-    assert '"n": 1' in await ledger_count(wrangler, bench)
+    assert '"n": 1' in await ledger_count(wrangler, context)
 
 
 async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     practice: OpenPractice,
 ) -> None:
-    bench, running = practice("0057")
-    session, wrangler = open_session(bench, NAME)
+    context, running = practice("0057")
+    session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
     running.inject(Fault.parse("fails-mid-apply,count=1"))
 
@@ -64,14 +64,14 @@ async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     assert "Not applied" in attempt.words
     again = await try_step(session, "applied")
     assert again.status is Status.PROVED
-    assert '"n": 1' in await ledger_count(wrangler, bench)
+    assert '"n": 1' in await ledger_count(wrangler, context)
 
 
 async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, _ = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, _ = open_session(context, NAME)
     await walk_to(session, "applied")
-    path = bench.project.migrations_folder / NAME
+    path = context.project.migrations_folder / NAME
     path.write_text(path.read_text() + "-- one more thought\n")
 
     with pytest.raises(NotAllowed):
@@ -82,47 +82,47 @@ async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPracti
 
 
 async def test_a_configuration_edited_after_go_is_not_applied_with(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, wrangler = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
-    config = bench.project.config.path
+    config = context.project.config.path
     config.write_bytes(config.read_bytes() + b"\n")
 
     with pytest.raises(NotAllowed, match="was changed since"):
         await try_step(session, "applied")
     session.close()
-    again = open_bench(start=bench.project.root, environ=bench.environ, target="practice")
-    session, _ = open_session(replace(again, _toolchain=bench.toolchain), NAME)
+    again = open_context(start=context.project.root, environ=context.environ, target="practice")
+    session, _ = open_session(replace(again, _toolchain=context.toolchain), NAME)
     attempt = await try_step(session, "applied")
 
     assert attempt.status is Status.FAILED
     assert "the configuration changed" in attempt.words
-    assert '"n": 0' in await ledger_count(wrangler, bench)
+    assert '"n": 0' in await ledger_count(wrangler, context)
 
 
 async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, wrangler = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
     await wrangler.run(
-        ("d1", "execute", bench.project.database.name, "--remote", "--json",
+        ("d1", "execute", context.project.database.name, "--remote", "--json",
          "--command=CREATE TABLE somebody_elses (id INTEGER PRIMARY KEY)"),
-        cwd=bench.project.root,
+        cwd=context.project.root,
     )  # fmt: skip
 
     attempt = await try_step(session, "applied")
 
     assert attempt.status is Status.FAILED
     assert "schema" in attempt.words
-    assert '"n": 0' in await ledger_count(wrangler, bench)
+    assert '"n": 0' in await ledger_count(wrangler, context)
 
 
 @pytest.mark.parametrize("fault", ["api-down", "unauthorized", "rate-limited", "server-error"])
 async def test_an_api_that_does_not_answer_leaves_the_step_unknown(
     practice: OpenPractice, fault: str
 ) -> None:
-    bench, _ = practice("0057", fault)
-    session, _ = open_session(bench, NAME)
+    context, _ = practice("0057", fault)
+    session, _ = open_session(context, NAME)
     await walk_to(session, "copied")
 
     attempt = await try_step(session, "copied")
@@ -132,21 +132,21 @@ async def test_an_api_that_does_not_answer_leaves_the_step_unknown(
 
 
 async def test_a_second_operator_is_kept_out(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, _ = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, _ = open_session(context, NAME)
 
     with pytest.raises(RecordBusy):
-        bench.session(NAME)
+        context.session(NAME)
 
     session.close()
-    bench.session(NAME).close()
+    context.session(NAME).close()
 
 
 async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     practice: OpenPractice, tmp_path: Path
 ) -> None:
-    bench, running = practice("0057")
-    session, _ = open_session(bench, NAME)
+    context, running = practice("0057")
+    session, _ = open_session(context, NAME)
     await walk_to(session, "applied")
     session.close()
     running.inject(Fault.parse("slow,scope=apply,milliseconds=3000"))
@@ -154,10 +154,10 @@ async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     script = tmp_path / "applies.py"
     script.write_text(
         KILLING.format(
-            tests=str(Path(__file__).parents[1]), project=str(bench.project.root), name=NAME
+            tests=str(Path(__file__).parents[1]), project=str(context.project.root), name=NAME
         )
     )
-    environ = {**bench.environ, "XDG_CACHE_HOME": str(user_cache().parent)}
+    environ = {**context.environ, "XDG_CACHE_HOME": str(user_cache().parent)}
     if "PYTHONPATH" in os.environ:  # the same program as here, not one that is installed
         environ["PYTHONPATH"] = os.environ["PYTHONPATH"]
     child = await asyncio.create_subprocess_exec(
@@ -165,7 +165,7 @@ async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     )
     assert await child.wait() == -signal.SIGKILL
 
-    session, wrangler = await reopened(bench)
+    session, wrangler = await reopened(context)
     assert session.status_of(session.checklist.step("applied")) is Status.INTERRUPTED
     assert session.prompts(session.checklist.step("applied")) == ()
     attempt = await try_step(session, "applied")
@@ -174,14 +174,14 @@ async def test_killed_while_it_applies_it_is_observed_and_never_repeated(
     left = [evidence for evidence in attempt.evidence if "apply" in evidence.argv]
     assert [evidence.exit_code for evidence in left] == [None]
     assert any("-applied.out" in name for evidence in left for name in evidence.files)
-    assert '"n": 1' in await ledger_count(wrangler, bench)
+    assert '"n": 1' in await ledger_count(wrangler, context)
 
 
 KILLING = """
 import asyncio, os, signal, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
-from d1_preflight.wiring import open_bench
+from d1_preflight.project_context import open_context
 from flow.walking import open_session, try_step
 
 class Killing:
@@ -197,8 +197,8 @@ class Killing:
         return await self.real.run(args, **more)
 
 async def main():
-    bench = open_bench(start=Path({project!r}), target="practice")
-    session, counted = open_session(bench, {name!r})
+    context = open_context(start=Path({project!r}), target="practice")
+    session, counted = open_session(context, {name!r})
     counted.real = Killing(counted.real)
     await try_step(session, "applied")
 
@@ -206,26 +206,26 @@ asyncio.run(main())
 """
 
 
-async def reopened(bench: Workbench) -> tuple[Session, CountingWrangler]:
+async def reopened(context: ProjectContext) -> tuple[Session, CountingWrangler]:
     """The orphaned wrangler holds the lock until it ends; then the record opens."""
     for _ in range(100):
         with contextlib.suppress(RecordBusy):
-            return open_session(bench, NAME)
+            return open_session(context, NAME)
         await asyncio.sleep(0.2)
-    return open_session(bench, NAME)
+    return open_session(context, NAME)
 
 
 async def test_out_of_order_is_asked_and_a_lost_backup_shuts_the_apply(
     practice: OpenPractice,
 ) -> None:
-    bench, _ = practice("0061")
+    context, _ = practice("0061")
     later = "0062_migrate_role_format.sql"
-    session, wrangler = open_session(bench, later)
+    session, wrangler = open_session(context, later)
     await walk_to(session, "deploy_order")
 
     prompts = session.prompts(session.checklist.step("deploy_order"))
     await walk_to(session, "applied")
-    shutil.rmtree(bench.workspace(later) / "backup")
+    shutil.rmtree(context.workspace(later) / "backup")
     attempt = await try_step(session, "applied")
 
     asked = next(prompt for prompt in prompts if prompt.key == "out_of_order")
@@ -236,8 +236,8 @@ async def test_out_of_order_is_asked_and_a_lost_backup_shuts_the_apply(
 
 
 async def test_limits_that_were_moved_after_go_shut_the_apply(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, _ = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, _ = open_session(context, NAME)
     await walk_to(session, "applied")
     settings = session.tools.settings
     looser = replace(settings.verification, error_rate_percent=Decimal(5))
@@ -288,10 +288,10 @@ class Meanwhile:
 async def test_what_changes_while_the_target_is_read_again_is_not_applied(
     practice: OpenPractice,
 ) -> None:
-    bench, _ = practice("0057")
-    session, wrangler = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
-    clock, path = session.tools.clock, bench.project.migrations_folder / NAME
+    clock, path = session.tools.clock, context.project.migrations_folder / NAME
     assert isinstance(clock, PatientClock)
 
     late = Meanwhile(wrangler, lambda: setattr(clock, "ahead", timedelta(minutes=31)))
@@ -305,14 +305,14 @@ async def test_what_changes_while_the_target_is_read_again_is_not_applied(
     assert (expired.status, other.status) == (Status.FAILED, Status.FAILED)
     assert "expired" in expired.words
     assert "not the file that was signed" in other.words
-    assert '"n": 0' in await ledger_count(wrangler, bench)
+    assert '"n": 0' in await ledger_count(wrangler, context)
 
 
 async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers(
     practice: OpenPractice,
 ) -> None:
-    bench, running = practice("0057")
-    session, wrangler = open_session(bench, NAME)
+    context, running = practice("0057")
+    session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
     running.inject(Fault.parse("lost-before,count=1"))
 
@@ -321,7 +321,7 @@ async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers
     unseen = await try_step(session, "applied")
     running.inject()
     seen = await try_step(session, "applied")
-    before = await ledger_count(wrangler, bench)
+    before = await ledger_count(wrangler, context)
     applied = await try_step(session, "applied")
 
     assert [a.status for a in (lost, unseen)] == [Status.UNKNOWN, Status.UNKNOWN]
@@ -332,8 +332,8 @@ async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers
 
 
 async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, _ = open_session(bench, NAME)
+    context, _ = practice("0057")
+    session, _ = open_session(context, NAME)
     await walk_to(session, "go")
     clock = session.tools.clock
     assert isinstance(clock, PatientClock)
@@ -349,13 +349,13 @@ async def test_a_migration_that_was_taken_back_is_not_closed_as_one_that_stands(
     practice: OpenPractice,
 ) -> None:
     name = "0060_rename_workflow_runs_old_name.sql"
-    bench, _ = practice("0060")
-    session, wrangler = open_session(bench, name)
+    context, _ = practice("0060")
+    session, wrangler = open_session(context, name)
     await walk_to(session, "close")
     down = "--command=ALTER TABLE workflow_runs RENAME COLUMN new_name TO old_name"
-    database = bench.project.database.name
+    database = context.project.database.name
     back = await wrangler.run(
-        ("d1", "execute", database, "--remote", "--json", down), cwd=bench.project.root
+        ("d1", "execute", database, "--remote", "--json", down), cwd=context.project.root
     )
 
     stands = await try_step(session, "close", {"end": STANDS})

@@ -33,8 +33,8 @@ def stock_verify(folder: Path, signers: Path, name: str, namespace: str, who: st
 async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     practice: OpenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench, running = practice("0057")
-    session, _ = open_session(bench, ADDITIVE)
+    context, running = practice("0057")
+    session, _ = open_session(context, ADDITIVE)
 
     await walk_to(session)
 
@@ -42,13 +42,13 @@ async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     walked = {attempt.step for attempt in session.record.attempts}
     assert not walked & {"backed_up", "restored", "down_written", "down_tested"}
     folder = session.tools.store.folder
-    signers = bench.project.root / "checklists" / "allowed_signers"
-    assert stock_verify(folder, signers, "go.toml", GO, bench.operator) == 0
-    assert stock_verify(folder, signers, "record.toml", CLOSE, bench.operator) == 0
+    signers = context.project.root / "checklists" / "allowed_signers"
+    assert stock_verify(folder, signers, "go.toml", GO, context.operator) == 0
+    assert stock_verify(folder, signers, "record.toml", CLOSE, context.operator) == 0
     record = folder / "record.toml"
     record.write_bytes(record.read_bytes().replace(b"0 lost", b"9 lost", 1))
-    assert stock_verify(folder, signers, "record.toml", CLOSE, bench.operator) != 0
-    monkeypatch.chdir(bench.project.root)
+    assert stock_verify(folder, signers, "record.toml", CLOSE, context.operator) != 0
+    monkeypatch.chdir(context.project.root)
     assert main(["verify", ADDITIVE.removesuffix(".sql")]) == 4
     assert len(running.messages) == 1
 
@@ -56,8 +56,8 @@ async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
 async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_back(
     practice: OpenPractice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench, _ = practice("0061")
-    session, wrangler = open_session(bench, REBUILD)
+    context, _ = practice("0061")
+    session, wrangler = open_session(context, REBUILD)
 
     await walk_to(session, "go")
 
@@ -71,23 +71,23 @@ async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_ba
     assert verified.status is Status.PROVED
     session.close()
 
-    monkeypatch.chdir(bench.project.root)
+    monkeypatch.chdir(context.project.root)
     assert main(["restore", REBUILD]) == 0
     fill = shlex.split(capsys.readouterr().out.splitlines()[3])
     assert fill[:3] == ["wrangler", "d1", "execute"]
-    ran = await wrangler.run((*fill[1:], "--json"), cwd=bench.project.root)
+    ran = await wrangler.run((*fill[1:], "--json"), cwd=context.project.root)
     assert ran.exit_code == 0, ran.stdout + ran.stderr
     again = await wrangler.run(
-        ("d1", "execute", bench.project.database.name, "--remote", "--json",
+        ("d1", "execute", context.project.database.name, "--remote", "--json",
          "--command=SELECT count(*) AS n FROM team_members"),
-        cwd=bench.project.root,
+        cwd=context.project.root,
     )  # fmt: skip
     assert '"n": 1204' in again.stdout
 
 
 async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice) -> None:
-    bench, _ = practice("0061")
-    session, _ = open_session(bench, REBUILD)
+    context, _ = practice("0061")
+    session, _ = open_session(context, REBUILD)
     await walk_to(session, "findings")
 
     attempt = await try_step(session, "findings", {"losses": ()})
@@ -100,8 +100,8 @@ async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice
 async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
     practice: OpenPractice,
 ) -> None:
-    bench, _ = practice("0063")
-    session, _ = open_session(bench, "0063_broken_backfill.sql")
+    context, _ = practice("0063")
+    session, _ = open_session(context, "0063_broken_backfill.sql")
     await walk_to(session, "syntax")
 
     attempt = await try_step(session, "syntax")
@@ -113,17 +113,17 @@ async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
 
 
 async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice) -> None:
-    bench, _ = practice("0061")
-    session, _ = open_session(bench, REBUILD)
+    context, _ = practice("0061")
+    session, _ = open_session(context, REBUILD)
 
     await walk_to(session, "close")
 
     secrets = [
         value
-        for name, value in bench.environ.items()
+        for name, value in context.environ.items()
         if name in {"CLOUDFLARE_API_TOKEN", "PREFLIGHT_WEBHOOK", "WORKWAY_API_TOKEN"}
     ]
-    (copies,) = (bench.workspace(REBUILD) / "backup").glob("*/export.sql")
+    (copies,) = (context.workspace(REBUILD) / "backup").glob("*/export.sql")
     emails = {word for word in copies.read_text().split("'") if "@" in word and "." in word}
     assert len(secrets) == 3
     assert emails
@@ -132,16 +132,16 @@ async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice) -
             continue
         content = file.read_text("utf-8", "replace")
         assert not [secret for secret in secrets if secret in content], file
-        leaked = [email for email in emails if email in content and email != bench.operator]
+        leaked = [email for email in emails if email in content and email != context.operator]
         assert not leaked, file
 
 
 async def test_the_marks_of_autoincrement_are_those_of_the_target(practice: OpenPractice) -> None:
-    bench, _ = practice("0057")
-    session, wrangler = open_session(bench, ADDITIVE)
+    context, _ = practice("0057")
+    session, wrangler = open_session(context, ADDITIVE)
 
     async def execute(sql: str) -> list[dict[str, object]]:
-        name, root = bench.project.database.name, bench.project.root
+        name, root = context.project.database.name, context.project.root
         ran = await wrangler.run(
             ("d1", "execute", name, "--remote", "--json", f"--command={sql}"), cwd=root
         )

@@ -9,8 +9,8 @@ from d1_preflight.adapters.system import SystemClock
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.ports import Emit, Evidence, Wrangler, silent
 from d1_preflight.core.record.record import Attempt
+from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
-from d1_preflight.wiring import Workbench
 
 
 @dataclass(slots=True)
@@ -66,13 +66,13 @@ class CountingWrangler:
         return self.real.recover(step)
 
 
-def open_session(bench: Workbench, name: str) -> tuple[Session, CountingWrangler]:
+def open_session(context: ProjectContext, name: str) -> tuple[Session, CountingWrangler]:
     """A session as the board opens it, with a clock that does not wait and a counted wrangler."""
-    store = bench.store(name).acquire()
-    tools = bench.tools(name, store)
+    store = context.store(name).acquire()
+    tools = context.tools(name, store)
     wrangler = CountingWrangler(tools.wrangler)
     tools = replace(tools, clock=PatientClock(), wrangler=wrangler)
-    return Session(bench.checklist, tools), wrangler
+    return Session(context.checklist, tools), wrangler
 
 
 def answer(prompt: Prompt) -> object:

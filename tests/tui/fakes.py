@@ -1,33 +1,34 @@
 """A session, a board and a clock that do what the test says, made of real values."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-from d1_preflight.core.board import BoardRow, BoardState, Place
+from core.record_values import ANA, KEYS
+from d1_preflight.actions import STEPS
+from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState
 from d1_preflight.core.checklist.checklist import (
-    Answer,
-    Checklist,
-    Effect,
     Prompt,
-    Section,
-    Step,
-    read_answers,
 )
-from d1_preflight.core.checklist.definitions import checklists_dir
-from d1_preflight.core.checklist.file import load_checklist
-from d1_preflight.core.errors import NotAllowed, PreflightError
-from d1_preflight.core.findings import Analysis, Kind
-from d1_preflight.core.ports import Clock, Emit, silent
-from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.gate import OpenItem, blocking_items, open_items
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.findings import Analysis
+from d1_preflight.core.project.migration import Migration, MigrationFile
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
+from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.session import Session
+from plain.fakes import MemoryStore, ReadySigner
+
+if TYPE_CHECKING:
+    from d1_preflight.actions.ports import Local, Web
+    from d1_preflight.core.ports import Wrangler
+    from d1_preflight.core.record.facts import StepFacts
 
 NOON = datetime(2026, 11, 22, 19, 5, 2, tzinfo=UTC)
 
@@ -47,58 +48,63 @@ class FrozenClock:
 
 
 @dataclass(frozen=True)
-class FakeVerification:
-    watch_minutes: int = 5
-    error_rate_percent: Decimal = Decimal("0.1")
+class SceneFiles:
+    """One migration and its down file."""
 
-
-@dataclass(frozen=True)
-class FakeSettings:
-    go_minutes: int = 30
-    verification: FakeVerification = field(default_factory=FakeVerification)
-
-
-@dataclass(frozen=True)
-class FakeStore:
-    folder: Path = Path("records/0061_rebuild_teams_remove_deprecated")
-
-
-@dataclass(frozen=True)
-class FakeFiles:
+    file: Migration
     down_file: Migration | None = None
 
-    def down(self, stem: str) -> Migration | None:  # noqa: ARG002 - one file is all there is
+    def files(self) -> Sequence[MigrationFile]:
+        return (self.file,)
+
+    def migrations(self) -> Sequence[Migration]:
+        return (self.file,)
+
+    def down(self, stem: str) -> Migration | None:
+        assert stem
         return self.down_file
 
+    def write_down(self, stem: str, text: str) -> Path:
+        raise NotImplementedError(stem, text)
 
-@dataclass(frozen=True)
-class FakeTools:
-    file: Migration
-    target: str = "remote"
-    clock: Clock = field(default_factory=FrozenClock)
-    files: FakeFiles = field(default_factory=FakeFiles)
-    settings: FakeSettings = field(default_factory=FakeSettings)
-    store: FakeStore = field(default_factory=FakeStore)
+    def config_sha256(self) -> str:
+        return "c" * 64
 
-    @property
-    def name(self) -> str:
-        return self.file.name
+    def stage(self, migration: Migration, folder: Path) -> Path:
+        raise NotImplementedError(migration, folder)
 
-    def migration(self) -> Migration:
-        return self.file
+    def target_config(self) -> Path:
+        raise NotImplementedError
 
 
-def shipped_checklist() -> Checklist:
-    return load_checklist((checklists_dir() / "d1.toml").read_text(), "checklists/d1.toml")
+def scene_tools(files: SceneFiles, database: str, target: str) -> Tools:
+    """Tools of a session whose steps are scripted: nothing reaches wrangler or the network."""
+    unused = object()
+    config = WranglerConfig(Path("wrangler.jsonc"), "workway-api")
+    found = Database("DB", database, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d")
+    return Tools(
+        project=Project(Path(), config, found),
+        name=files.file.name,
+        target=target,
+        workspace=Path("nowhere"),
+        operator=ANA,
+        versions={},
+        files=files,
+        store=MemoryStore(folder=Path("records") / files.file.name.removesuffix(".sql")),
+        signer=ReadySigner(KEYS, ANA),
+        clock=FrozenClock(),
+        wrangler=cast("Wrangler", unused),
+        local=cast("Local", unused),
+        web=cast("Web", unused),
+    )
 
 
-class FakeSession:
-    """Walks the shipped checklist; `script` says what each step finds."""
+class FakeSession(Session):
+    """A session whose steps find what `script` says; everything else is the real one."""
 
     def __init__(
         self,
-        record: Record,
-        tools: FakeTools,
+        tools: Tools,
         analysis: Analysis,
         *,
         script: Mapping[str, Outcome | PreflightError],
@@ -106,10 +112,14 @@ class FakeSession:
         plans: Mapping[str, Sequence[str]] | None = None,
         lines: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.checklist = shipped_checklist()
-        self.record = record
-        self.tools = tools
-        self.analysis = analysis
+        scripted = StepAction(
+            self._act,
+            prompts=lambda work: self._prompts.get(work.step.id, ()),
+            plan=lambda work: self._plans.get(work.step.id, ()),
+        )
+        actions = {name: replace(scripted, seals=action.seals) for name, action in STEPS.items()}
+        super().__init__(shipped_checklist(), tools, actions)
+        self._analysis = analysis
         self.script, self._prompts = script, prompts or {}
         self._plans, self._lines = plans or {}, lines or {}
         self.hold: asyncio.Event | None = None
@@ -118,103 +128,26 @@ class FakeSession:
         self.performed: list[tuple[str, Mapping[str, object]]] = []
 
     @property
-    def kind(self) -> Kind:
-        return kind_of(self.record, self.checklist, self.analysis.kind)
+    def analysis(self) -> Analysis:
+        return self._analysis
 
-    @property
-    def path(self) -> tuple[Step, ...]:
-        return self.checklist.steps_for(self.kind)
-
-    @property
-    def sections(self) -> tuple[tuple[Section, tuple[Step, ...]], ...]:
-        path = self.path
-        return tuple(
-            (section, steps)
-            for section in self.checklist.sections
-            if (steps := tuple(step for step in path if step.section == section.id))
-        )
-
-    @property
-    def current(self) -> Step | None:
-        return next((s for s in self.path if not self.status_of(s).is_answered), None)
-
-    @property
-    def closed(self) -> bool:
-        last = self.record.last("close")
-        return last is not None and last.status.is_answered
-
-    def status_of(self, step: Step) -> Status:
-        return self.record.status_of(step)
-
-    def attempt(self, step_id: str) -> Attempt | None:
-        return self.record.standing(self.checklist.step(step_id))
-
-    def prompts(self, step: Step) -> tuple[Prompt, ...]:
-        return (*self._prompts.get(step.id, ()), *step.prompts)
-
-    def plan(self, step: Step) -> tuple[str, ...]:
-        return tuple(self._plans.get(step.id, ()))
-
-    def blockers(self, step: Step) -> tuple[OpenItem, ...]:
-        return blocking_items(self.record, self.checklist, self.kind, step)
-
-    def open_before_go(self) -> tuple[OpenItem, ...]:
-        return open_items(self.record, self.checklist, self.kind)
-
-    def refresh(self) -> None:
-        self.record = self.record.about(
-            dict(self.record.subjects) | {"migration": self.tools.migration().sha256}
-        )
-
-    async def perform(
-        self,
-        step: Step,
-        raw: Mapping[str, object],
-        *,
-        emit: Emit = silent,
-        progress: Callable[[StepFacts], None] = lambda _facts: None,
-        terminal: AbstractContextManager[object] | None = None,
-    ) -> Attempt:
-        if self.blockers(step):
-            raise NotAllowed(f"{step.title} has to wait.", hint="Answer what is open first.")
-        if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
-            raise NotAllowed("It is done; it is never repeated.")
-        answers = read_answers(self.prompts(step), raw)
-        self.performed.append((step.id, dict(raw)))
-        self._begin(step, answers)
+    async def _act(self, work: Work) -> Outcome:
+        step = work.step
+        self.performed.append((step.id, work.answers))
         for line in self._lines.get(step.id, ()):
-            emit(line, "out")
+            work.emit(line, "out")
         if self.live is not None:
-            progress(self.live)
+            work.progress(self.live)
         self.begun.set()
-        try:
-            await self._wait()
-        except asyncio.CancelledError:
-            self._finish(Outcome(Status.INTERRUPTED, "Left while it ran."))
-            raise
-        outcome = self.script[step.id]
-        if isinstance(outcome, PreflightError):
-            outcome = Outcome(Status.FAILED, outcome.message)
-        if step.id in ("go", "close"):
-            with terminal or nullcontext():
-                self.performed.append(("signed", {}))
-        self._finish(outcome)
-        return self.record.attempts[-1]
-
-    async def _wait(self) -> None:
         if self.hold is not None:
             await self.hold.wait()
-
-    def waive(self, step: Step, reason: str) -> Attempt:
-        self._begin(step, {"reason": reason})
-        self._finish(Outcome(Status.WAIVED, reason))
-        return self.record.attempts[-1]
-
-    def no_go(self, reason: str) -> Attempt:
-        step = self.checklist.step("go")
-        self._begin(step, {"reason": reason})
-        self._finish(Outcome(Status.FAILED, f"NO-GO: {reason}"))
-        return self.record.attempts[-1]
+        outcome = self.script[step.id]
+        if isinstance(outcome, PreflightError):
+            raise outcome
+        if step.id in ("go", "close"):
+            with work.terminal:
+                self.performed.append(("signed", {}))
+        return outcome
 
     def walked_to(self, step_id: str) -> "FakeSession":
         """Answer every step of the path before this one, by the script."""
@@ -224,17 +157,11 @@ class FakeSession:
             assert outcome.status.is_answered, f"{step.id} would stop the walk"
             self._begin(step, {})
             self._finish(outcome)
+            self.closed = step.id == "close"
         return self
 
-    def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.tools.clock.now()
-        self.record = self.record.begin(step, answers, by="ana@example.com", at=now)
 
-    def _finish(self, outcome: Outcome) -> None:
-        self.record = self.record.finish(outcome, at=self.tools.clock.now())
-
-
-class FakeBoard:
+class FakeBoard(Board):
     """Rows at once; the target's answer when the test lets it come."""
 
     def __init__(
@@ -242,15 +169,19 @@ class FakeBoard:
         rows: tuple[BoardRow, ...],
         sessions: Mapping[str, FakeSession | PreflightError],
         *,
-        place: Place,
+        header: BoardHeader,
         state: BoardState | PreflightError,
     ) -> None:
         self._rows, self._sessions, self._state = rows, sessions, state
-        self.place = place
+        self._header = header
         self.answers: asyncio.Event | None = None
         self.closed: list[FakeSession] = []
         self.asked = 0
         self.ran: list[tuple[str, str]] = []
+
+    @property
+    def header(self) -> BoardHeader:
+        return self._header
 
     def run(self, command: str, name: str, *, noted: bool = True) -> str:
         self.ran.append((command, name if noted else "not noted"))
@@ -276,16 +207,16 @@ class FakeBoard:
             raise session
         return session
 
-    def close(self, session: object) -> None:
+    def close(self, session: Session) -> None:
         assert isinstance(session, FakeSession)
         self.closed.append(session)
 
     def choose(self, database: str) -> None:
-        self.place = replace(self.place, database=database)
+        self._header = replace(self._header, database=database)
 
     def target(self, name: str) -> Target:
         return Target(
-            database=self.place.database,
+            database=self.header.database,
             migration=name,
             config=".preflight/targets/a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d.json",
             worker="workway-api",

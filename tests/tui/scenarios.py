@@ -134,4 +134,4 @@ def _busy() -> FakeBoard:
     )
     source = scenes.board()
     names = {row.name: error for row in source.rows()}
-    return FakeBoard(source.rows(), names, place=source.place, state=scenes.answered())
+    return FakeBoard(source.rows(), names, header=source.header, state=scenes.answered())

@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
+from d1_preflight.board import BoardHeader, BoardRow, BoardState, Remote
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import (
     Analysis,
@@ -17,8 +17,8 @@ from d1_preflight.core.findings import (
     Severity,
 )
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.record import DatabaseRef, Fact, Facts, Outcome, Record, Status
-from tui.fakes import FakeBoard, FakeFiles, FakeSession, FakeTools
+from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from tui.fakes import FakeBoard, FakeSession, SceneFiles, scene_tools
 
 DATABASE = "marketplace-production"
 REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
@@ -335,13 +335,8 @@ def rebuild(lost: int = 0, *, target: str = "remote", text: str = REBUILD_SQL) -
     """The rebuild of the source document, nothing answered yet."""
     file = Migration.from_text(REBUILD, text, Path(f"migrations/{REBUILD}"))
     down = Migration.from_text(REBUILD, DOWN_SQL, Path(f"migrations/down/{REBUILD}"))
-    database = DatabaseRef(DATABASE, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d", "", target)
-    subjects = {"migration": file.sha256, "down": down.sha256}
-    record = Record(REBUILD, database, "0" * 64, subjects)
-    tools = FakeTools(file, target=target, files=FakeFiles(down))
     return FakeSession(
-        record,
-        tools,
+        scene_tools(SceneFiles(file, down), DATABASE, target),
         REBUILD_ANALYSIS,
         script=outcomes(lost),
         prompts=prompts(),
@@ -388,5 +383,5 @@ def board(
 ) -> FakeBoard:
     """The board of the sample project."""
     walked = session or rebuild(target=target)
-    place = Place(DATABASE, target, "wrangler 4.164.0", databases or (DATABASE,))
-    return FakeBoard(rows(), {REBUILD: walked}, place=place, state=answered())
+    header = BoardHeader(DATABASE, target, "wrangler 4.164.0", databases or (DATABASE,))
+    return FakeBoard(rows(), {REBUILD: walked}, header=header, state=answered())

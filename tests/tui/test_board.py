@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Static
 
-from d1_preflight.core.board import BoardState
+from d1_preflight.board import BoardState
 from d1_preflight.core.errors import RecordBusy, RemoteFailed
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.messages import OpenAsked
@@ -40,9 +40,9 @@ async def test_the_board_paints_before_the_target_has_answered() -> None:
 
 
 async def test_a_target_that_cannot_be_read_is_said_with_the_next_step() -> None:
-    place = scenes.board().place
+    header = scenes.board().header
     error = RemoteFailed("The token was refused (401).", hint="Log in: wrangler login")
-    source = FakeBoard(scenes.rows(), {}, place=place, state=error)
+    source = FakeBoard(scenes.rows(), {}, header=header, state=error)
     app = app_for(source)
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
@@ -54,7 +54,7 @@ async def test_a_target_that_cannot_be_read_is_said_with_the_next_step() -> None
 
 
 async def test_a_board_without_migrations_stands() -> None:
-    source = FakeBoard((), {}, place=scenes.board().place, state=BoardState((), "read"))
+    source = FakeBoard((), {}, header=scenes.board().header, state=BoardState((), "read"))
     app = app_for(source)
     async with app.run_test() as pilot:
         await settle(pilot)
@@ -98,7 +98,7 @@ async def test_a_record_that_another_holds_is_a_dialog_and_the_board_stays() -> 
     busy = RecordBusy("Another session holds it.", hint="Wait until it is closed.")
     rows = scenes.rows()
     source = FakeBoard(
-        rows, {r.name: busy for r in rows}, place=scenes.board().place, state=scenes.answered()
+        rows, {r.name: busy for r in rows}, header=scenes.board().header, state=scenes.answered()
     )
     app = app_for(source)
     async with app.run_test() as pilot:
@@ -127,7 +127,7 @@ async def test_another_database_can_be_chosen() -> None:
         await settle(pilot)
 
         assert asked
-        assert source.place.database == "marketplace-staging"
+        assert source.header.database == "marketplace-staging"
         assert source.asked >= 2
 
 
@@ -166,7 +166,7 @@ async def test_practice_is_named_on_every_screen() -> None:
 
 async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
     rows = tuple(replace(r, words="[red]x[/red]") for r in scenes.rows()[:1])
-    source = FakeBoard(rows, {}, place=scenes.board().place, state=BoardState(rows, "[b]read"))
+    source = FakeBoard(rows, {}, header=scenes.board().header, state=BoardState(rows, "[b]read"))
     app = PreflightApp(source, edit=lambda _path: None, browse=lambda _page: False)
     async with app.run_test() as pilot:
         await settle(pilot)

@@ -1,6 +1,7 @@
 """The wizard by keys alone: it asks, hands on, shows; and never does a thing twice."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from d1_preflight.tui.screens.help import HelpScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.widgets.output import OutputPane
 from tui import scenes
-from tui.fakes import FakeSession, FakeTools, NotedEdits, NotedPages
+from tui.fakes import FakeSession, NotedEdits, NotedPages, SceneFiles
 from tui.reading import screen_text
 from tui.scenarios import app_for, busy, settle
 
@@ -340,7 +341,8 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
 
     def edit(_path: Path) -> None:
         text = scenes.REBUILD_SQL + "-- one more line\n"
-        session.tools = FakeTools(Migration.from_text(scenes.REBUILD, text, Path("m.sql")))
+        file = Migration.from_text(scenes.REBUILD, text, Path("m.sql"))
+        session.tools = replace(session.tools, files=SceneFiles(file))
 
     app._edit = edit
     async with app.run_test() as pilot:
@@ -582,7 +584,7 @@ class Unreadable(FakeSession):
 
 async def test_a_question_that_cannot_be_read_is_a_dialog_and_nothing_is_sent() -> None:
     known = scenes.rebuild().walked_to("named")
-    session = Unreadable(known.record, known.tools, known.analysis, script=known.script)
+    session = Unreadable(known.tools, known.analysis, script=known.script)
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)

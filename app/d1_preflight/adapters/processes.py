@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -156,6 +156,38 @@ def ask(
                 _signal_group(child.pid, signal.SIGKILL)
             raise
     return Answer(child.returncode, out, err or b"")
+
+
+class TimeoutCache:
+    """Remembers, for this process, the questions that no program answered in time.
+
+    A hanging program would otherwise cost its whole limit at each draw of a screen.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], Answer] = {}
+
+    def ask(self, key: tuple[str, ...], question: Callable[[], Answer]) -> Answer:
+        """Ask, unless the same key timed out before: then that is the answer again."""
+        if known := self._known.get(key):
+            return known
+        answer = question()
+        if answer.exit_code == TOO_SLOW:
+            self._known[key] = answer
+        return answer
+
+
+TIMED_OUT = TimeoutCache()
+
+
+def ask_version(program: Path, timeout: float) -> Answer:
+    """What a program answers to --version; after a timeout it is asked again once replaced."""
+    there = program.stat() if program.exists() else None
+    key = (str(program), *((str(there.st_mtime_ns), str(there.st_ino)) if there else ()))
+    # At the root: a version manager's shim would read which version a checkout asks for.
+    return TIMED_OUT.ask(
+        key, lambda: ask(str(program), "--version", cwd=Path("/"), timeout=timeout)
+    )
 
 
 def converse(

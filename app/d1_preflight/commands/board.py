@@ -12,9 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the board."""
-    from d1_preflight.wiring import open_bench
+    from d1_preflight.project_context import open_context
 
-    bench = open_bench(
+    context = open_context(
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
-    return show(bench)
+    return show(context)

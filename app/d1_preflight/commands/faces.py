@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from d1_preflight.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from d1_preflight.wiring import Workbench
+    from d1_preflight.project_context import ProjectContext
 
 
 def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = False) -> None:
@@ -40,27 +40,28 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def show(bench: "Workbench", *, name: str = "", plain: bool = False) -> int:
+def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
     """Open the board, or one migration, in the chosen face."""
     if plain:
-        return _show_plain(bench, name)
+        return _show_plain(context, name)
     _need_terminal()
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
+    from d1_preflight.board import Board
     from d1_preflight.tui.app import PreflightApp
 
-    zone = ZoneInfo(bench.project.settings.team.timezone)
-    browse = partial(open_in_browser, environ=bench.environ)
-    app = PreflightApp(bench.board(), edit=edit, browse=browse, opened=name, zone=zone)
+    zone = ZoneInfo(context.project.settings.team.timezone)
+    browse = partial(open_in_browser, environ=context.environ)
+    app = PreflightApp(Board(context), edit=edit, browse=browse, opened=name, zone=zone)
     app.run()
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
 
 
-def full_name(bench: "Workbench", wanted: str) -> str:
+def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
-    names = [file.name for file in bench.files()]
+    names = [file.name for file in context.files()]
     exact = [n for n in names if wanted in (n, n.removesuffix(".sql"))]
     found = exact or [n for n in names if n.startswith(wanted)]
     if len(found) == 1:
@@ -71,14 +72,15 @@ def full_name(bench: "Workbench", wanted: str) -> str:
     raise UsageError(f"{wanted!r} may mean: {', '.join(found)}.", hint="Name one in full.")
 
 
-def _show_plain(bench: "Workbench", name: str) -> int:
+def _show_plain(context: "ProjectContext", name: str) -> int:
+    from d1_preflight.board import Board
     from d1_preflight.plain import walk
 
     if not name:
         raise UsageError(
             "The plain face walks one migration.", hint="Name it: preflight run NAME --plain"
         )
-    return walk(bench.session(name), bench.board().target(name))
+    return walk(context.session(name), Board(context).target(name))
 
 
 def _need_terminal() -> None:

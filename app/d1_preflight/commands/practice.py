@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from d1_preflight.commands.faces import add_face_arguments, full_name, show
 
 if TYPE_CHECKING:
-    from d1_preflight.wiring import Workbench
+    from d1_preflight.project_context import ProjectContext
 
 _FOLDER = "preflight-practice"
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.adapters.git.door import ask_git
     from d1_preflight.practice.faults import Fault
     from d1_preflight.practice.run import start
-    from d1_preflight.wiring import open_bench
+    from d1_preflight.project_context import open_context
 
     if "list" in arguments.fault:
         return _list_faults()
@@ -45,30 +45,30 @@ def run(arguments: argparse.Namespace) -> int:
         environ = dict(os.environ) | dict(running.practice.environment)
         folder = running.practice.project
         # Named, for wrangler and we would take another project's wrangler.json in a folder above.
-        bench = open_bench(
+        context = open_context(
             start=folder, config=folder / "wrangler.jsonc", environ=environ, target="practice"
         )
-        _need_wrangler(bench)
-        shell = _write_shell(bench, running.practice.environment)
+        _need_wrangler(context)
+        shell = _write_shell(context, running.practice.environment)
         print(
             f"The sample project lies in {running.practice.project}\n"
             f"To run commands against it in another terminal, while this runs: . {shell}",
             file=sys.stderr,
         )
-        name = full_name(bench, arguments.open) if arguments.open else ""
+        name = full_name(context, arguments.open) if arguments.open else ""
         if arguments.plain and not name:
-            name = full_name(bench, arguments.next)
-        return show(bench, name=name, plain=arguments.plain)
+            name = full_name(context, arguments.next)
+        return show(context, name=name, plain=arguments.plain)
 
 
-def _write_shell(bench: "Workbench", environment: Mapping[str, str]) -> Path:
+def _write_shell(context: "ProjectContext", environment: Mapping[str, str]) -> Path:
     """A file to source: the practice environment, and `wrangler` as the one that was found.
 
     Without it a command copied from the screen would meet the operator's own account.
     """
     from d1_preflight.adapters.wrangler.toolchain import user_cache
 
-    folder = bench.project.root / ".practice"
+    folder = context.project.root / ".practice"
     own = {
         **environment,
         # The practice HOME keeps a real login out; who one is and what is installed stay known.
@@ -77,8 +77,8 @@ def _write_shell(bench: "Workbench", environment: Mapping[str, str]) -> Path:
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in own.items()]
     lines.append(f'export PATH={shlex.quote(str(folder / "bin"))}:"$PATH"')
-    lines.append(f"cd {shlex.quote(str(bench.project.root))}")
-    _write_program(folder / "bin" / "wrangler", bench.toolchain.argv)
+    lines.append(f"cd {shlex.quote(str(context.project.root))}")
+    _write_program(folder / "bin" / "wrangler", context.toolchain.argv)
     _write_program(folder / "bin" / "preflight", (sys.executable, "-m", "d1_preflight"))
     path = folder / "env"
     path.touch(mode=0o600)
@@ -101,16 +101,16 @@ def _list_faults() -> int:
     return 0
 
 
-def _need_wrangler(bench: "Workbench") -> None:
+def _need_wrangler(context: "ProjectContext") -> None:
     """Install the pinned wrangler into the user's cache where none is found."""
     from d1_preflight.adapters.wrangler.toolchain import install
     from d1_preflight.core.errors import WranglerUnavailable
 
     try:
-        _ = bench.toolchain
+        _ = context.toolchain
     except WranglerUnavailable:
 
         def tell(line: str) -> None:
             print(line, file=sys.stderr)
 
-        asyncio.run(install(tell, environ=bench.environ))
+        asyncio.run(install(tell, environ=context.environ))

@@ -42,16 +42,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the SQL; nothing is sent to the target by this command."""
+    from d1_preflight.board import Board
     from d1_preflight.disk import writing
-    from d1_preflight.wiring import open_bench
+    from d1_preflight.project_context import open_context
 
-    bench = open_bench(
+    context = open_context(
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
-    name = full_name(bench, arguments.name)
-    tools = bench.tools(name, bench.store(name))
+    name = full_name(context, arguments.name)
+    tools = context.tools(name, context.store(name))
     copies = _copies(tools, name, arguments.table)
-    output = arguments.output or bench.project.root / bench.restore_file(name)
+    output = arguments.output or context.project.root / context.restore_file(name)
     with writing(output, "No whole SQL was written; the backup is as it was."):
         _make_room(output, named=arguments.output is not None)
         if arguments.whole:
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             rows, tables, cautions = _repair(tools, copies, output, arguments.table)
     _tell(cautions, rows, output, tables)
     if tables:
-        _next_steps(bench.board().target(name), output, tables)
+        _next_steps(Board(context).target(name), output, tables)
     return 1 if cautions else 0
 
 

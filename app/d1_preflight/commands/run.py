@@ -21,9 +21,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the wizard."""
-    from d1_preflight.wiring import open_bench
+    from d1_preflight.project_context import open_context
 
-    bench = open_bench(
+    context = open_context(
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
-    return show(bench, name=full_name(bench, arguments.name), plain=arguments.plain)
+    return show(context, name=full_name(context, arguments.name), plain=arguments.plain)

@@ -23,7 +23,7 @@ def opening(session: Session) -> Iterator[str]:
     record, database = session.record, session.record.database
     yield f"{record.migration}   {session.kind.upper()}"
     yield f"on {database.label} · {database.target.upper()} ({database.id})"
-    chosen_by = session.tools.project.chosen_by
+    chosen_by = session.project.chosen_by
     if chosen_by:
         yield f"{_INDENT}{chosen_by} chose {_environment(database.environment)}."
     answered = sum(session.status_of(step).is_answered for step in session.path)

@@ -4,6 +4,7 @@
 on another port where that one is taken.
 """
 
+import fcntl
 import socket
 import sys
 import threading
@@ -12,10 +13,8 @@ from email.message import Message as Headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import sleep
-from typing import Self
+from typing import BinaryIO, Self
 from urllib.parse import parse_qsl, urlsplit
-
-from filelock import FileLock, Timeout
 
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.practice.api import Api, Request, body_of
@@ -75,18 +74,20 @@ class Server:
         self._http.server_close()
         self._thread.join()
         self.cloud.close()
-        self._lock.release()
+        self._lock.close()
 
     def wait(self) -> None:
         """Serve until the thread ends or the process is interrupted."""
         self._thread.join()
 
 
-def _only_one(state: Path) -> FileLock:
-    lock = FileLock(state / "lock")
+def _only_one(state: Path) -> BinaryIO:
+    """The locked file, for as long as it is open."""
+    lock = (state / "lock").open("wb")
     try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
         raise AlreadyRunning(
             f"Another practice run is using {state.parent}.",
             hint="Leave that one first, or name another folder for this one.",

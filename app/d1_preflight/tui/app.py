@@ -1,16 +1,18 @@
 """The terminal face: holds the screens, and the one worker that performs steps."""
 
+from collections.abc import Callable
 from datetime import tzinfo
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from d1_preflight.board import Board
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.tui import messages, theme
 from d1_preflight.tui.performing import Performing
-from d1_preflight.tui.ports import BoardSource, Browse, Edit, SessionPort
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.emergency import emergency_screen
@@ -18,7 +20,17 @@ from d1_preflight.tui.screens.help import help_screen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.terminal import Terminal
 
+if TYPE_CHECKING:
+    from d1_preflight.session import Session
+
 _OUR_BUG = 70
+
+
+Edit = Callable[[Path], None]
+"""Opens a file in the operator's editor and returns when it is closed."""
+
+Browse = Callable[[str], bool]
+"""Opens a page in the operator's browser; False where there is none."""
 
 
 class PreflightApp(App[None]):
@@ -38,7 +50,7 @@ class PreflightApp(App[None]):
 
     def __init__(
         self,
-        source: BoardSource,
+        source: Board,
         *,
         edit: Edit,
         browse: Browse,
@@ -50,7 +62,7 @@ class PreflightApp(App[None]):
         self._source, self._edit, self._opened, self._zone = source, edit, opened, zone
         self._board = BoardScreen(source)
         self._wizard: WizardScreen | None = None
-        self._session: SessionPort | None = None
+        self._session: Session | None = None
         self._performing = Performing(self, self._fail)
         self.failure: Exception | None = None
         for known in theme.themes():

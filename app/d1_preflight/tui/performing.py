@@ -9,8 +9,8 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import Attempt
+from d1_preflight.session import Session
 from d1_preflight.tui.messages import NoGoAsked, Submitted, WaiveAsked
-from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Problem
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.terminal import Terminal
@@ -41,7 +41,7 @@ class Performing:
         """Whether a step runs."""
         return self.underway.step is not None
 
-    def start(self, session: SessionPort, wizard: WizardScreen, asked: Submitted) -> None:
+    def start(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
         """Perform the step in the App's worker, unless one runs."""
         if self.busy:
             return
@@ -50,11 +50,11 @@ class Performing:
         running = self._perform(session, wizard, asked)
         self._worker = self._app.run_worker(running, group="step", exit_on_error=False)
 
-    async def waive(self, session: SessionPort, wizard: WizardScreen, asked: WaiveAsked) -> None:
+    async def waive(self, session: Session, wizard: WizardScreen, asked: WaiveAsked) -> None:
         """Waive a step by its reason."""
         await self._at_once(wizard, lambda: session.waive(asked.step, asked.reason))
 
-    async def no_go(self, session: SessionPort, wizard: WizardScreen, asked: NoGoAsked) -> None:
+    async def no_go(self, session: Session, wizard: WizardScreen, asked: NoGoAsked) -> None:
         """Write a NO-GO down."""
         await self._at_once(wizard, lambda: session.no_go(asked.reason))
 
@@ -89,7 +89,7 @@ class Performing:
         if not stopping:
             self._app.exit()
 
-    async def _perform(self, session: SessionPort, wizard: WizardScreen, asked: Submitted) -> None:
+    async def _perform(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
         problem: PreflightError | None = None
         try:
             await wizard.redraw()
@@ -110,7 +110,7 @@ class Performing:
 
     async def _show(
         self,
-        session: SessionPort,
+        session: Session,
         wizard: WizardScreen,
         step: Step,
         problem: PreflightError | None = None,

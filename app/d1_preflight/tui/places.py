@@ -3,21 +3,20 @@
 from pathlib import Path
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.tui.ports import SessionPort
+from d1_preflight.session import Session
 from d1_preflight.tui.words import is_editable
 
 _PAGE = "https://"
 
 
-def editable(session: SessionPort, step: Step) -> Path | None:
+def editable(session: Session, step: Step) -> Path | None:
     """The migration, or in section 4 its down file; None once it may not be edited any more."""
-    tools = session.tools
-    down = tools.files.down(tools.name.removesuffix(".sql"))
-    chosen = down if down and step.section == "rollback" else tools.migration()
+    down = session.down if step.section == "rollback" else None
+    chosen = down or session.migration
     return chosen.path if is_editable(session, step) else None
 
 
-def address(session: SessionPort, section: str) -> str:
+def address(session: Session, section: str) -> str:
     """The page that a step of this section names in its plan; "" where none does."""
     steps = (step for step in session.path if step.section == section)
     lines = (line for step in steps for line in session.plan(step))

@@ -6,14 +6,14 @@ from datetime import tzinfo
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.record.facts import AnyStep, StepFacts
 from d1_preflight.core.record.record import Attempt, Status
-from d1_preflight.tui.ports import SessionPort
+from d1_preflight.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """`live` is what the running step has found so far; `zone` None is the machine's."""
 
-    session: SessionPort
+    session: Session
     step: Step
     live: StepFacts | None = None
     zone: tzinfo | None = None

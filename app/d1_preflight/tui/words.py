@@ -5,8 +5,8 @@ from textual.content import Content
 from d1_preflight.core.checklist.checklist import Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.record.record import Attempt, Status
+from d1_preflight.session import Session
 from d1_preflight.tui.figures import elapsed
-from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
 
 Key = tuple[str, str]
@@ -28,19 +28,19 @@ def is_writing(step: Step) -> bool:
     return step.effect is Effect.REMOTE_WRITE
 
 
-def is_looking(session: SessionPort, step: Step) -> bool:
+def is_looking(session: Session, step: Step) -> bool:
     """Whether the step, an apply whose end nobody saw, only looks at what it did."""
     mine = (attempt for attempt in session.record.attempts if attempt.step == step.id)
     over = [attempt.status for attempt in mine if attempt.status is not Status.RUNNING]
     return step.action == _APPLY and bool(over) and over[-1] in _UNSEEN
 
 
-def is_editable(session: SessionPort, step: Step) -> bool:
+def is_editable(session: Session, step: Step) -> bool:
     """Whether the files may still be edited here: not once the gate is reached."""
     return step in session.checklist.before("go")
 
 
-def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
+def primary(session: Session, step: Step) -> tuple[str, bool]:
     """What Enter does now, and whether it writes to the target."""
     if session.closed or session.current is None:
         return "back to the board", False
@@ -55,7 +55,7 @@ def primary(session: SessionPort, step: Step) -> tuple[str, bool]:
     return verb(step) + again, is_writing(step)
 
 
-def keys(session: SessionPort, step: Step) -> list[Key]:
+def keys(session: Session, step: Step) -> list[Key]:
     """The other keys that do something here, while no field has them."""
     status = session.status_of(step)
     answered, stuck = status.is_answered, status in _STUCK and step.waivable
@@ -85,7 +85,7 @@ def never_waived(step: Step) -> PreflightError:
     )
 
 
-def plan(session: SessionPort, step: Step) -> Content:
+def plan(session: Session, step: Step) -> Content:
     """The exact commands before they run; or what has to be answered first."""
     if session.status_of(step).is_answered or session.closed:
         return Content("")
@@ -99,9 +99,9 @@ def plan(session: SessionPort, step: Step) -> Content:
     return Content("\n").join(lines)
 
 
-def progress(session: SessionPort, step: Step, line: str) -> Content:
+def progress(session: Session, step: Step, line: str) -> Content:
     """That a step runs, since when, and the last line its command printed."""
-    attempt, now = session.record.running, session.tools.clock.now()
+    attempt, now = session.record.running, session.now()
     seconds = int((now - attempt.started_at).total_seconds()) if attempt else 0
     words = Content.assemble(
         (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT), (line, QUIET)
@@ -112,9 +112,7 @@ def progress(session: SessionPort, step: Step, line: str) -> Content:
     return Content("\n").join([words, Content.styled(note, DANGER)])
 
 
-def verdict(
-    session: SessionPort, step: Step, last: Attempt | None, running: Step | None
-) -> Content:
+def verdict(session: Session, step: Step, last: Attempt | None, running: Step | None) -> Content:
     """What is decided: the last result, then the step looked at with its state."""
     lines: list[Content] = []
     if last is not None and last.step != step.id and last.status is not Status.RUNNING:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from d1_preflight.adapters.git.door import Git, git_around
-from d1_preflight.adapters.processes import MISSING, TOO_SLOW, Answer
-from d1_preflight.adapters.silence import SILENT
+from d1_preflight.adapters.processes import MISSING, TIMED_OUT, TOO_SLOW, Answer
 from d1_preflight.adapters.system import machine_user
 
 _PATIENCE = 2.0
@@ -27,8 +26,6 @@ class GitFacts:
 
     commit: str = ""
     is_dirty: bool | None = None
-    user_name: str = ""
-    user_email: str = ""
     silence: str = ""
 
 
@@ -48,8 +45,6 @@ def read_git(folder: Path) -> GitFacts:
     return GitFacts(
         commit=commit.text.strip() if commit.exit_code == 0 else "",
         is_dirty=_is_dirty(git) if git.git_dir else None,
-        user_name=_config(git, "user.name"),
-        user_email=_config(git, "user.email"),
     )
 
 
@@ -128,4 +123,4 @@ def _quick(git: Git, *words: str) -> Answer:
 
 def _remembered(git: Git, sort: str, question: Callable[[], Answer]) -> Answer:
     """Ask git; a slow look at the files says nothing about its quick answers, else all is slow."""
-    return SILENT.ask(("repository", git.environ.get("PATH", ""), str(git.root), sort), question)
+    return TIMED_OUT.ask(("repository", git.environ.get("PATH", ""), str(git.root), sort), question)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from d1_preflight.adapters.processes import TOO_SLOW, clean, on_path
-from d1_preflight.adapters.silence import ask_version
+from d1_preflight.adapters.processes import TOO_SLOW, ask_version, clean, on_path
 from d1_preflight.core.errors import WranglerUnavailable
 
 Version = tuple[int, int, int]

@@ -12,10 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
 
-from d1_preflight.adapters.processes import TOO_SLOW, clean, on_path
-from d1_preflight.adapters.silence import ask_version
+from d1_preflight.adapters.locks import take
+from d1_preflight.adapters.processes import TOO_SLOW, ask_version, clean, on_path
 from d1_preflight.adapters.wrangler.nodes import Version, find_node, read_version
 from d1_preflight.adapters.wrangler.npm import Npm
 from d1_preflight.adapters.wrangler.packages import Package, npx_packages, package_at, package_of
@@ -213,9 +212,8 @@ def _check_age(version: str, place: str) -> None:
 @asynccontextmanager
 async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[None]:
     """Hold the installation's lock; another installer is waited for, without holding the loop."""
-    lock = FileLock(path)
     told = False
-    while not _is_taken(lock, path):
+    while (handle := take(path)) is None:
         if not told:
             progress("Another session is installing wrangler; waiting for it…")
         told = True
@@ -223,13 +221,4 @@ async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[N
     try:
         yield
     finally:
-        lock.release()
-
-
-def _is_taken(lock: FileLock, path: Path) -> bool:
-    with writing(path, _NOTHING, done="locked"):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-    return True
+        os.close(handle)

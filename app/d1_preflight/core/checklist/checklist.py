@@ -172,6 +172,12 @@ class Checklist:
             return self.steps
         return tuple(s for s in self.steps if kind in s.applies)
 
+    def sections_for(self, kind: Kind) -> tuple[tuple[Section, tuple[Step, ...]], ...]:
+        """The sections that a migration of this class walks, each with its steps."""
+        path = self.steps_for(kind)
+        pairs = ((s, tuple(step for step in path if step.section == s.id)) for s in self.sections)
+        return tuple((section, steps) for section, steps in pairs if steps)
+
 
 def built_on(checklist: Checklist, step: Step) -> tuple[Step, ...]:
     """What a step falls with, by its place: the act before it; an act, with every step since too.

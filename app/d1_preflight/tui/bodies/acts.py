@@ -89,12 +89,13 @@ def close_body(view: View, width: int) -> Content:
 
 def _kept(view: View) -> list[Content]:
     """Where the closed record lies, and what becomes of it."""
-    tools = view.session.tools
+    session = view.session
+    stem = session.record.migration.removesuffix(".sql")
     return [
         Content.styled("✓ Closed and signed; nothing changes any more.", STRONG),
-        Content(f"The record lies in {tools.store.folder}"),
+        Content(f"The record lies in {session.folder}"),
         Content("Commit that folder; then whoever has the repository can check it:"),
-        Content.assemble(("$ ", QUIET), f"preflight verify {tools.name.removesuffix('.sql')}"),
+        Content.assemble(("$ ", QUIET), f"preflight verify {stem}"),
     ]
 
 

@@ -65,7 +65,7 @@ def _ways(plan: RollbackPlanFacts, width: int) -> Content:
 
 def _down(view: View, width: int) -> list[Content]:
     written = view.facts(DownFacts)
-    down = view.session.tools.files.down(view.session.tools.name.removesuffix(".sql"))
+    down = view.session.down
     if down is None:
         return []
     note = ", drafted by this program: read it" if written.source == "drafted" else ""

@@ -9,10 +9,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from d1_preflight.core.board import BoardRow, BoardState, Remote
+from d1_preflight.board import Board, BoardRow, BoardState, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.tui.messages import DatabaseAsked, OpenAsked, RunAsked
-from d1_preflight.tui.ports import BoardSource
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
@@ -39,7 +38,7 @@ class BoardScreen(Screen[None]):
         ("q", "app.leave", "quit"),
     ]
 
-    def __init__(self, source: BoardSource) -> None:
+    def __init__(self, source: Board) -> None:
         super().__init__()
         self._source = source
         self._all: tuple[BoardRow, ...] = ()
@@ -119,7 +118,7 @@ class BoardScreen(Screen[None]):
 
     def action_database(self) -> None:
         """Choose another of the project's databases."""
-        names = self._source.place.databases
+        names = self._source.header.databases
         if len(names) > 1:
 
             def told(name: str | None) -> None:
@@ -206,21 +205,21 @@ class BoardScreen(Screen[None]):
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
         keys = [("/", "filter"), ("r", "reread"), ("n", "new"), ("q", "quit"), ("v", "verify")]
-        if len(self._source.place.databases) > 1:
+        if len(self._source.header.databases) > 1:
             keys.insert(1, ("d", "database"))
         if field.display:
             keys.insert(0, ("Esc", "all rows"))
         bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
 
     def _place(self, width: int) -> Content:
-        place = self._source.place
-        mark = place_mark(place.target)
+        header = self._source.header
+        mark = place_mark(header.target)
         left = Content.assemble(
-            (" preflight", STRONG), ("   ", ""), place.label, (" · ", QUIET), mark
+            (" preflight", STRONG), ("   ", ""), header.label, (" · ", QUIET), mark
         )
         if width >= WIDE:
-            chosen = f"   {place.chosen_by}" if place.environment else ""
-            left = left + Content.styled(f"   {place.wrangler}{chosen}", QUIET)
+            chosen = f"   {header.chosen_by}" if header.environment else ""
+            left = left + Content.styled(f"   {header.wrangler}{chosen}", QUIET)
         told = Content.styled(self._told, DANGER if self._bad else "")
         gap = width + 2 - left.cell_length - told.cell_length
         if gap > 1:

@@ -9,11 +9,16 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from d1_preflight.core.board import Place
+from d1_preflight.board import Board, BoardHeader
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.recovery.runbook import RunbookStep, Scenario, likely, runbook
+from d1_preflight.core.recovery.runbook import (
+    RunbookStep,
+    Scenario,
+    likely,
+    runbook,
+)
+from d1_preflight.session import Session
 from d1_preflight.tui.messages import RunAsked
-from d1_preflight.tui.ports import BoardSource, SessionPort
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
@@ -23,7 +28,7 @@ _PRACTICE = "In practice r runs them here; another terminal needs first: . .prac
 _NO, _YES = "do not run it", "run it now"
 
 
-def emergency_screen(app: App[None], source: BoardSource, session: SessionPort | None) -> None:
+def emergency_screen(app: App[None], source: Board, session: Session | None) -> None:
     """Open the card over whatever is shown, once."""
     if isinstance(app.screen, EmergencyScreen):
         return
@@ -33,7 +38,7 @@ def emergency_screen(app: App[None], source: BoardSource, session: SessionPort |
     except PreflightError as error:
         app.push_screen(Problem(error))
         return
-    app.push_screen(EmergencyScreen(runbook(target, record), likely(record), source.place))
+    app.push_screen(EmergencyScreen(runbook(target, record), likely(record), source.header))
 
 
 class EmergencyScreen(Screen[None]):
@@ -51,19 +56,19 @@ class EmergencyScreen(Screen[None]):
         ("escape,enter,exclamation_mark", "close", "close"),
     ]
 
-    def __init__(self, situations: tuple[Scenario, ...], first: int, place: Place) -> None:
+    def __init__(self, situations: tuple[Scenario, ...], first: int, header: BoardHeader) -> None:
         super().__init__()
         self._situations, self._chosen, self._act = situations, first, 0
-        self._place = place
+        self._header = header
         self._said: dict[str, str] = {}  # by its key: how what it was asked for came out
         self._ended: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """The question, the situations, the acts."""
-        mark = place_mark(self._place.target)
-        title = Content.assemble("EMERGENCY   ", (self._place.label, ""), " · ", mark)
+        mark = place_mark(self._header.target)
+        title = Content.assemble("EMERGENCY   ", (self._header.label, ""), " · ", mark)
         yield Static(title, classes="card-title danger")
-        if self._place.target == "practice":
+        if self._header.target == "practice":
             yield Static(Content.styled(f"  {_PRACTICE}", QUIET))
         yield Static(id="situations")
         yield LineView(id="acts")
@@ -109,7 +114,7 @@ class EmergencyScreen(Screen[None]):
             self._said = {"r": "nothing to run" if not act.command else "fill in <…>: copy"}
             self._draw()
         elif act.writes:
-            words = f"This writes to {self._place.label}:\n\n{act.command}"
+            words = f"This writes to {self._header.label}:\n\n{act.command}"
             self.app.push_screen(Pick(words, (_NO, _YES), danger=True), self._sure)
         else:
             self._run(act)

@@ -17,9 +17,9 @@ from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.core.record.safety_facts import BookmarkFacts, RollbackPlanFacts
+from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.figures import duration, plural, shortened
-from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WORDS
 from d1_preflight.tui.view import View
@@ -57,7 +57,7 @@ class GoScreen(Screen[Decision]):
         ("G", "go", "sign GO"),
     ]
 
-    def __init__(self, session: SessionPort, step: Step, zone: tzinfo | None) -> None:
+    def __init__(self, session: Session, step: Step, zone: tzinfo | None) -> None:
         super().__init__()
         self._session, self._step = session, step
         self._view = View(session, step, zone=zone)
@@ -143,7 +143,7 @@ class GoScreen(Screen[Decision]):
         self.query_one(KeyBar).tell(("Enter", words), keys)
 
     def _title(self) -> Content:
-        mark = place_mark(self._session.tools.target)
+        mark = place_mark(self._session.record.database.target)
         return Content.assemble(
             "GO / NO-GO   ", (self._session.record.database.label, ""), " · ", mark
         )
@@ -178,7 +178,7 @@ class GoScreen(Screen[Decision]):
         view, record = self._view, self._session.record
         rehearsed, database = view.facts(RehearsalFacts), record.database
         predicted = duration(rehearsed.predicted_ms)
-        limits = self._session.tools.settings.verification
+        limits = self._session.project.settings.verification
         watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
         lines: list[tuple[Cell, ...]] = [
             (("apply", QUIET), (record.migration, STRONG)),
@@ -211,7 +211,7 @@ class GoScreen(Screen[Decision]):
             here = index == self._cursor
             ink = (ACCENT if index != _GO else DANGER) if here else QUIET
             parts.append(Content.styled(f"{'▸ ' if here else '  '}[ {name} ]", ink))
-        minutes = self._session.tools.settings.go_minutes
+        minutes = self._session.project.settings.go_minutes
         good = Content.styled(f"good for {minutes} min once signed", QUIET)
         line = Content("    ").join(parts)
         told = Content.styled(words, DANGER) if words else good

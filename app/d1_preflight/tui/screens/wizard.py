@@ -11,6 +11,7 @@ from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import Attempt
+from d1_preflight.session import Session
 from d1_preflight.tui import places
 from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import (
@@ -21,7 +22,6 @@ from d1_preflight.tui.messages import (
     Submitted,
     WaiveAsked,
 )
-from d1_preflight.tui.ports import SessionPort
 from d1_preflight.tui.screens.dialogs import Problem, Reason
 from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.underway import Underway
@@ -52,7 +52,7 @@ class WizardScreen(Screen[None]):
         ("escape,b", "board", "board"),
     ]
 
-    def __init__(self, session: SessionPort, underway: Underway, zone: tzinfo | None) -> None:
+    def __init__(self, session: Session, underway: Underway, zone: tzinfo | None) -> None:
         super().__init__()
         self._session, self._underway, self._zone = session, underway, zone
         self._step = session.current or session.path[-1]
@@ -139,9 +139,11 @@ class WizardScreen(Screen[None]):
         decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
         risk = decided.risk or session.analysis.risk.value
         judged = f"{kind.upper() if danger else kind} · {risk} risk"
-        database, target = session.record.database.label, session.tools.target
-        stem = session.tools.name.removesuffix(".sql")
-        self.query_one(TitleBar).tell(stem, judged, danger=danger, database=database, target=target)
+        database = session.record.database
+        stem = session.record.migration.removesuffix(".sql")
+        self.query_one(TitleBar).tell(
+            stem, judged, danger=danger, database=database.label, target=database.target
+        )
 
     def _draw_keys(self) -> None:
         bar, running = self.query_one(KeyBar), self._underway.step

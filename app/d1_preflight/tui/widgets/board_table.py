@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.message import Message
 
-from d1_preflight.core.board import BoardRow, Remote
+from d1_preflight.board import BoardRow, Remote
 from d1_preflight.core.findings import Kind
 from d1_preflight.tui.bodies.classification import counts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG

@@ -100,7 +100,7 @@ class Frame(Horizontal):
         sql.display = view.step.section == "classification"
         if not sql.display:
             return
-        sql.show_sql(view.session.tools.migration().text, view.session.analysis.findings)
+        sql.show_sql(view.session.migration.text, view.session.analysis.findings)
         asking = self.question.asking
         rule, _, line = asking.key.rpartition("@") if asking else ("", "", "")
         if rule and line.isdigit():

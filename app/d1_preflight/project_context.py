@@ -28,7 +28,6 @@ from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.adapters.wrangler.runner import RealWrangler, is_writing, terminal_environment
 from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
-from d1_preflight.board import Board
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts
 from d1_preflight.core.errors import WranglerUnavailable
@@ -41,7 +40,7 @@ from d1_preflight.session import Session
 
 
 @dataclass(slots=True)
-class Workbench:
+class ProjectContext:
     """One project on one target: opens sessions and the board, all on the same learnt facts."""
 
     project: Project
@@ -129,10 +128,6 @@ class Workbench:
             store.release()
             raise
 
-    def board(self) -> Board:
-        """The board of this project."""
-        return Board(self)
-
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
         return self._files.files()
@@ -168,7 +163,7 @@ class Workbench:
             wait,
         )
 
-    def on(self, database: str) -> "Workbench":
+    def on(self, database: str) -> "ProjectContext":
         """The same project on another database of its configuration."""
         chosen = self.project.config.database(database)
         project = replace(self.project, database=chosen)
@@ -199,7 +194,7 @@ class Workbench:
 class _OnDemand:
     """Wrangler, looked for when it is first needed: the board paints without it."""
 
-    bench: Workbench
+    context: ProjectContext
     store: Store
     secrets: tuple[str, ...]
     private: Path
@@ -216,13 +211,13 @@ class _OnDemand:
     ) -> Evidence:
         """Run it; raises WranglerUnavailable where there is none."""
         wrangler = RealWrangler(
-            self.bench.toolchain,
+            self.context.toolchain,
             self.store.folder / "evidence",
             self.private,
-            self.bench.environ,
+            self.context.environ,
             self.secrets,
             self._locks,
-            self.bench.project.root,
+            self.context.project.root,
         )
         return await wrangler.run(
             args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
@@ -231,7 +226,7 @@ class _OnDemand:
     @property
     def version(self) -> str:
         """The version that would run now: looked up afresh, for it may have been replaced."""
-        return self.bench.find_toolchain().wrangler_version
+        return self.context.find_toolchain().wrangler_version
 
     def is_writing(self) -> bool:
         """Whether a protected command that was left is still at work."""
@@ -239,16 +234,18 @@ class _OnDemand:
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
         """Evidence of a step's commands whose end nobody saw."""
-        redactor = Redactor.of(self.bench.environ, self.secrets)
+        redactor = Redactor.of(self.context.environ, self.secrets)
         folder = self.store.folder / "evidence"
-        return EvidenceFolder(folder, self.private, redactor, self.bench.project.root).recover(step)
+        return EvidenceFolder(folder, self.private, redactor, self.context.project.root).recover(
+            step
+        )
 
     def _locks(self) -> tuple[int, ...]:
         held = self.store.lock_fd
         return () if held is None else (held,)
 
 
-def open_bench(
+def open_context(
     *,
     config: Path | None = None,
     environment: str | None = None,
@@ -256,7 +253,7 @@ def open_bench(
     start: Path | None = None,
     environ: Mapping[str, str] | None = None,
     target: str = "",
-) -> Workbench:
+) -> ProjectContext:
     """The workbench of the project at `start` (here); raises ProjectError or UsageError.
 
     `environment` is what --env says, None where it does not. `target` is remote, practice or the
@@ -274,7 +271,7 @@ def open_bench(
     around = opened.around
     place = target or api_place(around.variables)
     project = _with_zone(opened.project)
-    return Workbench(project, around.variables, place, secrets=around.secrets)
+    return ProjectContext(project, around.variables, place, secrets=around.secrets)
 
 
 def _wrangler_version(
