@@ -116,6 +116,11 @@ class _Reader:
                         yield ATTRIBUTES[one.attr], other
             case ast.Subscript(value=value, slice=key):
                 yield from _looked_up(value, key)
+            case ast.ClassDef(body=body):  # the step that a class of facts is the key to
+                for made in body:
+                    match made:
+                        case ast.Assign(targets=[ast.Name(id="step")], value=value):
+                            yield "step", value
 
     def _call(self, node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else ""

@@ -70,6 +70,7 @@ def test_the_ids_are_found_where_they_are_written(sort: str, some: set[str]) -> 
         'def f(step): return step.section == "roll_back"',
         'def f(work): return work.answer("lossses")',
         'def f(work): return work.answers["lossses"]',
+        'class F(StepFacts):\n    step = "rehersed"',
     ],
 )  # fmt: skip
 def test_an_invented_id_is_found(tmp_path: Path, source: str) -> None:
