@@ -25,7 +25,7 @@ _RULE = "-- " + "=" * 76
 class Draft:
     """A down migration to look through: `gaps` is what it cannot bring back.
 
-    `lossless` is whether it restores every object, row and value of before; what was written
+    `lossless` is whether it restores every pre-existing object, row and value; what was written
     since the migration into things that it removes is lost either way.
     """
 
@@ -35,7 +35,7 @@ class Draft:
 
 
 def draft_down(migration: Migration, prior: Schema, after: Schema | None = None) -> Draft:
-    """Draft the way back; `after` is the schema as observed, where it is known."""
+    """Draft the down migration; `after` is the schema as observed, where it is known."""
     sandbox = Sandbox(prior)
     try:
         script = sandbox.run(migration.text)

@@ -26,7 +26,7 @@ class Undo:
         self._parked: list[str] = []  # tables whose rows move aside while another is rebuilt
 
     def statements(self) -> Iterator[str]:
-        """All statements: values, objects, tables, and the objects of before again."""
+        """All statements: values, objects, tables, and the dropped objects again."""
         plain, left = self._tables()
         dropped = list(self._create_dropped())
         rebuilds = list(self._rebuilds([*plain, *dropped], left))

@@ -1,6 +1,6 @@
 """Proves that a database holds exactly what a copy holds, or names the first place that differs.
 
-A place is told by the hash of its row's key: the values themselves never leave the database.
+A row is named by the hash of its key: the values themselves never leave the database.
 """
 
 from collections.abc import Sequence

@@ -146,12 +146,12 @@ class Change:
     @property
     def words(self) -> str:
         """The change in one line, for people."""
-        told = {
+        words = {
             "added": f"is new: {self.after}",
             "removed": f"is gone: {self.before}",
             "changed": f"was {self.before}, is {self.after}",
         }[self.kind]
-        return f"{self.object} {self.name} {told}".rstrip(": ")
+        return f"{self.object} {self.name} {words}".rstrip(": ")
 
 
 def structure(schema: Schema) -> Structure:

@@ -231,7 +231,7 @@ def _lossy_insert(trace: StatementTrace) -> bool:
 
 
 def _columns_now(context: RuleContext, name: str) -> tuple[str, ...]:
-    """The columns of a table of before, of after, or of one that the file made meanwhile."""
+    """The columns of a table before or after, or of one that the file made meanwhile."""
     table = context.old.table(name) or context.new.table(name)
     if table is None:
         renamed = next(

@@ -99,7 +99,7 @@ def foreign_key_twice(context: RuleContext) -> Iterator[Match]:
 
 
 def primary_key_nullable(context: RuleContext) -> Iterator[Match]:
-    """Primary keys that accept NULL: TEXT, INT and the like without NOT NULL; told once a file."""
+    """Primary keys that accept NULL: TEXT, INT and the like without NOT NULL; once a file."""
     found = [(trace, name) for trace, table in _made(context) for name in _nullable_keys(table)]
     if found:
         yield match_at(
