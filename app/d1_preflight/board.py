@@ -13,14 +13,22 @@ from d1_preflight.actions.ports import Store
 from d1_preflight.actions.remote import observe
 from d1_preflight.actions.tools import Seen, Tools
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
-from d1_preflight.core.board import BoardRow, BoardState, Place, Remote
+from d1_preflight.core.board import NOT_STARTED, BoardRow, BoardState, Place, Remote
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.record.facts import text
-from d1_preflight.core.record.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
+from d1_preflight.core.record.record import (
+    FIXED_MANUALLY,
+    MARKS,
+    ROLLED_BACK,
+    Record,
+    Status,
+    answer_label,
+    kind_of,
+)
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.session import Session
 
@@ -71,7 +79,7 @@ class Board:
 
     @property
     def place(self) -> Place:
-        """On what the board stands."""
+        """The board's header: database, target and tools."""
         project = self._bench.project
         names = tuple(database.name for database in project.config.databases)
         return Place(
@@ -84,7 +92,7 @@ class Board:
         )
 
     def choose(self, database: str) -> None:
-        """Go on with another database of the same configuration."""
+        """Switch to another database of the same configuration."""
         self._bench = self._bench.on(database)
         self._judged.clear()
 
@@ -107,15 +115,15 @@ class Board:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._bench.project.settings.team.timezone or "UTC")
-        taken = look.observation.taken_at.astimezone(zone)
-        return BoardState(self.rows(), f"remote read {taken:%H:%M:%S %Z}")
+        read_at = look.observation.taken_at.astimezone(zone)
+        return BoardState(self.rows(), f"remote read {read_at:%H:%M %Z}")
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
         return self._bench.session(name)
 
     def close(self, session: object) -> None:
-        """Give a session's record back, so that others may open it."""
+        """Release a session's lock on its record."""
         if isinstance(session, Session):
             session.close()
 
@@ -207,22 +215,20 @@ class Board:
         except PreflightError as error:
             return MARKS[Status.FAILED], f"damaged: {error.message}"
         if record is None:
-            return MARKS[Status.PENDING], "none"
+            return MARKS[Status.PENDING], NOT_STARTED
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
         return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
-
-
-_ENDS: Mapping[str, str] = {TAKEN_BACK: "taken back", MENDED: "mended"}
 
 
 def record_words(
     record: Record, checklist: Checklist, kind: Kind, *, signed: bool
 ) -> tuple[str, str]:
-    """Where a record stands: a mark, and words for the board."""
+    """The state of a record: a mark, and words for the board."""
     close = record.last("close")
     if close and close.status.is_answered and signed:
         when = close.finished_at or close.started_at
-        ended = _ENDS.get(text(close.facts, "end"), "closed")
+        end = text(close.facts, "end")
+        ended = answer_label("end", end) if end in (ROLLED_BACK, FIXED_MANUALLY) else "closed"
         return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)
@@ -237,7 +243,7 @@ def record_words(
     if go and text(go.facts, "decision") == "no-go":
         return MARKS[Status.FAILED], "NO-GO"
     if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
-        return MARKS[applied.status], "apply begun: look"
+        return MARKS[applied.status], "apply started: look"
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"
     return MARKS[Status.RUNNING], f"open at {titles[current.section]}"

@@ -12,7 +12,7 @@ from d1_preflight.core.errors import ProjectError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_ERRORS = (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
-_HOLDS = "What stood there before still stands."
+_HOLDS = "The earlier file is unchanged."
 
 
 @contextmanager

@@ -46,4 +46,4 @@ def test_a_word_like_no_rule_is_sent_to_the_list() -> None:
 def test_without_a_rule_all_are_listed() -> None:
     out = preflight("explain").out
     assert all(f"  {rule} " in out for rule in all_words())
-    assert out.endswith(f"{len(all_words())} rules. One of them in full: preflight explain RULE\n")
+    assert out.endswith(f"{len(all_words())} rules. One in full: preflight explain RULE\n")

@@ -189,7 +189,7 @@ class FakeSession:
         try:
             await self._wait()
         except asyncio.CancelledError:
-            self._finish(Outcome(Status.INTERRUPTED, "Left while it ran."))
+            self._finish(Outcome(Status.INTERRUPTED, "Quit while it ran."))
             raise
         outcome = self.script[step.id]
         if isinstance(outcome, PreflightError):

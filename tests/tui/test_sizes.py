@@ -38,7 +38,7 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
     [
         ("applied", "Type the database's", "type it as shown"),
         ("class", "Found: destructive", "▸ destructive"),
-        ("way_back", "Which way back do you decide for?", "▸ down migration"),
+        ("way_back", "which rollback path is used first?", "▸ down migration"),
         ("purpose", "What will users have", ""),
     ],
 )

@@ -12,6 +12,7 @@ from d1_preflight.actions.giving_back import opened_copy, restore_copies, try_gi
 from d1_preflight.actions.remote import call_target, relative, shown, target_flags
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record import facts as facts_of
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
@@ -64,7 +65,7 @@ async def back_up(work: Work) -> Outcome:
     tables = backup_tables(work)
     missing = sorted(set(_changed_in_rehearsal(work)) - set(tables))
     if missing:
-        words = f"{', '.join(missing)} changed in the rehearsal and cannot be found to be kept."
+        words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
         return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
@@ -80,12 +81,13 @@ async def back_up(work: Work) -> Outcome:
         "ms": round((tools.clock.monotonic() - started) * 1000),
     }
     if copied.moved:
-        words = f"{', '.join(copied.moved)} changed while it was read, twice over."
-        hint = "Take the backup when less is written, or stop what writes there."
+        words = f"{', '.join(copied.moved)} changed twice while it was read."
+        hint = "Make the backup when fewer writes happen, or stop the writer."
         return Outcome(Status.FAILED, f"{words} {hint}", facts, (*evidence, *ran))
     _forget_others(folder)
     kept = relative(tools, folder)
-    words = f"{len(copied.copies)} tables, {facts['rows']:,} rows, kept exactly in {kept}"
+    total = sum(copy.rows for copy in copied.copies)
+    words = f"{plural(len(copied.copies), 'table')}, {plural(total, 'row')}, kept exactly in {kept}"
     words += "." if "sha256" in export else f"; no export: {export['words']}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
@@ -116,7 +118,7 @@ async def prove_backup(work: Work) -> Outcome:
     tools = work.tools
     entries = facts_of.rows(work.facts_of("backed_up"), "tables")
     if not entries:
-        return Outcome(Status.PROVED, "Nothing had to be backed up.", {})
+        return Outcome(Status.PROVED, "There was nothing to back up.", {})
     started = tools.clock.monotonic()
     copies = [opened_copy(tools, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, tools, copies)
@@ -126,18 +128,19 @@ async def prove_backup(work: Work) -> Outcome:
     facts: dict[str, Fact] = {
         "tables": rows,
         "export_loads": not loads,
-        "export_words": loads or "The export loads as well.",
+        "export_words": loads or "The export loads too.",
         "ms": round((tools.clock.monotonic() - started) * 1000),
     }
     wrong = [row for row in rows if not row["identical"]]
     if wrong:
-        words = f"{wrong[0]['table']} did not come back as it was: {wrong[0]['words']}"
+        words = f"{wrong[0]['table']} was not restored identically: {wrong[0]['words']}"
         return Outcome(Status.FAILED, words, facts)
     facts["gives_back"] = await asyncio.to_thread(try_giving_back, tools)
     total = sum(copy.rows for copy in copies)
-    words = f"{total:,} rows in {len(rows)} tables came back identical, value for value."
+    kept = f"{plural(total, 'row')} in {plural(len(rows), 'table')}"
+    words = f"{kept} restored, identical value for value."
     if loads:
-        words += " The export alone would not have: " + loads
+        words += f" Partial export: {loads}"
     return Outcome(Status.PROVED, words, facts)
 
 
@@ -183,7 +186,7 @@ def _copy_facts(tools: Tools, copy: RowCopy) -> Mapping[str, Fact]:
 async def _export(
     work: Work, tables: Sequence[str], folder: Path
 ) -> tuple[Mapping[str, Fact], tuple[Evidence, ...]]:
-    """D1's own export, where there is something that it can export: said, not hidden."""
+    """D1's own export, where it can export anything; the reason is kept where it cannot."""
     if not tables:
         return {"words": "D1 exports no virtual tables"}, ()
     output = folder / "export.sql"
@@ -204,7 +207,7 @@ async def _export(
 
 
 def _compared(copy: RowCopy, restored: Path) -> Mapping[str, Fact]:
-    """Type and exact value of every cell; a difference is told by place, never by value."""
+    """Type and exact value of every cell; a difference is named by place, never by value."""
     difference = same(copy, restored)
     words = difference.words if difference else "identical"
     return {"table": copy.table, "rows": copy.rows, "identical": not difference, "words": words}

@@ -21,12 +21,13 @@ from d1_preflight.actions.remote import relative, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.facts import rows, words
+from d1_preflight.core.format import count, duration, plural
+from d1_preflight.core.record.facts import number, rows, words
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
 from d1_preflight.core.schema.schema import diff
 
-_UNTOLD = "D1's own words are not kept, for they may quote a row."
+_UNTOLD = "D1's own message is not kept, because it may quote a row."
 
 
 def copy_plan(work: Work) -> Sequence[str]:
@@ -64,11 +65,11 @@ async def copy_target(work: Work) -> Outcome:
         "read_ms": round((tools.clock.monotonic() - started) * 1000),
         "taken_at": instant(seen.taken_at),
     }
-    told = f"{total:,} rows in {len(copies)} tables"
+    summary = f"{plural(total, 'row')} in {plural(len(copies), 'table')}"
     if copied.moved:
         moved = ", ".join(copied.moved)
-        told += f"; {moved} changed while it was read (the copy holds what was read)"
-    return Outcome(Status.PROVED, f"{told}.", facts, reading.evidence)
+        summary += f"; {moved} changed while it was read (the copy holds what was read)"
+    return Outcome(Status.PROVED, f"{summary}.", facts, reading.evidence)
 
 
 async def check_syntax(work: Work) -> Outcome:
@@ -77,7 +78,7 @@ async def check_syntax(work: Work) -> Outcome:
     if analysis.engine.refused:
         return Outcome(Status.FAILED, refusal_words(analysis.engine.refused[0]))
     if analysis.kind is Kind.UNKNOWN:
-        return Outcome(Status.UNKNOWN, "Not every statement could be understood; see section 1.")
+        return Outcome(Status.UNKNOWN, "Not every statement was understood; see section 1.")
     return await asyncio.to_thread(_tried, work)
 
 
@@ -93,9 +94,9 @@ def _tried(work: Work) -> Outcome:
     for status, refusals in ((Status.FAILED, verdict.refused), (Status.UNKNOWN, verdict.undecided)):
         if refusals:
             found = refusals[0]
-            told = replace(found, reason=_UNTOLD) if work.quotes_rows() else found
-            return Outcome(status, f"With the rows of the target: {refusal_words(told)}")
-    return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits takes every statement.")
+            refusal = replace(found, reason=_UNTOLD) if work.quotes_rows() else found
+            return Outcome(status, f"With the rows of the target: {refusal_words(refusal)}")
+    return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits accepts every statement.")
 
 
 def rehearse_plan(work: Work) -> Sequence[str]:
@@ -117,7 +118,7 @@ async def rehearse(work: Work) -> Outcome:
     ran = await apply_local(work, persist, keep=keep)
     if tools.name not in {row.name for row in tools.local.ledger(persist)}:
         reason = work.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
-        said = f"It does not go through on a copy of the target: {reason}"
+        said = f"It fails on a copy of the target: {reason}"
         return Outcome(Status.FAILED, said, {"wrangler_ms": ran.milliseconds}, (ran,))
     facts = await asyncio.to_thread(_compared, work, ran.milliseconds)
     return Outcome(*_verdict(work, facts), facts, (ran,))
@@ -167,26 +168,25 @@ def _verdict(work: Work, facts: Facts) -> tuple[Status, str]:
     wrong = [row for row in tables if not row["ok"]]
     if wrong:
         first = wrong[0]
-        return Status.FAILED, f"{first['table']}: {first['verdict']}; nobody declared it."
+        return Status.FAILED, f"{first['table']}: {first['verdict']}; not declared."
     hidden = [change for change in changes if not change["declared"]]
     if hidden:
         words = f"Not declared: {hidden[0]['words']}."
-        return Status.FAILED, f"{words} Keep it as it was, or change it by a migration of its own."
+        return Status.FAILED, f"{words} Keep it as it was, or change it in its own migration."
     limit = work.tools.settings.verification.statement_seconds * 1000
     predicted = facts["predicted_ms"]
     if isinstance(predicted, int) and predicted > limit // 3:
-        seconds = f"{predicted / 1000:.1f} s"
-        return Status.FAILED, f"It takes {seconds} here; D1 stops a query after {limit // 1000} s."
+        return (
+            Status.FAILED,
+            f"SQL: {duration(predicted)} locally; D1 stops a query after {limit // 1000} s.",
+        )
     lost = sum(int(str(row["lost"])) for row in tables)
-    told = f"{facts['rows']:,} rows: {lost:,} lost" + (" as declared" if lost else "")
-    return Status.PROVED, f"{told}, {_plural(len(changes), 'schema change')}. {facts['downtime']}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    kept = f"{plural(number(facts, 'rows'), 'row')}: {count(lost)} lost"
+    kept += " as declared" if lost else ""
+    return Status.PROVED, f"{kept}, {plural(len(changes), 'schema change')}. {facts['downtime']}"
 
 
 def _downtime(predicted: int) -> str:
     """The first Zuhandenheit question: does it run without users noticing?"""
-    shown_time = "under 1 s" if predicted < 1000 else f"about {predicted / 1000:.1f} s"  # noqa: PLR2004
+    shown_time = "under 1 s" if predicted < 1000 else f"about {duration(predicted)}"  # noqa: PLR2004
     return f"Queries wait {shown_time} while it runs."

@@ -1,4 +1,4 @@
-"""Section 4: the way back, written and tried before it is needed."""
+"""Section 4: the rollback path, written and tested before it is needed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import flag, group, text
 from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
@@ -51,11 +52,11 @@ _MATRIX: Mapping[Kind, tuple[tuple[str, str], ...]] = {
 
 
 def down_prompts(work: Work) -> Sequence[Prompt]:
-    """Asked only where no down migration lies there yet; the draft stands in the help."""
+    """Asked only where there is no down migration yet; the help shows the draft."""
     if work.tools.files.down(work.tools.stem) is not None:
         return ()
     draft = _draft(work)
-    gaps = "".join(f"\n-- not given back: {gap}" for gap in draft.gaps)
+    gaps = "".join(f"\n-- not restored: {gap}" for gap in draft.gaps)
     label = f"No down migration at {_down_name(work.tools)}. "
     blank = _is_blank(work.tools, draft)
     label += "No statement undoes it; why is below" if blank else "The draft is below"
@@ -69,26 +70,28 @@ async def write_down(work: Work) -> Outcome:
     found = tools.files.down(tools.stem)
     if found is not None:
         facts: Facts = {"file": _down_name(tools), "source": "found"}
-        return Outcome(Status.PROVED, f"{_down_name(tools)} is there.", facts)
+        return Outcome(Status.PROVED, f"{_down_name(tools)} exists.", facts)
     draft = _draft(work)
     gaps = tuple(draft.gaps)
     if work.answer("down") == NONE:
         facts = {"source": "none", "lossless": False, "gaps": gaps}
-        return Outcome(Status.ATTESTED, "No down migration: the way back is the backup.", facts)
+        return Outcome(
+            Status.ATTESTED, "No down migration: the rollback path is the backup.", facts
+        )
     if _is_blank(tools, draft):
-        words = "The draft holds no statement any more. Look at it again, then choose."
+        words = "The draft no longer holds a statement. Check it, then choose again."
         return Outcome(Status.FAILED, words, {"source": "none", "gaps": gaps})
     path = tools.files.write_down(tools.stem, draft.sql)
     read = tools.files.down(tools.stem)
     written = sha256(draft.sql.encode()).hexdigest()
     if read is None or read.sha256 != written:
-        words = f"{relative(tools, path)} does not read as it was written. Look at it, then again."
+        words = f"{relative(tools, path)} differs from what was written. Check it, then try again."
         return Outcome(Status.FAILED, words, {"file": relative(tools, path)})
     facts = {
         "file": relative(tools, path), "source": "drafted", "lossless": draft.lossless,
         "gaps": gaps,
     }  # fmt: skip
-    words = f"Written to {relative(tools, path)}; read it, and edit it with e."
+    words = f"Written to {relative(tools, path)}. Read it; e edits it."
     return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 
@@ -97,7 +100,7 @@ async def test_down(work: Work) -> Outcome:
     tools = work.tools
     down = tools.files.down(tools.stem)
     if down is None:
-        words = "There is none to try; the backup was restored for proof instead."
+        words = "There is no down migration to test; the backup was restored as proof instead."
         return Outcome(Status.PROVED, words, {"verdict": "no down migration"})
     before, after = copy_folder(tools), down_folder(tools)
     await asyncio.to_thread(tools.local.duplicate, rehearsal_folder(tools), after)
@@ -113,21 +116,21 @@ async def test_down(work: Work) -> Outcome:
 
 
 async def check_rollback_header(work: Work) -> Outcome:
-    """The header says how to go back."""
-    told = work.tools.migration().header.rollback
-    if told:
-        return Outcome(Status.PROVED, f"Rollback: {told}", {"rollback": told})
+    """The header says how to roll back."""
+    rollback = work.tools.migration().header.rollback
+    if rollback:
+        return Outcome(Status.PROVED, f"Rollback: {rollback}", {"rollback": rollback})
     words = "The header has no “-- Rollback:” line. Press e and add it."
     return Outcome(Status.FAILED, words, {"rollback": ""})
 
 
 def way_back_prompts(work: Work) -> Sequence[Prompt]:
-    """The ways that exist, with what each takes and loses."""
+    """The rollback paths that exist, with what each loses."""
     ways = ways_back(work)
-    told = "\n".join(f"{w['way']}: loses {w['loses']}" for w in ways)
+    losses = "\n".join(f"{w['way']}: loses {w['loses']}" for w in ways)
     choices = tuple(str(way["way"]) for way in ways)
-    label = "If it goes wrong, which way back is taken first?"
-    return (Prompt("way", PromptKind.CHOOSE, label, help=told, choices=choices),)
+    label = "If it goes wrong, which rollback path is used first?"
+    return (Prompt("way", PromptKind.CHOOSE, label, help=losses, choices=choices),)
 
 
 async def choose_way_back(work: Work) -> Outcome:
@@ -141,7 +144,7 @@ async def choose_way_back(work: Work) -> Outcome:
 
 
 def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
-    """Down migration, table restore, Time Travel: only those that were proved or taken."""
+    """Down migration, table restore, Time Travel: only those that were proved or captured."""
     name, found = work.tools.project.database.name, list[Mapping[str, Fact]]()
     down, restored = work.facts_of("down_tested"), work.facts_of("restored")
     bookmark = work.facts_of("bookmark").get("bookmark", "")
@@ -158,9 +161,9 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
     gives = group(restored, "gives_back")
     if flag(gives, "runs"):
         command = own_command(work.tools, "restore", work.tools.stem)
-        loses = "later writes to the rows it gives back"
+        loses = "later writes to the rows it restores"
         if not flag(gives, "whole"):
-            loses += f"; not given back: {text(gives, 'words')}"
+            loses += f"; not restored: {text(gives, 'words')}"
         found.append(
             {"way": "table restore", "command": command, "takes_ms": gives.get("ms", 0),
              "loses": loses}
@@ -172,7 +175,7 @@ def ways_back(work: Work) -> tuple[Mapping[str, Fact], ...]:
 
 
 def _harm(way: Mapping[str, Fact]) -> int:
-    """What loses nothing stands first; the way that undoes every later write, last."""
+    """What loses nothing comes first; what undoes every later write, last."""
     return -1 if way["loses"] == "nothing" else _HARM.index(str(way["way"]))
 
 
@@ -210,7 +213,7 @@ def deploy_plan(work: Work) -> Sequence[str]:
 
 
 def live_version(deployment: Mapping[str, object]) -> str:
-    """The version that gets most of the traffic; "" where it cannot be told."""
+    """The version that gets most of the traffic; "" where it is not known."""
     versions = deployment.get("versions")
     if not isinstance(versions, list) or not versions:
         return ""
@@ -243,22 +246,23 @@ def _down_facts(account: Account, changes: Sequence[str], ms: int) -> dict[str, 
     differing = sum(int(str(row["changed"])) for row in rows)
     schema = "differs" if changes else "restored"
     data = "lost" if lost else "differs" if differing else "restored"
+    stay, differ = noun_for(lost, "stays", "stay"), noun_for(differing, "differs", "differ")
     words = {
         "restored": "every row as before",
-        "lost": f"{lost:,} rows stay lost",
-        "differs": f"{differing:,} rows have other values than before",
+        "lost": f"{plural(lost, 'row')} {stay} lost",
+        "differs": f"{plural(differing, 'row')} {differ} from before",
     }
     verdict = f"schema {schema}, {words[data]}"
     if changes:
         verdict += f": {changes[0]}"
     return {
         "schema": schema, "data": data, "rows_lost": lost, "ms": ms, "verdict": verdict,
-        "loses": {"restored": "nothing", "lost": f"{lost:,} rows",
-                  "differs": f"values in {differing:,} rows"}[data],
+        "loses": {"restored": "nothing", "lost": plural(lost, "row"),
+                  "differs": f"values in {plural(differing, 'row')}"}[data],
         "differences": tuple(changes), "tables": rows,
     }  # fmt: skip
 
 
 def _down_status(facts: Mapping[str, Fact]) -> Status:
-    """What rows it gives back is said, not judged; one that leaves another schema has failed."""
+    """Rows that it does not restore are reported; another schema is a failure."""
     return Status.PROVED if facts["schema"] == "restored" else Status.FAILED

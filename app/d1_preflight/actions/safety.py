@@ -1,4 +1,4 @@
-"""Section 3: before anything is written, every row is counted and a bookmark is taken."""
+"""Section 3: before anything is written, every row is counted and a bookmark is captured."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,6 +12,7 @@ from d1_preflight.actions.remote import (
 )
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.format import date, plural
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.record import Facts, Outcome, Status
 from d1_preflight.core.schema.table import countable, tables_of
@@ -33,7 +34,7 @@ async def count_rows(work: Work) -> Outcome:
         "rows": total,
         "taken_at": instant(seen.taken_at),
     }
-    words = f"{total:,} rows in {len(seen.counts)} tables."
+    words = f"{plural(total, 'row')} in {plural(len(seen.counts), 'table')}."
     return Outcome(Status.PROVED, words, facts, look.evidence)
 
 
@@ -53,7 +54,9 @@ async def take_bookmark(work: Work) -> Outcome:
     facts: Facts = {
         "bookmark": bookmark, "taken_at": instant(now), "good_until": instant(until),
     }  # fmt: skip
-    return Outcome(Status.PROVED, f"{bookmark}, good until {until:%d %b %Y}.", facts, (ran,))
+    return Outcome(
+        Status.PROVED, f"{bookmark}, good until {date(until, tools.clock.now())}.", facts, (ran,)
+    )
 
 
 def bookmark_args(tools: Tools) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from d1_preflight.actions.remote import execute_args, observe, shown
 from d1_preflight.actions.tools import Tools, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.format import count, noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import group, number, text
 from d1_preflight.core.record.file import instant, moment
@@ -56,10 +57,10 @@ async def verify_schema(work: Work) -> Outcome:
         words = "The rehearsed schema on this machine is not the one in the record."
         return Outcome(Status.UNKNOWN, words, facts, evidence)
     if differences:
-        words = f"{len(differences)} differences from the rehearsal: {differences[0]}"
+        words = f"{plural(len(differences), 'difference')} from the rehearsal: {differences[0]}"
         return Outcome(Status.FAILED, words, facts, evidence)
-    count = len(seen.schema.objects)
-    return Outcome(Status.PROVED, f"{count} objects, equal to the rehearsed.", facts, evidence)
+    words = f"{plural(len(seen.schema.objects), 'object')}, equal to the rehearsal."
+    return Outcome(Status.PROVED, words, facts, evidence)
 
 
 def row_prompts(work: Work) -> Sequence[Prompt]:
@@ -67,14 +68,14 @@ def row_prompts(work: Work) -> Sequence[Prompt]:
     last = work.record.last("rows")
     if last is None or last.status is not Status.FAILED:
         return ()
-    label = "What explains the difference? Leave empty to count again"
+    label = "What explains the difference? Leave it empty to count again"
     return (Prompt("explanation", PromptKind.TEXT, label, help=last.words, optional=True),)
 
 
 async def verify_rows(work: Work) -> Outcome:
     """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
     if not _tables(work):
-        return Outcome(Status.UNKNOWN, "No rehearsed row counts stand to compare with.")
+        return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
     seen, evidence = await _fresh(work)
     rows = tuple(_counted(work, table, seen.counts.get(table)) for table in _tables(work))
     facts: dict[str, Fact] = {
@@ -83,20 +84,22 @@ async def verify_rows(work: Work) -> Outcome:
         "broken_references": seen.broken_references,
     }
     if seen.quick_check != "ok" or seen.broken_references:
-        words = f"quick_check: {seen.quick_check}; {seen.broken_references} broken references."
+        broken = plural(seen.broken_references, "broken reference")
+        words = f"quick_check: {seen.quick_check}; {broken}."
         return Outcome(Status.FAILED, words, facts, evidence)
     wrong = [row for row in rows if not row["ok"]]
     if wrong:
         first = wrong[0]
         words = (
-            f"{len(wrong)} tables differ: {first['table']} should hold "
-            f"{first['expected']:,} rows and holds {first['found']:,}."
+            f"{plural(len(wrong), 'table')} {noun_for(len(wrong), 'differs', 'differ')}: "
+            f"{first['table']} should hold {plural(number(first, 'expected'), 'row')} "
+            f"and holds {count(number(first, 'found'))}."
         )
         if work.answer("explanation"):
             words = f"{words} Explained: {work.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
-    words = f"{len(rows)} tables as rehearsed; quick_check ok, no broken references."
+    words = f"{plural(len(rows), 'table')} as rehearsed; quick_check ok, no broken references."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
@@ -119,7 +122,10 @@ async def probe_endpoints(work: Work) -> Outcome:
     if wrong:
         words = f"{wrong[0]['method']} {wrong[0]['url']}: {wrong[0]['words']}. Press ! for help."
         return Outcome(Status.FAILED, words, facts)
-    return Outcome(Status.PROVED, f"{len(found)} endpoints answer as expected.", facts)
+    words = (
+        f"{plural(len(found), 'endpoint')} {noun_for(len(found), 'answers', 'answer')} as expected."
+    )
+    return Outcome(Status.PROVED, words, facts)
 
 
 async def watch_errors(work: Work) -> Outcome:
@@ -143,9 +149,9 @@ async def watch_errors(work: Work) -> Outcome:
             break
         await tools.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
     if rate is None:
-        words = "No request came in during the watch; the error rate is not known."
+        words = "No request came in during the watch; the error rate is unknown."
         return Outcome(Status.UNKNOWN, words, facts)
-    before = "before not known" if baseline is None else f"before {baseline} %"
+    before = "before: unknown" if baseline is None else f"before {baseline} %"
     words = f"{rate} % over {minutes} min (limit {limit} %, {before})."
     return Outcome(Status.PROVED, words, facts)
 

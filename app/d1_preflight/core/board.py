@@ -5,9 +5,12 @@ from enum import StrEnum
 
 from d1_preflight.core.findings import Finding, Kind, Risk
 
+NOT_STARTED = "not started"
+"""What the board says of a migration that has no record."""
+
 
 class Remote(StrEnum):
-    """Where a migration stands on the target's ledger; unknown until the target has answered."""
+    """Whether the target's ledger has a migration; unknown until the target has answered."""
 
     APPLIED = "applied"
     PENDING = "pending"
@@ -16,7 +19,7 @@ class Remote(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """One migration: `record` tells in words where its record stands, `mark` in one character.
+    """One migration: `record` says the state of its record, `mark` says it in one character.
 
     `opens` is False for what the wizard cannot walk (an applied migration without a record).
     """
@@ -28,7 +31,7 @@ class BoardRow:
     risk: Risk
     remote: Remote
     mark: str = "·"
-    record: str = "none"
+    record: str = NOT_STARTED
     preview: str = ""
     findings: tuple[Finding, ...] = ()
     opens: bool = True
@@ -46,7 +49,7 @@ class BoardState:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """On what the board stands: `wrangler` names its version.
+    """The board's header: `wrangler` names its version.
 
     `target` is remote, practice, or the host that answers as Cloudflare's API; `environment` is
     "" at the top level, and `chosen_by` says what chose it.

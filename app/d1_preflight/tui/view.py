@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.format import moment
 from d1_preflight.core.record.record import Attempt, Facts, Status
 from d1_preflight.tui.ports import SessionPort
 
@@ -17,6 +18,15 @@ class View:
     step: Step
     live: Mapping[str, Facts] = field(default_factory=dict)
     zone: tzinfo | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The time by the session's clock."""
+        return self.session.tools.clock.now()
+
+    def moment(self, when: str, *, named: bool = True) -> str:
+        """A moment in the operator's zone; the first on a screen names the zone."""
+        return moment(when, self.zone, self.now, named=named)
 
     def facts(self, step_id: str) -> Facts:
         """The facts of a step: live while it runs, else those of its standing attempt."""

@@ -40,7 +40,7 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ChecklistInvalid(f"{source} is not TOML: {error}", hint="Mend that line.") from error
+        raise ChecklistInvalid(f"{source} is not TOML: {error}", hint="Fix that line.") from error
     reader = _Reader(source, text)
     reader.only(document, {"schema", "section"}, "the top level")
     if document.get("schema") != 1:

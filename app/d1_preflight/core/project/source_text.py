@@ -35,7 +35,7 @@ class Located:
             reason, _, rest = str(error).partition(" (at ")
             place = re.match(r"line (\d+)", rest)
             line = int(place[1]) if place else len(self.text.splitlines())
-            raise self.at(line, f"{reason}.", hint="Mend that place; it is not TOML.") from error
+            raise self.at(line, f"{reason}.", hint="Fix that place; it is not TOML.") from error
         except (ValueError, RecursionError) as error:  # a number or a nesting without end
             raise ProjectError(
                 f"{self.source}: a number is too long, or tables lie too deep in each other.",
@@ -59,7 +59,7 @@ class Located:
         for key in raw:
             if key not in names:
                 near = get_close_matches(key, names, n=1)
-                meant = f" Is {near[0]} meant?" if near else ""
+                meant = f" Did you mean {near[0]}?" if near else ""
                 raise self.error(
                     key,
                     f"unknown key {key} in {where}.{meant}",

@@ -51,7 +51,7 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
 _HINTS = {
     "d1_databases": "Write [[d1_databases]] in TOML, or a list of objects in JSON.",
     "binding": 'Give it a binding, for example "DB".',
-    "syntax": "Mend that place; wrangler cannot read the file either.",
+    "syntax": "Fix that place; wrangler cannot read the file either.",
     "string": "Write it as a string in quotes.",
     "folder": "It names folders on disk: use letters, digits, - and _, as Cloudflare does.",
     "control": "Remove them: they would be shown in terminals, and drive them.",

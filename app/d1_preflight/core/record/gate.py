@@ -127,7 +127,7 @@ def _told_moment(attempt: Attempt, key: str) -> datetime | None:
         return moment(str(told))
     except ValueError as error:
         raise RecordInvalid(
-            f"The record's GO tells no moment as {key}: {told!r}.", hint=RESTORE
+            f"The record's GO has no valid time in {key}: {told!r}.", hint=RESTORE
         ) from error
 
 
@@ -136,5 +136,5 @@ def _words(record: Record, step: Step) -> str:
     if attempt is not None:
         return attempt.words
     if record.last(step.id) is not None:
-        return "Answered before, but what it was about has changed since."
+        return "Answered before, but what it is based on has changed since."
     return ""

@@ -68,8 +68,8 @@ def write_giving_back(
     except apsw.Error as error:
         path.unlink(missing_ok=True)
         raise ProjectError(
-            f"What the migration takes cannot be told apart: {error}.",
-            hint="Go back with Time Travel; the backup itself is whole.",
+            f"The rows that the migration loses cannot be identified: {error}.",
+            hint="Restore with Time Travel; the backup itself is complete.",
         ) from error
     finally:
         connection.close()

@@ -83,8 +83,8 @@ class Act:
 
 
 _LEDGER_STAYS = Act(
-    "The ledger keeps its row: wrangler will not apply the file again. Close the record as taken "
-    "back; what comes next is a new migration"
+    "The ledger keeps its row: wrangler will not apply the file again. Close the record as rolled "
+    "back; the next change is a new migration"
 )
 
 
@@ -151,7 +151,7 @@ def _nothing(known: _Known) -> Situation:
         "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
         (
             Act("Make sure: the newest ledger rows", _ledger(known)),
-            Act("Nothing is lost. Read the error in the output (o), mend the file, walk again."),
+            Act("Nothing is lost. Read the error in the output (o), fix the file, walk it again."),
             Act("Still pending are", _pending(known)),
         ),
     )
@@ -167,7 +167,7 @@ def _half_way(known: _Known) -> Situation:
             Act("Is the data sound?", known.target.query(_SOUND)),
             *_stop(known),
             *_whole_database(known),
-            Act("Clean up by hand only what you have seen above, one statement at a time."),
+            Act("Fix manually only what you have seen above, one statement at a time."),
         ),
     )
 
@@ -175,7 +175,7 @@ def _half_way(known: _Known) -> Situation:
 def _wrong_data(known: _Known) -> Situation:
     return Situation(
         "applied, but data is wrong",
-        "Stop the writes first: each later write makes the way back dearer.",
+        "Stop the writes first: each new write makes a rollback lose more.",
         (
             *_stop(known),
             Act("How many rows, in which tables?", _counts(known)),
@@ -267,9 +267,9 @@ def _way(known: _Known, way: Facts, recorded: str) -> tuple[Act, ...]:
     name, loses = facts.text(way, "way"), facts.text(way, "loses")
     command = _on_target(known.target, recorded)
     if _loses_rows(way):
-        words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
+        words = f"Restores the schema only; rows stay lost ({name}, loses {loses})"
         return (Act(words, command, writes=True), _LEDGER_STAYS)
-    words = f"Bring data back: {name}, loses {loses}"
+    words = f"Restore data: {name}, loses {loses}"
     if name == _RESTORE:
         return _restore(known, words, command)
     return (Act(words, command, writes=True), _LEDGER_STAYS)
@@ -281,7 +281,7 @@ def _restore(known: _Known, words: str, command: str) -> tuple[Act, ...]:
         return (Act(words, command),)
     file = f"--file={known.target.restore_file}"
     fill = known.target.d1("execute", known.target.database, "--remote", file)
-    then = "Then run it (the database may not answer meanwhile); what is taken by now stops it all"
+    then = "Then run it; it fails as a whole if a key is already in use, and queries may wait"
     return (Act(f"{words}. First the rows as SQL", command), Act(then, fill, writes=True))
 
 
@@ -294,8 +294,8 @@ def _whole_database(known: _Known) -> tuple[Act, ...]:
     until = facts.text(known.facts("bookmark"), "good_until")
     good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
-        Act("Before going back, note where you are (going back can be undone to here)", now),
-        Act(f"Everything back: undoes every write since the bookmark{good}", back, writes=True),
+        Act("Before the restore, note the current bookmark (it undoes the restore)", now),
+        Act(f"Restore everything: undoes every write since the bookmark{good}", back, writes=True),
     )
 
 

@@ -48,7 +48,7 @@ def same(copy: RowCopy, database: Path) -> Difference | None:
     except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
             f"{copy.table} cannot be compared with its copy ({type(error).__name__}).",
-            hint="Restore it anew, then compare again.",
+            hint="Restore it again, then compare again.",
         ) from error
     finally:
         connection.close()

@@ -52,7 +52,7 @@ class RowCopy:
         if not is_same:
             raise RecordInvalid(
                 f"The copy of {self.table} is missing or was changed: {self.path.name}.",
-                hint="Take the backup again; a copy that changed proves nothing.",
+                hint="Make the backup again; a changed copy proves nothing.",
             )
 
 
@@ -120,7 +120,7 @@ def open_copy(path: Path) -> RowCopy:
         connection.close()
     except apsw.Error as error:
         raise RecordInvalid(
-            f"{path.name} is not a copy of rows: {error}.", hint="Take the backup again."
+            f"{path.name} is not a copy of rows: {error}.", hint="Make the backup again."
         ) from error
     if about.get("format") != _FORMAT:
         raise RecordInvalid(
@@ -134,7 +134,7 @@ def open_copy(path: Path) -> RowCopy:
         return _with_file(RowCopy(path, *words, "", 0, sequence))
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecordInvalid(
-            f"{path.name} is not a whole copy of rows.", hint="Take the backup again."
+            f"{path.name} is not a whole copy of rows.", hint="Make the backup again."
         ) from error
 
 

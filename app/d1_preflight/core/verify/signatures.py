@@ -31,7 +31,7 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
         (GO_SIGNATURE, signature, "signature_sha256"),
     ):
         if data is None:
-            yield Problem(name, "is missing, but the record tells of a GO", _RESTORE)
+            yield Problem(name, "is missing, but the record has a GO", _RESTORE)
         elif sha256(data).hexdigest() != go.facts.get(key):
             yield Problem(name, "is not the one the record names (its sha256 differs)", _RESTORE)
     if document is None or signature is None:
@@ -107,7 +107,9 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
         yield Problem(GO_FILE, error.message, error.hint)
         return
     if dump_facts(plan) != document:
-        yield Problem(GO_FILE, "says the same in other bytes than this program writes", _RESTORE)
+        yield Problem(
+            GO_FILE, "has the same content in other bytes than this program writes", _RESTORE
+        )
     for key, expected in _expected(bundle.record, go).items():
         if plan.get(key) != expected:
             words = f"says {key} = {plan.get(key)!r}; the record says {expected!r}"
@@ -175,7 +177,7 @@ def _plan_step_problems(record: Record, go: Attempt, plan: Mapping[str, Fact]) -
             told.get("status"),
             told.get("words"),
         ):
-            words = f"tells another outcome of step “{told.get('id')}” than the record"
+            words = f"has another outcome for step “{told.get('id')}” than the record"
             yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
     subjects = plan.get("subjects")
     text = subjects.get("migration") if isinstance(subjects, Mapping) else None

@@ -3,10 +3,10 @@
 from textual.content import Content
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.format import duration, plural, short_hash
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.tui.figures import clock, duration, plural, shortened
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
@@ -19,16 +19,16 @@ _STEPS = (Column(""), Column(""), Column(""))
 
 
 def go_body(view: View, width: int) -> Content:
-    """What keeps the gate shut; the gate itself is a screen of its own."""
+    """What keeps the gate shut; the gate itself has its own screen."""
     still_open = view.session.open_before_go()
     go = view.facts("go")
     if facts.text(go, "expires_at"):
-        until = clock(facts.text(go, "expires_at"), view.zone)
+        until = view.moment(facts.text(go, "expires_at"))
         return Content(
             f"GO by {facts.text(go, 'signer')} {facts.text(go, 'fingerprint')}, good until {until}."
         )
     if not still_open:
-        return Content("Nothing is open. Enter opens the gate: read it once more in full.")
+        return Content("Nothing is open. Enter opens the gate: read the whole plan there.")
     lines: list[tuple[Cell, ...]] = [
         (
             (f"{MARKS[item.status]} {WORDS[item.status]}", ink_of(item.status)),
@@ -42,24 +42,24 @@ def go_body(view: View, width: int) -> Content:
 
 
 def apply_body(view: View, width: int) -> Content:
-    """What is applied to what, what is read again before, and what was observed after."""
+    """What is applied to what, what is re-checked before, and what was observed after."""
     record, applied = view.session.record, view.facts("applied")
     lines: list[tuple[Cell, ...]] = [
         (("apply", QUIET), (record.migration, STRONG)),
-        (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
+        (("sha256", QUIET), short_hash(record.subjects.get("migration", ""))),
         (("to", QUIET), (f"{record.database.label}  {record.database.target.upper()}", STRONG)),
         (("id", QUIET), record.database.id),
     ]
     rechecked = facts.words(applied, "rechecked")
     if rechecked:
-        lines.append((("read again", QUIET), "  ".join(f"{word} ✓" for word in rechecked)))
+        lines.append((("re-checked", QUIET), "  ".join(f"{word} ✓" for word in rechecked)))
     if facts.number(applied, "ledger_id") is not None:
         took = facts.number(applied, "ms")
         lines.append(
             (
                 ("ledger", QUIET),
                 f"✓ row {facts.number(applied, 'ledger_id')}, "
-                f"{facts.text(applied, 'applied_at')} UTC"
+                f"{view.moment(facts.text(applied, 'applied_at') + '+00:00')}"
                 + (f", {duration(took)}" if took is not None else ""),
             )
         )
@@ -70,7 +70,7 @@ def apply_body(view: View, width: int) -> Content:
 
 
 def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
-    """Every step of these that is walked, with what it found."""
+    """The steps of these that the path walks, with their results."""
     lines: list[tuple[Cell, ...]] = []
     for step in view.session.path:
         if step in steps:
@@ -81,7 +81,7 @@ def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
 
 
 def close_body(view: View, width: int) -> Content:
-    """How the checklist stands before it is closed and signed."""
+    """The state of the checklist before it is closed and signed."""
     states = tally(view.session.record, view.session.checklist, view.session.kind)
     parts = [(f"{MARKS[s]} {WORDS[s]} {states[s]}   ", ink_of(s)) for s in Status if states[s]]
     waived = [step for step in view.session.path if view.session.status_of(step) is Status.WAIVED]
@@ -99,9 +99,9 @@ def _kept(view: View) -> list[Content]:
     """Where the closed record lies, and what becomes of it."""
     tools = view.session.tools
     return [
-        Content.styled("✓ Closed and signed; nothing changes any more.", STRONG),
-        Content(f"The record lies in {tools.store.folder}"),
-        Content("Commit that folder; then whoever has the repository can check it:"),
+        Content.styled("✓ Closed and signed. The record is final.", STRONG),
+        Content(f"The record is in {tools.store.folder}"),
+        Content("Commit that folder. Anyone with the repository can then verify it:"),
         Content.assemble(("$ ", QUIET), f"preflight verify {tools.name.removesuffix('.sql')}"),
     ]
 

@@ -2,12 +2,13 @@
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, duration, plural, short_hash, size
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts
 from d1_preflight.tui.bodies.local_test import reading
-from d1_preflight.tui.figures import bar, clock, count, day, duration, plural, shortened, size
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET
 from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.gauges import bar
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _COLUMNS = (
@@ -54,7 +55,7 @@ def _head(view: View, backed_up: Facts, counted: Facts) -> Content:
     if facts.rows(counted, "tables"):
         tables = plural(len(facts.rows(counted, "tables")), "table")
         at = facts.text(counted, "taken_at")
-        when = f" at {clock(at, view.zone)}" if at else ""
+        when = f" at {view.moment(at)}" if at else ""
         return Content(f"Counted{when}: {tables}, {plural(facts.number(counted, 'rows'), 'row')}")
     return Content.styled("Nothing is counted yet.", QUIET)
 
@@ -65,7 +66,7 @@ def _line(row: Facts, restored: dict[str, Facts]) -> tuple[Cell, ...]:
         name,
         count(facts.number(row, "rows")),
         size(facts.number(row, "bytes")) if "bytes" in row else "",
-        (shortened(facts.text(row, "sha256")), QUIET),
+        (short_hash(facts.text(row, "sha256")), QUIET),
         _state(row, restored.get(name)),
     )
 
@@ -91,7 +92,7 @@ def _export(backed_up: Facts, restored: Facts) -> Content:
     words = facts.text(restored, "export_words")
     return Content.assemble(
         f"d1 export  {size(facts.number(export, 'bytes'))}  ",
-        (shortened(facts.text(export, "sha256")), QUIET),
+        (short_hash(facts.text(export, "sha256")), QUIET),
         f"  {mark}" + (f": {words}" if words and loads is False else ""),
     )
 
@@ -100,11 +101,13 @@ def _bookmark(view: View) -> Content:
     bookmark = view.facts("bookmark")
     if not facts.text(bookmark, "bookmark"):
         return Content("")
-    taken, until = facts.text(bookmark, "taken_at"), facts.text(bookmark, "good_until")
+    captured, until = facts.text(bookmark, "taken_at"), facts.text(bookmark, "good_until")
+    named = bool(facts.rows(view.facts("backed_up"), "tables"))  # else the head names the zone
     return Content.assemble(
         ("bookmark  ", QUIET),
         facts.text(bookmark, "bookmark"),
         "\n          ",
-        f"taken {clock(taken, view.zone)} · good until {day(until, view.zone)}"
-        " · going back to it undoes every later write",
+        f"captured {view.moment(captured, named=named)} · "
+        f"good until {view.moment(until, named=False)}"
+        " · restoring it undoes every later write",
     )

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, duration, loss, plural, size
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts
-from d1_preflight.tui.figures import bar, clock, count, duration, loss, plural, size
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.gauges import bar
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _BAR = 14
@@ -104,7 +105,7 @@ def _line(row: Facts) -> tuple[Cell, ...]:
 
 def _copied(view: View, copied: Facts) -> Content:
     at = facts.text(copied, "taken_at")
-    taken = f", copied {clock(at, view.zone)}" if at else ""
+    taken = f", copied {view.moment(at)}" if at else ""
     rows = plural(facts.number(copied, "rows"), "row")
     read = facts.number(copied, "read_ms")
     took = f", read in {duration(read)}" if read is not None else ""
@@ -125,8 +126,8 @@ def _schema(rehearsed: Facts) -> list[Content]:
         words = facts.text(change, "words")
         tail = ("  ✗ not declared", DANGER) if declared is False else ("", "")
         name = f"{facts.text(change, 'object')} {facts.text(change, 'name')}".strip()
-        told = words if facts.text(change, "name") in words else f"{name}  {words}".strip()
-        lines.append(Content.assemble(f"  {sign} {told}", tail))
+        line = words if facts.text(change, "name") in words else f"{name}  {words}".strip()
+        lines.append(Content.assemble(f"  {sign} {line}", tail))
     return [Content("\n").join(lines)]
 
 

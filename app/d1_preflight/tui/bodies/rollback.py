@@ -1,25 +1,25 @@
-"""Section 4: the way back, what it takes and what it loses."""
+"""Section 4: the rollback paths, how long each takes and what it loses."""
 
 from collections.abc import Sequence
 
 from textual.content import Content
 
+from d1_preflight.core.format import duration, plural
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts
 from d1_preflight.tui.bodies.local_test import rehearsal_table
-from d1_preflight.tui.figures import duration, plural
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.sql_view import highlighted
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
 
-_WAYS = (Column("way back"), Column("takes", right=True), Column("loses"))
+_WAYS = (Column("rollback path"), Column("local run", right=True), Column("loses"))
 _NO_CODE = "no code goes along"
 _MATRIX = (Column("if"), Column("then"))
 
 
 def body(view: View, width: int) -> Content:
-    """The verdict of up, down, compare; the ways back; the down file; what to do when."""
+    """The verdict of up, down, compare; the rollback paths; the down file; the matrix."""
     blocks = [_verdict(view)]
     tested = facts.rows(view.facts("down_tested"), "tables")
     if facts.number(view.facts("down_tested"), "rows_lost"):
@@ -34,9 +34,7 @@ def body(view: View, width: int) -> Content:
 def _verdict(view: View) -> Content:
     tested = view.facts("down_tested")
     if not view.walks("down_tested"):
-        return Content(
-            "Additive: an unused column or table is harmless; no way back is needed to stay safe."
-        )
+        return Content("Additive: an unused column or table is harmless, so no rollback is needed.")
     if not tested:
         return Content.styled("Up, down, compare: not tried yet.", QUIET)
     schema, data = facts.text(tested, "schema"), facts.text(tested, "data")
@@ -63,7 +61,7 @@ def _ways(ways: Sequence[Facts], chosen: str, width: int) -> Content:
         lines.append(
             (
                 (f"{mark}{name}", STRONG if name == chosen else ""),
-                duration(facts.number(way, "takes_ms")),
+                duration(facts.number(way, "takes_ms")) if "takes_ms" in way else "–",
                 facts.text(way, "loses"),
             )
         )

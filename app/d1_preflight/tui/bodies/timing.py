@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, weekday
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts
 from d1_preflight.tui import places
-from d1_preflight.tui.figures import weekday
 from d1_preflight.tui.styles import DANGER, QUIET
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
@@ -32,7 +32,7 @@ def body(view: View, width: int) -> Content:
         _week(window),
         _notified(view, width),
     ]
-    # Where it is asked about, the address stands first: it is read before it is attested.
+    # Where the step asks about it, the address comes first: it is read before it is attested.
     blocks.insert(0 if view.step.id == "dashboard" else len(blocks), _dashboard(view, width))
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
@@ -43,8 +43,8 @@ def _window(view: View, window: Facts) -> Content:
     quiet = facts.flag(window, "quiet")
     mark = ("✓ quiet", "") if quiet else ("✗ busy", DANGER)
     now = facts.text(window, "now")
-    told = facts.text(window, "words") or f"Now is {weekday(now, view.zone)}"
-    lines = [Content.assemble(mark, f"  {told}")]
+    words = facts.text(window, "words") or f"Now is {weekday(now, view.zone)}"
+    lines = [Content.assemble(mark, f"  {words}")]
     quietest, then = facts.text(window, "quietest"), facts.words(window, "next")
     if then:
         lines.append(Content.assemble(("next quiet  ", QUIET), " · ".join(then[:3])))
@@ -77,7 +77,7 @@ def _week(window: Facts) -> Content:
     top = max(values) or 1
     lines = [
         Content.styled(
-            f"requests per hour  00    06    12    18     ▓ {top:,} (team’s zone)", QUIET
+            f"requests per hour  00    06    12    18     ▓ {count(top)} (team’s zone)", QUIET
         )
     ]
     for day, name in enumerate(_DAYS):

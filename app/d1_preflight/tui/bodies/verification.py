@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, countdown, duration, plural
 from d1_preflight.core.record import facts
 from d1_preflight.core.record.record import Facts
-from d1_preflight.tui.figures import clock, count, countdown, duration, plural, sparkline
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.gauges import sparkline
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _ROWS = (Column("table"), Column("expected", right=True), Column("found", right=True), Column(""))
@@ -43,12 +44,12 @@ def _not_read(view: View) -> str:
     if not view.status("applied").is_answered:
         return "Nothing is applied yet."
     when = facts.text(view.facts("applied"), "applied_at")
-    at = f" at {clock(f'{when}+00:00', view.zone)}" if when else ""
+    at = f" at {view.moment(f'{when}+00:00')}" if when else ""
     return f"Applied{at}; not read back yet."
 
 
 def _deploy(view: View, width: int) -> Content:
-    """That the Worker's turn has come, until the endpoints were called."""
+    """The reminder to deploy the Worker, until the endpoints are called."""
     order = facts.text(view.facts("deploy_order"), "order")
     turn = view.status("applied").is_answered and not view.status("endpoints").is_answered
     if order != _DATABASE_FIRST or not turn:
@@ -63,7 +64,8 @@ def _applied(view: View) -> Content:
     if facts.number(ledger, "id") is not None:
         parts.append(
             Content(
-                f"✓ ledger row {facts.number(ledger, 'id')}, {facts.text(ledger, 'applied_at')} UTC"
+                f"✓ ledger row {facts.number(ledger, 'id')}, "
+                f"{view.moment(facts.text(ledger, 'applied_at') + '+00:00')}"
             )
         )
     if schema:
