@@ -99,7 +99,7 @@ async def test_a_waiver_that_is_not_saved_is_none() -> None:
     session = open_session(store)
     step = first(session)
 
-    with pytest.raises(ProjectError, match="is not saved"):
+    with pytest.raises(ProjectError, match="was not saved"):
         session.waive(step, "because")
 
     assert session.status_of(step) is Status.INTERRUPTED
