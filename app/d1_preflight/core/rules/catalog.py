@@ -1,6 +1,5 @@
 """The words of the rules, read strictly from `checklists/rules.toml`."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +7,7 @@ from functools import cache
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
+from d1_preflight.core.strict_toml import SourceText
 
 _OPTIONAL = frozenset({"rows_at_risk", "refusal"})
 _KEYS = _OPTIONAL | {"title", "severity", "problem", "instead", "verified_with"}
@@ -32,13 +32,16 @@ def all_words() -> Mapping[str, Words]:
     """The words of every rule by id; raises ChecklistInvalid naming the rule and the key."""
     source = checklists_dir() / "rules.toml"
     try:
-        document = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        text = source.read_text(encoding="utf-8")
+    except OSError as error:
         raise ChecklistInvalid(f"{source.name} cannot be read: {error}") from error
+    document = SourceText(source.name, text, ChecklistInvalid).toml()
     return {rule: _words(rule, raw) for rule, raw in document.items()}
 
 
-def _words(rule: str, raw: Mapping[str, object]) -> Words:
+def _words(rule: str, raw: object) -> Words:
+    if not isinstance(raw, dict):
+        raise ChecklistInvalid(f"rules.toml, rule {rule!r} must be a table.")
     unknown = set(raw) - _KEYS
     missing = _KEYS - _OPTIONAL - set(raw)
     if unknown or missing:
