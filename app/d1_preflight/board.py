@@ -17,13 +17,23 @@ from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.gate import checklist_of
-from d1_preflight.core.record.record import MARKS, MENDED, TAKEN_BACK, Record, Status, kind_of
+from d1_preflight.core.record.record import (
+    FIXED_MANUALLY,
+    MARKS,
+    ROLLED_BACK,
+    Record,
+    Status,
+    answer_label,
+    kind_of,
+)
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
+NOT_STARTED = "not started"
+"""What the board says of a migration that has no record."""
 
 
 class _Where(TypedDict):
@@ -32,7 +42,7 @@ class _Where(TypedDict):
 
 
 class Remote(StrEnum):
-    """Where a migration stands on the target's ledger; unknown until the target has answered."""
+    """Whether the target's ledger has a migration; unknown until the target has answered."""
 
     APPLIED = "applied"
     PENDING = "pending"
@@ -41,7 +51,7 @@ class Remote(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """One migration: `record` tells in words where its record stands, `mark` in one character.
+    """One migration: `record` says the state of its record, `mark` says it in one character.
 
     `opens` is False for what the wizard cannot walk (an applied migration without a record).
     """
@@ -53,7 +63,7 @@ class BoardRow:
     risk: Risk
     remote: Remote
     mark: str = "·"
-    record: str = "none"
+    record: str = NOT_STARTED
     preview: str = ""
     findings: tuple[Finding, ...] = ()
     opens: bool = True
@@ -71,7 +81,7 @@ class BoardState:
 
 @dataclass(frozen=True, slots=True)
 class BoardHeader:
-    """The board's header; `wrangler` is its version.
+    """The board's header: `wrangler` names its version.
 
     `target` is remote, practice, or the host that answers as Cloudflare's API; `environment` is
     "" at the top level, and `chosen_by` says what chose it.
@@ -99,7 +109,7 @@ class Board:
 
     @property
     def header(self) -> BoardHeader:
-        """The board's header."""
+        """The board's header: database, target and tools."""
         project = self._context.project
         names = tuple(database.name for database in project.config.databases)
         return BoardHeader(
@@ -112,7 +122,7 @@ class Board:
         )
 
     def choose(self, database: str) -> None:
-        """Go on with another database of the same configuration."""
+        """Switch to another database of the same configuration."""
         self._context = self._context.on(database)
         self._judged.clear()
 
@@ -135,15 +145,15 @@ class Board:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
-        taken = look.observation.taken_at.astimezone(zone)
-        return BoardState(self.rows(), f"remote read {taken:%H:%M:%S %Z}")
+        read_at = look.observation.taken_at.astimezone(zone)
+        return BoardState(self.rows(), f"remote read {read_at:%H:%M %Z}")
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
         return self._context.session(name)
 
     def close(self, session: Session) -> None:
-        """Release a session's record, so that others may open it."""
+        """Release a session's lock on its record."""
         session.close()
 
     def target(self, name: str) -> Target:
@@ -234,23 +244,21 @@ class Board:
         except PreflightError as error:
             return MARKS[Status.FAILED], f"damaged: {error.message}"
         if record is None:
-            return MARKS[Status.PENDING], "none"
+            return MARKS[Status.PENDING], NOT_STARTED
         checklist = checklist_of(record, checklist)
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
         return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
 
 
-_ENDS: Mapping[str, str] = {TAKEN_BACK: "taken back", MENDED: "mended"}
-
-
 def record_words(
     record: Record, checklist: Checklist, kind: Kind, *, signed: bool
 ) -> tuple[str, str]:
-    """Where a record stands: a mark, and words for the board."""
+    """The state of a record: a mark, and words for the board."""
     close = record.last("close")
     if close and close.status.is_answered and signed:
         when = close.finished_at or close.started_at
-        ended = _ENDS.get(CloseFacts.from_attempt(close).end, "closed")
+        end = CloseFacts.from_attempt(close).end
+        ended = answer_label("end", end) if end in (ROLLED_BACK, FIXED_MANUALLY) else "closed"
         return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)
@@ -265,7 +273,7 @@ def record_words(
     if GoFacts.from_attempt(go).decision == NO_GO:
         return MARKS[Status.FAILED], "NO-GO"
     if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
-        return MARKS[applied.status], "apply begun: look"
+        return MARKS[applied.status], "apply started: look"
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"
     return MARKS[Status.RUNNING], f"open at {titles[current.section]}"

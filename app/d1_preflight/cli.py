@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.say("Interrupted.")
         return _INTERRUPTED
     except _Terminated:
-        output.say("Ended from outside.")
+        output.say("Terminated.")
         return _TERMINATED
     except BrokenPipeError:
         output.forget(sys.stdout)
@@ -73,11 +73,11 @@ def _heed_termination() -> None:
 
 
 def _refused(error: OSError) -> PreflightError:
-    """A file or the machine that did not do as asked, where nobody knew better words."""
+    """An operating system error that no adapter explained."""
     what = f"{error.filename}: " if error.filename else ""
     return UsageError(
         f"{what}{error.strerror or type(error).__name__}.",
-        hint="What was saved before stays. Mend that, then try again.",
+        hint="What was saved before is kept. Fix that, then try again.",
     )
 
 
@@ -108,8 +108,8 @@ def _tell(error: PreflightError) -> None:
 def _report() -> None:
     """A report that can be pasted into an issue: no environment, no paths but ours."""
     output.say(
-        "preflight: this is our own bug, not your migration's. Nothing is proved by it; what was\n"
-        "saved before stays. Please open an issue with the lines below.\n"
+        "preflight: this is a bug of preflight, not of your migration. It proves nothing;\n"
+        "what was saved before is kept. Please open an issue with the lines below.\n"
     )
     output.say(f"d1-preflight {__version__}, Python {platform.python_version()}, {sys.platform}")
     output.say(traceback.format_exc().rstrip())

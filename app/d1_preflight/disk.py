@@ -15,7 +15,7 @@ from d1_preflight.core.errors import ProjectError
 __all__ = ["DISK_ERRORS", "new_text", "writing"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_HOLDS = "What stood there before still stands."
+_HOLDS = "The earlier file is unchanged."
 
 
 @contextmanager

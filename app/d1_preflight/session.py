@@ -190,9 +190,9 @@ class Session:
         self._may(step)
         if not step.waivable:
             raise NotAllowed(
-                f"“{step.title}” cannot be waived.", hint="It protects rows. Mend it instead."
+                f"“{step.title}” cannot be waived.", hint="It protects rows. Fix it instead."
             )
-        words = _reason(reason, "A waiver needs its reason.", "Say why this is all right today.")
+        words = _reason(reason, "A waiver needs its reason.", "Say why this is acceptable today.")
         self._begin(step, {"reason": words})
         self._finish(Outcome(Status.WAIVED, words))
         return self.record.attempts[-1]
@@ -203,8 +203,8 @@ class Session:
         if self.closed:
             raise NotAllowed("This record is closed.")
         if apply_was_begun(self.record, self.checklist):
-            raise NotAllowed("The apply was begun; NO-GO is too late.", hint="Press ! for help.")
-        words = _reason(reason, "NO-GO needs a reason.", "One sentence for whoever reads this.")
+            raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        words = _reason(reason, "NO-GO needs a reason.", "One sentence for later readers.")
         self._begin(step, {"reason": words})
         facts = GoFacts(decision=NO_GO).written()
         self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", facts))
@@ -249,7 +249,7 @@ class Session:
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.now()
         begun = self.record.begin(step, answers, by=self.tools.operator, at=now)
-        _save(self.tools, begun, "Nothing was begun.")
+        _save(self.tools, begun, "The step did not start.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
@@ -258,7 +258,7 @@ class Session:
     def _keep(self, finished: Record) -> None:
         """Save what was found; what is not on the disk counts here, too, as never seen."""
         try:
-            _save(self.tools, finished, "The step ran, but what it found is not saved.")
+            _save(self.tools, finished, "The step ran, but its result was not saved.")
         except PreflightError:
             self.record = self.record.recovered()
             raise
@@ -300,7 +300,7 @@ def _require_same_config(tools: Tools) -> None:
     if config.sha256 and config.sha256 != tools.files.config_sha256():
         raise NotAllowed(
             f"{config.path.name} was changed since this program read it.",
-            hint="Quit (q) and start again: what was answered is kept.",
+            hint="Quit (q) and start again: your answers are kept.",
         )
 
 
@@ -352,20 +352,21 @@ def _is_sealed(tools: Tools, record: Record) -> bool:
     return signature is not None and tools.signer.is_good(dump_record(record), signature, CLOSE)
 
 
-def _save(tools: Tools, record: Record, told: str) -> None:
-    """Save the record; where that fails, `told` says first what it means here."""
+def _save(tools: Tools, record: Record, context: str) -> None:
+    """Save the record; where that fails, `context` says what it means here."""
     try:
         tools.store.save(record)
     except ProjectError as error:
-        raise ProjectError(f"{told} {error.message}", hint=error.hint) from error
+        raise ProjectError(f"{context} {error.message}", hint=error.hint) from error
 
 
 def _failed(error: PreflightError | OSError) -> Outcome:
     """What stopped the step; where this machine did, how far it came is not known."""
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
-        words = f"This machine refused something ({error.strerror or type(error).__name__}{place})."
-        return Outcome(Status.UNKNOWN, f"{words} Mend that, then run the step again.")
+        reason = error.strerror or type(error).__name__
+        words = f"The operating system reported an error ({reason}{place})."
+        return Outcome(Status.UNKNOWN, f"{words} Fix that, then run the step again.")
     learnt = error.exit_code != 3  # noqa: PLR2004 - 3: wrangler or network
     words = f"{error.message} {error.hint}".strip()
     return Outcome(Status.FAILED if learnt else Status.UNKNOWN, words)
@@ -374,6 +375,6 @@ def _failed(error: PreflightError | OSError) -> Outcome:
 def _broken_off(step: Step, error: BaseException) -> Outcome:
     """The step was left, or this program failed in it."""
     if isinstance(error, Exception):
-        return Outcome(Status.UNKNOWN, "This program failed here; nothing is proved.")
+        return Outcome(Status.UNKNOWN, "preflight failed here; nothing is proved.")
     look = "; look at the database first" if step.effect is Effect.REMOTE_WRITE else ""
-    return Outcome(Status.INTERRUPTED, f"Left while it ran{look}.")
+    return Outcome(Status.INTERRUPTED, f"Quit while it ran{look}.")

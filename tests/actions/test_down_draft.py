@@ -121,4 +121,4 @@ async def test_what_reads_otherwise_than_it_was_written_is_not_proved() -> None:
     outcome = await write_down(work_on(RENAME, files, down=DRAFT))
 
     assert outcome.status is Status.FAILED
-    assert "does not read as it was written" in outcome.words
+    assert "differs from what was written" in outcome.words

@@ -84,5 +84,5 @@ def test_words_from_files_cannot_drive_a_terminal() -> None:
 def test_without_a_terminal_no_face_is_offered_that_needs_one(checkout: Checkout) -> None:
     told = ended(checkout, "run 0057").stderr
 
-    assert "stdin and stdout and stderr are none; --plain needs one too" in told
+    assert "stdin and stdout and stderr are none; --plain also needs one" in told
     assert "next: Run it in a terminal. For scripts: preflight lint, preflight verify." in told

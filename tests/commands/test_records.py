@@ -236,7 +236,7 @@ def test_a_review_that_stands_is_not_replaced_unasked(
     name = reviewed(checkout, checkout.ben, Verdict.SENT_BACK, "the backup is of last week")
     before = (checkout.folder / name).read_bytes()
 
-    with pytest.raises(NotAllowed, match=r"reviewed already\. .*: sent back at") as refused:
+    with pytest.raises(NotAllowed, match=r"Already reviewed\. .*: sent back at") as refused:
         reviewed(checkout, checkout.ben, Verdict.APPROVED)
 
     assert "--replace" in refused.value.hint

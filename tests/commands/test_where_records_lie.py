@@ -79,7 +79,7 @@ def test_a_record_in_another_folder_is_invalid(checkout: Checkout, place: str) -
 
     assert (
         "invalid record.toml: is of 0057_add_team_billing.sql on marketplace-production, "
-        f"but lies in checklists/{place}" in words(found)
+        f"but is in checklists/{place}" in words(found)
     )
     assert found.exit_code == 4
 
@@ -91,7 +91,7 @@ def test_a_folder_of_checklists_without_its_project_is_held_to_its_names_too(
     (checkout.root / "wrangler.jsonc").unlink()
 
     assert verified(checkout.folder).exit_code == 0
-    assert "but lies in checklists/other-db/0099_drop_everything" in words(verified(other))
+    assert "but is in checklists/other-db/0099_drop_everything" in words(verified(other))
 
 
 def test_a_record_read_alone_may_lie_anywhere(checkout: Checkout, tmp_path: Path) -> None:

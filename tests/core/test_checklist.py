@@ -13,6 +13,7 @@ from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist, require_acts
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.record import ANSWER_LABELS, ROLLED_BACK
 
 SMALL = """\
 schema = 1
@@ -175,3 +176,16 @@ def test_a_checklist_that_drops_the_apply_is_refused() -> None:
     assert require_acts(whole) is whole
     with pytest.raises(ChecklistInvalid, match="applied"):
         require_acts(dropped)
+
+
+def test_a_choice_is_answered_by_its_label_and_stored_in_its_own_words() -> None:
+    ends = ANSWER_LABELS["end"]
+    prompt = Prompt(
+        "end", PromptKind.CHOOSE, "End?", choices=tuple(ends), labels=tuple(ends.values())
+    )
+
+    assert prompt.read("rolled back") == ROLLED_BACK == "it was taken back"
+    assert prompt.read(ROLLED_BACK) == ROLLED_BACK
+    with pytest.raises(Rejected) as refused:
+        prompt.read("undone")
+    assert refused.value.hint == "kept · rolled back · fixed manually"

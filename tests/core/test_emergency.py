@@ -58,7 +58,7 @@ def test_a_way_that_leaves_rows_lost_stands_last_and_says_so() -> None:
     restore = next(i for i, said in enumerate(words) if "table restore" in said)
 
     assert restore < down
-    assert words[down].startswith("Gives back the schema only; rows stay lost")
+    assert words[down].startswith("Restores the schema only; rows stay lost")
 
 
 def test_without_code_no_worker_is_rolled_back() -> None:
@@ -83,8 +83,8 @@ def test_a_failed_check_after_the_ledger_speaks_for_wrong_data() -> None:
 def test_the_chosen_way_back_stands_first() -> None:
     wrong_data = runbook(TARGET, walked())[2]
 
-    back = [act.words for act in wrong_data.steps if act.words.startswith("Bring data back")]
-    assert back[0].startswith("Bring data back: table restore")
+    back = [act.words for act in wrong_data.steps if act.words.startswith("Restore data")]
+    assert back[0].startswith("Restore data: table restore")
 
 
 @pytest.mark.parametrize("record", [None, walked("named"), walked()])

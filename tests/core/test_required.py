@@ -131,13 +131,13 @@ def test_a_step_behind_its_act_is_refused() -> None:
 
     line, words = refused(text)
 
-    assert words == "step 'counted' stands between the apply and the close; it must stand before GO"
+    assert words == "step 'counted' is between the apply and the close; it must be before GO"
     assert line == line_of(text, "counted", "id = ")
 
 
 def test_nothing_stands_after_the_close() -> None:
     own = TEXT + '[[section.step]]\nid = "party"\nshort = "p"\ntitle = "p"\nwhy = "p"\n'
-    assert "'party' stands after the close" in refused(own + 'action = "notify_team"\n')[1]
+    assert "'party' comes after the close" in refused(own + 'action = "notify_team"\n')[1]
 
 
 @pytest.mark.parametrize(("act", "step"), [("go", "go"), ("apply", "applied"), ("close", "close")])
@@ -146,7 +146,7 @@ def test_an_act_stands_in_its_own_section(act: str, step: str) -> None:
 
     assert refused(text) == (
         line_of(text, step, "id = "),
-        f"step {step!r} must stand in the section {act!r}",
+        f"step {step!r} must be in the section {act!r}",
     )
 
 

@@ -102,7 +102,7 @@ def test_the_error_rate_is_exact(written: str) -> None:
     ("text", "words"),
     [
         ("x = 1", "preflight.toml:1: unknown key x in the top level"),
-        ("[user]\n", "preflight.toml:1: unknown key user in the top level. Is users meant?"),
+        ("[user]\n", "preflight.toml:1: unknown key user in the top level. Did you mean users?"),
         ("[users]\ntimezone = []", "preflight.toml:2: unknown key timezone in [users]"),
         ("[users]\ntimezones = ['Mars/One']", 'preflight.toml:2: timezones: "Mars/One" is no'),
         ("[users]\ntimezones = ['../etc/passwd']", "preflight.toml:2: timezones:"),

@@ -126,7 +126,7 @@ def test_a_proof_rewritten_after_go_contradicts_the_plan() -> None:
 
     found = verified(resigned(rewrite))
 
-    assert "go.toml: tells another outcome of step “rehearsed”" in words(found)
+    assert "go.toml: has another outcome for step “rehearsed”" in words(found)
 
 
 def test_an_apply_after_the_go_expired_is_invalid() -> None:
@@ -178,7 +178,7 @@ def test_a_step_that_the_checklist_does_not_have_is_invalid() -> None:
 def test_another_checklist_leaves_completeness_open() -> None:
     found = verified(resigned(lambda record: replace(record, checklist="f" * 64)))
 
-    assert "whether it is complete cannot be told" in words(found)
+    assert "whether it is complete is unknown" in words(found)
 
 
 def test_a_key_that_may_not_close_is_refused() -> None:
@@ -224,7 +224,7 @@ def test_hand_written_toml_with_the_same_values_is_not_the_record() -> None:
     edited = b"# a comment\n" + CLOSED["record.toml"]
     files = CLOSED | {"record.toml": edited, "record.toml.sig": KEYS.sign(edited, CLOSE, ANA)}
 
-    assert "it was edited by hand" in words(verified(files))
+    assert "it was edited manually" in words(verified(files))
 
 
 def test_a_go_that_was_never_applied_is_open() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from e2e.terminal import Tmux
 
-WORDS = "looked at, and all right here"
+WORDS = "checked, and acceptable here"
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
 _PATIENCE, _WATCH = 20.0, 100.0
 _STEADY = 0.12

@@ -69,4 +69,4 @@ def test_sigterm_ends_a_command_without_a_traceback(project: Path) -> None:
         assert lint.stderr
         told = lint.stderr.read()
         assert lint.wait() == 143
-    assert told == "Ended from outside.\n"
+    assert told == "Terminated.\n"

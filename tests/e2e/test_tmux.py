@@ -75,7 +75,7 @@ def test_an_additive_migration_goes_from_the_board_to_a_closed_record_by_keys_al
         tmux.until("Enter check the name")
 
         gate = walk(tmux, until=lambda screen: "G sign GO" in footer(screen))
-        assert "and nothing else: other pending files stay pending" in gate
+        assert "only this file: other pending files stay pending" in gate
         tmux.press("Enter")  # the cursor is on Hold: Enter never signs
         held = tmux.until("Enter open the gate")
         assert "GO by" not in held

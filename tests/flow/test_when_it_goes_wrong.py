@@ -17,7 +17,7 @@ import pytest
 from d1_preflight.adapters.wrangler.toolchain import user_cache
 from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Status
+from d1_preflight.core.record.record import FIXED_MANUALLY, KEPT, Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.session import Session
@@ -345,7 +345,7 @@ async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice)
     assert "bookmark" in attempt.words
 
 
-async def test_a_migration_that_was_taken_back_is_not_closed_as_one_that_stands(
+async def test_a_rolled_back_migration_cannot_be_closed_as_kept(
     practice: OpenPractice,
 ) -> None:
     name = "0060_rename_workflow_runs_old_name.sql"
@@ -358,16 +358,16 @@ async def test_a_migration_that_was_taken_back_is_not_closed_as_one_that_stands(
         ("d1", "execute", database, "--remote", "--json", down), cwd=context.project.root
     )
 
-    stands = await try_step(session, "close", {"end": STANDS})
-    mended = await try_step(session, "close", {"end": MENDED})
+    kept = await try_step(session, "close", {"end": KEPT})
+    fixed = await try_step(session, "close", {"end": FIXED_MANUALLY})
     closed_too_early = session.closed
-    taken_back = await try_step(session, "close", {"end": TAKEN_BACK})
+    rolled_back = await try_step(session, "close", {"end": "rolled back"})
 
     assert back.exit_code == 0
-    assert stands.status is Status.FAILED
-    assert TAKEN_BACK in stands.words
-    assert mended.status is Status.FAILED
-    assert "the one from before" in mended.words
+    assert kept.status is Status.FAILED
+    assert "rolled back" in kept.words
+    assert fixed.status is Status.FAILED
+    assert "the one from before" in fixed.words
     assert not closed_too_early
-    assert taken_back.status is Status.ATTESTED
+    assert rolled_back.status is Status.ATTESTED
     assert session.closed

@@ -79,7 +79,7 @@ def answer(prompt: Prompt) -> object:
     """What an agreeable operator answers."""
     match prompt.kind:
         case PromptKind.TEXT:
-            return prompt.typed or "looked at, and all right here"
+            return prompt.typed or "checked, and acceptable here"
         case PromptKind.CONFIRM:
             return True
         case PromptKind.CHOOSE:

@@ -46,6 +46,4 @@ def test_a_word_like_no_rule_is_sent_to_the_list() -> None:
 def test_without_a_rule_all_are_listed() -> None:
     out = preflight("explain").out
     assert all(f"  {rule} " in out for rule in rule_catalog())
-    assert out.endswith(
-        f"{len(rule_catalog())} rules. One of them in full: preflight explain RULE\n"
-    )
+    assert out.endswith(f"{len(rule_catalog())} rules. One in full: preflight explain RULE\n")

@@ -53,7 +53,7 @@ async def test_what_was_answered_is_not_asked_again_on_return() -> None:
 
     _, said, script = await sit(store, DO, DO, ("purpose", "Faster bills"), QUIT)
 
-    assert "Goes on where it was left: 1 of 4 steps are answered." in said
+    assert "Resuming: 1 of 4 steps answered." in said
     assert "The file is well named" not in said
     assert [p.key for p in script.asked] == ["next", "next", "purpose", "next"]
     assert saved(store).attempts[-1].answers == {"purpose": "Faster bills"}
@@ -64,7 +64,7 @@ async def test_a_refused_answer_is_asked_again_in_the_steps_own_words() -> None:
 
     _, said, _ = await sit(store, DO, DO, DO, ("purpose", " "), ("purpose", "Bills"), QUIT)
 
-    assert "An answer in words is needed." in said
+    assert "Write an answer." in said
     assert saved(store).attempts[-1].status is Status.ATTESTED
 
 
@@ -94,7 +94,7 @@ async def test_a_step_left_open_keeps_go_shut_and_is_told_at_the_end() -> None:
 
     assert code == 1
     assert "· pending     The header is complete" in said
-    assert "GO / NO-GO" not in said.split("Left open")[0]
+    assert "GO / NO-GO" not in said.split("Open: ")[0]
     assert not script.answers
 
 
@@ -147,7 +147,7 @@ async def test_an_edited_migration_is_walked_again() -> None:
 
     _, said, _ = await sit(store, QUIT, text=HEADED + "-- changed\n")
 
-    assert "Goes on where it was left: 0 of 4 steps are answered." in said
+    assert "Resuming: 0 of 4 steps answered." in said
 
 
 async def test_the_record_says_who_answered() -> None:
@@ -187,7 +187,16 @@ def test_what_a_command_prints_is_told_but_not_its_data() -> None:
     sitting._emit('"quoted" on stderr', "err")
 
     assert said == [
-        "  | (what it read, not shown)",
+        "  | (JSON, not shown)",
         "  | Resource location: remote",
         '  | "quoted" on stderr',
     ]
+
+
+def test_a_question_offers_the_labels_and_hands_over_the_stored_answers() -> None:
+    prompt = Prompt("end", PromptKind.CHOOSE, "End?", choices=("it stands",), labels=("kept",))
+
+    control = question_for(prompt).application.layout.find_all_controls()
+    choices = next(c.choices for c in control if hasattr(c, "choices"))
+
+    assert [(choice.title, choice.value) for choice in choices] == [("kept", "it stands")]

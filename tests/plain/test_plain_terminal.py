@@ -39,10 +39,10 @@ def test_a_walk_is_left_and_gone_on_with(practice: Open) -> None:
     first.wait_for(MENU)
     first.type("5\r")
     assert first.end() == 1
-    assert "Left open: " in first.shown
+    assert "Open: " in first.shown
 
     second = practice()
-    assert "Goes on where it was left: 1 of " in second.wait_for(MENU)
+    assert "Resuming: 1 of " in second.wait_for(MENU)
 
 
 def test_a_session_that_was_killed_while_a_step_ran_goes_on_there(practice: Open) -> None:
@@ -50,7 +50,7 @@ def test_a_session_that_was_killed_while_a_step_ran_goes_on_there(practice: Open
     for _ in range(4):
         first.wait_for(MENU)
         first.type("1\r")
-    first.wait_for("Confirm it, or raise it")
+    first.wait_for("Confirm it or raise it")
     first.wait_for("destructive")
     first.type("1\r")
     first.wait_for(MENU)

@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record_values import KEYS, Walk, closed_files, shipped_checklist
+from d1_preflight.core.checklist.definitions import checklists_dir
+from d1_preflight.core.format import count, duration, size
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import MARKS, Facts, Record, Status
 from d1_preflight.core.verify.verify import verify_record
 from d1_preflight.report import Format, show
 from d1_preflight.report.document import table_of
-from d1_preflight.report.figures import count, duration, in_words, size
+from d1_preflight.report.fact_text import fact_text
 from d1_preflight.report.markdown import escaped
 from d1_preflight.report.text import cell_width, table_lines
 
 CHECKLIST = shipped_checklist()
+EXAMPLE = checklists_dir() / "example"
 REHEARSAL: tuple[Facts, ...] = (
     {"table": "team_members", "before": 1204, "after": 0, "lost": 1204, "ok": False},
     {"table": "teams", "before": 112, "after": 112, "lost": 0, "ok": True},
@@ -77,7 +80,7 @@ def test_what_does_not_verify_is_told_in_the_head() -> None:
 
 @pytest.mark.parametrize("form", Format)
 def test_an_empty_record_is_shown_too(form: Format) -> None:
-    assert "Nothing has been done yet" in show(Walk(CHECKLIST).record, CHECKLIST, None, form)
+    assert "No step has run yet" in show(Walk(CHECKLIST).record, CHECKLIST, None, form)
 
 
 @pytest.mark.parametrize("form", Format)
@@ -160,12 +163,23 @@ def test_tables_align_figures_to_the_right_also_beside_wide_letters() -> None:
         (duration(18), "18 ms"),
         (duration(3100), "3.1 s"),
         (duration(130_000), "2 min 10 s"),
-        (in_words("predicted_ms", 900), "900 ms"),
-        (in_words("watch_s", 300), "5 min 0 s"),
-        (in_words("ledger_id", 1057), "1057"),
-        (in_words("missing", ("type", "rollback")), "type, rollback"),
-        (in_words("sent", value=False), "no"),
+        (fact_text("predicted_ms", 900), "900 ms"),
+        (fact_text("watch_s", 300), "5 min"),
+        (fact_text("ledger_id", 1057), "1057"),
+        (fact_text("missing", ("type", "rollback")), "type, rollback"),
+        (fact_text("sent", value=False), "no"),
     ],
 )
 def test_figures_read_well(told: str, expected: str) -> None:
     assert told == expected
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_a_stored_answer_is_shown_by_its_label(form: Format) -> None:
+    record = load_record((EXAMPLE / "record.toml").read_bytes())
+
+    shown = show(record, shipped_checklist(), None, form)
+
+    assert record.last("close").answers["end"] == "it stands"  # type: ignore[union-attr]
+    assert "kept" in shown
+    assert "it stands" not in shown

@@ -69,7 +69,7 @@ async def test_what_cannot_be_begun_is_said_and_nothing_has_begun() -> None:
     store = FillingStore(room=0)
     session = open_session(store)
 
-    with pytest.raises(ProjectError, match=r"Nothing was begun\. The disk is full") as raised:
+    with pytest.raises(ProjectError, match=r"The step did not start\. The disk is full") as raised:
         await session.perform(first(session), {})
 
     assert raised.value.hint == "Make room."
@@ -82,7 +82,7 @@ async def test_what_was_found_and_not_saved_is_not_claimed() -> None:
     session = open_session(store)
     step = first(session)
 
-    with pytest.raises(ProjectError, match=r"it found is not saved\. The disk is full"):
+    with pytest.raises(ProjectError, match=r"its result was not saved\. The disk is full"):
         await session.perform(step, {})
 
     assert session.status_of(step) is Status.INTERRUPTED
@@ -99,7 +99,7 @@ async def test_a_waiver_that_is_not_saved_is_none() -> None:
     session = open_session(store)
     step = first(session)
 
-    with pytest.raises(ProjectError, match="is not saved"):
+    with pytest.raises(ProjectError, match="was not saved"):
         session.waive(step, "because")
 
     assert session.status_of(step) is Status.INTERRUPTED

@@ -206,9 +206,9 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         "down_written": proved("The down file is there.", {
             "file": "migrations/down/0061_rebuild_teams_remove_deprecated.sql",
             "source": "drafted", "lossless": False,
-            "gaps": ("the values of deprecated_column do not come back",),
+            "gaps": ("the values of deprecated_column are not restored",),
         }),
-        "down_tested": proved("Down gives back the schema, not the column's values.", {
+        "down_tested": proved("Down restores the schema, not the column's values.", {
             "schema": "restored", "data": "lost", "rows_lost": 1_204, "ms": 900,
             "tables": _tables(1_204),
         }),
@@ -258,7 +258,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         }),
         "ledger": proved("Row 57.", {"id": 57, "name": REBUILD,
                                      "applied_at": "2026-11-22 19:21:09"}),
-        "schema": proved("Equal to the rehearsed one.", {"equal": True, "differences": ()}),
+        "schema": proved("Equal to the rehearsal.", {"equal": True, "differences": ()}),
         "rows": proved("Every table as rehearsed.", {
             "tables": tuple({"table": t, "expected": n, "found": n, "ok": True}
                             for t, n in _COUNTS),
@@ -291,22 +291,23 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
     return {
         "findings": (
             Prompt("rebuild-forgets@9", PromptKind.TEXT,
-                   "Line 9, the new teams lacks index idx_teams_stripe: why is this all right?"),
+                   "Line 9, the new teams lacks index idx_teams_stripe: why is this acceptable?"),
             Prompt("losses", PromptKind.CHOOSE_MANY,
-                   "Which of these losses are meant? Choose none to stop here",
+                   "Which losses are intended? Choose none to stop here",
                    choices=("team_members", "teams"), optional=True,
                    help="team_members: rows\nteams: column deprecated_column"),
             Prompt("loss_reason", PromptKind.TEXT,
-                   "You declare what is marked to be lost. Why may it go, in one sentence?",
+                   "You declare the marked losses. Why is each acceptable, in one sentence?",
                    after="losses"),
         ),
         "class": (Prompt("class", PromptKind.CHOOSE, "Found: destructive. Confirm it",
                          choices=("destructive",)),),
-        "way_back": (Prompt("way", PromptKind.CHOOSE, "Which way back do you decide for?",
+        "way_back": (Prompt("way", PromptKind.CHOOSE,
+                            "If it goes wrong, which rollback path is used first?",
                             choices=("down migration", "table restore", "time travel")),),
         "go": (Prompt("go", PromptKind.CONFIRM,
-                      f"GO: I have read what will be done to {DATABASE}, what it loses and the "
-                      "way back"),),
+                      f"GO: I have read the plan for {DATABASE}, its losses and the rollback "
+                      "path"),),
         "applied": (
             Prompt("database", PromptKind.TEXT, f"Type the database's name: {DATABASE}",
                    typed=DATABASE),
@@ -324,7 +325,7 @@ def plans() -> Mapping[str, tuple[str, ...]]:
         "counted": (f"wrangler d1 execute {DATABASE} --remote --json --command=SELECT count(*) …",),
         "backed_up": (f"wrangler d1 export {DATABASE} --remote --output .preflight/backup.sql",),
         "applied": (
-            f"read ledger, schema and counts of {DATABASE} again",
+            f"re-check ledger, schema and counts of {DATABASE}",
             f"wrangler d1 migrations apply {DATABASE} {staged} --remote",
             "read the ledger again",
         ),
@@ -375,7 +376,7 @@ def answered() -> BoardState:
         replace(row, remote=Remote.APPLIED if row.number == "0056" else Remote.PENDING)
         for row in rows()
     )
-    return BoardState(told, "remote read 14:02:11 EST")
+    return BoardState(told, "remote read 14:02 EST")
 
 
 def board(

@@ -115,7 +115,7 @@ async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_small
     gone = Outcome(Status.PROVED, "Declared.", scenes._rehearsed(1_204))
     session.script = {**scenes.outcomes(), "rehearsed": gone}
     session.walked_to("go")
-    long = f"Before the first signature: make an SSH key at {'a/' * 40}id_ed25519"
+    long = f"First signature: creates the SSH key {'a/' * 40}id_ed25519"
     session._prompts = {
         **scenes.prompts(),
         "go": (Prompt("prepare", PromptKind.CONFIRM, long), *scenes.prompts()["go"]),
@@ -128,7 +128,7 @@ async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_small
         text = " ".join(screen_text(app).split())
 
     assert "team_members 1,204 rows; teams: values of 1 column (112 rows)" in text
-    assert text.index("G signs:") < text.index("G agrees too:")
+    assert text.index("G signs:") < text.index("First signature:")
     assert "id_ed25519" in text
 
 
@@ -170,5 +170,5 @@ async def test_an_empty_reason_is_refused_and_the_dialog_stays() -> None:
         text = screen_text(app)
 
         assert isinstance(app.screen, Reason)
-        assert "A reason is needed" in text
+        assert "Write one sentence as the reason" in text
         assert session.record.last("go") is None

@@ -44,7 +44,7 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
     [
         ("applied", "Type the database's", "type it as shown"),
         ("class", "Found: destructive", "▸ destructive"),
-        ("way_back", "Which way back do you decide for?", "▸ down migration"),
+        ("way_back", "which rollback path is used first?", "▸ down migration"),
         ("purpose", "What will users have", ""),
     ],
 )
@@ -58,7 +58,7 @@ async def test_a_short_screen_keeps_the_question_and_its_field(
         focused = app.focused
         shown = focused is not None and app.screen.find_widget(focused).visible_region.height > 0
 
-    assert asked in text
+    assert asked in " ".join(text.split())
     assert field in text
     assert shown
 

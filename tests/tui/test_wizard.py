@@ -73,7 +73,7 @@ async def test_an_answer_is_refused_in_the_prompts_own_words() -> None:
         await pilot.press("enter")
         await settle(pilot)
 
-        assert "An answer in words is needed. A few words will do." in screen_text(app)
+        assert "Write an answer. A few words are enough." in screen_text(app)
         assert session.performed == []
 
 
@@ -94,7 +94,7 @@ async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() 
         await settle(pilot)
 
     assert undeclared == []
-    assert "You declare what is marked to be lost." in third
+    assert "You declare the marked losses." in third
     assert "question 1 of 2" in first
     assert "question 2 of 2" in second
     assert "question 3 of 3" in third
@@ -246,7 +246,7 @@ async def test_leaving_while_a_write_runs_asks_first_and_says_that_it_goes_on() 
         await settle(pilot)
 
     assert asked
-    assert "goes on by itself" in words
+    assert "continues on its own" in words
     assert stayed
     assert state(session, "applied") is Status.PROVED
 
@@ -290,7 +290,7 @@ async def test_what_is_typed_by_hand_cannot_be_pasted() -> None:
         await pilot.press("enter")
         await settle(pilot)
 
-    assert "typed by hand" in told
+    assert "Type this yourself" in told
     assert session.performed == []
 
 
@@ -352,7 +352,7 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
         text = screen_text(app)
 
     assert state(session, "named") is Status.PENDING
-    assert "has changed since" in text
+    assert "based on has changed" in text
 
 
 async def test_in_the_rollback_section_the_down_file_is_edited() -> None:
@@ -470,7 +470,7 @@ async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> No
         assert session.performed == []
         assert isinstance(app.screen, WizardScreen)
         assert "[x]" not in text
-        assert "Letters are not taken here" in text
+        assert "Letters do nothing here" in text
 
 
 async def test_prose_typed_at_a_choice_chooses_nothing() -> None:
@@ -569,7 +569,7 @@ async def test_what_is_applied_and_not_read_back_is_said_so() -> None:
         await settle(pilot)
         text = screen_text(app)
 
-    assert "Applied at 14:21:09 EST; not read back yet." in text
+    assert "Applied at 14:21 EST; not read back yet." in text
     assert "Nothing is applied yet" not in text
 
 
@@ -645,7 +645,7 @@ async def test_after_an_apply_whose_end_nobody_saw_enter_only_looks(ended: Statu
         session.hold.set()
         await settle(pilot)
 
-    assert "Enter look at what it did" in offered.splitlines()[-1]
+    assert "Enter check what it did" in offered.splitlines()[-1]
     assert "running: apply" in looking
     assert "Intent saved" not in looking
 

@@ -38,7 +38,7 @@ def apply_plan(work: Work) -> Sequence[str]:
     if _must_observe_first(work):
         return (f"read ledger and schema of {tools.project.database.name}; write nothing",)
     return (
-        f"read ledger, schema and counts of {tools.project.database.name} again",
+        f"re-check ledger, schema and counts of {tools.project.database.name}",
         shown(tools, _apply_args(tools, "<staged>/wrangler.json")),
         "read the ledger again",
     )
@@ -71,7 +71,7 @@ def _apply_args(tools: Tools, config: str) -> tuple[str, ...]:
 
 
 def _must_observe_first(work: Work) -> bool:
-    """After an apply whose end nobody saw, nothing is repeated before it was looked at."""
+    """After an apply with an unobserved end, only read; never repeat it blindly."""
     last = work.before
     return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
@@ -96,7 +96,7 @@ async def _conclude(
     if row is not None:
         return _applied(row, facts, ran, everything)
     if tools.wrangler.is_writing() or may_have_arrived(ran):
-        words = f"Not seen yet: {work.own_reason(ran)} It may still be at work. Look again."
+        words = f"Not seen yet: {work.own_reason(ran)} It may still be running. Check again."
         return Outcome(Status.UNKNOWN, words, facts.written(), everything)
     reason = work.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if after.schema.fingerprint == before.schema.fingerprint:
@@ -110,14 +110,14 @@ async def _conclude(
 async def _observe_only(work: Work) -> Outcome:
     tools = work.tools
     if tools.wrangler.is_writing():
-        words = "The apply that was left is still at work on this machine. Look again in a moment."
+        words = "The earlier apply is still running on this machine. Check again in a moment."
         return Outcome(Status.UNKNOWN, words)
     left: tuple[Evidence, ...] = ()
     try:
         left = tools.wrangler.recover(work.step.id)
         look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
     except PreflightError as error:  # whatever the cause, not having looked tells nothing
-        words = f"The target could not be looked at: {failure_words(error)}"
+        words = f"The target could not be read: {failure_words(error)}"
         return Outcome(Status.UNKNOWN, words, {}, left)
     after, seen = look.observation, (*left, *look.evidence)
     row = after.ledger_row(tools.name)
@@ -125,10 +125,10 @@ async def _observe_only(work: Work) -> Outcome:
         return _applied(row, ApplyFacts(observed=True), None, seen)
     if after.schema.fingerprint == work.facts(CopyFacts).schema:
         words = (
-            "Looked: it was not applied; ledger and schema are as before. It may be tried again."
+            "Checked: it was not applied; ledger and schema are as before. It may be tried again."
         )
         return Outcome(Status.FAILED, words, ApplyFacts(observed=True).written(), seen)
-    words = "Looked: the ledger has no row, but the schema is not as before. Press ! for help."
+    words = "Checked: the ledger has no row, but the schema changed. Press ! for help."
     facts = ApplyFacts(observed=True, half_way=True)
     return Outcome(Status.FAILED, words, facts.written(), seen)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from d1_preflight.actions.context import StepAction, Work
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
+from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import NAME_PATTERN
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
@@ -45,7 +46,7 @@ async def check_header(work: Work) -> Outcome:
         names = ", ".join(name.capitalize() for name in header.missing)
         return Outcome(Status.FAILED, f"The header lacks: {names}. Press e to edit.", facts)
     if found is Kind.UNKNOWN:
-        words = f"The header declares {word}; what the SQL does could not be told for certain."
+        words = f"The header declares {word}; the effect of the SQL is not certain."
         return Outcome(Status.UNKNOWN, words, facts)
     if word != found.value and found is not Kind.NONE:
         words = f"The header declares “{word}”; the SQL is {found.value}: {_why(work)}"
@@ -62,21 +63,21 @@ def finding_prompts(work: Work) -> Sequence[Prompt]:
     asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
-        told = "\n".join(f"{table}: {_loses(analysis, table)}" for table in tables)
+        losses = "\n".join(f"{table}: {_loses(analysis, table)}" for table in tables)
         asked += [
             Prompt(
                 "losses",
                 PromptKind.CHOOSE_MANY,
-                "Which of these losses are meant? Choose none to stop here",
-                help=f"{told}\nA loss that is not declared stops the rehearsal. If none is meant, "
-                "mend the migration: the findings say how.",
+                "Which losses are intended? Choose none to stop here",
+                help=f"{losses}\nA loss that is not declared stops the rehearsal. If none is "
+                "intended, fix the migration: the findings say how.",
                 choices=tables,
                 optional=True,
             ),
             Prompt(
                 "loss_reason",
                 PromptKind.TEXT,
-                "You declare what is marked to be lost. Why may it go, in one sentence?",
+                "You declare the marked losses. Why is each acceptable, in one sentence?",
                 after="losses",
             ),
         ]
@@ -84,7 +85,7 @@ def finding_prompts(work: Work) -> Sequence[Prompt]:
 
 
 async def answer_findings(work: Work) -> Outcome:
-    """Every finding has an answer; a row loss that nobody declared stays open."""
+    """Every finding has an answer; an undeclared row loss stays open."""
     analysis = work.tools.analysis()
     losses = work.answers.get("losses", ())
     declared = tuple(losses) if isinstance(losses, tuple) else ()
@@ -105,8 +106,8 @@ async def answer_findings(work: Work) -> Outcome:
     ).written()
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
-        told = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
-        words = f"{told}, and nobody meant it. Mend the migration (e), or declare the loss."
+        losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
+        words = f"Not declared: {losses}. Fix the migration (e), or declare the loss."
         return Outcome(Status.FAILED, words, facts)
     if analysis.engine.refused:
         return Outcome(*_refused(work), facts)
@@ -114,7 +115,7 @@ async def answer_findings(work: Work) -> Outcome:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
         count = len(analysis.findings)
-        return Outcome(Status.PROVED, f"{count} notes, none that needs an answer.", facts)
+        return Outcome(Status.PROVED, f"{plural(count, 'note')}, none needs an answer.", facts)
     words = _answered_words(analysis, declared, work.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
 
@@ -124,7 +125,7 @@ def _refused(work: Work) -> tuple[Status, str]:
     words = refusal_words(work.tools.analysis().engine.refused[0])
     if work.tools.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
-    more = "That is on the schema which the earlier files make: copy the target, then answer again."
+    more = "This was judged on the schema of the earlier files: copy the target, then answer again."
     return Status.UNKNOWN, f"{words} {more}"
 
 
@@ -138,7 +139,7 @@ def class_prompts(work: Work) -> Sequence[Prompt]:
     found = work.tools.analysis().kind
     at_least = _ORDER.index(found) if found in _ORDER else len(_ORDER) - 1
     choices = tuple(kind.value for kind in _ORDER[max(at_least, 1) :])
-    label = f"Found: {found.value}. Confirm it, or raise it"
+    label = f"Found: {found.value}. Confirm it or raise it"
     return (Prompt("class", PromptKind.CHOOSE, label, help=_why(work), choices=choices),)
 
 
@@ -182,8 +183,8 @@ def stale_answers(work: Work) -> str:
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
     if analysis.engine.refused:
         return f"On the target's schema: {refusal_words(analysis.engine.refused[0])}"
-    told = {f"{answer.rule}@{answer.line}" for answer in work.facts(FindingsFacts).findings}
-    new = [f for f in _weighing(analysis) if answer_key(f) not in told]
+    answered = {f"{answer.rule}@{answer.line}" for answer in work.facts(FindingsFacts).findings}
+    new = [f for f in _weighing(analysis) if answer_key(f) not in answered]
     return (
         f"On the target's schema there is more: line {new[0].line}, {new[0].title}." if new else ""
     )
@@ -198,9 +199,9 @@ def finding_prompt(findings: Sequence[Finding]) -> Prompt:
     """What a person is asked about what one rule found at one line."""
     first = findings[0]
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-    label = f"Line {first.line}, {first.title}{times}: why is this all right here?"
-    told = "\n".join(finding.message for finding in findings)
-    return Prompt(answer_key(first), PromptKind.TEXT, label, help=told)
+    label = f"Line {first.line}, {first.title}{times}: why is this acceptable?"
+    messages = "\n".join(finding.message for finding in findings)
+    return Prompt(answer_key(first), PromptKind.TEXT, label, help=messages)
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
@@ -216,7 +217,7 @@ def _loses(analysis: Analysis, table: str) -> str:
     """What a table loses, in words: its rows, its columns, its references, or all of it."""
     effects = analysis.effects
     if table in effects.tables_dropped:
-        return "everything, it is dropped"
+        return "everything (dropped)"
     found = ["rows"] if table in effects.rows_deleted_in else []
     columns = [c.split(".")[1] for c in effects.columns_dropped if c.split(".")[0] == table]
     found += [f"column {name}" for name in columns]
@@ -241,25 +242,20 @@ def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) ->
     counts: Mapping[Severity, int] = {
         severity: sum(f.severity is severity for f in analysis.findings) for severity in Severity
     }
-    found = (_counted(n, severity) for severity, n in counts.items() if n)
+    found = (plural(n, severity) for severity, n in counts.items() if n)
     words = f"Answered ({', '.join(found)})"
     if not declared:
         return f"{words}."
     losses = "; ".join(f"{table}: {_loses(analysis, table)}" for table in declared)
-    return f"{words}. Declared to be lost: {losses}. Because: {reason}"
-
-
-def _counted(number: int, severity: Severity) -> str:
-    plural = "" if number == 1 or severity is Severity.BLOCKING else "s"
-    return f"{number} {severity.value}{plural}"
+    return f"{words}. Declared losses: {losses}. Reason: {reason}"
 
 
 def _why(work: Work) -> str:
     reasons = work.tools.analysis().reasons
     if not reasons:
         return "it changes nothing." if work.kind is Kind.NONE else "no reason was found."
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return f"{reasons[0].text} (line {reasons[0].line}){more}"
+    more = f" · {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return f"line {reasons[0].line}: {reasons[0].clause}{more}."
 
 
 STEPS: Mapping[str, StepAction] = {

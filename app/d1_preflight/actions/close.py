@@ -1,4 +1,4 @@
-"""Close: how it ended, held against the database once more, in words that are signed."""
+"""Close: the operator says how it ended, the database is compared once more, then it is signed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,23 +13,35 @@ from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import MENDED, STANDS, TAKEN_BACK, Outcome, Status
+from d1_preflight.core.record.record import (
+    ANSWER_LABELS,
+    FIXED_MANUALLY,
+    KEPT,
+    ROLLED_BACK,
+    Outcome,
+    Status,
+    answer_label,
+)
 from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.target.snapshot import Observation
 
+_ROLLED_BACK, _FIXED = answer_label("end", ROLLED_BACK), answer_label("end", FIXED_MANUALLY)
+
 
 def close_prompts(work: Work) -> Sequence[Prompt]:
-    """How it ended: what is answered is held against the database before anything is signed."""
-    return (
-        *signer_prompts(work),
-        Prompt("end", PromptKind.CHOOSE, "How did it end?", choices=(STANDS, TAKEN_BACK, MENDED)),
-    )
+    """How it ended: the answer is compared with the database before anything is signed."""
+    ends = ANSWER_LABELS["end"]
+    end = Prompt(
+        "end", PromptKind.CHOOSE, "How did it end?",
+        choices=tuple(ends), labels=tuple(ends.values()),
+    )  # fmt: skip
+    return (*signer_prompts(work), end)
 
 
 async def sign_close(work: Work) -> Outcome:
     """The operator's closing words, if the database says the same; the session signs the record.
 
-    It is read once more, for between the verification and the close it may have been taken back.
+    The database is read again: since the verification it may have been rolled back.
     """
     require_checklist_of_go(work)
     seen, evidence = await look_after(work)
@@ -42,33 +54,33 @@ async def sign_close(work: Work) -> Outcome:
         signer=work.tools.signer.identity, closed_at=instant(work.tools.clock.now()), end=end
     )
     words = work.answer("verdict")
-    if end == STANDS:
+    if end == KEPT:
         return Outcome(Status.ATTESTED, words, facts.written(), evidence)
     rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
     left = tuple(change.words for change in diff(rehearsed, seen.schema))
-    told = f"{end.capitalize()}. {words}"
-    return Outcome(Status.ATTESTED, told, replace(facts, differs=left).written(), evidence)
+    summary = f"{answer_label('end', end).capitalize()}. {words}"
+    return Outcome(Status.ATTESTED, summary, replace(facts, differs=left).written(), evidence)
 
 
 def _contradicted(work: Work, seen: Observation) -> str:
-    """What the database says against the answer; "" where it agrees."""
+    """How the database contradicts the answer; "" where it agrees."""
     recorded = work.facts(RehearsalFacts).schema_after
     is_rehearsed = _is_same(work, seen.schema, recorded, rehearsal_folder(work.tools))
     recorded = work.facts(CopyFacts).schema
     is_before = _is_same(work, seen.schema, recorded, copy_folder(work.tools))
-    if work.answer("end") == MENDED:
+    if work.answer("end") == FIXED_MANUALLY:
         if not is_before and not is_rehearsed:
-            return ""  # what it is now stands in the record, as its difference to the rehearsal
+            return ""  # the record holds how it differs from the rehearsal
         words = "the rehearsed one" if is_rehearsed else "the one from before"
-        return f"The schema is {words}: nothing was mended there. Say how it really ended."
-    if work.answer("end") == TAKEN_BACK:
+        return f"The schema is {words}: nothing was fixed manually. Choose how it really ended."
+    if work.answer("end") == ROLLED_BACK:
         if is_before:
             return ""
-        return f"The schema is not the one from before. If it is neither, say “{MENDED}”."
+        return f"The schema is not the one from before. If it is neither, choose “{_FIXED}”."
     if seen.ledger_row(work.tools.name) is None:
-        return f"The ledger has no row for {work.tools.name} any more: it does not stand."
+        return f"The ledger no longer has a row for {work.tools.name}: it was not kept."
     if not is_rehearsed:
-        return f"The schema is not the rehearsed one any more: “{TAKEN_BACK}”, or “{MENDED}”?"
+        return f"The schema is no longer the rehearsed one: “{_ROLLED_BACK}”, or “{_FIXED}”?"
     return ""
 
 
@@ -91,7 +103,7 @@ def require_checklist_of_go(work: Work) -> None:
     if not go.is_by(work.record.checklist):
         raise NotAllowed(
             f"{work.checklist.source} is not the checklist that GO was signed with.",
-            hint=f"Bring that one back (its sha256 is {go.checklist}), then close.",
+            hint=f"Restore that checklist (its sha256 is {go.checklist}), then close.",
         )
 
 

@@ -34,7 +34,7 @@ from d1_preflight.core.target.wrangler_output import explain_failure
 class Seen:
     """What has been learnt of the target in this sitting; asked again when it matters.
 
-    `uuid` is that of the database which answered, as `d1 info` told it; "" until it was asked.
+    `uuid` is that of the database which answered, from `d1 info`; "" until it was asked.
     """
 
     uuid: str = ""
@@ -172,14 +172,14 @@ class Work:
     def own_reason(self, ran: Evidence, script: Migration | None = None) -> str:
         """Why the migration, or its down `script`, failed; nothing that may quote a row."""
         if self.quotes_rows(script):
-            return "its own words are not kept, for they may quote a row; run it in a shell."
+            return "its own message is not kept, because it may quote a row; run it in a shell."
         return explain_failure(ran).message
 
     def quotes_rows(self, script: Migration | None = None) -> bool:
         """Whether an error of the migration (or of its down `script`) may quote a row's value."""
-        told = script or self.tools.migration()
+        migration = script or self.tools.migration()
         schema = (found.sql for found in self.tools.prior_schema().objects)
-        return any(error_may_leak_row_values(sql) for sql in (told.text, *schema))
+        return any(error_may_leak_row_values(sql) for sql in (migration.text, *schema))
 
     def answer(self, key: str) -> str:
         """A text answer, "" where it was not asked."""

@@ -84,7 +84,7 @@ async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading
         schema, before = look.observation.schema, (*before, *look.evidence)
     raise RemoteFailed(
         "The target's schema keeps changing while it is read.",
-        hint="Somebody is migrating it now. Talk to them, then start again.",
+        hint="Someone is migrating it now. Talk to them, then start again.",
     )
 
 

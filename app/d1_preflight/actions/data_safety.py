@@ -1,4 +1,4 @@
-"""Section 3: rows are counted, backed up and restored for proof; a bookmark is taken."""
+"""Section 3: rows are counted, backed up and restored for proof; a bookmark is captured."""
 
 import asyncio
 import shutil
@@ -22,6 +22,7 @@ from d1_preflight.actions.target import (
 from d1_preflight.actions.workspace import backup_folder, restore_folder, restored_folder
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
 from d1_preflight.core.record.facts import StepFacts
@@ -85,7 +86,7 @@ async def back_up(work: Work) -> Outcome:
     tables = backup_tables(work)
     missing = sorted(set(_changed_in_rehearsal(work)) - set(tables))
     if missing:
-        words = f"{', '.join(missing)} changed in the rehearsal and cannot be found to be kept."
+        words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
         return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
@@ -102,12 +103,12 @@ async def back_up(work: Work) -> Outcome:
         ms=round((tools.clock.monotonic() - started) * 1000),
     ).written()
     if copied.moved:
-        words = f"{', '.join(copied.moved)} changed while it was read, twice over."
-        hint = "Take the backup when less is written, or stop what writes there."
+        words = f"{', '.join(copied.moved)} changed twice while it was read."
+        hint = "Make the backup when fewer writes happen, or stop the writer."
         return Outcome(Status.FAILED, f"{words} {hint}", facts, (*evidence, *ran))
     _forget_others(folder)
     kept = relative(tools, folder)
-    words = f"{len(copied.copies)} tables, {rows:,} rows, kept exactly in {kept}"
+    words = f"{plural(len(copied.copies), 'table')}, {plural(rows, 'row')}, kept exactly in {kept}"
     words += "." if export.sha256 else f"; no export: {export.words}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
@@ -143,7 +144,7 @@ async def prove_backup(work: Work) -> Outcome:
     tools = work.tools
     entries = work.facts(BackupFacts).tables
     if not entries:
-        return Outcome(Status.PROVED, "Nothing had to be backed up.", {})
+        return Outcome(Status.PROVED, "There was nothing to back up.", {})
     started = tools.clock.monotonic()
     copies = [opened_copy(tools, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, tools, copies)
@@ -157,17 +158,18 @@ async def prove_backup(work: Work) -> Outcome:
     facts = RestoreFacts(
         tables=tables,
         export_loads=not loads,
-        export_words=loads or "The export loads as well.",
+        export_words=loads or "The export loads too.",
         ms=took,
         gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, tools),
     ).written()
     if wrong:
-        words = f"{wrong[0].table} did not come back as it was: {wrong[0].words}"
+        words = f"{wrong[0].table} was not restored identically: {wrong[0].words}"
         return Outcome(Status.FAILED, words, facts)
     total = sum(copy.rows for copy in copies)
-    words = f"{total:,} rows in {len(tables)} tables came back identical, value for value."
+    kept = f"{plural(total, 'row')} in {plural(len(tables), 'table')}"
+    words = f"{kept} restored, identical value for value."
     if loads:
-        words += " The export alone would not have: " + loads
+        words += f" Partial export: {loads}"
     return Outcome(Status.PROVED, words, facts)
 
 
@@ -211,7 +213,7 @@ def _copy_facts(tools: Tools, copy: RowCopy) -> BackupTable:
 async def _export(
     work: Work, tables: Sequence[str], folder: Path
 ) -> tuple[ExportFacts, tuple[Evidence, ...]]:
-    """D1's own export, where there is something that it can export: said, not hidden."""
+    """D1's own export, where it can export anything; the reason is kept where it cannot."""
     if not tables:
         return ExportFacts(words="D1 exports no virtual tables"), ()
     output = folder / "export.sql"
@@ -231,7 +233,7 @@ async def _export(
 
 
 def _compared(tools: Tools, copy: RowCopy) -> RestoredTable:
-    """Type and exact value of every cell; a difference is told by place, never by value."""
+    """Type and exact value of every cell; a difference is named by place, never by value."""
     difference = tools.local.compare_copy(copy, restored_folder(tools))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
@@ -259,7 +261,7 @@ async def count_rows(work: Work) -> Outcome:
     facts = CountFacts(
         tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
     )
-    words = f"{total:,} rows in {len(seen.counts)} tables."
+    words = f"{plural(total, 'row')} in {plural(len(seen.counts), 'table')}."
     return Outcome(Status.PROVED, words, facts.written(), look.evidence)
 
 
@@ -277,7 +279,7 @@ async def take_bookmark(work: Work) -> Outcome:
     now = tools.clock.now()
     until = now + timedelta(days=tools.settings.data.time_travel_days)
     facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
-    words = f"{bookmark}, good until {until:%d %b %Y}."
+    words = f"{bookmark}, good until {date(until, now)}."
     return Outcome(Status.PROVED, words, facts.written(), (ran,))
 
 

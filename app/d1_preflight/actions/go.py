@@ -8,6 +8,7 @@ from d1_preflight.actions.context import StepAction, Work
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.file import instant, moment
@@ -34,20 +35,18 @@ from d1_preflight.core.record.signing import GO
 
 
 def go_prompts(work: Work) -> Sequence[Prompt]:
-    """The one question of the gate; there is no default."""
+    """The one question of the gate; it has no default."""
     name = work.tools.project.database.name
-    label = f"GO: I have read what will be done to {name}, what it loses and the way back"
+    label = f"GO: I have read the plan for {name}, its losses and the rollback path"
     return (*signer_prompts(work), Prompt("go", PromptKind.CONFIRM, label))
 
 
 def signer_prompts(work: Work) -> Sequence[Prompt]:
-    """What has to be made before the first signature is asked for, never done silently."""
+    """What the first signature has to create is asked for, never done silently."""
     missing = work.tools.signer.missing
     if not missing:
         return ()
-    return (
-        Prompt("prepare", PromptKind.CONFIRM, f"Before the first signature: {'; '.join(missing)}"),
-    )
+    return (Prompt("prepare", PromptKind.CONFIRM, f"First signature: {'; '.join(missing)}"),)
 
 
 def prepare_signer(work: Work) -> None:
@@ -61,7 +60,9 @@ async def sign_go(work: Work) -> Outcome:
     still_open = open_items(work.record, work.checklist, work.kind)
     if still_open:
         names = ", ".join(item.step.title for item in still_open[:3])
-        raise NotAllowed(f"{len(still_open)} items are open: {names}.", hint="Answer them first.")
+        raise NotAllowed(
+            f"{plural(len(still_open), 'item')} open: {names}.", hint="Answer them first."
+        )
     require_bookmark(work)
     tools = work.tools
     prepare_signer(work)
@@ -87,13 +88,13 @@ async def sign_go(work: Work) -> Outcome:
 
 
 def require_bookmark(work: Work) -> None:
-    """The way back that always exists is still there when the watch is over."""
+    """Time Travel, the rollback path that always exists, must outlast the watch."""
     until = work.facts(BookmarkFacts).good_until
     watch = timedelta(minutes=work.tools.settings.verification.watch_minutes)
     if until and moment(until) < work.tools.clock.now() + watch:
         raise NotAllowed(
-            f"The Time Travel bookmark is good until {until}: too old to go back to.",
-            hint="Take a new one (3 Data safety, bookmark), and with it a new backup.",
+            f"The Time Travel bookmark is good until {until}: too old to restore.",
+            hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
         )
 
 
@@ -141,7 +142,7 @@ def _proofs(work: Work) -> Proofs:
 
 
 def abort_criteria(work: Work) -> AbortCriteria:
-    """The limits that are fixed before, so that nobody moves them after."""
+    """The abort limits, fixed before the apply."""
     verification = work.tools.settings.verification
     return AbortCriteria(
         error_rate_percent=str(verification.error_rate_percent),

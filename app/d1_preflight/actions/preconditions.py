@@ -1,4 +1,4 @@
-"""Before the apply: everything GO rested on is read again and held against what was signed."""
+"""Before the apply: everything GO rests on is re-checked against what was signed."""
 
 from d1_preflight.actions.context import Tools, Work
 from d1_preflight.actions.go import (
@@ -28,13 +28,13 @@ async def recheck(work: Work, plan: SignedPlan) -> tuple[Observation, tuple[Evid
     require_bookmark(work)
     require_signed_plan(work, plan)
     for table in plan.proofs.backup:
-        opened_copy(tools, table)  # a backup that is gone or changed is no way back
+        opened_copy(tools, table)  # a missing or changed backup cannot be restored
     look = await _look(work)
     now = look.observation
     expires = go_expires(work.record, work.checklist, tools.settings.go_minutes)
     if expires is None or tools.clock.now() > expires:
         raise NotAllowed(
-            "The signed GO expired while the target was read again.",
+            "The signed GO expired during the re-check.",
             hint="Nothing was applied. Sign GO again.",
         )
     if tools.name in now.applied:
@@ -42,7 +42,7 @@ async def recheck(work: Work, plan: SignedPlan) -> tuple[Observation, tuple[Evid
             return now, look.evidence  # an earlier attempt of this record: it is observed
         raise NotAllowed(
             f"{tools.name} is already in the ledger, and not by this record.",
-            hint="Nothing was sent. Somebody else applied it: read the ledger, ask them.",
+            hint="Nothing was sent. Someone else applied it: read the ledger and ask them.",
         )
     changed = _changes(work, plan, now)
     if changed:
@@ -59,7 +59,7 @@ def signed_migration(tools: Tools, plan: SignedPlan) -> Migration:
     if migration.sha256 != plan.subjects.migration:
         raise NotAllowed(
             f"{migration.name} is not the file that was signed.",
-            hint="Nothing was applied. It was edited a moment ago: walk it again.",
+            hint="Nothing was applied. It was edited since GO: walk it again.",
         )
     return migration
 
@@ -72,13 +72,13 @@ async def _look(work: Work) -> Look:
     except PreflightError as error:
         # Nothing was sent yet, so this attempt may be repeated without an observation.
         raise NotAllowed(
-            f"The target could not be read again: {error.message}",
+            f"The target could not be re-checked: {error.message}",
             hint=f"Nothing was applied. {error.hint}",
         ) from error
 
 
 def require_second_person(work: Work) -> None:
-    """Nobody sent exactly this GO back; where the team's policy asks, a second person approved."""
+    """This GO was not sent back, and a second person approved it where the policy asks."""
     tools = work.tools
     review = go_review(tools.store.files(), work.record, tools.signer)
     asked = work.kind in second_person_kinds(tools.settings.signing.second_person)
@@ -125,15 +125,15 @@ def _changes(work: Work, plan: SignedPlan, now: Observation) -> list[str]:
         found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
     if (len(now.ledger), last) != (copied.ledger_rows, copied.last_applied):
-        found.append("the ledger (somebody applied a migration)")
+        found.append("the ledger (someone applied a migration)")
     return found
 
 
 def moved_at_risk(work: Work, now: Observation) -> tuple[str, ...]:
-    """The tables that lose something whose count is no longer the one that was told."""
-    told = {table.table: table.rows for table in work.facts(CopyFacts).tables}
+    """The losing tables whose count is no longer the signed one."""
+    signed = {table.table: table.rows for table in work.facts(CopyFacts).tables}
     losing = set(work.facts(FindingsFacts).declared_losses)
     for table in work.facts(RehearsalFacts).tables:
         if table.lost or table.nulled:
             losing.add(table.table)
-    return tuple(t for t in sorted(losing & told.keys()) if now.counts.get(t) != told[t])
+    return tuple(t for t in sorted(losing & signed.keys()) if now.counts.get(t) != signed[t])

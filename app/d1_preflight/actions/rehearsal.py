@@ -13,6 +13,7 @@ from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Effects, Kind
+from d1_preflight.core.format import count, duration, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import (
@@ -38,7 +39,7 @@ from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
 _START_MS = 2300  # an apply --local with nothing to do: Node, wrangler and workerd starting
-_UNTOLD = "D1's own words are not kept, for they may quote a row."
+_UNTOLD = "D1's own message is not kept, because it may quote a row."
 
 
 def copy_plan(work: Work) -> Sequence[str]:
@@ -76,11 +77,11 @@ async def copy_target(work: Work) -> Outcome:
         read_ms=round((tools.clock.monotonic() - started) * 1000),
         taken_at=instant(seen.taken_at),
     )
-    told = f"{total:,} rows in {len(copies)} tables"
+    summary = f"{plural(total, 'row')} in {plural(len(copies), 'table')}"
     if copied.moved:
         moved = ", ".join(copied.moved)
-        told += f"; {moved} changed while it was read (the copy holds what was read)"
-    return Outcome(Status.PROVED, f"{told}.", facts.written(), reading.evidence)
+        summary += f"; {moved} changed while it was read (the copy holds what was read)"
+    return Outcome(Status.PROVED, f"{summary}.", facts.written(), reading.evidence)
 
 
 async def check_syntax(work: Work) -> Outcome:
@@ -89,7 +90,7 @@ async def check_syntax(work: Work) -> Outcome:
     if analysis.engine.refused:
         return Outcome(Status.FAILED, refusal_words(analysis.engine.refused[0]))
     if analysis.kind is Kind.UNKNOWN:
-        return Outcome(Status.UNKNOWN, "Not every statement could be understood; see section 1.")
+        return Outcome(Status.UNKNOWN, "Not every statement was understood; see section 1.")
     return await asyncio.to_thread(_tried, work)
 
 
@@ -105,9 +106,9 @@ def _tried(work: Work) -> Outcome:
     for status, refusals in ((Status.FAILED, verdict.refused), (Status.UNKNOWN, verdict.undecided)):
         if refusals:
             found = refusals[0]
-            told = replace(found, reason=_UNTOLD) if work.quotes_rows() else found
-            return Outcome(status, f"With the rows of the target: {refusal_words(told)}")
-    return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits takes every statement.")
+            refusal = replace(found, reason=_UNTOLD) if work.quotes_rows() else found
+            return Outcome(status, f"With the rows of the target: {refusal_words(refusal)}")
+    return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits accepts every statement.")
 
 
 def rehearse_plan(work: Work) -> Sequence[str]:
@@ -129,7 +130,7 @@ async def rehearse(work: Work) -> Outcome:
     ran = await apply_local(work, persist, keep=keep)
     if tools.name not in {row.name for row in tools.local.ledger(persist)}:
         reason = work.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
-        said = f"It does not go through on a copy of the target: {reason}"
+        said = f"It fails on a copy of the target: {reason}"
         facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
         return Outcome(Status.FAILED, said, facts.written(), (ran,))
     facts = await asyncio.to_thread(_compared, work, ran.milliseconds)
@@ -176,29 +177,27 @@ def _timed(work: Work) -> int | None:
 def _verdict(work: Work, facts: RehearsalFacts) -> tuple[Status, str]:
     wrong = [table for table in facts.tables if not table.ok]
     if wrong:
-        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; nobody declared it."
+        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; not declared."
     hidden = [change for change in facts.schema if not change.declared]
     if hidden:
         words = f"Not declared: {hidden[0].words}."
-        return Status.FAILED, f"{words} Keep it as it was, or change it by a migration of its own."
+        return Status.FAILED, f"{words} Keep it as it was, or change it in its own migration."
     limit = work.tools.settings.verification.statement_seconds * 1000
     predicted = facts.predicted_ms or 0
     if predicted > limit // 3:
-        seconds = f"{predicted / 1000:.1f} s"
-        return Status.FAILED, f"It takes {seconds} here; D1 stops a query after {limit // 1000} s."
+        return (
+            Status.FAILED,
+            f"SQL: {duration(predicted)} locally; D1 stops a query after {limit // 1000} s.",
+        )
     lost = facts.rows_lost
-    told = f"{facts.rows or 0:,} rows: {lost:,} lost" + (" as declared" if lost else "")
-    changes = _plural(len(facts.schema), "schema change")
-    return Status.PROVED, f"{told}, {changes}. {facts.downtime}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    kept = f"{plural(facts.rows or 0, 'row')}: {count(lost)} lost"
+    kept += " as declared" if lost else ""
+    return Status.PROVED, f"{kept}, {plural(len(facts.schema), 'schema change')}. {facts.downtime}"
 
 
 def _downtime(predicted: int) -> str:
     """The first Zuhandenheit question: does it run without users noticing?"""
-    shown_time = "under 1 s" if predicted < 1000 else f"about {predicted / 1000:.1f} s"  # noqa: PLR2004
+    shown_time = "under 1 s" if predicted < 1000 else f"about {duration(predicted)}"  # noqa: PLR2004
     return f"Queries wait {shown_time} while it runs."
 
 
@@ -303,7 +302,7 @@ def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
         lost=table.lost,
         added=table.added,
         changed=table.changed,
-        nulled=sum(count for _, count in table.nulled),
+        nulled=sum(rows for _, rows in table.nulled),
         verdict=words,
         ok=ok,
         issued_before=table.issued_before if falls else None,

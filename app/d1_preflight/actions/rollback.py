@@ -1,4 +1,4 @@
-"""Section 4: the way back, written and tried before it is needed."""
+"""Section 4: the rollback path, written and tested before it is needed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_f
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
@@ -64,11 +65,11 @@ _MATRIX: Mapping[Kind, tuple[tuple[str, str], ...]] = {
 
 
 def down_prompts(work: Work) -> Sequence[Prompt]:
-    """Asked only where no down migration lies there yet; the draft stands in the help."""
+    """Asked only where there is no down migration yet; the help shows the draft."""
     if work.tools.files.down(work.tools.stem) is not None:
         return ()
     draft = _draft(work)
-    gaps = "".join(f"\n-- not given back: {gap}" for gap in draft.gaps)
+    gaps = "".join(f"\n-- not restored: {gap}" for gap in draft.gaps)
     label = f"No down migration at {_down_name(work.tools)}. "
     blank = _is_blank(work.tools, draft)
     label += "No statement undoes it; why is below" if blank else "The draft is below"
@@ -82,26 +83,26 @@ async def write_down(work: Work) -> Outcome:
     found = tools.files.down(tools.stem)
     if found is not None:
         facts = DownFacts(file=_down_name(tools), source="found")
-        return Outcome(Status.PROVED, f"{_down_name(tools)} is there.", facts.written())
+        return Outcome(Status.PROVED, f"{_down_name(tools)} exists.", facts.written())
     draft = _draft(work)
     gaps = tuple(draft.gaps)
     if work.answer("down") == NONE:
         facts = DownFacts(source="none", lossless=False, gaps=gaps)
-        words = "No down migration: the way back is the backup."
+        words = "No down migration: the rollback path is the backup."
         return Outcome(Status.ATTESTED, words, facts.written())
     if _is_blank(tools, draft):
-        words = "The draft holds no statement any more. Look at it again, then choose."
+        words = "The draft no longer holds a statement. Check it, then choose again."
         return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps).written())
     path = tools.files.write_down(tools.stem, draft.sql)
     read = tools.files.down(tools.stem)
     written = sha256(draft.sql.encode()).hexdigest()
     if read is None or read.sha256 != written:
-        words = f"{relative(tools, path)} does not read as it was written. Look at it, then again."
+        words = f"{relative(tools, path)} differs from what was written. Check it, then try again."
         return Outcome(Status.FAILED, words, DownFacts(file=relative(tools, path)).written())
     facts = DownFacts(
         file=relative(tools, path), source="drafted", lossless=draft.lossless, gaps=gaps
     )
-    words = f"Written to {relative(tools, path)}; read it, and edit it with e."
+    words = f"Written to {relative(tools, path)}. Read it; e edits it."
     return Outcome(Status.PROVED, words, facts.written(), wrote={"down": written})
 
 
@@ -110,7 +111,7 @@ async def test_down(work: Work) -> Outcome:
     tools = work.tools
     down = tools.files.down(tools.stem)
     if down is None:
-        words = "There is none to try; the backup was restored for proof instead."
+        words = "There is no down migration to test; the backup was restored as proof instead."
         return Outcome(Status.PROVED, words, DownTestFacts(verdict="no down migration").written())
     before, after = copy_folder(tools), down_folder(tools)
     await asyncio.to_thread(tools.local.duplicate, rehearsal_folder(tools), after)
@@ -129,22 +130,22 @@ async def test_down(work: Work) -> Outcome:
 
 
 async def check_rollback_header(work: Work) -> Outcome:
-    """The header says how to go back."""
-    told = work.tools.migration().header.rollback
-    facts = RollbackHeaderFacts(rollback=told).written()
-    if told:
-        return Outcome(Status.PROVED, f"Rollback: {told}", facts)
+    """The header says how to roll back."""
+    rollback = work.tools.migration().header.rollback
+    facts = RollbackHeaderFacts(rollback=rollback).written()
+    if rollback:
+        return Outcome(Status.PROVED, f"Rollback: {rollback}", facts)
     words = "The header has no “-- Rollback:” line. Press e and add it."
     return Outcome(Status.FAILED, words, facts)
 
 
 def way_back_prompts(work: Work) -> Sequence[Prompt]:
-    """The ways that exist, with what each takes and loses."""
+    """The rollback paths that exist, with what each loses."""
     ways = ways_back(work)
-    told = "\n".join(f"{path.way}: loses {path.loses}" for path in ways)
+    losses = "\n".join(f"{path.way}: loses {path.loses}" for path in ways)
     choices = tuple(path.way for path in ways)
-    label = "If it goes wrong, which way back is taken first?"
-    return (Prompt("way", PromptKind.CHOOSE, label, help=told, choices=choices),)
+    label = "If it goes wrong, which rollback path is used first?"
+    return (Prompt("way", PromptKind.CHOOSE, label, help=losses, choices=choices),)
 
 
 async def choose_way_back(work: Work) -> Outcome:
@@ -158,7 +159,7 @@ async def choose_way_back(work: Work) -> Outcome:
 
 
 def ways_back(work: Work) -> tuple[RollbackPath, ...]:
-    """Down migration, table restore, Time Travel: only those that were proved or taken."""
+    """Down migration, table restore, Time Travel: only those that were proved or captured."""
     tools, found = work.tools, list[RollbackPath]()
     name, down = tools.project.database.name, work.facts(DownTestFacts)
     if work.kind in (Kind.ADDITIVE, Kind.NONE):
@@ -173,8 +174,8 @@ def ways_back(work: Work) -> tuple[RollbackPath, ...]:
     gives = work.facts(RestoreFacts).gives_back
     if gives is not None and gives.runs:
         command = own_command(tools, "restore", tools.stem)
-        loses = "later writes to the rows it gives back"
-        loses += "" if gives.whole else f"; not given back: {gives.words}"
+        loses = "later writes to the rows it restores"
+        loses += "" if gives.whole else f"; not restored: {gives.words}"
         takes = gives.ms or 0
         found.append(
             RollbackPath(way="table restore", command=command, takes_ms=takes, loses=loses)
@@ -186,7 +187,7 @@ def ways_back(work: Work) -> tuple[RollbackPath, ...]:
 
 
 def _harm(path: RollbackPath) -> int:
-    """What loses nothing stands first; the way that undoes every later write, last."""
+    """What loses nothing comes first; what undoes every later write, last."""
     return -1 if path.loses == "nothing" else _HARM.index(path.way)
 
 
@@ -239,7 +240,7 @@ def deploy_plan(work: Work) -> Sequence[str]:
 
 
 def live_version(deployment: Mapping[str, object]) -> str:
-    """The version that gets most of the traffic; "" where it cannot be told."""
+    """The version that gets most of the traffic; "" where it is not known."""
     versions = deployment.get("versions")
     if not isinstance(versions, list) or not versions:
         return ""
@@ -272,18 +273,19 @@ def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestF
     differing = sum(table.changed or 0 for table in tables)
     schema = "differs" if changes else "restored"
     data = "lost" if lost else "differs" if differing else "restored"
+    stay, differ = noun_for(lost, "stays", "stay"), noun_for(differing, "differs", "differ")
     words = {
         "restored": "every row as before",
-        "lost": f"{lost:,} rows stay lost",
-        "differs": f"{differing:,} rows have other values than before",
+        "lost": f"{plural(lost, 'row')} {stay} lost",
+        "differs": f"{plural(differing, 'row')} {differ} from before",
     }
     verdict = f"schema {schema}, {words[data]}"
     if changes:
         verdict += f": {changes[0]}"
     loses = {
         "restored": "nothing",
-        "lost": f"{lost:,} rows",
-        "differs": f"values in {differing:,} rows",
+        "lost": plural(lost, "row"),
+        "differs": f"values in {plural(differing, 'row')}",
     }
     return DownTestFacts(
         schema=schema,

@@ -12,6 +12,7 @@ from d1_preflight.actions.workspace import (
     restored_folder,
 )
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
+from d1_preflight.core.format import count, noun_for, plural
 from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
@@ -29,19 +30,19 @@ def opened_copy(tools: Tools, entry: BackupTable) -> RowCopy:
     if not path.is_file():
         raise RecordInvalid(
             f"The backup {path} is not on this machine.",
-            hint="Backups stay where they were taken.",
+            hint="A backup stays on the machine that made it.",
         )
     copy = tools.local.open_copy(path)
     if copy.sha256 != entry.sha256:
         raise NotAllowed(
             f"The backup of {copy.table} is not the file that was written.",
-            hint="Take the backup again.",
+            hint="Make the backup again.",
         )
     return copy
 
 
 def restore_copies(tools: Tools, copies: Sequence[RowCopy]) -> None:
-    """Make a local database of these copies alone; raises NotAllowed for a table nobody knows."""
+    """Make a local database of these copies alone; raises NotAllowed for an unknown table."""
     wanted = {copy.table for copy in copies}
     known = tools.prior_schema().objects
     # The tables alone: rows are proved here, and a trigger could change them.
@@ -50,7 +51,7 @@ def restore_copies(tools: Tools, copies: Sequence[RowCopy]) -> None:
     if missing:
         raise NotAllowed(
             f"The schema that was read does not know {', '.join(missing)}.",
-            hint="Copy the target again, then take the backup again.",
+            hint="Copy the target again, then make the backup again.",
         )
     tools.local.make(restored_folder(tools), schema, copies, ())
 
@@ -61,7 +62,7 @@ def write_repair(tools: Tools, path: Path, only: Collection[str] = ()) -> Repair
         if not tools.local.file(persist).is_file():
             raise NotAllowed(
                 "The rehearsal or the restored backup is not on this machine.",
-                hint="Restore where it was rehearsed, or go back with Time Travel.",
+                hint="Restore where it was rehearsed, or restore with Time Travel.",
             )
     schema = tools.local.schema(copy_folder(tools))
     rebuilt = tools.analysis().effects.tables_rebuilt
@@ -93,7 +94,9 @@ def dry_run_repair(tools: Tools) -> TableRestoreFacts:
 def _reason(tools: Tools, error: PreflightError) -> str:
     """Why it does not run; a trigger of the target may answer with what stands in a row."""
     if any(error_may_leak_row_values(made.sql) for made in tools.prior_schema().objects):
-        return "It does not run here; a trigger's own words are not kept, for they may quote a row."
+        return (
+            "It does not run here; a trigger's own message is not kept, because it may quote a row."
+        )
     return error.message
 
 
@@ -112,11 +115,13 @@ def _missing(table: TableDiff) -> str:
     if table.after is None:
         return f"{table.table} is not there"
     if table.lost:
-        return f"{table.lost:,} rows of {table.table} stay lost"
+        stay = noun_for(table.lost, "stays", "stay")
+        return f"{plural(table.lost, 'row')} of {table.table} {stay} lost"
     if table.columns_gone:
         return f"{table.table} lacks {', '.join(table.columns_gone)}"
     if table.changed:
-        return f"{table.changed:,} rows of {table.table} are not as before"
+        differ = noun_for(table.changed, "differs", "differ")
+        return f"{plural(table.changed, 'row')} of {table.table} {differ} from before"
     if table.reissues:
-        return f"{table.table} issues ids again, from {(table.issued_after or 0) + 1:,} on"
+        return f"{table.table} issues ids again, from {count((table.issued_after or 0) + 1)} on"
     return ""

@@ -73,20 +73,20 @@ def notice(work: Work) -> str:
 
 
 def notify_prompts(work: Work) -> Sequence[Prompt]:
-    """The preview to send, or, without a webhook, how the team was told."""
+    """The preview to send, or, without a webhook, how the team was notified."""
     channel = work.tools.settings.notify.channel
     if work.tools.web.has_webhook and _may_have_gone_out(work):
-        label = f"An earlier notice may have gone out. Look: is it in {channel}?"
+        label = f"An earlier notice may have been sent. Is it in {channel}?"
         return (Prompt("seen", PromptKind.CHOOSE, label, choices=_SEEN, help=notice(work)),)
     if work.tools.web.has_webhook:
         label = f"Send this to {channel}"
         return (Prompt("send", PromptKind.CONFIRM, label, help=notice(work)),)
-    label = f"How was {channel} told? (who, where; no webhook is set)"
+    label = f"How was {channel} notified? (who, where; no webhook is set)"
     return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(work)}”"),)
 
 
 def _may_have_gone_out(work: Work) -> bool:
-    """A message cannot be taken back or looked up, so it is never sent twice unasked."""
+    """A message cannot be revoked or looked up, so it is never sent twice unasked."""
     last = work.before
     return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
@@ -105,10 +105,12 @@ async def notify_team(work: Work) -> Outcome:
     sent = await work.tools.web.notify(text)
     facts = NoticeFacts(channel=channel, text=text, sent=sent.ok).written()
     if sent.status is None:
-        words = f"{sent.words}; whether {channel} has the notice is not known. Look there."
+        words = f"{sent.words}; it is unknown whether {channel} has the notice. Check there."
         return Outcome(Status.UNKNOWN, words, facts)
     if not sent.ok:
-        words = f"{channel} was not reached: {sent.words}. Tell them yourself, then waive this."
+        words = (
+            f"{channel} was not reached: {sent.words}. Notify them yourself, then waive this step."
+        )
         return Outcome(Status.FAILED, words, facts)
     return Outcome(Status.PROVED, f"Sent to {channel}.", facts)
 

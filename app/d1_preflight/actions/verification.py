@@ -10,6 +10,7 @@ from d1_preflight.actions.target import execute_args, observe, shown
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.format import count, noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.apply_facts import (
@@ -70,10 +71,10 @@ async def verify_schema(work: Work) -> Outcome:
         words = "The rehearsed schema on this machine is not the one in the record."
         return Outcome(Status.UNKNOWN, words, facts, evidence)
     if differences:
-        words = f"{len(differences)} differences from the rehearsal: {differences[0]}"
+        words = f"{plural(len(differences), 'difference')} from the rehearsal: {differences[0]}"
         return Outcome(Status.FAILED, words, facts, evidence)
-    count = len(seen.schema.objects)
-    return Outcome(Status.PROVED, f"{count} objects, equal to the rehearsed.", facts, evidence)
+    words = f"{plural(len(seen.schema.objects), 'object')}, equal to the rehearsal."
+    return Outcome(Status.PROVED, words, facts, evidence)
 
 
 def row_prompts(work: Work) -> Sequence[Prompt]:
@@ -81,7 +82,7 @@ def row_prompts(work: Work) -> Sequence[Prompt]:
     last = work.record.last("rows")
     if last is None or last.status is not Status.FAILED:
         return ()
-    label = "What explains the difference? Leave empty to count again"
+    label = "What explains the difference? Leave it empty to count again"
     return (Prompt("explanation", PromptKind.TEXT, label, help=last.words, optional=True),)
 
 
@@ -89,26 +90,28 @@ async def verify_rows(work: Work) -> Outcome:
     """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
     expected = expected_counts(work)
     if not expected:
-        return Outcome(Status.UNKNOWN, "No rehearsed row counts stand to compare with.")
+        return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
     seen, evidence = await _fresh(work)
     tables = tuple(_checked(table, n, seen.counts.get(table)) for table, n in expected.items())
     facts = RowCheckFacts(
         tables=tables, quick_check=seen.quick_check, broken_references=seen.broken_references
     ).written()
     if seen.quick_check != "ok" or seen.broken_references:
-        words = f"quick_check: {seen.quick_check}; {seen.broken_references} broken references."
+        broken = plural(seen.broken_references, "broken reference")
+        words = f"quick_check: {seen.quick_check}; {broken}."
         return Outcome(Status.FAILED, words, facts, evidence)
     wrong = [table for table in tables if not table.ok]
     if wrong:
         words = (
-            f"{len(wrong)} tables differ: {wrong[0].table} should hold "
-            f"{wrong[0].expected or 0:,} rows and holds {wrong[0].found or 0:,}."
+            f"{plural(len(wrong), 'table')} {noun_for(len(wrong), 'differs', 'differ')}: "
+            f"{wrong[0].table} should hold {plural(wrong[0].expected or 0, 'row')} "
+            f"and holds {count(wrong[0].found or 0)}."
         )
         if work.answer("explanation"):
             words = f"{words} Explained: {work.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
-    words = f"{len(tables)} tables as rehearsed; quick_check ok, no broken references."
+    words = f"{plural(len(tables), 'table')} as rehearsed; quick_check ok, no broken references."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
@@ -127,7 +130,8 @@ async def probe_endpoints(work: Work) -> Outcome:
     if wrong:
         words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
         return Outcome(Status.FAILED, words, facts.written())
-    words = f"{len(facts.endpoints)} endpoints answer as expected."
+    answered = len(facts.endpoints)
+    words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
     return Outcome(Status.PROVED, words, facts.written())
 
 
@@ -164,9 +168,9 @@ async def watch_errors(work: Work) -> Outcome:
             break
         await tools.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
     if rate is None:
-        words = "No request came in during the watch; the error rate is not known."
+        words = "No request came in during the watch; the error rate is unknown."
         return Outcome(Status.UNKNOWN, words, facts.written())
-    before = "before not known" if baseline is None else f"before {baseline} %"
+    before = "before: unknown" if baseline is None else f"before {baseline} %"
     words = f"{rate} % over {minutes} min (limit {limit} %, {before})."
     return Outcome(Status.PROVED, words, facts.written())
 

@@ -27,7 +27,7 @@ _RUN_LIMIT_S = 300.0
 # Of what a dump is refused with, only this names tables and columns alone; the rest, such as a
 # syntax error, quotes the dump, and so a row.
 _NAMES_ONLY = ("no such table:", "UNIQUE constraint", "FOREIGN KEY", "NOT NULL constraint")
-_QUOTES = "SQLite refuses a statement of it; its words are not kept, for they may quote a row"
+_QUOTES = "SQLite refuses a statement of it; its message is not kept, because it may quote a row"
 
 
 @dataclass(frozen=True, slots=True)

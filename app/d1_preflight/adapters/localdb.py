@@ -155,7 +155,7 @@ def _fill(connection: apsw.Connection, contents: Contents) -> None:
 def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     if not copy.path.is_file():
         raise RecordInvalid(
-            f"The copy of {copy.table} is missing: {copy.path.name}.", hint="Take it again."
+            f"The copy of {copy.table} is missing: {copy.path.name}.", hint="Make it again."
         )
     names = ", ".join(quote_name(name) for name in copy.columns)
     names = f"{copy.rowid}, {names}" if copy.rowid else names

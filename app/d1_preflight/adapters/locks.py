@@ -61,6 +61,6 @@ def take(path: Path) -> int | None:
                 return None
         raise ProjectError(
             f"{path} cannot be locked: {error.strerror}.",
-            hint="Nothing was begun. Move away what lies there, or make it writable.",
+            hint="Nothing was started. Move that file away, or make it writable.",
         ) from error
     return handle

@@ -271,7 +271,7 @@ def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
     except OSError as error:
         raise ProjectError(
             f"{folder} cannot be listed: {error.strerror}.",
-            hint="Wrangler would skip it without a word. Mend the folder's permissions.",
+            hint="Wrangler would skip it silently. Fix the folder's permissions.",
         ) from error
 
 
@@ -289,7 +289,7 @@ def _read(folder: Path, name: str) -> MigrationFile:
         )
     except OSError as error:
         problem = f"{name} cannot be read: {error.strerror}."
-        return UnreadableMigration(name, problem, "Mend the file's permissions.", path)
+        return UnreadableMigration(name, problem, "Fix the file's permissions.", path)
 
 
 def _text_of(path: Path) -> str:

@@ -66,7 +66,7 @@ def _refuse(error: OSError) -> None:
         return
     raise ProjectError(
         f"{error.filename} cannot be listed: {error.strerror}.",
-        hint="A record there would be passed over. Mend the folder's permissions.",
+        hint="A record there would be skipped. Fix the folder's permissions.",
     ) from error
 
 

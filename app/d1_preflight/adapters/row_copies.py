@@ -93,7 +93,7 @@ def open_copy(path: Path) -> RowCopy:
         connection.close()
     except apsw.Error as error:
         raise RecordInvalid(
-            f"{path.name} is not a copy of rows: {error}.", hint="Take the backup again."
+            f"{path.name} is not a copy of rows: {error}.", hint="Make the backup again."
         ) from error
     if about.get("format") != _FORMAT:
         raise RecordInvalid(
@@ -107,7 +107,7 @@ def open_copy(path: Path) -> RowCopy:
         return _with_file(RowCopy(path, *words, "", 0, sequence))
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecordInvalid(
-            f"{path.name} is not a whole copy of rows.", hint="Take the backup again."
+            f"{path.name} is not a whole copy of rows.", hint="Make the backup again."
         ) from error
 
 
@@ -145,7 +145,7 @@ def check_copy(copy: RowCopy) -> None:
     if not is_same:
         raise RecordInvalid(
             f"The copy of {copy.table} is missing or was changed: {copy.path.name}.",
-            hint="Take the backup again; a copy that changed proves nothing.",
+            hint="Make the backup again; a changed copy proves nothing.",
         )
 
 

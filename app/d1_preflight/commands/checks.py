@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: its state, what was seen, and what to do."""
+    """One check: its state, what it found, and the fix."""
 
     status: "Status"
     title: str
@@ -35,9 +35,9 @@ Look = Callable[[Surroundings], Iterator[Check]]
 
 
 def project_of(around: Surroundings) -> "Project":
-    """The project, where there has to be one by now."""
+    """The project, which must be open at this point."""
     if around.project is None:
-        raise AssertionError("looked at before the project was opened")
+        raise AssertionError("checked before the project was opened")
     return around.project
 
 
@@ -63,7 +63,7 @@ def failed(title: str, words: str, fix: str) -> Check:
 
 
 def unknown(title: str, words: str, fix: str) -> Check:
-    """It cannot be told, or is left open."""
+    """The result is unknown, or left open."""
     from d1_preflight.core.record.record import Status
 
     return Check(Status.UNKNOWN, title, words, fix)

@@ -12,6 +12,7 @@ from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, 
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
+from d1_preflight.core.format import plural
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment, Version
@@ -26,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at everything, print what was seen; 1 where something has to be done."""
+    """Run every check and print the results; 1 where one failed."""
     from d1_preflight.core.record.record import MARKS
 
     checks = list(examine(arguments, Path.cwd(), os.environ))
@@ -36,10 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
         lines.append(f"{MARKS[check.status]} {check.title:<{width}}  {check.words}")
         if check.fix:
             lines.append(f"  {'':<{width}}  fix: {check.fix}")
-    to_do = [check for check in checks if not check.status.is_answered]
-    end = f"{len(to_do)} of {len(checks)} need something." if to_do else "All is there."
+    failed = [check for check in checks if not check.status.is_answered]
+    end = "All checks passed."
+    if failed:
+        end = f"{len(failed)} of {plural(len(checks), 'check')} failed."
     write("".join(f"{clean(line)}\n" for line in (*lines, "", end)))
-    return 1 if to_do else 0
+    return 1 if failed else 0
 
 
 def examine(

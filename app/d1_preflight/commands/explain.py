@@ -1,4 +1,4 @@
-"""`preflight explain`: what a rule means, what to do instead, and how that is known."""
+"""`preflight explain`: what a rule means, what to write instead, and how it was verified."""
 
 import argparse
 import textwrap
@@ -8,6 +8,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.output import write
+from d1_preflight.core.format import plural
 
 if TYPE_CHECKING:
     from d1_preflight.core.rules.catalog import CatalogEntry
@@ -17,8 +18,8 @@ _WIDTH = 96
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser("explain", help="what a rule of lint means, and what to do")
-    parser.add_argument("rule", nargs="?", default="", metavar="RULE", help="all rules where none")
+    parser = commands.add_parser("explain", help="explain a lint rule and what to write instead")
+    parser.add_argument("rule", nargs="?", default="", metavar="RULE", help="all rules if omitted")
     parser.set_defaults(run=run)
 
 
@@ -66,7 +67,7 @@ def _listed(words: "Mapping[str, CatalogEntry]") -> Iterator[str]:
         yield f"{severity.value} ({len(found)})"
         yield from (f"  {rule.id:<{width}}  {rule.title}" for rule in found)
         yield ""
-    yield f"{len(words)} rules. One of them in full: preflight explain RULE"
+    yield f"{plural(len(words), 'rule')}. One in full: preflight explain RULE"
 
 
 def _explained(rule: "CatalogEntry") -> Iterator[str]:

@@ -22,7 +22,7 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
     absent = argparse.SUPPRESS
     parser.add_argument(
         "--config", type=Path, default=None if first else absent,
-        help="the wrangler configuration, if not found",
+        help="the wrangler configuration, if it is not found",
     )  # fmt: skip
     parser.add_argument(
         "--env", default=None if first else absent, help="the environment of the configuration"
@@ -36,7 +36,7 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Which face asks the questions."""
     parser.add_argument(
-        "--plain", action="store_true", help="one question after the other, without a screen"
+        "--plain", action="store_true", help="ask one question at a time, without a screen"
     )
 
 
@@ -89,6 +89,6 @@ def _need_terminal() -> None:
     if other:
         raise UsageError(
             f"The screen needs a terminal, and {' and '.join(other)} "
-            f"{'are' if other[1:] else 'is'} none; --plain needs one too, for it asks questions.",
+            f"{'are' if other[1:] else 'is'} none; --plain also needs one, for its questions.",
             hint="Run it in a terminal. For scripts: preflight lint, preflight verify.",
         )

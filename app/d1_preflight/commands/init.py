@@ -19,7 +19,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("init", help="write preflight.toml by answering questions")
     parser.add_argument(
         "--config", type=Path, default=argparse.SUPPRESS,
-        help="the wrangler configuration, if not found",
+        help="the wrangler configuration, if it is not found",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
@@ -73,7 +73,7 @@ def _last_question(path: Path, old: str | None, text: str) -> "Prompt":
         return Prompt("write", PromptKind.CONFIRM, f"Write this to {path}?", help=shown)
     lines = list(unified_diff(old.splitlines(), text.splitlines(), "now", "then", lineterm=""))
     if "#" in old:
-        lines.append("The file is written anew: its comments are lost, where they stand above.")
+        lines.append("The file is rewritten: comments in it are lost.")
     label = f"Change {path} like this?"
     return Prompt("write", PromptKind.CONFIRM, label, help="\n".join(lines))
 
@@ -102,10 +102,10 @@ def questions(before: "Settings") -> "tuple[Prompt, ...]":
             "critical", "Which tables must always be backed up?",
             " ".join(before.data.critical_tables), "Several with spaces between.",
         ),
-        text("channel", "Which channel is told beforehand?", before.notify.channel),
+        text("channel", "Which channel is notified before the apply?", before.notify.channel),
         text(
             "webhook", "Which environment variable holds its webhook's address?",
-            before.notify.webhook_env, "The name only; the address is never written down.",
+            before.notify.webhook_env, "The name only; the address itself is never stored.",
         ),
         text(
             "endpoints", "Which addresses must answer with 200 afterwards?", endpoints,
@@ -113,7 +113,7 @@ def questions(before: "Settings") -> "tuple[Prompt, ...]":
         ),
         Prompt(
             "second", PromptKind.CHOOSE, "When does GO need a second person?",
-            help=f"Enter keeps: {second}.",  # for it stands first
+            help=f"Enter keeps: {second}.",  # because it is the first choice
             choices=(second, *(w.value for w in SecondPerson if w.value != second)),
         ),
     )  # fmt: skip

@@ -30,7 +30,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "lint",
         help="judge migrations: what they destroy, what D1 refuses, and what to write instead",
-        description="Exit code 0: nothing blocks. 1: blocking findings. 2: it could not be judged.",
+        description="Exit code 0: nothing blocks. 1: blocking findings. 2: nothing was judged.",
     )
     parser.add_argument(
         "paths",
@@ -46,7 +46,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="only migrations added or changed since this git revision",
     )
     parser.add_argument(
-        "--stdin-filename", type=Path, metavar="PATH", help="where the text from stdin will lie"
+        "--stdin-filename",
+        type=Path,
+        metavar="PATH",
+        help="the path that the text from stdin will have",
     )
     add_project_arguments(parser)
     parser.set_defaults(run=run)
@@ -66,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.base
         else "0 migrations"
     )
-    told = summary(judged) if judged else nothing
+    outcome = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
-    say(f"preflight lint: {told}")
+    say(f"preflight lint: {outcome}")
     return 1 if any(one.blocks for one in judged) else _UNJUDGED if unjudged else 0
 
 
@@ -88,7 +91,8 @@ def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
     if "-" in arguments.paths:
         if len(arguments.paths) > 1 or arguments.base:
             raise UsageError(
-                "- stands for the text on stdin alone.", hint="Name files, or -, without --base."
+                "- reads stdin and cannot be combined with --base.",
+                hint="Name files, or -, without --base.",
             )
         data = sys.stdin.buffer.read(MOST_BYTES + 1) if sys.stdin else b""
         return (sources.text(data, arguments.stdin_filename),)

@@ -1,4 +1,4 @@
-"""`preflight new`: a numbered migration with its header, and the shell of its way back."""
+"""`preflight new`: a numbered migration with its header, and an empty down file."""
 
 import argparse
 import os
@@ -21,9 +21,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("name", metavar="NAME", help="what it does: add_users_last_login")
     parser.add_argument(
         "--type", choices=[kind.value for kind in kinds], default=Kind.ADDITIVE.value,
-        help="what it will be; the checklist tells whether it is (default: additive)",
+        help="the intended class; the checklist verifies it (default: additive)",
     )  # fmt: skip
-    parser.add_argument("--description", default="", metavar="WORDS", help="one line for people")
+    parser.add_argument(
+        "--description", default="", metavar="WORDS", help="one line of description"
+    )
     add_project_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -69,7 +71,7 @@ def _name(project: "Project", words: str) -> str:
         raise UsageError(
             f"{name} would not be a migration: the pattern is "
             f"{project.database.migrations_pattern}.",
-            hint="Make the file by hand as the pattern asks.",
+            hint="Create the file manually as the pattern requires.",
         )
     return name
 
@@ -83,7 +85,7 @@ def _shown(path: Path) -> str:
 
 
 def _write_new(path: Path, text: str, *downs: tuple[Path, str]) -> None:
-    """Write the migration and its way back: both, or neither."""
+    """Write the migration and its down file: both, or neither."""
     from d1_preflight.adapters.store import create_durably, make_folder
     from d1_preflight.core.errors import ProjectError
 
@@ -96,5 +98,6 @@ def _write_new(path: Path, text: str, *downs: tuple[Path, str]) -> None:
     except ProjectError as error:
         path.unlink(missing_ok=True)
         raise ProjectError(
-            error.message, hint=f"{path.name} was removed again: it has no way back. {error.hint}"
+            error.message,
+            hint=f"{path.name} was removed: its down file could not be written. {error.hint}",
         ) from error

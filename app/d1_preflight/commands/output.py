@@ -34,7 +34,7 @@ def write(text: str, what: str = "The output") -> None:
 
 
 def say(text: str) -> None:
-    """Tell people on stderr, without what could drive their terminal; nobody need listen."""
+    """Print to stderr without terminal controls; a closed stderr is no error."""
     err = sys.stderr
     if err is None:
         return
@@ -75,7 +75,7 @@ def open_what_is_closed() -> None:
 
 
 def finish(code: int) -> int:
-    """Hand on what is still held back; a full disk is told here, not when Python ends."""
+    """Flush stdout; a full disk is reported here, not when Python ends."""
     if sys.stdout is not None:
         try:
             sys.stdout.flush()

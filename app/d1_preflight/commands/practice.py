@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         _need_wrangler(context)
         shell = _write_shell(context, running.practice.environment)
         print(
-            f"The sample project lies in {running.practice.project}\n"
+            f"The sample project is in {running.practice.project}\n"
             f"To run commands against it in another terminal, while this runs: . {shell}",
             file=sys.stderr,
         )

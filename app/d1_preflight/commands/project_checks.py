@@ -16,7 +16,7 @@ from d1_preflight.commands.checks import (
 
 
 def _wrangler(around: Surroundings) -> Iterator[Check]:
-    """Its version stands in its package.json; what a checkout brings is not run to be asked."""
+    """Its version is read from package.json; a program of the checkout is not run for it."""
     from d1_preflight.adapters.wrangler.packages import Package
     from d1_preflight.adapters.wrangler.toolchain import PINNED_WRANGLER, look_for_wrangler
 
@@ -24,8 +24,8 @@ def _wrangler(around: Surroundings) -> Iterator[Check]:
     command = project.settings.wrangler.command
     source, found = look_for_wrangler(project=project.root, setting=command, environ=around.environ)
     if not isinstance(found, Package):
-        words = f"{found} ({source}); its version is not known without running it"
-        yield unknown("wrangler", words, f"Ask it yourself, where you trust it: {found} --version")
+        words = f"{found} ({source}); the version is unknown, because it was not run"
+        yield unknown("wrangler", words, f"If you trust it, run: {found} --version")
         return
     pinned = "" if found.version == PINNED_WRANGLER else f"; tried with {PINNED_WRANGLER}"
     yield good("wrangler", f"{found.version} ({source}){pinned}")
@@ -55,7 +55,7 @@ def _target(around: Surroundings) -> Iterator[Check]:
     if place != REMOTE:
         named = first_set(here.variables, API_BASE_NAMES)
         words = f"{place} answers as Cloudflare's API ({named} in {here.source(named)})"
-        yield unknown("API", words, f"Unset {named}, if your real account is meant.")
+        yield unknown("API", words, f"Unset {named} if you mean your real account.")
 
 
 def _folder(around: Surroundings) -> Iterator[Check]:
@@ -65,9 +65,9 @@ def _folder(around: Surroundings) -> Iterator[Check]:
         there = next(p for p in (folder, *folder.parents) if p.exists())
         if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
             fix = f"chmod u+rwx {there}. On a read-only disk, work in a clone elsewhere."
-            yield failed("folder", f"nothing can be written in {there}", fix)
+            yield failed("folder", f"{there} is not writable", fix)
             return
-    yield good("folder", "can be written")
+    yield good("folder", "writable")
 
 
 def _checklist(around: Surroundings) -> Iterator[Check]:
@@ -96,7 +96,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     wrong += [f"{n} would be applied as a migration" for n in names if looks_like_down(n)]
     wrong += [f"same number: {', '.join(g)}" for g in pending_set(names, ()).duplicates]
     if wrong:
-        fix = "Mend these files; wrangler would take them as they are."
+        fix = "Fix these files; wrangler would apply them as they are."
         yield failed("migrations", "; ".join(wrong), fix)
     else:
         yield good("migrations", f"{len(names)}, the last is {names[-1]}")
@@ -108,11 +108,11 @@ def _git(around: Surroundings) -> Iterator[Check]:
     project = project_of(around)
     facts = read_git(project.root)
     if facts.silence:
-        fix = "Install git, or repair it: records belong into git, and it names who you are."
+        fix = "Install or repair git: records belong in git, and git names the operator."
         yield failed("git", facts.silence, fix)
         return
     if not facts.commit:
-        yield unknown("git", "no repository, or no commit", "Records belong into git: git init")
+        yield unknown("git", "no repository, or no commit", "Records belong in git: git init")
         return
     yield good("git", f"{facts.commit[:12]}{', with changes' if facts.is_dirty else ''}")
     made = project.workspace.is_dir()
@@ -120,7 +120,7 @@ def _git(around: Surroundings) -> Iterator[Check]:
         fix = f"Add {project.workspace.name}/ to .gitignore: backups hold rows."
         yield failed(project.workspace.name, "git does not ignore it", fix)
     else:
-        yield good(project.workspace.name, "ignored by git" if made else "made when needed")
+        yield good(project.workspace.name, "ignored by git" if made else "created when needed")
 
 
 def _key(around: Surroundings) -> Iterator[Check]:
@@ -135,7 +135,7 @@ def _key(around: Surroundings) -> Iterator[Check]:
     missing = "; ".join(operator.missing)
     if missing:
         words = f"{identity} cannot sign yet"
-        yield failed("signing key", words, f"The wizard asks before GO, then does it: {missing}")
+        yield failed("signing key", words, f"The first signature, after asking: {missing}")
     else:
         yield good("signing key", f"{identity} {operator.fingerprint}")
 
@@ -153,7 +153,7 @@ def _zones(around: Surroundings) -> Iterator[Check]:
         yield good("users' zones", ", ".join(settings.users.timezones))
     else:
         zone = settings.team.timezone or machine_zone()
-        words = f"not set; {zone} is taken for them"
+        words = f"not set; {zone} is used"
         yield unknown("users' zones", words, "preflight init asks for them.")
 
 
@@ -167,10 +167,10 @@ def _secrets(around: Surroundings) -> Iterator[Check]:
     if missing:
         yield failed("variables", f"not set: {', '.join(missing)}", "Set them before you start.")
     elif any(names):
-        yield good("variables", "all that the settings name are set")
+        yield good("variables", "all variables that the settings name are set")
     if not settings.verification.endpoints:
-        fix = "preflight init asks for them; without any, section 6 is attested, not proved."
-        yield unknown("endpoints", "none are named", fix)
+        fix = "preflight init asks for them; without endpoints, section 6 is attested, not proved."
+        yield unknown("endpoints", "none configured", fix)
 
 
 PROJECT: tuple[tuple[str, Look], ...] = (

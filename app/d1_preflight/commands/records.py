@@ -52,7 +52,7 @@ class OpenRecord:
 
     @property
     def verifier(self) -> Verifier | None:
-        """Who checks signatures; None where nobody says who may sign."""
+        """The verifier of signatures; None without an allowed_signers file."""
         from d1_preflight.adapters.ssh.sshsig import SshVerifier
 
         return SshVerifier(self.allowed_signers) if self.allowed_signers else None
@@ -182,16 +182,16 @@ def _project(root: Path, record: Record, config: Path | None) -> Project | Prefl
 
     if not _is_project(root, config):
         return None
-    told = record.database
+    database = record.database
     try:
         # The record names its environment; what CLOUDFLARE_ENV says here today is not asked.
         found = open_project(
             root, config=config and config.resolve(),
-            environment=told.environment, database=told.name, environ={},
+            environment=database.environment, database=database.name, environ={},
         )  # fmt: skip
     except PreflightError as error:
         return error
-    if found.database.name != told.name:
+    if found.database.name != database.name:
         return UsageError(f"{found.config.words} has no database of that name.")
     return found
 

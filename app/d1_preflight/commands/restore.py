@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from d1_preflight.commands.faces import add_project_arguments, full_name
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
+from d1_preflight.core.format import plural
 from d1_preflight.core.sql.tokenizer import quote_name
 
 if TYPE_CHECKING:
@@ -21,21 +22,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     parser = commands.add_parser(
         "restore",
-        help="write what a migration took as SQL, out of its backup, and say how to run it",
+        help="write the rows a migration lost as SQL, from its backup, and print how to run it",
     )
-    parser.add_argument("name", help="the migration whose backup it is")
+    parser.add_argument("name", help="the migration that the backup belongs to")
     parser.add_argument(
         "--table",
         action="append",
         default=[],
-        help="this table (repeatable); otherwise everything that the rehearsal took",
+        help="this table (repeatable); default: everything the rehearsal lost",
     )
     parser.add_argument(
         "--whole",
         action="store_true",
         help="every row of the tables, for tables that are empty now",
     )
-    parser.add_argument("--output", type=Path, help="where the SQL goes; must not exist yet")
+    parser.add_argument("--output", type=Path, help="the SQL file to write; it must not exist")
     add_project_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -87,8 +88,8 @@ def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]
     kept = BackupFacts.from_attempt(attempt).tables
     if not kept:
         raise UsageError(
-            f"No backup was taken for {name}.",
-            hint="Without one, Time Travel is the way back: wrangler d1 time-travel restore.",
+            f"There is no backup for {name}.",
+            hint="Use Time Travel: wrangler d1 time-travel restore.",
         )
     known = {entry.table for entry in kept}
     missing = [table for table in tables if table not in known]
@@ -120,11 +121,11 @@ def _whole(
 
 
 def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str]) -> None:
-    say(f"{rows:,} rows as SQL: {output}")
+    say(f"{plural(rows, 'row')} as SQL: {output}")
     for caution in cautions:
         say(f"! {caution}")
     if not rows and not tables:
-        say("The rehearsal took no row and no value: there is nothing to give back.")
+        say("The rehearsal lost no row and no value: there is nothing to restore.")
 
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
@@ -133,13 +134,13 @@ def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     look = target.query("; ".join(counts))
     fill = target.d1("execute", target.database, "--remote", f"--file={output}")
     write(
-        f"# 1. How many rows are there now?\n{look}\n"
-        f"# 2. Put them back\n{fill}\n"
-        f"# 3. How many are there now?\n{look}\n",
+        f"# 1. Count the rows before\n{look}\n"
+        f"# 2. Restore the rows\n{fill}\n"
+        f"# 3. Count the rows after\n{look}\n",
         "The next steps",
     )
     say(
-        f"It gives back: {', '.join(tables)}. A row whose key is taken by now stops the whole "
-        "file, nothing is doubled: then choose fewer tables with --table, parents first. While "
-        "it runs the database may not answer."
+        f"It restores: {', '.join(tables)}. The file fails as a whole if a key is already in use; "
+        "no row is written twice. In that case choose fewer tables with --table, parents first. "
+        "While it runs the database may not answer."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
+from d1_preflight.core.format import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     decision.add_argument("--approve", action="store_true", help="counter-sign without asking")
     decision.add_argument("--send-back", metavar="REASON", help="send back without asking")
     parser.add_argument(
-        "--replace", action="store_true", help="in place of your earlier review that still stands"
+        "--replace", action="store_true", help="replace your earlier review of the same files"
     )
     add_record_options(parser)
     parser.set_defaults(run=run)
@@ -105,7 +106,7 @@ async def _reviewed(
 
 
 def earlier_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> "Review | None":
-    """This person's review of the same bytes, where one stands already."""
+    """This person's current review of the same bytes, if there is one."""
     from d1_preflight.core.errors import PreflightError
     from d1_preflight.core.record.review import read_review, statement_name
 
@@ -118,15 +119,15 @@ def earlier_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> "Rev
         return None
 
 
-def _told(review: "Review") -> str:
-    return f"{review.signer.principal}: {review.verdict} at {review.at:%Y-%m-%d %H:%M} UTC"
+def _shown(review: "Review") -> str:
+    return f"{review.signer.principal}: {review.verdict} at {timestamp(review.at)}"
 
 
 def _about_replacing(earlier: "Review") -> "Prompt":
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 
-    about = f"You have reviewed this already. {_told(earlier)}."
-    return Prompt("replace", PromptKind.CONFIRM, "Put your new word in its place?", help=about)
+    about = f"You have already reviewed this. {_shown(earlier)}."
+    return Prompt("replace", PromptKind.CONFIRM, "Replace it with a new review?", help=about)
 
 
 def sign_review(
@@ -140,7 +141,7 @@ def sign_review(
 ) -> str:
     """Sign the statement, check it as everyone else will, and write it; returns its name.
 
-    Raises NotAllowed where the same person's review still stands and is not to be replaced.
+    Raises NotAllowed where the same person has a current review and it is not to be replaced.
     """
     from d1_preflight.adapters.system import SystemClock
     from d1_preflight.core.errors import BadSignature
@@ -176,8 +177,8 @@ def _refuse_second_word(found: "OpenRecord", subject: "Subject", reviewer: str) 
 
     if earlier := earlier_word(found, subject, reviewer):
         raise NotAllowed(
-            f"This is reviewed already. {_told(earlier)}.",
-            hint="--replace puts your new word in its place; git keeps the earlier one.",
+            f"Already reviewed. {_shown(earlier)}.",
+            hint="--replace writes a new review over it; git keeps the earlier one.",
         )
 
 
@@ -216,7 +217,7 @@ async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | 
 
     about = f"You have read the record of {migration}, above."
     choices = (_LEAVE, _APPROVE, _SEND_BACK)
-    choice = await asker.ask(Prompt("verdict", PromptKind.CHOOSE, "Your word?", about, choices))
+    choice = await asker.ask(Prompt("verdict", PromptKind.CHOOSE, "Your decision?", about, choices))
     if choice == _APPROVE:
         return Verdict.APPROVED, ""
     if choice != _SEND_BACK:
@@ -226,7 +227,7 @@ async def ask_verdict(asker: "Asker", migration: str) -> "tuple[Verdict, str] | 
 
 
 def _refuse_what_is_not_good(found: "OpenRecord", subject: "Subject") -> None:
-    """Nobody counter-signs what does not verify; raises BadSignature or NotAllowed."""
+    """A record that does not verify cannot be counter-signed; raises BadSignature or NotAllowed."""
     from d1_preflight.core.errors import BadSignature, NotAllowed
     from d1_preflight.core.record.review import CLOSED_RECORD, STATEMENT_SUFFIX
     from d1_preflight.core.verify.problem import Weight
@@ -254,7 +255,7 @@ def _operator(found: "OpenRecord") -> "Operator":
 
 
 async def _prepared(operator: "Operator", asker: "Asker | None") -> bool:
-    """Make what the first signature needs, after asking; raises BadSignature where nobody is."""
+    """Create what the first signature needs, after asking; BadSignature without a terminal."""
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
     from d1_preflight.core.errors import BadSignature
 
@@ -262,8 +263,15 @@ async def _prepared(operator: "Operator", asker: "Asker | None") -> bool:
     if not missing:
         return True
     if asker is None:
-        raise BadSignature(f"{operator.identity} cannot sign yet.", hint=f"To do: {missing}")
-    if await asker.ask(Prompt("prepare", PromptKind.CONFIRM, f"First: {missing}. Do it?")) is True:
+        raise BadSignature(
+            f"{operator.identity} cannot sign yet.", hint=f"The first signature {missing}."
+        )
+    if (
+        await asker.ask(
+            Prompt("prepare", PromptKind.CONFIRM, f"First signature: {missing}. Continue?")
+        )
+        is True
+    ):
         operator.prepare()
         return True
     return False

@@ -36,11 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     found = [(record.folder, record.verify()) for record in records]
     for record in records:
-        signers = record.allowed_signers or "nobody: no allowed_signers was found"
+        signers = record.allowed_signers or "none: no allowed_signers file was found"
         say(f"{record.folder}: signers from {signers}")
     if arguments.format == "json":
-        told = [_as_json(folder, verification) for folder, verification in found]
-        write(json.dumps(told, indent=2) + "\n", "The result")
+        results = [_as_json(folder, verification) for folder, verification in found]
+        write(json.dumps(results, indent=2) + "\n", "The result")
     else:
         lines = [line for folder, verification in found for line in _lines(folder, verification)]
         write("".join(f"{line}\n" for line in lines), "The result")

@@ -1,4 +1,4 @@
-"""What the linter and the classification say about one migration."""
+"""The findings, class and engine verdict of one migration."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,7 +33,7 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule's word about one place; `line` and `column` count from 1.
+    """What one rule found at one place; `line` and `column` count from 1.
 
     `rows_at_risk` marks findings that an inline allow can never silence. `refusal` marks those that
     say that D1 or wrangler refuses the file: no justification answers them.
@@ -66,6 +66,12 @@ class Reason:
 
     text: str
     line: int
+
+    @property
+    def clause(self) -> str:
+        """The words as they follow a colon: no capital, no full stop."""
+        lead = self.text[:1].lower() if self.text[1:2].islower() else self.text[:1]
+        return f"{lead}{self.text[1:]}".removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class EngineVerdict:
 
 
 NOT_ASKED = EngineVerdict(undecided=(Refusal(1, "The engine was not asked."),))
-"""The verdict where there is none: unknown is never a pass."""
+"""The verdict before the engine was asked: unknown is never a pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def as_github(judged: Sequence[Judged]) -> str:
 def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
         if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking:
-            words = "It is not known what this migration does: treat it as destructive."
+            words = "The effect of this migration is unknown: treat it as destructive."
             yield f"::error file={_property(one.path)},line=1,title=unknown::{_data(words)}"
 
 

@@ -1,10 +1,11 @@
-"""One migration with its judgement, and what a whole run comes to."""
+"""One migration with its analysis, and the summary of a whole run."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
+from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration
 
 AT_MOST = 20
@@ -21,7 +22,7 @@ class Judged:
 
     @property
     def blocks(self) -> bool:
-        """Whether it must not go on: a blocking finding, or nobody can say what it does."""
+        """Whether it must not be applied: a blocking finding, or an unknown class."""
         return bool(self.analysis.blocking) or self.analysis.kind is Kind.UNKNOWN
 
     @property
@@ -50,13 +51,13 @@ def summary(judged: Sequence[Judged]) -> str:
     weights = Counter(finding.severity for finding in findings if not finding.allowed)
     allowed = sum(1 for finding in findings if finding.allowed)
     parts = [
-        _count(len(judged), "migration"),
+        plural(len(judged), "migration"),
         ", ".join(f"{kinds[kind]} {_KINDS[kind]}" for kind in Kind if kinds[kind]),
         ", ".join(
             [
-                f"{weights[Severity.BLOCKING]} blocking",
-                _count(weights[Severity.WARNING], "warning"),
-                _count(weights[Severity.NOTE], "note"),
+                plural(weights[Severity.BLOCKING], Severity.BLOCKING),
+                plural(weights[Severity.WARNING], Severity.WARNING),
+                plural(weights[Severity.NOTE], Severity.NOTE),
                 *([f"{allowed} allowed in the file"] if allowed else []),
             ]
         ),
@@ -65,7 +66,3 @@ def summary(judged: Sequence[Judged]) -> str:
 
 
 _KINDS = {kind: kind.value for kind in Kind} | {Kind.NONE: "without effect"}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -57,9 +57,9 @@ def _driver(rules: Sequence[CatalogEntry]) -> Mapping[str, object]:
 
 
 def _invocation(judged: Sequence[Judged]) -> Mapping[str, object]:
-    """What holds for whole files: which nobody can judge, and of which findings were left out."""
+    """Notices about whole files: unknown class, or findings left out."""
     notes = [
-        {"level": "error", "message": {"text": f"{one.path}: it is not known what it does."}}
+        {"level": "error", "message": {"text": f"{one.path}: its effect is unknown."}}
         for one in judged
         if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking
     ]

@@ -1,4 +1,4 @@
-"""The judgement in words, as a good compiler puts it: place, snippet, problem, and instead.
+"""The findings as a compiler prints them: place, snippet, problem, and what to write instead.
 
 The first line of a finding is `path:line:column`, so that editors and terminals can jump there.
 """
@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from d1_preflight.core.findings import Finding, Kind, Risk, Severity
+from d1_preflight.core.format import plural
 from d1_preflight.lint.judged import Judged
 from d1_preflight.lint.paint import Paint
 from d1_preflight.lint.snippet import Lines, clean
 
 _KINDS = {Kind.NONE: "no effect", Kind.UNKNOWN: "unknown: treat it as destructive"}
 _REASONS = 12
-_ROLLBACKS = {"irreversible": "no way back but a restore"}
+_ROLLBACKS = {"irreversible": "no rollback, only a restore"}
 
 
 def as_text(judged: Sequence[Judged], paint: Paint) -> str:
@@ -44,7 +45,7 @@ def _verdict(one: Judged) -> str:
     parts = [_KINDS.get(found.kind, found.kind.value)]
     if found.kind is not Kind.NONE:
         risk = "risk unknown" if found.risk is Risk.UNKNOWN else f"{found.risk.value} risk"
-        parts += [risk, _ROLLBACKS.get(found.rollback, f"rollback {found.rollback}")]
+        parts += [risk, _ROLLBACKS.get(found.rollback, f"rollback effort: {found.rollback}")]
     return " · ".join(parts)
 
 
@@ -53,7 +54,7 @@ def _why(one: Judged, paint: Paint) -> Iterator[str]:
     if found.kind in (Kind.ADDITIVE, Kind.NONE):
         return
     for reason in found.reasons[:_REASONS]:
-        yield from _wrapped(f"line {reason.line}: {clean(reason.text)}", paint.width - 4)
+        yield from _wrapped(f"line {reason.line}: {clean(reason.clause)}", paint.width - 4)
     if len(found.reasons) > _REASONS:
         yield f"… and {len(found.reasons) - _REASONS} more"
     for words, names in (
@@ -88,7 +89,7 @@ def _snippet(finding: Finding, lines: Lines, paint: Paint, gutter: str) -> Itera
         return
     bar = paint.faint(f"{gutter} |")
     under = paint.weight(finding.severity, "^" * found.length)
-    more = f" and {found.more} more line{'s' if found.more > 1 else ''}" if found.more else ""
+    more = f" and {plural(found.more, 'more line')}" if found.more else ""
     yield bar
     yield f"{paint.faint(f'{finding.line} |')} {found.line}".rstrip()
     yield f"{bar} {' ' * found.offset}{under}{more}"

@@ -61,7 +61,7 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
 
     depth = None if in_colour else ColorDepth.DEPTH_1_BIT
     label = _asked_in(prompt)
-    choices = list(prompt.choices)
+    choices = [questionary.Choice(prompt.label_of(choice), choice) for choice in prompt.choices]
     match prompt.kind:
         case PromptKind.CONFIRM:
             return questionary.confirm(label, default=False, color_depth=depth)

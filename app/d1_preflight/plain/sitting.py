@@ -1,10 +1,11 @@
-"""Walks a session step by step in plain text: shows, asks, performs, tells, and resumes."""
+"""Walks a session step by step in plain text: shows, asks, performs, reports, resumes."""
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import PreflightError, Rejected
+from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.recovery.runbook import Target, runbook
@@ -27,11 +28,11 @@ class Choice(StrEnum):
 
 
 _JSON = frozenset('[]{}"')
-_REASON = Prompt("reason", PromptKind.TEXT, "The reason, for whoever reads this record")
+_REASON = Prompt("reason", PromptKind.TEXT, "The reason, for later readers of this record")
 
 
 class Sitting:
-    """One sitting at one record."""
+    """One interactive walk through one record."""
 
     def __init__(self, session: Session, asker: Asker, say: Say, target: Target) -> None:
         self._session = session
@@ -40,7 +41,7 @@ class Sitting:
         self._target = target
         self._left_open: set[str] = set()
         self._section = ""
-        self._told = ""
+        self._last_progress = ""
         self._read = False
 
     async def run(self) -> int:
@@ -51,11 +52,11 @@ class Sitting:
             step = self._next()
             if step is None or not await self._visit(step):
                 return self._leave()
-        self._say("Closed and signed. Its history is final: preflight verify checks it.")
+        self._say("Closed and signed. The record is final; preflight verify checks it.")
         return 0
 
     def _next(self) -> Step | None:
-        """The first open step whose turn has come and that was not left open in this sitting."""
+        """The first open step that can run and was not left open in this walk."""
         session = self._session
         return next(
             (
@@ -69,7 +70,7 @@ class Sitting:
         )
 
     async def _visit(self, step: Step) -> bool:
-        """One round with a step; False where the operator quits."""
+        """Show one step and act on it; False where the operator quits."""
         self._head(step)
         self._tell(telling.question(self._session, step))
         if step.id == "go":
@@ -106,7 +107,7 @@ class Sitting:
             if answer is None:
                 return
             raw[prompt.key] = answer
-        self._told, self._read = "", False
+        self._last_progress, self._read = "", False
         attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
         self._tell(telling.outcome(attempt))
 
@@ -139,9 +140,9 @@ class Sitting:
         session = self._session
         still_open = [step for step in session.path if not session.status_of(step).is_answered]
         self._say("")
-        self._say(f"Left open: {len(still_open)} of {len(session.path)} steps.")
-        self._tell(telling.standing(session.record, step) for step in still_open)
-        self._say(f"Saved. Go on with: preflight run {session.record.migration} --plain")
+        self._say(f"Open: {len(still_open)} of {plural(len(session.path), 'step')}.")
+        self._tell(telling.status_line(session.record, step) for step in still_open)
+        self._say(f"Saved. Continue with: preflight run {session.record.migration} --plain")
         return 1
 
     def _head(self, step: Step) -> None:
@@ -157,18 +158,18 @@ class Sitting:
             self._say(line)
 
     def _emit(self, line: str, stream: Stream) -> None:
-        """What a command prints, but the JSON that only this program reads."""
+        """Print what a command prints, except JSON, which only this program reads."""
         if stream == "out" and line.lstrip()[:1] in _JSON:
             if not self._read:
-                self._say("  | (what it read, not shown)")
+                self._say("  | (JSON, not shown)")
             self._read = True
         elif line.strip():
             self._say(f"  | {line}")
 
     def _progress(self, found: StepFacts) -> None:
         words = telling.underway(found)
-        if words and words != self._told:
-            self._told = words
+        if words and words != self._last_progress:
+            self._last_progress = words
             self._say(f"  … {words}")
 
 

@@ -1,8 +1,9 @@
-"""What the plain face says: steps, outcomes and what is open, as lines of text."""
+"""The text of the plain face: steps, outcomes and open steps, as lines."""
 
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.format import count, plural
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import StepFacts
@@ -10,7 +11,7 @@ from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status
 from d1_preflight.core.record.safety_facts import BackupFacts, RollbackPlanFacts
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of
-from d1_preflight.report.figures import count, in_words
+from d1_preflight.report.fact_text import fact_text
 from d1_preflight.report.text import clean, table_lines
 from d1_preflight.session import Session
 
@@ -19,7 +20,7 @@ _MINUTE = 60
 
 
 def opening(session: Session) -> Iterator[str]:
-    """On what we are, and how far the record has come."""
+    """The migration, the target, and the progress of the record."""
     record, database = session.record, session.record.database
     yield f"{record.migration}   {session.kind.upper()}"
     yield f"on {database.label} · {database.target.upper()} ({database.id})"
@@ -28,7 +29,7 @@ def opening(session: Session) -> Iterator[str]:
         yield f"{_INDENT}{chosen_by} chose {_environment(database.environment)}."
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
-        yield f"Goes on where it was left: {answered} of {len(session.path)} steps are answered."
+        yield f"Resuming: {answered} of {plural(len(session.path), 'step')} answered."
     last = record.attempts[-1] if record.attempts else None
     if last is not None and last.status is Status.INTERRUPTED:
         yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"
@@ -39,7 +40,7 @@ def _environment(name: str) -> str:
 
 
 def question(session: Session, step: Step) -> Iterator[str]:
-    """A step before it is tried: its words, why, its state, and the commands it will run."""
+    """A step before it runs: title, reason, state, and the commands it will run."""
     yield ""
     yield step.title
     yield f"{_INDENT}{step.why}"
@@ -53,14 +54,14 @@ def question(session: Session, step: Step) -> Iterator[str]:
 
 
 def outcome(attempt: Attempt) -> Iterator[str]:
-    """A step after it was tried: mark and word, what was found, and its figures."""
+    """A step after it ran: mark and word, the result, and its figures."""
     yield f"{MARKS[attempt.status]} {attempt.status}: {clean(attempt.words)}"
     for key, value in attempt.facts.items():
         yield from _fact_lines(key, value)
 
 
 def go_summary(session: Session) -> Iterator[str]:
-    """What will be done to what: the last thing read before GO."""
+    """The plan in short: the last text before GO."""
     record = session.record
     states = [record.status_of(s) for s in session.path]
     tally = (f"{word} {states.count(word)}" for word in Status if states.count(word))
@@ -68,7 +69,7 @@ def go_summary(session: Session) -> Iterator[str]:
     yield f"{_INDENT}apply   {record.migration} (sha256 {record.subjects.get('migration', '?')})"
     yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
     yield f"{_INDENT}loses   {_losses(session)}"
-    yield f"{_INDENT}back    {_way_back(session)}"
+    yield f"{_INDENT}back    {_rollback_path(session)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 
@@ -85,15 +86,15 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
 
 
 def underway(found: StepFacts) -> str:
-    """How far a running step is, in few enough words to be read aloud."""
+    """The progress of a running step, short enough to be read aloud."""
     if isinstance(found, ErrorRateFacts) and found.left_s:
         return f"{-(-found.left_s // _MINUTE)} min left"
     if isinstance(found, CopyFacts | BackupFacts) and found.tables:
-        return f"{count(len(found.tables))} tables so far"
+        return f"{plural(len(found.tables), 'table')} so far"
     return ""
 
 
-def standing(record: Record, step: Step) -> str:
+def status_line(record: Record, step: Step) -> str:
     """A step in one line: mark, word, title."""
     status = record.status_of(step)
     return f"{MARKS[status]} {status:<12}{step.title}"
@@ -104,7 +105,7 @@ def _fact_lines(key: str, value: Fact) -> Iterator[str]:
     if table is not None:
         yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
     elif value not in ("", (), {}):
-        yield f"{_INDENT}{key.replace('_', ' ')}: {clean(in_words(key, value))}"
+        yield f"{_INDENT}{key.replace('_', ' ')}: {clean(fact_text(key, value))}"
 
 
 def _without_hashes(table: Table) -> Table:
@@ -120,12 +121,12 @@ def _without_hashes(table: Table) -> Table:
 def _losses(session: Session) -> str:
     attempt = session.attempt(RehearsalFacts.step)
     if attempt is None:
-        return "not known: nothing was rehearsed"
+        return "unknown: not rehearsed"
     lost = {t.table: t.lost or 0 for t in RehearsalFacts.from_attempt(attempt).tables}
     named = [f"{count(n)} of {table}" for table, n in lost.items() if n]
-    return f"{count(sum(lost.values()))} rows" + (f": {', '.join(named)}" if named else "")
+    return plural(sum(lost.values()), "row") + (f": {', '.join(named)}" if named else "")
 
 
-def _way_back(session: Session) -> str:
+def _rollback_path(session: Session) -> str:
     plan = RollbackPlanFacts.from_attempt(session.attempt(RollbackPlanFacts.step))
     return clean(plan.chosen) or "not decided"

@@ -24,19 +24,19 @@ def show(
     form: Format = Format.TEXT,
 ) -> str:
     """The whole record for people, in the form asked for."""
-    told = document(record, checklist, verification)
+    content = document(record, checklist, verification)
     match form:
         case Format.TEXT:
             from d1_preflight.report.text import as_text
 
-            return as_text(told)
+            return as_text(content)
         case Format.MARKDOWN:
             from d1_preflight.report.markdown import as_markdown
 
-            return as_markdown(told)
+            return as_markdown(content)
         case Format.HTML:
             from d1_preflight.report.html import as_html
 
-            return as_html(told)
+            return as_html(content)
         case _:
             assert_never(form)

@@ -5,13 +5,22 @@ from dataclasses import dataclass
 
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import duration, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.gate import tally
-from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status, kind_of
+from d1_preflight.core.record.record import (
+    MARKS,
+    Attempt,
+    Fact,
+    Record,
+    Status,
+    answer_label,
+    kind_of,
+)
 from d1_preflight.core.verify.verify import Verification
-from d1_preflight.report.figures import duration, in_words, moment, short_hash
+from d1_preflight.report.fact_text import fact_text
 
-_EARLIER = "answered before, but what it was about has changed since"
+_EARLIER = "answered before, but what it is based on has changed since"
 _LONG_HASHES = 6
 
 _COMMAND = 160
@@ -92,7 +101,7 @@ def document(
 
 
 def verdict(record: Record, checklist: Checklist) -> str:
-    """The record's state in a few words: where it stands."""
+    """The record's state in a few words."""
     kind = kind_of(record, checklist, Kind.UNKNOWN)
     path = checklist.steps_for(kind)
     current = next((s for s in path if not record.status_of(s).is_answered), None)
@@ -124,7 +133,7 @@ def table_of(rows: Fact) -> Table | None:
 def _cell(key: str, value: Fact) -> str:
     if key == "ok":
         return "✓ yes" if value is True else "✗ no"
-    return in_words(key, value)
+    return fact_text(key, value)
 
 
 def _answered(record: Record, checklist: Checklist, step_id: str) -> bool:
@@ -164,7 +173,7 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
         if attempt is not None and attempt.status.is_answered:
             signed = kind.from_attempt(attempt)
             key = signed.fingerprint if isinstance(signed, GoFacts) else ""
-            who = f"{signed.signer or attempt.by} {key} {moment(attempt.finished_at)}"
+            who = f"{signed.signer or attempt.by} {key} {timestamp(attempt.finished_at)}"
             found.append((label, who.replace("  ", " ")))
     return found
 
@@ -173,13 +182,13 @@ def _verified(verification: Verification | None) -> Sequence[Block]:
     if verification is None:
         return ()
     if not verification.problems:
-        return (Words("✓ verified: signatures, hashes and completeness are good.", strong=True),)
+        return (Words("✓ verified: signatures, hashes and completeness.", strong=True),)
     rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)
     return (Words("✗ not verified:", strong=True), Table(("weight", "file", "what"), rows))
 
 
 def _waived(record: Record, checklist: Checklist, kind: Kind) -> Sequence[Block]:
-    """Waived items stand in the head: they keep their place, and nobody has to look for them."""
+    """Waived items come at the top as well as in their place, so that they are seen."""
     waived = [
         Item(Status.WAIVED, step.title, attempt.words)
         for step in checklist.steps_for(kind)
@@ -201,8 +210,8 @@ def _section(record: Record, checklist: Checklist, section_id: str) -> Sequence[
 def _step(record: Record, step: Step) -> Sequence[Block]:
     attempt = record.standing(step)
     if attempt is None:
-        fallen = record.last(step.id) is not None
-        return (Item(Status.PENDING, step.title, _EARLIER if fallen else ""),)
+        invalidated = record.last(step.id) is not None
+        return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
     return (
         Item(attempt.status, step.title, attempt.words),
         *_values(attempt),
@@ -219,10 +228,10 @@ def _step(record: Record, step: Step) -> Sequence[Block]:
 
 
 def _values(attempt: Attempt) -> Sequence[Block]:
-    """Answers and single facts; what the words already say twice is left to the tables."""
-    rows = [(key, _answer(value)) for key, value in attempt.answers.items()]
+    """Answers and single facts, without repetitions."""
+    rows = [(key, _answer(key, value)) for key, value in attempt.answers.items()]
     rows += [
-        (key.replace("_", " "), in_words(key, value))
+        (key.replace("_", " "), fact_text(key, value))
         for key, value in attempt.facts.items()
         if not _is_table(value) and value not in ("", (), {})
     ]
@@ -243,10 +252,10 @@ def _is_table(value: Fact) -> bool:
     return isinstance(value, tuple) and bool(value) and all(isinstance(v, Mapping) for v in value)
 
 
-def _answer(value: Answer) -> str:
+def _answer(key: str, value: Answer) -> str:
     if isinstance(value, bool):
         return "confirmed" if value else "not confirmed"
-    return value if isinstance(value, str) else ", ".join(value)
+    return answer_label(key, value) if isinstance(value, str) else ", ".join(value)
 
 
 def _ended(exit_code: int | None, milliseconds: int) -> str:
@@ -255,10 +264,10 @@ def _ended(exit_code: int | None, milliseconds: int) -> str:
 
 
 def _timeline(record: Record, checklist: Checklist) -> Sequence[Block]:
-    """Every attempt, also those that failed or fell: the history stays."""
+    """Every attempt, also failed and invalidated ones."""
     rows = tuple(
         (
-            moment(a.started_at),
+            timestamp(a.started_at),
             _took(a),
             checklist.step(a.step).short if checklist.has(a.step) else a.step,
             f"{MARKS[a.status]} {a.status}",
@@ -268,7 +277,7 @@ def _timeline(record: Record, checklist: Checklist) -> Sequence[Block]:
         for a in record.attempts
     )
     if not rows:
-        return (Words("Nothing has been done yet."),)
+        return (Words("No step has run yet."),)
     columns = ("began", "took", "step", "state", "by", "about text")
     return (Heading(2, "Timeline"), Table(columns, rows))
 
@@ -277,7 +286,7 @@ def _took(attempt: Attempt) -> str:
     if attempt.finished_at is None:
         return ""
     spent = attempt.finished_at - attempt.started_at
-    return duration(round(spent.total_seconds() * 1000)) if spent.total_seconds() else "< 1 s"
+    return duration(round(spent.total_seconds() * 1000))
 
 
 def _one_line(command: str) -> str:

@@ -25,7 +25,7 @@ def as_text(document: Document) -> str:
 
 
 def clean(text: str) -> str:
-    """One line without control characters: what stands in a record cannot drive a terminal."""
+    """One line without control characters: a record's text cannot drive a terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 

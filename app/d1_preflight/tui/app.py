@@ -137,7 +137,7 @@ class PreflightApp(App[None]):
                 self._edit(event.path)
             if self._session and self._wizard:
                 self._session.refresh()
-                await self._wizard.reread()
+                await self._wizard.refresh_files()
         except PreflightError as error:
             self.problem(error)
 

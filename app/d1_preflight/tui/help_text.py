@@ -1,4 +1,4 @@
-"""What an engineer should know of D1 migrations, by topic: the help of both faces.
+"""Help pages on D1 migrations, by topic.
 
 The source document's reference material, corrected where a run on D1's engine showed otherwise.
 A line with `│` is a row of two columns; four spaces begin a command or SQL.
@@ -31,13 +31,13 @@ Everything works by keys; the footer names the one that is next.
 Enter │ what the footer says first; it never passes a gate
 ! or F2 │ the emergency card, with the real names filled in
 ? or F1 │ this help
-q or Ctrl-C │ leave; while a step runs you are asked first
+q or Ctrl-C │ quit; while a step runs you are asked first
 Ctrl-T │ dark or light
 
 ## On the board
 ↑ ↓ │ choose a migration
 / │ show only names that contain these letters; Esc shows all
-r │ read the target again
+r │ refresh: read the target again
 d │ another of the project's databases
 
 ## In the wizard
@@ -54,15 +54,15 @@ Esc │ leave a field (then these keys work again); then: the board
 
 ## The marks
 ✓ proved │ a command showed it
-✎ attested │ a person said it, in words
-⊘ waived │ nobody showed it; a reason stands in its place
-✗ failed │ it was tried and is not so; the gate stays shut
-? unknown │ it could not be told; unknown is never a pass
-◐ running, ! interrupted, · to do │ not answered yet
+✎ attested │ a person confirmed it, in words
+⊘ waived │ not shown; a reason was given instead
+✗ failed │ the check ran and failed; the gate stays shut
+? unknown │ the result is not known; unknown is never a pass
+◐ running, ! interrupted, · pending │ not answered yet
 
 ## Is it ready?
 1. Does it run without downtime that users see? The rehearsal's time says it.
-2. If it fails, can we go back without losing data? Section 4 says what each way loses.
+2. If it fails, can we go back without losing data? Section 4 says what each rollback path loses.
 3. Do messages help the engineer who meets them?
 4. Does the schema serve the outcome, not just the implementation?
 If users notice the migration, it is not ready.
@@ -80,13 +80,13 @@ add or drop a constraint │ not supported; UNIQUE can be had by CREATE UNIQUE I
 several changes in one ALTER │ not supported: one statement each
 
 ## What surprises
-PRAGMA foreign_keys=OFF │ is accepted and does nothing
+PRAGMA foreign_keys=OFF │ is accepted and ignored
 DROP TABLE of a parent │ deletes the children's rows (CASCADE) or cuts them off (SET NULL), and wrangler prints a green tick
 INSERT OR REPLACE │ deletes first: children of the replaced row go too; ON CONFLICT DO UPDATE is safe
 BEGIN, COMMIT, VACUUM │ are refused; a file runs as one transaction and is rolled back whole
 on empty tables │ almost every migration passes: rehearse with rows
 
-## Class, risk, way back
+## Class, risk, rollback
 additive │ CREATE TABLE, ADD COLUMN, CREATE INDEX: low risk, easy to undo
 transformative │ rename, constraints, data migration: medium
 destructive │ DROP TABLE, DROP COLUMN, DELETE: high risk, irreversible without a backup
@@ -103,7 +103,7 @@ NNNN_descriptive_action.sql: 0057_add_team_billing_columns.sql says what it does
 _PATTERNS = """\
 ## 1 Add a column (additive)
     ALTER TABLE users ADD COLUMN last_login_at INTEGER;
-Way back: not needed; ALTER TABLE users DROP COLUMN loses what was written into it.
+Rollback: not needed; ALTER TABLE users DROP COLUMN loses what was written into it.
 
 ## 2 Create a table (additive)
     CREATE TABLE audit_logs (
@@ -112,14 +112,14 @@ Way back: not needed; ALTER TABLE users DROP COLUMN loses what was written into 
       action TEXT NOT NULL
     );
     CREATE INDEX idx_audit_logs_user ON audit_logs(user_id);
-Declare each foreign key once, in one place. Way back: DROP TABLE audit_logs.
+Declare each foreign key once, in one place. Rollback: DROP TABLE audit_logs.
 
 ## 3 Rename a column (transformative)
     ALTER TABLE workflow_runs RENAME COLUMN old_name TO new_name;
-The running code still asks for the old name: expand (add the new one, write both), move the code, then contract. Way back: rename again.
+The running code still asks for the old name: expand (add the new one, write both), move the code, then contract. Rollback: rename again.
 
 ## 4 Rebuild a table (high risk): avoid it
-DROP TABLE teams deletes every row of team_members by cascade, and nobody is told. Prefer, each shown safe:
+DROP TABLE teams deletes every row of team_members by cascade, without a warning. Prefer, each shown safe:
 1. ALTER TABLE teams DROP COLUMN deprecated_column; no rebuild at all.
 2. Rebuild the whole family: a new table for the parent and each child, drop children first, rename parents first.
 3. Set the children's rows aside, let the cascade happen, put them back:
@@ -132,7 +132,7 @@ A rebuild forgets indexes, triggers, CHECK, UNIQUE, DEFAULT, COLLATE and AUTOINC
 
 ## 5 Move data (transformative)
     UPDATE team_members SET role = 'owner' WHERE role = 'OWNER';
-The reverse UPDATE is not the way back: rows that were 'owner' before become 'OWNER' too. Keep the old value in a column of its own, or go back by backup.
+The reverse UPDATE is not a rollback: rows that were 'owner' before become 'OWNER' too. Keep the old value in a column of its own, or restore from the backup.
 """
 
 _LOCAL = """\
@@ -141,7 +141,7 @@ _LOCAL = """\
     wrangler d1 execute marketplace-production --local --json --command="SELECT sql FROM sqlite_schema"
 There is no `d1 create --local`: the local database comes with the first command. This program copies the target's rows first, because a rehearsal on empty tables proves nothing.
 
-## Testing by hand
+## Testing manually
     wrangler d1 execute marketplace-production --local --command="INSERT INTO users (id, email, role) VALUES ('test-1', 'test@example.com', 'USER')"
     wrangler d1 execute marketplace-production --local --command="DELETE FROM users WHERE id = 'test-1'"
 
@@ -219,7 +219,7 @@ create │ wrangler d1 migrations create marketplace-production add_feature_x (o
 try here │ wrangler d1 migrations apply marketplace-production --local
 apply │ wrangler d1 migrations apply marketplace-production --remote; this applies every pending file, the wizard exactly one
 what is pending │ wrangler d1 migrations list marketplace-production --remote
-ask │ wrangler d1 execute marketplace-production --remote --json --command="SELECT …" (with =: SQL that begins with -- is taken for a flag otherwise)
+ask │ wrangler d1 execute marketplace-production --remote --json --command="SELECT …" (with =: SQL that begins with -- is read as a flag otherwise)
 the schema │ wrangler d1 execute marketplace-production --remote --json --command="SELECT sql FROM sqlite_schema"
 save │ wrangler d1 export marketplace-production --remote --output backup.sql
 a bookmark │ wrangler d1 time-travel info marketplace-production --json
@@ -232,10 +232,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic("keys", "Keys and marks", _KEYS, ("go", "apply", "close")),
     Topic("constraints", "What D1 can do", _CONSTRAINTS, ("classification",)),
     Topic("patterns", "Patterns", _PATTERNS),
-    Topic("local", "Testing on this machine, and what not to do", _LOCAL, ("local",)),
+    Topic("local", "Local testing and anti-patterns", _LOCAL, ("local",)),
     Topic("data", "Backups", _DATA, ("data",)),
-    Topic("rollback", "Ways back", _ROLLBACK, ("rollback",)),
-    Topic("timing", "The right hour", _TIMING, ("timing",)),
-    Topic("verification", "After it is applied", _VERIFY, ("verification",)),
+    Topic("rollback", "Rollback paths", _ROLLBACK, ("rollback",)),
+    Topic("timing", "Timing", _TIMING, ("timing",)),
+    Topic("verification", "After the apply", _VERIFY, ("verification",)),
     Topic("commands", "Commands", _COMMANDS),
 )

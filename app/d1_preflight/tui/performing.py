@@ -1,4 +1,4 @@
-"""The App's one worker: performs a step, keeps the screen told, and ends in order."""
+"""The App's one worker: performs a step, updates the screen, and ends cleanly."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -18,8 +18,8 @@ from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.words import is_writing
 
 _GOES_ON = (
-    "“{}” is writing to the target. It goes on by itself: leaving does not stop it. "
-    "The record will say interrupted, and the next sitting looks first."
+    "“{}” is writing to the target. It continues on its own: leaving does not stop it. "
+    "The record will say interrupted, and the next session checks first."
 )
 _IS_ENDED = (
     "“{}” is still running. It only reads, or works on this machine: it is ended, "
@@ -64,7 +64,7 @@ class Performing:
         short = step.short if step else ""
         leave = "stop waiting" if stopping else "leave"
         if step is not None and is_writing(step):
-            return _GOES_ON.format(short), ("stay and see it end", leave)
+            return _GOES_ON.format(short), ("stay until it ends", leave)
         return _IS_ENDED.format(short), ("stay", leave)
 
     def leaver(self, stopping: bool) -> Callable[[str | None], None]:

@@ -9,7 +9,7 @@ STRONG = "bold"
 RULE = "$rule"
 
 WORDS = {
-    Status.PENDING: "to do",
+    Status.PENDING: "pending",
     Status.RUNNING: "running",
     Status.PROVED: "proved",
     Status.ATTESTED: "attested",

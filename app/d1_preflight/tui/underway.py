@@ -50,9 +50,9 @@ class Underway:
 
     def take(self) -> list[str]:
         """The lines printed since the last call."""
-        taken = list(self.fresh)
+        drained = list(self.fresh)
         self.fresh.clear()
-        return taken
+        return drained
 
     def seen_change(self) -> bool:
         """Whether the facts changed since the last call."""

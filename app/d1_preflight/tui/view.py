@@ -1,9 +1,10 @@
 """What a body is given to show: the session, the step looked at, and what is known so far."""
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.format import moment
 from d1_preflight.core.record.facts import AnyStep, StepFacts
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.session import Session
@@ -17,6 +18,15 @@ class View:
     step: Step
     live: StepFacts | None = None
     zone: tzinfo | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The time by the session's clock."""
+        return self.session.now()
+
+    def moment(self, when: str, *, named: bool = True) -> str:
+        """A moment in the operator's zone; the first on a screen names the zone."""
+        return moment(when, self.zone, self.now, named=named)
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
         """What a step found: live while it runs, else by its standing attempt."""

@@ -1,17 +1,18 @@
-"""The primary action of each step in words, and what the present state says of it."""
+"""The primary action of each step, and what the current state says about it."""
 
 from textual.content import Content
 
 from d1_preflight.core.checklist.checklist import Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.session import Session
-from d1_preflight.tui.figures import elapsed
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
 
 Key = tuple[str, str]
 _NAMED = 4
 _TEXT = "classification"  # what fails here is mended in the file
+_OUTDATED = "Answered before, but what it is based on has changed since."
 _APPLY = "apply_migration"
 _STUCK = (Status.FAILED, Status.UNKNOWN)
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
@@ -19,24 +20,24 @@ _AGAIN = (*_STUCK, Status.INTERRUPTED)
 
 
 def verb(step: Step) -> str:
-    """What Enter does at a step that is to do."""
+    """What Enter does at a pending step."""
     return step.verb or f"do “{step.short}”"
 
 
 def is_writing(step: Step) -> bool:
-    """Whether performing the step writes to the target or to other people's eyes."""
+    """Whether performing the step writes to the target or sends a message to people."""
     return step.effect is Effect.REMOTE_WRITE
 
 
 def is_looking(session: Session, step: Step) -> bool:
-    """Whether the step, an apply whose end nobody saw, only looks at what it did."""
+    """Whether the step is an apply whose end was not observed, so that it only reads."""
     mine = (attempt for attempt in session.record.attempts if attempt.step == step.id)
     over = [attempt.status for attempt in mine if attempt.status is not Status.RUNNING]
     return step.action == _APPLY and bool(over) and over[-1] in _UNSEEN
 
 
 def is_editable(session: Session, step: Step) -> bool:
-    """Whether the files may still be edited here: not once the gate is reached."""
+    """Whether the files may still be edited at this step: not from the gate on."""
     return step in session.checklist.before("go")
 
 
@@ -48,15 +49,15 @@ def primary(session: Session, step: Step) -> tuple[str, bool]:
         return f"next: {session.current.short}", False
     waits = session.blockers(step)
     if waits and step.id != "go":
-        return f"what is open: {waits[0].step.short}", False
+        return f"go to: {waits[0].step.short}", False
     if is_looking(session, step):
-        return "look at what it did", False
+        return "check what it did", False
     again = " again" if session.status_of(step) in _AGAIN else ""
     return verb(step) + again, is_writing(step)
 
 
 def keys(session: Session, step: Step) -> list[Key]:
-    """The other keys that do something here, while no field has them."""
+    """The other keys that work at this step while no field has the focus."""
     status = session.status_of(step)
     answered, stuck = status.is_answered, status in _STUCK and step.waivable
     found: list[Key] = [("w", "waive")] if stuck else []
@@ -79,14 +80,14 @@ def keys(session: Session, step: Step) -> list[Key]:
 
 
 def never_waived(step: Step) -> PreflightError:
-    """Why w does nothing at this step, and what does."""
+    """Why w does nothing at this step, and what to do instead."""
     return NotAllowed(
-        f"“{step.title}” cannot be waived.", hint="It protects rows. Mend what is open instead."
+        f"“{step.title}” cannot be waived.", hint="It protects rows. Fix what is open instead."
     )
 
 
 def plan(session: Session, step: Step) -> Content:
-    """The exact commands before they run; or what has to be answered first."""
+    """The exact commands before they run, or what has to be answered first."""
     if session.status_of(step).is_answered or session.closed:
         return Content("")
     waits = session.blockers(step)
@@ -100,7 +101,7 @@ def plan(session: Session, step: Step) -> Content:
 
 
 def progress(session: Session, step: Step, line: str) -> Content:
-    """That a step runs, since when, and the last line its command printed."""
+    """The running step, its elapsed time, and the last line its command printed."""
     attempt, now = session.record.running, session.now()
     seconds = int((now - attempt.started_at).total_seconds()) if attempt else 0
     words = Content.assemble(
@@ -108,12 +109,12 @@ def progress(session: Session, step: Step, line: str) -> Content:
     )
     if not is_writing(step) or is_looking(session, step):
         return words
-    note = "Intent saved; leaving will not stop what was sent."
+    note = "Intent saved. Leaving does not stop what was sent."
     return Content("\n").join([words, Content.styled(note, DANGER)])
 
 
 def verdict(session: Session, step: Step, last: Attempt | None, running: Step | None) -> Content:
-    """What is decided: the last result, then the step looked at with its state."""
+    """The last result, then the shown step with its state."""
     lines: list[Content] = []
     if last is not None and last.step != step.id and last.status is not Status.RUNNING:
         lines.append(_result(last.status, last.words))
@@ -123,9 +124,7 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
         lines.append(Content.assemble((f"{marked(status)}  ", QUIET), (step.title, STRONG)))
         fallen = session.record.last(step.id)
         if fallen is not None and attempt is None:
-            lines.append(
-                Content.styled("Answered before; what it was about has changed since.", DANGER)
-            )
+            lines.append(Content.styled(_OUTDATED, DANGER))
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and step != running:
         lines.append(_result(status, attempt.words, step.title))

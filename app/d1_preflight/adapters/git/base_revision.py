@@ -162,7 +162,7 @@ def _failure(git: Git, answer: Answer) -> UsageError:
             f"{git.root} is not in a git work tree.", hint="Leave --base out to judge every file."
         )
     return UsageError(
-        f"git could not tell what was at the base in {git.root}: {answer.reason or 'no reason'}",
+        f"git could not list the base in {git.root}: {answer.reason or 'no reason'}",
         hint="Nothing is fetched from here: fetch the whole base revision, then try again.",
     )
 

@@ -45,7 +45,7 @@ def allow_signer(path: Path, principal: str, public_key: str, namespaces: Sequen
     """Add a key for a person and these roles; False when the file already allows all of it."""
     if not _PRINCIPAL.match(principal):
         raise Rejected(
-            f'"{principal}" cannot stand for a person in {path.name}.',
+            f'"{principal}" cannot name a person in {path.name}.',
             hint="Use an e-mail address: letters, digits and . + - _ @ only.",
         )
     key = key_words(public_key)
@@ -91,7 +91,7 @@ def _lines(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise ProjectError(
             f"{path} cannot be read: {error}.",
-            hint="It names who may sign; restore it from git, or mend its permissions.",
+            hint="It names who may sign; restore it from git, or fix its permissions.",
         ) from error
 
 

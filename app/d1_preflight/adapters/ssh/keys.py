@@ -74,7 +74,7 @@ def make_key(path: Path, comment: str) -> Key:
     if answer.exit_code != 0:
         raise ProjectError(
             f"ssh-keygen could not make {path}: {answer.reason}",
-            hint=f"Mend that, or name the key to sign with: {_SETTING}.",
+            hint=f"Fix that, or name the key to sign with: {_SETTING}.",
         )
     return Key(public.read_text("utf-8").strip(), str(path), path)
 

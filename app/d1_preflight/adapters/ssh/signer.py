@@ -34,22 +34,22 @@ class Operator:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What `prepare` would do, in words; empty when all is there, or is beyond it.
+        """What `prepare` does, in words; empty when there is nothing to do, or nothing it can do.
 
-        A named key that cannot be used is nothing that can be prepared: signing says what is wrong.
+        A named key that cannot be used is not prepared: signing says what is wrong.
         """
         try:
             key = self._key()
         except ProjectError:
             return ()
-        told = []
+        steps = []
         if key is None:
-            told.append(f"make an SSH key for signing at {self._own_path()}")
+            steps.append(f"creates the SSH key {self._own_path()}")
         if key is None or not self._is_allowed(key):
-            told.append(
-                f"name {self.identity} in {self.allowed_signers.name} for go, close, review"
+            steps.append(
+                f"adds {self.identity} to {self.allowed_signers.name} for go, close, review"
             )
-        return tuple(told)
+        return tuple(steps)
 
     def prepare(self) -> None:
         """Make the key and name it in `allowed_signers`, as `missing` said."""

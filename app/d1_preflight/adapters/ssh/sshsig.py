@@ -125,7 +125,7 @@ def verify(
     if answer.exit_code != 0 or found is None or found["namespace"] != namespace:
         raise BadSignature(
             f"The signature of {who} for {namespace} is not good: {_why(answer)}.",
-            hint="Treat the record as changed by hand until the signer confirms it.",
+            hint="Treat the record as edited until the signer confirms it.",
         )
     return Signature(who, found["key"])
 
@@ -136,10 +136,10 @@ def _principal(words: tuple[str, ...]) -> str:
     if answer.exit_code != 0 or not names:
         hint = "If you trust the key, add its line to allowed_signers in a reviewed commit."
         if any(mark in answer.reason for mark in _DAMAGED):
-            hint = "Restore the signature file from git; if it is gone, it is signed anew."
+            hint = "Restore the signature file from git; if it is gone, sign again."
         elif "Unable to open allowed keys file" in answer.reason:
             hint = "Bring the file back from git, or name it: --allowed-signers FILE"
-        raise BadSignature(f"Nobody can be named for the signature: {_why(answer)}.", hint=hint)
+        raise BadSignature(f"The signer is unknown: {_why(answer)}.", hint=hint)
     return names[0]
 
 

@@ -148,5 +148,5 @@ def _emptied(folder: Path) -> Path:
     write_durably(mark, b"", mode=0o600)
     shutil.rmtree(home, ignore_errors=True)
     if home.exists():
-        raise ProjectError(f"{home} cannot be emptied.", hint="Remove it by hand, then try again.")
+        raise ProjectError(f"{home} cannot be emptied.", hint="Remove it manually, then try again.")
     return home

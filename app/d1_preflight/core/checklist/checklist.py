@@ -46,6 +46,7 @@ class Prompt:
     label: str
     help: str = ""
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  # what the choices are called, where their stored form differs
     optional: bool = False
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
@@ -64,6 +65,14 @@ class Prompt:
             case _:
                 assert_never(self.kind)
 
+    def label_of(self, choice: str) -> str:
+        """What people read for a choice."""
+        return self._labels.get(choice, choice)
+
+    @property
+    def _labels(self) -> Mapping[str, str]:
+        return dict(zip(self.choices, self.labels, strict=False))
+
     def _confirmed(self, raw: object) -> bool:
         if raw is True or (self.optional and raw is False):
             return bool(raw)
@@ -79,15 +88,18 @@ class Prompt:
                 f"That is not {self.typed!r}.", hint="Type it as shown, letter for letter."
             )
         if not text and not self.optional:
-            raise Rejected("An answer in words is needed.", hint="A few words will do.")
+            raise Rejected("Write an answer.", hint="A few words are enough.")
         return text
 
     def _chosen(self, raw: object) -> str:
         if self.optional and raw in (None, ""):
             return ""
-        if isinstance(raw, str) and raw in self.choices:
-            return raw
-        raise Rejected(f"Choose one: {self.label}", hint=" · ".join(self.choices))
+        known = {label: choice for choice, label in self._labels.items()}
+        known |= {choice: choice for choice in self.choices}
+        if isinstance(raw, str) and raw in known:
+            return known[raw]
+        names = (self.label_of(choice) for choice in self.choices)
+        raise Rejected(f"Choose one: {self.label}", hint=" · ".join(names))
 
     def _many(self, raw: object) -> tuple[str, ...]:
         values = tuple(str(v) for v in raw) if isinstance(raw, (list, tuple)) else ()

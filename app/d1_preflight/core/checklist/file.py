@@ -5,7 +5,6 @@ before. Python says how. Nothing unknown is accepted: an unread key would be a c
 """
 
 import re
-import tomllib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,6 +27,7 @@ from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.strict_toml import SourceText
 
 _Member = TypeVar("_Member", bound=StrEnum)
 
@@ -37,10 +37,7 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
 
     `actions` are the names a step may have; None for readers that run none of them.
     """
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ChecklistInvalid(f"{source} is not TOML: {error}", hint="Mend that line.") from error
+    document = SourceText(source, text, ChecklistInvalid).toml()
     reader = _Reader(source, text)
     reader.only(document, {"schema", "section"}, "the top level")
     if document.get("schema") != 1:

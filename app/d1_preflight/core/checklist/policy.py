@@ -68,10 +68,10 @@ def _misplaced(own: Checklist, shipped: Checklist, step_id: str) -> Iterator[Lap
     """The place in the order is what the gate goes by; an act's section, what the faces show."""
     section = shipped.step(step_id).section
     if step_id in ACTS and own.step(step_id).section != section:
-        yield Lapse(step_id, "id", f"step {step_id!r} must stand in the section {section!r}")
+        yield Lapse(step_id, "id", f"step {step_id!r} must be in the section {section!r}")
     place, expected = _place(own, step_id), _place(shipped, step_id)
     if place != expected:
-        words = f"step {step_id!r} stands {_PLACES[place]}; it must stand {_PLACES[expected]}"
+        words = f"step {step_id!r} is {_PLACES[place]}; it must be {_PLACES[expected]}"
         yield Lapse(step_id, "id", words)
 
 
@@ -85,7 +85,7 @@ def _strangers(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
                 step.id, "action", f"{words}, which is for step {acts[step.action]!r} alone"
             )
         if step.id not in REQUIRED and _place(own, step.id) == len(ACTS):
-            yield Lapse(step.id, "id", f"step {step.id!r} stands after the close, which ends all")
+            yield Lapse(step.id, "id", f"step {step.id!r} comes after the close, which is the end")
 
 
 def _place(checklist: Checklist, step_id: str) -> int:

@@ -16,7 +16,7 @@ from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
-from d1_preflight.core.project.source_text import Located
+from d1_preflight.core.strict_toml import SourceText
 
 SETTINGS_NAME = "preflight.toml"
 
@@ -144,7 +144,7 @@ class Settings:
 
 def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
     """Read the file's text; raises ProjectError naming file, line and key."""
-    located = Located(source, text)
+    located = SourceText(source, text)
     return _load(Settings, located, located.toml(), "the top level")
 
 
@@ -161,14 +161,14 @@ def settings_reference() -> str:
     return "\n".join(rows) + "\n"
 
 
-def _load(kind: type[_T], located: Located, raw: Mapping[str, object], where: str) -> _T:
+def _load(kind: type[_T], located: SourceText, raw: Mapping[str, object], where: str) -> _T:
     known = {spec.name: spec for spec in _specs(kind)}
     located.only(raw, known, where)
     found = {key: _value(known[key], located, value) for key, value in raw.items()}
     return kind(**found)
 
 
-def _value(spec: Field[Any], located: Located, value: object) -> object:
+def _value(spec: Field[Any], located: SourceText, value: object) -> object:
     if not spec.metadata:
         if not isinstance(value, dict):
             raise located.error(spec.name, f"{spec.name} must be a table.", hint=f"[{spec.name}]")

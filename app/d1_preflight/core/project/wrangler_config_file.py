@@ -11,7 +11,6 @@ from pathlib import Path
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migrations_pattern import Glob, normal_path
-from d1_preflight.core.project.source_text import Located
 from d1_preflight.core.project.wrangler_config import (
     DEFAULT_LEDGER,
     DEFAULT_MIGRATIONS_DIR,
@@ -19,6 +18,7 @@ from d1_preflight.core.project.wrangler_config import (
     WranglerConfig,
     inside,
 )
+from d1_preflight.core.strict_toml import SourceText
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
@@ -27,7 +27,7 @@ _NOT_A_LINE_END = re.compile(r"[^\n]")
 
 def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig:
     """Read the text of a wrangler configuration; raises ProjectError with file, line and key."""
-    located = Located(path.name, text)
+    located = SourceText(path.name, text)
     document = _document(path, located)
     environments = _table(located, document, "env")
     chosen = _chosen(located, document, environments, environment)
@@ -51,7 +51,7 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
 _HINTS = {
     "d1_databases": "Write [[d1_databases]] in TOML, or a list of objects in JSON.",
     "binding": 'Give it a binding, for example "DB".',
-    "syntax": "Mend that place; wrangler cannot read the file either.",
+    "syntax": "Fix that place; wrangler cannot read the file either.",
     "string": "Write it as a string in quotes.",
     "folder": "It names folders on disk: use letters, digits, - and _, as Cloudflare does.",
     "control": "Remove them: they would be shown in terminals, and drive them.",
@@ -59,7 +59,7 @@ _HINTS = {
 }
 
 
-def _document(path: Path, located: Located) -> Mapping[str, object]:
+def _document(path: Path, located: SourceText) -> Mapping[str, object]:
     if path.suffix == ".toml":
         return located.toml()
     try:
@@ -73,7 +73,7 @@ def _document(path: Path, located: Located) -> Mapping[str, object]:
 
 
 def _chosen(
-    located: Located,
+    located: SourceText,
     document: Mapping[str, object],
     environments: Mapping[str, object],
     environment: str,
@@ -103,7 +103,7 @@ def _entries_before(
     return len(before)
 
 
-def _table(located: Located, raw: Mapping[str, object], key: str) -> Mapping[str, object]:
+def _table(located: SourceText, raw: Mapping[str, object], key: str) -> Mapping[str, object]:
     value = raw.get(key, {})
     if not isinstance(value, dict):
         raise located.error(key, f"{key} must be a table.", hint="See wrangler's configuration.")
@@ -111,7 +111,7 @@ def _table(located: Located, raw: Mapping[str, object], key: str) -> Mapping[str
 
 
 def _inherited(
-    located: Located, document: Mapping[str, object], chosen: Mapping[str, object], key: str
+    located: SourceText, document: Mapping[str, object], chosen: Mapping[str, object], key: str
 ) -> str:
     return _text(located, chosen, key, "the configuration") or _text(
         located, document, key, "the configuration"
@@ -119,7 +119,10 @@ def _inherited(
 
 
 def _worker_name(
-    located: Located, document: Mapping[str, object], chosen: Mapping[str, object], environment: str
+    located: SourceText,
+    document: Mapping[str, object],
+    chosen: Mapping[str, object],
+    environment: str,
 ) -> str:
     """The script's name; an environment without its own is named `<top>-<environment>`."""
     own = _text(located, chosen, "name", "the configuration")
@@ -129,7 +132,7 @@ def _worker_name(
     return f"{top}-{environment}" if top else ""
 
 
-def _database(located: Located, raw: object, nth: int) -> Database:
+def _database(located: SourceText, raw: object, nth: int) -> Database:
     where = f"d1_databases entry {nth + 1}"
     if not isinstance(raw, dict):
         raise located.error(
@@ -152,7 +155,7 @@ def _database(located: Located, raw: object, nth: int) -> Database:
     )
 
 
-def _database_name(located: Located, raw: Mapping[str, object], where: str, nth: int) -> str:
+def _database_name(located: SourceText, raw: Mapping[str, object], where: str, nth: int) -> str:
     """The name, else the binding; refused where it cannot name one folder, and only that one."""
     key = "binding" if raw.get("database_name") is None else "database_name"
     name = _text(located, raw, key, where, nth)
@@ -163,7 +166,7 @@ def _database_name(located: Located, raw: Mapping[str, object], where: str, nth:
 
 
 def _migrations(
-    located: Located, raw: Mapping[str, object], where: str, nth: int
+    located: SourceText, raw: Mapping[str, object], where: str, nth: int
 ) -> tuple[str, str]:
     """Folder and pattern, by wrangler's rule that the second starts with the first."""
     folder = normal_path(_text(located, raw, "migrations_dir", where, nth) or _default(raw))
@@ -186,7 +189,9 @@ def _default(raw: Mapping[str, object]) -> str:
     return "." if "migrations_dir" in raw else DEFAULT_MIGRATIONS_DIR
 
 
-def _text(located: Located, raw: Mapping[str, object], key: str, where: str, nth: int = 0) -> str:
+def _text(
+    located: SourceText, raw: Mapping[str, object], key: str, where: str, nth: int = 0
+) -> str:
     value = raw.get(key)
     if value is None:
         return ""

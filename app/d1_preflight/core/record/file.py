@@ -59,7 +59,7 @@ def load_record(data: bytes, source: str = "record.toml") -> Record:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise RecordInvalid(
             f"{source} is not a record of this program: {type(error).__name__}: {error}.",
-            hint="It may come from a newer version, or was edited by hand.",
+            hint="It may come from a newer version, or was edited manually.",
         ) from error
 
 
@@ -71,7 +71,7 @@ def load_facts(data: bytes, source: str) -> Facts:
     except (TypeError, RecursionError) as error:
         raise RecordInvalid(
             f"{source} is not of this program: {error}.",
-            hint="It may come from a newer version, or was edited by hand.",
+            hint="It may come from a newer version, or was edited manually.",
         ) from error
 
 

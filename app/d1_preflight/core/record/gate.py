@@ -140,7 +140,7 @@ def _moment(go: GoFacts, key: str, told: str) -> datetime | None:
         return moment(str(found))
     except ValueError as error:
         raise RecordInvalid(
-            f"The record's GO tells no moment as {key}: {found!r}.", hint=RESTORE
+            f"The record's GO has no valid time in {key}: {found!r}.", hint=RESTORE
         ) from error
 
 
@@ -149,5 +149,5 @@ def _words(record: Record, step: Step) -> str:
     if attempt is not None:
         return attempt.words
     if record.last(step.id) is not None:
-        return "Answered before, but what it was about has changed since."
+        return "Answered before, but what it is based on has changed since."
     return ""

@@ -15,12 +15,22 @@ from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 
-STANDS, TAKEN_BACK, MENDED = "it stands", "it was taken back", "it was mended by hand"
-"""The ends of a migration that was applied; the close says which, and the database is asked."""
+KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was mended by hand"
+"""How an applied migration can end: the answers of the close, as records store and sign them."""
+
+ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
+    "end": {KEPT: "kept", ROLLED_BACK: "rolled back", FIXED_MANUALLY: "fixed manually"},
+}
+"""What people read and type for a stored answer, by the key of its prompt."""
 
 Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
 RESTORE = "A record is changed through preflight only; restore it from git."
+
+
+def answer_label(key: str, answer: str) -> str:
+    """What people read for a stored answer; most are stored as they read."""
+    return ANSWER_LABELS.get(key, {}).get(answer, answer)
 
 
 class Status(StrEnum):
@@ -200,5 +210,5 @@ def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
         return Kind(told)
     except ValueError as error:
         raise RecordInvalid(
-            f"The record tells of a class that there is not: {told!r}.", hint=RESTORE
+            f"The record names an unknown class: {told!r}.", hint=RESTORE
         ) from error

@@ -105,7 +105,7 @@ def statement(
     if document is None or signature is None:
         raise NotAllowed(
             f"{subject.file} is not signed by its operator yet.",
-            hint="A review stands on the operator's signature; wait for it.",
+            hint="A review needs the operator's signature; wait for it.",
         )
     if verdict is Verdict.SENT_BACK and not reason.strip():
         raise Rejected("Sending back needs its reason.", hint="Say what has to change.")

@@ -109,7 +109,7 @@ class SignedPlan(FactGroup):
         if wrong:
             raise RecordInvalid(
                 f"{GO_FILE} is no plan of this program: “{wrong[0]}” lacks or is of another type.",
-                hint="It may come from a newer version, or was edited by hand.",
+                hint="It may come from a newer version, or was edited manually.",
             )
         return plan
 

@@ -85,8 +85,8 @@ def write_repair_sql(
         return RepairScript(tuple(repair.result() for repair in repairs))
     except apsw.Error as error:
         raise ProjectError(
-            f"What the migration takes cannot be told apart: {error}.",
-            hint="Go back with Time Travel; the backup itself is whole.",
+            f"The rows that the migration loses cannot be identified: {error}.",
+            hint="Restore with Time Travel; the backup itself is complete.",
         ) from error
 
 

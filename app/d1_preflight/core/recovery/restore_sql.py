@@ -67,7 +67,7 @@ def write_restore_sql(
     places = {name: n for n, name in enumerate(order.tables)}
     kept = sorted((c for c in copies if c.table in places), key=lambda c: places[c.table])
     cautions = [
-        f"{c.table} belongs to a virtual table and is not written; fill that one anew."
+        f"{c.table} belongs to a virtual table and is not written; fill that table again."
         for c in copies
         if c.table not in places
     ]

@@ -99,8 +99,8 @@ class RunbookStep:
 
 
 _LEDGER_STAYS = RunbookStep(
-    "The ledger keeps its row: wrangler will not apply the file again. Close the record as taken "
-    "back; what comes next is a new migration"
+    "The ledger keeps its row: wrangler will not apply the file again. Close the record as rolled "
+    "back; the next change is a new migration"
 )
 
 
@@ -163,7 +163,7 @@ def _nothing(known: _Known) -> Scenario:
         (
             RunbookStep("Make sure: the newest ledger rows", _ledger(known)),
             RunbookStep(
-                "Nothing is lost. Read the error in the output (o), mend the file, walk again."
+                "Nothing is lost. Read the error in the output (o), fix the file, walk it again."
             ),
             RunbookStep("Still pending are", _pending(known)),
         ),
@@ -180,7 +180,7 @@ def _half_way(known: _Known) -> Scenario:
             RunbookStep("Is the data sound?", known.target.query(_SOUND)),
             *_stop(known),
             *_whole_database(known),
-            RunbookStep("Clean up by hand only what you have seen above, one statement at a time."),
+            RunbookStep("Fix manually only what you have seen above, one statement at a time."),
         ),
     )
 
@@ -188,7 +188,7 @@ def _half_way(known: _Known) -> Scenario:
 def _wrong_data(known: _Known) -> Scenario:
     return Scenario(
         "applied, but data is wrong",
-        "Stop the writes first: each later write makes the way back dearer.",
+        "Stop the writes first: each new write makes a rollback lose more.",
         (
             *_stop(known),
             RunbookStep("How many rows, in which tables?", _counts(known)),
@@ -278,9 +278,9 @@ def _way(known: _Known, path: RollbackPath) -> tuple[RunbookStep, ...]:
     name, loses = path.way, path.loses
     command = _on_target(known.target, path.command)
     if _loses_rows(path):
-        words = f"Gives back the schema only; rows stay lost ({name}, loses {loses})"
+        words = f"Restores the schema only; rows stay lost ({name}, loses {loses})"
         return (RunbookStep(words, command, writes=True), _LEDGER_STAYS)
-    words = f"Bring data back: {name}, loses {loses}"
+    words = f"Restore data: {name}, loses {loses}"
     if name == _RESTORE:
         return _restore(known, words, command)
     return (RunbookStep(words, command, writes=True), _LEDGER_STAYS)
@@ -292,7 +292,7 @@ def _restore(known: _Known, words: str, command: str) -> tuple[RunbookStep, ...]
         return (RunbookStep(words, command),)
     file = f"--file={known.target.restore_file}"
     fill = known.target.d1("execute", known.target.database, "--remote", file)
-    then = "Then run it (the database may not answer meanwhile); what is taken by now stops it all"
+    then = "Then run it; it fails as a whole if a key is already in use, and queries may wait"
     return (
         RunbookStep(f"{words}. First the rows as SQL", command),
         RunbookStep(then, fill, writes=True),
@@ -309,11 +309,9 @@ def _whole_database(known: _Known) -> tuple[RunbookStep, ...]:
     until = taken.good_until
     good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
+        RunbookStep("Before the restore, note the current bookmark (it undoes the restore)", now),
         RunbookStep(
-            "Before going back, note where you are (going back can be undone to here)", now
-        ),
-        RunbookStep(
-            f"Everything back: undoes every write since the bookmark{good}", back, writes=True
+            f"Restore everything: undoes every write since the bookmark{good}", back, writes=True
         ),
     )
 

@@ -44,7 +44,7 @@ def first_difference(connection: apsw.Connection, copy: RowCopy) -> Difference |
     except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
             f"{copy.table} cannot be compared with its copy ({type(error).__name__}).",
-            hint="Restore it anew, then compare again.",
+            hint="Restore it again, then compare again.",
         ) from error
 
 

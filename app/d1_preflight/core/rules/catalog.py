@@ -1,6 +1,5 @@
 """The catalog of rules, read strictly from `checklists/rules.toml`."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +7,7 @@ from functools import cache
 from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
+from d1_preflight.core.strict_toml import SourceText
 
 _OPTIONAL = frozenset({"rows_at_risk", "refusal"})
 _KEYS = _OPTIONAL | {"title", "severity", "problem", "instead", "verified_with"}
@@ -31,14 +31,13 @@ class CatalogEntry:
 def rule_catalog() -> Mapping[str, CatalogEntry]:
     """The entry of every rule by id; raises ChecklistInvalid naming the rule and the key."""
     name = "rules.toml"
-    try:
-        document = tomllib.loads(read_definition(name) or "")
-    except tomllib.TOMLDecodeError as error:
-        raise ChecklistInvalid(f"{name} cannot be read: {error}") from error
+    document = SourceText(name, read_definition(name) or "", ChecklistInvalid).toml()
     return {rule: _entry(rule, raw) for rule, raw in document.items()}
 
 
-def _entry(rule: str, raw: Mapping[str, object]) -> CatalogEntry:
+def _entry(rule: str, raw: object) -> CatalogEntry:
+    if not isinstance(raw, dict):
+        raise ChecklistInvalid(f"rules.toml, rule {rule!r} must be a table.")
     unknown = set(raw) - _KEYS
     missing = _KEYS - _OPTIONAL - set(raw)
     if unknown or missing:

@@ -15,6 +15,7 @@ from d1_preflight.core.ports import Evidence
 Row = Mapping[str, object]
 _LOGIN = "Set CLOUDFLARE_API_TOKEN to a token with D1 edit rights, or run: wrangler login"
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_AGAIN = "Run the step again. If the failure stays, run: preflight doctor"
 _STATEMENT_CODE = 7500
 _INTERNAL = re.compile(r"(?i)^internal error|^D1_ERROR: internal")
 _LOGIN_CODES = frozenset({9109, 10000, 10001})
@@ -53,7 +54,7 @@ def parse_execute(stdout: str, shown: str = "") -> tuple[StatementResult, ...]:
         case None:
             raise RemoteFailed(
                 "wrangler printed no JSON result.",
-                hint="Look at the command's output, then run the step again.",
+                hint=_AGAIN,
             )
         case list():
             return tuple(_statement(item, number) for number, item in enumerate(reply, 1))
@@ -87,8 +88,8 @@ def explain_failure(evidence: Evidence) -> PreflightError:
     if known.message:
         return known
     return RemoteFailed(
-        f"{_name(evidence)} ended with exit code {evidence.exit_code} and no reason.",
-        hint="Look at the command's output, then run the step again.",
+        f"{_name(evidence)} ended with exit code {evidence.exit_code} and gave no reason.",
+        hint=_AGAIN,
     )
 
 
@@ -117,7 +118,7 @@ def _explain(told: Failure, stderr: str) -> PreflightError:
         or _access(told, text)
         or _network(told, text)
         or _project(text)
-        or RemoteFailed(told.reason, hint="Look at the command's output, then run the step again.")
+        or RemoteFailed(told.reason, hint=_AGAIN)
     )
 
 
@@ -195,7 +196,7 @@ def _sql(told: Failure) -> PreflightError | None:
     if "SQLITE_" in told.reason or told.code == _STATEMENT_CODE:
         return RemoteFailed(
             f"The database refused the statement: {_sql_reason(told.reason)}",
-            hint="Correct the SQL, then run the step again.",
+            hint="If preflight wrote this SQL, it is a bug of preflight; report it.",
         )
     return None
 

@@ -35,7 +35,7 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
         yield Problem(
             _FILE,
             f"was made with another checklist (sha256 {bundle.record.checklist[:12]}…) than "
-            f"{bundle.checklist.source}; whether it is complete cannot be told",
+            f"{bundle.checklist.source}; whether it is complete is unknown",
             "Name the one it was made with: --checklist FILE",
             Weight.OPEN,
         )

@@ -42,9 +42,9 @@ def place_problems(record: Record, place: Place | None) -> Iterator[Problem]:
     if place.is_bound and place.folder != expected:
         words = (
             f"is of {record.migration} on {record.database.name}, "
-            f"but lies in {RECORDS_NAME}/{place.folder}"
+            f"but is in {RECORDS_NAME}/{place.folder}"
         )
-        yield Problem(_FILE, words, f"It belongs into {RECORDS_NAME}/{expected}, and nowhere else.")
+        yield Problem(_FILE, words, f"It belongs in {RECORDS_NAME}/{expected}, and nowhere else.")
     if place.is_project:
         yield from _database_problems(record, place)
 

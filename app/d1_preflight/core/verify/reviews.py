@@ -68,6 +68,6 @@ def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Pro
         yield Problem(
             PLAN.file,
             f"a second person has to approve a {bundle.kind} migration's GO",
-            "preflight review --go, by somebody who is not the operator.",
+            "preflight review --go, by someone who is not the operator.",
             Weight.OPEN,
         )

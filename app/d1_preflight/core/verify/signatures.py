@@ -43,7 +43,7 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
         (GO_SIGNATURE, signature, signed.signature_sha256),
     ):
         if data is None:
-            yield Problem(name, "is missing, but the record tells of a GO", _RESTORE)
+            yield Problem(name, "is missing, but the record has a GO", _RESTORE)
         elif sha256(data).hexdigest() != digest:
             yield Problem(name, "is not the one the record names (its sha256 differs)", _RESTORE)
     if document is None or signature is None:
@@ -121,7 +121,9 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
         yield Problem(GO_FILE, error.message, error.hint)
         return
     if plan.document != document:
-        yield Problem(GO_FILE, "says the same in other bytes than this program writes", _RESTORE)
+        yield Problem(
+            GO_FILE, "has the same content in other bytes than this program writes", _RESTORE
+        )
     said = plan.written()
     for key, expected in _expected(bundle.record, go, plan).written().items():
         if said[key] != expected:
@@ -179,7 +181,7 @@ def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterat
     for step in plan.steps:
         attempt = last.get(step.id)
         if attempt is None or (attempt.status, attempt.words) != (step.status, step.words):
-            words = f"tells another outcome of step “{step.id}” than the record"
+            words = f"has another outcome for step “{step.id}” than the record"
             yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
     if plan.subjects.migration != go.subjects.get("migration"):
         words = "is about another text of the migration than the record's GO"

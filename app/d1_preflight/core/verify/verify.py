@@ -94,7 +94,7 @@ def _bytes_problems(data: bytes, record: Record) -> Iterator[Problem]:
     if dump_record(record) != data:
         yield Problem(
             RECORD_FILE,
-            "says the same in other bytes than this program writes: it was edited by hand",
+            "has the same content in other bytes than this program writes: it was edited manually",
             "Restore it from git; a record is changed through preflight only.",
         )
 
@@ -104,7 +104,7 @@ def _migration_problems(record: Record, found: str | None) -> Iterator[Problem]:
         yield Problem(
             record.migration,
             "is not the text this record is about (its sha256 differs)",
-            "Bring the old text back; after the apply, changes belong into a new migration.",
+            "Restore the old text; after the apply, changes belong in a new migration.",
         )
 
 

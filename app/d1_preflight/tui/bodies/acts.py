@@ -3,10 +3,10 @@
 from textual.content import Content
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.format import duration, plural, short_hash
 from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.tui.figures import clock, duration, plural, shortened
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
@@ -19,14 +19,14 @@ _STEPS = (Column(""), Column(""), Column(""))
 
 
 def go_body(view: View, width: int) -> Content:
-    """What keeps the gate shut; the gate itself is a screen of its own."""
+    """What keeps the gate shut; the gate itself has its own screen."""
     still_open = view.session.open_before_go()
     go = view.facts(GoFacts)
     if go.expires_at:
-        until = clock(go.expires_at, view.zone)
+        until = view.moment(go.expires_at)
         return Content(f"GO by {go.signer} {go.fingerprint}, good until {until}.")
     if not still_open:
-        return Content("Nothing is open. Enter opens the gate: read it once more in full.")
+        return Content("Nothing is open. Enter opens the gate: read the whole plan there.")
     lines: list[tuple[Cell, ...]] = [
         (
             (f"{MARKS[item.status]} {WORDS[item.status]}", ink_of(item.status)),
@@ -40,20 +40,20 @@ def go_body(view: View, width: int) -> Content:
 
 
 def apply_body(view: View, width: int) -> Content:
-    """What is applied to what, what is read again before, and what was observed after."""
+    """What is applied to what, what is re-checked before, and what was observed after."""
     record, applied = view.session.record, view.facts(ApplyFacts)
     lines: list[tuple[Cell, ...]] = [
         (("apply", QUIET), (record.migration, STRONG)),
-        (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
+        (("sha256", QUIET), short_hash(record.subjects.get("migration", ""))),
         (("to", QUIET), (f"{record.database.label}  {record.database.target.upper()}", STRONG)),
         (("id", QUIET), record.database.id),
     ]
     if applied.rechecked:
         checks = "  ".join(f"{word} ✓" for word in applied.rechecked)
-        lines.append((("read again", QUIET), checks))
+        lines.append((("re-checked", QUIET), checks))
     if applied.ledger_id is not None:
         took = f", {duration(applied.ms)}" if applied.ms is not None else ""
-        row = f"✓ row {applied.ledger_id}, {applied.applied_at} UTC{took}"
+        row = f"✓ row {applied.ledger_id}, {view.moment(applied.applied_at + '+00:00')}{took}"
         lines.append((("ledger", QUIET), row))
     shown = table((Column(""), Column("")), lines, width)
     if view.status("applied").is_answered:
@@ -62,7 +62,7 @@ def apply_body(view: View, width: int) -> Content:
 
 
 def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
-    """Every step of these that is walked, with what it found."""
+    """The steps of these that the path walks, with their results."""
     lines: list[tuple[Cell, ...]] = []
     for step in view.session.path:
         if step in steps:
@@ -73,7 +73,7 @@ def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
 
 
 def close_body(view: View, width: int) -> Content:
-    """How the checklist stands before it is closed and signed."""
+    """The state of the checklist before it is closed and signed."""
     states = tally(view.session.record, view.session.checklist, view.session.kind)
     parts = [(f"{MARKS[s]} {WORDS[s]} {states[s]}   ", ink_of(s)) for s in Status if states[s]]
     waived = [step for step in view.session.path if view.session.status_of(step) is Status.WAIVED]
@@ -92,9 +92,9 @@ def _kept(view: View) -> list[Content]:
     session = view.session
     stem = session.record.migration.removesuffix(".sql")
     return [
-        Content.styled("✓ Closed and signed; nothing changes any more.", STRONG),
-        Content(f"The record lies in {session.folder}"),
-        Content("Commit that folder; then whoever has the repository can check it:"),
+        Content.styled("✓ Closed and signed. The record is final.", STRONG),
+        Content(f"The record is in {session.folder}"),
+        Content("Commit that folder. Anyone with the repository can then verify it:"),
         Content.assemble(("$ ", QUIET), f"preflight verify {stem}"),
     ]
 

@@ -1,10 +1,11 @@
-"""Section 1: what the migration is, and why; the SQL itself stands below."""
+"""Section 1: what the migration is, and why; the SQL is shown below."""
 
 from collections.abc import Sequence
 
 from textual.content import Content
 
 from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.format import plural
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
@@ -20,17 +21,17 @@ def body(view: View, width: int) -> Content:
     kind = confirmed or analysis.kind.value
     ink = DANGER if kind in (Kind.DESTRUCTIVE, Kind.UNKNOWN) else STRONG
     risk = decided.risk or analysis.risk.value
-    undo = f", rollback {analysis.rollback}" if width >= _ROOM else ""
+    undo = f", rollback effort: {analysis.rollback}" if width >= _ROOM else ""
     head = Content.assemble((kind.capitalize(), ink), f", {risk} risk{undo}")
     if confirmed and confirmed != analysis.kind:
         head = head + f" (raised; found: {analysis.kind.value})"
     reasons = [
-        Content.assemble(f"{reason.text} ", (f"line {reason.line}", QUIET))
+        Content.assemble((f"line {reason.line}: ", QUIET), reason.clause)
         for reason in analysis.reasons[:2]
     ]
     more = len(analysis.reasons) - len(reasons)
     if more > 0:
-        reasons.append(Content.styled(f"and {more} more", QUIET))
+        reasons.append(Content.styled(f"{more} more", QUIET))
     first = Content.assemble(head, "   ", counts(analysis.findings))
     return Content("\n").join([first, *reasons])
 
@@ -46,6 +47,5 @@ def counts(findings: Sequence[Finding]) -> Content:
     for severity, (mark, ink) in marks.items():
         number = sum(f.severity is severity for f in findings)
         if number:
-            plural = "s" if number != 1 and severity is not Severity.BLOCKING else ""
-            parts.append((f"{mark} {number} {severity}{plural}  ", ink))
+            parts.append((f"{mark} {plural(number, severity)}  ", ink))
     return Content.assemble(*parts) if parts else Content("✓ nothing found")

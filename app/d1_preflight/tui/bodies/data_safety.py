@@ -2,6 +2,7 @@
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, duration, plural, short_hash, size
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
     BackupTable,
@@ -12,7 +13,6 @@ from d1_preflight.core.record.safety_facts import (
     RestoreFacts,
 )
 from d1_preflight.tui.bodies.local_test import reading
-from d1_preflight.tui.figures import clock, count, day, duration, plural, shortened, size
 from d1_preflight.tui.styles import DANGER, QUIET
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
@@ -56,7 +56,7 @@ def _head(view: View, backed_up: BackupFacts, counted: CountFacts) -> Content:
         return Content("Backed up: " + " · ".join(part for part in parts if part))
     if counted.tables:
         tables, rows = plural(len(counted.tables), "table"), plural(counted.rows, "row")
-        when = f" at {clock(counted.taken_at, view.zone)}" if counted.taken_at else ""
+        when = f" at {view.moment(counted.taken_at)}" if counted.taken_at else ""
         return Content(f"Counted{when}: {tables}, {rows}")
     return Content.styled("Nothing is counted yet.", QUIET)
 
@@ -66,7 +66,7 @@ def _line(kept: BackupTable, proof: RestoredTable | None) -> tuple[Cell, ...]:
         kept.table,
         count(kept.rows),
         size(kept.bytes) if kept.bytes is not None else "",
-        (shortened(kept.sha256), QUIET),
+        (short_hash(kept.sha256), QUIET),
         _state(proof),
     )
 
@@ -84,7 +84,7 @@ def _export(export: ExportFacts | None, proof: RestoreFacts) -> Content:
     mark = {True: "✓ loads back", False: "✗ does not load back", None: "· not tried yet"}[loads]
     return Content.assemble(
         f"d1 export  {size(export.bytes)}  ",
-        (shortened(export.sha256), QUIET),
+        (short_hash(export.sha256), QUIET),
         f"  {mark}" + (f": {words}" if words and loads is False else ""),
     )
 
@@ -93,10 +93,12 @@ def _bookmark(view: View) -> Content:
     known = view.facts(BookmarkFacts)
     if not known.bookmark:
         return Content("")
-    taken, until = clock(known.taken_at, view.zone), day(known.good_until, view.zone)
+    named = bool(view.facts(BackupFacts).tables)  # else the head names the zone
+    captured = view.moment(known.taken_at, named=named)
+    until = view.moment(known.good_until, named=False)
     return Content.assemble(
         ("bookmark  ", QUIET),
         known.bookmark,
         "\n          ",
-        f"taken {taken} · good until {until} · going back to it undoes every later write",
+        f"captured {captured} · good until {until} · restoring it undoes every later write",
     )

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, duration, loss, plural, size
 from d1_preflight.core.record.change_facts import (
     CopyFacts,
     RehearsalFacts,
     SchemaChange,
     TableChange,
 )
-from d1_preflight.tui.figures import bar, clock, count, duration, loss, plural, size
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.gauges import bar
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _BAR = 14
@@ -99,7 +100,7 @@ def _line(change: TableChange) -> tuple[Cell, ...]:
 
 
 def _copied(view: View, copied: CopyFacts) -> Content:
-    taken = f", copied {clock(copied.taken_at, view.zone)}" if copied.taken_at else ""
+    taken = f", copied {view.moment(copied.taken_at)}" if copied.taken_at else ""
     took = f", read in {duration(copied.read_ms)}" if copied.read_ms is not None else ""
     rows = plural(copied.rows, "row")
     return Content(f"Copy of the target: {rows}, {size(copied.bytes)}{taken}{took}")
@@ -114,8 +115,8 @@ def _schema(changes: Sequence[SchemaChange]) -> list[Content]:
         sign = signs.get(change.change, "~")
         tail = ("  ✗ not declared", DANGER) if change.declared is False else ("", "")
         name = f"{change.object} {change.name}".strip()
-        told = change.words if change.name in change.words else f"{name}  {change.words}".strip()
-        lines.append(Content.assemble(f"  {sign} {told}", tail))
+        line = change.words if change.name in change.words else f"{name}  {change.words}".strip()
+        lines.append(Content.assemble(f"  {sign} {line}", tail))
     return [Content("\n").join(lines)]
 
 

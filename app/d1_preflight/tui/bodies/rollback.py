@@ -1,7 +1,8 @@
-"""Section 4: the way back, what it takes and what it loses."""
+"""Section 4: the rollback paths, how long each takes and what it loses."""
 
 from textual.content import Content
 
+from d1_preflight.core.format import duration, plural
 from d1_preflight.core.record.safety_facts import (
     DeployOrderFacts,
     DownFacts,
@@ -9,19 +10,18 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
 )
 from d1_preflight.tui.bodies.local_test import rehearsal_table
-from d1_preflight.tui.figures import duration, plural
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.sql_view import highlighted
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
 
-_WAYS = (Column("way back"), Column("takes", right=True), Column("loses"))
+_WAYS = (Column("rollback path"), Column("local run", right=True), Column("loses"))
 _NO_CODE = "no code goes along"
 _MATRIX = (Column("if"), Column("then"))
 
 
 def body(view: View, width: int) -> Content:
-    """The verdict of up, down, compare; the ways back; the down file; what to do when."""
+    """The verdict of up, down, compare; the rollback paths; the down file; the matrix."""
     blocks = [_verdict(view)]
     tested, plan = view.facts(DownTestFacts), view.facts(RollbackPlanFacts)
     if tested.rows_lost:
@@ -35,9 +35,7 @@ def body(view: View, width: int) -> Content:
 def _verdict(view: View) -> Content:
     tested = view.facts(DownTestFacts)
     if not view.walks(DownTestFacts.step):
-        return Content(
-            "Additive: an unused column or table is harmless; no way back is needed to stay safe."
-        )
+        return Content("Additive: an unused column or table is harmless, so no rollback is needed.")
     if tested.is_empty:
         return Content.styled("Up, down, compare: not tried yet.", QUIET)
     stay = f": {plural(tested.rows_lost, 'row')}" if tested.rows_lost else ""
@@ -59,7 +57,8 @@ def _ways(plan: RollbackPlanFacts, width: int) -> Content:
     for path in plan.ways:
         chosen = path.way == plan.chosen
         name = (f"{'✎ ' if chosen else '  '}{path.way}", STRONG if chosen else "")
-        lines.append((name, duration(path.takes_ms), path.loses))
+        took = "–" if path.takes_ms is None else duration(path.takes_ms)
+        lines.append((name, took, path.loses))
     return table(_WAYS, lines, width)
 
 

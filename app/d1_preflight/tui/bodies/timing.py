@@ -4,9 +4,9 @@ from textwrap import wrap
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, weekday
 from d1_preflight.core.record.apply_facts import DashboardFacts, NoticeFacts, WindowFacts
 from d1_preflight.tui import places
-from d1_preflight.tui.figures import weekday
 from d1_preflight.tui.styles import DANGER, QUIET
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
@@ -27,7 +27,7 @@ def body(view: View, width: int) -> Content:
         _week(window),
         _notified(view, width),
     ]
-    # Where it is asked about, the address stands first: it is read before it is attested.
+    # Where the step asks about it, the address comes first: it is read before it is attested.
     blocks.insert(0 if view.step.id == "dashboard" else len(blocks), _dashboard(view, width))
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
@@ -36,8 +36,8 @@ def _window(view: View, window: WindowFacts) -> Content:
     if window.is_empty:
         return Content.styled("The window is not checked yet.", QUIET)
     mark = ("✓ quiet", "") if window.quiet else ("✗ busy", DANGER)
-    told = window.words or f"Now is {weekday(window.now, view.zone)}"
-    lines = [Content.assemble(mark, f"  {told}")]
+    words = window.words or f"Now is {weekday(window.now, view.zone)}"
+    lines = [Content.assemble(mark, f"  {words}")]
     if window.next:
         lines.append(Content.assemble(("next quiet  ", QUIET), " · ".join(window.next[:3])))
     if window.quietest:
@@ -63,7 +63,7 @@ def _week(window: WindowFacts) -> Content:
     top = max(values) or 1
     lines = [
         Content.styled(
-            f"requests per hour  00    06    12    18     ▓ {top:,} (team’s zone)", QUIET
+            f"requests per hour  00    06    12    18     ▓ {count(top)} (team’s zone)", QUIET
         )
     ]
     for day, name in enumerate(_DAYS):

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
+from d1_preflight.core.format import count, countdown, duration, plural
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
     EndpointFacts,
@@ -16,9 +17,9 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.safety_facts import DeployOrderFacts
-from d1_preflight.tui.figures import clock, count, countdown, duration, plural, sparkline
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.gauges import sparkline
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
 _ROWS = (Column("table"), Column("expected", right=True), Column("found", right=True), Column(""))
@@ -51,12 +52,12 @@ def _not_read(view: View) -> str:
     if not view.status("applied").is_answered:
         return "Nothing is applied yet."
     when = view.facts(ApplyFacts).applied_at
-    at = f" at {clock(f'{when}+00:00', view.zone)}" if when else ""
+    at = f" at {view.moment(f'{when}+00:00')}" if when else ""
     return f"Applied{at}; not read back yet."
 
 
 def _deploy(view: View, width: int) -> Content:
-    """That the Worker's turn has come, until the endpoints were called."""
+    """The reminder to deploy the Worker, until the endpoints are called."""
     order = view.facts(DeployOrderFacts).order
     turn = view.status("applied").is_answered and not view.status("endpoints").is_answered
     if order != _DATABASE_FIRST or not turn:
@@ -69,7 +70,8 @@ def _applied(view: View) -> Content:
     ledger, schema = view.facts(LedgerFacts), view.facts(SchemaCheckFacts)
     parts: list[Content] = []
     if ledger.id is not None:
-        parts.append(Content(f"✓ ledger row {ledger.id}, {ledger.applied_at} UTC"))
+        at = view.moment(f"{ledger.applied_at}+00:00")
+        parts.append(Content(f"✓ ledger row {ledger.id}, {at}"))
     if not schema.is_empty:
         parts.append(_schema(schema))
     return Content("\n").join(parts)

@@ -1,4 +1,4 @@
-"""The board: every migration with its class, where it stands on the target, and its record."""
+"""The board: every migration with its class, its state on the target, and its record."""
 
 from typing import ClassVar
 
@@ -18,8 +18,8 @@ from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
 from d1_preflight.tui.widgets.sql_view import SqlView
 
-_NEW = "A new migration: the next number, the header, and the file of its way back"
-_WORDS = "A few words are needed: they become its name. Or go back with Esc."
+_NEW = "A new migration: the next number, the header, and a down file"
+_WORDS = "Write a few words: they become its name. Esc goes back."
 _MARGIN = 4
 _BY_FUNCTION = (("F2", "emergency"), ("F1", "help"))  # in a field, ! and ? are letters
 
@@ -43,13 +43,13 @@ class BoardScreen(Screen[None]):
         self._source = source
         self._all: tuple[BoardRow, ...] = ()
         self._shown: tuple[BoardRow, ...] = ()
-        self._told = "◐ reading the target…"
+        self._state = "◐ reading the target…"
         self._hint = ""
         self._bad = False
         self._wanted = self._stood_on = ""
 
     def compose(self) -> ComposeResult:
-        """Where, the table, the preview, the keys."""
+        """The header, the table, the preview, the keys."""
         yield Static(id="place")
         yield Static(id="heads")
         yield BoardTable(id="rows")
@@ -80,7 +80,7 @@ class BoardScreen(Screen[None]):
 
     def action_read(self) -> None:
         """Ask the target in the background; the newest answer counts."""
-        self._told, self._hint, self._bad = "◐ reading the target…", "", False
+        self._state, self._hint, self._bad = "◐ reading the target…", "", False
         self._draw()
         self.run_worker(self._read(), exclusive=True, group="board", exit_on_error=False)
 
@@ -90,7 +90,7 @@ class BoardScreen(Screen[None]):
         except PreflightError as error:
             state = BoardState(self._all, error.message, error.hint, failed=True)
         mark = "✗" if state.failed else "✓"
-        self._told, self._hint, self._bad = f"{mark} {state.words}", state.hint, state.failed
+        self._state, self._hint, self._bad = f"{mark} {state.words}", state.hint, state.failed
         self._take(state.rows)
 
     def action_open(self) -> None:
@@ -100,7 +100,7 @@ class BoardScreen(Screen[None]):
             self.post_message(OpenAsked(row.name))
 
     def action_filter(self) -> None:
-        """Type a part of a name; the row that is chosen stays so, if it is among the found."""
+        """Type a part of a name; the chosen row stays chosen if it matches."""
         self.query_one(BoardTable).touched = True
         self._stood_on = self._row.name if self._row else ""
         field = self.query_one("#filter", Input)
@@ -121,22 +121,22 @@ class BoardScreen(Screen[None]):
         names = self._source.header.databases
         if len(names) > 1:
 
-            def told(name: str | None) -> None:
+            def choose(name: str | None) -> None:
                 if name is not None:
                     self.post_message(DatabaseAsked(name))
 
-            self.app.push_screen(Pick("Which database?", names), told)
+            self.app.push_screen(Pick("Which database?", names), choose)
 
     def action_new(self) -> None:
         """Ask what it does, and write the numbered file with its header."""
 
-        def told(words: str | None) -> None:
+        def create(words: str | None) -> None:
             if words:
                 command = self._source.own_command("new", words)
                 self.post_message(RunAsked(command, lambda _ended: self.reload()))
 
         self.app.push_screen(
-            Reason(_NEW, "What does it do? For example: add users last login", _WORDS), told
+            Reason(_NEW, "What does it do? For example: add users last login", _WORDS), create
         )
 
     def action_verify(self) -> None:
@@ -183,11 +183,11 @@ class BoardScreen(Screen[None]):
         return wanted or (self._row.name if self._row and table.touched else "")
 
     def on_descendant_focus(self) -> None:
-        """In the filter the keys are other ones."""
+        """Show the keys of the filter."""
         self._draw_keys()
 
     def on_descendant_blur(self) -> None:
-        """Out of it, these again."""
+        """Show the keys of the board."""
         self._draw_keys()
 
     def _draw(self) -> None:
@@ -204,7 +204,7 @@ class BoardScreen(Screen[None]):
         if field.has_focus:
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
-        keys = [("/", "filter"), ("r", "reread"), ("n", "new"), ("q", "quit"), ("v", "verify")]
+        keys = [("/", "filter"), ("r", "refresh"), ("n", "new"), ("q", "quit"), ("v", "verify")]
         if len(self._source.header.databases) > 1:
             keys.insert(1, ("d", "database"))
         if field.display:
@@ -220,12 +220,12 @@ class BoardScreen(Screen[None]):
         if width >= WIDE:
             chosen = f"   {header.chosen_by}" if header.environment else ""
             left = left + Content.styled(f"   {header.wrangler}{chosen}", QUIET)
-        told = Content.styled(self._told, DANGER if self._bad else "")
-        gap = width + 2 - left.cell_length - told.cell_length
+        state = Content.styled(self._state, DANGER if self._bad else "")
+        gap = width + 2 - left.cell_length - state.cell_length
         if gap > 1:
-            first = Content.assemble(left, " " * gap, told)
+            first = Content.assemble(left, " " * gap, state)
         else:
-            first = Content("\n").join([left, Content.assemble("  ", told)])
+            first = Content("\n").join([left, Content.assemble("  ", state)])
         if not self._hint:
             return first
         return Content("\n").join([first, Content.styled(f"  {self._hint}", QUIET)])

@@ -16,7 +16,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.fields import Answered, OptionsField, TextField
 
-_REASON = "A reason is needed: write one sentence, or go back with Esc."
+_REASON = "Write one sentence as the reason, or go back with Esc."
 _EMERGENCY = Binding("exclamation_mark,f2", "app.emergency", "emergency")
 
 
@@ -102,7 +102,7 @@ class Pick(ModalScreen[str | None]):
             yield Static(Content.styled(self._words, DANGER if self._danger else STRONG))
             yield Static("")
             yield OptionsField(self._prompt)
-            yield Static(Content.styled("\n↑↓ choose   Enter take   Esc back", QUIET))
+            yield Static(Content.styled("\n↑↓ choose   Enter choose   Esc back", QUIET))
 
     @on(Answered)
     def _answer(self, event: Answered) -> None:

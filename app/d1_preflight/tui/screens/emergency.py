@@ -24,7 +24,7 @@ from d1_preflight.tui.styles import ACCENT, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.lines import LineView
 
-_PRACTICE = "In practice r runs them here; another terminal needs first: . .practice/env"
+_PRACTICE = "In practice r runs them here; in another terminal first run: . .practice/env"
 _NO, _YES = "do not run it", "run it now"
 
 
@@ -152,17 +152,17 @@ class EmergencyScreen(Screen[None]):
         view = self.query_one(LineView)
         view.show_lines(lines)
         view.show_span(first, last)
-        told = self._said
+        said = self._said
         keys = [
             ("1–4", "what happened"),
             ("↑↓", "steps"),
-            ("r", told.get("r", "run")),
-            ("y", told.get("y", "copy")),
+            ("r", said.get("r", "run")),
+            ("y", said.get("y", "copy")),
         ]
         self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("?", "help"),))
 
     def _laid(self, width: int) -> tuple[list[Content], int, int]:
-        """The acts as lines, and from which to which of them the marked one stands."""
+        """The steps as lines, and the first and last line of the marked one."""
         situation = self._situations[self._chosen]
         lines = [Content(f"  {line}") for line in wrap(situation.when, width)]
         first = last = 0

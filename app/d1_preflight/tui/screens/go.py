@@ -13,13 +13,13 @@ from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.format import duration, plural, short_hash
 from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.core.record.safety_facts import BookmarkFacts, RollbackPlanFacts
 from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
-from d1_preflight.tui.figures import duration, plural, shortened
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WORDS
 from d1_preflight.tui.view import View
@@ -32,7 +32,7 @@ _HOLD, _NO_GO, _GO = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided at the gate: hold, no-go (with a reason) or go."""
+    """The decision at the gate: hold, no-go (with a reason) or go."""
 
     word: str
     reason: str = ""
@@ -64,7 +64,7 @@ class GoScreen(Screen[Decision]):
         self._cursor = _HOLD
 
     def compose(self) -> ComposeResult:
-        """The plan between two danger rules, the three ways below."""
+        """The plan between two danger rules, the three choices below."""
         yield Static(self._title(), id="gate-title")
         with VerticalScroll(id="gate", can_focus=False):
             yield Static(id="plan-text")
@@ -76,20 +76,20 @@ class GoScreen(Screen[Decision]):
         self._draw()
 
     def on_resize(self) -> None:
-        """Lay the plan anew."""
+        """Fit the plan to the new size."""
         self._draw()
 
     def action_move(self, by: int) -> None:
-        """Move between the three ways."""
+        """Move between the three choices."""
         self._cursor = max(0, min(self._cursor + by, len(_CHOICES) - 1))
         self._draw()
 
     def action_scroll(self, by: int) -> None:
-        """Read on."""
+        """Scroll the plan."""
         self.query_one("#gate", VerticalScroll).scroll_relative(y=3 * by, animate=False)
 
     def action_page(self, by: int) -> None:
-        """Read on by a page."""
+        """Scroll the plan by a page."""
         plan = self.query_one("#gate", VerticalScroll)
         (plan.scroll_page_down if by > 0 else plan.scroll_page_up)(animate=False)
 
@@ -99,7 +99,7 @@ class GoScreen(Screen[Decision]):
         (plan.scroll_end if by > 0 else plan.scroll_home)(animate=False)
 
     def action_choose(self) -> None:
-        """Enter holds or says no; it never passes the gate."""
+        """Enter holds or says NO-GO; it never passes the gate."""
         if self._cursor == _HOLD:
             self.action_hold()
         elif self._cursor == _NO_GO:
@@ -108,18 +108,18 @@ class GoScreen(Screen[Decision]):
             self._say("Enter never passes a gate. Press a capital G to sign GO.")
 
     def action_hold(self) -> None:
-        """Decide nothing."""
+        """Leave without a decision."""
         self.dismiss(Decision("hold"))
 
     def action_no_go(self) -> None:
         """Ask for the reason of a NO-GO."""
 
-        def told(reason: str | None) -> None:
+        def decide(reason: str | None) -> None:
             if reason is not None:
                 self.dismiss(Decision("no-go", reason))
 
-        words = "NO-GO: one sentence for whoever reads this. It carries no blame."
-        self.app.push_screen(Reason(words, "Why not today?"), told)
+        words = "NO-GO: one sentence for later readers. It blames nobody."
+        self.app.push_screen(Reason(words, "Why not today?"), decide)
 
     def action_go(self) -> None:
         """Sign, if nothing is open."""
@@ -165,13 +165,13 @@ class GoScreen(Screen[Decision]):
         return Content("\n\n").join(blocks)
 
     def _signs(self) -> Content:
-        """What G does: it stands first, so that no height cuts it."""
+        """What G does: it comes first, so that no height cuts it off."""
         try:
             prompts = self._session.prompts(self._step)
-        except PreflightError as error:  # G says it once more, and nothing is signed
+        except PreflightError as error:  # G reports it again, and nothing is signed
             return Content.styled(f"{error.message} {error.hint}".strip(), DANGER)
         signed = [f"G signs: “{p.label}”" for p in prompts if p.key == self._step.id]
-        agreed = [f"G agrees too: {p.label}" for p in prompts if p.key != self._step.id]
+        agreed = [p.label for p in prompts if p.key != self._step.id]
         return Content("\n").join(Content.styled(words, STRONG) for words in signed + agreed)
 
     def _lines(self) -> list[tuple[Cell, ...]]:
@@ -182,12 +182,12 @@ class GoScreen(Screen[Decision]):
         watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
         lines: list[tuple[Cell, ...]] = [
             (("apply", QUIET), (record.migration, STRONG)),
-            (("sha256", QUIET), shortened(record.subjects.get("migration", ""))),
+            (("sha256", QUIET), short_hash(record.subjects.get("migration", ""))),
             (("to", QUIET), (f"{database.label}  {database.target.upper()}", STRONG)),
             (("id", QUIET), database.id),
-            (("", QUIET), "and nothing else: other pending files stay pending"),
+            (("", QUIET), "only this file: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),
-            (("way back", QUIET), _way_back(view.facts(RollbackPlanFacts))),
+            (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
         ]
@@ -214,8 +214,8 @@ class GoScreen(Screen[Decision]):
         minutes = self._session.project.settings.go_minutes
         good = Content.styled(f"good for {minutes} min once signed", QUIET)
         line = Content("    ").join(parts)
-        told = Content.styled(words, DANGER) if words else good
-        self.query_one("#choices", Static).update(Content("\n").join([line, told]))
+        below = Content.styled(words, DANGER) if words else good
+        self.query_one("#choices", Static).update(Content("\n").join([line, below]))
 
 
 def _loses(rehearsed: RehearsalFacts) -> Cell:
@@ -238,7 +238,7 @@ def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:
         and change.name.rpartition(".")[0] == table.table
     ]
     changed, words = table.changed or 0, []
-    if removed and changed:  # a renamed column, or an empty one, takes no value along
+    if removed and changed:  # a renamed or empty column loses no value
         rows = plural(changed, "row")
         words.append(f"values of {plural(len(removed), 'column')} ({rows})")
     elif changed:
@@ -248,8 +248,9 @@ def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:
     return f"{table.table}: {', '.join(words)}" if words else ""
 
 
-def _way_back(plan: RollbackPlanFacts) -> Cell:
+def _rollback_path(plan: RollbackPlanFacts) -> Cell:
     for path in plan.ways:
         if path.way == plan.chosen:
-            return f"{path.way}, {duration(path.takes_ms)}, loses {path.loses or 'nothing'}"
+            took = f", {duration(path.takes_ms)} locally" if path.takes_ms else ""
+            return f"{path.way}{took}, loses {path.loses or 'nothing'}"
     return plan.chosen or ("? not decided", DANGER)

@@ -83,7 +83,7 @@ class WizardScreen(Screen[None]):
             self._step = following
         await self.redraw(anew=True)
 
-    async def reread(self) -> None:
+    async def refresh_files(self) -> None:
         """The files may have changed: go back to the first step that lost its answer."""
         path, current = self._session.path, self._session.current
         if current and self._step in path and path.index(current) < path.index(self._step):
@@ -135,7 +135,7 @@ class WizardScreen(Screen[None]):
         session = self._session
         kind = session.kind.value
         danger = kind in ("destructive", "unknown")
-        # Once applied, the text is judged on a schema that has it already: the class stands.
+        # Once applied, the schema already has the change, so the class of before is shown.
         decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
         risk = decided.risk or session.analysis.risk.value
         judged = f"{kind.upper() if danger else kind} · {risk} risk"
@@ -221,12 +221,12 @@ class WizardScreen(Screen[None]):
             self.app.push_screen(Problem(words_of.never_waived(step)))
             return
 
-        def told(reason: str | None) -> None:
+        def waive(reason: str | None) -> None:
             if reason is not None:
                 self.post_message(WaiveAsked(step, reason))
 
         words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
-        self.app.push_screen(Reason(words, "Why is this all right today?"), told)
+        self.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
 
     def action_browse(self) -> None:
         """Open the address that a step of this section names, as the dashboard's."""

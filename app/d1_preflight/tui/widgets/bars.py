@@ -1,4 +1,4 @@
-"""The title bar (on what do I stand?) and the key bar (what next?)."""
+"""The title bar (which migration, which target) and the key bar (what next)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _ALWAYS: tuple[Key, ...] = (("!", "emergency"), ("?", "help"))
 
 
 def place_mark(target: str) -> tuple[str, str]:
-    """REMOTE, or PRACTICE so that nobody mistakes one for the other."""
+    """REMOTE or PRACTICE, so that one is not mistaken for the other."""
     return (" PRACTICE ", "bold reverse") if target == "practice" else (target.upper(), STRONG)
 
 
@@ -25,13 +25,13 @@ class TitleBar(Widget):
         self._right: Content = Content("")
 
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
-        """Say what is looked at, and where."""
+        """Set what is shown, and on which target."""
         self._left = ((name, STRONG), (judged, DANGER if danger else ""))
         self._right = Content.assemble((database, ""), (" · ", QUIET), place_mark(target))
         self.refresh()
 
     def render(self) -> Content:
-        """The name gives way first, then the class; the place stays whole."""
+        """The name is shortened first, then the class; the target is never cut."""
         room = self.size.width - self._right.cell_length - 2
         judged = Content("").append(self._left[1][0]) if self._left else Content("")
         name_room = max(room - judged.cell_length - 4, 8)
@@ -74,7 +74,7 @@ class KeyBar(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """Emergency and help always stand; what does not fit is left out, never cut."""
+        """Emergency and help are always shown; keys that do not fit are left out, never cut."""
         always = _keys(self._always)
         ink = DANGER if self._danger else ACCENT
         room = self.size.width - 1 - (always.cell_length + 3)

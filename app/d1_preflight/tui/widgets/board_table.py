@@ -1,4 +1,4 @@
-"""The board's table: which migration stands where, a line each."""
+"""The board's table: one line for each migration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class BoardTable(ChoiceView):
     """The rows; the cursor's row is previewed below."""
 
     class Chosen(Message):
-        """The cursor stands on another row."""
+        """The cursor moved to another row."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -48,7 +48,7 @@ def _class(row: BoardRow) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _Fit:
-    """How wide each column is: the record's words are kept whole, the name gives way."""
+    """How wide each column is: the record column stays whole, the name is shortened."""
 
     name: int
     risk: int
@@ -92,7 +92,7 @@ def line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
 
 
 def gist(row: BoardRow, width: int) -> Content:
-    """What the findings of a migration come to, in one line."""
+    """The findings of a migration in one line."""
     worst = next((f for f in row.findings if f.blocks), None)
     parts = [Content.styled(f" {row.name}   ", QUIET)]
     if row.findings or row.kind is not Kind.UNKNOWN:
@@ -102,6 +102,6 @@ def gist(row: BoardRow, width: int) -> Content:
     line = Content("")
     for part in parts:
         if line.cell_length + len(part.plain.rstrip()) > width:
-            break  # half a word tells nothing
+            break  # half a word says nothing
         line = line + part
     return line

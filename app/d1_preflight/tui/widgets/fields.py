@@ -16,7 +16,9 @@ from d1_preflight.tui.styles import ACCENT
 
 # Keys that an empty field lets through: an emergency does not wait for a sentence.
 _PASSED = {"!": "app.emergency", "?": "app.help"}
-_NO_LETTERS = "Letters are not taken here: ↑ or ↓ first, then Space or Enter. Esc leaves it."
+_NO_LETTERS = (
+    "Letters do nothing here: press ↑ or ↓ first, then Space or Enter. Esc leaves the list."
+)
 
 
 @dataclass
@@ -28,20 +30,20 @@ class Answered(Message):
 
 @dataclass
 class Refused(Message):
-    """Something the field will not take, with the reason."""
+    """The field refuses a key or a paste, with the reason."""
 
     words: str
 
 
 @dataclass
 class Moved(Message):
-    """The cursor stands on another choice, so many lines below the first."""
+    """The cursor moved to another choice, so many lines below the first."""
 
     line: int
 
 
 class TextField(Input):
-    """Words. While it is empty, ! and ? still reach the screen; Esc leaves the field."""
+    """A line of text. While it is empty, ! and ? still reach the screen; Esc leaves the field."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "other keys")]
 
@@ -62,10 +64,12 @@ class TextField(Input):
         if self._typed:
             event.prevent_default()
             event.stop()
-            self.post_message(Refused("This is typed by hand, letter for letter: look at it."))
+            self.post_message(
+                Refused("Type this yourself, letter for letter; pasting is not accepted.")
+            )
 
     async def action_submit(self) -> None:
-        """Hand the words over."""
+        """Post the text as the answer."""
         self.post_message(Answered(self.value))
 
     def action_leave(self) -> None:
@@ -92,6 +96,7 @@ class OptionsField(Widget, can_focus=True):
         super().__init__()
         self._kind = prompt.kind
         self._choices = prompt.choices or (prompt.label,)
+        self._label_of = prompt.label_of
         self._chosen = set(given) & set(self._choices)
         one = prompt.kind is PromptKind.CHOOSE and self._chosen
         self._cursor = self._choices.index(min(self._chosen)) if one else 0
@@ -104,7 +109,7 @@ class OptionsField(Widget, can_focus=True):
     def _line(self, index: int) -> Content:
         choice = self._choices[index]
         here = index == self._cursor and self.has_focus
-        words = (f"{self._mark(choice)}{choice}", ACCENT if here else "")
+        words = (f"{self._mark(choice)}{self._label_of(choice)}", ACCENT if here else "")
         return Content.assemble(("▸ " if here else "  ", ACCENT), words)
 
     async def _on_key(self, event: events.Key) -> None:
@@ -126,14 +131,14 @@ class OptionsField(Widget, can_focus=True):
         self.post_message(Moved(lines))
 
     def action_mark(self) -> None:
-        """Mark or unmark the line under the cursor; one of several is taken by Enter alone."""
+        """Mark or unmark the line under the cursor; in a single choice only Enter chooses."""
         if self._writing or self._kind is PromptKind.CHOOSE:
             return
         self._chosen ^= {self._choices[self._cursor]}
         self.refresh()
 
     def action_submit(self) -> None:
-        """Hand the answer over."""
+        """Post the answer."""
         if not self._writing:
             self.post_message(Answered(self._raw()))
 
@@ -160,7 +165,7 @@ def field_for(prompt: Prompt, given: object = None) -> TextField | OptionsField:
     """The field that asks this prompt, holding what was answered before."""
     match prompt.kind:
         case PromptKind.TEXT:
-            # What must be typed by hand is typed each time.
+            # The exact text has to be typed each time.
             return TextField(prompt, given if isinstance(given, str) and not prompt.typed else "")
         case PromptKind.CONFIRM:
             return OptionsField(prompt)

@@ -135,7 +135,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         # A finding says its words at its line, in the SQL above.
         self.query_one("#words").display = bool(prompt.help) and "@" not in prompt.key
         self.focus_field()
-        # What is asked stands above the field: it must be seen, however long the help is.
+        # The question is above the field: it must be seen, however long the help is.
         self.call_after_refresh(self.scroll_home, animate=False)
 
     def _say(self, words: str, ink: str) -> None:

@@ -1,4 +1,4 @@
-"""A text file being read strictly: every refusal names the file, the line and the key."""
+"""Reads TOML strictly: every refusal names the file, the line and the key."""
 
 import re
 import tomllib
@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 
-from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.errors import PreflightError, ProjectError
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """Where the words came from: the file's name for people, and its text to find lines in."""
+class SourceText:
+    """A file's name for people and its text to find lines in; `refusal` is the error it raises."""
 
     source: str
     text: str
+    refusal: type[PreflightError] = ProjectError
 
-    def error(self, key: str, what: str, *, hint: str, nth: int = 0) -> ProjectError:
+    def error(self, key: str, what: str, *, hint: str, nth: int = 0) -> PreflightError:
         """A refusal that points at the `nth` place where `key` is set, if it is set at all."""
         line = self.line_of(key, nth)
         place = f"{self.source}:{line}" if line else self.source
-        return ProjectError(f"{place}: {what}", hint=hint)
+        return self.refusal(f"{place}: {what}", hint=hint)
 
-    def at(self, line: int, what: str, *, hint: str) -> ProjectError:
+    def at(self, line: int, what: str, *, hint: str) -> PreflightError:
         """A refusal at a line that the parser named."""
-        return ProjectError(f"{self.source}:{line}: {what}", hint=hint)
+        return self.refusal(f"{self.source}:{line}: {what}", hint=hint)
 
     def toml(self) -> dict[str, object]:
         """The text as TOML, numbers exact; a refusal at the line where it is not."""
@@ -35,9 +36,9 @@ class Located:
             reason, _, rest = str(error).partition(" (at ")
             place = re.match(r"line (\d+)", rest)
             line = int(place[1]) if place else len(self.text.splitlines())
-            raise self.at(line, f"{reason}.", hint="Mend that place; it is not TOML.") from error
+            raise self.at(line, f"{reason}.", hint="Fix that place; it is not TOML.") from error
         except (ValueError, RecursionError) as error:  # a number or a nesting without end
-            raise ProjectError(
+            raise self.refusal(
                 f"{self.source}: a number is too long, or tables lie too deep in each other.",
                 hint="Write it as the README shows.",
             ) from error
@@ -59,7 +60,7 @@ class Located:
         for key in raw:
             if key not in names:
                 near = get_close_matches(key, names, n=1)
-                meant = f" Is {near[0]} meant?" if near else ""
+                meant = f" Did you mean {near[0]}?" if near else ""
                 raise self.error(
                     key,
                     f"unknown key {key} in {where}.{meant}",

@@ -1,0 +1,124 @@
+"""Formats numbers, sizes, durations, hashes and times for people, the same in every face."""
+
+from datetime import datetime, tzinfo
+
+_KILO = 1000
+_SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
+_WHOLE_DAYS = 2 * _DAY
+_ONE_DIGIT = 99.95  # from here on a size is rounded to a whole number
+_HASH = 8
+_INVARIABLE = frozenset({"blocking"})  # findings are counted as "2 blocking, 3 warnings"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separators: "61,204"; unknown is "?"."""
+    return "?" if value is None else f"{value:,}"
+
+
+def loss(value: int | None) -> str:
+    """A number of lost rows: "−1,204"; "" where none is lost."""
+    if value is None:
+        return "?"
+    return f"−{value:,}" if value else ""
+
+
+def plural(value: int | None, noun: str, plural_noun: str = "") -> str:
+    """A number with its noun: "1 row", "61,204 rows"."""
+    return f"{count(value)} {noun_for(value, noun, plural_noun)}"
+
+
+def noun_for(value: int | None, noun: str, plural_noun: str = "") -> str:
+    """The noun in the form that a number takes: "row" for 1, else "rows"."""
+    return noun if value == 1 or noun in _INVARIABLE else plural_noun or f"{noun}s"
+
+
+def size(value: int | None) -> str:
+    """A number of bytes: "840 B", "1.4 kB", "101 kB", "9.4 MB"."""
+    if value is None:
+        return "?"
+    if value < _KILO:
+        return f"{value} B"
+    amount = float(value)
+    for unit in ("kB", "MB", "GB"):
+        amount /= _KILO
+        if round(amount) < _KILO or unit == "GB":
+            break
+    return f"{amount:.1f} {unit}" if amount < _ONE_DIGIT else f"{amount:,.0f} {unit}"
+
+
+def duration(milliseconds: int | None) -> str:
+    """A stretch of time: "40 ms", "3.1 s", "2 min 10 s", "3 h 5 min", "4 days"."""
+    if milliseconds is None:
+        return "?"
+    if milliseconds == 0:
+        return "< 1 s"  # the clock that measured it may count seconds
+    if milliseconds < _SECOND:
+        return f"{milliseconds} ms"
+    if milliseconds < _MINUTE - 50:  # what rounds to 60.0 s is a minute
+        return f"{milliseconds / _SECOND:.1f} s"
+    return _long(round(milliseconds / _SECOND) * _SECOND)
+
+
+def _long(milliseconds: int) -> str:
+    if milliseconds >= _WHOLE_DAYS:
+        return f"{milliseconds // _DAY} days"
+    big, small, unit, part = (
+        (_HOUR, _MINUTE, "h", "min") if milliseconds >= _HOUR else (_MINUTE, _SECOND, "min", "s")
+    )
+    rest = milliseconds % big // small
+    return f"{milliseconds // big} {unit}" + (f" {rest} {part}" if rest else "")
+
+
+def elapsed(seconds: int) -> str:
+    """Whole seconds that have passed: "3 s", "2 min 10 s"."""
+    return f"{seconds} s" if seconds * _SECOND < _MINUTE else duration(seconds * _SECOND)
+
+
+def countdown(seconds: int) -> str:
+    """The time that is left: "3:12"."""
+    return f"{max(seconds, 0) // 60}:{max(seconds, 0) % 60:02d}"
+
+
+def short_hash(sha256: str) -> str:
+    """The start of a sha256, which a search finds in the record: "9f31a0c2…"."""
+    return f"{sha256[:_HASH]}…" if len(sha256) > _HASH + 1 else sha256
+
+
+def moment(when: datetime | str, zone: tzinfo | None, now: datetime, *, named: bool = True) -> str:
+    """A past or coming moment: today "14:05 EST", this year "22 Nov 14:05 EST", else a date.
+
+    A screen names its zone once: `named` is False for the moments after the first.
+    """
+    local = _local(when, zone)
+    if local is None:
+        return str(when)
+    if local.year != now.astimezone(zone).year:
+        return f"{local:%Y-%m-%d}"
+    form = "%H:%M" if local.date() == now.astimezone(zone).date() else "%b %H:%M"
+    lead = "" if form == "%H:%M" else f"{local.day} "
+    return f"{lead}{local.strftime(form + (' %Z' if named else ''))}".strip()
+
+
+def date(when: datetime, now: datetime) -> str:
+    """A date: this year "22 Nov", else "2025-11-22"."""
+    return f"{when.day} {when:%b}" if when.year == now.year else f"{when:%Y-%m-%d}"
+
+
+def weekday(when: datetime | str, zone: tzinfo | None) -> str:
+    """A time of the week: "Sunday 14:06 EST"."""
+    local = _local(when, zone)
+    return str(when) if local is None else local.strftime("%A %H:%M %Z").strip()
+
+
+def timestamp(at: datetime | None) -> str:
+    """A moment in a document that is read for years: "2026-11-23 14:02:11 UTC"."""
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else "unknown"
+
+
+def _local(when: datetime | str, zone: tzinfo | None) -> datetime | None:
+    if isinstance(when, datetime):
+        return when.astimezone(zone)
+    try:
+        return datetime.fromisoformat(when).astimezone(zone)
+    except ValueError:
+        return None

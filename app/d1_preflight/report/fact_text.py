@@ -1,0 +1,35 @@
+"""Formats one fact of a record by the unit that its key names."""
+
+from collections.abc import Mapping
+
+from d1_preflight.core.format import count, duration, loss, short_hash, size
+from d1_preflight.core.record.record import Fact, answer_label
+
+_MANY = 24
+
+
+def fact_text(key: str, value: Fact) -> str:
+    """One fact for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return _number(key, value)
+    if isinstance(value, str):
+        return short_hash(value) if key == "sha256" else answer_label(key, value)
+    if isinstance(value, Mapping):
+        return " · ".join(f"{name}: {fact_text(name, item)}" for name, item in value.items())
+    if len(value) > _MANY and all(isinstance(item, int) for item in value):
+        return f"{count(len(value))} values"
+    return ", ".join(fact_text(key, item) for item in value)
+
+
+def _number(key: str, value: int) -> str:
+    if key == "ms" or key.endswith("_ms"):
+        return duration(value)
+    if key == "bytes":
+        return size(value)
+    if key.endswith("_s"):
+        return duration(value * 1000)
+    if key in {"lost", "nulled"}:
+        return loss(value)
+    return str(value) if key in {"ledger_id", "id", "line", "number", "status"} else count(value)
