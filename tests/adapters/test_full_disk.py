@@ -71,7 +71,7 @@ def test_a_file_that_has_no_room_leaves_the_old_one_whole(small: Path) -> None:
     write_durably(small / "record.toml", b"old")
     with pytest.raises(ProjectError, match="The disk is full") as raised:
         write_durably(small / "record.toml", BIG)
-    assert "still stands. Make room" in raised.value.hint
+    assert "is unchanged. Make room" in raised.value.hint
     assert (small / "record.toml").read_bytes() == b"old"
     assert [path.name for path in small.iterdir()] == ["record.toml"]
 
@@ -165,7 +165,7 @@ def test_a_folder_in_the_locks_place_is_said(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(ProjectError, match="cannot be locked: Is a directory") as raised:
         take(tmp_path / "lock")
-    assert raised.value.hint.startswith("Nothing was begun")
+    assert raised.value.hint.startswith("Nothing was started")
     with pytest.raises(ProjectError):
         RecordStore(tmp_path / "record", tmp_path / "lock").acquire()
     with pytest.raises(ProjectError):

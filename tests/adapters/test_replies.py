@@ -125,7 +125,7 @@ def test_output_without_results_is_never_an_empty_result(stdout: str) -> None:
             "",
             screen("A request failed.", f"{REFUSED} [code: 7500]"),
             REFUSED,
-            "Correct the SQL",
+            "bug of preflight",
         ),
         ("", screen("A request failed.", "database is locked: SQLITE_BUSY"), "locked", "Stop"),
     ],
@@ -168,7 +168,7 @@ def test_an_unknown_failure_is_told_in_wranglers_words() -> None:
 
 
 def test_a_silent_failure_names_command_and_exit_code() -> None:
-    assert failed().message == "wrangler d1 execute shop ended with exit code 1 and no reason."
+    assert failed().message == "wrangler d1 execute shop ended with exit code 1 and gave no reason."
 
 
 def test_an_end_that_was_not_seen_is_unknown() -> None:
