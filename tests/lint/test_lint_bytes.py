@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lint.running import USERS, preflight
@@ -27,6 +27,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "2_x.sql"
 
 
+@example(data="\ufeff--".encode(), form="text")
+@example(data="\ufeff/* a */".encode(), form="text")
+@example(data="\ufeff/*".encode(), form="text")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(data=st.one_of(st.binary(max_size=300), TEXTS), form=st.sampled_from(["text", "github"]))
 def test_any_bytes_are_answered(place: Path, data: bytes, form: str) -> None:

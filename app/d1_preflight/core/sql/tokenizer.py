@@ -60,7 +60,10 @@ class Statement:
     @property
     def is_blank(self) -> bool:
         """Whether the piece holds nothing but blanks, comments and a `;`."""
-        return self.body.strip("\ufeff").strip() in ("", ";")
+        rest = self.body.strip("\ufeff").strip()
+        # Behind a byte order mark a comment does not count as leading.
+        behind = rest.startswith(("--", "/*")) and not tokens(rest, limit=len(rest))
+        return behind or rest in ("", ";")
 
     @property
     def body(self) -> str:
