@@ -385,7 +385,7 @@ def test_no_command_line_begins_with_git_elsewhere() -> None:
 
 
 # Whoever prints all that a record holds, whatever it is, may know facts without their types.
-MAY_KNOW_RAW_FACTS = ("core.record.", "report.", "plain.telling")
+MAY_KNOW_RAW_FACTS = ("core.record.", "report.", "plain.text")
 
 
 def facts_by_string(tree: ast.Module) -> Iterator[str]:

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, Remote
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.core.recovery.runbook import Target
-from d1_preflight.plain.sitting import Choice, Sitting
+from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from d1_preflight.session import Session
 from d1_preflight.tui.app import PreflightApp
 from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
@@ -62,7 +62,7 @@ WALKS = {
 def session_on(store: MemoryStore, text: str) -> Session:
     """A session whose clock stands still, so that only the answers can make a difference."""
     session = open_session(store, TextFiles(text))
-    session.tools = replace(session.tools, clock=FrozenClock())
+    session.environment = replace(session.environment, clock=FrozenClock())
     return session
 
 
@@ -126,8 +126,8 @@ async def press(pilot: Pilot[None], key: str) -> None:
 async def through_plain_text(walk: Walk) -> dict[str, bytes]:
     store = MemoryStore()
     script = Script([*walk.answers])
-    sitting = Sitting(session_on(store, walk.text), script, lambda _line: None, TARGET)
-    await sitting.run()
+    walkthrough = Walkthrough(session_on(store, walk.text), script, lambda _line: None, TARGET)
+    await walkthrough.run()
     assert script.answers == []
     return store.held
 

@@ -139,8 +139,10 @@ class Board:
         name = files[-1].name if files else ""
         try:
             # In a thread: git and node are asked for their versions, and either may be slow.
-            tools = await asyncio.to_thread(self._context.tools, name, self._context.store(name))
-            look = await observe(tools)
+            environment = await asyncio.to_thread(
+                self._context.environment, name, self._context.store(name)
+            )
+            look = await observe(environment)
         except PreflightError as error:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
@@ -202,7 +204,7 @@ class Board:
                 break
 
     def _judge_pending(self, migrations: Sequence[Migration]) -> None:
-        seen = self._context.seen.observation
+        seen = self._context.cache.observation
         if seen is None:
             return
         for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
@@ -230,7 +232,7 @@ class Board:
         return replace(row, kind=analysis.kind, risk=analysis.risk, findings=analysis.findings)
 
     def _remote(self, name: str) -> Remote:
-        seen = self._context.seen.observation
+        seen = self._context.cache.observation
         if seen is None:
             return Remote.UNKNOWN
         return Remote.APPLIED if name in seen.applied else Remote.PENDING

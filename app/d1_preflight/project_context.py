@@ -9,7 +9,7 @@ from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.actions import STEPS
-from d1_preflight.actions.context import Seen, Tools
+from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.ports import Store
 from d1_preflight.adapters.checklists import checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
@@ -46,7 +46,7 @@ class ProjectContext:
     project: Project
     environ: Mapping[str, str]
     target: str = REMOTE
-    seen: Seen = field(default_factory=Seen)
+    cache: TargetCache = field(default_factory=TargetCache)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     _toolchain: Toolchain | None = None
     _operator: str = ""
@@ -88,11 +88,11 @@ class ProjectContext:
         folder = open_workspace(self.project.root) / self.project.database.name
         return folder / name.removesuffix(".sql")
 
-    def tools(self, name: str, store: Store) -> Tools:
+    def environment(self, name: str, store: Store) -> Environment:
         """What the actions of one migration are given."""
         project = self.project
         web = EnvironmentWeb(project.settings, self.environ)
-        return Tools(
+        return Environment(
             project=project,
             name=name,
             target=self.target,
@@ -116,14 +116,14 @@ class ProjectContext:
                 project.database.id or project.database.binding, project.database.migrations_table
             ),
             web=web,
-            seen=self.seen,
+            cache=self.cache,
         )
 
     def session(self, name: str) -> Session:
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
         store = self.store(name).acquire()
         try:
-            return Session(self.checklist, self.tools(name, store))
+            return Session(self.checklist, self.environment(name, store))
         except BaseException:
             store.release()
             raise
@@ -167,7 +167,7 @@ class ProjectContext:
         """The same project on another database of its configuration."""
         chosen = self.project.config.database(database)
         project = replace(self.project, database=chosen)
-        return replace(self, project=project, seen=Seen())
+        return replace(self, project=project, cache=TargetCache())
 
     @property
     def wrangler_version(self) -> str:

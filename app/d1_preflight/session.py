@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from d1_preflight.actions import STEPS
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.core.checklist.checklist import (
     Answer,
@@ -48,14 +48,17 @@ class Session:
     """One migration's walk through the checklist."""
 
     def __init__(
-        self, checklist: Checklist, tools: Tools, actions: Mapping[str, StepAction] = STEPS
+        self,
+        checklist: Checklist,
+        environment: Environment,
+        actions: Mapping[str, StepAction] = STEPS,
     ) -> None:
-        saved = tools.store.load()
+        saved = environment.store.load()
         self.checklist = checklist_of(saved, checklist) if saved else checklist
-        self.tools = tools
+        self.environment = environment
         self._actions = actions
-        self.record = _opened(tools, self.checklist, saved)
-        self.closed = _is_sealed(tools, self.record)
+        self.record = _opened(environment, self.checklist, saved)
+        self.closed = _is_sealed(environment, self.record)
         self._judged: Analysis | None = None
 
     # What a face reads.
@@ -64,7 +67,7 @@ class Session:
     def analysis(self) -> Analysis:
         """The judgement of the migration's SQL, as of the last refresh."""
         if self._judged is None:
-            self._judged = self.tools.analysis()
+            self._judged = self.environment.analysis()
         return self._judged
 
     @property
@@ -75,26 +78,26 @@ class Session:
     @property
     def project(self) -> Project:
         """The project: its settings, and what chose its environment."""
-        return self.tools.project
+        return self.environment.project
 
     @property
     def folder(self) -> Path:
         """Where the record lies."""
-        return self.tools.store.folder
+        return self.environment.store.folder
 
     @property
     def migration(self) -> Migration:
         """The migration's file as it is now; raises MigrationUnreadable if it is gone."""
-        return self.tools.migration()
+        return self.environment.migration()
 
     @property
     def down(self) -> Migration | None:
         """Its down migration, where there is one."""
-        return self.tools.files.down(self.tools.stem)
+        return self.environment.files.down(self.environment.stem)
 
     def now(self) -> datetime:
         """The time by the session's clock."""
-        return self.tools.clock.now()
+        return self.environment.clock.now()
 
     @property
     def path(self) -> tuple[Step, ...]:
@@ -129,12 +132,12 @@ class Session:
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
         dynamic = self._actions[step.action].prompts
-        return (*(dynamic(self.work(step)) if dynamic else ()), *step.prompts)
+        return (*(dynamic(self.context(step)) if dynamic else ()), *step.prompts)
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
         plan = self._actions[step.action].plan
-        return tuple(plan(self.work(step))) if plan else ()
+        return tuple(plan(self.context(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
@@ -151,7 +154,7 @@ class Session:
     def refresh(self) -> None:
         """Read the files again; what was proved about an older text falls."""
         if not self.closed:
-            self.record = self.record.about(self.tools.subjects())
+            self.record = self.record.about(self.environment.subjects())
             self._judged = None
 
     async def perform(
@@ -172,16 +175,16 @@ class Session:
         self._may(step)
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
-        work = self.work(step, emit, progress, terminal)
+        context = self.context(step, emit, progress, terminal)
         try:
-            outcome = await self._actions[step.action].run(work)
+            outcome = await self._actions[step.action].run(context)
         except (PreflightError, OSError) as error:
             outcome = _failed(error)
         except (asyncio.CancelledError, Exception) as error:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(_broken_off(step, error))
             raise
-        self._conclude(step, outcome, work)
+        self._conclude(step, outcome, context)
         return self.record.attempts[-1]
 
     def waive(self, step: Step, reason: str) -> Attempt:
@@ -212,18 +215,18 @@ class Session:
 
     def close(self) -> None:
         """Give the record back, so that another session may open it."""
-        self.tools.store.release()
+        self.environment.store.release()
 
-    def work(
+    def context(
         self,
         step: Step,
         emit: Emit = silent,
         progress: Progress = no_progress,
         terminal: AbstractContextManager[object] | None = None,
-    ) -> Work:
+    ) -> StepContext:
         """What an action is given."""
-        return Work(
-            tools=self.tools,
+        return StepContext(
+            environment=self.environment,
             record=self.record,
             checklist=self.checklist,
             kind=self.kind,
@@ -237,7 +240,7 @@ class Session:
     def _may(self, step: Step) -> None:
         if self.closed:
             raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
-        _require_same_config(self.tools)
+        _require_same_config(self.environment)
         items = self.blockers(step)
         if items:
             first = items[0]
@@ -248,8 +251,8 @@ class Session:
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.now()
-        begun = self.record.begin(step, answers, by=self.tools.operator, at=now)
-        _save(self.tools, begun, "The step did not start.")
+        begun = self.record.begin(step, answers, by=self.environment.operator, at=now)
+        _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
@@ -258,13 +261,13 @@ class Session:
     def _keep(self, finished: Record) -> None:
         """Save what was found; what is not on the disk counts here, too, as never seen."""
         try:
-            _save(self.tools, finished, "The step ran, but its result was not saved.")
+            _save(self.environment, finished, "The step ran, but its result was not saved.")
         except PreflightError:
             self.record = self.record.recovered()
             raise
         self.record = finished
 
-    def _conclude(self, step: Step, outcome: Outcome, work: Work) -> None:
+    def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
             self.refresh()
@@ -273,13 +276,13 @@ class Session:
             return
         finished = self.record.finish(outcome, at=self.now())
         try:
-            with work.terminal:
-                signature = self.tools.signer.sign(dump_record(finished), CLOSE)
+            with context.terminal:
+                signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
             self._finish(_failed(error))
             return
         self._keep(finished)
-        self.tools.store.write(_SIGNATURE, signature)
+        self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
 
     def _go_lapse(self) -> str:
@@ -294,31 +297,31 @@ def _reason(text: str, refusal: str, hint: str) -> str:
     return words
 
 
-def _require_same_config(tools: Tools) -> None:
+def _require_same_config(environment: Environment) -> None:
     """Wrangler reads the file afresh at each call; we must not mean another database by it."""
-    config = tools.project.config
-    if config.sha256 and config.sha256 != tools.files.config_sha256():
+    config = environment.project.config
+    if config.sha256 and config.sha256 != environment.files.config_sha256():
         raise NotAllowed(
             f"{config.path.name} was changed since this program read it.",
             hint="Quit (q) and start again: your answers are kept.",
         )
 
 
-def _opened(tools: Tools, checklist: Checklist, saved: Record | None) -> Record:
+def _opened(environment: Environment, checklist: Checklist, saved: Record | None) -> Record:
     """The saved record held against the files as they are now, or a new one.
 
     Raises NotAllowed for a record about another database, RecordInvalid for a damaged one.
     """
-    fresh = tools.new_record(checklist.sha256)
+    fresh = environment.new_record(checklist.sha256)
     if saved is None:
         return fresh
     _require_same_target(saved, fresh)
-    if _is_sealed(tools, saved):
+    if _is_sealed(environment, saved):
         return saved
     current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
     recovered = current.about(fresh.subjects).recovered()
     if saved.running:
-        tools.store.save(recovered)
+        environment.store.save(recovered)
     return recovered
 
 
@@ -343,19 +346,21 @@ def _require_same_target(saved: Record, fresh: Record) -> None:
         )
 
 
-def _is_sealed(tools: Tools, record: Record) -> bool:
+def _is_sealed(environment: Environment, record: Record) -> bool:
     """Whether these exact bytes are closed and carry a good closing signature."""
     last = record.last("close")
     if last is None or not last.status.is_answered:
         return False
-    signature = tools.store.read(_SIGNATURE)
-    return signature is not None and tools.signer.is_good(dump_record(record), signature, CLOSE)
+    signature = environment.store.read(_SIGNATURE)
+    return signature is not None and environment.signer.is_good(
+        dump_record(record), signature, CLOSE
+    )
 
 
-def _save(tools: Tools, record: Record, context: str) -> None:
+def _save(environment: Environment, record: Record, context: str) -> None:
     """Save the record; where that fails, `context` says what it means here."""
     try:
-        tools.store.save(record)
+        environment.store.save(record)
     except ProjectError as error:
         raise ProjectError(f"{context} {error.message}", hint=error.hint) from error
 

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.preconditions import moved_at_risk
 from d1_preflight.actions.verification import signed_limits, verify_rows
 from d1_preflight.core.findings import Kind
@@ -28,16 +28,17 @@ def seen(counts: Mapping[str, int]) -> Observation:
     return Observation(START, ledger, Schema(()), counts, quick_check="ok")
 
 
-def work_on(record: Record, step: str, observed: Observation, ahead_s: int = 1) -> Work:
+def work_on(record: Record, step: str, observed: Observation, ahead_s: int = 1) -> StepContext:
     clock = SimpleNamespace(now=lambda: START + timedelta(seconds=ahead_s))
     settings = SimpleNamespace(
         verification=replace(Verification(), error_rate_percent=Decimal(50), watch_minutes=1)
     )
-    tools = SimpleNamespace(
-        clock=clock, settings=settings, seen=SimpleNamespace(observation=observed), root=Path()
+    environment = SimpleNamespace(
+        clock=clock, settings=settings, cache=SimpleNamespace(observation=observed), root=Path()
     )
-    return Work(
-        tools=cast("Tools", tools), record=record, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
+    return StepContext(
+        environment=cast("Environment", environment),
+        record=record, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
         step=CHECKLIST.step(step), answers={},
     )  # fmt: skip
 

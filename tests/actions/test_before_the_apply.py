@@ -8,7 +8,7 @@ import pytest
 
 from core.record_values import ANA, BEN, KEYS, START, closed_files
 from d1_preflight.actions.close import sign_close
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.preconditions import require_second_person, require_signed_plan
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
@@ -24,15 +24,16 @@ RECORD = load_record(FILES["record.toml"])
 PLAN_SIGNED = SignedPlan.from_bytes(FILES["go.toml"])
 
 
-def work_on(files: dict[str, bytes], policy: SecondPerson) -> Work:
-    tools = SimpleNamespace(
+def work_on(files: dict[str, bytes], policy: SecondPerson) -> StepContext:
+    environment = SimpleNamespace(
         settings=SimpleNamespace(signing=SimpleNamespace(second_person=policy)),
         store=MemoryStore(dict(files)),
         signer=ReadySigner(KEYS, ANA),
         stem="0057_add_team_billing",
     )
-    return Work(
-        tools=cast("Tools", tools), record=RECORD, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
+    return StepContext(
+        environment=cast("Environment", environment),
+        record=RECORD, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
         step=CHECKLIST.step("applied"), answers={},
     )  # fmt: skip
 
@@ -61,8 +62,8 @@ def test_the_plan_that_was_signed_is_the_present_one() -> None:
 
 
 def test_a_checklist_that_changed_since_go_goes_back_to_the_gate() -> None:
-    work = work_on(FILES, SecondPerson.NEVER)
-    changed = replace(work, record=replace(RECORD, checklist="f" * 64))
+    context = work_on(FILES, SecondPerson.NEVER)
+    changed = replace(context, record=replace(RECORD, checklist="f" * 64))
 
     with pytest.raises(NotAllowed, match="the checklist changed") as refused:
         require_signed_plan(changed, PLAN_SIGNED)
@@ -70,10 +71,10 @@ def test_a_checklist_that_changed_since_go_goes_back_to_the_gate() -> None:
 
 
 def test_a_class_that_changed_since_go_goes_back_to_the_gate() -> None:
-    work = replace(work_on(FILES, SecondPerson.NEVER), kind=Kind.ADDITIVE)
+    context = replace(work_on(FILES, SecondPerson.NEVER), kind=Kind.ADDITIVE)
 
     with pytest.raises(NotAllowed, match="the class changed: 'destructive' then, 'additive' now"):
-        require_signed_plan(work, PLAN_SIGNED)
+        require_signed_plan(context, PLAN_SIGNED)
 
 
 def test_rows_at_risk_that_changed_since_go_go_back_to_the_gate() -> None:
@@ -83,10 +84,10 @@ def test_rows_at_risk_that_changed_since_go_go_back_to_the_gate() -> None:
         else a
         for a in RECORD.attempts
     )
-    work = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
+    context = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
 
     with pytest.raises(NotAllowed, match="rows at risk changed: 0 then, 7 now"):
-        require_signed_plan(work, PLAN_SIGNED)
+        require_signed_plan(context, PLAN_SIGNED)
 
 
 async def test_a_record_is_not_closed_by_another_checklist_than_its_gos() -> None:
@@ -94,8 +95,8 @@ async def test_a_record_is_not_closed_by_another_checklist_than_its_gos() -> Non
         replace(a, facts={**a.facts, "checklist": "f" * 64}) if a.step == "go" else a
         for a in RECORD.attempts
     )
-    work = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
+    context = replace(work_on(FILES, SecondPerson.NEVER), record=replace(RECORD, attempts=attempts))
 
     with pytest.raises(NotAllowed, match="not the checklist that GO was signed with") as refused:
-        await sign_close(work)
+        await sign_close(context)
     assert "f" * 64 in refused.value.hint

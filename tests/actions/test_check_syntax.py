@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from d1_preflight.actions.classification import answer_findings, finding_prompts, stale_answers
-from d1_preflight.actions.context import Seen, Tools, Work
+from d1_preflight.actions.context import Environment, StepContext, TargetCache
 from d1_preflight.actions.rehearsal import check_syntax
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import schema_after
@@ -48,19 +48,19 @@ class Bench:
         connection.execute(rows)
         connection.close()
 
-    def work(self, sql: str, **answers: Answer) -> Work:
+    def context(self, sql: str, **answers: Answer) -> StepContext:
         migration = Migration.from_text(self.name, sql)
         files: Any = SimpleNamespace(files=lambda: [migration], migrations=lambda: [migration])
         project: Any = SimpleNamespace(database=SimpleNamespace(migrations_table="d1_migrations"))
         none: Any = None  # the ports that these steps do not use
-        tools = Tools(
+        environment = Environment(
             project=project, name=self.name, target="remote", workspace=self.folder,
             operator="ana@example.com", versions={}, files=files, store=none, signer=none,
-            clock=none, wrangler=none, local=self.local, web=none, seen=Seen(),
+            clock=none, wrangler=none, local=self.local, web=none, cache=TargetCache(),
         )  # fmt: skip
         record = Record(self.name, DatabaseRef("shop", "id", "", "remote"), "", {}, {})
-        return Work(
-            tools=tools, record=record, checklist=CHECKLIST, kind=Kind.UNKNOWN,
+        return StepContext(
+            environment=environment, record=record, checklist=CHECKLIST, kind=Kind.UNKNOWN,
             step=CHECKLIST.step("syntax"), answers=answers,
         )  # fmt: skip
 
@@ -79,7 +79,7 @@ def whole(case: dict[str, object]) -> str:
 
 async def tried(bench: Bench, sql: str, prior: str = "", rows: str = "") -> Outcome:
     bench.copy(prior, rows)
-    return await check_syntax(bench.work(sql))
+    return await check_syntax(bench.context(sql))
 
 
 REFUSED = [(rule, case) for rule, case in cases("find") if rule in BY_RULE]
@@ -100,11 +100,11 @@ async def test_no_justification_answers_a_refusal(
     bench: Bench, rule: str, case: dict[str, object]
 ) -> None:
     bench.copy(str(case.get("prior", "")))
-    work = bench.work(whole(case))
-    asked = {prompt.key for prompt in finding_prompts(work)}
+    context = bench.context(whole(case))
+    asked = {prompt.key for prompt in finding_prompts(context)}
     assert not {key for key in asked if key.startswith(f"{rule}@")}
-    declared = work.tools.analysis().effects.tables_dropped
-    answered = replace(work, answers=dict.fromkeys(asked, "fine") | {"losses": declared})
+    declared = context.environment.analysis().effects.tables_dropped
+    answered = replace(context, answers=dict.fromkeys(asked, "fine") | {"losses": declared})
     outcome = await answer_findings(answered)
     assert not outcome.status.is_answered
 
@@ -131,7 +131,7 @@ async def test_what_the_engine_accepts_is_proved(
     bench: Bench, rule: str, case: dict[str, object]
 ) -> None:
     outcome = await tried(bench, whole(case), str(case.get("prior", "")))
-    understood = bench.work(whole(case)).tools.analysis().kind is not Kind.UNKNOWN
+    understood = bench.context(whole(case)).environment.analysis().kind is not Kind.UNKNOWN
     wanted = Status.PROVED if understood else Status.UNKNOWN
     assert outcome.status is wanted, (rule, outcome.words)
 
@@ -176,10 +176,10 @@ ROW = "INSERT INTO users VALUES (1, 'a', 'b'), (2, 'a', 'b');"
 async def test_what_is_refused_or_not_recorded_is_never_proved(bench: Bench, sql: str) -> None:
     prior = USERS + "CREATE TABLE t(id);"
     assert (await tried(bench, sql, prior)).status is Status.FAILED
-    analysis = bench.work(sql).tools.analysis()
+    analysis = bench.context(sql).environment.analysis()
     assert analysis.kind in (Kind.UNKNOWN, Kind.DESTRUCTIVE)
     declared = (*analysis.effects.tables_dropped,)
-    outcome = await answer_findings(bench.work(sql, losses=declared, loss_reason="meant"))
+    outcome = await answer_findings(bench.context(sql, losses=declared, loss_reason="meant"))
     assert outcome.status is Status.FAILED
 
 
@@ -214,24 +214,24 @@ async def test_a_statement_that_needs_rows_is_proved_where_they_are(bench: Bench
 
 
 async def test_without_the_copy_the_answer_is_unknown(bench: Bench) -> None:
-    outcome = await check_syntax(bench.work("CREATE TABLE a(x);"))
+    outcome = await check_syntax(bench.context("CREATE TABLE a(x);"))
     assert outcome.status is Status.UNKNOWN
     assert "Copy the target" in outcome.words
 
 
 async def test_a_refusal_on_a_schema_that_was_not_read_is_unknown(bench: Bench) -> None:
     sql = "ALTER TABLE users ADD COLUMN salt TEXT;"
-    outcome = await answer_findings(bench.work(sql))
+    outcome = await answer_findings(bench.context(sql))
     assert outcome.status is Status.UNKNOWN
     assert "no such table: users" in outcome.words
     bench.copy(USERS)
-    assert (await answer_findings(bench.work(sql))).status.is_answered
+    assert (await answer_findings(bench.context(sql))).status.is_answered
 
 
 def test_a_refusal_on_the_targets_schema_reopens_the_classification(bench: Bench) -> None:
     bench.copy(USERS)
-    assert "D1" not in stale_answers(bench.work("CREATE TABLE a(x);"))
-    assert "already exists" in stale_answers(bench.work("CREATE TABLE users(x);"))
+    assert "D1" not in stale_answers(bench.context("CREATE TABLE a(x);"))
+    assert "already exists" in stale_answers(bench.context("CREATE TABLE users(x);"))
 
 
 async def test_the_words_of_a_trigger_are_not_kept(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 import apsw
 
 from core.record_values import Walk, shipped_checklist
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.rollback import DRAFT, NONE, down_prompts, write_down
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.findings import Kind
@@ -60,9 +60,9 @@ def schema(sql: str) -> Schema:
     return found
 
 
-def work_on(sql: str, files: DownFiles, **answers: Answer) -> Work:
+def work_on(sql: str, files: DownFiles, **answers: Answer) -> StepContext:
     migration = Migration.from_text("0061_mend_teams.sql", sql)
-    tools = SimpleNamespace(
+    environment = SimpleNamespace(
         files=files,
         local=Schemas(schema(BEFORE), schema(f"{BEFORE}; {sql}")),
         migration=lambda: migration,
@@ -74,8 +74,9 @@ def work_on(sql: str, files: DownFiles, **answers: Answer) -> Work:
             root=Path("/project"), database=SimpleNamespace(migrations_dir="migrations")
         ),
     )
-    return Work(
-        tools=cast("Tools", tools), record=Walk(CHECKLIST).record, checklist=CHECKLIST,
+    return StepContext(
+        environment=cast("Environment", environment),
+        record=Walk(CHECKLIST).record, checklist=CHECKLIST,
         kind=Kind.TRANSFORMATIVE, step=CHECKLIST.step("down_written"), answers=answers,
     )  # fmt: skip
 

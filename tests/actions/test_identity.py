@@ -10,58 +10,60 @@ from d1_preflight.core.errors import RemoteFailed
 
 
 async def test_a_database_that_says_another_uuid_is_not_believed() -> None:
-    tools = tools_with(EngineWrangler(wide_database(), uuid="00000000-0000-4000-8000-000000000000"))
+    environment = tools_with(
+        EngineWrangler(wide_database(), uuid="00000000-0000-4000-8000-000000000000")
+    )
 
     with pytest.raises(RemoteFailed, match=f"{UUID} was asked, and the database 00000000"):
-        await observe(tools)
-    assert tools.seen.observation is None
-    assert tools.seen.uuid == ""
+        await observe(environment)
+    assert environment.cache.observation is None
+    assert environment.cache.uuid == ""
 
 
 @pytest.mark.parametrize("uuid", ["", None, 7])
 async def test_a_database_that_does_not_say_its_uuid_is_not_believed(uuid: object) -> None:
-    tools = tools_with(EngineWrangler(wide_database(), uuid=uuid))  # type: ignore[arg-type]  # as it may answer
+    environment = tools_with(EngineWrangler(wide_database(), uuid=uuid))  # type: ignore[arg-type]  # as it may answer
 
     with pytest.raises(RemoteFailed, match="Another database answers"):
-        await observe(tools)
-    assert tools.seen.observation is None
+        await observe(environment)
+    assert environment.cache.observation is None
 
 
 async def test_it_is_asked_once_a_session() -> None:
     wrangler = EngineWrangler(wide_database(), uuid=UUID.upper())
-    tools = tools_with(wrangler)
+    environment = tools_with(wrangler)
 
-    await observe(tools)
-    await observe(tools)
+    await observe(environment)
+    await observe(environment)
 
     assert wrangler.asked_who == 1
-    assert tools.seen.uuid == UUID.upper()
+    assert environment.cache.uuid == UUID.upper()
 
 
 async def test_a_ledger_that_does_not_go_on_makes_it_say_its_uuid_again() -> None:
     wrangler = EngineWrangler(wide_database())
-    tools = tools_with(wrangler)
-    await observe(tools)
-    seen = tools.seen.observation
+    environment = tools_with(wrangler)
+    await observe(environment)
+    seen = environment.cache.observation
     assert seen is not None
     wrangler.connection.execute("UPDATE d1_migrations SET applied_at = '2020-01-01 00:00:00'")
     wrangler.uuid = "00000000-0000-4000-8000-000000000000"
 
     with pytest.raises(RemoteFailed, match="Another database answers"):
-        await observe(tools)
-    assert tools.seen.observation is seen
+        await observe(environment)
+    assert environment.cache.observation is seen
 
 
 async def test_rows_added_to_the_ledger_or_taken_from_its_end_are_the_same_database() -> None:
     wrangler = EngineWrangler(wide_database())
-    tools = tools_with(wrangler)
-    await observe(tools)
+    environment = tools_with(wrangler)
+    await observe(environment)
     for change in (
         "INSERT INTO d1_migrations VALUES (2, '0002_b.sql', '2026-11-24 14:00:00')",
         "DELETE FROM d1_migrations WHERE id = 2",
     ):
         wrangler.connection.execute(change)
-        await observe(tools)
+        await observe(environment)
     assert wrangler.asked_who == 1
 
 

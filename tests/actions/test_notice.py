@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.timing import notify_prompts, notify_team
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
@@ -36,8 +36,8 @@ LOST = ProbeResult(None, 10_000, ok=False, words="hooks.example.com did not answ
 REFUSED = ProbeResult(403, 12, ok=False, words="hooks.example.com answered 403")
 
 
-def work_on(record: Record, channel: Channel, **answers: Answer) -> Work:
-    tools = SimpleNamespace(
+def work_on(record: Record, channel: Channel, **answers: Answer) -> StepContext:
+    environment = SimpleNamespace(
         web=channel,
         operator="ana@example.com",
         stem="0061_rebuild_teams",
@@ -49,8 +49,9 @@ def work_on(record: Record, channel: Channel, **answers: Answer) -> Work:
             verification=SimpleNamespace(watch_minutes=5),
         ),
     )
-    return Work(
-        tools=cast("Tools", tools), record=record, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
+    return StepContext(
+        environment=cast("Environment", environment),
+        record=record, checklist=CHECKLIST, kind=Kind.DESTRUCTIVE,
         step=STEP, answers=answers,
     )  # fmt: skip
 
@@ -66,9 +67,9 @@ async def test_a_notice_whose_end_nobody_saw_is_looked_for_before_it_is_sent_aga
     earlier: Status,
 ) -> None:
     channel = Channel(SENT)
-    work = work_on(begun_again(earlier), channel)
+    context = work_on(begun_again(earlier), channel)
 
-    (asked,) = notify_prompts(work)
+    (asked,) = notify_prompts(context)
     assert asked.kind is PromptKind.CHOOSE
     outcome = await notify_team(work_on(begun_again(earlier), channel, seen=asked.choices[0]))
 
@@ -80,8 +81,8 @@ async def test_a_notice_that_is_not_there_is_sent() -> None:
     channel = Channel(SENT)
     asked = notify_prompts(work_on(begun_again(Status.INTERRUPTED), channel))[0]
 
-    work = work_on(begun_again(Status.INTERRUPTED), channel, seen=asked.choices[1])
-    outcome = await notify_team(work)
+    context = work_on(begun_again(Status.INTERRUPTED), channel, seen=asked.choices[1])
+    outcome = await notify_team(context)
 
     assert outcome.status is Status.PROVED
     assert len(channel.sent) == 1

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from core.record_values import START
-from d1_preflight.actions.context import Seen, Tools
+from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.target import observe, read_batch
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
@@ -84,21 +84,21 @@ def wide_database() -> apsw.Connection:
     return connection
 
 
-def tools_with(wrangler: EngineWrangler) -> Tools:
+def tools_with(wrangler: EngineWrangler) -> Environment:
     database = SimpleNamespace(name="shop-db", id=UUID, migrations_table="d1_migrations")
     config = Path("targets", UUID, "wrangler.json")
     project = SimpleNamespace(database=database, target_config=config, root=Path())
     files = SimpleNamespace(target_config=lambda: config)
     clock = SimpleNamespace(now=lambda: START)
     return cast(
-        "Tools",
+        "Environment",
         SimpleNamespace(
             project=project,
             wrangler=wrangler,
             clock=clock,
             files=files,
             local=LocalDatabases(UUID),
-            seen=Seen(),
+            cache=TargetCache(),
             prior_schema=lambda: Schema(()),
         ),
     )
@@ -106,12 +106,14 @@ def tools_with(wrangler: EngineWrangler) -> Tools:
 
 async def test_hundreds_of_wide_tables_are_read_in_several_commands() -> None:
     wrangler = EngineWrangler(wide_database())
-    tools = tools_with(wrangler)
-    known = (await observe(tools)).observation
+    environment = tools_with(wrangler)
+    known = (await observe(environment)).observation
     shapes = tables_of(known.schema)
     plans = [sql for table in shapes if (sql := plan_statement(table))]
 
-    look = await observe(tools, tables=[t.name for t in shapes], extra=plans, keep="006-copied")
+    look = await observe(
+        environment, tables=[t.name for t in shapes], extra=plans, keep="006-copied"
+    )
 
     assert len(plans) == len(shapes) == TABLES
     assert len(look.evidence) > 1

@@ -162,7 +162,7 @@ async def _walked(context: ProjectContext) -> tuple[float, Schema]:
         report(f"    {' '.join(call)[:76]}", "")
     slowest = ", ".join(f"{step} {seconds:.1f} s" for seconds, step in sorted(steps)[:-7:-1])
     report(f"  slowest: {slowest}", "")
-    seen = session.tools.seen.observation
+    seen = session.environment.cache.observation
     assert seen is not None
     session.close()
     return took, seen.schema

@@ -66,9 +66,9 @@ async def test_a_token_of_a_dotenv_is_masked_and_its_environment_reaches_no_wran
 ) -> None:
     (project / ".env.local").write_text(f"CLOUDFLARE_API_TOKEN={TOKEN}\nCLOUDFLARE_ENV=staging\n")
     context = open_context(environ={"PATH": os.environ["PATH"], "HOME": str(project.parent)})
-    tools = context.tools("0001_a.sql", context.store("0001_a.sql"))
+    environment = context.environment("0001_a.sql", context.store("0001_a.sql"))
 
-    ran = await tools.wrangler.run(("d1", "info"), cwd=project, keep="001-a")
+    ran = await environment.wrangler.run(("d1", "info"), cwd=project, keep="001-a")
 
     assert "token «masked» is bad, env is []" in ran.stderr
     kept = context.store("0001_a.sql").folder / "evidence" / "001-a.err"

@@ -53,14 +53,14 @@ class Target:
         }
 
     async def copies(self, folder: Path) -> tuple[RowCopy, ...]:
-        work: Any = SimpleNamespace(
-            tools=tools_with(self.wrangler),
+        context: Any = SimpleNamespace(
+            environment=tools_with(self.wrangler),
             emit=None,
             progress=lambda _facts: None,
             facts=lambda kind: kind(),
         )
-        reading = await plan_reading(work)
-        return (await copy_rows(work, reading, folder)).copies
+        reading = await plan_reading(context)
+        return (await copy_rows(context, reading, folder)).copies
 
 
 def marks(path: Path) -> dict[str, int]:

@@ -90,7 +90,7 @@ async def make(folder: Path) -> None:
         await walk_to(session, given=ANSWERS)
         assert session.closed
         shutil.rmtree(EXAMPLE, ignore_errors=True)
-        shutil.copytree(session.tools.store.folder, EXAMPLE)
+        shutil.copytree(session.environment.store.folder, EXAMPLE)
         shutil.copy(context.project.root / "checklists" / "allowed_signers", EXAMPLE)
         shutil.copy(context.project.migrations_folder / NAME, EXAMPLE)
 

@@ -75,7 +75,7 @@ async def walk(found: Twins, environment: str | None, stop: str = "") -> tuple[s
     """Walk 0061; the uuid that GO names, and how often each was asked."""
     session, _ = open_session(found.context(environment), REBUILD)
     await walk_to(session, stop)
-    go = tomllib.loads((session.tools.store.read("go.toml") or b"").decode())
+    go = tomllib.loads((session.environment.store.read("go.toml") or b"").decode())
     assert go["database"]["target"] == "practice"
     requests = found.by_uuid()
     print(f"{found.toolchain.wrangler_version}: GO {go['database']['id'][:8]}, {dict(requests)}")
@@ -106,8 +106,8 @@ async def test_a_database_that_says_another_uuid_is_refused_before_anything_is_b
 
     assert attempt.status is Status.UNKNOWN
     assert f"{DATABASE_ID} was asked, and the database {TWIN_ID} came back" in attempt.words
-    assert session.tools.seen.observation is None
-    assert not session.tools.local.file(session.tools.copy).exists()
+    assert session.environment.cache.observation is None
+    assert not session.environment.local.file(session.environment.copy).exists()
     session.close()
 
 

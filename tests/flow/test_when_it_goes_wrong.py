@@ -239,10 +239,10 @@ async def test_limits_that_were_moved_after_go_shut_the_apply(practice: OpenPrac
     context, _ = practice("0057")
     session, _ = open_session(context, NAME)
     await walk_to(session, "applied")
-    settings = session.tools.settings
+    settings = session.environment.settings
     looser = replace(settings.verification, error_rate_percent=Decimal(5))
-    project = replace(session.tools.project, settings=replace(settings, verification=looser))
-    session.tools = replace(session.tools, project=project)
+    project = replace(session.environment.project, settings=replace(settings, verification=looser))
+    session.environment = replace(session.environment, project=project)
 
     attempt = await try_step(session, "applied")
 
@@ -291,15 +291,15 @@ async def test_what_changes_while_the_target_is_read_again_is_not_applied(
     context, _ = practice("0057")
     session, wrangler = open_session(context, NAME)
     await walk_to(session, "applied")
-    clock, path = session.tools.clock, context.project.migrations_folder / NAME
+    clock, path = session.environment.clock, context.project.migrations_folder / NAME
     assert isinstance(clock, PatientClock)
 
     late = Meanwhile(wrangler, lambda: setattr(clock, "ahead", timedelta(minutes=31)))
-    session.tools = replace(session.tools, wrangler=late)
+    session.environment = replace(session.environment, wrangler=late)
     expired = await try_step(session, "applied")
     await walk_to(session, "applied")
     edited = Meanwhile(wrangler, lambda: path.write_text(path.read_text() + "-- more\n"))
-    session.tools = replace(session.tools, wrangler=edited)
+    session.environment = replace(session.environment, wrangler=edited)
     other = await try_step(session, "applied")
 
     assert (expired.status, other.status) == (Status.FAILED, Status.FAILED)
@@ -335,7 +335,7 @@ async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice)
     context, _ = practice("0057")
     session, _ = open_session(context, NAME)
     await walk_to(session, "go")
-    clock = session.tools.clock
+    clock = session.environment.clock
     assert isinstance(clock, PatientClock)
     clock.ahead += timedelta(days=8)
 

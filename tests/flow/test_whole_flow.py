@@ -41,7 +41,7 @@ async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     assert session.closed
     walked = {attempt.step for attempt in session.record.attempts}
     assert not walked & {"backed_up", "restored", "down_written", "down_tested"}
-    folder = session.tools.store.folder
+    folder = session.environment.store.folder
     signers = context.project.root / "checklists" / "allowed_signers"
     assert stock_verify(folder, signers, "go.toml", GO, context.operator) == 0
     assert stock_verify(folder, signers, "record.toml", CLOSE, context.operator) == 0
@@ -127,7 +127,7 @@ async def test_no_secret_and_no_row_reaches_the_record(practice: OpenPractice) -
     emails = {word for word in copies.read_text().split("'") if "@" in word and "." in word}
     assert len(secrets) == 3
     assert emails
-    for file in session.tools.store.folder.rglob("*"):
+    for file in session.environment.store.folder.rglob("*"):
         if not file.is_file():
             continue
         content = file.read_text("utf-8", "replace")
@@ -154,9 +154,9 @@ async def test_the_marks_of_autoincrement_are_those_of_the_target(practice: Open
     await walk_to(session, "rehearsed")
     await try_step(session, "rehearsed")
 
-    tools = session.tools
-    for folder in (copy_folder(tools), rehearsal_folder(tools)):
-        connection = open_read(tools.local.file(folder))
+    environment = session.environment
+    for folder in (copy_folder(environment), rehearsal_folder(environment)):
+        connection = open_read(environment.local.file(folder))
         kept = local_sequences(connection)
         connection.close()
         assert len(kept) > 1

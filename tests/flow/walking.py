@@ -69,10 +69,10 @@ class CountingWrangler:
 def open_session(context: ProjectContext, name: str) -> tuple[Session, CountingWrangler]:
     """A session as the board opens it, with a clock that does not wait and a counted wrangler."""
     store = context.store(name).acquire()
-    tools = context.tools(name, store)
-    wrangler = CountingWrangler(tools.wrangler)
-    tools = replace(tools, clock=PatientClock(), wrangler=wrangler)
-    return Session(context.checklist, tools), wrangler
+    environment = context.environment(name, store)
+    wrangler = CountingWrangler(environment.wrangler)
+    environment = replace(environment, clock=PatientClock(), wrangler=wrangler)
+    return Session(context.checklist, environment), wrangler
 
 
 def answer(prompt: Prompt) -> object:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from core.record_values import ANA, KEYS, START, FakeSigner
 from d1_preflight.actions import STEPS
-from d1_preflight.actions.context import Tools
+from d1_preflight.actions.context import Environment
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.checklist.file import load_checklist
@@ -183,7 +183,7 @@ def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
     config = WranglerConfig(Path("/project/wrangler.jsonc"), "workway-api")
     database = Database("DB", "marketplace-production", "a1b2c3d4-0000-4000-8000-000000000001")
     unused = object()  # no step of the small checklist reaches wrangler or the network
-    tools = Tools(
+    environment = Environment(
         project=Project(Path("/project"), config, database),
         name=NAME,
         target="practice",
@@ -198,4 +198,4 @@ def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
         local=LocalDatabases(database.id),  # there is no copy yet
         web=cast("Web", unused),
     )
-    return Session(load_checklist(CHECKLIST, "small.toml", STEPS), tools)
+    return Session(load_checklist(CHECKLIST, "small.toml", STEPS), environment)

@@ -6,7 +6,7 @@ from core.record_values import BEN
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.record.record import Record, Status
 from d1_preflight.plain.asker import TerminalAsker, question_for
-from d1_preflight.plain.sitting import Choice, Sitting
+from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
 
 HEADED = """-- Migration: 0057_add_billing_email
@@ -24,7 +24,7 @@ async def sit(
     said: list[str] = []
     script = Script(list(answers))
     session = open_session(store, TextFiles(text))
-    code = await Sitting(session, script, said.append, TARGET).run()
+    code = await Walkthrough(session, script, said.append, TARGET).run()
     return code, "\n".join(said), script
 
 
@@ -180,11 +180,11 @@ def test_colours_are_left_out_where_nobody_wants_them(environ: dict[str, str]) -
 
 def test_what_a_command_prints_is_told_but_not_its_data() -> None:
     said: list[str] = []
-    sitting = Sitting(open_session(MemoryStore()), Script([]), said.append, TARGET)
+    walkthrough = Walkthrough(open_session(MemoryStore()), Script([]), said.append, TARGET)
 
     for line in ("[", '  {"id": 1},', "]", "", "Resource location: remote"):
-        sitting._emit(line, "out")
-    sitting._emit('"quoted" on stderr', "err")
+        walkthrough._emit(line, "out")
+    walkthrough._emit('"quoted" on stderr', "err")
 
     assert said == [
         "  | (JSON, not shown)",

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.actions.context import Tools
+from d1_preflight.actions.context import Environment
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.record.file import instant
 from d1_preflight.core.record.gate import apply_was_begun, go_expires, go_lapse
@@ -70,7 +70,7 @@ async def test_a_checklist_that_changes_after_go_goes_back_to_the_gate() -> None
     assert session.current is None
 
     changed = load_checklist(SMALL.replace("Order and meaning.", "Order."), "small.toml")
-    again = Session(changed, replace(session.tools))
+    again = Session(changed, replace(session.environment))
 
     assert again.current == changed.step("go")
     await again.perform(changed.step("go"), {"go": True})
@@ -80,30 +80,30 @@ async def test_a_checklist_that_changes_after_go_goes_back_to_the_gate() -> None
 EARLIER = "240711943bd23552de45814746cfb41035e89ea3e5b47221874b99d7701b0410"
 
 
-def walked_to_the_apply(store: MemoryStore) -> Tools:
+def walked_to_the_apply(store: MemoryStore) -> Environment:
     """The tools of a record whose apply was begun by a checklist that shipped earlier."""
-    tools = open_session(store).tools
-    record = tools.new_record(EARLIER)
+    environment = open_session(store).environment
+    record = environment.new_record(EARLIER)
     for step_id in ("go", "applied"):
-        begun = record.begin(CHECKLIST.step(step_id), {}, by=tools.operator, at=START)
+        begun = record.begin(CHECKLIST.step(step_id), {}, by=environment.operator, at=START)
         store.save(record := begun.finish(Outcome(Status.PROVED, "done"), at=START))
-    return tools
+    return environment
 
 
 def test_after_an_apply_a_record_goes_on_by_the_shipped_checklist_of_its_go() -> None:
-    tools = walked_to_the_apply(MemoryStore())
+    environment = walked_to_the_apply(MemoryStore())
 
-    session = Session(CHECKLIST, tools)
+    session = Session(CHECKLIST, environment)
 
     assert session.checklist.sha256 == session.record.checklist == EARLIER
 
 
 def test_before_an_apply_a_record_goes_on_by_the_present_checklist() -> None:
     store = MemoryStore()
-    tools = open_session(store).tools
-    store.save(tools.new_record(EARLIER))
+    environment = open_session(store).environment
+    store.save(environment.new_record(EARLIER))
 
-    session = Session(CHECKLIST, tools)
+    session = Session(CHECKLIST, environment)
 
     assert session.checklist == CHECKLIST
     assert session.record.checklist == CHECKLIST.sha256

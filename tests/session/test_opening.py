@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from d1_preflight.actions.context import Tools
+from d1_preflight.actions.context import Environment
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore, open_session
 
 
-def tools_of(store: MemoryStore) -> Tools:
+def tools_of(store: MemoryStore) -> Environment:
     session = open_session(store)
     session.waive(session.checklist.step("named"), "for the test")
-    return session.tools
+    return session.environment
 
 
 def test_a_record_goes_on_where_it_was_left() -> None:
@@ -35,7 +35,7 @@ def test_a_record_of_another_migration_is_refused() -> None:
 
 def test_a_record_of_practice_is_refused_on_the_real_target() -> None:
     store = MemoryStore()
-    tools = tools_of(store)
+    environment = tools_of(store)
 
     with pytest.raises(NotAllowed, match="made on practice, and this is remote"):
-        Session(open_session(store).checklist, replace(tools, target="remote"))
+        Session(open_session(store).checklist, replace(environment, target="remote"))

@@ -59,7 +59,7 @@ def first(session: Session) -> Step:
 
 
 def saved(store: MemoryStore) -> Record:
-    """The record as the next sitting would find it."""
+    """The record as the next session would find it."""
     found = store.load()
     assert found is not None
     return found.recovered()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from core.record_values import ANA, KEYS
 from d1_preflight.actions import STEPS
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState
 from d1_preflight.core.checklist.checklist import (
     Prompt,
@@ -77,12 +77,12 @@ class SceneFiles:
         raise NotImplementedError
 
 
-def scene_tools(files: SceneFiles, database: str, target: str) -> Tools:
+def scene_tools(files: SceneFiles, database: str, target: str) -> Environment:
     """Tools of a session whose steps are scripted: nothing reaches wrangler or the network."""
     unused = object()
     config = WranglerConfig(Path("wrangler.jsonc"), "workway-api")
     found = Database("DB", database, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d")
-    return Tools(
+    return Environment(
         project=Project(Path(), config, found),
         name=files.file.name,
         target=target,
@@ -104,7 +104,7 @@ class FakeSession(Session):
 
     def __init__(
         self,
-        tools: Tools,
+        environment: Environment,
         analysis: Analysis,
         *,
         script: Mapping[str, Outcome | PreflightError],
@@ -114,11 +114,11 @@ class FakeSession(Session):
     ) -> None:
         scripted = StepAction(
             self._act,
-            prompts=lambda work: self._prompts.get(work.step.id, ()),
-            plan=lambda work: self._plans.get(work.step.id, ()),
+            prompts=lambda context: self._prompts.get(context.step.id, ()),
+            plan=lambda context: self._plans.get(context.step.id, ()),
         )
         actions = {name: replace(scripted, seals=action.seals) for name, action in STEPS.items()}
-        super().__init__(shipped_checklist(), tools, actions)
+        super().__init__(shipped_checklist(), environment, actions)
         self._analysis = analysis
         self.script, self._prompts = script, prompts or {}
         self._plans, self._lines = plans or {}, lines or {}
@@ -131,13 +131,13 @@ class FakeSession(Session):
     def analysis(self) -> Analysis:
         return self._analysis
 
-    async def _act(self, work: Work) -> Outcome:
-        step = work.step
-        self.performed.append((step.id, work.answers))
+    async def _act(self, context: StepContext) -> Outcome:
+        step = context.step
+        self.performed.append((step.id, context.answers))
         for line in self._lines.get(step.id, ()):
-            work.emit(line, "out")
+            context.emit(line, "out")
         if self.live is not None:
-            work.progress(self.live)
+            context.progress(self.live)
         self.begun.set()
         if self.hold is not None:
             await self.hold.wait()
@@ -145,7 +145,7 @@ class FakeSession(Session):
         if isinstance(outcome, PreflightError):
             raise outcome
         if step.id in ("go", "close"):
-            with work.terminal:
+            with context.terminal:
                 self.performed.append(("signed", {}))
         return outcome
 

@@ -31,7 +31,7 @@ async def settle(pilot: Pilot[None]) -> None:
 
 def busy(app: object) -> bool:
     assert isinstance(app, PreflightApp)
-    return app._performing.busy
+    return app._step_worker.busy
 
 
 def app_for(source: FakeBoard, opened: str = "") -> PreflightApp:
@@ -90,7 +90,7 @@ def _watching() -> PreflightApp:
 def _applying() -> PreflightApp:
     session = scenes.rebuild().walked_to("applied")
     session.hold = _never()
-    session.tools = replace(session.tools, clock=Later())
+    session.environment = replace(session.environment, clock=Later())
     return app_for(scenes.board(session), scenes.REBUILD)
 
 

@@ -342,7 +342,7 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
     def edit(_path: Path) -> None:
         text = scenes.REBUILD_SQL + "-- one more line\n"
         file = Migration.from_text(scenes.REBUILD, text, Path("m.sql"))
-        session.tools = replace(session.tools, files=SceneFiles(file))
+        session.environment = replace(session.environment, files=SceneFiles(file))
 
     app._edit = edit
     async with app.run_test() as pilot:
@@ -584,7 +584,7 @@ class Unreadable(FakeSession):
 
 async def test_a_question_that_cannot_be_read_is_a_dialog_and_nothing_is_sent() -> None:
     known = scenes.rebuild().walked_to("named")
-    session = Unreadable(known.tools, known.analysis, script=known.script)
+    session = Unreadable(known.environment, known.analysis, script=known.script)
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)

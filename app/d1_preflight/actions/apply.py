@@ -7,7 +7,7 @@ ledger and the schema, read afterwards, do.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.go import rows_at_risk, signed_plan
 from d1_preflight.actions.preconditions import recheck, signed_migration
 from d1_preflight.actions.target import failure_words, observe, shown
@@ -21,84 +21,87 @@ from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from d1_preflight.core.target.wrangler_output import may_have_arrived
 
 
-def apply_prompts(work: Work) -> Sequence[Prompt]:
+def apply_prompts(context: StepContext) -> Sequence[Prompt]:
     """Challenge and response: the target and the rows at risk, typed; never yes or no."""
-    if _must_observe_first(work):
+    if _must_observe_first(context):
         return ()
-    name, risk = work.tools.project.database.name, rows_at_risk(work)
+    name, risk = context.environment.project.database.name, rows_at_risk(context)
     return (
         Prompt("database", PromptKind.TEXT, f"Type the database's name: {name}", typed=name),
         Prompt("rows", PromptKind.TEXT, f"Type the rows at risk: {risk}", typed=str(risk)),
     )
 
 
-def apply_plan(work: Work) -> Sequence[str]:
+def apply_plan(context: StepContext) -> Sequence[str]:
     """What will be run, with its target."""
-    tools = work.tools
-    if _must_observe_first(work):
-        return (f"read ledger and schema of {tools.project.database.name}; write nothing",)
+    environment = context.environment
+    if _must_observe_first(context):
+        return (f"read ledger and schema of {environment.project.database.name}; write nothing",)
     return (
-        f"re-check ledger, schema and counts of {tools.project.database.name}",
-        shown(tools, _apply_args(tools, "<staged>/wrangler.json")),
+        f"re-check ledger, schema and counts of {environment.project.database.name}",
+        shown(environment, _apply_args(environment, "<staged>/wrangler.json")),
         "read the ledger again",
     )
 
 
-async def apply_migration(work: Work) -> Outcome:
+async def apply_migration(context: StepContext) -> Outcome:
     """Apply it, or find out what an interrupted apply has done."""
-    if _must_observe_first(work):
-        return await _observe_only(work)
-    tools, plan = work.tools, signed_plan(work)
-    before, evidence = await recheck(work, plan)
-    row = before.ledger_row(tools.name)
+    if _must_observe_first(context):
+        return await _observe_only(context)
+    environment, plan = context.environment, signed_plan(context)
+    before, evidence = await recheck(context, plan)
+    row = before.ledger_row(environment.name)
     if row is not None:  # recheck lets it pass only where an earlier attempt may have done it
         return _applied(row, ApplyFacts(observed=True), None, evidence)
-    staged = tools.files.stage(signed_migration(tools, plan), tools.workspace / "apply")
-    ran = await tools.wrangler.run(
-        _apply_args(tools, str(staged)),
+    staged = environment.files.stage(
+        signed_migration(environment, plan), environment.workspace / "apply"
+    )
+    ran = await environment.wrangler.run(
+        _apply_args(environment, str(staged)),
         cwd=staged.parent,  # no .env of the project's lies there: nothing leads elsewhere
-        emit=work.emit,
-        keep=None if work.quotes_rows() else work.evidence_name,
+        emit=context.emit,
+        keep=None if context.quotes_rows() else context.evidence_name,
         protect=True,
     )
     facts = _facts(ran, before, backed_up=bool(plan.proofs.backup))
-    return await _conclude(work, before, facts, evidence, ran)
+    return await _conclude(context, before, facts, evidence, ran)
 
 
-def _apply_args(tools: Tools, config: str) -> tuple[str, ...]:
-    name = tools.project.database.name
+def _apply_args(environment: Environment, config: str) -> tuple[str, ...]:
+    name = environment.project.database.name
     return ("d1", "migrations", "apply", name, "--config", config, "--remote")
 
 
-def _must_observe_first(work: Work) -> bool:
+def _must_observe_first(context: StepContext) -> bool:
     """After an apply with an unobserved end, only read; never repeat it blindly."""
-    last = work.before
+    last = context.before
     return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
 
 async def _conclude(
-    work: Work,
+    context: StepContext,
     before: Observation,
     facts: ApplyFacts,
     rechecked: tuple[Evidence, ...],
     ran: Evidence,
 ) -> Outcome:
     """Decide by what the database says now."""
-    tools, evidence = work.tools, (*rechecked, ran)
+    environment, evidence = context.environment, (*rechecked, ran)
     try:
-        look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
+        keep = f"{context.evidence_name}-observed"
+        look = await observe(environment, keep=keep, emit=context.emit)
     except PreflightError as error:
         words = f"The apply ran, but its result could not be read: {error.message}"
         return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", {}, evidence)
     after = look.observation
-    row = after.ledger_row(tools.name)
+    row = after.ledger_row(environment.name)
     everything = (*evidence, *look.evidence)
     if row is not None:
         return _applied(row, facts, ran, everything)
-    if tools.wrangler.is_writing() or may_have_arrived(ran):
-        words = f"Not seen yet: {work.own_reason(ran)} It may still be running. Check again."
+    if environment.wrangler.is_writing() or may_have_arrived(ran):
+        words = f"Not seen yet: {context.own_reason(ran)} It may still be running. Check again."
         return Outcome(Status.UNKNOWN, words, facts.written(), everything)
-    reason = work.own_reason(ran) if ran.exit_code else "wrangler reported no error"
+    reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if after.schema.fingerprint == before.schema.fingerprint:
         words = f"Not applied: {reason} Ledger and schema are as before."
         return Outcome(Status.FAILED, words, facts.written(), everything)
@@ -107,23 +110,24 @@ async def _conclude(
     return Outcome(Status.FAILED, words, half_way.written(), everything)
 
 
-async def _observe_only(work: Work) -> Outcome:
-    tools = work.tools
-    if tools.wrangler.is_writing():
+async def _observe_only(context: StepContext) -> Outcome:
+    environment = context.environment
+    if environment.wrangler.is_writing():
         words = "The earlier apply is still running on this machine. Check again in a moment."
         return Outcome(Status.UNKNOWN, words)
     left: tuple[Evidence, ...] = ()
     try:
-        left = tools.wrangler.recover(work.step.id)
-        look = await observe(tools, keep=f"{work.evidence_name}-observed", emit=work.emit)
+        left = environment.wrangler.recover(context.step.id)
+        keep = f"{context.evidence_name}-observed"
+        look = await observe(environment, keep=keep, emit=context.emit)
     except PreflightError as error:  # whatever the cause, not having looked tells nothing
         words = f"The target could not be read: {failure_words(error)}"
         return Outcome(Status.UNKNOWN, words, {}, left)
     after, seen = look.observation, (*left, *look.evidence)
-    row = after.ledger_row(tools.name)
+    row = after.ledger_row(environment.name)
     if row is not None:
         return _applied(row, ApplyFacts(observed=True), None, seen)
-    if after.schema.fingerprint == work.facts(CopyFacts).schema:
+    if after.schema.fingerprint == context.facts(CopyFacts).schema:
         words = (
             "Checked: it was not applied; ledger and schema are as before. It may be tried again."
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from d1_preflight.actions.context import StepAction, Work
+from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.format import plural
@@ -20,9 +20,9 @@ from d1_preflight.core.record.record import Outcome, Status
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
-async def check_name(work: Work) -> Outcome:
+async def check_name(context: StepContext) -> Outcome:
     """The file's name has four digits and says what it does."""
-    name = work.tools.name
+    name = context.environment.name
     last = name.rsplit("/", 1)[-1]
     facts = NameFacts(name=name).written()
     if NAME_PATTERN.match(last):
@@ -35,10 +35,10 @@ async def check_name(work: Work) -> Outcome:
     )
 
 
-async def check_header(work: Work) -> Outcome:
+async def check_header(context: StepContext) -> Outcome:
     """The header is complete, and its declared type is the one that was found."""
-    header = work.tools.migration().header
-    found = work.tools.analysis().kind
+    header = context.environment.migration().header
+    found = context.environment.analysis().kind
     declared = header.type.split("(")[0].split()
     word = declared[0].lower().strip(".,;:") if declared else ""
     facts = HeaderFacts(declared=word, found=found.value, missing=header.missing).written()
@@ -49,14 +49,14 @@ async def check_header(work: Work) -> Outcome:
         words = f"The header declares {word}; the effect of the SQL is not certain."
         return Outcome(Status.UNKNOWN, words, facts)
     if word != found.value and found is not Kind.NONE:
-        words = f"The header declares “{word}”; the SQL is {found.value}: {_why(work)}"
+        words = f"The header declares “{word}”; the SQL is {found.value}: {_why(context)}"
         return Outcome(Status.FAILED, words, facts)
     return Outcome(Status.PROVED, f"Complete; declared {word}, found {found.value}.", facts)
 
 
-def finding_prompts(work: Work) -> Sequence[Prompt]:
+def finding_prompts(context: StepContext) -> Sequence[Prompt]:
     """One question for each finding that weighs; losing rows is declared table by table."""
-    analysis = work.tools.analysis()
+    analysis = context.environment.analysis()
     alike: dict[str, list[Finding]] = {}
     for finding in _weighing(analysis):
         alike.setdefault(answer_key(finding), []).append(finding)
@@ -84,10 +84,10 @@ def finding_prompts(work: Work) -> Sequence[Prompt]:
     return tuple(asked)
 
 
-async def answer_findings(work: Work) -> Outcome:
+async def answer_findings(context: StepContext) -> Outcome:
     """Every finding has an answer; an undeclared row loss stays open."""
-    analysis = work.tools.analysis()
-    losses = work.answers.get("losses", ())
+    analysis = context.environment.analysis()
+    losses = context.answers.get("losses", ())
     declared = tuple(losses) if isinstance(losses, tuple) else ()
     facts = FindingsFacts(
         findings=tuple(
@@ -96,13 +96,13 @@ async def answer_findings(work: Work) -> Outcome:
                 severity=finding.severity.value,
                 line=finding.line,
                 title=finding.title,
-                answer=finding.allowed or work.answer(answer_key(finding)),
+                answer=finding.allowed or context.answer(answer_key(finding)),
             )
             for finding in analysis.findings
         ),
         declared_losses=declared,
         losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
-        loss_reason=work.answer("loss_reason"),
+        loss_reason=context.answer("loss_reason"),
     ).written()
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
@@ -110,20 +110,20 @@ async def answer_findings(work: Work) -> Outcome:
         words = f"Not declared: {losses}. Fix the migration (e), or declare the loss."
         return Outcome(Status.FAILED, words, facts)
     if analysis.engine.refused:
-        return Outcome(*_refused(work), facts)
+        return Outcome(*_refused(context), facts)
     if not analysis.findings:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
         count = len(analysis.findings)
         return Outcome(Status.PROVED, f"{plural(count, 'note')}, none needs an answer.", facts)
-    words = _answered_words(analysis, declared, work.answer("loss_reason"))
+    words = _answered_words(analysis, declared, context.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
 
 
-def _refused(work: Work) -> tuple[Status, str]:
+def _refused(context: StepContext) -> tuple[Status, str]:
     """The refusal; unknown where only the target's schema, not read yet, can confirm it."""
-    words = refusal_words(work.tools.analysis().engine.refused[0])
-    if work.tools.knows_target:
+    words = refusal_words(context.environment.analysis().engine.refused[0])
+    if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
     more = "This was judged on the schema of the earlier files: copy the target, then answer again."
     return Status.UNKNOWN, f"{words} {more}"
@@ -134,19 +134,19 @@ def refusal_words(refusal: Refusal) -> str:
     return f"Line {refusal.line}: {refusal.reason.rstrip('.')}."
 
 
-def class_prompts(work: Work) -> Sequence[Prompt]:
+def class_prompts(context: StepContext) -> Sequence[Prompt]:
     """The class found, or one above it."""
-    found = work.tools.analysis().kind
+    found = context.environment.analysis().kind
     at_least = _ORDER.index(found) if found in _ORDER else len(_ORDER) - 1
     choices = tuple(kind.value for kind in _ORDER[max(at_least, 1) :])
     label = f"Found: {found.value}. Confirm it or raise it"
-    return (Prompt("class", PromptKind.CHOOSE, label, help=_why(work), choices=choices),)
+    return (Prompt("class", PromptKind.CHOOSE, label, help=_why(context), choices=choices),)
 
 
-async def confirm_class(work: Work) -> Outcome:
+async def confirm_class(context: StepContext) -> Outcome:
     """The operator confirms the class or raises it; unknown counts as destructive."""
-    analysis = work.tools.analysis()
-    chosen = Kind(work.answer("class"))
+    analysis = context.environment.analysis()
+    chosen = Kind(context.answer("class"))
     raised = chosen is not analysis.kind
     risk = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
     rollback = {
@@ -160,30 +160,30 @@ async def confirm_class(work: Work) -> Outcome:
         reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
     )
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
-    words += f" (raised from {analysis.kind.value})." if raised else f": {_why(work)}"
+    words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
     return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts.written())
 
 
-async def state_purpose(work: Work) -> Outcome:
+async def state_purpose(context: StepContext) -> Outcome:
     """One sentence on what users will have from it."""
-    several = [f for f in work.tools.analysis().findings if f.rule == "several-changes"]
+    several = [f for f in context.environment.analysis().findings if f.rule == "several-changes"]
     facts = PurposeFacts(several_changes=several[0].message) if several else PurposeFacts()
-    return Outcome(Status.ATTESTED, work.answer("purpose"), facts.written())
+    return Outcome(Status.ATTESTED, context.answer("purpose"), facts.written())
 
 
-def stale_answers(work: Work) -> str:
+def stale_answers(context: StepContext) -> str:
     """Which answer of this section no longer covers the analysis; "" where all of them do.
 
     They may have been given before the target was read, on what the earlier files would make.
     """
-    analysis = work.tools.analysis()
-    confirmed = work.facts(ClassFacts).kind
+    analysis = context.environment.analysis()
+    confirmed = context.facts(ClassFacts).kind
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(Kind(confirmed)):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
     if analysis.engine.refused:
         return f"On the target's schema: {refusal_words(analysis.engine.refused[0])}"
-    answered = {f"{answer.rule}@{answer.line}" for answer in work.facts(FindingsFacts).findings}
+    answered = {f"{answer.rule}@{answer.line}" for answer in context.facts(FindingsFacts).findings}
     new = [f for f in _weighing(analysis) if answer_key(f) not in answered]
     return (
         f"On the target's schema there is more: line {new[0].line}, {new[0].title}." if new else ""
@@ -250,10 +250,10 @@ def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) ->
     return f"{words}. Declared losses: {losses}. Reason: {reason}"
 
 
-def _why(work: Work) -> str:
-    reasons = work.tools.analysis().reasons
+def _why(context: StepContext) -> str:
+    reasons = context.environment.analysis().reasons
     if not reasons:
-        return "it changes nothing." if work.kind is Kind.NONE else "no reason was found."
+        return "it changes nothing." if context.kind is Kind.NONE else "no reason was found."
     more = f" · {len(reasons) - 1} more" if len(reasons) > 1 else ""
     return f"line {reasons[0].line}: {reasons[0].clause}{more}."
 

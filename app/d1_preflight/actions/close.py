@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from d1_preflight.actions.context import StepAction, Work
+from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.verification import look_after
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
@@ -28,81 +28,83 @@ from d1_preflight.core.target.snapshot import Observation
 _ROLLED_BACK, _FIXED = answer_label("end", ROLLED_BACK), answer_label("end", FIXED_MANUALLY)
 
 
-def close_prompts(work: Work) -> Sequence[Prompt]:
+def close_prompts(context: StepContext) -> Sequence[Prompt]:
     """How it ended: the answer is compared with the database before anything is signed."""
     ends = ANSWER_LABELS["end"]
     end = Prompt(
         "end", PromptKind.CHOOSE, "How did it end?",
         choices=tuple(ends), labels=tuple(ends.values()),
     )  # fmt: skip
-    return (*signer_prompts(work), end)
+    return (*signer_prompts(context), end)
 
 
-async def sign_close(work: Work) -> Outcome:
+async def sign_close(context: StepContext) -> Outcome:
     """The operator's closing words, if the database says the same; the session signs the record.
 
     The database is read again: since the verification it may have been rolled back.
     """
-    require_checklist_of_go(work)
-    seen, evidence = await look_after(work)
-    end = work.answer("end")
-    wrong = _contradicted(work, seen)
+    require_checklist_of_go(context)
+    seen, evidence = await look_after(context)
+    end = context.answer("end")
+    wrong = _contradicted(context, seen)
     if wrong:
         return Outcome(Status.FAILED, wrong, CloseFacts(end=end).written(), evidence)
-    prepare_signer(work)
+    prepare_signer(context)
     facts = CloseFacts(
-        signer=work.tools.signer.identity, closed_at=instant(work.tools.clock.now()), end=end
+        signer=context.environment.signer.identity,
+        closed_at=instant(context.environment.clock.now()),
+        end=end,
     )
-    words = work.answer("verdict")
+    words = context.answer("verdict")
     if end == KEPT:
         return Outcome(Status.ATTESTED, words, facts.written(), evidence)
-    rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
+    rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     left = tuple(change.words for change in diff(rehearsed, seen.schema))
     summary = f"{answer_label('end', end).capitalize()}. {words}"
     return Outcome(Status.ATTESTED, summary, replace(facts, differs=left).written(), evidence)
 
 
-def _contradicted(work: Work, seen: Observation) -> str:
+def _contradicted(context: StepContext, seen: Observation) -> str:
     """How the database contradicts the answer; "" where it agrees."""
-    recorded = work.facts(RehearsalFacts).schema_after
-    is_rehearsed = _is_same(work, seen.schema, recorded, rehearsal_folder(work.tools))
-    recorded = work.facts(CopyFacts).schema
-    is_before = _is_same(work, seen.schema, recorded, copy_folder(work.tools))
-    if work.answer("end") == FIXED_MANUALLY:
+    recorded = context.facts(RehearsalFacts).schema_after
+    is_rehearsed = _is_same(context, seen.schema, recorded, rehearsal_folder(context.environment))
+    recorded = context.facts(CopyFacts).schema
+    is_before = _is_same(context, seen.schema, recorded, copy_folder(context.environment))
+    if context.answer("end") == FIXED_MANUALLY:
         if not is_before and not is_rehearsed:
             return ""  # the record holds how it differs from the rehearsal
         words = "the rehearsed one" if is_rehearsed else "the one from before"
         return f"The schema is {words}: nothing was fixed manually. Choose how it really ended."
-    if work.answer("end") == ROLLED_BACK:
+    if context.answer("end") == ROLLED_BACK:
         if is_before:
             return ""
         return f"The schema is not the one from before. If it is neither, choose “{_FIXED}”."
-    if seen.ledger_row(work.tools.name) is None:
-        return f"The ledger no longer has a row for {work.tools.name}: it was not kept."
+    if seen.ledger_row(context.environment.name) is None:
+        return f"The ledger no longer has a row for {context.environment.name}: it was not kept."
     if not is_rehearsed:
         return f"The schema is no longer the rehearsed one: “{_ROLLED_BACK}”, or “{_FIXED}”?"
     return ""
 
 
-def _is_same(work: Work, now: Schema, recorded: str, persist: Path) -> bool:
+def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) -> bool:
     """Whether the schema is the recorded one: the same text, else the same structure.
 
     The text alone does not tell: engines of several ages write a renamed table differently.
     """
     if now.fingerprint == recorded:
         return True
-    if not work.tools.local.file(persist).is_file():
+    if not context.environment.local.file(persist).is_file():
         return False
-    kept = work.tools.local.schema(persist)
+    kept = context.environment.local.schema(persist)
     return kept.fingerprint == recorded and not diff(kept, now)
 
 
-def require_checklist_of_go(work: Work) -> None:
+def require_checklist_of_go(context: StepContext) -> None:
     """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
-    go = work.facts(GoFacts)
-    if not go.is_by(work.record.checklist):
+    go = context.facts(GoFacts)
+    if not go.is_by(context.record.checklist):
         raise NotAllowed(
-            f"{work.checklist.source} is not the checklist that GO was signed with.",
+            f"{context.checklist.source} is not the checklist that GO was signed with.",
             hint=f"Restore that checklist (its sha256 is {go.checklist}), then close.",
         )
 

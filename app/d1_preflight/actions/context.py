@@ -31,8 +31,8 @@ from d1_preflight.core.target.wrangler_output import explain_failure
 
 
 @dataclass(slots=True)
-class Seen:
-    """What has been learnt of the target in this sitting; asked again when it matters.
+class TargetCache:
+    """What has been learnt of the target in this session; asked again when it matters.
 
     `uuid` is that of the database which answered, from `d1 info`; "" until it was asked.
     """
@@ -43,7 +43,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class Environment:
     """The project, the migration and the ports; `workspace` is the private `.preflight` folder."""
 
     project: Project
@@ -59,7 +59,7 @@ class Tools:
     wrangler: Wrangler
     local: Local
     web: Web
-    seen: Seen = field(default_factory=Seen)
+    cache: TargetCache = field(default_factory=TargetCache)
 
     @property
     def settings(self) -> Settings:
@@ -95,18 +95,18 @@ class Tools:
 
     @property
     def knows_target(self) -> bool:
-        """Whether the target's schema was read, in this sitting or by the copy."""
-        seen = self.seen.observation
+        """Whether the target's schema was read, in this session or by the copy."""
+        seen = self.cache.observation
         read_now = seen is not None and self.name not in seen.applied
         return read_now or self.local.file(self.copy).is_file()
 
     def prior_schema(self) -> Schema:
         """The schema that the migration meets: the target's, as it was before it is applied.
 
-        Read in this sitting, else out of the copy that an earlier one made (the target may hold
+        Read in this session, else out of the copy that an earlier one made (the target may hold
         tables that no file makes); only without either, what the earlier files would make.
         """
-        seen = self.seen.observation
+        seen = self.cache.observation
         if seen is not None and self.name not in seen.applied:
             return seen.schema
         if self.local.file(self.copy).is_file():
@@ -117,10 +117,10 @@ class Tools:
         """The judgement of the present text on the present schema, worked out once for both."""
         migration, prior = self.migration(), self.prior_schema()
         key = (migration.sha256, prior.fingerprint)
-        if self.seen.analysis is None or self.seen.analysis[0] != key:
+        if self.cache.analysis is None or self.cache.analysis[0] != key:
             siblings = tuple(self.files.migrations())
-            self.seen.analysis = (key, analyse(migration, prior, siblings))
-        return self.seen.analysis[1]
+            self.cache.analysis = (key, analyse(migration, prior, siblings))
+        return self.cache.analysis[1]
 
     def subjects(self) -> Mapping[str, str]:
         """The sha256 of the files that attempts are about, as they are now."""
@@ -138,10 +138,10 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class StepContext:
     """One attempt under way, as its action sees it."""
 
-    tools: Tools
+    environment: Environment
     record: Record
     checklist: Checklist
     kind: Kind
@@ -177,8 +177,8 @@ class Work:
 
     def quotes_rows(self, script: Migration | None = None) -> bool:
         """Whether an error of the migration (or of its down `script`) may quote a row's value."""
-        migration = script or self.tools.migration()
-        schema = (found.sql for found in self.tools.prior_schema().objects)
+        migration = script or self.environment.migration()
+        schema = (found.sql for found in self.environment.prior_schema().objects)
         return any(error_may_leak_row_values(sql) for sql in (migration.text, *schema))
 
     def answer(self, key: str) -> str:
@@ -195,7 +195,7 @@ class StepAction:
     commands, shown before they run; after an action that `seals`, the record is signed and final.
     """
 
-    run: Callable[[Work], Awaitable[Outcome]]
-    prompts: Callable[[Work], Sequence[Prompt]] | None = None
-    plan: Callable[[Work], Sequence[str]] | None = None
+    run: Callable[[StepContext], Awaitable[Outcome]]
+    prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
+    plan: Callable[[StepContext], Sequence[str]] | None = None
     seals: bool = False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight import disk
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.target import Look, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.ports import Evidence
@@ -55,28 +55,30 @@ class Reading:
         return (SEQUENCES_QUERY,) if any(t.autoincrement for t in self.tables.values()) else ()
 
 
-async def plan_reading(work: Work, only: Sequence[str] | None = None) -> Reading:
+async def plan_reading(context: StepContext, only: Sequence[str] | None = None) -> Reading:
     """Count every table and find where the pages of the wanted ones end: one call.
 
     The schema must be known to ask for the pages. Where it was not read yet, it is likely the one
     that the earlier files make, which saves a call; when it turns out to be another one, or to
     have changed meanwhile, the plan is made once more.
     """
-    small = _small_reading(work, only)
+    small = _small_reading(context, only)
     if small is not None:
         return small
     before: tuple[Evidence, ...] = ()
-    seen = work.tools.seen.observation
-    schema = seen.schema if seen else work.tools.prior_schema()
+    seen = context.environment.cache.observation
+    schema = seen.schema if seen else context.environment.prior_schema()
     for _ in range(3):
         shapes = _readable(schema)
         wanted = [t for t in shapes if only is None or t.name in only]
         try:
-            look = await _ask_plan(work, shapes, wanted)
+            look = await _ask_plan(context, shapes, wanted)
         except RemoteFailed as error:
-            if work.tools.seen.observation is not None or "no such" not in error.message:
+            if context.environment.cache.observation is not None or "no such" not in error.message:
                 raise
-            look = await observe(work.tools, emit=work.emit)  # the files make other tables
+            look = await observe(
+                context.environment, emit=context.emit
+            )  # the files make other tables
             schema, before = look.observation.schema, (*before, *look.evidence)
             continue
         if look.observation.schema.fingerprint == schema.fingerprint:
@@ -102,17 +104,17 @@ def copied_so_far(copies: Sequence[RowCopy], reading: str, of: int) -> StepFacts
 
 
 async def copy_rows(
-    work: Work, reading: Reading, folder: Path, *, so_far: SoFar = copied_so_far
+    context: StepContext, reading: Reading, folder: Path, *, so_far: SoFar = copied_so_far
 ) -> Copied:
     """Fetch the pages into one row copy a table; shows progress; leaves nothing half-written."""
     _empty(folder)
-    writing = _Writing(work, reading, folder, so_far)
+    writing = _Writing(context, reading, folder, so_far)
     calls = list(_calls(reading.pages))
     try:
         for number, batch in enumerate(calls, start=1):
             last = number == len(calls)
             wanted = tuple(reading.tables) if last else ()
-            answers, counts = await _fetch(work.tools, batch, wanted, writing)
+            answers, counts = await _fetch(context.environment, batch, wanted, writing)
             for page, rows in zip(batch, answers, strict=True):
                 await writing.add(page, rows)
             writing.tell()
@@ -125,8 +127,8 @@ async def copy_rows(
 class _Writing:
     """The copies as they grow: one writer at a time, its table's pages in order."""
 
-    def __init__(self, work: Work, reading: Reading, folder: Path, so_far: SoFar) -> None:
-        self._work, self._reading, self._folder, self._so_far = work, reading, folder, so_far
+    def __init__(self, context: StepContext, reading: Reading, folder: Path, so_far: SoFar) -> None:
+        self._work, self._reading, self._folder, self._so_far = context, reading, folder, so_far
         self._copies: list[RowCopy] = []
         self._writer: CopyWriter | None = None
         self._current = ""
@@ -165,7 +167,7 @@ class _Writing:
     def _open(self, name: str) -> None:
         path = self._folder / f"{len(self._copies) + 1:04}.rows"
         self._current = name
-        self._writer = self._work.tools.local.create_copy(path, self._reading.tables[name])
+        self._writer = self._work.environment.local.create_copy(path, self._reading.tables[name])
 
     async def _close(self) -> None:
         if self._writer is not None:
@@ -179,12 +181,12 @@ def copy_facts(copies: Sequence[RowCopy]) -> tuple[CopiedTable, ...]:
     return tuple(CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes) for c in copies)
 
 
-def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
+def _small_reading(context: StepContext, only: Sequence[str] | None) -> Reading | None:
     """One page a table, without asking where pages end, if the copy showed all of them small."""
-    seen = work.tools.seen.observation
+    seen = context.environment.cache.observation
     if only is None or seen is None or not set(only) <= set(seen.counts):
         return None
-    sizes = {table.table: table.bytes for table in work.facts(CopyFacts).tables}
+    sizes = {table.table: table.bytes for table in context.facts(CopyFacts).tables}
     if any((sizes.get(name) or _PAGE_BYTES) >= _PAGE_BYTES for name in only):
         return None
     tables = {t.name: t for t in _readable(seen.schema) if t.name in only}
@@ -192,11 +194,13 @@ def _small_reading(work: Work, only: Sequence[str] | None) -> Reading | None:
     return Reading(seen, tables, found, ())
 
 
-async def _ask_plan(work: Work, shapes: Sequence[Table], wanted: Sequence[Table]) -> Look:
+async def _ask_plan(context: StepContext, shapes: Sequence[Table], wanted: Sequence[Table]) -> Look:
     plans = [sql for table in wanted if (sql := plan_statement(table))]
     if any(table.autoincrement for table in wanted):
         plans.append(SEQUENCES_QUERY)
-    return await observe(work.tools, tables=[t.name for t in shapes], extra=plans, emit=work.emit)
+    return await observe(
+        context.environment, tables=[t.name for t in shapes], extra=plans, emit=context.emit
+    )
 
 
 def _reading(look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]) -> Reading:
@@ -221,13 +225,13 @@ def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
 
 
 async def _fetch(
-    tools: Tools, batch: Sequence[Page], count: Sequence[str], writing: _Writing
+    environment: Environment, batch: Sequence[Page], count: Sequence[str], writing: _Writing
 ) -> tuple[list[tuple[Row, ...]], Mapping[str, int]]:
     """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
     asked = [*writing.marked, *(page.sql for page in batch), *count_statements(count)]
     known = writing.ledger
-    ledger = (ledger_statement(tools.project.database.migrations_table),) if known else ()
-    results, _ = await read_batch(tools, [*ledger, *asked], keep=None)
+    ledger = (ledger_statement(environment.project.database.migrations_table),) if known else ()
+    results, _ = await read_batch(environment, [*ledger, *asked], keep=None)
     answers = [result.rows for result in results]
     if known and read_ledger(answers.pop(0)) != known:
         raise RemoteFailed(
@@ -245,9 +249,9 @@ def _empty(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
 
 
-def check_size(tools: Tools, reading: Reading) -> None:
+def check_size(environment: Environment, reading: Reading) -> None:
     """Refuse to fetch more than the settings allow; raises NotAllowed with the way out."""
-    limit = tools.settings.data.copy_limit_mb
+    limit = environment.settings.data.copy_limit_mb
     megabytes = len(reading.pages)  # a page is about a megabyte of JSON
     if megabytes > limit:
         raise NotAllowed(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hashlib import file_digest
 from pathlib import Path
 
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
 from d1_preflight.actions.table_restore import dry_run_repair, opened_copy, restore_copies
 from d1_preflight.actions.target import (
@@ -46,82 +46,86 @@ from d1_preflight.disk import writing
 _EXPORT_TIMEOUT_S = 1800.0
 
 
-def backup_tables(work: Work) -> tuple[str, ...]:
+def backup_tables(context: StepContext) -> tuple[str, ...]:
     """The tables that are touched, those the rehearsal changed, and the critical ones."""
-    effects = work.tools.analysis().effects
-    wanted = [*effects.tables_touched, *_changed_in_rehearsal(work)]
-    wanted += work.tools.settings.data.critical_tables
-    existing = countable(_known(work.tools))
-    if work.kind is Kind.UNKNOWN:
+    effects = context.environment.analysis().effects
+    wanted = [*effects.tables_touched, *_changed_in_rehearsal(context)]
+    wanted += context.environment.settings.data.critical_tables
+    existing = countable(_known(context.environment))
+    if context.kind is Kind.UNKNOWN:
         return existing
     lower = {table.lower() for table in wanted}
     return tuple(table for table in existing if table.lower() in lower)
 
 
-def back_up_plan(work: Work) -> Sequence[str]:
+def back_up_plan(context: StepContext) -> Sequence[str]:
     """The commands, with their targets."""
-    tables = backup_tables(work)
+    tables = backup_tables(context)
     names = ", ".join(tables) or "no table is touched"
-    export = export_args(work.tools, _exportable(work.tools, tables), Path("export.sql"))
+    export = export_args(
+        context.environment, _exportable(context.environment, tables), Path("export.sql")
+    )
     return (
         f"read the rows of {names}, value for value (wrangler d1 execute --json, batched)",
-        f"{shown(work.tools, export)}   (D1 answers nothing else while it exports)",
+        f"{shown(context.environment, export)}   (D1 answers nothing else while it exports)",
     )
 
 
-def export_args(tools: Tools, tables: Sequence[str], output: Path) -> tuple[str, ...]:
+def export_args(environment: Environment, tables: Sequence[str], output: Path) -> tuple[str, ...]:
     """The argv of `wrangler d1 export` for these tables."""
     named = [word for table in tables for word in ("--table", table)]
-    name = tools.project.database.name
-    return ("d1", "export", name, *target_flags(tools), "--output", str(output), *named)
+    name = environment.project.database.name
+    return ("d1", "export", name, *target_flags(environment), "--output", str(output), *named)
 
 
-async def back_up(work: Work) -> Outcome:
+async def back_up(context: StepContext) -> Outcome:
     """Row copies and the export, side by side; both stay on this machine, mode 0600.
 
     Each attempt has a folder of its own: the backup that a record names is not touched until a
     newer one is complete.
     """
-    tools = work.tools
-    tables = backup_tables(work)
-    missing = sorted(set(_changed_in_rehearsal(work)) - set(tables))
+    environment = context.environment
+    tables = backup_tables(context)
+    missing = sorted(set(_changed_in_rehearsal(context)) - set(tables))
     if missing:
         words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
         return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
-    started = tools.clock.monotonic()
-    folder = backup_folder(tools) / work.evidence_name
-    copied, evidence = await _read_still(work, _with_shadows(tools, tables), folder / "rows")
-    export, ran = await _export(work, _exportable(tools, tables), folder)
+    started = environment.clock.monotonic()
+    folder = backup_folder(environment) / context.evidence_name
+    copied, evidence = await _read_still(
+        context, _with_shadows(environment, tables), folder / "rows"
+    )
+    export, ran = await _export(context, _exportable(environment, tables), folder)
     rows = sum(copy.rows for copy in copied.copies)
     facts = BackupFacts(
-        tables=tuple(_copy_facts(tools, copy) for copy in copied.copies),
+        tables=tuple(_copy_facts(environment, copy) for copy in copied.copies),
         export=export,
         rows=rows,
         bytes=sum(copy.bytes for copy in copied.copies),
-        ms=round((tools.clock.monotonic() - started) * 1000),
+        ms=round((environment.clock.monotonic() - started) * 1000),
     ).written()
     if copied.moved:
         words = f"{', '.join(copied.moved)} changed twice while it was read."
         hint = "Make the backup when fewer writes happen, or stop the writer."
         return Outcome(Status.FAILED, f"{words} {hint}", facts, (*evidence, *ran))
     _forget_others(folder)
-    kept = relative(tools, folder)
+    kept = relative(environment, folder)
     words = f"{plural(len(copied.copies), 'table')}, {plural(rows, 'row')}, kept exactly in {kept}"
     words += "." if export.sha256 else f"; no export: {export.words}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
 
 async def _read_still(
-    work: Work, tables: Sequence[str], folder: Path
+    context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[Copied, tuple[Evidence, ...]]:
     """Read the tables; once more where rows came or went meanwhile, for that is no backup."""
     evidence: tuple[Evidence, ...] = ()
     for _ in range(2):
-        reading = await plan_reading(work, tables)
-        check_size(work.tools, reading)
-        copied = await copy_rows(work, reading, folder, so_far=_backed_up_so_far)
+        reading = await plan_reading(context, tables)
+        check_size(context.environment, reading)
+        copied = await copy_rows(context, reading, folder, so_far=_backed_up_so_far)
         evidence = (*evidence, *reading.evidence)
         if not copied.moved:
             break
@@ -139,28 +143,28 @@ def _forget_others(folder: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-async def prove_backup(work: Work) -> Outcome:
+async def prove_backup(context: StepContext) -> Outcome:
     """Restore the backup and compare every value; then give the rehearsal back what it took."""
-    tools = work.tools
-    entries = work.facts(BackupFacts).tables
+    environment = context.environment
+    entries = context.facts(BackupFacts).tables
     if not entries:
         return Outcome(Status.PROVED, "There was nothing to back up.", {})
-    started = tools.clock.monotonic()
-    copies = [opened_copy(tools, entry) for entry in entries]
-    await asyncio.to_thread(restore_copies, tools, copies)
+    started = environment.clock.monotonic()
+    copies = [opened_copy(environment, entry) for entry in entries]
+    await asyncio.to_thread(restore_copies, environment, copies)
     tables: tuple[RestoredTable, ...] = ()
     for copy in copies:
-        tables = (*tables, await asyncio.to_thread(_compared, tools, copy))
-        work.progress(RestoreFacts(tables=tables))
-    loads = await _export_loads(work)
-    took = round((tools.clock.monotonic() - started) * 1000)
+        tables = (*tables, await asyncio.to_thread(_compared, environment, copy))
+        context.progress(RestoreFacts(tables=tables))
+    loads = await _export_loads(context)
+    took = round((environment.clock.monotonic() - started) * 1000)
     wrong = [table for table in tables if not table.identical]
     facts = RestoreFacts(
         tables=tables,
         export_loads=not loads,
         export_words=loads or "The export loads too.",
         ms=took,
-        gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, tools),
+        gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, environment),
     ).written()
     if wrong:
         words = f"{wrong[0].table} was not restored identically: {wrong[0].words}"
@@ -173,13 +177,13 @@ async def prove_backup(work: Work) -> Outcome:
     return Outcome(Status.PROVED, words, facts)
 
 
-def _known(tools: Tools) -> tuple[Table, ...]:
-    return tables_of(tools.prior_schema())
+def _known(environment: Environment) -> tuple[Table, ...]:
+    return tables_of(environment.prior_schema())
 
 
-def _with_shadows(tools: Tools, tables: Sequence[str]) -> tuple[str, ...]:
+def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
     """A virtual table is kept by the tables in which it has its rows."""
-    known = _known(tools)
+    known = _known(environment)
     virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
     return tuple(
         name
@@ -188,30 +192,30 @@ def _with_shadows(tools: Tools, tables: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _exportable(tools: Tools, tables: Sequence[str]) -> tuple[str, ...]:
+def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
     """D1's export refuses virtual tables, and with them all that is asked for beside them."""
-    virtual = {t.name for t in _known(tools) if t.kind is TableKind.VIRTUAL}
+    virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
 
 
-def _changed_in_rehearsal(work: Work) -> list[str]:
-    return [change.table for change in work.facts(RehearsalFacts).tables if change.takes]
+def _changed_in_rehearsal(context: StepContext) -> list[str]:
+    return [change.table for change in context.facts(RehearsalFacts).tables if change.takes]
 
 
-def _copy_facts(tools: Tools, copy: RowCopy) -> BackupTable:
+def _copy_facts(environment: Environment, copy: RowCopy) -> BackupTable:
     return BackupTable(
         table=copy.table,
         rows=copy.rows,
         bytes=copy.bytes,
         sha256=copy.sha256,
         digest=copy.digest,
-        file=relative(tools, copy.path),
+        file=relative(environment, copy.path),
         sequence=copy.sequence,
     )
 
 
 async def _export(
-    work: Work, tables: Sequence[str], folder: Path
+    context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[ExportFacts, tuple[Evidence, ...]]:
     """D1's own export, where it can export anything; the reason is kept where it cannot."""
     if not tables:
@@ -220,8 +224,8 @@ async def _export(
     with writing(output):
         output.unlink(missing_ok=True)
     ran = await call_target(
-        work.tools, export_args(work.tools, tables, output), emit=work.emit,
-        keep=work.evidence_name, timeout=_EXPORT_TIMEOUT_S,
+        context.environment, export_args(context.environment, tables, output), emit=context.emit,
+        keep=context.evidence_name, timeout=_EXPORT_TIMEOUT_S,
     )  # fmt: skip
     if ran.exit_code != 0 or not output.is_file():
         return ExportFacts(words=explain_failure(ran).message), (ran,)
@@ -229,32 +233,34 @@ async def _export(
         output.chmod(0o600)
         digest = file_digest(file, "sha256").hexdigest()
         size = output.stat().st_size
-    return ExportFacts(file=relative(work.tools, output), bytes=size, sha256=digest), (ran,)
+    return ExportFacts(file=relative(context.environment, output), bytes=size, sha256=digest), (
+        ran,
+    )
 
 
-def _compared(tools: Tools, copy: RowCopy) -> RestoredTable:
+def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
     """Type and exact value of every cell; a difference is named by place, never by value."""
-    difference = tools.local.compare_copy(copy, restored_folder(tools))
+    difference = environment.local.compare_copy(copy, restored_folder(environment))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
 
 
-async def _export_loads(work: Work) -> str:
-    export = work.facts(BackupFacts).export
+async def _export_loads(context: StepContext) -> str:
+    export = context.facts(BackupFacts).export
     if export is None or not export.file:
         return "there is no export"
-    dump = work.tools.project.root / export.file
-    persist = restore_folder(work.tools) / "export"
-    return await asyncio.to_thread(work.tools.local.load_dump, persist, dump)
+    dump = context.environment.project.root / export.file
+    persist = restore_folder(context.environment) / "export"
+    return await asyncio.to_thread(context.environment.local.load_dump, persist, dump)
 
 
-async def count_rows(work: Work) -> Outcome:
+async def count_rows(context: StepContext) -> Outcome:
     """One batched call: the count of every table, and the schema again."""
-    tools = work.tools
-    tables = countable(tables_of(tools.prior_schema()))
-    look = await observe(tools, tables=tables, keep=work.evidence_name, emit=work.emit)
+    environment = context.environment
+    tables = countable(tables_of(environment.prior_schema()))
+    look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     seen = look.observation
-    if seen.schema.fingerprint != work.facts(CopyFacts).schema:
+    if seen.schema.fingerprint != context.facts(CopyFacts).schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
         return Outcome(Status.FAILED, words, {}, look.evidence)
     total = sum(seen.counts.values())
@@ -265,33 +271,37 @@ async def count_rows(work: Work) -> Outcome:
     return Outcome(Status.PROVED, words, facts.written(), look.evidence)
 
 
-async def take_bookmark(work: Work) -> Outcome:
+async def take_bookmark(context: StepContext) -> Outcome:
     """Time Travel's bookmark of this moment, and until when it can be used."""
-    tools = work.tools
+    environment = context.environment
     ran = await call_target(
-        tools, bookmark_args(tools), emit=work.emit, keep=work.evidence_name, timeout=120
+        environment,
+        bookmark_args(environment),
+        emit=context.emit,
+        keep=context.evidence_name,
+        timeout=120,
     )
     if ran.exit_code != 0:
         raise explain_failure(ran)
     bookmark = first_object(ran.stdout).get("bookmark")
     if not isinstance(bookmark, str) or not bookmark:
         raise RemoteFailed("wrangler gave no bookmark.", hint="Run the step again.")
-    now = tools.clock.now()
-    until = now + timedelta(days=tools.settings.data.time_travel_days)
+    now = environment.clock.now()
+    until = now + timedelta(days=environment.settings.data.time_travel_days)
     facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
     words = f"{bookmark}, good until {date(until, now)}."
     return Outcome(Status.PROVED, words, facts.written(), (ran,))
 
 
-def bookmark_args(tools: Tools) -> tuple[str, ...]:
+def bookmark_args(environment: Environment) -> tuple[str, ...]:
     """The argv of `wrangler d1 time-travel info`; it is remote by nature and takes no --remote."""
-    name = tools.project.database.name
-    return ("d1", "time-travel", "info", name, *config_flags(tools), "--json")
+    name = environment.project.database.name
+    return ("d1", "time-travel", "info", name, *config_flags(environment), "--json")
 
 
-def bookmark_plan(work: Work) -> Sequence[str]:
+def bookmark_plan(context: StepContext) -> Sequence[str]:
     """The command, with its target."""
-    return (shown(work.tools, bookmark_args(work.tools)),)
+    return (shown(context.environment, bookmark_args(context.environment)),)
 
 
 STEPS: Mapping[str, StepAction] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 
-from d1_preflight.actions.context import StepAction, Work
+from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
@@ -34,50 +34,50 @@ from d1_preflight.core.record.signed_plan import (
 from d1_preflight.core.record.signing import GO
 
 
-def go_prompts(work: Work) -> Sequence[Prompt]:
+def go_prompts(context: StepContext) -> Sequence[Prompt]:
     """The one question of the gate; it has no default."""
-    name = work.tools.project.database.name
+    name = context.environment.project.database.name
     label = f"GO: I have read the plan for {name}, its losses and the rollback path"
-    return (*signer_prompts(work), Prompt("go", PromptKind.CONFIRM, label))
+    return (*signer_prompts(context), Prompt("go", PromptKind.CONFIRM, label))
 
 
-def signer_prompts(work: Work) -> Sequence[Prompt]:
+def signer_prompts(context: StepContext) -> Sequence[Prompt]:
     """What the first signature has to create is asked for, never done silently."""
-    missing = work.tools.signer.missing
+    missing = context.environment.signer.missing
     if not missing:
         return ()
     return (Prompt("prepare", PromptKind.CONFIRM, f"First signature: {'; '.join(missing)}"),)
 
 
-def prepare_signer(work: Work) -> None:
+def prepare_signer(context: StepContext) -> None:
     """Make what was agreed to."""
-    if work.answers.get("prepare") is True:
-        work.tools.signer.prepare()
+    if context.answers.get("prepare") is True:
+        context.environment.signer.prepare()
 
 
-async def sign_go(work: Work) -> Outcome:
+async def sign_go(context: StepContext) -> Outcome:
     """Write `go.toml`, sign its exact bytes, verify at once."""
-    still_open = open_items(work.record, work.checklist, work.kind)
+    still_open = open_items(context.record, context.checklist, context.kind)
     if still_open:
         names = ", ".join(item.step.title for item in still_open[:3])
         raise NotAllowed(
             f"{plural(len(still_open), 'item')} open: {names}.", hint="Answer them first."
         )
-    require_bookmark(work)
-    tools = work.tools
-    prepare_signer(work)
-    now = tools.clock.now()
-    expires = now + timedelta(minutes=tools.settings.go_minutes)
-    plan = plan_to_sign(work, instant(now), instant(expires))
+    require_bookmark(context)
+    environment = context.environment
+    prepare_signer(context)
+    now = environment.clock.now()
+    expires = now + timedelta(minutes=environment.settings.go_minutes)
+    plan = plan_to_sign(context, instant(now), instant(expires))
     document = plan.document
-    with work.terminal:
-        signature = tools.signer.sign(document, GO)
+    with context.terminal:
+        signature = environment.signer.sign(document, GO)
     facts = GoFacts(
         decision=plan.decision,
-        go_sha256=tools.store.write(GO_FILE, document),
-        signature_sha256=tools.store.write(GO_SIGNATURE, signature),
+        go_sha256=environment.store.write(GO_FILE, document),
+        signature_sha256=environment.store.write(GO_SIGNATURE, signature),
         signer=plan.decided_by,
-        fingerprint=tools.signer.fingerprint,
+        fingerprint=environment.signer.fingerprint,
         signed_at=plan.decided_at,
         expires_at=plan.expires_at,
         criteria=plan.criteria,
@@ -87,46 +87,50 @@ async def sign_go(work: Work) -> Outcome:
     return Outcome(Status.ATTESTED, words, facts.written())
 
 
-def require_bookmark(work: Work) -> None:
+def require_bookmark(context: StepContext) -> None:
     """Time Travel, the rollback path that always exists, must outlast the watch."""
-    until = work.facts(BookmarkFacts).good_until
-    watch = timedelta(minutes=work.tools.settings.verification.watch_minutes)
-    if until and moment(until) < work.tools.clock.now() + watch:
+    until = context.facts(BookmarkFacts).good_until
+    watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
+    if until and moment(until) < context.environment.clock.now() + watch:
         raise NotAllowed(
             f"The Time Travel bookmark is good until {until}: too old to restore.",
             hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
         )
 
 
-def plan_to_sign(work: Work, decided_at: str, expires_at: str) -> SignedPlan:
+def plan_to_sign(context: StepContext, decided_at: str, expires_at: str) -> SignedPlan:
     """What is signed: which bytes go where, on what proofs, and when to abort."""
-    tools, record, before = work.tools, work.record, work.checklist.before("go")
+    environment, record, before = (
+        context.environment,
+        context.record,
+        context.checklist.before("go"),
+    )
     return SignedPlan(
         schema=SCHEMA,
         decision=GO_DECISION,
-        decided_by=tools.signer.identity,
+        decided_by=environment.signer.identity,
         decided_at=decided_at,
         expires_at=expires_at,
         migration=record.migration,
-        kind=work.kind.value,
+        kind=context.kind.value,
         checklist=record.checklist,
-        rows_at_risk=rows_at_risk(work),
+        rows_at_risk=rows_at_risk(context),
         subjects=PlannedFiles.read(dict(sorted(record.subjects.items()))),
         database=PlannedDatabase.of(record.database),
         tools=PlannedTools.read(dict(sorted(record.tools.items()))),
-        proofs=_proofs(work),
-        criteria=abort_criteria(work),
+        proofs=_proofs(context),
+        criteria=abort_criteria(context),
         steps=tuple(
             PlannedStep(id=step.id, status=attempt.status.value, words=attempt.words)
-            for step in work.checklist.steps_for(work.kind)
+            for step in context.checklist.steps_for(context.kind)
             if step in before and (attempt := record.standing(step))
         ),
     )
 
 
-def _proofs(work: Work) -> Proofs:
-    copied, rehearsed = work.facts(CopyFacts), work.facts(RehearsalFacts)
-    bookmark = work.facts(BookmarkFacts)
+def _proofs(context: StepContext) -> Proofs:
+    copied, rehearsed = context.facts(CopyFacts), context.facts(RehearsalFacts)
+    bookmark = context.facts(BookmarkFacts)
     return Proofs(
         schema_before=copied.schema,
         schema_rehearsed=rehearsed.schema_after,
@@ -134,16 +138,16 @@ def _proofs(work: Work) -> Proofs:
         predicted_ms=rehearsed.predicted_ms,
         bookmark=bookmark.bookmark,
         bookmark_good_until=bookmark.good_until,
-        way_back=work.facts(RollbackPlanFacts).chosen,
-        backup=work.facts(BackupFacts).tables,
-        other_pending=others_pending(work),
-        out_of_order=work.facts(DeployOrderFacts).out_of_order,
+        way_back=context.facts(RollbackPlanFacts).chosen,
+        backup=context.facts(BackupFacts).tables,
+        other_pending=others_pending(context),
+        out_of_order=context.facts(DeployOrderFacts).out_of_order,
     )
 
 
-def abort_criteria(work: Work) -> AbortCriteria:
+def abort_criteria(context: StepContext) -> AbortCriteria:
     """The abort limits, fixed before the apply."""
-    verification = work.tools.settings.verification
+    verification = context.environment.settings.verification
     return AbortCriteria(
         error_rate_percent=str(verification.error_rate_percent),
         watch_minutes=verification.watch_minutes,
@@ -153,19 +157,19 @@ def abort_criteria(work: Work) -> AbortCriteria:
     )
 
 
-def rows_at_risk(work: Work) -> int:
+def rows_at_risk(context: StepContext) -> int:
     """How many rows the rehearsal lost: the number that is typed before the apply."""
-    return work.facts(RehearsalFacts).rows_lost
+    return context.facts(RehearsalFacts).rows_lost
 
 
-def signed_plan(work: Work) -> SignedPlan:
+def signed_plan(context: StepContext) -> SignedPlan:
     """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
-    document = work.tools.store.read(GO_FILE) or b""
-    signature = work.tools.store.read(GO_SIGNATURE) or b""
-    go = work.facts(GoFacts)
+    document = context.environment.store.read(GO_FILE) or b""
+    signature = context.environment.store.read(GO_SIGNATURE) or b""
+    go = context.facts(GoFacts)
     hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
     named = (go.go_sha256, go.signature_sha256)
-    if hashes != named or not work.tools.signer.is_good(document, signature, GO):
+    if hashes != named or not context.environment.signer.is_good(document, signature, GO):
         raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
     return SignedPlan.from_bytes(document)
 

@@ -1,6 +1,6 @@
 """Before the apply: everything GO rests on is re-checked against what was signed."""
 
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.go import (
     abort_criteria,
     require_bookmark,
@@ -20,31 +20,33 @@ from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.target.snapshot import Observation
 
 
-async def recheck(work: Work, plan: SignedPlan) -> tuple[Observation, tuple[Evidence, ...]]:
+async def recheck(
+    context: StepContext, plan: SignedPlan
+) -> tuple[Observation, tuple[Evidence, ...]]:
     """Hold everything GO rested on against the present; raises NotAllowed for any change."""
-    tools = work.tools
-    require_second_person(work)
-    require_signed_criteria(work, plan)
-    require_bookmark(work)
-    require_signed_plan(work, plan)
+    environment = context.environment
+    require_second_person(context)
+    require_signed_criteria(context, plan)
+    require_bookmark(context)
+    require_signed_plan(context, plan)
     for table in plan.proofs.backup:
-        opened_copy(tools, table)  # a missing or changed backup cannot be restored
-    look = await _look(work)
+        opened_copy(environment, table)  # a missing or changed backup cannot be restored
+    look = await _look(context)
     now = look.observation
-    expires = go_expires(work.record, work.checklist, tools.settings.go_minutes)
-    if expires is None or tools.clock.now() > expires:
+    expires = go_expires(context.record, context.checklist, environment.settings.go_minutes)
+    if expires is None or environment.clock.now() > expires:
         raise NotAllowed(
             "The signed GO expired during the re-check.",
             hint="Nothing was applied. Sign GO again.",
         )
-    if tools.name in now.applied:
-        if work.before is not None:
+    if environment.name in now.applied:
+        if context.before is not None:
             return now, look.evidence  # an earlier attempt of this record: it is observed
         raise NotAllowed(
-            f"{tools.name} is already in the ledger, and not by this record.",
+            f"{environment.name} is already in the ledger, and not by this record.",
             hint="Nothing was sent. Someone else applied it: read the ledger and ask them.",
         )
-    changed = _changes(work, plan, now)
+    changed = _changes(context, plan, now)
     if changed:
         raise NotAllowed(
             f"Since the rehearsal, {' and '.join(changed)} changed.",
@@ -53,9 +55,9 @@ async def recheck(work: Work, plan: SignedPlan) -> tuple[Observation, tuple[Evid
     return now, look.evidence
 
 
-def signed_migration(tools: Tools, plan: SignedPlan) -> Migration:
+def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
     """The file, read once more and for the last time: its bytes are those that were signed."""
-    migration = tools.migration()
+    migration = environment.migration()
     if migration.sha256 != plan.subjects.migration:
         raise NotAllowed(
             f"{migration.name} is not the file that was signed.",
@@ -64,11 +66,11 @@ def signed_migration(tools: Tools, plan: SignedPlan) -> Migration:
     return migration
 
 
-async def _look(work: Work) -> Look:
-    tables = [count.table for count in work.facts(CountFacts).tables]
-    keep = f"{work.evidence_name}-recheck"
+async def _look(context: StepContext) -> Look:
+    tables = [count.table for count in context.facts(CountFacts).tables]
+    keep = f"{context.evidence_name}-recheck"
     try:
-        return await observe(work.tools, tables=tables, keep=keep, emit=work.emit)
+        return await observe(context.environment, tables=tables, keep=keep, emit=context.emit)
     except PreflightError as error:
         # Nothing was sent yet, so this attempt may be repeated without an observation.
         raise NotAllowed(
@@ -77,33 +79,33 @@ async def _look(work: Work) -> Look:
         ) from error
 
 
-def require_second_person(work: Work) -> None:
+def require_second_person(context: StepContext) -> None:
     """This GO was not sent back, and a second person approved it where the policy asks."""
-    tools = work.tools
-    review = go_review(tools.store.files(), work.record, tools.signer)
-    asked = work.kind in second_person_kinds(tools.settings.signing.second_person)
+    environment = context.environment
+    review = go_review(environment.store.files(), context.record, environment.signer)
+    asked = context.kind in second_person_kinds(environment.settings.signing.second_person)
     if asked and review is None:
         raise NotAllowed(
             "GO waits for a second person; the team's policy asks for one.",
-            hint=f"They run, in their checkout: preflight review --go {tools.stem}",
+            hint=f"They run, in their checkout: preflight review --go {environment.stem}",
         )
 
 
-def require_signed_criteria(work: Work, plan: SignedPlan) -> None:
+def require_signed_criteria(context: StepContext, plan: SignedPlan) -> None:
     """The limits in the settings are still those that were signed."""
-    if abort_criteria(work) != plan.criteria:
+    if abort_criteria(context) != plan.criteria:
         raise NotAllowed(
             "The abort criteria in preflight.toml are not those that were signed.",
             hint="Nothing was applied. Put them back, or sign GO again.",
         )
 
 
-def require_signed_plan(work: Work, plan: SignedPlan) -> None:
+def require_signed_plan(context: StepContext, plan: SignedPlan) -> None:
     """Checklist, class and rows at risk are still those that were signed."""
     for signed, name, now in (
-        (plan.checklist, "the checklist", work.record.checklist),
-        (plan.kind, "the class", work.kind.value),
-        (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(work)),
+        (plan.checklist, "the checklist", context.record.checklist),
+        (plan.kind, "the class", context.kind.value),
+        (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(context)),
     ):
         if signed != now:
             raise NotAllowed(
@@ -112,16 +114,16 @@ def require_signed_plan(work: Work, plan: SignedPlan) -> None:
             )
 
 
-def _changes(work: Work, plan: SignedPlan, now: Observation) -> list[str]:
-    found, tools, copied = [], work.tools, work.facts(CopyFacts)
-    if plan.subjects.config != tools.files.config_sha256():
+def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[str]:
+    found, environment, copied = [], context.environment, context.facts(CopyFacts)
+    if plan.subjects.config != environment.files.config_sha256():
         found.append("the configuration")
     if now.schema.fingerprint != copied.schema:
         found.append("the schema of the target")
-    if plan.tools.wrangler != tools.wrangler.version:
+    if plan.tools.wrangler != environment.wrangler.version:
         found.append("wrangler's version")
-    found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(work, now)]
-    if pending_names(tools, now) != copied.pending:
+    found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(context, now)]
+    if pending_names(environment, now) != copied.pending:
         found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
     if (len(now.ledger), last) != (copied.ledger_rows, copied.last_applied):
@@ -129,11 +131,11 @@ def _changes(work: Work, plan: SignedPlan, now: Observation) -> list[str]:
     return found
 
 
-def moved_at_risk(work: Work, now: Observation) -> tuple[str, ...]:
+def moved_at_risk(context: StepContext, now: Observation) -> tuple[str, ...]:
     """The losing tables whose count is no longer the signed one."""
-    signed = {table.table: table.rows for table in work.facts(CopyFacts).tables}
-    losing = set(work.facts(FindingsFacts).declared_losses)
-    for table in work.facts(RehearsalFacts).tables:
+    signed = {table.table: table.rows for table in context.facts(CopyFacts).tables}
+    losing = set(context.facts(FindingsFacts).declared_losses)
+    for table in context.facts(RehearsalFacts).tables:
         if table.lost or table.nulled:
             losing.add(table.table)
     return tuple(t for t in sorted(losing & signed.keys()) if now.counts.get(t) != signed[t])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.actions.classification import refusal_words, stale_answers
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.target import relative, shown
@@ -42,28 +42,31 @@ _START_MS = 2300  # an apply --local with nothing to do: Node, wrangler and work
 _UNTOLD = "D1's own message is not kept, because it may quote a row."
 
 
-def copy_plan(work: Work) -> Sequence[str]:
+def copy_plan(context: StepContext) -> Sequence[str]:
     """What will be read, from where, to where."""
-    tools = work.tools
-    name = tools.project.database.name
+    environment = context.environment
+    name = environment.project.database.name
     return (
         f"read ledger, schema and every row of {name} (wrangler d1 execute --remote --json)",
-        f"into {relative(tools, copy_folder(tools))}, private, never in git",
+        f"into {relative(environment, copy_folder(environment))}, private, never in git",
     )
 
 
-async def copy_target(work: Work) -> Outcome:
+async def copy_target(context: StepContext) -> Outcome:
     """Every row of the target, exact, as a local D1 database."""
-    tools = work.tools
-    started = tools.clock.monotonic()
-    reading = await plan_reading(work)
-    if tools.name in reading.observation.applied:
-        said = f"{tools.name} is already in the target's ledger; there is nothing to rehearse."
+    environment = context.environment
+    started = environment.clock.monotonic()
+    reading = await plan_reading(context)
+    if environment.name in reading.observation.applied:
+        name = environment.name
+        said = f"{name} is already in the target's ledger; there is nothing to rehearse."
         return Outcome(Status.FAILED, said, {}, reading.evidence)
-    check_size(tools, reading)
-    copied = await copy_rows(work, reading, copied_rows(tools))
+    check_size(environment, reading)
+    copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
-    await asyncio.to_thread(tools.local.make, copy_folder(tools), seen.schema, copies, seen.ledger)
+    await asyncio.to_thread(
+        environment.local.make, copy_folder(environment), seen.schema, copies, seen.ledger
+    )
     total = sum(copy.rows for copy in copies)
     facts = CopyFacts(
         tables=copy_facts(copies),
@@ -71,10 +74,10 @@ async def copy_target(work: Work) -> Outcome:
         bytes=sum(copy.bytes for copy in copies),
         ledger_rows=len(seen.ledger),
         last_applied=seen.ledger[-1].name if seen.ledger else "",
-        pending=pending_names(tools, seen),
+        pending=pending_names(environment, seen),
         schema=seen.schema.fingerprint,
-        file=relative(tools, copy_folder(tools)),
-        read_ms=round((tools.clock.monotonic() - started) * 1000),
+        file=relative(environment, copy_folder(environment)),
+        read_ms=round((environment.clock.monotonic() - started) * 1000),
         taken_at=instant(seen.taken_at),
     )
     summary = f"{plural(total, 'row')} in {plural(len(copies), 'table')}"
@@ -84,97 +87,99 @@ async def copy_target(work: Work) -> Outcome:
     return Outcome(Status.PROVED, f"{summary}.", facts.written(), reading.evidence)
 
 
-async def check_syntax(work: Work) -> Outcome:
+async def check_syntax(context: StepContext) -> Outcome:
     """D1's engine version, limits and permissions, on the target's schema and then its rows."""
-    analysis = work.tools.analysis()
+    analysis = context.environment.analysis()
     if analysis.engine.refused:
         return Outcome(Status.FAILED, refusal_words(analysis.engine.refused[0]))
     if analysis.kind is Kind.UNKNOWN:
         return Outcome(Status.UNKNOWN, "Not every statement was understood; see section 1.")
-    return await asyncio.to_thread(_tried, work)
+    return await asyncio.to_thread(_tried, context)
 
 
-def _tried(work: Work) -> Outcome:
+def _tried(context: StepContext) -> Outcome:
     """The whole file on one more copy: an answer that depends on rows is given there alone."""
-    tools = work.tools
-    if not tools.local.file(copy_folder(tools)).is_file():
+    environment = context.environment
+    if not environment.local.file(copy_folder(environment)).is_file():
         words = "The target's copy is not on this machine. Copy the target, then try again."
-        for undecided in tools.analysis().engine.undecided[:1]:
+        for undecided in environment.analysis().engine.undecided[:1]:
             words = f"{refusal_words(undecided)} {words}"
         return Outcome(Status.UNKNOWN, words)
-    verdict = tools.local.trial(copy_folder(tools), trial_folder(tools), tools.migration())
+    verdict = environment.local.trial(
+        copy_folder(environment), trial_folder(environment), environment.migration()
+    )
     for status, refusals in ((Status.FAILED, verdict.refused), (Status.UNKNOWN, verdict.undecided)):
         if refusals:
             found = refusals[0]
-            refusal = replace(found, reason=_UNTOLD) if work.quotes_rows() else found
+            refusal = replace(found, reason=_UNTOLD) if context.quotes_rows() else found
             return Outcome(status, f"With the rows of the target: {refusal_words(refusal)}")
     return Outcome(Status.PROVED, "SQLite 3.54.1 with D1's limits accepts every statement.")
 
 
-def rehearse_plan(work: Work) -> Sequence[str]:
+def rehearse_plan(context: StepContext) -> Sequence[str]:
     """The command of the rehearsal."""
-    tools = work.tools
-    persist = str(rehearsal_folder(tools))
-    return (shown(tools, apply_local_args(tools, "<staged>/wrangler.json", persist)),)
+    environment = context.environment
+    persist = str(rehearsal_folder(environment))
+    return (shown(environment, apply_local_args(environment, "<staged>/wrangler.json", persist)),)
 
 
-async def rehearse(work: Work) -> Outcome:
+async def rehearse(context: StepContext) -> Outcome:
     """Apply it to a copy of the copy; account for every row and every object of the schema."""
-    tools = work.tools
-    more = stale_answers(work)
+    environment = context.environment
+    more = stale_answers(context)
     if more:
         return Outcome(Status.FAILED, f"{more} Answer section 1 again.")
-    persist, before = rehearsal_folder(tools), copy_folder(tools)
-    await asyncio.to_thread(tools.local.duplicate, before, persist)
-    keep = None if work.quotes_rows() else work.evidence_name
-    ran = await apply_local(work, persist, keep=keep)
-    if tools.name not in {row.name for row in tools.local.ledger(persist)}:
-        reason = work.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
+    persist, before = rehearsal_folder(environment), copy_folder(environment)
+    await asyncio.to_thread(environment.local.duplicate, before, persist)
+    keep = None if context.quotes_rows() else context.evidence_name
+    ran = await apply_local(context, persist, keep=keep)
+    if environment.name not in {row.name for row in environment.local.ledger(persist)}:
+        reason = context.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It fails on a copy of the target: {reason}"
         facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
         return Outcome(Status.FAILED, said, facts.written(), (ran,))
-    facts = await asyncio.to_thread(_compared, work, ran.milliseconds)
-    return Outcome(*_verdict(work, facts), facts.written(), (ran,))
+    facts = await asyncio.to_thread(_compared, context, ran.milliseconds)
+    return Outcome(*_verdict(context, facts), facts.written(), (ran,))
 
 
-def _compared(work: Work, wrangler_ms: int) -> RehearsalFacts:
-    tools = work.tools
-    analysis = tools.analysis()
-    before, after = copy_folder(tools), rehearsal_folder(tools)
-    olds, news = tools.local.schema(before), tools.local.schema(after)
-    found = compare_states(tools, before, after, effects=analysis.effects)
-    sql_ms = _timed(work)
+def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
+    environment = context.environment
+    analysis = environment.analysis()
+    before, after = copy_folder(environment), rehearsal_folder(environment)
+    olds, news = environment.local.schema(before), environment.local.schema(after)
+    found = compare_states(environment, before, after, effects=analysis.effects)
+    sql_ms = _timed(context)
     predicted = predicted_ms(wrangler_ms, sql_ms)
     return RehearsalFacts(
-        tables=explained_facts(found, analysis, work.facts(FindingsFacts).declared_losses),
+        tables=explained_facts(found, analysis, context.facts(FindingsFacts).declared_losses),
         schema=schema_facts(diff(olds, news), analysis, olds),
         wrangler_ms=wrangler_ms,
         predicted_ms=predicted,
         schema_after=news.fingerprint,
-        counts_before=_counts(tools, before),
-        counts_after=_counts(tools, after),
+        counts_before=_counts(environment, before),
+        counts_after=_counts(environment, after),
         rows=sum(table.before or 0 for table in found.tables),
         downtime=_downtime(predicted),
         sql_ms=sql_ms,
     )
 
 
-def _counts(tools: Tools, persist: Path) -> tuple[TableCount, ...]:
-    return table_counts(tools.local.counts(persist))
+def _counts(environment: Environment, persist: Path) -> tuple[TableCount, ...]:
+    return table_counts(environment.local.counts(persist))
 
 
-def _timed(work: Work) -> int | None:
+def _timed(context: StepContext) -> int | None:
     """The SQL alone, on one more copy: what wrangler's own start hides."""
-    tools = work.tools
-    persist = tools.workspace / "timing" / "d1"
-    tools.local.duplicate(copy_folder(tools), persist)
+    environment = context.environment
+    persist = environment.workspace / "timing" / "d1"
+    environment.local.duplicate(copy_folder(environment), persist)
     try:
-        return tools.local.run_sql(persist, tools.migration().text)
+        return environment.local.run_sql(persist, environment.migration().text)
     except PreflightError:
         return None  # wrangler's run is the verdict; only the finer figure is missing
 
 
-def _verdict(work: Work, facts: RehearsalFacts) -> tuple[Status, str]:
+def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
     wrong = [table for table in facts.tables if not table.ok]
     if wrong:
         return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; not declared."
@@ -182,7 +187,7 @@ def _verdict(work: Work, facts: RehearsalFacts) -> tuple[Status, str]:
     if hidden:
         words = f"Not declared: {hidden[0].words}."
         return Status.FAILED, f"{words} Keep it as it was, or change it in its own migration."
-    limit = work.tools.settings.verification.statement_seconds * 1000
+    limit = context.environment.settings.verification.statement_seconds * 1000
     predicted = facts.predicted_ms or 0
     if predicted > limit // 3:
         return (
@@ -201,56 +206,56 @@ def _downtime(predicted: int) -> str:
     return f"Queries wait {shown_time} while it runs."
 
 
-async def apply_local(work: Work, persist: Path, *, keep: str | None) -> Evidence:
+async def apply_local(context: StepContext, persist: Path, *, keep: str | None) -> Evidence:
     """`wrangler d1 migrations apply --local` of exactly this migration on a local copy."""
-    tools = work.tools
-    config = tools.files.stage(tools.migration(), persist.parent / "staged")
-    return await tools.wrangler.run(
-        apply_local_args(tools, str(config), str(persist)),
+    environment = context.environment
+    config = environment.files.stage(environment.migration(), persist.parent / "staged")
+    return await environment.wrangler.run(
+        apply_local_args(environment, str(config), str(persist)),
         cwd=config.parent,
-        emit=work.emit,
+        emit=context.emit,
         keep=keep,
         timeout=LOCAL_TIMEOUT_S,
     )
 
 
-def apply_local_args(tools: Tools, config: str, persist: str) -> tuple[str, ...]:
+def apply_local_args(environment: Environment, config: str, persist: str) -> tuple[str, ...]:
     """The argv of the rehearsal; `--persist-to` needs an explicit `--local`."""
-    name = tools.project.database.name
+    name = environment.project.database.name
     where = ("--local", "--config", config, "--persist-to", persist)
     return ("d1", "migrations", "apply", name, *where)
 
 
 async def run_local_file(
-    work: Work, script: Migration, persist: Path, *, keep: str | None
+    context: StepContext, script: Migration, persist: Path, *, keep: str | None
 ) -> Evidence:
     """`wrangler d1 execute --local --file` on a local copy: how a down migration is tried."""
-    tools = work.tools
-    config = tools.files.stage(tools.migration(), persist.parent / "staged")
+    environment = context.environment
+    config = environment.files.stage(environment.migration(), persist.parent / "staged")
     path = persist.parent / "script.sql"
     with writing(path):
         path.write_text(script.text, encoding="utf-8")
-    name = tools.project.database.name
+    name = environment.project.database.name
     where = ("--local", "--config", str(config), "--persist-to", str(persist))
-    return await tools.wrangler.run(
+    return await environment.wrangler.run(
         ("d1", "execute", name, *where, "--json", f"--file={path}"),
         cwd=config.parent,
-        emit=work.emit,
+        emit=context.emit,
         keep=keep,
         timeout=LOCAL_TIMEOUT_S,
     )
 
 
 def compare_states(
-    tools: Tools, before: Path, after: Path, *, effects: Effects | None = None
+    environment: Environment, before: Path, after: Path, *, effects: Effects | None = None
 ) -> RowDiff:
     """The row diff of two local databases; with `effects`, renames and rebuilds are known."""
-    prior = tools.local.schema(before)
-    renames = renames_by(tools.migration(), prior) if effects else Renames()
+    prior = environment.local.schema(before)
+    renames = renames_by(environment.migration(), prior) if effects else Renames()
     rebuilt = effects.tables_rebuilt if effects else ()
-    ledger = (tools.project.database.migrations_table,)
-    files = {"before": tools.local.file(before), "after": tools.local.file(after)}
-    with tools.local.attached(**files) as connection:
+    ledger = (environment.project.database.migrations_table,)
+    files = {"before": environment.local.file(before), "after": environment.local.file(after)}
+    with environment.local.attached(**files) as connection:
         return diff_rows(connection, renames=renames, ignore=ledger, rebuilt=rebuilt)
 
 

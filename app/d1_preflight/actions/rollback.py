@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.pending import skipped_pending
 from d1_preflight.actions.rehearsal import compare_states, diff_facts, run_local_file
 from d1_preflight.actions.target import (
@@ -64,74 +64,75 @@ _MATRIX: Mapping[Kind, tuple[tuple[str, str], ...]] = {
 }
 
 
-def down_prompts(work: Work) -> Sequence[Prompt]:
+def down_prompts(context: StepContext) -> Sequence[Prompt]:
     """Asked only where there is no down migration yet; the help shows the draft."""
-    if work.tools.files.down(work.tools.stem) is not None:
+    if context.environment.files.down(context.environment.stem) is not None:
         return ()
-    draft = _draft(work)
+    draft = _draft(context)
     gaps = "".join(f"\n-- not restored: {gap}" for gap in draft.gaps)
-    label = f"No down migration at {_down_name(work.tools)}. "
-    blank = _is_blank(work.tools, draft)
+    label = f"No down migration at {_down_name(context.environment)}. "
+    blank = _is_blank(context.environment, draft)
     label += "No statement undoes it; why is below" if blank else "The draft is below"
     choices = (NONE,) if blank else (DRAFT, NONE)
     return (Prompt("down", PromptKind.CHOOSE, label, help=f"{draft.sql}{gaps}", choices=choices),)
 
 
-async def write_down(work: Work) -> Outcome:
+async def write_down(context: StepContext) -> Outcome:
     """The down migration is there, or is written from the draft, or its absence is said."""
-    tools = work.tools
-    found = tools.files.down(tools.stem)
+    environment = context.environment
+    found = environment.files.down(environment.stem)
     if found is not None:
-        facts = DownFacts(file=_down_name(tools), source="found")
-        return Outcome(Status.PROVED, f"{_down_name(tools)} exists.", facts.written())
-    draft = _draft(work)
+        facts = DownFacts(file=_down_name(environment), source="found")
+        return Outcome(Status.PROVED, f"{_down_name(environment)} exists.", facts.written())
+    draft = _draft(context)
     gaps = tuple(draft.gaps)
-    if work.answer("down") == NONE:
+    if context.answer("down") == NONE:
         facts = DownFacts(source="none", lossless=False, gaps=gaps)
         words = "No down migration: the rollback path is the backup."
         return Outcome(Status.ATTESTED, words, facts.written())
-    if _is_blank(tools, draft):
+    if _is_blank(environment, draft):
         words = "The draft no longer holds a statement. Check it, then choose again."
         return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps).written())
-    path = tools.files.write_down(tools.stem, draft.sql)
-    read = tools.files.down(tools.stem)
+    path = environment.files.write_down(environment.stem, draft.sql)
+    read = environment.files.down(environment.stem)
     written = sha256(draft.sql.encode()).hexdigest()
     if read is None or read.sha256 != written:
-        words = f"{relative(tools, path)} differs from what was written. Check it, then try again."
-        return Outcome(Status.FAILED, words, DownFacts(file=relative(tools, path)).written())
+        place = relative(environment, path)
+        words = f"{place} differs from what was written. Check it, then try again."
+        return Outcome(Status.FAILED, words, DownFacts(file=relative(environment, path)).written())
     facts = DownFacts(
-        file=relative(tools, path), source="drafted", lossless=draft.lossless, gaps=gaps
+        file=relative(environment, path), source="drafted", lossless=draft.lossless, gaps=gaps
     )
-    words = f"Written to {relative(tools, path)}. Read it; e edits it."
+    words = f"Written to {relative(environment, path)}. Read it; e edits it."
     return Outcome(Status.PROVED, words, facts.written(), wrote={"down": written})
 
 
-async def test_down(work: Work) -> Outcome:
+async def test_down(context: StepContext) -> Outcome:
     """Up, down, compare: what the down migration gives back, table by table."""
-    tools = work.tools
-    down = tools.files.down(tools.stem)
+    environment = context.environment
+    down = environment.files.down(environment.stem)
     if down is None:
         words = "There is no down migration to test; the backup was restored as proof instead."
         return Outcome(Status.PROVED, words, DownTestFacts(verdict="no down migration").written())
-    before, after = copy_folder(tools), down_folder(tools)
-    await asyncio.to_thread(tools.local.duplicate, rehearsal_folder(tools), after)
+    before, after = copy_folder(environment), down_folder(environment)
+    await asyncio.to_thread(environment.local.duplicate, rehearsal_folder(environment), after)
     # Nothing of it is kept: a SELECT in the script would print the target's rows.
-    ran = await run_local_file(work, down, after, keep=None)
+    ran = await run_local_file(context, down, after, keep=None)
     if ran.exit_code != 0:
-        words = f"The down migration does not run: {work.own_reason(ran, down)}"
+        words = f"The down migration does not run: {context.own_reason(ran, down)}"
         facts = DownTestFacts(verdict="does not run")
         return Outcome(Status.FAILED, words, facts.written(), (ran,))
-    changes = diff(tools.local.schema(before), tools.local.schema(after))
-    row_diff = await asyncio.to_thread(compare_states, tools, before, after)
+    changes = diff(environment.local.schema(before), environment.local.schema(after))
+    row_diff = await asyncio.to_thread(compare_states, environment, before, after)
     facts = _down_facts(row_diff, tuple(change.words for change in changes), ran.milliseconds)
     # What rows it gives back is said, not judged; one that leaves another schema has failed.
     status = Status.FAILED if changes else Status.PROVED
     return Outcome(status, facts.verdict, facts.written(), (ran,))
 
 
-async def check_rollback_header(work: Work) -> Outcome:
+async def check_rollback_header(context: StepContext) -> Outcome:
     """The header says how to roll back."""
-    rollback = work.tools.migration().header.rollback
+    rollback = context.environment.migration().header.rollback
     facts = RollbackHeaderFacts(rollback=rollback).written()
     if rollback:
         return Outcome(Status.PROVED, f"Rollback: {rollback}", facts)
@@ -139,49 +140,49 @@ async def check_rollback_header(work: Work) -> Outcome:
     return Outcome(Status.FAILED, words, facts)
 
 
-def way_back_prompts(work: Work) -> Sequence[Prompt]:
+def way_back_prompts(context: StepContext) -> Sequence[Prompt]:
     """The rollback paths that exist, with what each loses."""
-    ways = ways_back(work)
+    ways = ways_back(context)
     losses = "\n".join(f"{path.way}: loses {path.loses}" for path in ways)
     choices = tuple(path.way for path in ways)
     label = "If it goes wrong, which rollback path is used first?"
     return (Prompt("way", PromptKind.CHOOSE, label, help=losses, choices=choices),)
 
 
-async def choose_way_back(work: Work) -> Outcome:
+async def choose_way_back(context: StepContext) -> Outcome:
     """The operator decides, with the figures in front of them."""
-    ways = ways_back(work)
-    chosen = next(path for path in ways if path.way == work.answer("way"))
-    kind = work.kind if work.kind in _MATRIX else Kind.DESTRUCTIVE
+    ways = ways_back(context)
+    chosen = next(path for path in ways if path.way == context.answer("way"))
+    kind = context.kind if context.kind in _MATRIX else Kind.DESTRUCTIVE
     matrix = tuple(RollbackScenario(scenario=s, action=a) for s, a in _MATRIX[kind])
     facts = RollbackPlanFacts(ways=ways, chosen=chosen.way, matrix=matrix)
     return Outcome(Status.ATTESTED, f"{chosen.way}; loses {chosen.loses}.", facts.written())
 
 
-def ways_back(work: Work) -> tuple[RollbackPath, ...]:
+def ways_back(context: StepContext) -> tuple[RollbackPath, ...]:
     """Down migration, table restore, Time Travel: only those that were proved or captured."""
-    tools, found = work.tools, list[RollbackPath]()
-    name, down = tools.project.database.name, work.facts(DownTestFacts)
-    if work.kind in (Kind.ADDITIVE, Kind.NONE):
+    environment, found = context.environment, list[RollbackPath]()
+    name, down = environment.project.database.name, context.facts(DownTestFacts)
+    if context.kind in (Kind.ADDITIVE, Kind.NONE):
         found.append(RollbackPath(way="leave it", command="", takes_ms=0, loses="nothing"))
     if down.schema == "restored":
-        words = ("d1", "execute", name, *target_flags(tools))
-        command = shown(tools, (*words, f"--file={_down_name(tools)}"))
+        words = ("d1", "execute", name, *target_flags(environment))
+        command = shown(environment, (*words, f"--file={_down_name(environment)}"))
         loses, takes = down.loses or "not known", down.ms or 0
         found.append(
             RollbackPath(way="down migration", command=command, takes_ms=takes, loses=loses)
         )
-    gives = work.facts(RestoreFacts).gives_back
+    gives = context.facts(RestoreFacts).gives_back
     if gives is not None and gives.runs:
-        command = own_command(tools, "restore", tools.stem)
+        command = own_command(environment, "restore", environment.stem)
         loses = "later writes to the rows it restores"
         loses += "" if gives.whole else f"; not restored: {gives.words}"
         takes = gives.ms or 0
         found.append(
             RollbackPath(way="table restore", command=command, takes_ms=takes, loses=loses)
         )
-    words = ("d1", "time-travel", "restore", name, *config_flags(tools))
-    command = shown(tools, (*words, "--bookmark", work.facts(BookmarkFacts).bookmark))
+    words = ("d1", "time-travel", "restore", name, *config_flags(environment))
+    command = shown(environment, (*words, "--bookmark", context.facts(BookmarkFacts).bookmark))
     found.append(RollbackPath(way="time travel", command=command, loses="every write since"))
     return tuple(sorted(found, key=_harm))
 
@@ -191,9 +192,9 @@ def _harm(path: RollbackPath) -> int:
     return -1 if path.loses == "nothing" else _HARM.index(path.way)
 
 
-def order_prompts(work: Work) -> Sequence[Prompt]:
+def order_prompts(context: StepContext) -> Sequence[Prompt]:
     """Asked only where this migration would be applied out of its order."""
-    passed = skipped_pending(work)
+    passed = skipped_pending(context)
     if not passed:
         return ()
     more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
@@ -202,15 +203,19 @@ def order_prompts(work: Work) -> Sequence[Prompt]:
     return (Prompt("out_of_order", PromptKind.TEXT, label, help=help_text),)
 
 
-async def choose_deploy_order(work: Work) -> Outcome:
+async def choose_deploy_order(context: StepContext) -> Outcome:
     """The order, and which version of the Worker is live now: the one to go back to."""
-    tools, order = work.tools, work.answer("order")
-    worker = tools.settings.verification.worker or tools.project.config.name
-    facts = DeployOrderFacts(order=order, worker=worker, out_of_order=_out_of_order(work))
+    environment, order = context.environment, context.answer("order")
+    worker = environment.settings.verification.worker or environment.project.config.name
+    facts = DeployOrderFacts(order=order, worker=worker, out_of_order=_out_of_order(context))
     if not worker:
         return Outcome(Status.ATTESTED, f"{order}.", facts.written())
     ran = await call_target(
-        tools, deployments_args(tools, worker), emit=work.emit, keep=work.evidence_name, timeout=120
+        environment,
+        deployments_args(environment, worker),
+        emit=context.emit,
+        keep=context.evidence_name,
+        timeout=120,
     )
     if ran.exit_code != 0:
         words = (
@@ -223,20 +228,26 @@ async def choose_deploy_order(work: Work) -> Outcome:
     return Outcome(Status.ATTESTED, words, facts.written(), (ran,))
 
 
-def _out_of_order(work: Work) -> str:
-    why = work.answer("out_of_order")
-    return f"{', '.join(skipped_pending(work))}: {why}" if why else NO_TEXT
+def _out_of_order(context: StepContext) -> str:
+    why = context.answer("out_of_order")
+    return f"{', '.join(skipped_pending(context))}: {why}" if why else NO_TEXT
 
 
-def deployments_args(tools: Tools, worker: str) -> tuple[str, ...]:
+def deployments_args(environment: Environment, worker: str) -> tuple[str, ...]:
     """The argv that asks for the deployment that is live now."""
-    return ("deployments", "status", "--name", worker, *config_flags(tools), "--json")
+    return ("deployments", "status", "--name", worker, *config_flags(environment), "--json")
 
 
-def deploy_plan(work: Work) -> Sequence[str]:
+def deploy_plan(context: StepContext) -> Sequence[str]:
     """The command, with its target."""
-    worker = work.tools.settings.verification.worker or work.tools.project.config.name
-    return (shown(work.tools, deployments_args(work.tools, worker)),) if worker else ()
+    worker = (
+        context.environment.settings.verification.worker or context.environment.project.config.name
+    )
+    return (
+        (shown(context.environment, deployments_args(context.environment, worker)),)
+        if worker
+        else ()
+    )
 
 
 def live_version(deployment: Mapping[str, object]) -> str:
@@ -249,22 +260,22 @@ def live_version(deployment: Mapping[str, object]) -> str:
     return str(most.get("version_id", ""))
 
 
-def _down_name(tools: Tools) -> str:
-    return f"{tools.project.database.migrations_dir}/down/{tools.stem}.sql"
+def _down_name(environment: Environment) -> str:
+    return f"{environment.project.database.migrations_dir}/down/{environment.stem}.sql"
 
 
-def _is_blank(tools: Tools, draft: Draft) -> bool:
+def _is_blank(environment: Environment, draft: Draft) -> bool:
     """Whether the draft would be read as no down migration at all: comments are none."""
-    return Migration.from_text(tools.name, draft.sql).is_blank
+    return Migration.from_text(environment.name, draft.sql).is_blank
 
 
-def _draft(work: Work) -> Draft:
-    tools = work.tools
-    rehearsed = rehearsal_folder(tools)
-    if not tools.local.file(rehearsed).is_file():
+def _draft(context: StepContext) -> Draft:
+    environment = context.environment
+    rehearsed = rehearsal_folder(environment)
+    if not environment.local.file(rehearsed).is_file():
         raise NotAllowed("The draft needs the rehearsal.", hint="Rehearse the migration first.")
-    return draft_down(tools.migration(), tools.local.schema(copy_folder(tools)),
-                      tools.local.schema(rehearsed))  # fmt: skip
+    return draft_down(environment.migration(), environment.local.schema(copy_folder(environment)),
+                      environment.local.schema(rehearsed))  # fmt: skip
 
 
 def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestFacts:

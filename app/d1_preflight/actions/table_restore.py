@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from d1_preflight.actions.context import Tools
+from d1_preflight.actions.context import Environment
 from d1_preflight.actions.workspace import (
     copy_folder,
     given_back_folder,
@@ -24,15 +24,15 @@ from d1_preflight.disk import new_text
 _SHOWN = 3
 
 
-def opened_copy(tools: Tools, entry: BackupTable) -> RowCopy:
+def opened_copy(environment: Environment, entry: BackupTable) -> RowCopy:
     """The copy, if it is still the file that was written."""
-    path = tools.project.root / entry.file
+    path = environment.project.root / entry.file
     if not path.is_file():
         raise RecordInvalid(
             f"The backup {path} is not on this machine.",
             hint="A backup stays on the machine that made it.",
         )
-    copy = tools.local.open_copy(path)
+    copy = environment.local.open_copy(path)
     if copy.sha256 != entry.sha256:
         raise NotAllowed(
             f"The backup of {copy.table} is not the file that was written.",
@@ -41,10 +41,10 @@ def opened_copy(tools: Tools, entry: BackupTable) -> RowCopy:
     return copy
 
 
-def restore_copies(tools: Tools, copies: Sequence[RowCopy]) -> None:
+def restore_copies(environment: Environment, copies: Sequence[RowCopy]) -> None:
     """Make a local database of these copies alone; raises NotAllowed for an unknown table."""
     wanted = {copy.table for copy in copies}
-    known = tools.prior_schema().objects
+    known = environment.prior_schema().objects
     # The tables alone: rows are proved here, and a trigger could change them.
     schema = Schema(tuple(o for o in known if o.kind == "table" and o.name in wanted))
     missing = sorted(wanted - set(schema.tables))
@@ -53,59 +53,69 @@ def restore_copies(tools: Tools, copies: Sequence[RowCopy]) -> None:
             f"The schema that was read does not know {', '.join(missing)}.",
             hint="Copy the target again, then make the backup again.",
         )
-    tools.local.make(restored_folder(tools), schema, copies, ())
+    environment.local.make(restored_folder(environment), schema, copies, ())
 
 
-def write_repair(tools: Tools, path: Path, only: Collection[str] = ()) -> RepairScript:
+def write_repair(environment: Environment, path: Path, only: Collection[str] = ()) -> RepairScript:
     """Write the SQL from the restored backup and the rehearsal; both must lie on this machine."""
-    for persist in (restored_folder(tools), rehearsal_folder(tools), copy_folder(tools)):
-        if not tools.local.file(persist).is_file():
+    for persist in (
+        restored_folder(environment),
+        rehearsal_folder(environment),
+        copy_folder(environment),
+    ):
+        if not environment.local.file(persist).is_file():
             raise NotAllowed(
                 "The rehearsal or the restored backup is not on this machine.",
                 hint="Restore where it was rehearsed, or restore with Time Travel.",
             )
-    schema = tools.local.schema(copy_folder(tools))
-    rebuilt = tools.analysis().effects.tables_rebuilt
-    before = tools.local.file(restored_folder(tools))
-    after = tools.local.file(rehearsal_folder(tools))
-    with tools.local.attached(before=before, after=after) as connection, new_text(path) as file:
+    schema = environment.local.schema(copy_folder(environment))
+    rebuilt = environment.analysis().effects.tables_rebuilt
+    before = environment.local.file(restored_folder(environment))
+    after = environment.local.file(rehearsal_folder(environment))
+    with (
+        environment.local.attached(before=before, after=after) as connection,
+        new_text(path) as file,
+    ):
         return write_repair_sql(file.write, connection, schema, rebuilt=rebuilt, only=only)
 
 
-def dry_run_repair(tools: Tools) -> TableRestoreFacts:
+def dry_run_repair(environment: Environment) -> TableRestoreFacts:
     """Run that SQL on the rehearsal, and say what is then as it was before the migration."""
-    path = restore_folder(tools) / "given_back.sql"
+    path = restore_folder(environment) / "given_back.sql"
     path.unlink(missing_ok=True)
-    persist = given_back_folder(tools)
+    persist = given_back_folder(environment)
     try:
-        script = write_repair(tools, path)
-        tools.local.duplicate(rehearsal_folder(tools), persist)
-        took = tools.local.run_sql(persist, path.read_text(encoding="utf-8"))
+        script = write_repair(environment, path)
+        environment.local.duplicate(rehearsal_folder(environment), persist)
+        took = environment.local.run_sql(persist, path.read_text(encoding="utf-8"))
     except PreflightError as error:
-        return TableRestoreFacts(runs=False, whole=False, words=_reason(tools, error))
+        return TableRestoreFacts(runs=False, whole=False, words=_reason(environment, error))
     finally:
         path.unlink(missing_ok=True)
-    problems = (*script.problems, *_still_missing(tools, persist))
+    problems = (*script.problems, *_still_missing(environment, persist))
     more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     words = "; ".join(problems[:_SHOWN]) + more
     return TableRestoreFacts(runs=True, whole=not problems, rows=script.rows, ms=took, words=words)
 
 
-def _reason(tools: Tools, error: PreflightError) -> str:
+def _reason(environment: Environment, error: PreflightError) -> str:
     """Why it does not run; a trigger of the target may answer with what stands in a row."""
-    if any(error_may_leak_row_values(made.sql) for made in tools.prior_schema().objects):
+    if any(error_may_leak_row_values(made.sql) for made in environment.prior_schema().objects):
         return (
             "It does not run here; a trigger's own message is not kept, because it may quote a row."
         )
     return error.message
 
 
-def _still_missing(tools: Tools, persist: Path) -> tuple[str, ...]:
+def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
     """What the backup holds and the database that was given back does not."""
-    rebuilt = tools.analysis().effects.tables_rebuilt
-    before, after = tools.local.file(restored_folder(tools)), tools.local.file(persist)
-    with tools.local.attached(before=before, after=after) as connection:
-        ledger = (tools.project.database.migrations_table,)
+    rebuilt = environment.analysis().effects.tables_rebuilt
+    before, after = (
+        environment.local.file(restored_folder(environment)),
+        environment.local.file(persist),
+    )
+    with environment.local.attached(before=before, after=after) as connection:
+        ledger = (environment.project.database.migrations_table,)
         found = diff_rows(connection, ignore=ledger, rebuilt=rebuilt)
     backed_up = (table for table in found.tables if table.before is not None)
     return tuple(words for table in backed_up if (words := _missing(table)))

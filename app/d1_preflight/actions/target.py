@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from d1_preflight.actions.context import Tools
+from d1_preflight.actions.context import Environment
 from d1_preflight.core.errors import PreflightError, RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.rows.codec import batches
@@ -24,18 +24,18 @@ READ_TIMEOUT_S = 120.0
 """A batched read that takes longer is given up; D1 itself stops a query after 30 s."""
 
 
-def config_flags(tools: Tools) -> tuple[str, ...]:
+def config_flags(environment: Environment) -> tuple[str, ...]:
     """The configuration that holds the target's uuid alone: no environment can lead elsewhere."""
-    return ("--config", str(tools.project.target_config))
+    return ("--config", str(environment.project.target_config))
 
 
-def target_flags(tools: Tools) -> tuple[str, ...]:
+def target_flags(environment: Environment) -> tuple[str, ...]:
     """The configuration, and `--remote`: never left to a default."""
-    return (*config_flags(tools), "--remote")
+    return (*config_flags(environment), "--remote")
 
 
 async def call_target(
-    tools: Tools,
+    environment: Environment,
     args: Sequence[str],
     *,
     emit: Emit = silent,
@@ -46,18 +46,24 @@ async def call_target(
 
     `args` hold `config_flags`; the configuration is written before it is used.
     """
-    config = tools.files.target_config()
-    return await tools.wrangler.run(args, cwd=config.parent, emit=emit, keep=keep, timeout=timeout)
+    config = environment.files.target_config()
+    return await environment.wrangler.run(
+        args, cwd=config.parent, emit=emit, keep=keep, timeout=timeout
+    )
 
 
-def execute_args(tools: Tools, sql: str) -> tuple[str, ...]:
+def execute_args(environment: Environment, sql: str) -> tuple[str, ...]:
     """The argv of one batched read; `=` because SQL that starts with `--` looks like a flag."""
-    name = tools.project.database.name
-    return ("d1", "execute", name, *target_flags(tools), "--json", f"--command={sql}")
+    name = environment.project.database.name
+    return ("d1", "execute", name, *target_flags(environment), "--json", f"--command={sql}")
 
 
 async def read_batch(
-    tools: Tools, statements: Sequence[str], *, emit: Emit = silent, keep: str | None = None
+    environment: Environment,
+    statements: Sequence[str],
+    *,
+    emit: Emit = silent,
+    keep: str | None = None,
 ) -> tuple[tuple[StatementResult, ...], tuple[Evidence, ...]]:
     """Run statements on the target: in one call, or in as few as a command line can hold.
 
@@ -67,8 +73,8 @@ async def read_batch(
     evidence: list[Evidence] = []
     for number, batch in enumerate(batches(statements), start=1):
         ran = await call_target(
-            tools,
-            execute_args(tools, " ".join(f"{statement};" for statement in batch)),
+            environment,
+            execute_args(environment, " ".join(f"{statement};" for statement in batch)),
             emit=emit,
             keep=f"{keep}-{number}" if keep and number > 1 else keep,
             timeout=READ_TIMEOUT_S,
@@ -96,7 +102,7 @@ class Look:
 
 
 async def observe(
-    tools: Tools,
+    environment: Environment,
     *,
     tables: Sequence[str] = (),
     checks: bool = False,
@@ -109,30 +115,30 @@ async def observe(
     Nothing is believed before the database that answers has said its uuid, once a session; a
     ledger that does not go on from the one seen before makes it say so again.
     """
-    question = Question(tools.project.database.migrations_table, tuple(tables), checks)
-    identity = asyncio.ensure_future(confirm_identity(tools))
+    question = Question(environment.project.database.migrations_table, tuple(tables), checks)
+    identity = asyncio.ensure_future(confirm_identity(environment))
     try:
-        look = await _read(tools, question, extra, emit, keep)
+        look = await _read(environment, question, extra, emit, keep)
         await identity
     finally:
         identity.cancel()
-    before = tools.seen.observation
+    before = environment.cache.observation
     if before is not None and not look.observation.continues(before):
-        tools.seen.uuid = ""
-        await confirm_identity(tools)
-    tools.seen.observation = look.observation
+        environment.cache.uuid = ""
+        await confirm_identity(environment)
+    environment.cache.observation = look.observation
     return look
 
 
-async def confirm_identity(tools: Tools) -> None:
+async def confirm_identity(environment: Environment) -> None:
     """Hold the uuid of the database that answers against the one that is meant.
 
     Raises RemoteFailed where it is another one, or does not say.
     """
-    meant = tools.project.database.id
-    if tools.seen.uuid:
+    meant = environment.project.database.id
+    if environment.cache.uuid:
         return
-    ran = await call_target(tools, info_args(tools), timeout=READ_TIMEOUT_S)
+    ran = await call_target(environment, info_args(environment), timeout=READ_TIMEOUT_S)
     if ran.exit_code != 0:
         raise explain_failure(ran)
     answered = first_object(ran.stdout).get("uuid")
@@ -142,34 +148,34 @@ async def confirm_identity(tools: Tools) -> None:
             f"Another database answers: {meant} was asked, and {said} came back.",
             hint="Nothing it said was believed. Check database_id, the account and the API base.",
         )
-    tools.seen.uuid = answered
+    environment.cache.uuid = answered
 
 
-def info_args(tools: Tools) -> tuple[str, ...]:
+def info_args(environment: Environment) -> tuple[str, ...]:
     """The argv of `wrangler d1 info`; it is remote by nature and takes no --remote."""
-    return ("d1", "info", tools.project.database.name, *config_flags(tools), "--json")
+    return ("d1", "info", environment.project.database.name, *config_flags(environment), "--json")
 
 
 async def _read(
-    tools: Tools, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
+    environment: Environment, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
 ) -> Look:
     try:
-        return await _ask(tools, question, extra, emit, keep)
+        return await _ask(environment, question, extra, emit, keep)
     except RemoteFailed as error:
         if f"no such table: {question.ledger_table}" not in error.message:
             raise
-        return await _ask(tools, replace(question, with_ledger=False), extra, emit, keep)
+        return await _ask(environment, replace(question, with_ledger=False), extra, emit, keep)
 
 
 async def _ask(
-    tools: Tools, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
+    environment: Environment, question: Question, extra: Sequence[str], emit: Emit, keep: str | None
 ) -> Look:
     asked = (*question.statements, *extra)
-    results, evidence = await read_batch(tools, asked, emit=emit, keep=keep)
+    results, evidence = await read_batch(environment, asked, emit=emit, keep=keep)
     own = len(question.statements)
     try:
         rows = [result.rows for result in results]
-        seen = question.read(rows[:own], tools.clock.now())
+        seen = question.read(rows[:own], environment.clock.now())
         more = tuple(rows[own + number] for number in range(len(extra)))
     except (ValueError, KeyError, IndexError) as error:
         raise RemoteFailed(
@@ -179,26 +185,26 @@ async def _ask(
     return Look(seen, more, evidence)
 
 
-def shown(tools: Tools, args: Sequence[str]) -> str:
+def shown(environment: Environment, args: Sequence[str]) -> str:
     """A command as people read it before it runs, with paths relative to the project."""
-    root = f"{tools.project.root}{'/'}"
+    root = f"{environment.project.root}{'/'}"
     words = (arg.replace(root, "") for arg in args)
     return "wrangler " + " ".join(_quoted(word) for word in words)
 
 
-def own_command(tools: Tools, *words: str) -> str:
+def own_command(environment: Environment, *words: str) -> str:
     """A command of this program that means the same project and database wherever it is typed."""
-    project = tools.project
+    project = environment.project
     env = (f"--env={project.environment}",) if project.config.environments else ()
     several = len(project.config.databases) > 1
     database = ("--database", project.database.name) if several else ()
     return shlex.join(("preflight", *words, *env, *database))
 
 
-def relative(tools: Tools, path: Path) -> str:
+def relative(environment: Environment, path: Path) -> str:
     """A path as the record names it: relative to the project, so that it means the same to all."""
     try:
-        return path.relative_to(tools.project.root).as_posix()
+        return path.relative_to(environment.project.root).as_posix()
     except ValueError:
         return path.name
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.apply_facts import (
@@ -26,9 +26,9 @@ _SEEN = ("it is there", "it is not there: send it")
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
 
 
-async def check_window(work: Work) -> Outcome:
+async def check_window(context: StepContext) -> Outcome:
     """Whether now is quiet where the users are; with analytics, when it is quietest."""
-    now = timing_now(work)
+    now = timing_now(context)
     checked = WindowFacts(
         now=instant(now.now),
         quiet=now.is_quiet,
@@ -40,7 +40,7 @@ async def check_window(work: Work) -> Outcome:
         ),
         next=tuple(span.words(now.calendar.team) for span in now.coming),
     )
-    facts = (await _with_traffic(work, now, checked)).written()
+    facts = (await _with_traffic(context, now, checked)).written()
     if not now.is_quiet:
         return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
     if not now.fits:
@@ -48,61 +48,63 @@ async def check_window(work: Work) -> Outcome:
     return Outcome(Status.PROVED, f"{now.words}; {now.fits_words}.", facts)
 
 
-def timing_now(work: Work) -> Timing:
+def timing_now(context: StepContext) -> Timing:
     """The calendar's answer for this moment, for the predicted duration and the watch."""
-    tools = work.tools
-    predicted = work.facts(RehearsalFacts).predicted_ms or 0
-    watch = timedelta(minutes=tools.settings.verification.watch_minutes)
+    environment = context.environment
+    predicted = context.facts(RehearsalFacts).predicted_ms or 0
+    watch = timedelta(minutes=environment.settings.verification.watch_minutes)
     return timing(
-        calendar_of(tools.settings), tools.clock.now(), watch + timedelta(milliseconds=predicted)
+        calendar_of(environment.settings),
+        environment.clock.now(),
+        watch + timedelta(milliseconds=predicted),
     )
 
 
-def notice(work: Work) -> str:
+def notice(context: StepContext) -> str:
     """What the channel will read."""
-    tools = work.tools
-    kind = work.kind.value.upper()
-    place = tools.project.database.name
-    if tools.target == "practice":
+    environment = context.environment
+    kind = context.kind.value.upper()
+    place = environment.project.database.name
+    if environment.target == "practice":
         place += " (PRACTICE)"
-    minutes = tools.settings.verification.watch_minutes
+    minutes = environment.settings.verification.watch_minutes
     return (
-        f"D1 migration {tools.stem} on {place}: {kind}, {tools.clock.now():%H:%M} UTC, "
-        f"by {tools.operator}. Watching for {minutes} min afterwards."
+        f"D1 migration {environment.stem} on {place}: {kind}, {environment.clock.now():%H:%M} UTC, "
+        f"by {environment.operator}. Watching for {minutes} min afterwards."
     )
 
 
-def notify_prompts(work: Work) -> Sequence[Prompt]:
+def notify_prompts(context: StepContext) -> Sequence[Prompt]:
     """The preview to send, or, without a webhook, how the team was notified."""
-    channel = work.tools.settings.notify.channel
-    if work.tools.web.has_webhook and _may_have_gone_out(work):
+    channel = context.environment.settings.notify.channel
+    if context.environment.web.has_webhook and _may_have_gone_out(context):
         label = f"An earlier notice may have been sent. Is it in {channel}?"
-        return (Prompt("seen", PromptKind.CHOOSE, label, choices=_SEEN, help=notice(work)),)
-    if work.tools.web.has_webhook:
+        return (Prompt("seen", PromptKind.CHOOSE, label, choices=_SEEN, help=notice(context)),)
+    if context.environment.web.has_webhook:
         label = f"Send this to {channel}"
-        return (Prompt("send", PromptKind.CONFIRM, label, help=notice(work)),)
+        return (Prompt("send", PromptKind.CONFIRM, label, help=notice(context)),)
     label = f"How was {channel} notified? (who, where; no webhook is set)"
-    return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(work)}”"),)
+    return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(context)}”"),)
 
 
-def _may_have_gone_out(work: Work) -> bool:
+def _may_have_gone_out(context: StepContext) -> bool:
     """A message cannot be revoked or looked up, so it is never sent twice unasked."""
-    last = work.before
+    last = context.before
     return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
 
-async def notify_team(work: Work) -> Outcome:
+async def notify_team(context: StepContext) -> Outcome:
     """Send the notice; an answer other than 2xx is not a notice."""
-    channel = work.tools.settings.notify.channel
-    if not work.tools.web.has_webhook:
-        told = work.answer("told")
+    channel = context.environment.settings.notify.channel
+    if not context.environment.web.has_webhook:
+        told = context.answer("told")
         facts = NoticeFacts(channel=channel, text=told, sent=False).written()
         return Outcome(Status.ATTESTED, f"{channel}: {told}", facts)
-    text = notice(work)
-    if work.answer("seen") == _SEEN[0]:
+    text = notice(context)
+    if context.answer("seen") == _SEEN[0]:
         facts = NoticeFacts(channel=channel, sent=True, seen=True).written()
         return Outcome(Status.ATTESTED, f"The earlier notice was seen in {channel}.", facts)
-    sent = await work.tools.web.notify(text)
+    sent = await context.environment.web.notify(text)
     facts = NoticeFacts(channel=channel, text=text, sent=sent.ok).written()
     if sent.status is None:
         words = f"{sent.words}; it is unknown whether {channel} has the notice. Check there."
@@ -115,30 +117,30 @@ async def notify_team(work: Work) -> Outcome:
     return Outcome(Status.PROVED, f"Sent to {channel}.", facts)
 
 
-def dashboard_plan(work: Work) -> Sequence[str]:
+def dashboard_plan(context: StepContext) -> Sequence[str]:
     """The address that d opens."""
-    return (dashboard_url(work.tools),)
+    return (dashboard_url(context.environment),)
 
 
-def dashboard_url(tools: Tools) -> str:
+def dashboard_url(environment: Environment) -> str:
     """The database's metrics page."""
-    account = tools.web.account(tools.project.config.account_id)
-    return DASHBOARD.format(account=account or "", id=tools.project.database.id).replace(
+    account = environment.web.account(environment.project.config.account_id)
+    return DASHBOARD.format(account=account or "", id=environment.project.database.id).replace(
         "//w", "/w"
     )
 
 
-async def open_dashboard(work: Work) -> Outcome:
+async def open_dashboard(context: StepContext) -> Outcome:
     """The operator says that they see it."""
-    facts = DashboardFacts(url=dashboard_url(work.tools))
+    facts = DashboardFacts(url=dashboard_url(context.environment))
     return Outcome(Status.ATTESTED, "Open, and seen.", facts.written())
 
 
-async def _with_traffic(work: Work, now: Timing, checked: WindowFacts) -> WindowFacts:
+async def _with_traffic(context: StepContext, now: Timing, checked: WindowFacts) -> WindowFacts:
     """Requests per hour of the week, and the quietest hours; nothing where it cannot be read."""
-    tools = work.tools
+    environment = context.environment
     try:
-        traffic = await _traffic(tools, now)
+        traffic = await _traffic(environment, now)
     except (PreflightError, ValueError) as error:
         return replace(checked, traffic=f"not known: {error}")
     hours = tuple(
@@ -149,15 +151,15 @@ async def _with_traffic(work: Work, now: Timing, checked: WindowFacts) -> Window
     return replace(checked, hours=hours, quietest=words)
 
 
-async def _traffic(tools: Tools, now: Timing) -> WeekTraffic:
+async def _traffic(environment: Environment, now: Timing) -> WeekTraffic:
     since = now.now - timedelta(weeks=_WEEKS)
     variables = {
-        "account": tools.web.account(tools.project.config.account_id),
-        "database": tools.project.database.id,
+        "account": environment.web.account(environment.project.config.account_id),
+        "database": environment.project.database.id,
         "since": instant(since),
         "until": instant(now.now),
     }
-    samples = traffic_samples(await tools.web.analytics(TRAFFIC_QUERY, variables))
+    samples = traffic_samples(await environment.web.analytics(TRAFFIC_QUERY, variables))
     if not samples:
         raise ValueError("no queries in the last four weeks")
     return week_traffic(samples, since, now.now, now.calendar.team)

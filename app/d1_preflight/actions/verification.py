@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from d1_preflight.actions.context import StepAction, Tools, Work
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.target import execute_args, observe, shown
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -40,34 +40,36 @@ _TRAFFIC_SHARE = 100  # one row in a hundred …
 _TRAFFIC_ROWS = 10  # … or ten may come between two reads; one that went wants an explanation
 
 
-def verify_plan(work: Work) -> Sequence[str]:
+def verify_plan(context: StepContext) -> Sequence[str]:
     """The batched read that ledger, schema and rows share."""
-    tools = work.tools
-    question = Question(tools.project.database.migrations_table, _tables(work), checks=True)
-    return (shown(tools, execute_args(tools, question.sql)),)
+    environment = context.environment
+    question = Question(
+        environment.project.database.migrations_table, _tables(context), checks=True
+    )
+    return (shown(environment, execute_args(environment, question.sql)),)
 
 
-async def verify_ledger(work: Work) -> Outcome:
+async def verify_ledger(context: StepContext) -> Outcome:
     """The ledger has this migration's row."""
-    seen, evidence = await look_after(work)
-    row = seen.ledger_row(work.tools.name)
+    seen, evidence = await look_after(context)
+    row = seen.ledger_row(context.environment.name)
     if row is None:
-        words = f"The ledger has no row for {work.tools.name}. Press ! for what to do."
+        words = f"The ledger has no row for {context.environment.name}. Press ! for what to do."
         return Outcome(Status.FAILED, words, {}, evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
     return Outcome(Status.PROVED, words, facts.written(), evidence)
 
 
-async def verify_schema(work: Work) -> Outcome:
+async def verify_schema(context: StepContext) -> Outcome:
     """Every table, index, trigger and view is as it came out of the rehearsal."""
-    seen, evidence = await _fresh(work)
-    rehearsed = work.tools.local.schema(rehearsal_folder(work.tools))
+    seen, evidence = await _fresh(context)
+    rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
     facts = SchemaCheckFacts(
         equal=not differences, fingerprint=seen.schema.fingerprint, differences=differences
     ).written()
-    if rehearsed.fingerprint != work.facts(RehearsalFacts).schema_after:
+    if rehearsed.fingerprint != context.facts(RehearsalFacts).schema_after:
         words = "The rehearsed schema on this machine is not the one in the record."
         return Outcome(Status.UNKNOWN, words, facts, evidence)
     if differences:
@@ -77,21 +79,21 @@ async def verify_schema(work: Work) -> Outcome:
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
-def row_prompts(work: Work) -> Sequence[Prompt]:
+def row_prompts(context: StepContext) -> Sequence[Prompt]:
     """A difference in counts that was seen may be explained in words, after looking."""
-    last = work.record.last("rows")
+    last = context.record.last("rows")
     if last is None or last.status is not Status.FAILED:
         return ()
     label = "What explains the difference? Leave it empty to count again"
     return (Prompt("explanation", PromptKind.TEXT, label, help=last.words, optional=True),)
 
 
-async def verify_rows(work: Work) -> Outcome:
+async def verify_rows(context: StepContext) -> Outcome:
     """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
-    expected = expected_counts(work)
+    expected = expected_counts(context)
     if not expected:
         return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
-    seen, evidence = await _fresh(work)
+    seen, evidence = await _fresh(context)
     tables = tuple(_checked(table, n, seen.counts.get(table)) for table, n in expected.items())
     facts = RowCheckFacts(
         tables=tables, quick_check=seen.quick_check, broken_references=seen.broken_references
@@ -107,25 +109,25 @@ async def verify_rows(work: Work) -> Outcome:
             f"{wrong[0].table} should hold {plural(wrong[0].expected or 0, 'row')} "
             f"and holds {count(wrong[0].found or 0)}."
         )
-        if work.answer("explanation"):
-            words = f"{words} Explained: {work.answer('explanation')}"
+        if context.answer("explanation"):
+            words = f"{words} Explained: {context.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
     words = f"{plural(len(tables), 'table')} as rehearsed; quick_check ok, no broken references."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
-async def probe_endpoints(work: Work) -> Outcome:
+async def probe_endpoints(context: StepContext) -> Outcome:
     """Ask the endpoints from the settings; none configured is not a pass."""
-    endpoints = work.tools.settings.verification.endpoints
+    endpoints = context.environment.settings.verification.endpoints
     if not endpoints:
         words = "No endpoints are configured: name them under [verification] in preflight.toml."
         return Outcome(Status.UNKNOWN, words)
     facts = EndpointFacts(endpoints=())
     for endpoint in endpoints:
-        answer = await _probed(work.tools, endpoint)
+        answer = await _probed(context.environment, endpoint)
         facts = EndpointFacts(endpoints=(*facts.endpoints, answer))
-        work.progress(facts)
+        context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
         words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
@@ -135,8 +137,8 @@ async def probe_endpoints(work: Work) -> Outcome:
     return Outcome(Status.PROVED, words, facts.written())
 
 
-async def _probed(tools: Tools, endpoint: Endpoint) -> EndpointAnswer:
-    probe = await tools.web.probe(endpoint)
+async def _probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
+    probe = await environment.web.probe(endpoint)
     return EndpointAnswer(
         method=endpoint.method,
         url=endpoint.url,
@@ -147,26 +149,26 @@ async def _probed(tools: Tools, endpoint: Endpoint) -> EndpointAnswer:
     )
 
 
-async def watch_errors(work: Work) -> Outcome:
+async def watch_errors(context: StepContext) -> Outcome:
     """Watch the Worker's error rate for the watch time; over the limit fails at once."""
-    tools = work.tools
-    since = _since(work)
-    limit, minutes = signed_limits(work)
-    until = tools.clock.now() + timedelta(minutes=minutes)
-    baseline = error_rate(await _samples(tools, since - timedelta(hours=1), since))
-    started = tools.clock.now()
+    environment = context.environment
+    since = _since(context)
+    limit, minutes = signed_limits(context)
+    until = environment.clock.now() + timedelta(minutes=minutes)
+    baseline = error_rate(await _samples(environment, since - timedelta(hours=1), since))
+    started = environment.clock.now()
     while True:
-        now = tools.clock.now()
-        samples = await _samples(tools, since, now)
+        now = environment.clock.now()
+        samples = await _samples(environment, since, now)
         facts = _watch_facts(samples, limit, baseline, now - started, until - started)
-        work.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
+        context.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
         rate = error_rate(samples)
         if rate is not None and rate > limit:
             words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
             return Outcome(Status.FAILED, words, facts.written())
         if now >= until:
             break
-        await tools.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
+        await environment.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
     if rate is None:
         words = "No request came in during the watch; the error rate is unknown."
         return Outcome(Status.UNKNOWN, words, facts.written())
@@ -175,47 +177,51 @@ async def watch_errors(work: Work) -> Outcome:
     return Outcome(Status.PROVED, words, facts.written())
 
 
-def signed_limits(work: Work) -> tuple[Decimal, int]:
+def signed_limits(context: StepContext) -> tuple[Decimal, int]:
     """The error rate and the minutes that GO fixed; today's settings move neither."""
-    signed = work.facts(GoFacts).criteria or AbortCriteria()
+    signed = context.facts(GoFacts).criteria or AbortCriteria()
     rate, minutes = signed.error_rate_percent, signed.watch_minutes
-    now = work.tools.settings.verification
+    now = context.environment.settings.verification
     return (
         Decimal(rate) if rate else now.error_rate_percent,
         now.watch_minutes if minutes is None else minutes,
     )
 
 
-async def look_after(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+async def look_after(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
     """One batched read of ledger, schema, counts and soundness, as they are now."""
-    tables = _tables(work)
+    tables = _tables(context)
     look = await observe(
-        work.tools, tables=tables, checks=True, keep=work.evidence_name, emit=work.emit
+        context.environment,
+        tables=tables,
+        checks=True,
+        keep=context.evidence_name,
+        emit=context.emit,
     )
     return look.observation, look.evidence
 
 
-async def _fresh(work: Work) -> tuple[Observation, tuple[Evidence, ...]]:
+async def _fresh(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
     """What the ledger step just read, or a new read when that is older than a minute and a half."""
-    seen = work.tools.seen.observation
-    if seen is not None and seen.quick_check and set(_tables(work)) <= set(seen.counts):
-        age = work.tools.clock.now() - seen.taken_at
-        ledger = work.record.standing(work.checklist.step("ledger"))
+    seen = context.environment.cache.observation
+    if seen is not None and seen.quick_check and set(_tables(context)) <= set(seen.counts):
+        age = context.environment.clock.now() - seen.taken_at
+        ledger = context.record.standing(context.checklist.step("ledger"))
         if timedelta() <= age < timedelta(seconds=_FRESH_S) and ledger is not None:
             return seen, ledger.evidence
-    return await look_after(work)
+    return await look_after(context)
 
 
-def _tables(work: Work) -> tuple[str, ...]:
-    return tuple(row_counts(work.facts(RehearsalFacts).counts_after))
+def _tables(context: StepContext) -> tuple[str, ...]:
+    return tuple(row_counts(context.facts(RehearsalFacts).counts_after))
 
 
-def expected_counts(work: Work) -> Mapping[str, int]:
+def expected_counts(context: StepContext) -> Mapping[str, int]:
     """By table: as rehearsed, or as just before the apply plus the rehearsed change."""
-    rehearsal = work.facts(RehearsalFacts)
+    rehearsal = context.facts(RehearsalFacts)
     known = row_counts(rehearsal.counts_before)
-    copied = known or row_counts(work.facts(CopyFacts).tables)
-    just_before = row_counts(work.facts(ApplyFacts).counts_before)
+    copied = known or row_counts(context.facts(CopyFacts).tables)
+    just_before = row_counts(context.facts(ApplyFacts).counts_before)
     return {
         table: max(0, just_before[table] + rows - copied.get(table, 0))
         if table in just_before
@@ -233,36 +239,38 @@ def _checked(table: str, expected: int, found: int | None) -> CheckedTable:
     return CheckedTable(table=table, expected=expected, found=found, ok=ok)
 
 
-def _since(work: Work) -> datetime:
+def _since(context: StepContext) -> datetime:
     """From the apply on; after a watch that failed, from its end: what was mended counts anew."""
-    applied, before = _applied_at(work), work.before
+    applied, before = _applied_at(context), context.before
     if before is None or before.status is not Status.FAILED or before.finished_at is None:
         return applied
     return max(applied, before.finished_at)
 
 
-def _applied_at(work: Work) -> datetime:
-    attempt = work.record.standing(work.checklist.step("applied"))
-    applied_at = work.facts(ApplyFacts).applied_at
+def _applied_at(context: StepContext) -> datetime:
+    attempt = context.record.standing(context.checklist.step("applied"))
+    applied_at = context.facts(ApplyFacts).applied_at
     try:
         return moment(applied_at.replace(" ", "T") + "Z")
     except ValueError:
-        return attempt.started_at if attempt else work.tools.clock.now()
+        return attempt.started_at if attempt else context.environment.clock.now()
 
 
-async def _samples(tools: Tools, since: datetime, until: datetime) -> tuple[Sample, ...]:
-    worker = tools.settings.verification.worker or tools.project.config.name
+async def _samples(
+    environment: Environment, since: datetime, until: datetime
+) -> tuple[Sample, ...]:
+    worker = environment.settings.verification.worker or environment.project.config.name
     if not worker:
         raise RemoteFailed(
             "No Worker is named, so its error rate cannot be read.",
             hint="Set worker under [verification] in preflight.toml.",
         )
     variables = {
-        "account": tools.web.account(tools.project.config.account_id), "script": worker,
+        "account": environment.web.account(environment.project.config.account_id), "script": worker,
         "since": instant(since), "until": instant(until),
     }  # fmt: skip
     try:
-        return error_samples(await tools.web.analytics(ERRORS_QUERY, variables))
+        return error_samples(await environment.web.analytics(ERRORS_QUERY, variables))
     except ValueError as error:
         raise RemoteFailed(
             f"The error rate cannot be read: {error}.",

@@ -5,49 +5,49 @@ None of it is in git: copies and backups hold production rows.
 
 from pathlib import Path
 
-from d1_preflight.actions.context import Tools
+from d1_preflight.actions.context import Environment
 
 
-def copied_rows(tools: Tools) -> Path:
+def copied_rows(environment: Environment) -> Path:
     """The row copies of the whole target, one file a table."""
-    return tools.workspace / "copy" / "rows"
+    return environment.workspace / "copy" / "rows"
 
 
-def copy_folder(tools: Tools) -> Path:
+def copy_folder(environment: Environment) -> Path:
     """The target's copy as a local D1, as it was."""
-    return tools.copy
+    return environment.copy
 
 
-def trial_folder(tools: Tools) -> Path:
+def trial_folder(environment: Environment) -> Path:
     """The copy on which the SQL is tried before wrangler runs it; gone when that is over."""
-    return tools.workspace / "trial" / "d1"
+    return environment.workspace / "trial" / "d1"
 
 
-def rehearsal_folder(tools: Tools) -> Path:
+def rehearsal_folder(environment: Environment) -> Path:
     """The copy on which the migration was applied."""
-    return tools.workspace / "rehearsal" / "d1"
+    return environment.workspace / "rehearsal" / "d1"
 
 
-def down_folder(tools: Tools) -> Path:
+def down_folder(environment: Environment) -> Path:
     """The rehearsal on which the down migration was run as well."""
-    return tools.workspace / "down" / "d1"
+    return environment.workspace / "down" / "d1"
 
 
-def backup_folder(tools: Tools) -> Path:
+def backup_folder(environment: Environment) -> Path:
     """The backups: row copies and the export."""
-    return tools.workspace / "backup"
+    return environment.workspace / "backup"
 
 
-def restored_folder(tools: Tools) -> Path:
+def restored_folder(environment: Environment) -> Path:
     """The database into which the row copies of the backup are restored."""
-    return restore_folder(tools) / "rows"
+    return restore_folder(environment) / "rows"
 
 
-def given_back_folder(tools: Tools) -> Path:
+def given_back_folder(environment: Environment) -> Path:
     """The rehearsal that was given back what the migration took from it."""
-    return restore_folder(tools) / "given_back"
+    return restore_folder(environment) / "given_back"
 
 
-def restore_folder(tools: Tools) -> Path:
+def restore_folder(environment: Environment) -> Path:
     """The databases into which backups are restored for proof."""
-    return tools.workspace / "restore"
+    return environment.workspace / "restore"

@@ -13,7 +13,7 @@ from d1_preflight.core.format import plural
 from d1_preflight.core.sql.tokenizer import quote_name
 
 if TYPE_CHECKING:
-    from d1_preflight.actions.context import Tools
+    from d1_preflight.actions.context import Environment
     from d1_preflight.core.recovery.runbook import Target
     from d1_preflight.core.rows.table_copy import RowCopy
 
@@ -51,16 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
     name = full_name(context, arguments.name)
-    tools = context.tools(name, context.store(name))
-    copies = _copies(tools, name, arguments.table)
+    environment = context.environment(name, context.store(name))
+    copies = _copies(environment, name, arguments.table)
     output = arguments.output or context.project.root / context.restore_file(name)
     with writing(output, "No whole SQL was written; the backup is as it was."):
         _make_room(output, named=arguments.output is not None)
         if arguments.whole:
             chosen = [c for c in copies if not arguments.table or c.table in arguments.table]
-            rows, tables, cautions = _whole(tools, chosen, output)
+            rows, tables, cautions = _whole(environment, chosen, output)
         else:
-            rows, tables, cautions = _repair(tools, copies, output, arguments.table)
+            rows, tables, cautions = _repair(environment, copies, output, arguments.table)
     _tell(cautions, rows, output, tables)
     if tables:
         _next_steps(Board(context).target(name), output, tables)
@@ -79,11 +79,11 @@ def _make_room(output: Path, *, named: bool) -> None:
         )
 
 
-def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]:
+def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> list["RowCopy"]:
     from d1_preflight.actions.table_restore import opened_copy
     from d1_preflight.core.record.safety_facts import BackupFacts
 
-    record = tools.store.load()
+    record = environment.store.load()
     attempt = record.last(BackupFacts.step) if record else None
     kept = BackupFacts.from_attempt(attempt).tables
     if not kept:
@@ -96,26 +96,26 @@ def _copies(tools: "Tools", name: str, tables: Sequence[str]) -> list["RowCopy"]
     if missing:
         there = ", ".join(sorted(known))
         raise UsageError(f"{missing[0]} is not in the backup.", hint=f"There: {there}")
-    return [opened_copy(tools, entry) for entry in kept]
+    return [opened_copy(environment, entry) for entry in kept]
 
 
 def _repair(
-    tools: "Tools", copies: Sequence["RowCopy"], output: Path, only: Sequence[str]
+    environment: "Environment", copies: Sequence["RowCopy"], output: Path, only: Sequence[str]
 ) -> tuple[int, list[str], Sequence[str]]:
     """What the migration took, as the rehearsal showed it; this very SQL was tried there."""
     from d1_preflight.actions.table_restore import restore_copies, write_repair
 
-    restore_copies(tools, copies)
-    script = write_repair(tools, output, only)
+    restore_copies(environment, copies)
+    script = write_repair(environment, output, only)
     return script.rows, [t.table for t in script.tables if not t.is_empty], script.problems
 
 
 def _whole(
-    tools: "Tools", copies: Sequence["RowCopy"], output: Path
+    environment: "Environment", copies: Sequence["RowCopy"], output: Path
 ) -> tuple[int, list[str], Sequence[str]]:
     from d1_preflight.adapters.row_copies import write_restore
 
-    written = write_restore(output, copies, tools.prior_schema())
+    written = write_restore(output, copies, environment.prior_schema())
     rows = sum(table.rows for table in written.tables)
     return rows, [table.table for table in written.tables], written.cautions
 

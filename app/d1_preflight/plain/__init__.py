@@ -15,9 +15,9 @@ def walk(session: "Session", target: "Target") -> int:
     import asyncio
 
     from d1_preflight.plain.asker import open_asker
-    from d1_preflight.plain.sitting import Sitting
+    from d1_preflight.plain.walkthrough import Walkthrough
 
     def say(line: str) -> None:
         print(line, flush=True)
 
-    return asyncio.run(Sitting(session, open_asker(), say, target).run())
+    return asyncio.run(Walkthrough(session, open_asker(), say, target).run())

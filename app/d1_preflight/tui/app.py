@@ -12,12 +12,12 @@ from textual.binding import Binding, BindingType
 from d1_preflight.board import Board
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.tui import messages, theme
-from d1_preflight.tui.performing import Performing
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.emergency import emergency_screen
 from d1_preflight.tui.screens.help import help_screen
 from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.step_worker import StepWorker
 from d1_preflight.tui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class PreflightApp(App[None]):
         self._board = BoardScreen(source)
         self._wizard: WizardScreen | None = None
         self._session: Session | None = None
-        self._performing = Performing(self, self._fail)
+        self._step_worker = StepWorker(self, self._fail)
         self.failure: Exception | None = None
         for known in theme.themes():
             self.register_theme(known)
@@ -92,7 +92,7 @@ class PreflightApp(App[None]):
     def _open(self, event: messages.OpenAsked) -> None:
         try:
             session = self._source.open(event.name)
-            wizard = WizardScreen(session, self._performing.underway, self._zone)
+            wizard = WizardScreen(session, self._step_worker.running_step, self._zone)
         except PreflightError as error:
             self.problem(error)
             return
@@ -118,17 +118,17 @@ class PreflightApp(App[None]):
     @on(messages.Submitted)
     def _submitted(self, event: messages.Submitted) -> None:
         if self._session and self._wizard:
-            self._performing.start(self._session, self._wizard, event)
+            self._step_worker.start(self._session, self._wizard, event)
 
     @on(messages.WaiveAsked)
     async def _waived(self, event: messages.WaiveAsked) -> None:
         if self._session and self._wizard:
-            await self._performing.waive(self._session, self._wizard, event)
+            await self._step_worker.waive(self._session, self._wizard, event)
 
     @on(messages.NoGoAsked)
     async def _no_go(self, event: messages.NoGoAsked) -> None:
         if self._session and self._wizard:
-            await self._performing.no_go(self._session, self._wizard, event)
+            await self._step_worker.no_go(self._session, self._wizard, event)
 
     @on(messages.EditAsked)
     async def _edited(self, event: messages.EditAsked) -> None:
@@ -155,7 +155,7 @@ class PreflightApp(App[None]):
     async def _run(self, event: messages.RunAsked) -> None:
         name = self._session.record.migration if self._session else ""
         try:
-            if self._performing.busy:
+            if self._step_worker.busy:
                 raise NotAllowed("A step is running.", hint="Wait until it ends, or press x.")
             with Terminal(self):
                 ended = self._source.run(event.command, name, noted=event.noted)
@@ -167,14 +167,14 @@ class PreflightApp(App[None]):
     async def action_leave(self, event: messages.StopAsked | None = None) -> None:
         """Leave (or stop waiting); while a step runs, ask first and say what goes on."""
         stopping = event is not None
-        if not self._performing.busy:
+        if not self._step_worker.busy:
             if not stopping:
                 self.exit()
             return
         if isinstance(self.screen, Pick):
             return
-        words, choices = self._performing.before_leaving(stopping=stopping)
-        self.push_screen(Pick(words, choices, danger=True), self._performing.leaver(stopping))
+        words, choices = self._step_worker.before_leaving(stopping=stopping)
+        self.push_screen(Pick(words, choices, danger=True), self._step_worker.leaver(stopping))
 
     def action_emergency(self) -> None:
         """The emergency card, from everywhere."""

@@ -22,9 +22,9 @@ from d1_preflight.tui.messages import (
     Submitted,
     WaiveAsked,
 )
+from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.screens.dialogs import Problem, Reason
 from d1_preflight.tui.screens.go import Decision, GoScreen
-from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
@@ -52,9 +52,9 @@ class WizardScreen(Screen[None]):
         ("escape,b", "board", "board"),
     ]
 
-    def __init__(self, session: Session, underway: Underway, zone: tzinfo | None) -> None:
+    def __init__(self, session: Session, running_step: RunningStep, zone: tzinfo | None) -> None:
         super().__init__()
-        self._session, self._underway, self._zone = session, underway, zone
+        self._session, self._running_step, self._zone = session, running_step, zone
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
 
@@ -66,7 +66,7 @@ class WizardScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """On what, the frame, the keys."""
         yield TitleBar()
-        yield Frame(self._underway)
+        yield Frame(self._running_step)
         yield KeyBar()
 
     async def on_mount(self) -> None:
@@ -124,12 +124,12 @@ class WizardScreen(Screen[None]):
     @property
     def _asks(self) -> bool:
         session, step = self._session, self._step
-        idle = self._underway.step is None and not session.closed
+        idle = self._running_step.step is None and not session.closed
         open_ = not session.status_of(step).is_answered and not session.blockers(step)
         return idle and open_ and step.id != "go"
 
     def _view(self) -> View:
-        return View(self._session, self._step, self._underway.facts, self._zone)
+        return View(self._session, self._step, self._running_step.facts, self._zone)
 
     def _draw_title(self) -> None:
         session = self._session
@@ -146,7 +146,7 @@ class WizardScreen(Screen[None]):
         )
 
     def _draw_keys(self) -> None:
-        bar, running = self.query_one(KeyBar), self._underway.step
+        bar, running = self.query_one(KeyBar), self._running_step.step
         if running is not None:
             bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
             return
@@ -161,7 +161,7 @@ class WizardScreen(Screen[None]):
     async def action_primary(self) -> None:
         """The one thing that is next; while a step runs, nothing."""
         session, step = self._session, self._step
-        if self._underway.step is not None:
+        if self._running_step.step is not None:
             return
         if session.closed or session.current is None:
             self.dismiss()
@@ -179,7 +179,7 @@ class WizardScreen(Screen[None]):
     async def action_again(self) -> None:
         """Try an answered step again, where that repeats no write."""
         step = self._step
-        busy = self._session.closed or self._underway.step is not None
+        busy = self._session.closed or self._running_step.step is not None
         if busy or words_of.is_writing(step) or step.id == "go":
             return
         prompts = self._prompts(step)
@@ -209,13 +209,13 @@ class WizardScreen(Screen[None]):
     def action_edit(self) -> None:
         """Open the migration, or in section 4 its down file, in the editor."""
         file = places.editable(self._session, self._step)
-        if file is not None and not self._underway.step:
+        if file is not None and not self._running_step.step:
             self.post_message(EditAsked(file))
 
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
         step, session = self._step, self._session
-        if session.closed or session.status_of(step).is_answered or self._underway.step:
+        if session.closed or session.status_of(step).is_answered or self._running_step.step:
             return
         if not step.waivable:
             self.app.push_screen(Problem(words_of.never_waived(step)))
@@ -240,7 +240,7 @@ class WizardScreen(Screen[None]):
 
     def action_board(self) -> None:
         """Back to the board; what runs is asked about first by the App."""
-        if self._underway.step is None:
+        if self._running_step.step is None:
             self.dismiss()
 
     def _decided(self, decision: Decision | None) -> None:

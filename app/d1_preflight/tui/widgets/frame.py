@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.tui import words as words_of
-from d1_preflight.tui.underway import Underway
+from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.body import BodyText
 from d1_preflight.tui.widgets.output import OutputPane
@@ -22,9 +22,9 @@ _LOW, _SLIM, _TALL = 16, 64, 32
 class Frame(Horizontal):
     """Draws a view; the output opens by itself where there is room, until the operator decides."""
 
-    def __init__(self, underway: Underway) -> None:
+    def __init__(self, running_step: RunningStep) -> None:
         super().__init__(id="frame")
-        self._underway = underway
+        self._running_step = running_step
         self._output: bool | None = None
         self._told = ""
 
@@ -38,7 +38,7 @@ class Frame(Horizontal):
             yield SqlView(id="sql")
             yield QuestionPanel()
             yield Static(id="plan")
-            yield OutputPane(self._underway.lines)
+            yield OutputPane(self._running_step.lines)
 
     def on_mount(self) -> None:
         """The output is shut at first."""
@@ -56,7 +56,7 @@ class Frame(Horizontal):
 
     def draw(self, view: View, last: Attempt | None) -> None:
         """Draw everything as it is now."""
-        running = self._underway.step
+        running = self._running_step.step
         if self._output is None and running and self.screen.size.height >= _ROOMY:
             self.query_one(OutputPane).display = True
         self.query_one(Rail).show(view, running)
@@ -70,10 +70,10 @@ class Frame(Horizontal):
 
     def follow(self, view: View) -> None:
         """Once a frame: what was printed, what changed, how long it has taken."""
-        self.query_one(OutputPane).take(self._underway.take())
-        if self._underway.step is None:
+        self.query_one(OutputPane).take(self._running_step.take())
+        if self._running_step.step is None:
             return
-        if self._underway.seen_change():
+        if self._running_step.seen_change():
             self.query_one(BodyText).show(view)
         self._draw_plan(view, layout=False)
 
@@ -107,11 +107,11 @@ class Frame(Horizontal):
             sql.choose_line(rule, int(line))
 
     def _draw_plan(self, view: View, *, layout: bool = True) -> None:
-        running = self._underway.step
+        running = self._running_step.step
         if running is None:
             words = words_of.plan(view.session, view.step)
         else:
-            words = words_of.progress(view.session, running, self._underway.last_line)
+            words = words_of.progress(view.session, running, self._running_step.last_line)
         if layout or words.plain != self._told:
             # Once a frame only the words change, not their height: no layout for that.
             self._told = words.plain

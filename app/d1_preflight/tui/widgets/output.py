@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from textual.widgets import Log
 
-from d1_preflight.tui.underway import KEPT_LINES
+from d1_preflight.tui.running_step import KEPT_LINES
 
 
 class OutputPane(Log):

@@ -12,7 +12,7 @@ _DATA = '[]{}"│┌└├'
 
 
 @dataclass(slots=True)
-class Underway:
+class RunningStep:
     """Written by the App's one worker, read by the screens once a frame; never saved.
 
     `fresh` holds what was printed since a screen last took it: thousands of lines cost one draw.

@@ -11,10 +11,10 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.session import Session
 from d1_preflight.tui.messages import NoGoAsked, Submitted, WaiveAsked
+from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.screens.dialogs import Problem
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.terminal import Terminal
-from d1_preflight.tui.underway import Underway
 from d1_preflight.tui.words import is_writing
 
 _GOES_ON = (
@@ -27,25 +27,25 @@ _IS_ENDED = (
 )
 
 
-class Performing:
+class StepWorker:
     """One step at a time, never one twice: a second press while it runs changes nothing."""
 
     def __init__(self, app: App[None], failed: Callable[[Exception], None]) -> None:
         self._app, self._failed = app, failed
         self._worker: Worker[None] | None = None
         self._shown: Callable[[], Awaitable[None]] | None = None
-        self.underway = Underway()
+        self.running_step = RunningStep()
 
     @property
     def busy(self) -> bool:
         """Whether a step runs."""
-        return self.underway.step is not None
+        return self.running_step.step is not None
 
     def start(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
         """Perform the step in the App's worker, unless one runs."""
         if self.busy:
             return
-        self.underway.begin(asked.step)
+        self.running_step.begin(asked.step)
         self._shown = partial(self._show, session, wizard, asked.step)
         running = self._perform(session, wizard, asked)
         self._worker = self._app.run_worker(running, group="step", exit_on_error=False)
@@ -60,7 +60,7 @@ class Performing:
 
     def before_leaving(self, *, stopping: bool) -> tuple[str, tuple[str, ...]]:
         """What is said and offered before a running step is left."""
-        step = self.underway.step
+        step = self.running_step.step
         short = step.short if step else ""
         leave = "stop waiting" if stopping else "leave"
         if step is not None and is_writing(step):
@@ -83,7 +83,7 @@ class Performing:
             try:
                 await worker.wait()
             except (WorkerCancelled, WorkerFailed):
-                self.underway.end()
+                self.running_step.end()
                 if stopping and self._shown is not None:
                     await self._shown()
         if not stopping:
@@ -96,8 +96,8 @@ class Performing:
             await session.perform(
                 asked.step,
                 asked.raw,
-                emit=self.underway.emit,
-                progress=self.underway.progress,
+                emit=self.running_step.emit,
+                progress=self.running_step.progress,
                 terminal=Terminal(self._app),
             )
         except PreflightError as error:
@@ -105,7 +105,7 @@ class Performing:
         except Exception as error:  # noqa: BLE001 - the face is where our own bugs end, and says so
             self._failed(error)
         finally:
-            self.underway.end()
+            self.running_step.end()
         await self._show(session, wizard, asked.step, problem)
 
     async def _show(

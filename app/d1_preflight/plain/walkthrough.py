@@ -9,7 +9,7 @@ from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.recovery.runbook import Target, runbook
-from d1_preflight.plain import telling
+from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
 
@@ -31,7 +31,7 @@ _JSON = frozenset('[]{}"')
 _REASON = Prompt("reason", PromptKind.TEXT, "The reason, for later readers of this record")
 
 
-class Sitting:
+class Walkthrough:
     """One interactive walk through one record."""
 
     def __init__(self, session: Session, asker: Asker, say: Say, target: Target) -> None:
@@ -46,7 +46,7 @@ class Sitting:
 
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
-        self._tell(telling.opening(self._session))
+        self._tell(text.opening(self._session))
         while not self._session.closed:
             self._session.refresh()
             step = self._next()
@@ -72,9 +72,9 @@ class Sitting:
     async def _visit(self, step: Step) -> bool:
         """Show one step and act on it; False where the operator quits."""
         self._head(step)
-        self._tell(telling.question(self._session, step))
+        self._tell(text.question(self._session, step))
         if step.id == "go":
-            self._tell(telling.go_summary(self._session))
+            self._tell(text.go_summary(self._session))
         choice = await self._asker.ask(_menu(step))
         try:
             return await self._act(step, choice)
@@ -93,7 +93,7 @@ class Sitting:
             case Choice.LATER:
                 self._left_open.add(step.id)
             case Choice.EMERGENCY:
-                self._tell(telling.emergency(runbook(self._target, self._session.record)))
+                self._tell(text.emergency(runbook(self._target, self._session.record)))
             case _:
                 return False
         return True
@@ -109,7 +109,7 @@ class Sitting:
             raw[prompt.key] = answer
         self._last_progress, self._read = "", False
         attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
-        self._tell(telling.outcome(attempt))
+        self._tell(text.outcome(attempt))
 
     async def _answer(self, prompt: Prompt) -> object:
         """An answer that will be accepted; None where the operator leaves the question."""
@@ -132,7 +132,7 @@ class Sitting:
             return
         session = self._session
         attempt = session.waive(step, str(reason)) if waive else session.no_go(str(reason))
-        self._tell(telling.outcome(attempt))
+        self._tell(text.outcome(attempt))
         if not waive:
             self._left_open.add(step.id)
 
@@ -141,7 +141,7 @@ class Sitting:
         still_open = [step for step in session.path if not session.status_of(step).is_answered]
         self._say("")
         self._say(f"Open: {len(still_open)} of {plural(len(session.path), 'step')}.")
-        self._tell(telling.status_line(session.record, step) for step in still_open)
+        self._tell(text.status_line(session.record, step) for step in still_open)
         self._say(f"Saved. Continue with: preflight run {session.record.migration} --plain")
         return 1
 
@@ -167,7 +167,7 @@ class Sitting:
             self._say(f"  | {line}")
 
     def _progress(self, found: StepFacts) -> None:
-        words = telling.underway(found)
+        words = text.step_progress(found)
         if words and words != self._last_progress:
             self._last_progress = words
             self._say(f"  … {words}")

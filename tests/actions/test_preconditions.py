@@ -7,7 +7,7 @@ import pytest
 
 from core.record_values import ANA, START, Walk, shipped_checklist
 from d1_preflight.actions.apply import apply_migration
-from d1_preflight.actions.context import Tools, Work
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed, UsageError
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
@@ -35,13 +35,14 @@ async def test_what_could_not_be_looked_at_stays_unknown(kind: type[PreflightErr
     step = CHECKLIST.step("applied")
     walk = Walk(CHECKLIST)
     walk.answer("applied", Status.INTERRUPTED)
-    tools = SimpleNamespace(wrangler=Refusing(kind("The disk is full.", hint="Make room.")))
-    work = Work(
-        tools=cast("Tools", tools), record=walk.record.begin(step, {}, by=ANA, at=START),
+    environment = SimpleNamespace(wrangler=Refusing(kind("The disk is full.", hint="Make room.")))
+    context = StepContext(
+        environment=cast("Environment", environment),
+        record=walk.record.begin(step, {}, by=ANA, at=START),
         checklist=CHECKLIST, kind=Kind.ADDITIVE, step=step, answers={},
     )  # fmt: skip
 
-    outcome = await apply_migration(work)
+    outcome = await apply_migration(context)
 
     assert outcome.status is Status.UNKNOWN
     assert "The disk is full. Make room." in outcome.words

@@ -85,7 +85,7 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
                 yield f"     $ {act.command}"
 
 
-def underway(found: StepFacts) -> str:
+def step_progress(found: StepFacts) -> str:
     """The progress of a running step, short enough to be read aloud."""
     if isinstance(found, ErrorRateFacts) and found.left_s:
         return f"{-(-found.left_s // _MINUTE)} min left"
