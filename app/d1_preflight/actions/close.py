@@ -12,7 +12,7 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import (
     ANSWER_LABELS,
     FIXED_MANUALLY,
@@ -48,7 +48,7 @@ async def sign_close(context: StepContext) -> Outcome:
     end = context.answer("end")
     wrong = _contradicted(context, seen)
     if wrong:
-        return Outcome(Status.FAILED, wrong, CloseFacts(end=end).written(), evidence)
+        return Outcome(Status.FAILED, wrong, CloseFacts(end=end), evidence)
     prepare_signer(context)
     facts = CloseFacts(
         signer=context.environment.signer.identity,
@@ -57,11 +57,11 @@ async def sign_close(context: StepContext) -> Outcome:
     )
     words = context.answer("verdict")
     if end == KEPT:
-        return Outcome(Status.ATTESTED, words, facts.written(), evidence)
+        return Outcome(Status.ATTESTED, words, facts, evidence)
     rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     left = tuple(change.words for change in diff(rehearsed, seen.schema))
     summary = f"{answer_label('end', end).capitalize()}. {words}"
-    return Outcome(Status.ATTESTED, summary, replace(facts, differs=left).written(), evidence)
+    return Outcome(Status.ATTESTED, summary, replace(facts, differs=left), evidence)
 
 
 def _contradicted(context: StepContext, seen: Observation) -> str:

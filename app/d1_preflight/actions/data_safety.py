@@ -25,8 +25,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
-from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import StepFacts, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -91,7 +90,7 @@ async def back_up(context: StepContext) -> Outcome:
         words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
-        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
+        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.")
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
     copied, evidence = await _read_still(
@@ -105,7 +104,7 @@ async def back_up(context: StepContext) -> Outcome:
         rows=rows,
         bytes=sum(copy.bytes for copy in copied.copies),
         ms=round((environment.clock.monotonic() - started) * 1000),
-    ).written()
+    )
     if copied.moved:
         words = f"{', '.join(copied.moved)} changed twice while it was read."
         hint = "Make the backup when fewer writes happen, or stop the writer."
@@ -148,7 +147,7 @@ async def prove_backup(context: StepContext) -> Outcome:
     environment = context.environment
     entries = context.facts(BackupFacts).tables
     if not entries:
-        return Outcome(Status.PROVED, "There was nothing to back up.", {})
+        return Outcome(Status.PROVED, "There was nothing to back up.")
     started = environment.clock.monotonic()
     copies = [opened_copy(environment, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, environment, copies)
@@ -165,7 +164,7 @@ async def prove_backup(context: StepContext) -> Outcome:
         export_words=loads or "The export loads too.",
         ms=took,
         gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, environment),
-    ).written()
+    )
     if wrong:
         words = f"{wrong[0].table} was not restored identically: {wrong[0].words}"
         return Outcome(Status.FAILED, words, facts)
@@ -262,13 +261,13 @@ async def count_rows(context: StepContext) -> Outcome:
     seen = look.observation
     if seen.schema.fingerprint != context.facts(CopyFacts).schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
-        return Outcome(Status.FAILED, words, {}, look.evidence)
+        return Outcome(Status.FAILED, words, evidence=look.evidence)
     total = sum(seen.counts.values())
     facts = CountFacts(
         tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
     )
     words = f"{plural(total, 'row')} in {plural(len(seen.counts), 'table')}."
-    return Outcome(Status.PROVED, words, facts.written(), look.evidence)
+    return Outcome(Status.PROVED, words, facts, look.evidence)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:
@@ -290,7 +289,7 @@ async def take_bookmark(context: StepContext) -> Outcome:
     until = now + timedelta(days=environment.settings.data.time_travel_days)
     facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
     words = f"{bookmark}, good until {date(until, now)}."
-    return Outcome(Status.PROVED, words, facts.written(), (ran,))
+    return Outcome(Status.PROVED, words, facts, (ran,))
 
 
 def bookmark_args(environment: Environment) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def require_signed_plan(context: StepContext, plan: SignedPlan) -> None:
     """Checklist, class and rows at risk are still those that were signed."""
     for signed, name, now in (
         (plan.checklist, "the checklist", context.record.checklist),
-        (plan.kind, "the class", context.kind.value),
+        (str(plan.kind), "the class", str(context.kind)),
         (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(context)),
     ):
         if signed != now:

@@ -25,7 +25,7 @@ from d1_preflight.core.record.change_facts import (
     TableCount,
     table_counts,
 )
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
 from d1_preflight.core.rows.row_diff import (
@@ -60,7 +60,7 @@ async def copy_target(context: StepContext) -> Outcome:
     if environment.name in reading.observation.applied:
         name = environment.name
         said = f"{name} is already in the target's ledger; there is nothing to rehearse."
-        return Outcome(Status.FAILED, said, {}, reading.evidence)
+        return Outcome(Status.FAILED, said, evidence=reading.evidence)
     check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
@@ -84,7 +84,7 @@ async def copy_target(context: StepContext) -> Outcome:
     if copied.moved:
         moved = ", ".join(copied.moved)
         summary += f"; {moved} changed while it was read (the copy holds what was read)"
-    return Outcome(Status.PROVED, f"{summary}.", facts.written(), reading.evidence)
+    return Outcome(Status.PROVED, f"{summary}.", facts, reading.evidence)
 
 
 async def check_syntax(context: StepContext) -> Outcome:
@@ -137,9 +137,9 @@ async def rehearse(context: StepContext) -> Outcome:
         reason = context.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It fails on a copy of the target: {reason}"
         facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
-        return Outcome(Status.FAILED, said, facts.written(), (ran,))
+        return Outcome(Status.FAILED, said, facts, (ran,))
     facts = await asyncio.to_thread(_compared, context, ran.milliseconds)
-    return Outcome(*_verdict(context, facts), facts.written(), (ran,))
+    return Outcome(*_verdict(context, facts), facts, (ran,))
 
 
 def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:

@@ -14,8 +14,7 @@ from d1_preflight.core.record.apply_facts import (
     ZoneTime,
 )
 from d1_preflight.core.record.change_facts import RehearsalFacts
-from d1_preflight.core.record.facts import NO_TEXT
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import NO_TEXT, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import TRAFFIC_QUERY, traffic_samples
 from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
@@ -40,7 +39,7 @@ async def check_window(context: StepContext) -> Outcome:
         ),
         next=tuple(span.words(now.calendar.team) for span in now.coming),
     )
-    facts = (await _with_traffic(context, now, checked)).written()
+    facts = await _with_traffic(context, now, checked)
     if not now.is_quiet:
         return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
     if not now.fits:
@@ -98,14 +97,14 @@ async def notify_team(context: StepContext) -> Outcome:
     channel = context.environment.settings.notify.channel
     if not context.environment.web.has_webhook:
         told = context.answer("told")
-        facts = NoticeFacts(channel=channel, text=told, sent=False).written()
+        facts = NoticeFacts(channel=channel, text=told, sent=False)
         return Outcome(Status.ATTESTED, f"{channel}: {told}", facts)
     text = notice(context)
     if context.answer("seen") == _SEEN[0]:
-        facts = NoticeFacts(channel=channel, sent=True, seen=True).written()
+        facts = NoticeFacts(channel=channel, sent=True, seen=True)
         return Outcome(Status.ATTESTED, f"The earlier notice was seen in {channel}.", facts)
     sent = await context.environment.web.notify(text)
-    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok).written()
+    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok)
     if sent.status is None:
         words = f"{sent.words}; it is unknown whether {channel} has the notice. Check there."
         return Outcome(Status.UNKNOWN, words, facts)
@@ -133,7 +132,7 @@ def dashboard_url(environment: Environment) -> str:
 async def open_dashboard(context: StepContext) -> Outcome:
     """The operator says that they see it."""
     facts = DashboardFacts(url=dashboard_url(context.environment))
-    return Outcome(Status.ATTESTED, "Open, and seen.", facts.written())
+    return Outcome(Status.ATTESTED, "Open, and seen.", facts)
 
 
 async def _with_traffic(context: StepContext, now: Timing, checked: WindowFacts) -> WindowFacts:
