@@ -58,7 +58,7 @@ async def apply_migration(context: StepContext) -> Outcome:
     )
     ran = await environment.wrangler.run(
         _apply_args(environment, str(staged)),
-        cwd=staged.parent,  # no .env of the project's lies there: nothing leads elsewhere
+        cwd=staged.parent,  # it holds no .env: nothing redirects wrangler
         emit=context.emit,
         keep=None if context.quotes_rows() else context.evidence_name,
         protect=True,
@@ -85,7 +85,7 @@ async def _conclude(
     rechecked: tuple[Evidence, ...],
     ran: Evidence,
 ) -> Outcome:
-    """Decide by what the database says now."""
+    """Decide by the present state of the database."""
     environment, evidence = context.environment, (*rechecked, ran)
     try:
         keep = f"{context.evidence_name}-observed"
@@ -120,7 +120,7 @@ async def _observe_only(context: StepContext) -> Outcome:
         left = environment.wrangler.recover(context.step.id)
         keep = f"{context.evidence_name}-observed"
         look = await observe(environment, keep=keep, emit=context.emit)
-    except PreflightError as error:  # whatever the cause, not having looked tells nothing
+    except PreflightError as error:  # whatever the cause, a failed read proves nothing
         words = f"The target could not be read: {failure_words(error)}"
         return Outcome(Status.UNKNOWN, words, evidence=left)
     after, seen = look.observation, (*left, *look.evidence)

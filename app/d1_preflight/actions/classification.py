@@ -55,7 +55,7 @@ async def check_header(context: StepContext) -> Outcome:
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
-    """One question for each finding that weighs; losing rows is declared table by table."""
+    """One question for each finding that needs an answer; row loss is declared table by table."""
     analysis = context.environment.analysis()
     alike: dict[str, list[Finding]] = {}
     for finding in _weighing(analysis):
@@ -121,7 +121,7 @@ async def answer_findings(context: StepContext) -> Outcome:
 
 
 def _refused(context: StepContext) -> tuple[Status, str]:
-    """The refusal; unknown where only the target's schema, not read yet, can confirm it."""
+    """The refusal; unknown while only the target's schema, not read yet, can confirm it."""
     words = refusal_words(context.environment.analysis().engine.refused[0])
     if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
@@ -165,7 +165,7 @@ async def confirm_class(context: StepContext) -> Outcome:
 
 
 async def state_purpose(context: StepContext) -> Outcome:
-    """One sentence on what users will have from it."""
+    """One sentence on what users will gain from it."""
     several = [f for f in context.environment.analysis().findings if f.rule == "several-changes"]
     facts = PurposeFacts(several_changes=several[0].message) if several else PurposeFacts()
     return Outcome(Status.ATTESTED, context.answer("purpose"), facts)
@@ -191,12 +191,12 @@ def stale_answers(context: StepContext) -> str:
 
 
 def answer_key(finding: Finding) -> str:
-    """The prompt's key: what one rule says of one line is answered once."""
+    """The prompt's key: a rule's findings on one line are answered once."""
     return f"{finding.rule}@{finding.line}"
 
 
 def finding_prompt(findings: Sequence[Finding]) -> Prompt:
-    """What a person is asked about what one rule found at one line."""
+    """The question for the findings of one rule on one line."""
     first = findings[0]
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
     label = f"Line {first.line}, {first.title}{times}: why is this acceptable?"
@@ -205,7 +205,7 @@ def finding_prompt(findings: Sequence[Finding]) -> Prompt:
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
-    """Every table that can lose rows or references, or that goes away with its rows."""
+    """Every table that can lose rows or references, or that is dropped with its rows."""
     effects = analysis.effects
     nulled = (column.split(".")[0] for column in effects.references_nulled_in)
     columns = (column.split(".")[0] for column in effects.columns_dropped)

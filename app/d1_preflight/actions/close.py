@@ -65,14 +65,14 @@ async def sign_close(context: StepContext) -> Outcome:
 
 
 def _contradicted(context: StepContext, seen: Observation) -> str:
-    """How the database contradicts the answer; "" where it agrees."""
+    """How the database contradicts the answer; "" if it agrees."""
     recorded = context.facts(RehearsalFacts).schema_after
     is_rehearsed = _is_same(context, seen.schema, recorded, rehearsal_folder(context.environment))
     recorded = context.facts(CopyFacts).schema
     is_before = _is_same(context, seen.schema, recorded, copy_folder(context.environment))
     if context.answer("end") == FIXED_MANUALLY:
         if not is_before and not is_rehearsed:
-            return ""  # the record holds how it differs from the rehearsal
+            return ""  # the record lists the differences from the rehearsal
         words = "the rehearsed one" if is_rehearsed else "the one from before"
         return f"The schema is {words}: nothing was fixed manually. Choose how it really ended."
     if context.answer("end") == ROLLED_BACK:
@@ -89,7 +89,7 @@ def _contradicted(context: StepContext, seen: Observation) -> str:
 def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) -> bool:
     """Whether the schema is the recorded one: the same text, else the same structure.
 
-    The text alone does not tell: engines of several ages write a renamed table differently.
+    The text alone does not decide: SQLite versions write a renamed table differently.
     """
     if now.fingerprint == recorded:
         return True
@@ -100,7 +100,7 @@ def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) ->
 
 
 def require_checklist_of_go(context: StepContext) -> None:
-    """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
+    """Require the checklist that the record's GO was signed with; raises NotAllowed."""
     go = context.facts(GoFacts)
     if not go.is_by(context.record.checklist):
         raise NotAllowed(

@@ -1,4 +1,4 @@
-"""Section 3: rows are counted, backed up and restored for proof; a bookmark is captured."""
+"""Section 3: counts and backs up rows, restores them as proof, and captures a bookmark."""
 
 import asyncio
 import shutil
@@ -119,7 +119,7 @@ async def back_up(context: StepContext) -> Outcome:
 async def _read_still(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[Copied, tuple[Evidence, ...]]:
-    """Read the tables; once more where rows came or went meanwhile, for that is no backup."""
+    """Read the tables; once more if rows changed meanwhile, for that is no consistent backup."""
     evidence: tuple[Evidence, ...] = ()
     for _ in range(2):
         reading = await plan_reading(context, tables)
@@ -143,11 +143,11 @@ def _forget_others(folder: Path) -> None:
 
 
 async def prove_backup(context: StepContext) -> Outcome:
-    """Restore the backup and compare every value; then give the rehearsal back what it took."""
+    """Restore the backup and compare every value; then try the repair script on the rehearsal."""
     environment = context.environment
     entries = context.facts(BackupFacts).tables
     if not entries:
-        return Outcome(Status.PROVED, "There was nothing to back up.")
+        return Outcome(Status.PROVED, "Nothing to back up.")
     started = environment.clock.monotonic()
     copies = [opened_copy(environment, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, environment, copies)
@@ -181,7 +181,7 @@ def _known(environment: Environment) -> tuple[Table, ...]:
 
 
 def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """A virtual table is kept by the tables in which it has its rows."""
+    """Replace a virtual table by the shadow tables that hold its rows."""
     known = _known(environment)
     virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
     return tuple(
@@ -192,7 +192,7 @@ def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str,
 
 
 def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """D1's export refuses virtual tables, and with them all that is asked for beside them."""
+    """D1's export refuses virtual tables, and then the whole export."""
     virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
 
@@ -216,7 +216,7 @@ def _copy_facts(environment: Environment, copy: RowCopy) -> BackupTable:
 async def _export(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[ExportFacts, tuple[Evidence, ...]]:
-    """D1's own export, where it can export anything; the reason is kept where it cannot."""
+    """D1's own export, or the reason why there is none."""
     if not tables:
         return ExportFacts(words="D1 exports no virtual tables"), ()
     output = folder / "export.sql"
@@ -238,7 +238,7 @@ async def _export(
 
 
 def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
-    """Type and exact value of every cell; a difference is named by place, never by value."""
+    """Compare every cell by type and value; a difference is named by place, never by value."""
     difference = environment.local.compare_copy(copy, restored_folder(environment))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)

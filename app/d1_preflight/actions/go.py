@@ -42,7 +42,7 @@ def go_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 def signer_prompts(context: StepContext) -> Sequence[Prompt]:
-    """What the first signature has to create is asked for, never done silently."""
+    """Ask before the first signature creates anything."""
     missing = context.environment.signer.missing
     if not missing:
         return ()
@@ -50,7 +50,7 @@ def signer_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 def prepare_signer(context: StepContext) -> None:
-    """Make what was agreed to."""
+    """Create what the operator agreed to."""
     if context.answers.get("prepare") is True:
         context.environment.signer.prepare()
 
@@ -88,7 +88,7 @@ async def sign_go(context: StepContext) -> Outcome:
 
 
 def require_bookmark(context: StepContext) -> None:
-    """Time Travel, the rollback path that always exists, must outlast the watch."""
+    """Require that the Time Travel bookmark outlasts the watch."""
     until = context.facts(BookmarkFacts).good_until
     watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
     if until and moment(until) < context.environment.clock.now() + watch:
@@ -163,7 +163,7 @@ def rows_at_risk(context: StepContext) -> int:
 
 
 def signed_plan(context: StepContext) -> SignedPlan:
-    """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
+    """The signed plan, from the exact bytes that the record names; raises NotAllowed."""
     document = context.environment.store.read(GO_FILE) or b""
     signature = context.environment.store.read(GO_SIGNATURE) or b""
     go = context.facts(GoFacts)

@@ -1,4 +1,4 @@
-"""Section 5: when it is done, and who knows."""
+"""Section 5: the time window, the notice to the team and the dashboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/met
 
 
 async def check_window(context: StepContext) -> Outcome:
-    """Whether now is quiet where the users are; with analytics, when it is quietest."""
+    """Whether now is a low-traffic hour where the users are; with analytics, the quietest hours."""
     now = timing_now(context)
     checked = WindowFacts(
         now=instant(now.now),
@@ -48,7 +48,7 @@ async def check_window(context: StepContext) -> Outcome:
 
 
 def timing_now(context: StepContext) -> Timing:
-    """The calendar's answer for this moment, for the predicted duration and the watch."""
+    """The window's verdict on this moment, for the predicted duration and the watch."""
     environment = context.environment
     predicted = context.facts(RehearsalFacts).predicted_ms or 0
     watch = timedelta(minutes=environment.settings.verification.watch_minutes)
@@ -60,7 +60,7 @@ def timing_now(context: StepContext) -> Timing:
 
 
 def notice(context: StepContext) -> str:
-    """What the channel will read."""
+    """The notice that the channel receives."""
     environment = context.environment
     kind = context.kind.value.upper()
     place = environment.project.database.name

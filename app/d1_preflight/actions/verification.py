@@ -36,7 +36,7 @@ from d1_preflight.core.target.snapshot import Observation, Question
 _FRESH_S = 90
 _POLL_S = 5.0
 _TRAFFIC_SHARE = 100  # one row in a hundred …
-_TRAFFIC_ROWS = 10  # … or ten may come between two reads; one that went wants an explanation
+_TRAFFIC_ROWS = 10  # … or ten may be added between two reads; a missing row needs an explanation
 
 
 def verify_plan(context: StepContext) -> Sequence[str]:
@@ -61,7 +61,7 @@ async def verify_ledger(context: StepContext) -> Outcome:
 
 
 async def verify_schema(context: StepContext) -> Outcome:
-    """Every table, index, trigger and view is as it came out of the rehearsal."""
+    """Compare every table, index, trigger and view with the rehearsal's."""
     seen, evidence = await _fresh(context)
     rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
@@ -79,7 +79,7 @@ async def verify_schema(context: StepContext) -> Outcome:
 
 
 def row_prompts(context: StepContext) -> Sequence[Prompt]:
-    """A difference in counts that was seen may be explained in words, after looking."""
+    """Ask for an explanation of the difference in counts that the last attempt showed."""
     last = context.record.last("rows")
     if last is None or last.status is not Status.FAILED:
         return ()
@@ -239,7 +239,7 @@ def _checked(table: str, expected: int, found: int | None) -> CheckedTable:
 
 
 def _since(context: StepContext) -> datetime:
-    """From the apply on; after a watch that failed, from its end: what was mended counts anew."""
+    """From the apply on; after a failed watch, from its end: a fix starts a new watch."""
     applied, before = _applied_at(context), context.before
     if before is None or before.status is not Status.FAILED or before.finished_at is None:
         return applied
