@@ -1,6 +1,6 @@
 """What a migration took is given back by SQL that D1 runs, or is said not to come back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import apsw
@@ -122,3 +122,49 @@ def test_rows_of_a_rebuilt_table_without_a_key_do_not_come_back_one_by_one(tmp_p
     given = write_repair(tmp_path / "b.sql", before, after, schema, rebuilt=["log"])
 
     assert given.problems == ("log: its rows have no key, so they cannot be put back one by one",)
+
+
+KEYLESS = """CREATE TABLE log(what TEXT COLLATE NOCASE, at INTEGER, note);
+INSERT INTO log VALUES ('x', 1, 'a'), ('x', 1, 'a'), ('y', 2, NULL);"""
+COPIES = {
+    "as it was": ("what, at, note", "SELECT what, at, note FROM log", False),
+    "in another order": ("what, at, note", "SELECT * FROM log ORDER BY what DESC", False),
+    "without a column": ("what, at", "SELECT what, at FROM log", True),
+    "without one of two equal rows": ("what, at, note", "SELECT DISTINCT * FROM log", True),
+    "without a row": ("what, at, note", "SELECT * FROM log WHERE what = 'x'", True),
+    "in other letters": (
+        "what COLLATE NOCASE, at, note",
+        "SELECT upper(what), at, note FROM log",
+        True,
+    ),
+    "as another type": ("what, at, note", "SELECT what, at * 1.0, note FROM log", True),
+    "with a row more": (
+        "what, at, note",
+        "SELECT * FROM log UNION ALL SELECT 'z', 3, NULL",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("columns", "copy", "said"), COPIES.values(), ids=COPIES.keys())
+def test_what_a_rebuilt_table_without_a_key_lacks_is_always_said(
+    tmp_path: Path, columns: str, copy: str, *, said: bool
+) -> None:
+    rebuild = f"CREATE TABLE n({columns}); INSERT INTO n {copy}; DROP TABLE log;"
+    given = repaired(tmp_path, KEYLESS, f"{rebuild} ALTER TABLE n RENAME TO log", rebuilt=["log"])
+
+    words = "log: its rows have no key, so they cannot be put back one by one"
+    assert given.problems == ((words,) if said else ())
+    assert given.rows == 0
+
+
+def repaired(
+    folder: Path, prior: str, migration: str, rebuilt: Collection[str] = ()
+) -> RepairScript:
+    """The script in back.sql of what a migration took from a database of its own."""
+    before = make(folder / "before.sqlite", prior)
+    after = make(folder / "after.sqlite", f"{prior} BEGIN; {migration}; COMMIT")
+    connection = apsw.Connection(str(before))
+    schema = Schema.from_connection(connection)
+    connection.close()
+    return write_repair(folder / "back.sql", before, after, schema, rebuilt=rebuilt)
