@@ -123,6 +123,7 @@ class TableRepair:
     rows: int = 0
     updated: int = 0
     problems: list[str] = field(default_factory=list)
+    unaddable: list[str] = field(default_factory=list)
     sequence: int | None = None
 
     def result(self) -> TableRepairResult:
@@ -140,6 +141,7 @@ class TableRepair:
             for column in self._gone:
                 text, weaker = addable(column_definition(self._sql, column))
                 if not text:
+                    self.unaddable.append(column)
                     self.problems.append(f"column {column} cannot be added again")
                     continue
                 if weaker:
@@ -274,8 +276,7 @@ class TableRepair:
     @property
     def _columns(self) -> tuple[str, ...]:
         """The columns that are written: those that will be there when the shapes were mended."""
-        lost = {p.split()[1] for p in self.problems if p.endswith("cannot be added again")}
-        return tuple(c for c in self.old.data_columns if c not in lost)
+        return tuple(c for c in self.old.data_columns if c not in self.unaddable)
 
     @property
     def _key(self) -> tuple[str, ...]:
