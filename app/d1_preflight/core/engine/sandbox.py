@@ -14,7 +14,7 @@ from d1_preflight.core import d1
 from d1_preflight.core.engine.authorizer import DEFINES, Tracer
 from d1_preflight.core.engine.integrity import affected_objects, unusable_objects
 from d1_preflight.core.engine.ledger import ledger_insert
-from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, Unusable
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql.tokenizer import each_statement
 
@@ -72,19 +72,20 @@ class Sandbox:
             self._schema, self._old = trace.after, trace.new
         return trace
 
-    def _unusable_after(self, traces: tuple[StatementTrace, ...], new: Structure) -> dict[str, str]:
+    def _unusable_after(
+        self, traces: tuple[StatementTrace, ...], new: Structure
+    ) -> tuple[Unusable, ...]:
         """What can no longer be read or written, although it could be before."""
         scope = affected_objects(traces, self._old, new)
-        if not scope:
-            return {}
-        found = dict(unusable_objects(self._connection, new, scope))
-        if found:
-            earlier = apsw.Connection(":memory:")
-            self._schema.build(earlier)
-            known = dict(unusable_objects(earlier, self._old, frozenset(found)))
-            earlier.close()
-            found = {name: error for name, error in found.items() if name not in known}
-        return found
+        found = tuple(unusable_objects(self._connection, new, scope)) if scope else ()
+        if not found:
+            return ()
+        earlier = apsw.Connection(":memory:")
+        self._schema.build(earlier)
+        names = frozenset(one.name for one in found)
+        known = tuple(unusable_objects(earlier, self._old, names))
+        earlier.close()
+        return tuple(one for one in found if not any(one.was(other) for other in known))
 
     def _unrecorded(self, traces: tuple[StatementTrace, ...], script: str, name: str) -> str:
         """Why wrangler's INSERT, glued to the end of the script, does not write its row."""

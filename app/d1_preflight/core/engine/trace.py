@@ -1,7 +1,6 @@
 """What SQLite said about each statement of a script, as values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from d1_preflight.core.schema.schema import Schema, Structure
 from d1_preflight.core.sql.statement import ParsedStatement
@@ -79,6 +78,20 @@ class StatementTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """A statement that can no longer be run on a table or view, and SQLite's error."""
+
+    name: str  # in lower case
+    statement: str  # SELECT, INSERT, DELETE, UPDATE or UPDATE OF with its columns
+    error: str
+
+    def was(self, earlier: "Unusable") -> bool:
+        """Whether an earlier problem is this one."""
+        same = earlier.error == self.error or earlier.statement == self.statement
+        return earlier.name == self.name and same
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptTrace:
     """A whole script run once: what each statement did, and the schema on both sides."""
 
@@ -90,4 +103,4 @@ class ScriptTrace:
     count: int = 0  # of many like INSERTs only the first and last are in `statements`
     commit_error: str = ""
     unrecorded: str = ""  # why wrangler's row does not get into the ledger
-    unusable: Mapping[str, str] = field(default_factory=dict)  # table or view -> SQLite's error
+    unusable: tuple[Unusable, ...] = ()

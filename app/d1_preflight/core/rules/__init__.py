@@ -4,7 +4,7 @@ from d1_preflight.core.findings import Finding
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.core.rules.context import Match, Rule, RuleContext
 from d1_preflight.core.rules.data_loss import cascade, data
-from d1_preflight.core.rules.engine import limits, remote, statements
+from d1_preflight.core.rules.engine import broken, limits, remote, statements
 from d1_preflight.core.rules.engine import refusals as engine
 from d1_preflight.core.rules.project import conventions as house
 from d1_preflight.core.rules.project import files
@@ -17,6 +17,7 @@ _THEMES = (
     rebuild.RULES,
     columns.RULES,
     statements.RULES,
+    broken.RULES,
     engine.RULES,
     limits.RULES,
     remote.RULES,
