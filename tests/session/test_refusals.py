@@ -12,7 +12,7 @@ from d1_preflight.actions.context import StepAction
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.errors import NotAllowed, Rejected
 from d1_preflight.core.project.wrangler_config import WranglerConfig
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Status
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore
