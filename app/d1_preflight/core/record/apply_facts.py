@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from d1_preflight.core.record.change_facts import TableCount
+from d1_preflight.core.record.change_facts import TableCount, TableValues
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
@@ -93,7 +93,12 @@ class GoFacts(StepFacts):
 
 @fact_group
 class ApplyFacts(StepFacts):
-    """What the apply did, by what the database said afterwards."""
+    """What the apply did, by what the database said afterwards.
+
+    `by` is who applied it. `moved` names the tables whose values held the apply, or leave its end
+    unknown; `rehearsed_again` those that were read and rehearsed once more just before it, with the
+    values before and after that rehearsal. `looked_at` is the first look that found nothing.
+    """
 
     step = "applied"
     observed: bool | None = None
@@ -104,6 +109,12 @@ class ApplyFacts(StepFacts):
     half_way: bool | None = None
     ledger_id: int | None = None
     applied_at: str = NO_TEXT
+    by: str = NO_TEXT
+    moved: tuple[str, ...] = NO_ITEMS
+    looked_at: str = NO_TEXT
+    rehearsed_again: tuple[str, ...] = NO_ITEMS
+    values_before: tuple[TableValues, ...] = NO_ITEMS
+    values_after: tuple[TableValues, ...] = NO_ITEMS
 
 
 @fact_group
@@ -134,6 +145,7 @@ class CheckedTable(FactGroup):
     expected: int | None = None
     found: int | None = None
     ok: bool | None = None
+    same_values: bool | None = None
 
 
 @fact_group

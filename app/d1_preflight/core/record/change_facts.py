@@ -93,9 +93,18 @@ def row_counts(tables: tuple[TableCount, ...]) -> Mapping[str, int]:
 
 @fact_group
 class CopiedTable(TableCount):
-    """One table as it was copied: never a value."""
+    """One table as it was copied, never a value; `values` is the fingerprint, where one is sure."""
 
     bytes: int | None = None
+    values: str = NO_TEXT
+
+
+@fact_group
+class TableValues(FactGroup):
+    """The fingerprint of a table's values (`core.rows.fingerprint`)."""
+
+    table: str = NO_TEXT
+    values: str = NO_TEXT
 
 
 @fact_group
@@ -165,6 +174,7 @@ class RehearsalFacts(StepFacts):
     rows: int | None = None
     downtime: str = NO_TEXT
     sql_ms: int | None = None
+    values_after: tuple[TableValues, ...] = NO_ITEMS
 
     @property
     def rows_lost(self) -> int:

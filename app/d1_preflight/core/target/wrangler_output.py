@@ -107,6 +107,13 @@ def may_have_arrived(evidence: Evidence) -> bool:
     return not answered and _network(told, text) is not None
 
 
+def says_applied(evidence: Evidence, name: str) -> bool:
+    """Whether wrangler's own table says that this very command applied the migration."""
+    printed = _plain(evidence.shown or evidence.stdout)
+    rows = (line for line in printed.splitlines() if name in line)
+    return evidence.exit_code == 0 and any("✅" in line for line in rows)
+
+
 def _explain(told: Failure, stderr: str) -> PreflightError:
     """Map the failures that are known to a sentence and a next step.
 
