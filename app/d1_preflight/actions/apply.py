@@ -13,6 +13,7 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.change_facts import CopyFacts, table_counts
+from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import Outcome, Status
 
 
@@ -124,6 +125,7 @@ def _facts(
             "GO signature",
         ),
         counts_before=table_counts(now.observation.counts),
+        moved_elsewhere=now.elsewhere or NO_ITEMS,
     )
     if again is None:
         return facts

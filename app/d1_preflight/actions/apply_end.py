@@ -122,6 +122,8 @@ def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> 
             words = (
                 f"Applied, by whom is unknown: {where}; no reply to this record's apply was seen."
             )
+    if facts.moved_elsewhere:
+        words += f" Meanwhile rows changed in {', '.join(facts.moved_elsewhere)}."
     return Outcome(Status.PROVED, words, facts, tuple(evidence))
 
 

@@ -96,8 +96,9 @@ class ApplyFacts(StepFacts):
     """What the apply did, by what the database said afterwards.
 
     `by` is who applied it. `moved` names the tables whose values held the apply, or leave its end
-    unknown; `rehearsed_again` those that were read and rehearsed once more just before it, with the
-    values before and after that rehearsal. `looked_at` is the first look that found nothing.
+    unknown; `moved_elsewhere` those that changed meanwhile and that no statement touches.
+    `rehearsed_again` were read and rehearsed once more just before it, with the values before and
+    after that rehearsal. `looked_at` is the first look that found nothing.
     """
 
     step = "applied"
@@ -111,6 +112,7 @@ class ApplyFacts(StepFacts):
     applied_at: str = NO_TEXT
     by: str = NO_TEXT
     moved: tuple[str, ...] = NO_ITEMS
+    moved_elsewhere: tuple[str, ...] = NO_ITEMS
     looked_at: str = NO_TEXT
     rehearsed_again: tuple[str, ...] = NO_ITEMS
     values_before: tuple[TableValues, ...] = NO_ITEMS
