@@ -20,8 +20,15 @@ from d1_preflight.core.errors import (
 )
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.setting_types import SecondPerson
-from d1_preflight.core.record.file import dump_facts, instant, load_facts, moment
-from d1_preflight.core.record.record import Facts, Record
+from d1_preflight.core.record.file import (
+    dump_facts,
+    instant,
+    load_facts,
+    load_table,
+    moment,
+    read_facts,
+)
+from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verifier
 
 STATEMENT_SUFFIX = ".review.toml"
@@ -207,12 +214,13 @@ def read_review(
     if signature is None:
         raise BadSignature(f"{name} is not signed.", hint=AGAIN)
     signer = verifier.verify(document, signature, REVIEW)
-    told = load_facts(document, name)
-    verdicts = tuple(verdict.value for verdict in Verdict)
-    if set(told) != _KEYS or told["verdict"] not in verdicts or dump_facts(told) != document:
-        raise RecordInvalid(f"{name} is not a review of this program.", hint=AGAIN)
+    stated = load_table(document, name, AGAIN)
+    stated.only(_KEYS)
+    verdict, reason = stated.choice("verdict", Verdict), stated.text("reason")
+    reviewed_at = stated.parsed("reviewed_at", moment, "a moment like 2026-11-23T14:00:00Z")
+    if dump_facts(read_facts(stated)) != document:
+        raise RecordInvalid(f"{name} is not written as this program writes it.", hint=AGAIN)
     expected = {
-        "schema": 1,
         "statement": "review",
         "reviewer": signer.principal,
         "migration": record.migration,
@@ -221,19 +229,13 @@ def read_review(
         "file_sha256": sha256(files.get(subject.file, b"")).hexdigest(),
         "signature_sha256": sha256(files.get(subject.signature, b"")).hexdigest(),
     }
+    if stated.whole("schema") != 1:
+        raise StaleReview(f"{name} is of another schema.", hint=AGAIN)
     for key, value in expected.items():
-        if told[key] != value:
-            raise StaleReview(f"{name} is about another {key}: {told[key]!r}.", hint=AGAIN)
+        if stated.text(key) != value:
+            raise StaleReview(f"{name} is about another {key}: {stated.text(key)!r}.", hint=AGAIN)
     refuse_operator(operators_of(files, verifier), signer)
-    verdict, reason = Verdict(str(told["verdict"])), str(told["reason"])
-    return Review(name, subject, verdict, reason, signer, _reviewed_at(told, name))
-
-
-def _reviewed_at(told: Facts, name: str) -> datetime:
-    try:
-        return moment(str(told["reviewed_at"]))
-    except ValueError as error:
-        raise RecordInvalid(f"{name} does not say when it was signed.", hint=AGAIN) from error
+    return Review(name, subject, verdict, reason, signer, reviewed_at)
 
 
 def _reviewer_of(document: bytes) -> str:
