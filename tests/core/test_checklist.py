@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from core.record_values import BEFORE_GO, AnyAction, shipped_checklist
 from d1_preflight.actions import STEPS
+from d1_preflight.core.checklist.answers import ANSWER_LABELS, ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist, require_acts
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.record import ANSWER_LABELS, ROLLED_BACK
 
 SMALL = """\
 schema = 1

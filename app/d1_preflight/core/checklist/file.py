@@ -11,6 +11,7 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import (
     Checklist,
     Effect,
@@ -94,12 +95,14 @@ def _step(section: str, table: TomlTable, actions: Container[str] | None) -> Ste
 
 def _prompt(table: TomlTable) -> Prompt:
     table.only({"key", "kind", "label", "help", "choices", "optional"})
+    key, choices = table.filled("key"), table.texts("choices")
     return Prompt(
-        key=table.filled("key"),
+        key=key,
         kind=table.choice("kind", PromptKind),
         label=table.filled("label"),
         help=table.text("help", ""),
-        choices=table.texts("choices"),
+        choices=choices,
+        labels=tuple(answer_label(key, choice) for choice in choices),
         optional=table.flag("optional"),
     )
 

@@ -186,9 +186,7 @@ def _attempt(table: TomlTable) -> Attempt:
         subjects=table.table("subjects").strings(),
         answers={key: _answer(answers, key) for key in answers.raw},
         facts=read_facts(facts),
-        evidence=tuple(
-            _evidence(item) for item in table.tables("evidence", f"evidence of {table.name}")
-        ),
+        evidence=tuple(_evidence(item) for item in ran),
     )
 
 

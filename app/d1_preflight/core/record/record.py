@@ -15,22 +15,9 @@ from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 
-KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was mended by hand"
-"""How an applied migration can end: the answers of the close, as records store and sign them."""
-
-ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
-    "end": {KEPT: "kept", ROLLED_BACK: "rolled back", FIXED_MANUALLY: "fixed manually"},
-}
-"""What people read and type for a stored answer, by the key of its prompt."""
-
 Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
 RESTORE = "A record is changed through preflight only; restore it from git."
-
-
-def answer_label(key: str, answer: str) -> str:
-    """What people read for a stored answer; most are stored as they read."""
-    return ANSWER_LABELS.get(key, {}).get(answer, answer)
 
 
 class Status(StrEnum):

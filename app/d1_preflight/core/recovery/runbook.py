@@ -9,6 +9,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from d1_preflight.core.checklist.answers import NO_WORKER
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
     EndpointFacts,
@@ -32,7 +33,7 @@ from d1_preflight.core.sql.tokenizer import quote_name
 _LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
-_NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table restore"
+_DOWN, _RESTORE = "down migration", "table restore"
 _CHECKED = (SchemaCheckFacts, RowCheckFacts, EndpointFacts, ErrorRateFacts)
 _BLANK = re.compile(r"<[a-z-]+>|…")
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
@@ -219,10 +220,12 @@ def _look(known: _Known) -> Scenario:
 
 
 def _stop(known: _Known) -> tuple[RunbookStep, ...]:
-    if known.facts(DeployOrderFacts).order == _NO_CODE:
-        return (RunbookStep("No code went along; the Worker that runs is the one from before"),)
+    if known.facts(DeployOrderFacts).order == NO_WORKER:
+        return (RunbookStep("Worker code did not change: do not roll the Worker back"),)
     if not known.worker:
-        words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
+        words = (
+            "Stop the bleeding: roll back the Worker to its last version (wrangler rollback)"
+        )
         return (RunbookStep(words, "wrangler deployments list --name <worker>"),)
     worker = ("--name", known.worker, *known.target.flags)
     listed = shlex.join(("wrangler", "deployments", "list", *worker))
