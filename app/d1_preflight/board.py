@@ -26,7 +26,7 @@ from d1_preflight.session import Session
 _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
 NOT_STARTED = "not started"
-"""What the board says of a migration that has no record."""
+"""The board's text for a migration without a record."""
 
 
 class _Where(TypedDict):
@@ -187,7 +187,7 @@ class Board:
         return shlex.join(("preflight", *words, *where))
 
     def _judge(self, migrations: Sequence[Migration]) -> None:
-        """In the ledger's order, each on the schema of those before it, as far as time allows."""
+        """Judge in the ledger's order, each on the earlier ones' schema, while time allows."""
         if set(self._judged) >= {m.sha256 for m in migrations}:
             return
         started = time.monotonic()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
@@ -730,8 +731,8 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
         await settle(pilot)
         text = screen_text(app)
 
-    assert f"deploy  {order}" in text
-    assert ("Back: Worker first" in text) is back
+    assert f"deploy  {answer_label('order', order)}" in text
+    assert ("Rollback: Worker first" in text) is back
 
 
 async def test_after_the_apply_the_workers_turn_is_said_where_it_was_chosen() -> None:

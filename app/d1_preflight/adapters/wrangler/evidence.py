@@ -77,7 +77,7 @@ class EvidenceFolder:
                 raw.unlink(missing_ok=True)
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
-        """Evidence of a step's commands whose end nobody saw; their raw logs are forgotten."""
+        """Evidence of a step's commands whose end was not observed; drops their raw logs."""
         notes = sorted(self.private.glob(f"*-{step}*.{_NOTE}"))
         found = ((_argv(note), self.keep(note.name.removesuffix(f".{_NOTE}"))) for note in notes)
         return tuple(Evidence(argv, None, 0, files) for argv, files in found)

@@ -223,9 +223,7 @@ def _stop(known: _Known) -> tuple[RunbookStep, ...]:
     if known.facts(DeployOrderFacts).order == NO_WORKER:
         return (RunbookStep("Worker code did not change: do not roll the Worker back"),)
     if not known.worker:
-        words = (
-            "Stop the bleeding: roll back the Worker to its last version (wrangler rollback)"
-        )
+        words = "Stop the bleeding: roll back the Worker to its last version (wrangler rollback)"
         return (RunbookStep(words, "wrangler deployments list --name <worker>"),)
     worker = ("--name", known.worker, *known.target.flags)
     listed = shlex.join(("wrangler", "deployments", "list", *worker))

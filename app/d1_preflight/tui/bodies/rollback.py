@@ -1,4 +1,4 @@
-"""Section 4: the rollback paths, how long each takes and what it loses."""
+"""Section 4: the rollback paths with their duration and losses."""
 
 from textual.content import Content
 
