@@ -18,6 +18,7 @@ from d1_preflight.adapters.project_files import (
     read_config,
 )
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
+from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
@@ -203,7 +204,7 @@ def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
     """The migration in these bytes; raises MigrationUnreadable where there are too many."""
     if len(data) > MOST_BYTES:
         raise MigrationUnreadable(
-            f"{path or name} is longer than {MOST_BYTES:,} bytes: too long to judge.",
+            f"{path or name} is longer than {count(MOST_BYTES)} bytes: too long to judge.",
             hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
         )
     return Migration(name, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)

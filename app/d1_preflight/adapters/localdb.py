@@ -175,7 +175,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     except apsw.ConstraintError as error:
         raise RemoteFailed(
             f"The rows of {copy.table} do not fit together: {error}.",
-            hint="The target changed while it was read. Read it again, when it is quieter.",
+            hint="The target changed while it was read. Read it again at a quieter time.",
         ) from error
     except DISK_ERRORS:
         raise

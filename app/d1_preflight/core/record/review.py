@@ -1,4 +1,4 @@
-"""The reviewer's word: a short statement about exact bytes, signed in a role of its own.
+"""A signed review statement about exact bytes, in a role of its own.
 
 The statement binds the file and the operator's signature by their sha256, so that it cannot be
 carried over to another record. A reviewer is never the operator, neither by name nor by key.
@@ -40,7 +40,7 @@ AGAIN = "preflight review RECORD makes a new one."
 
 
 class StaleReview(PreflightError):
-    """A review is about other bytes than the present ones: it counts for nothing any more."""
+    """A review is about other bytes than the present ones: it is no longer valid."""
 
     exit_code = 1
 
@@ -76,7 +76,7 @@ CLOSED_RECORD = Subject("record.toml", CLOSE)
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One reviewer's statement that stands: signed, allowed, and about the present bytes."""
+    """One reviewer's valid statement: signed, allowed, and about the present bytes."""
 
     name: str
     subject: Subject
@@ -107,7 +107,7 @@ def statement(
     reviewer: str,
     at: datetime,
 ) -> bytes:
-    """The bytes that a reviewer signs; raises NotAllowed where nothing is signed yet."""
+    """The bytes that a reviewer signs; raises NotAllowed if nothing is signed yet."""
     document, signature = files.get(subject.file), files.get(subject.signature)
     if document is None or signature is None:
         raise NotAllowed(
@@ -115,7 +115,7 @@ def statement(
             hint="A review needs the operator's signature; wait for it.",
         )
     if verdict is Verdict.SENT_BACK and not reason.strip():
-        raise Rejected("Sending back needs its reason.", hint="Say what has to change.")
+        raise Rejected("Sending back needs a reason.", hint="Say what has to change.")
     return dump_facts(
         {
             "schema": 1,
@@ -158,7 +158,7 @@ def operators_of(files: Mapping[str, bytes], verifier: Verifier) -> tuple[Signat
 
 
 def statement_name(files: Mapping[str, bytes], subject: Subject, signer: str) -> str:
-    """Where a statement goes: the first name that is free, or holds this reviewer's earlier one."""
+    """A statement's file name: the first free one, or that of this reviewer's earlier one."""
     number = 1
     while True:
         name = f"{subject.stem}{f'-{number}' if number > 1 else ''}{STATEMENT_SUFFIX}"
@@ -197,7 +197,7 @@ def last_words(reviews: Iterable[Review]) -> tuple[Review, ...]:
 
 
 def statements_about(files: Mapping[str, bytes], subject: Subject) -> tuple[str, ...]:
-    """The names of the statements that lie there about the plan, or about the record."""
+    """The names of the statements about the plan, or about the record."""
     names = (n for n in files if n.endswith(STATEMENT_SUFFIX) and "/" not in n)
     return tuple(sorted(n for n in names if n.split(".")[0].split("-")[0] == subject.stem))
 

@@ -25,7 +25,7 @@ _COLUMNS_AT_ONCE = 40
 
 @dataclass(frozen=True, slots=True)
 class TableRepairResult:
-    """What was written for one table; `problems` say what of it is not repaired this way."""
+    """The repair of one table; `problems` lists what it does not restore."""
 
     table: str
     rows: int = 0

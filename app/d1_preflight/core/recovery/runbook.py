@@ -145,7 +145,7 @@ class _Known:
     record: Record | None
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What the last attempt at a step found, fallen or not: in an emergency it still helps."""
+        """The facts of the last attempt at a step, invalidated or not, for the emergency."""
         return kind.from_attempt(self.record.last(kind.step) if self.record else None)
 
     @property
@@ -162,9 +162,9 @@ def _nothing(known: _Known) -> Scenario:
         "nothing was applied",
         "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
         (
-            RunbookStep("Make sure: the newest ledger rows", _ledger(known)),
+            RunbookStep("Check the newest ledger rows", _ledger(known)),
             RunbookStep(
-                "Nothing is lost. Read the error in the output (o), fix the file, walk it again."
+                "Nothing is lost. Read the error in the output (o), fix the file, start again."
             ),
             RunbookStep("Still pending are", _pending(known)),
         ),
@@ -256,7 +256,7 @@ def _tables_back(known: _Known) -> tuple[RunbookStep, ...]:
 
 
 def _on_target(target: Target, recorded: str) -> str:
-    """A file of SQL that the record says to run, run on the target by its uuid.
+    """A recorded SQL file, run on the target by its uuid.
 
     The recorded command may name a configuration in which a name means another database by now.
     """

@@ -1,6 +1,6 @@
 """Reads a statement: its verb, its target, what it writes and where its rows come from.
 
-Only what is recognised is said. A copy counts as whole when its SELECT can leave no row out: one
+Reports only what it recognises. A copy counts as whole when its SELECT can leave no row out: one
 table, no WHERE, GROUP BY, DISTINCT, LIMIT, aggregate, inner join or compound. A query of another
 shape is handed on as `unread`.
 """
@@ -61,7 +61,7 @@ class CopySource:
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """What a statement says it does, read from its tokens."""
+    """A statement's own meaning, read from its tokens."""
 
     verb: str  # "CREATE TABLE", "ALTER TABLE RENAME COLUMN", "INSERT", "DELETE", … or ""
     target: str = ""
