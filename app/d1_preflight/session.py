@@ -32,7 +32,7 @@ from d1_preflight.core.record.apply_facts import NO_GO, GoFacts
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.gate import (
     OpenItem,
-    apply_was_begun,
+    apply_was_started,
     blocking_items,
     checklist_of,
     go_lapse,
@@ -201,7 +201,7 @@ class Session:
         step = self.checklist.step("go")
         if self.closed:
             raise NotAllowed("This record is closed.")
-        if apply_was_begun(self.record, self.checklist):
+        if apply_was_started(self.record, self.checklist):
             raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
         words = _reason(reason, "NO-GO needs a reason.", "One sentence for later readers.")
         self._begin(step, {"reason": words})

@@ -31,7 +31,7 @@ _RAN = "The command has run; only its output was not kept."
 class EvidenceFolder:
     """A record's `evidence/`, and the private folder of raw output.
 
-    Below `root` paths are told relative to it, so that a record means the same on every machine.
+    Below `root` paths are written relative to it, so that a record means the same on every machine.
     """
 
     folder: Path

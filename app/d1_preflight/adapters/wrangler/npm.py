@@ -122,7 +122,7 @@ def _put_in_place(folder: Path, home: Path) -> None:
 
 
 def _unreached(said: list[str]) -> str:
-    """Npm's error code for a missing network; "" for every other reason."""
+    """The error code of npm for a missing network; "" for every other reason."""
     found = (_UNREACHED.search(line) for line in said if _PREFIX.match(line))
     return next((match[0] for match in found if match), "")
 

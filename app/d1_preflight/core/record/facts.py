@@ -151,7 +151,7 @@ def fields_by_key(group: type[FactGroup]) -> Mapping[str, Field[Any]]:
 
 
 def is_absent(value: object) -> bool:
-    """Whether a field stands for a key that the record does not have."""
+    """Whether a field belongs to a key that the record does not have."""
     return value is None or isinstance(value, _Absent)
 
 

@@ -45,8 +45,8 @@ def blocking_items(
 ) -> tuple[OpenItem, ...]:
     """What must be answered before `step` may be performed.
 
-    Once the apply was begun, what came before is history: it cannot be tried again. An apply whose
-    end nobody saw may always be looked at, as long as it is about the same files.
+    Once the apply was started, earlier steps are final: they cannot be tried again. An apply whose
+    end was not observed may always be checked, as long as it is about the same files.
     """
     if step in checklist.before("applied"):
         begun = _begun(record, checklist)
@@ -80,7 +80,7 @@ def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) 
     """Why a signed GO is no longer valid; "" if it is, or the apply was started."""
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     expires = go_expires(record, checklist, minutes)
-    if go is None or expires is None or apply_was_begun(record, checklist):
+    if go is None or expires is None or apply_was_started(record, checklist):
         return ""
     if now > expires:
         return "The signed GO has expired; sign it again."
@@ -91,12 +91,12 @@ def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) 
 
 def checklist_of(record: Record, present: Checklist) -> Checklist:
     """The checklist that a record continues with: after the apply started, that of its GO."""
-    if not apply_was_begun(record, present):
+    if not apply_was_started(record, present):
         return present
     return walked_checklist(record.checklist, present)
 
 
-def apply_was_begun(record: Record, checklist: Checklist) -> bool:
+def apply_was_started(record: Record, checklist: Checklist) -> bool:
     """Whether an apply was tried and did not provably fail: too late for a NO-GO."""
     applied = record.last("applied") if checklist.has("applied") else None
     return applied is not None and applied.status is not Status.FAILED

@@ -89,7 +89,7 @@ class DatabaseRef:
 
     @property
     def label(self) -> str:
-        """The name, and the environment where there is one: two of one name are told apart."""
+        """The name, and the environment where there is one: two of one name stay distinct."""
         return f"{self.name} · {self.environment}" if self.environment else self.name
 
 

@@ -236,7 +236,7 @@ class TableRepair:
         return differs(f"b.{name}", f"a.{name}")
 
     def _check_by_number(self) -> None:
-        """Rows without a key cannot be told apart: any difference is said, none is written."""
+        """Rows without a key cannot be told apart: any difference is reported, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
         names = ", ".join(quote_name(c) for c in self._columns if c not in self._gone) or "NULL"
         sides = (("before", self.old), ("after", self.new))
@@ -266,7 +266,7 @@ class TableRepair:
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        """The columns that are written: those that will be there when the shapes were mended."""
+        """The columns that are written: those that exist once the structure is restored."""
         lost = {p.split()[1] for p in self.problems if p.endswith("cannot be added again")}
         return tuple(c for c in self.old.data_columns if c not in lost)
 

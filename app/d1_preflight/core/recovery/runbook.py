@@ -95,7 +95,7 @@ class RunbookStep:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the command can be run as it stands: nothing in it is left to be filled in."""
+        """Whether the command can be run unchanged: it has no blanks to fill in."""
         return bool(self.command) and not _BLANK.search(self.command)
 
 
@@ -258,7 +258,7 @@ def _tables_back(known: _Known) -> tuple[RunbookStep, ...]:
 def _on_target(target: Target, recorded: str) -> str:
     """A recorded SQL file, run on the target by its uuid.
 
-    The recorded command may name a configuration in which a name means another database by now.
+    The recorded command may name a configuration in which a name means another database today.
     """
     try:
         words = shlex.split(recorded)

@@ -376,7 +376,7 @@ def _ordered(tail: Sequence[Token]) -> bool:
 
 
 def _alias_at(found: Sequence[Token], at: int) -> str:
-    """The alias that stands after a table's name, "" where there is none."""
+    """The alias after a table's name, "" if there is none."""
     if at + 1 < len(found) and found[at].word == "AS":
         return found[at + 1].name
     if at >= len(found):

@@ -47,7 +47,7 @@ class Failure:
 def parse_execute(stdout: str, shown: str = "") -> tuple[StatementResult, ...]:
     """Read the results of `d1 execute --json`; RemoteFailed with the reason when it failed.
 
-    `shown` is the same with its secrets masked: a reason is told in its words.
+    `shown` is the same with its secrets masked: a reason is quoted from it.
     """
     reply = _first_reply(stdout)
     match reply:
