@@ -1,4 +1,4 @@
-"""What sections 5 and 6 find, with GO, apply and close between them and after them."""
+"""Facts of sections 5 and 6, and of GO, apply and close."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ GO_DECISION, NO_GO = "go", "no-go"
 
 @fact_group
 class ZoneTime(FactGroup):
-    """What time it is where users are."""
+    """The local time where users are."""
 
     zone: str = NO_TEXT
     local: str = NO_TEXT
@@ -26,7 +26,7 @@ class ZoneTime(FactGroup):
 
 @fact_group
 class WindowFacts(StepFacts):
-    """Whether now is quiet. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
+    """Whether traffic is low. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
 
     step = "window"
     now: str = NO_TEXT
@@ -43,7 +43,7 @@ class WindowFacts(StepFacts):
 
 @fact_group
 class NoticeFacts(StepFacts):
-    """What the team was told, and whether this program sent it."""
+    """The notice to the team, and whether this program sent it."""
 
     step = "notified"
     channel: str = NO_TEXT
@@ -62,7 +62,7 @@ class DashboardFacts(StepFacts):
 
 @fact_group
 class AbortCriteria(FactGroup):
-    """The limits that GO fixes, so that nobody moves them afterwards."""
+    """The abort limits that GO fixes."""
 
     error_rate_percent: str = NO_TEXT
     watch_minutes: int | None = None
@@ -73,7 +73,7 @@ class AbortCriteria(FactGroup):
 
 @fact_group
 class GoFacts(StepFacts):
-    """The decision, and which bytes were signed by whom."""
+    """The decision, the signed bytes and their signer."""
 
     step = "go"
     decision: str = NO_TEXT
@@ -162,7 +162,7 @@ class RowCheckFacts(StepFacts):
 
 @fact_group
 class EndpointAnswer(FactGroup):
-    """How one endpoint answered; a status of 0 says that none came."""
+    """How one endpoint answered; status 0 means no answer."""
 
     method: str = NO_TEXT
     url: str = NO_TEXT
@@ -207,7 +207,7 @@ class ErrorRateFacts(StepFacts):
 
 @fact_group
 class CloseFacts(StepFacts):
-    """How it ended; `differs` is what the schema has else than the rehearsed one."""
+    """How it ended; `differs` lists the schema's differences from the rehearsed one."""
 
     step = "close"
     signer: str = NO_TEXT

@@ -23,7 +23,7 @@ _LOGIN_CODES = frozenset({9109, 10000, 10001})
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """What one statement answered: its rows, and the numbers the engine gave with them."""
+    """The result of one statement: its rows and the engine's figures."""
 
     rows: tuple[Row, ...] = ()
     meta: Mapping[str, object] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class StatementResult:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as wrangler tells it: the sentence, the reason under it, and their numbers."""
+    """An error as wrangler prints it: the sentence, the reason under it, and their numbers."""
 
     text: str
     notes: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Failure:
 def parse_execute(stdout: str, shown: str = "") -> tuple[StatementResult, ...]:
     """Read the results of `d1 execute --json`; RemoteFailed with the reason when it failed.
 
-    `shown` is the same with its secrets masked: a reason is told in its words.
+    `shown` is the same with its secrets masked: a reason is quoted from it.
     """
     reply = _first_reply(stdout)
     match reply:
