@@ -8,12 +8,10 @@ from d1_preflight.core.record.facts import (
     NO_TEXT,
     FactGroup,
     StepFacts,
-    fact_group,
     named,
 )
 
 
-@fact_group
 class NameFacts(StepFacts):
     """The file's name."""
 
@@ -21,7 +19,6 @@ class NameFacts(StepFacts):
     name: str = NO_TEXT
 
 
-@fact_group
 class HeaderFacts(StepFacts):
     """The type that the header declares, the one that was found, and the lines it lacks."""
 
@@ -31,7 +28,6 @@ class HeaderFacts(StepFacts):
     missing: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class FindingAnswer(FactGroup):
     """One finding and why it is all right."""
 
@@ -42,7 +38,6 @@ class FindingAnswer(FactGroup):
     answer: str = NO_TEXT
 
 
-@fact_group
 class FindingsFacts(StepFacts):
     """The findings with their answers, and the losses that are meant."""
 
@@ -53,7 +48,6 @@ class FindingsFacts(StepFacts):
     loss_reason: str = NO_TEXT
 
 
-@fact_group
 class ClassFacts(StepFacts):
     """The class that was found, and the one that the operator confirmed or raised it to."""
 
@@ -65,7 +59,6 @@ class ClassFacts(StepFacts):
     reasons: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class PurposeFacts(StepFacts):
     """What the file's changes have in common, where it makes several."""
 
@@ -73,7 +66,6 @@ class PurposeFacts(StepFacts):
     several_changes: str = NO_TEXT
 
 
-@fact_group
 class TableCount(FactGroup):
     """How many rows a table has."""
 
@@ -91,14 +83,12 @@ def row_counts(tables: tuple[TableCount, ...]) -> Mapping[str, int]:
     return {count.table: count.rows for count in tables if count.rows is not None}
 
 
-@fact_group
 class CopiedTable(TableCount):
     """One table as it was copied: never a value."""
 
     bytes: int | None = None
 
 
-@fact_group
 class CopyFacts(StepFacts):
     """The copy of the target. `reading` and `of` are known only while it is made."""
 
@@ -117,7 +107,6 @@ class CopyFacts(StepFacts):
     of: int | None = None
 
 
-@fact_group
 class TableChange(FactGroup):
     """What became of one table's rows; a count of -1 says that the table is not there."""
 
@@ -139,7 +128,6 @@ class TableChange(FactGroup):
         return bool(self.lost or self.nulled or self.changed)
 
 
-@fact_group
 class SchemaChange(FactGroup):
     """One difference of the schema, and whether the migration declares it."""
 
@@ -150,7 +138,6 @@ class SchemaChange(FactGroup):
     declared: bool | None = None
 
 
-@fact_group
 class RehearsalFacts(StepFacts):
     """What the migration did to rows and schema of the copy, and how long it took."""
 
