@@ -428,6 +428,16 @@ def test_a_fact_is_read_through_the_type_of_its_step(path: Path) -> None:
         assert not raw, f"{name} knows {raw}"
 
 
+# The verifier compares a signed plan with the record, key by key.
+MAY_WRITE_FACTS = ("core.record.", "core.verify.signatures")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
+def test_facts_are_written_in_one_place(path: Path) -> None:
+    calls = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
+    assert NAMES[path].startswith(MAY_WRITE_FACTS) or "written" not in map(called, calls)
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -267,7 +267,7 @@ def record_words(
     go = record.last("go")
     if GoFacts.from_attempt(go).decision == NO_GO:
         return MARKS[Status.FAILED], "NO-GO"
-    if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
+    if applied and applied.status.is_unobserved:
         return MARKS[applied.status], "apply started: look"
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"

@@ -23,7 +23,7 @@ from d1_preflight.core.project.migration import Migration, UnreadableMigration, 
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record, Status
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record
 from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
@@ -161,10 +161,13 @@ class StepContext:
 
     @property
     def before(self) -> Attempt | None:
-        """The last finished attempt at this step, invalidated or not."""
-        mine = [a for a in self.record.attempts if a.step == self.step.id]
-        over = [attempt for attempt in mine if attempt.status is not Status.RUNNING]
-        return over[-1] if over else None
+        """The last attempt at this step that is over, invalidated or not."""
+        return self.record.last_ended(self.step.id)
+
+    @property
+    def must_observe_first(self) -> bool:
+        """Whether nobody saw how the last attempt ended: it is never repeated blindly."""
+        return self.before is not None and self.before.status.is_unobserved
 
     @property
     def evidence_name(self) -> str:

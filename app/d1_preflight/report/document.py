@@ -15,7 +15,6 @@ from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.fact_text import fact_text
 
 _EARLIER = "answered before, but what it is based on has changed since"
-_LONG_HASHES = 6
 
 _COMMAND = 160
 

@@ -1,12 +1,12 @@
 """The team's settings, `preflight.toml` beside the wrangler configuration; each is optional.
 
 What a key means stands once, beside its default: the loader, the file that `preflight init`
-writes and the README's table are made from it. A key that nobody reads is refused. Secrets never
-stand here: only the names of the environment variables that hold them.
+writes and the README's table (made by its test) follow it. A key that nobody reads is refused.
+Secrets never stand here: only the names of the environment variables that hold them.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -153,14 +153,6 @@ def dump_settings(settings: Settings) -> str:
     return tomli_w.dumps(_dump(settings))
 
 
-def settings_reference() -> str:
-    """Every setting with its default and meaning, as a Markdown table."""
-    rows = ["| setting | default | what it decides |", "|---|---|---|"]
-    for name, default, words in _rows(Settings, ""):
-        rows.append(f"| `{name}` | {default} | {words} |")
-    return "\n".join(rows) + "\n"
-
-
 def _load(kind: type[_T], located: SourceText, raw: Mapping[str, object], where: str) -> _T:
     known = {spec.name: spec for spec in _specs(kind)}
     located.only(raw, known, where)
@@ -200,14 +192,3 @@ def _dump(section: object) -> dict[str, object]:
         elif value != spec.default:
             found[spec.name] = values.plain(value)
     return {key: value for key, value in found.items() if value != {}}
-
-
-def _rows(kind: type[object], prefix: str) -> list[tuple[str, str, str]]:
-    rows: list[tuple[str, str, str]] = []
-    for spec in _specs(kind):
-        if spec.default is MISSING:
-            rows += _rows(_section(spec), f"{spec.name}.")
-        else:
-            shown = values.shown(spec.default)
-            rows.append((f"{prefix}{spec.name}", shown, spec.metadata["words"]))
-    return rows
