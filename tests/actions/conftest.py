@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actions.fake_target import DESTRUCTIVE, Bench, Saved
+from actions.fake_target import CHECKLIST, DESTRUCTIVE, Bench, Saved
 from d1_preflight.core.project.settings import Settings
 
 Walked = Callable[..., Awaitable[Bench]]
@@ -24,8 +24,16 @@ def walked(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Walked:
     ) -> Bench:
         key = (step, sql, kind)
         if key not in _SAVED:
-            bench = Bench(tmp_path_factory.mktemp("walk"), sql, kind)
+            folder, before = tmp_path_factory.mktemp("walk"), _earlier(*key)
+            bench = before.resumed(folder, Settings()) if before else Bench(folder, sql, kind)
             _SAVED[key] = (await bench.walk(step)).saved()
         return _SAVED[key].resumed(tmp_path, settings or Settings())
 
     return until
+
+
+def _earlier(step: str, sql: str, kind: str) -> Saved | None:
+    """The walk that was saved at the last step before this one."""
+    before = [other.id for other in CHECKLIST.before(step)]
+    known = [name for name in reversed(before) if (name, sql, kind) in _SAVED]
+    return _SAVED[known[0], sql, kind] if known else None
