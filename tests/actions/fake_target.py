@@ -398,6 +398,26 @@ class Bench:
         held, data = dict(self.store.held), self.target.connection.serialize("main")
         return Saved(copy, held, data, self.clock.at, self.files.down_file, self.sql, self.kind)
 
+    def writes(self, sql: str) -> Callable[[], object]:
+        """Somebody writes to the target."""
+        return lambda: self.target.connection.execute(sql)
+
+    def exports(self) -> list[Path]:
+        return list(self.folder.rglob("export.sql"))
+
+    def forgets_exports(self) -> None:
+        for path in self.exports():
+            path.unlink()
+
+    def harm_backup(self, harm: str) -> None:
+        """Take the backup away, or put another table's rows in its place."""
+        (copy,) = (self.folder / ".preflight" / "backup").rglob("*.rows")
+        if harm == "gone":
+            copy.unlink()
+        else:
+            other = next((self.folder / ".preflight" / "copy" / "rows").rglob("*.rows"))
+            copy.write_bytes(other.read_bytes())
+
     def query(self, sql: str) -> list[tuple[object, ...]]:
         return cast("list[tuple[object, ...]]", self.target.connection.execute(sql).fetchall())
 

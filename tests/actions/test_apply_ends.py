@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -400,22 +399,12 @@ async def test_a_bookmark_that_does_not_outlast_the_watch_is_not_gone_back_to(
     assert "apply" not in bench.target.commands
 
 
-def harmed(folder: Path, harm: str) -> None:
-    """Take the backup away, or put another table's rows in its place."""
-    (copy,) = (folder / ".preflight" / "backup").rglob("*.rows")
-    if harm == "gone":
-        copy.unlink()
-    else:
-        other = next((folder / ".preflight" / "copy" / "rows").rglob("*.rows"))
-        copy.write_bytes(other.read_bytes())
-
-
 @pytest.mark.parametrize("harm", ["gone", "other"])
 async def test_a_backup_that_is_not_the_one_that_was_written_holds_the_apply(
     walked: Walked, harm: str
 ) -> None:
     bench = await at_apply(walked)
-    harmed(bench.folder, harm)
+    bench.harm_backup(harm)
 
     attempt = await bench.step("applied")
 
