@@ -84,6 +84,7 @@ class Files:
     others: tuple[Migration, ...] = (Migration.from_text("0001_prior_state.sql", EARLIER),)
     down_file: Migration | None = None
     config: str = "c" * 64
+    spoils: str = ""  # what an editor adds to a down file as it is written
 
     def files(self) -> Sequence[MigrationFile]:
         return sorted((*self.others, self.own), key=lambda file: file.name)
@@ -96,7 +97,7 @@ class Files:
         return self.down_file
 
     def write_down(self, stem: str, text: str) -> Path:
-        self.down_file = Migration.from_text(f"{stem}.sql", text)
+        self.down_file = Migration.from_text(f"{stem}.sql", text + self.spoils)
         return self.root / "migrations" / "down" / f"{stem}.sql"
 
     def config_sha256(self) -> str:
