@@ -17,7 +17,7 @@ import apsw
 
 from core.record_values import ANA, KEYS, START
 from d1_preflight.actions import STEPS
-from d1_preflight.actions.context import Environment
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -28,7 +28,7 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
-from d1_preflight.core.record.record import Attempt
+from d1_preflight.core.record.record import Attempt, Outcome
 from d1_preflight.core.sql.tokenizer import quote_name, statements
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore, ReadySigner
@@ -398,6 +398,10 @@ class Bench:
         shutil.copytree(self.folder, copy)
         held, data = dict(self.store.held), self.target.connection.serialize("main")
         return Saved(copy, held, data, self.clock.at, self.files.down_file, self.sql, self.kind)
+
+    async def run(self, context: StepContext) -> Outcome:
+        """Run a step's action past the session's door."""
+        return await STEPS[context.step.action].run(context)
 
     def writes(self, sql: str) -> Callable[[], object]:
         """Somebody writes to the target."""
