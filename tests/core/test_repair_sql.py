@@ -6,7 +6,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from d1_preflight.core.recovery.repair_sql import RepairScript
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.repair_sql import (
+    RepairScript,
+    TableRepairResult,
+    write_repair_sql,
+)
 from d1_preflight.core.schema.schema import Schema
 from local_copies import diff_files, write_repair
 
@@ -285,6 +290,39 @@ def test_parents_are_written_before_their_children(tmp_path: Path) -> None:
     assert [table.table for table in given.tables][:2] == ["parent", "child"]
     written = (tmp_path / "back.sql").read_text()
     assert written.index('INSERT INTO "parent"') < written.index('INSERT INTO "child"')
+
+
+def test_a_table_that_never_issued_an_id_has_no_mark_to_bring_back(tmp_path: Path) -> None:
+    prior = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a);"
+
+    given = repaired(tmp_path, prior, "DROP TABLE t")
+
+    assert (given.tables[0].sequence, given.problems) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("result", "is_empty"),
+    [
+        (TableRepairResult("t"), True),
+        (TableRepairResult("t", rows=1), False),
+        (TableRepairResult("t", updated=1), False),
+        (TableRepairResult("t", problems=("no",)), False),
+        (TableRepairResult("t", sequence=0), False),
+    ],
+)
+def test_a_table_needs_no_repair_where_nothing_is_written_and_nothing_lacks(
+    result: TableRepairResult, *, is_empty: bool
+) -> None:
+    assert result.is_empty is is_empty
+
+
+def test_states_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(make(tmp_path / "before.sqlite", SHOP)))
+
+    with pytest.raises(ProjectError, match="cannot be identified") as refused:
+        write_repair_sql(print, connection, Schema(()))
+
+    assert refused.value.hint.startswith("Restore with Time Travel")
 
 
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:
