@@ -8,7 +8,7 @@ from d1_preflight.core.rules.engine import broken, limits, remote, statements
 from d1_preflight.core.rules.engine import refusals as engine
 from d1_preflight.core.rules.project import conventions as house
 from d1_preflight.core.rules.project import files
-from d1_preflight.core.rules.structure import columns, rebuild
+from d1_preflight.core.rules.structure import columns, full_text, rebuild, values
 from d1_preflight.core.rules.suppressions import suppressed, suppressions_of, unused_suppressions
 
 _THEMES = (
@@ -16,6 +16,8 @@ _THEMES = (
     data.RULES,
     rebuild.RULES,
     columns.RULES,
+    full_text.RULES,
+    values.RULES,
     statements.RULES,
     broken.RULES,
     engine.RULES,

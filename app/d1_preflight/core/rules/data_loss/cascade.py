@@ -95,16 +95,20 @@ def cascade_parked(context: RuleContext) -> Iterator[Match]:
 
 
 def parent_in_use(context: RuleContext) -> Iterator[Match]:
-    """A parent that cannot go while children with RESTRICT or NO ACTION have rows."""
+    """A parent whose DROP fails once a child with RESTRICT or NO ACTION has a row."""
     gone: set[str] = set()
-    for trace in context.statements_of("DROP TABLE"):
+    for trace in context.done:
+        if trace.verb == "DELETE" and not trace.parsed.filtered:
+            gone.add(trace.target.lower())
+        if trace.verb != "DROP TABLE":
+            continue
         keys = [
             child.name
             for child, key in _keys_to(context, trace.target)
             if key.on_delete in ("NO ACTION", "RESTRICT") and child.name.lower() not in gone
         ]
         gone.add(trace.target.lower())
-        if keys and context.old.table(trace.target):
+        if keys and context.old.table(trace.target) and not _is_deferred(context, trace):
             token = target_token(trace)
             yield match_at(
                 trace, token, tables=tuple(keys), parent=trace.target, children=listed(keys)
@@ -255,6 +259,24 @@ def _keys_to(context: RuleContext, parent: str) -> Iterator[tuple[Table, Foreign
             for key in table.foreign_keys:
                 if key.parent.lower() == parent.lower():
                     yield table, key
+
+
+def _is_deferred(context: RuleContext, drop: StatementTrace) -> bool:
+    """Whether the drop's violations are held back, and settled or forgotten by the commit.
+
+    SQLite counts them: only rows put into a new parent of that name, or defer_foreign_keys = off,
+    bring the count down. A rename does not.
+    """
+    before, settled = False, False
+    for trace in context.done:
+        earlier = trace.statement.start < drop.statement.start
+        if trace.verb == "PRAGMA" and trace.target == "defer_foreign_keys":
+            is_on = "ON" in trace.parsed.words() or "1" in {t.text for t in trace.parsed.tokens}
+            before = is_on if earlier else before
+            settled = settled or not (earlier or is_on)
+        same = trace.target.lower() == drop.target.lower()
+        settled = settled or (not earlier and trace.verb == "INSERT" and same)
+    return before and settled
 
 
 def _orphaned(context: RuleContext) -> Iterator[tuple[Table, ForeignKey]]:
