@@ -116,12 +116,10 @@ class Session:
 
     def status_of(self, step: Step) -> Status:
         """The step's state now; a GO that has expired, or is of another checklist, is pending."""
-        if step.id == "go" and self._go_lapse():
-            return Status.PENDING
-        if step.id == "close" and not self.closed:
-            status = self.record.status_of(step)
-            return Status.PENDING if status.is_answered else status
-        return self.record.status_of(step)
+        status = self.record.status_of(step)
+        unsealed = step.id == "close" and status.is_answered and not self.closed
+        lapsed = step.id == "go" and self._go_lapse()
+        return Status.PENDING if unsealed or lapsed else status
 
     def attempt(self, step_id: str) -> Attempt | None:
         """The standing attempt at a step, by its id."""
@@ -172,7 +170,7 @@ class Session:
         cases nothing has begun.
         """
         self.refresh()
-        self._may(step)
+        _require_turn(self, step)
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
         context = self.context(step, emit, progress, terminal)
@@ -190,15 +188,13 @@ class Session:
     def waive(self, step: Step, reason: str) -> Attempt:
         """Answer a step by a reason instead of a proof; it stays visible as waived."""
         self.refresh()
-        self._may(step)
+        _require_turn(self, step)
         if not step.waivable:
             raise NotAllowed(
                 f"“{step.title}” cannot be waived.", hint="It protects rows. Fix it instead."
             )
         words = _reason(reason, "A waiver needs its reason.", "Say why this is acceptable today.")
-        self._begin(step, {"reason": words})
-        self._finish(Outcome(Status.WAIVED, words))
-        return self.record.attempts[-1]
+        return self._answer(step, words, Outcome(Status.WAIVED, words))
 
     def no_go(self, reason: str) -> Attempt:
         """Write down that this is not the day: GO is refused, with a reason and no blame."""
@@ -208,10 +204,8 @@ class Session:
         if apply_was_begun(self.record, self.checklist):
             raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
         words = _reason(reason, "NO-GO needs a reason.", "One sentence for later readers.")
-        self._begin(step, {"reason": words})
-        facts = GoFacts(decision=NO_GO).written()
-        self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", facts))
-        return self.record.attempts[-1]
+        refused = Outcome(Status.FAILED, f"NO-GO: {words}", GoFacts(decision=NO_GO))
+        return self._answer(step, words, refused)
 
     def close(self) -> None:
         """Give the record back, so that another session may open it."""
@@ -237,17 +231,11 @@ class Session:
             terminal=terminal or nullcontext(),
         )
 
-    def _may(self, step: Step) -> None:
-        if self.closed:
-            raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
-        _require_same_config(self.environment)
-        items = self.blockers(step)
-        if items:
-            first = items[0]
-            words = f"“{step.title}” has to wait: “{first.step.title}” is {first.status}."
-            raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
-        if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
-            raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+    def _answer(self, step: Step, reason: str, outcome: Outcome) -> Attempt:
+        """Answer a step by a reason alone; nothing is run."""
+        self._begin(step, {"reason": reason})
+        self._finish(outcome)
+        return self.record.attempts[-1]
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.now()
@@ -287,6 +275,20 @@ class Session:
 
     def _go_lapse(self) -> str:
         return go_lapse(self.record, self.checklist, self.project.settings.go_minutes, self.now())
+
+
+def _require_turn(session: Session, step: Step) -> None:
+    """Raise NotAllowed where a step may not be tried now."""
+    if session.closed:
+        raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
+    _require_same_config(session.environment)
+    items = session.blockers(step)
+    if items:
+        first = items[0]
+        words = f"“{step.title}” has to wait: “{first.step.title}” is {first.status}."
+        raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
+    if step.effect is Effect.REMOTE_WRITE and session.status_of(step).is_answered:
+        raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
 
 def _reason(text: str, refusal: str, hint: str) -> str:

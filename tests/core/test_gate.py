@@ -17,9 +17,9 @@ from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import Facts, instant
 from d1_preflight.core.record.gate import blocking_items, go_expires, open_items, tally
-from d1_preflight.core.record.record import Facts, Status
+from d1_preflight.core.record.record import Status
 
 CHECKLIST = shipped_checklist()
 KIND = Kind.DESTRUCTIVE

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from core.record_values import Walk, closed_files, shipped_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.facts import instant, moment
 from d1_preflight.core.record.file import (
     dump_facts,
     dump_record,
-    instant,
     load_facts,
     load_record,
-    moment,
 )
 from d1_preflight.core.record.record import Attempt, DatabaseRef, Record, Status
 

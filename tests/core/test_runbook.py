@@ -5,7 +5,9 @@ import shlex
 import apsw
 import pytest
 
+from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.record import Outcome, Record, Status
+from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Scenario, Target, likely, runbook
 from tui import scenes
 
@@ -40,7 +42,7 @@ def test_the_way_back_is_filled_in_from_the_record() -> None:
 def lossy() -> Record:
     """As walked, but the rehearsal saw rows of team_members go."""
     session = scenes.rebuild()
-    gone = Outcome(Status.PROVED, "Declared.", scenes._rehearsed(1_204))
+    gone = Outcome(Status.PROVED, "Declared.", RehearsalFacts.read(scenes._rehearsed(1_204)))
     session.script = {**scenes.outcomes(), "rehearsed": gone}
     return session.walked_to("ledger").record
 
@@ -63,7 +65,9 @@ def test_a_way_that_leaves_rows_lost_stands_last_and_says_so() -> None:
 
 def test_without_code_no_worker_is_rolled_back() -> None:
     session = scenes.rebuild()
-    alone = Outcome(Status.ATTESTED, "No code.", {"order": "no code goes along", "worker": "w"})
+    alone = Outcome(
+        Status.ATTESTED, "No code.", DeployOrderFacts(order="no code goes along", worker="w")
+    )
     session.script = {**scenes.outcomes(), "deploy_order": alone}
     wrong_data = runbook(TARGET, session.walked_to("ledger").record)[2]
 

@@ -23,8 +23,9 @@ from core.record_values import (
     with_section,
 )
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import dump_record, load_record
-from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.verify.verify import Verification, verify_record
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from commands.hostile import VARIANTS
+from commands.hostile import EXAMPLE, VARIANTS
 from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 
+CONFIG = """{"name": "shop", "d1_databases": [
+  {"binding": "DB", "database_name": "db", "database_id": "a", "migrations_dir": "db"}
+]}
+"""
 SCRIPT = Path(__file__).resolve().parents[2] / ".github" / "actions" / "lint" / "lint.sh"
 
 
@@ -84,13 +89,130 @@ def test_nothing_new_is_clear(repository: Path) -> None:
     assert preflight("lint", "db", "--base", "HEAD").out == ""
 
 
-def test_a_renamed_migration_counts_as_added_and_an_edited_one_is_judged(repository: Path) -> None:
+def findings(text: str) -> dict[str, list[str]]:
+    """Each migration's findings about the base revision; an allowed one in brackets."""
+    about = {"edited", "applied-edited", "merged-removed", "down-edited"}
+    return {
+        m["name"]: [
+            f"({f['rule']})" if "allowed" in f else f["rule"]
+            for f in m["findings"]
+            if f["rule"] in about
+        ]
+        for m in json.loads(text)["migrations"]
+    }
+
+
+def test_a_renamed_migration_counts_as_added_and_as_gone(repository: Path) -> None:
     git(repository, "mv", "db/2_posts.sql", "db/4_posts.sql")
-    folder(repository, {"db/1_users.sql": f"{USERS}-- more\n"})
+    (repository / "db" / "3_rebuild.sql").unlink()
     ran = preflight("lint", "db", "--base", "main", "--format", "json")
-    assert names(ran.out) == ["1_users.sql", "3_rebuild.sql", "4_posts.sql"]
-    assert "1_users.sql was there at main and reads differently now" in ran.err
-    assert "2_posts.sql was there at main and is gone" in ran.err
+    assert ran.code == 1
+    assert findings(ran.out) == {"4_posts.sql": [], "2_posts.sql": ["merged-removed"]}
+
+
+def test_a_harmless_edit_blocks_in_every_format(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"db/2_posts.sql": f"{POSTS}-- more\n"})
+    for form in ("text", "json", "sarif", "github"):
+        ran = preflight("lint", "db", "--base", "main", "--format", form)
+        assert (ran.code, "2_posts.sql" in ran.out) == (1, True)
+        assert "edited" in ran.out
+
+
+def test_a_declared_edit_is_judged_as_added(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    allow = "-- preflight: allow edited — it ran nowhere yet\n"
+    for text in (f"{allow}{POSTS}", f"{POSTS}{allow}", allow):
+        folder(repository, {"db/2_posts.sql": text})
+        ran = preflight("lint", "db", "--base", "main", "--format", "json")
+        assert (ran.code, findings(ran.out)) == (0, {"2_posts.sql": ["(edited)"]}), ran.out
+        assert "allow-ignored" not in preflight("lint", "db").out
+    for text in (f"{allow}{POSTS}DROP TABLE users;", f"SELECT '{allow}';", allow[:26]):
+        folder(repository, {"db/2_posts.sql": text})
+        assert preflight("lint", "db", "--base", "main").code == 1, text
+
+
+@pytest.mark.parametrize("by_config", [True, False])
+def test_what_a_record_calls_applied_can_never_be_edited(repository: Path, by_config: bool) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    at = "checklists/db/2_posts"
+    folder(repository, {"wrangler.jsonc": CONFIG})
+    shutil.copytree(EXAMPLE, repository / at)
+    record = repository / at / "record.toml"
+    text = record.read_text().replace("0061_rebuild_teams_remove_deprecated.sql", "2_posts.sql")
+    record.write_text(text)
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=applied")
+    shutil.rmtree(repository / at)
+    allow = "-- preflight: allow edited — it ran nowhere yet\n"
+    folder(repository, {"db/2_posts.sql": f"{allow}{POSTS}"})
+    words = () if by_config else ("db",)
+    ran = preflight("lint", *words, "--base", "main", "--format", "json")
+    assert (ran.code, findings(ran.out)) == (1, {"2_posts.sql": ["applied-edited"]})
+
+
+def test_a_record_that_cannot_be_read_may_say_applied(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    allow = "-- preflight: allow edited — it ran nowhere yet\n"
+    damaged = {"checklists/db/2_posts/record.toml": "schema = 1\nx"}
+    folder(repository, {"db/2_posts.sql": f"{allow}{POSTS}", **damaged})
+    ran = preflight("lint", "db", "--base", "main", "--format", "json")
+    assert (ran.code, findings(ran.out)) == (1, {"2_posts.sql": ["applied-edited"]})
+
+
+@pytest.mark.parametrize("by_config", [True, False])
+def test_a_nested_migration_and_its_edit(repository: Path, by_config: bool) -> None:
+    nested = CONFIG.replace('"binding"', '"migrations_pattern": "db/*/migration.sql", "binding"')
+    shutil.rmtree(repository / "db")
+    one, two = "db/20250101_a/migration.sql", "db/20250102_b/migration.sql"
+    folder(repository, {"wrangler.jsonc": nested, one: USERS, two: POSTS})
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=nested")
+    folder(repository, {one: f"{USERS}-- more"})
+    (repository / two).unlink()
+    words = () if by_config else ("db",)
+    ran = preflight("lint", *words, "--base", "main", "--format", "json")
+    told = {"20250101_a/migration.sql": ["edited"], "20250102_b/migration.sql": ["merged-removed"]}
+    assert (ran.code, findings(ran.out)) == (1, told)
+
+
+def test_down_files_are_held_against_the_base_too(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    one, two = "db/down/1_users.sql", "db/down/2_posts.sql"
+    folder(repository, {"wrangler.jsonc": CONFIG, one: "DROP TABLE users;", two: "SELECT 1;"})
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=down")
+    assert preflight("lint", "--base", "main").code == 0
+    folder(repository, {one: "DROP TABLE posts;"})
+    (repository / two).unlink()
+    ran = preflight("lint", "--base", "main", "--format", "json")
+    told = {"down/1_users.sql": ["down-edited"], "down/2_posts.sql": ["down-edited"]}
+    assert (ran.code, findings(ran.out)) == (1, told)
+    git(repository, "checkout", "--quiet", two)
+    folder(repository, {one: "-- preflight: allow edited — better\nDROP TABLE posts;"})
+    assert preflight("lint", "--base", "main").code == 0
+    named = preflight("lint", one, "--base", "main", "--format", "json")
+    assert findings(named.out) == {"1_users.sql": ["(down-edited)"]}
+
+
+def test_a_branch_that_is_behind_removes_nothing(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    git(repository, "checkout", "--quiet", "-b", "later")
+    folder(repository, {"db/4_more.sql": "CREATE TABLE more(x);"})
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=later")
+    git(repository, "checkout", "--quiet", "main")
+    ran = preflight("lint", "db", "--base", "later", "--format", "json")
+    assert (ran.code, names(ran.out)) == (0, [])
+    assert "4_more.sql is there at later and was not where this branch began" in ran.err
+
+
+def test_every_migration_gone_blocks(repository: Path) -> None:
+    folder(repository, {"wrangler.jsonc": CONFIG})
+    git(repository, "rm", "--quiet", "db/1_users.sql", "db/2_posts.sql")
+    assert preflight("lint", "--base", "main").code == 1
+    (repository / "db" / "3_rebuild.sql").unlink()
+    assert preflight("lint", "--base", "main").code == 2
 
 
 def test_an_edited_migration_blocks_by_what_it_does_now(repository: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from core.record_values import START, Walk, shipped_checklist
 from d1_preflight.actions.context import Environment
 from d1_preflight.core.checklist.file import load_checklist
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.gate import apply_was_begun, go_expires, go_lapse
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.session import Session

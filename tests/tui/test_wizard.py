@@ -10,8 +10,9 @@ from textual import events
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.record import Facts, Outcome, Status
-from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
+from d1_preflight.core.record.apply_facts import WindowFacts
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import DeployOrderFacts, RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
@@ -703,7 +704,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
 async def test_a_waived_step_still_shows_what_was_found() -> None:
     session = scenes.rebuild().walked_to("window")
     step = session.checklist.step("window")
-    found: Facts = {"quiet": False, "words": "Now is Monday 10:00, office hours"}
+    found = WindowFacts(quiet=False, words="Now is Monday 10:00, office hours")
     session.script = {"window": Outcome(Status.FAILED, "Busy.", found)}
     await session.perform(step, {})
     session.waive(step, "the team agreed")
@@ -720,7 +721,7 @@ async def test_a_waived_step_still_shows_what_was_found() -> None:
     ("order", "back"), [("no code goes along", False), ("database first, then Worker", True)]
 )
 async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: bool) -> None:
-    chosen = Outcome(Status.ATTESTED, "Chosen.", {"order": order})
+    chosen = Outcome(Status.ATTESTED, "Chosen.", DeployOrderFacts(order=order))
     session = scenes.rebuild()
     session.script = {**scenes.outcomes(), "deploy_order": chosen}
     app = opened(session.walked_to("window"))

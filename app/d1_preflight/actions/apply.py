@@ -58,7 +58,7 @@ async def apply_migration(context: StepContext) -> Outcome:
     )
     ran = await environment.wrangler.run(
         _apply_args(environment, str(staged)),
-        cwd=staged.parent,  # no .env of the project's lies there: nothing leads elsewhere
+        cwd=staged.parent,  # it holds no .env: nothing redirects wrangler
         emit=context.emit,
         keep=None if context.quotes_rows() else context.evidence_name,
         protect=True,
@@ -85,14 +85,14 @@ async def _conclude(
     rechecked: tuple[Evidence, ...],
     ran: Evidence,
 ) -> Outcome:
-    """Decide by what the database says now."""
+    """Decide by the present state of the database."""
     environment, evidence = context.environment, (*rechecked, ran)
     try:
         keep = f"{context.evidence_name}-observed"
         look = await observe(environment, keep=keep, emit=context.emit)
     except PreflightError as error:
         words = f"The apply ran, but its result could not be read: {error.message}"
-        return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", {}, evidence)
+        return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", evidence=evidence)
     after = look.observation
     row = after.ledger_row(environment.name)
     everything = (*evidence, *look.evidence)
@@ -100,14 +100,14 @@ async def _conclude(
         return _applied(row, facts, ran, everything)
     if environment.wrangler.is_writing() or may_have_arrived(ran):
         words = f"Not seen yet: {context.own_reason(ran)} It may still be running. Check again."
-        return Outcome(Status.UNKNOWN, words, facts.written(), everything)
+        return Outcome(Status.UNKNOWN, words, facts, everything)
     reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if after.schema.fingerprint == before.schema.fingerprint:
         words = f"Not applied: {reason} Ledger and schema are as before."
-        return Outcome(Status.FAILED, words, facts.written(), everything)
+        return Outcome(Status.FAILED, words, facts, everything)
     words = f"Half-way: {reason} The ledger has no row, but the schema changed. Press ! for help."
     half_way = replace(facts, half_way=True)
-    return Outcome(Status.FAILED, words, half_way.written(), everything)
+    return Outcome(Status.FAILED, words, half_way, everything)
 
 
 async def _observe_only(context: StepContext) -> Outcome:
@@ -120,9 +120,9 @@ async def _observe_only(context: StepContext) -> Outcome:
         left = environment.wrangler.recover(context.step.id)
         keep = f"{context.evidence_name}-observed"
         look = await observe(environment, keep=keep, emit=context.emit)
-    except PreflightError as error:  # whatever the cause, not having looked tells nothing
+    except PreflightError as error:  # whatever the cause, a failed read proves nothing
         words = f"The target could not be read: {failure_words(error)}"
-        return Outcome(Status.UNKNOWN, words, {}, left)
+        return Outcome(Status.UNKNOWN, words, evidence=left)
     after, seen = look.observation, (*left, *look.evidence)
     row = after.ledger_row(environment.name)
     if row is not None:
@@ -131,10 +131,10 @@ async def _observe_only(context: StepContext) -> Outcome:
         words = (
             "Checked: it was not applied; ledger and schema are as before. It may be tried again."
         )
-        return Outcome(Status.FAILED, words, ApplyFacts(observed=True).written(), seen)
+        return Outcome(Status.FAILED, words, ApplyFacts(observed=True), seen)
     words = "Checked: the ledger has no row, but the schema changed. Press ! for help."
     facts = ApplyFacts(observed=True, half_way=True)
-    return Outcome(Status.FAILED, words, facts.written(), seen)
+    return Outcome(Status.FAILED, words, facts, seen)
 
 
 def _applied(
@@ -144,7 +144,7 @@ def _applied(
     if ran is not None and ran.exit_code != 0:
         words += " Wrangler reported a failure, but the ledger holds the row."
     facts = replace(facts, ledger_id=row.id, applied_at=row.applied_at)
-    return Outcome(Status.PROVED, words, facts.written(), evidence)
+    return Outcome(Status.PROVED, words, facts, evidence)
 
 
 def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> ApplyFacts:

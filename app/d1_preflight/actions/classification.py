@@ -24,7 +24,7 @@ async def check_name(context: StepContext) -> Outcome:
     """The file's name has four digits and says what it does."""
     name = context.environment.name
     last = name.rsplit("/", 1)[-1]
-    facts = NameFacts(name=name).written()
+    facts = NameFacts(name=name)
     if NAME_PATTERN.match(last):
         return Outcome(Status.PROVED, f"{last}: four digits and a description.", facts)
     return Outcome(
@@ -41,7 +41,7 @@ async def check_header(context: StepContext) -> Outcome:
     found = context.environment.analysis().kind
     declared = header.type.split("(")[0].split()
     word = declared[0].lower().strip(".,;:") if declared else ""
-    facts = HeaderFacts(declared=word, found=found.value, missing=header.missing).written()
+    facts = HeaderFacts(declared=word, found=found.value, missing=header.missing)
     if header.missing:
         names = ", ".join(name.capitalize() for name in header.missing)
         return Outcome(Status.FAILED, f"The header lacks: {names}. Press e to edit.", facts)
@@ -55,7 +55,7 @@ async def check_header(context: StepContext) -> Outcome:
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
-    """One question for each finding that weighs; losing rows is declared table by table."""
+    """One question for each finding that needs an answer; row loss is declared table by table."""
     analysis = context.environment.analysis()
     alike: dict[str, list[Finding]] = {}
     for finding in _weighing(analysis):
@@ -103,7 +103,7 @@ async def answer_findings(context: StepContext) -> Outcome:
         declared_losses=declared,
         losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
         loss_reason=context.answer("loss_reason"),
-    ).written()
+    )
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
@@ -121,7 +121,7 @@ async def answer_findings(context: StepContext) -> Outcome:
 
 
 def _refused(context: StepContext) -> tuple[Status, str]:
-    """The refusal; unknown where only the target's schema, not read yet, can confirm it."""
+    """The refusal; unknown while only the target's schema, not read yet, can confirm it."""
     words = refusal_words(context.environment.analysis().engine.refused[0])
     if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
@@ -153,22 +153,22 @@ async def confirm_class(context: StepContext) -> Outcome:
         Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
     }  # fmt: skip
     facts = ClassFacts(
-        found=analysis.kind.value,
-        kind=chosen.value,
+        found=analysis.kind,
+        kind=chosen,
         risk=risk[chosen] if raised else analysis.risk.value,
         rollback=rollback[chosen] if raised else analysis.rollback,
         reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
     )
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
     words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
-    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts.written())
+    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
 
 
 async def state_purpose(context: StepContext) -> Outcome:
-    """One sentence on what users will have from it."""
+    """One sentence on what users will gain from it."""
     several = [f for f in context.environment.analysis().findings if f.rule == "several-changes"]
     facts = PurposeFacts(several_changes=several[0].message) if several else PurposeFacts()
-    return Outcome(Status.ATTESTED, context.answer("purpose"), facts.written())
+    return Outcome(Status.ATTESTED, context.answer("purpose"), facts)
 
 
 def stale_answers(context: StepContext) -> str:
@@ -179,7 +179,7 @@ def stale_answers(context: StepContext) -> str:
     analysis = context.environment.analysis()
     confirmed = context.facts(ClassFacts).kind
     known = analysis.kind in _ORDER and confirmed in _ORDER
-    if known and _ORDER.index(analysis.kind) > _ORDER.index(Kind(confirmed)):
+    if known and _ORDER.index(analysis.kind) > _ORDER.index(confirmed):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
     if analysis.engine.refused:
         return f"On the target's schema: {refusal_words(analysis.engine.refused[0])}"
@@ -191,12 +191,12 @@ def stale_answers(context: StepContext) -> str:
 
 
 def answer_key(finding: Finding) -> str:
-    """The prompt's key: what one rule says of one line is answered once."""
+    """The prompt's key: a rule's findings on one line are answered once."""
     return f"{finding.rule}@{finding.line}"
 
 
 def finding_prompt(findings: Sequence[Finding]) -> Prompt:
-    """What a person is asked about what one rule found at one line."""
+    """The question for the findings of one rule on one line."""
     first = findings[0]
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
     label = f"Line {first.line}, {first.title}{times}: why is this acceptable?"
@@ -205,7 +205,7 @@ def finding_prompt(findings: Sequence[Finding]) -> Prompt:
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
-    """Every table that can lose rows or references, or that goes away with its rows."""
+    """Every table that can lose rows or references, or that is dropped with its rows."""
     effects = analysis.effects
     nulled = (column.split(".")[0] for column in effects.references_nulled_in)
     columns = (column.split(".")[0] for column in effects.columns_dropped)

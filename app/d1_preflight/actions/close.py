@@ -12,7 +12,7 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import (
     ANSWER_LABELS,
     FIXED_MANUALLY,
@@ -48,7 +48,7 @@ async def sign_close(context: StepContext) -> Outcome:
     end = context.answer("end")
     wrong = _contradicted(context, seen)
     if wrong:
-        return Outcome(Status.FAILED, wrong, CloseFacts(end=end).written(), evidence)
+        return Outcome(Status.FAILED, wrong, CloseFacts(end=end), evidence)
     prepare_signer(context)
     facts = CloseFacts(
         signer=context.environment.signer.identity,
@@ -57,22 +57,22 @@ async def sign_close(context: StepContext) -> Outcome:
     )
     words = context.answer("verdict")
     if end == KEPT:
-        return Outcome(Status.ATTESTED, words, facts.written(), evidence)
+        return Outcome(Status.ATTESTED, words, facts, evidence)
     rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     left = tuple(change.words for change in diff(rehearsed, seen.schema))
     summary = f"{answer_label('end', end).capitalize()}. {words}"
-    return Outcome(Status.ATTESTED, summary, replace(facts, differs=left).written(), evidence)
+    return Outcome(Status.ATTESTED, summary, replace(facts, differs=left), evidence)
 
 
 def _contradicted(context: StepContext, seen: Observation) -> str:
-    """How the database contradicts the answer; "" where it agrees."""
+    """How the database contradicts the answer; "" if it agrees."""
     recorded = context.facts(RehearsalFacts).schema_after
     is_rehearsed = _is_same(context, seen.schema, recorded, rehearsal_folder(context.environment))
     recorded = context.facts(CopyFacts).schema
     is_before = _is_same(context, seen.schema, recorded, copy_folder(context.environment))
     if context.answer("end") == FIXED_MANUALLY:
         if not is_before and not is_rehearsed:
-            return ""  # the record holds how it differs from the rehearsal
+            return ""  # the record lists the differences from the rehearsal
         words = "the rehearsed one" if is_rehearsed else "the one from before"
         return f"The schema is {words}: nothing was fixed manually. Choose how it really ended."
     if context.answer("end") == ROLLED_BACK:
@@ -89,7 +89,7 @@ def _contradicted(context: StepContext, seen: Observation) -> str:
 def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) -> bool:
     """Whether the schema is the recorded one: the same text, else the same structure.
 
-    The text alone does not tell: engines of several ages write a renamed table differently.
+    The text alone does not decide: SQLite versions write a renamed table differently.
     """
     if now.fingerprint == recorded:
         return True
@@ -100,7 +100,7 @@ def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) ->
 
 
 def require_checklist_of_go(context: StepContext) -> None:
-    """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
+    """Require the checklist that the record's GO was signed with; raises NotAllowed."""
     go = context.facts(GoFacts)
     if not go.is_by(context.record.checklist):
         raise NotAllowed(

@@ -90,7 +90,7 @@ class Environment:
 
     @property
     def copy(self) -> Path:
-        """Where the target's copy lies as a local D1, as it was before the migration."""
+        """The folder of the target's copy, a local D1 from before the migration."""
         return self.workspace / "copy" / "d1"
 
     @property
@@ -139,7 +139,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """One attempt under way, as its action sees it."""
+    """One running attempt, as its action sees it."""
 
     environment: Environment
     record: Record
@@ -152,14 +152,14 @@ class StepContext:
     terminal: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What another step's standing attempt found; nothing where it does not stand."""
+        """The facts of another step's current attempt; empty facts where it has none."""
         if not self.checklist.has(kind.step):
             return kind()
         return kind.from_attempt(self.record.standing(self.checklist.step(kind.step)))
 
     @property
     def before(self) -> Attempt | None:
-        """The last attempt at this step that is over, fallen or not."""
+        """The last finished attempt at this step, invalidated or not."""
         mine = [a for a in self.record.attempts if a.step == self.step.id]
         over = [attempt for attempt in mine if attempt.status is not Status.RUNNING]
         return over[-1] if over else None
@@ -170,7 +170,7 @@ class StepContext:
         return f"{len(self.record.attempts):03d}-{self.step.id}"
 
     def own_reason(self, ran: Evidence, script: Migration | None = None) -> str:
-        """Why the migration, or its down `script`, failed; nothing that may quote a row."""
+        """Why the migration, or its down `script`, failed; never a message that may quote a row."""
         if self.quotes_rows(script):
             return "its own message is not kept, because it may quote a row; run it in a shell."
         return explain_failure(ran).message

@@ -51,7 +51,7 @@ class Reading:
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """The question for AUTOINCREMENT marks, where a table has one; else it would fail."""
+        """The query for AUTOINCREMENT marks, if a table has one; without one it would fail."""
         return (SEQUENCES_QUERY,) if any(t.autoincrement for t in self.tables.values()) else ()
 
 
@@ -137,7 +137,7 @@ class _Writing:
         self.ledger = reading.observation.ledger
 
     async def add(self, page: Page, rows: Sequence[Row]) -> None:
-        """Write the rows of one page; a page that is not as planned tells of a change."""
+        """Write the rows of one page; a page that is not as planned reveals a change."""
         if page.table != self._current:
             await self._close()
             self._open(page.table)
@@ -148,7 +148,7 @@ class _Writing:
         await asyncio.to_thread(self._writer.add, read_rows(table, rows))
 
     def tell(self) -> None:
-        """Say how far it is."""
+        """Report the progress."""
         of = len(self._reading.observation.counts)
         self._work.progress(self._so_far(self._copies, self._current, of))
 
@@ -177,12 +177,12 @@ class _Writing:
 
 
 def copy_facts(copies: Sequence[RowCopy]) -> tuple[CopiedTable, ...]:
-    """What the record says of row copies: never a value."""
+    """What the record says about row copies: never a value."""
     return tuple(CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes) for c in copies)
 
 
 def _small_reading(context: StepContext, only: Sequence[str] | None) -> Reading | None:
-    """One page a table, without asking where pages end, if the copy showed all of them small."""
+    """One page per table, without asking where pages end, if the copy showed all of them small."""
     seen = context.environment.cache.observation
     if only is None or seen is None or not set(only) <= set(seen.counts):
         return None
@@ -235,8 +235,8 @@ async def _fetch(
     answers = [result.rows for result in results]
     if known and read_ledger(answers.pop(0)) != known:
         raise RemoteFailed(
-            "The ledger is another one than when the copy began: the rows were not kept.",
-            hint="Somebody applied a migration, or another database answered. Copy again.",
+            "The ledger changed while the rows were copied: the copy was not kept.",
+            hint="Someone applied a migration, or another database answered. Copy again.",
         )
     if writing.marked:
         writing.sequences = read_sequences(answers.pop(0))

@@ -1,4 +1,4 @@
-"""Section 3: rows are counted, backed up and restored for proof; a bookmark is captured."""
+"""Section 3: counts and backs up rows, restores them as proof, and captures a bookmark."""
 
 import asyncio
 import shutil
@@ -25,8 +25,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
-from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import StepFacts, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -91,7 +90,7 @@ async def back_up(context: StepContext) -> Outcome:
         words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
-        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
+        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.")
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
     copied, evidence = await _read_still(
@@ -105,7 +104,7 @@ async def back_up(context: StepContext) -> Outcome:
         rows=rows,
         bytes=sum(copy.bytes for copy in copied.copies),
         ms=round((environment.clock.monotonic() - started) * 1000),
-    ).written()
+    )
     if copied.moved:
         words = f"{', '.join(copied.moved)} changed twice while it was read."
         hint = "Make the backup when fewer writes happen, or stop the writer."
@@ -120,7 +119,7 @@ async def back_up(context: StepContext) -> Outcome:
 async def _read_still(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[Copied, tuple[Evidence, ...]]:
-    """Read the tables; once more where rows came or went meanwhile, for that is no backup."""
+    """Read the tables; once more if rows changed meanwhile, for that is no consistent backup."""
     evidence: tuple[Evidence, ...] = ()
     for _ in range(2):
         reading = await plan_reading(context, tables)
@@ -144,11 +143,11 @@ def _forget_others(folder: Path) -> None:
 
 
 async def prove_backup(context: StepContext) -> Outcome:
-    """Restore the backup and compare every value; then give the rehearsal back what it took."""
+    """Restore the backup and compare every value; then try the repair script on the rehearsal."""
     environment = context.environment
     entries = context.facts(BackupFacts).tables
     if not entries:
-        return Outcome(Status.PROVED, "There was nothing to back up.", {})
+        return Outcome(Status.PROVED, "Nothing to back up.")
     started = environment.clock.monotonic()
     copies = [opened_copy(environment, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, environment, copies)
@@ -165,7 +164,7 @@ async def prove_backup(context: StepContext) -> Outcome:
         export_words=loads or "The export loads too.",
         ms=took,
         gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, environment),
-    ).written()
+    )
     if wrong:
         words = f"{wrong[0].table} was not restored identically: {wrong[0].words}"
         return Outcome(Status.FAILED, words, facts)
@@ -182,7 +181,7 @@ def _known(environment: Environment) -> tuple[Table, ...]:
 
 
 def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """A virtual table is kept by the tables in which it has its rows."""
+    """Replace a virtual table by the shadow tables that hold its rows."""
     known = _known(environment)
     virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
     return tuple(
@@ -193,7 +192,7 @@ def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str,
 
 
 def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """D1's export refuses virtual tables, and with them all that is asked for beside them."""
+    """D1's export refuses virtual tables, and then the whole export."""
     virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
 
@@ -217,7 +216,7 @@ def _copy_facts(environment: Environment, copy: RowCopy) -> BackupTable:
 async def _export(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[ExportFacts, tuple[Evidence, ...]]:
-    """D1's own export, where it can export anything; the reason is kept where it cannot."""
+    """D1's own export, or the reason why there is none."""
     if not tables:
         return ExportFacts(words="D1 exports no virtual tables"), ()
     output = folder / "export.sql"
@@ -239,7 +238,7 @@ async def _export(
 
 
 def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
-    """Type and exact value of every cell; a difference is named by place, never by value."""
+    """Compare every cell by type and value; a difference is named by place, never by value."""
     difference = environment.local.compare_copy(copy, restored_folder(environment))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
@@ -262,13 +261,13 @@ async def count_rows(context: StepContext) -> Outcome:
     seen = look.observation
     if seen.schema.fingerprint != context.facts(CopyFacts).schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
-        return Outcome(Status.FAILED, words, {}, look.evidence)
+        return Outcome(Status.FAILED, words, evidence=look.evidence)
     total = sum(seen.counts.values())
     facts = CountFacts(
         tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
     )
     words = f"{plural(total, 'row')} in {plural(len(seen.counts), 'table')}."
-    return Outcome(Status.PROVED, words, facts.written(), look.evidence)
+    return Outcome(Status.PROVED, words, facts, look.evidence)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:
@@ -290,7 +289,7 @@ async def take_bookmark(context: StepContext) -> Outcome:
     until = now + timedelta(days=environment.settings.data.time_travel_days)
     facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
     words = f"{bookmark}, good until {date(until, now)}."
-    return Outcome(Status.PROVED, words, facts.written(), (ran,))
+    return Outcome(Status.PROVED, words, facts, (ran,))
 
 
 def bookmark_args(environment: Environment) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """GO: the plan, the proofs and the abort criteria are frozen as bytes and signed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from d1_preflight.actions.context import StepAction, StepContext
@@ -11,7 +11,7 @@ from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.file import instant, moment
+from d1_preflight.core.record.facts import instant, moment
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
@@ -42,7 +42,7 @@ def go_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 def signer_prompts(context: StepContext) -> Sequence[Prompt]:
-    """What the first signature has to create is asked for, never done silently."""
+    """Ask before the first signature creates anything."""
     missing = context.environment.signer.missing
     if not missing:
         return ()
@@ -50,7 +50,7 @@ def signer_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 def prepare_signer(context: StepContext) -> None:
-    """Make what was agreed to."""
+    """Create what the operator agreed to."""
     if context.answers.get("prepare") is True:
         context.environment.signer.prepare()
 
@@ -68,7 +68,7 @@ async def sign_go(context: StepContext) -> Outcome:
     prepare_signer(context)
     now = environment.clock.now()
     expires = now + timedelta(minutes=environment.settings.go_minutes)
-    plan = plan_to_sign(context, instant(now), instant(expires))
+    plan = plan_to_sign(context, now, expires)
     document = plan.document
     with context.terminal:
         signature = environment.signer.sign(document, GO)
@@ -83,12 +83,12 @@ async def sign_go(context: StepContext) -> Outcome:
         criteria=plan.criteria,
         checklist=plan.checklist,
     )
-    words = f"GO by {plan.decided_by}, good until {plan.expires_at}."
-    return Outcome(Status.ATTESTED, words, facts.written())
+    words = f"GO by {plan.decided_by}, good until {instant(expires)}."
+    return Outcome(Status.ATTESTED, words, facts)
 
 
 def require_bookmark(context: StepContext) -> None:
-    """Time Travel, the rollback path that always exists, must outlast the watch."""
+    """Require that the Time Travel bookmark outlasts the watch."""
     until = context.facts(BookmarkFacts).good_until
     watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
     if until and moment(until) < context.environment.clock.now() + watch:
@@ -98,7 +98,7 @@ def require_bookmark(context: StepContext) -> None:
         )
 
 
-def plan_to_sign(context: StepContext, decided_at: str, expires_at: str) -> SignedPlan:
+def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetime) -> SignedPlan:
     """What is signed: which bytes go where, on what proofs, and when to abort."""
     environment, record, before = (
         context.environment,
@@ -112,7 +112,7 @@ def plan_to_sign(context: StepContext, decided_at: str, expires_at: str) -> Sign
         decided_at=decided_at,
         expires_at=expires_at,
         migration=record.migration,
-        kind=context.kind.value,
+        kind=context.kind,
         checklist=record.checklist,
         rows_at_risk=rows_at_risk(context),
         subjects=PlannedFiles.read(dict(sorted(record.subjects.items()))),
@@ -163,7 +163,7 @@ def rows_at_risk(context: StepContext) -> int:
 
 
 def signed_plan(context: StepContext) -> SignedPlan:
-    """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
+    """The signed plan, from the exact bytes that the record names; raises NotAllowed."""
     document = context.environment.store.read(GO_FILE) or b""
     signature = context.environment.store.read(GO_SIGNATURE) or b""
     go = context.facts(GoFacts)

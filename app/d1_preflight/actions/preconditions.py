@@ -23,7 +23,7 @@ from d1_preflight.core.target.snapshot import Observation
 async def recheck(
     context: StepContext, plan: SignedPlan
 ) -> tuple[Observation, tuple[Evidence, ...]]:
-    """Hold everything GO rested on against the present; raises NotAllowed for any change."""
+    """Compare everything that GO relied on with the present; raises NotAllowed for any change."""
     environment = context.environment
     require_second_person(context)
     require_signed_criteria(context, plan)
@@ -56,12 +56,12 @@ async def recheck(
 
 
 def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
-    """The file, read once more and for the last time: its bytes are those that were signed."""
+    """The file, read for the last time: its bytes are those that were signed."""
     migration = environment.migration()
     if migration.sha256 != plan.subjects.migration:
         raise NotAllowed(
             f"{migration.name} is not the file that was signed.",
-            hint="Nothing was applied. It was edited since GO: walk it again.",
+            hint="Nothing was applied. It was edited since GO: go through the checklist again.",
         )
     return migration
 
@@ -80,7 +80,7 @@ async def _look(context: StepContext) -> Look:
 
 
 def require_second_person(context: StepContext) -> None:
-    """This GO was not sent back, and a second person approved it where the policy asks."""
+    """Require that no reviewer rejected GO and, where the policy asks, that one approved it."""
     environment = context.environment
     review = go_review(environment.store.files(), context.record, environment.signer)
     asked = context.kind in second_person_kinds(environment.settings.signing.second_person)
@@ -104,7 +104,7 @@ def require_signed_plan(context: StepContext, plan: SignedPlan) -> None:
     """Checklist, class and rows at risk are still those that were signed."""
     for signed, name, now in (
         (plan.checklist, "the checklist", context.record.checklist),
-        (plan.kind, "the class", context.kind.value),
+        (str(plan.kind), "the class", str(context.kind)),
         (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(context)),
     ):
         if signed != now:

@@ -1,4 +1,4 @@
-"""Table restore: what the migration takes is written as SQL out of the backup, and tried here."""
+"""Table restore: writes SQL that restores the lost rows from the backup, and tries it here."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -80,7 +80,7 @@ def write_repair(environment: Environment, path: Path, only: Collection[str] = (
 
 
 def dry_run_repair(environment: Environment) -> TableRestoreFacts:
-    """Run that SQL on the rehearsal, and say what is then as it was before the migration."""
+    """Run that SQL on the rehearsal, and report what it restores."""
     path = restore_folder(environment) / "given_back.sql"
     path.unlink(missing_ok=True)
     persist = given_back_folder(environment)
@@ -99,16 +99,14 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
 
 
 def _reason(environment: Environment, error: PreflightError) -> str:
-    """Why it does not run; a trigger of the target may answer with what stands in a row."""
+    """Why it does not run; a trigger of the target may quote a row in its message."""
     if any(error_may_leak_row_values(made.sql) for made in environment.prior_schema().objects):
-        return (
-            "It does not run here; a trigger's own message is not kept, because it may quote a row."
-        )
+        return "It fails here; a trigger's own message is not kept, because it may quote a row."
     return error.message
 
 
 def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
-    """What the backup holds and the database that was given back does not."""
+    """What the backup holds and the repaired database lacks."""
     rebuilt = environment.analysis().effects.tables_rebuilt
     before, after = (
         environment.local.file(restored_folder(environment)),

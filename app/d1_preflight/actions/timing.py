@@ -1,4 +1,4 @@
-"""Section 5: when it is done, and who knows."""
+"""Section 5: the time window, the notice to the team and the dashboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +14,7 @@ from d1_preflight.core.record.apply_facts import (
     ZoneTime,
 )
 from d1_preflight.core.record.change_facts import RehearsalFacts
-from d1_preflight.core.record.facts import NO_TEXT
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import NO_TEXT, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import TRAFFIC_QUERY, traffic_samples
 from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
@@ -27,7 +26,7 @@ DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/met
 
 
 async def check_window(context: StepContext) -> Outcome:
-    """Whether now is quiet where the users are; with analytics, when it is quietest."""
+    """Whether now is a low-traffic hour where the users are; with analytics, the quietest hours."""
     now = timing_now(context)
     checked = WindowFacts(
         now=instant(now.now),
@@ -40,7 +39,7 @@ async def check_window(context: StepContext) -> Outcome:
         ),
         next=tuple(span.words(now.calendar.team) for span in now.coming),
     )
-    facts = (await _with_traffic(context, now, checked)).written()
+    facts = await _with_traffic(context, now, checked)
     if not now.is_quiet:
         return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
     if not now.fits:
@@ -49,7 +48,7 @@ async def check_window(context: StepContext) -> Outcome:
 
 
 def timing_now(context: StepContext) -> Timing:
-    """The calendar's answer for this moment, for the predicted duration and the watch."""
+    """The window's verdict on this moment, for the predicted duration and the watch."""
     environment = context.environment
     predicted = context.facts(RehearsalFacts).predicted_ms or 0
     watch = timedelta(minutes=environment.settings.verification.watch_minutes)
@@ -61,7 +60,7 @@ def timing_now(context: StepContext) -> Timing:
 
 
 def notice(context: StepContext) -> str:
-    """What the channel will read."""
+    """The notice that the channel receives."""
     environment = context.environment
     kind = context.kind.value.upper()
     place = environment.project.database.name
@@ -98,14 +97,14 @@ async def notify_team(context: StepContext) -> Outcome:
     channel = context.environment.settings.notify.channel
     if not context.environment.web.has_webhook:
         told = context.answer("told")
-        facts = NoticeFacts(channel=channel, text=told, sent=False).written()
+        facts = NoticeFacts(channel=channel, text=told, sent=False)
         return Outcome(Status.ATTESTED, f"{channel}: {told}", facts)
     text = notice(context)
     if context.answer("seen") == _SEEN[0]:
-        facts = NoticeFacts(channel=channel, sent=True, seen=True).written()
+        facts = NoticeFacts(channel=channel, sent=True, seen=True)
         return Outcome(Status.ATTESTED, f"The earlier notice was seen in {channel}.", facts)
     sent = await context.environment.web.notify(text)
-    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok).written()
+    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok)
     if sent.status is None:
         words = f"{sent.words}; it is unknown whether {channel} has the notice. Check there."
         return Outcome(Status.UNKNOWN, words, facts)
@@ -133,7 +132,7 @@ def dashboard_url(environment: Environment) -> str:
 async def open_dashboard(context: StepContext) -> Outcome:
     """The operator says that they see it."""
     facts = DashboardFacts(url=dashboard_url(context.environment))
-    return Outcome(Status.ATTESTED, "Open, and seen.", facts.written())
+    return Outcome(Status.ATTESTED, "Open, and seen.", facts)
 
 
 async def _with_traffic(context: StepContext, now: Timing, checked: WindowFacts) -> WindowFacts:

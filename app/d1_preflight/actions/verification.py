@@ -27,8 +27,7 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
-from d1_preflight.core.record.facts import NO_TEXT
-from d1_preflight.core.record.file import instant, moment
+from d1_preflight.core.record.facts import NO_TEXT, instant, moment
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
@@ -37,7 +36,7 @@ from d1_preflight.core.target.snapshot import Observation, Question
 _FRESH_S = 90
 _POLL_S = 5.0
 _TRAFFIC_SHARE = 100  # one row in a hundred …
-_TRAFFIC_ROWS = 10  # … or ten may come between two reads; one that went wants an explanation
+_TRAFFIC_ROWS = 10  # … or ten may be added between two reads; a missing row needs an explanation
 
 
 def verify_plan(context: StepContext) -> Sequence[str]:
@@ -55,20 +54,20 @@ async def verify_ledger(context: StepContext) -> Outcome:
     row = seen.ledger_row(context.environment.name)
     if row is None:
         words = f"The ledger has no row for {context.environment.name}. Press ! for what to do."
-        return Outcome(Status.FAILED, words, {}, evidence)
+        return Outcome(Status.FAILED, words, evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
-    return Outcome(Status.PROVED, words, facts.written(), evidence)
+    return Outcome(Status.PROVED, words, facts, evidence)
 
 
 async def verify_schema(context: StepContext) -> Outcome:
-    """Every table, index, trigger and view is as it came out of the rehearsal."""
+    """Compare every table, index, trigger and view with the rehearsal's."""
     seen, evidence = await _fresh(context)
     rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
     facts = SchemaCheckFacts(
         equal=not differences, fingerprint=seen.schema.fingerprint, differences=differences
-    ).written()
+    )
     if rehearsed.fingerprint != context.facts(RehearsalFacts).schema_after:
         words = "The rehearsed schema on this machine is not the one in the record."
         return Outcome(Status.UNKNOWN, words, facts, evidence)
@@ -80,7 +79,7 @@ async def verify_schema(context: StepContext) -> Outcome:
 
 
 def row_prompts(context: StepContext) -> Sequence[Prompt]:
-    """A difference in counts that was seen may be explained in words, after looking."""
+    """Ask for an explanation of the difference in counts that the last attempt showed."""
     last = context.record.last("rows")
     if last is None or last.status is not Status.FAILED:
         return ()
@@ -97,7 +96,7 @@ async def verify_rows(context: StepContext) -> Outcome:
     tables = tuple(_checked(table, n, seen.counts.get(table)) for table, n in expected.items())
     facts = RowCheckFacts(
         tables=tables, quick_check=seen.quick_check, broken_references=seen.broken_references
-    ).written()
+    )
     if seen.quick_check != "ok" or seen.broken_references:
         broken = plural(seen.broken_references, "broken reference")
         words = f"quick_check: {seen.quick_check}; {broken}."
@@ -131,10 +130,10 @@ async def probe_endpoints(context: StepContext) -> Outcome:
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
         words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
-        return Outcome(Status.FAILED, words, facts.written())
+        return Outcome(Status.FAILED, words, facts)
     answered = len(facts.endpoints)
     words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
-    return Outcome(Status.PROVED, words, facts.written())
+    return Outcome(Status.PROVED, words, facts)
 
 
 async def _probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
@@ -165,16 +164,16 @@ async def watch_errors(context: StepContext) -> Outcome:
         rate = error_rate(samples)
         if rate is not None and rate > limit:
             words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
-            return Outcome(Status.FAILED, words, facts.written())
+            return Outcome(Status.FAILED, words, facts)
         if now >= until:
             break
         await environment.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
     if rate is None:
         words = "No request came in during the watch; the error rate is unknown."
-        return Outcome(Status.UNKNOWN, words, facts.written())
+        return Outcome(Status.UNKNOWN, words, facts)
     before = "before: unknown" if baseline is None else f"before {baseline} %"
     words = f"{rate} % over {minutes} min (limit {limit} %, {before})."
-    return Outcome(Status.PROVED, words, facts.written())
+    return Outcome(Status.PROVED, words, facts)
 
 
 def signed_limits(context: StepContext) -> tuple[Decimal, int]:
@@ -240,7 +239,7 @@ def _checked(table: str, expected: int, found: int | None) -> CheckedTable:
 
 
 def _since(context: StepContext) -> datetime:
-    """From the apply on; after a watch that failed, from its end: what was mended counts anew."""
+    """From the apply on; after a failed watch, from its end: a fix starts a new watch."""
     applied, before = _applied_at(context), context.before
     if before is None or before.status is not Status.FAILED or before.finished_at is None:
         return applied

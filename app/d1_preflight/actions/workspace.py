@@ -1,4 +1,4 @@
-"""Where an attempt's private files lie, below `.preflight/<database>/<migration>/`.
+"""The folders of an attempt's private files, below `.preflight/<database>/<migration>/`.
 
 None of it is in git: copies and backups hold production rows.
 """
@@ -19,7 +19,7 @@ def copy_folder(environment: Environment) -> Path:
 
 
 def trial_folder(environment: Environment) -> Path:
-    """The copy on which the SQL is tried before wrangler runs it; gone when that is over."""
+    """The temporary copy on which the SQL is tried before wrangler runs it."""
     return environment.workspace / "trial" / "d1"
 
 
@@ -44,7 +44,7 @@ def restored_folder(environment: Environment) -> Path:
 
 
 def given_back_folder(environment: Environment) -> Path:
-    """The rehearsal that was given back what the migration took from it."""
+    """The rehearsal on which the repair script was tried."""
     return restore_folder(environment) / "given_back"
 
 

@@ -6,7 +6,7 @@ does not hide what the others do.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,12 +21,14 @@ from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageErr
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
+from d1_preflight.core.rules.project.merged import MergedChange
 
 MOST_BYTES = 10_000_000
 """The longest file that is judged; its statements take about thirty times as much memory."""
 
 _FLAT, _NESTED = Glob.parse("*.sql"), Glob.parse("*/migration.sql")
-_DOWN_FOLDERS = frozenset({"down", ".down"})
+DOWN_FOLDERS = frozenset({"down", ".down"})
+"""The folders that hold down files, beside the migrations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Ledger:
 
     `known` are the names that were there before the ones to judge were written; `notes` tell what
     was passed over, `unjudged` what should have been judged and was not, or not as it lies there.
+    `changed` says of names to judge that they were merged and edited, `departed` what else is not
+    as it was merged.
     """
 
     place: Place
@@ -61,6 +65,8 @@ class Ledger:
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
+    changed: Mapping[str, MergedChange] = field(default_factory=dict)
+    departed: tuple[MergedChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class Sources:
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
             elif not os.path.isfile(whole):  # noqa: PTH113 - as above
                 refused.append(f"{path} {_why_not(whole)}; hand its text on with: preflight lint -")
-            elif whole.parent.name in _DOWN_FOLDERS:
+            elif whole.parent.name in DOWN_FOLDERS:
                 downs.append(self._down(whole))
             else:
                 place = self._place_of_file(whole)
@@ -127,7 +133,7 @@ class Sources:
         place = self._place_of_file(whole)
         name = whole.relative_to(place.folder).as_posix()
         known = place.names() if place.folder.is_dir() else ()
-        others = [_read(place, other) for other in known if other != name]
+        others = [read_judged(place, other) for other in known if other != name]
         ordered = sorted(
             [*others, judged_text(name, data, whole)], key=lambda m: ledger_key(m.name)
         )
@@ -167,8 +173,8 @@ class Sources:
         """A way back is judged on the schema that the migration it takes back leaves."""
         up = self._place_of_file(path.parent.parent / path.name)
         before = [n for n in up.names() if ledger_key(n) <= ledger_key(path.name)]
-        down = _read(Place(path.parent, _FLAT), path.name)
-        earlier = tuple(_read(up, name) for name in before)
+        down = read_judged(Place(path.parent, _FLAT), path.name)
+        earlier = tuple(read_judged(up, name) for name in before)
         return Ledger(Place(path.parent, _FLAT), (down,), frozenset({down.name}), earlier)
 
     def _nearby(self, folder: Path) -> tuple[Place, ...]:
@@ -242,7 +248,7 @@ def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> L
     last = max(map(ledger_key, names))
     ordered = sorted({*place.names(), *names}, key=ledger_key)
     migrations = tuple(
-        _read(place, name) if ledger_key(name) <= last else Migration(_readable(name), "", "")
+        read_judged(place, name) if ledger_key(name) <= last else Migration(_readable(name), "", "")
         for name in ordered
     )
     odd = tuple(
@@ -255,7 +261,8 @@ def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> L
     return Ledger(place, migrations, told, notes=tuple(notes), unjudged=odd)
 
 
-def _read(place: Place, name: str) -> Migration:
+def read_judged(place: Place, name: str) -> Migration:
+    """The migration in one file of a place, to be judged; raises MigrationUnreadable."""
     path = place.folder / name
     try:
         with path.open("rb") as file:

@@ -1,23 +1,54 @@
-"""Reads a small text that others may have put there: regular files only, up to a size."""
+"""Reads files that others may have put there: regular files of the tree only, up to a size.
 
+A FIFO would make us wait for ever, a device has no end, and a link can lead to what is no part of
+the checkout.
+"""
+
+import errno
 import os
 import stat
 from pathlib import Path
 
+from d1_preflight.adapters.git.checkout import checkout_of
+
 MAX_BYTES = 1_000_000
+"""The longest `.env` or other small text."""
+LARGEST = 64 * 1024 * 1024
+"""The longest file that is read whole."""
+
+
+def read_file(path: Path, limit: int = LARGEST) -> bytes:
+    """The bytes of a regular file that lies in its own checkout, or without one, in its folder.
+
+    Raises an OSError whose `strerror` says why it is not read: a FIFO or device, a link that leads
+    out, or more than `limit` bytes.
+    """
+    tree = Path(os.path.realpath(checkout_of(path.parent) or path.parent))
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(tree):
+        raise _refused(path, f"it is a link that leads out of {tree}")
+    data = _read(real, limit + 1)
+    if len(data) > limit:
+        raise _refused(path, f"it is longer than {limit:,} bytes")
+    return data
 
 
 def read_regular(path: Path, limit: int = MAX_BYTES) -> str | None:
-    """The first `limit` bytes as text; None where there is no regular file that can be read.
-
-    A FIFO would make us wait for ever, and a device has no end.
-    """
+    """The first `limit` bytes as text; None where there is no regular file that can be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return _read(path, limit).decode("utf-8", "replace")
     except OSError:
         return None
+
+
+def _read(path: Path, limit: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return None
+        raise _refused(path, "it is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(limit).decode("utf-8", "replace")
+        return file.read(limit)
+
+
+def _refused(path: Path, why: str) -> OSError:
+    return OSError(errno.EINVAL, why, str(path))

@@ -127,8 +127,13 @@ def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
         path = migration.path
         if path is None:
             yield Judged(_STDIN, migration, _without_name(analysis))
+        elif change := ledger.changed.get(migration.name):
+            yield Judged(_shown(path, root), migration, change.before(analysis))
         else:
             yield Judged(_shown(path, root), migration, analysis)
+    for change in ledger.departed:
+        where = change.migration.path or Path(change.migration.name)
+        yield Judged(_shown(where, root), change.migration, change.alone)
 
 
 def _without_name(analysis: "Analysis") -> "Analysis":

@@ -6,8 +6,8 @@ from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.format import count, plural
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status
+from d1_preflight.core.record.facts import Fact, StepFacts
+from d1_preflight.core.record.record import MARKS, Attempt, Record, Status
 from d1_preflight.core.record.safety_facts import BackupFacts, RollbackPlanFacts
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of

@@ -7,11 +7,11 @@ from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import duration, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import (
     MARKS,
     Attempt,
-    Fact,
     Record,
     Status,
     answer_label,

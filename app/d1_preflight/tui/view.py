@@ -24,7 +24,7 @@ class View:
         """The time by the session's clock."""
         return self.session.now()
 
-    def moment(self, when: str, *, named: bool = True) -> str:
+    def moment(self, when: datetime | str, *, named: bool = True) -> str:
         """A moment in the operator's zone; the first on a screen names the zone."""
         return moment(when, self.zone, self.now, named=named)
 

@@ -48,7 +48,21 @@ class BaseRevision:
         name = self.object_of(path)
         if is_object(here, name):
             return here
-        return _need(git_around(path.parent), "cat-file", "blob", name).out if name else b""
+        return self.data(path.parent, name) if name else b""
+
+    def data(self, folder: Path, object_name: str) -> bytes:
+        """The bytes of one of the files of a folder."""
+        return _need(git_around(folder), "cat-file", "blob", object_name).out
+
+    def fork(self, folder: Path) -> "BaseRevision | None":
+        """The revision where this branch left the base; None where git does not know it."""
+        git = git_around(folder)
+        if _around(git) is not None or self.revision.startswith("-"):
+            return None
+        words = ("merge-base", "--end-of-options", f"{self.revision}^{{commit}}", "HEAD")
+        answer = git.ask(*words, timeout=_TIMEOUT)
+        is_one = answer.exit_code == 0 and _OBJECT.fullmatch(answer.text.strip())
+        return BaseRevision(answer.text.strip()) if is_one else None
 
     def _at(self, folder: Path) -> "_Tree | None":
         git = git_around(folder)

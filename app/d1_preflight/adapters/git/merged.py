@@ -1,23 +1,27 @@
 """Which migrations a base revision held as they read now: those alone need no judgement.
 
-A file that was there under its name and reads differently is judged like a new one. So is every
-file of a folder that the configuration of the base did not name: its files may have lain there for
-another purpose.
+A file that was there under its name and reads differently is judged like a new one, and the edit
+itself is a finding; so is a merged file that is gone. A file of a folder that the configuration of
+the base did not name is a new one: it may have lain there for another purpose.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path, PurePosixPath
 
+from d1_preflight.adapters.git.applied import AppliedMigrations
 from d1_preflight.adapters.git.base_revision import BaseRevision, is_object
 from d1_preflight.adapters.git.checkout import checkout_of
-from d1_preflight.adapters.lint_sources import Ledger, Place, Sources
+from d1_preflight.adapters.lint_sources import DOWN_FOLDERS, Ledger, Place, Sources, read_judged
 from d1_preflight.adapters.project_files import find_config
+from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.wrangler_config_file import parse_config
+from d1_preflight.core.rules.project.merged import Change, MergedChange
 
-_EDITED = "reads differently now; where it is applied, wrangler does not apply it again."
-_GONE = "is gone; where it is applied, its part of the schema remains."
+_BEHIND = "is there at {} and was not where this branch began: merge that to have it judged."
 
 
 @dataclass(slots=True)
@@ -36,23 +40,74 @@ class Merged:
         self._base = BaseRevision(self.revision)
 
     def left_out_of(self, ledger: Ledger) -> Ledger:
-        """The ledger with only its new and its edited files wanted; notes say which were edited."""
-        if not ledger.wanted:
+        """The ledger with only its new and its edited files wanted, and what was edited or went."""
+        if ledger.unjudged and not ledger.migrations:
             return ledger
-        then = self._base.files(ledger.place.folder)
-        place = self._place_then(ledger.place) if self.by_config else ledger.place
-        known = {n: o for n, o in then.items() if place and place.glob.matches(n)}
+        place, folder = ledger.place, ledger.place.folder
+        then = self._base.files(folder)
+        named_then = self._place_then(place) if self.by_config else place
+        known = {n: o for n, o in then.items() if named_then and named_then.glob.matches(n)}
         same = {m.name for m in ledger.migrations if _is_same(m, known.get(m.name, ""))}
-        edited = sorted(ledger.wanted & known.keys() - same, key=ledger_key)
-        gone = sorted(known.keys() - set(ledger.place.names()), key=ledger_key)
-        notes = [f"{name} was there at {self.revision} and {_EDITED}" for name in edited]
-        notes += [f"{name} was there at {self.revision} and {_GONE}" for name in gone]
+        edited = ledger.wanted & known.keys() - same
+        applied = AppliedMigrations(self._base, folder)
+        lost = sorted(known.keys() - set(place.names()), key=ledger_key)
+        behind = frozenset(lost) - self._there_at_the_fork(folder) if lost else frozenset()
+        later = _BEHIND.format(self.revision)
         return replace(
             ledger,
             wanted=ledger.wanted - same,
             known=frozenset(name for name in known if "/" not in name),
-            notes=(*ledger.notes, *notes),
-        )
+            notes=(*ledger.notes, *(f"{n} {later}" for n in sorted(behind))),
+            changed={
+                m.name: self._edit(m, applied) for m in ledger.migrations if m.name in edited
+            },
+            departed=(
+                *(self._removal(folder, name) for name in lost if name not in behind),
+                *(self._down_edits(place, then, known, applied) if self.by_config else ()),
+            ),
+        )  # fmt: skip
+
+    def _edit(self, migration: Migration, applied: AppliedMigrations) -> MergedChange:
+        path = migration.path
+        if path is not None and path.parent.name in DOWN_FOLDERS:
+            is_free = not AppliedMigrations(self._base, path.parent.parent).holds(migration.name)
+            return MergedChange(Change.DOWN_EDITED, migration, self.revision, is_free)
+        if applied.holds(migration.name):
+            return MergedChange(Change.APPLIED_EDITED, migration, self.revision)
+        return MergedChange(Change.EDITED, migration, self.revision, may_be_declared=True)
+
+    def _removal(self, folder: Path, name: str) -> MergedChange:
+        gone = Migration(name, "", "", folder / PurePosixPath(name))
+        change = Change.DOWN_EDITED if folder.name in DOWN_FOLDERS else Change.REMOVED
+        return MergedChange(change, gone, self.revision)
+
+    def _down_edits(
+        self,
+        place: Place,
+        then: Mapping[str, str],
+        known: Mapping[str, str],
+        applied: AppliedMigrations,
+    ) -> Iterator[MergedChange]:
+        """The merged down files of merged migrations that are edited or gone."""
+        for name, object_name in sorted(then.items()):
+            folder, _, up = name.partition("/")
+            if folder not in DOWN_FOLDERS or up not in known:
+                continue
+            path = place.folder / PurePosixPath(name)
+            if not path.is_file():
+                if name in self._there_at_the_fork(place.folder):
+                    gone = Migration(name, "", "", path)
+                    yield MergedChange(Change.DOWN_EDITED, gone, self.revision)
+                continue
+            down = read_judged(place, name)
+            if not _is_same(down, object_name):
+                is_free = not applied.holds(up)
+                yield MergedChange(Change.DOWN_EDITED, down, self.revision, is_free)
+
+    def _there_at_the_fork(self, folder: Path) -> frozenset[str]:
+        """The files that this branch began with; those of the base where that is unknown."""
+        fork = self._base.fork(folder) or self._base
+        return frozenset(fork.files(folder))
 
     def _place_then(self, place: Place) -> Place | None:
         """The same folder as the base's configuration has it; None where that names no such one.
@@ -62,7 +117,7 @@ class Merged:
         path = find_config(self.sources.start, self.sources.config)
         if checkout_of(path.parent) is None:
             return place
-        here = path.read_bytes()
+        here = read_file(path)
         if not self._base.object_of(path) and not BaseRevision("HEAD").object_of(path):
             return place
         try:
@@ -79,5 +134,5 @@ def _is_same(migration: Migration, name: str) -> bool:
     path = migration.path
     if not name or path is None or path.is_symlink():
         return False
-    data = path.read_bytes()
+    data = read_file(path)
     return sha256(data).hexdigest() == migration.sha256 and is_object(data, name)

@@ -15,6 +15,7 @@ class EffectsBuilder:
         self.script = script
         self.lineages = lineages
         self._accepted = tuple(trace for trace in script.statements if not trace.error)
+        self._alters_columns = tuple(t for t in self._accepted if t.verb in _COLUMNS)
         self._names = self._names_over_time()
         self._by_target: dict[tuple[str, str], list[StatementTrace]] = {}
         for trace in self._accepted:
@@ -110,8 +111,7 @@ class EffectsBuilder:
         for lineage in self.lineages:
             if lineage.filled_by:
                 yield from self._dropped_by_copy(lineage)
-            new = self.script.new.table(lineage.name or "")
-            if new and not lineage.filled_by and new is not self.script.old.table(lineage.table):
+            else:
                 yield from self._dropped_in_place(lineage)
 
     def columns_renamed(self) -> Iterator[tuple[str, StatementTrace | None]]:
@@ -159,14 +159,17 @@ class EffectsBuilder:
         self, lineage: TableLineage
     ) -> Iterator[tuple[str, StatementTrace | None]]:
         old, new = self.script.old.table(lineage.table), self.script.new.table(lineage.name or "")
-        for trace in self._accepted:
-            if trace.verb == "ALTER TABLE DROP COLUMN" and old and new:
-                origin = self._origin(trace, trace.target)
-                column = old.column(trace.parsed.column)
-                if origin != lineage.table or column is None:
-                    continue
-                if column.name in lineage.dropped or not new.column(column.name):
-                    yield f"{lineage.table}.{column.name}", trace
+        if not old or not new:
+            return
+        originals = {column.name.lower(): column.name for column in old.columns}
+        for trace in self._alters_columns:
+            if self._origin(trace, trace.target) != lineage.table:
+                continue
+            column = originals.pop(trace.parsed.column.lower(), "")
+            if trace.verb == "ALTER TABLE RENAME COLUMN":
+                originals[trace.parsed.new_name.lower()] = column
+            elif column and (column in lineage.dropped or not new.column(column)):
+                yield f"{lineage.table}.{column}", trace
 
     def _names_over_time(self) -> dict[int, dict[str, str]]:
         """Before each statement: the tables by their present name, and their original name."""
@@ -196,6 +199,7 @@ def _written(trace: StatementTrace) -> Iterator[str]:
     yield from (table for table, _ in trace.access.trigger_updates)
 
 
+_COLUMNS = frozenset({"ALTER TABLE RENAME COLUMN", "ALTER TABLE DROP COLUMN"})
 _ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "ALTER TABLE DROP COLUMN"})
 
 

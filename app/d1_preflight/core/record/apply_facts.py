@@ -1,5 +1,7 @@
 """What sections 5 and 6 find, with GO, apply and close between them and after them."""
 
+from datetime import datetime
+
 from d1_preflight.core.record.change_facts import TableCount
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
@@ -79,8 +81,8 @@ class GoFacts(StepFacts):
     signature_sha256: str = NO_TEXT
     signer: str = NO_TEXT
     fingerprint: str = NO_TEXT
-    signed_at: str = NO_TEXT
-    expires_at: str = NO_TEXT
+    signed_at: datetime | None = None
+    expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
@@ -57,8 +58,8 @@ class ClassFacts(StepFacts):
     """The class that was found, and the one that the operator confirmed or raised it to."""
 
     step = "class"
-    found: str = NO_TEXT
-    kind: str = named("class", NO_TEXT)
+    found: Kind | None = None
+    kind: Kind | None = named("class", None)
     risk: str = NO_TEXT
     rollback: str = NO_TEXT
     reasons: tuple[str, ...] = NO_ITEMS

@@ -7,11 +7,14 @@ whose value is of another type, is kept as it is and written back in its place.
 
 from collections.abc import Mapping
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import (
     Any,
     ClassVar,
     Final,
     Never,
+    Protocol,
     Self,
     TypeVar,
     cast,
@@ -20,11 +23,13 @@ from typing import (
     get_origin,
 )  # fmt: skip
 
-from d1_preflight.core.record.record import Attempt, Fact, Facts
+Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
+Facts = Mapping[str, Fact]
 
 _Value = TypeVar("_Value")
 _Class = TypeVar("_Class", bound=type)
 _KEY = "key"
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class _Absent:
@@ -106,6 +111,12 @@ class FactGroup:
         return tuple(key for key in self.extra if key in fields_by_key(type(self)))
 
     @property
+    def misread(self) -> Facts:
+        """The values that should be a class or a moment and are none."""
+        wrong = (k for k in self.unread if _decides(fields_by_key(type(self))[k].type))
+        return {key: self.extra[key] for key in wrong}
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing at all is known."""
         return not self.written()
@@ -124,6 +135,15 @@ class FactGroup:
         return f"{type(self).__name__}({self.written()})"
 
 
+class HoldsFacts(Protocol):
+    """What holds facts as a record has them: an attempt."""
+
+    @property
+    def facts(self) -> Facts:
+        """The facts by their keys."""
+        ...
+
+
 @fact_group
 class StepFacts(FactGroup):
     """What one step of the checklist finds; the class is the key to it, in any record."""
@@ -131,10 +151,13 @@ class StepFacts(FactGroup):
     step: ClassVar[str]
 
     @classmethod
-    def from_attempt(cls, attempt: Attempt | None) -> Self:
+    def from_attempt(cls, attempt: HoldsFacts | None) -> Self:
         """What an attempt at this step found; nothing where there is none."""
         return cls.read(attempt.facts if attempt else {})
 
+
+NO_FACTS: Final = StepFacts()
+"""What a step found that keeps nothing but its words."""
 
 AnyStep = TypeVar("AnyStep", bound=StepFacts)
 """The step that is asked about: who asks with its class is answered in its class."""
@@ -150,6 +173,16 @@ def fields_by_key(group: type[FactGroup]) -> Mapping[str, Field[Any]]:
     return _fields[group]
 
 
+def instant(moment: datetime) -> str:
+    """A moment as the record writes it: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime(_INSTANT)
+
+
+def moment(text: str) -> datetime:
+    """The inverse of `instant`; raises ValueError."""
+    return datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+
+
 def is_absent(value: object) -> bool:
     """Whether a field stands for a key that the record does not have."""
     return value is None or isinstance(value, _Absent)
@@ -160,7 +193,9 @@ def _fact(value: Any) -> Fact:
         return value.written()
     if isinstance(value, tuple):
         return tuple(_fact(item) for item in value)
-    return cast("Fact", value)
+    if isinstance(value, datetime):
+        return instant(value)
+    return value.value if isinstance(value, StrEnum) else cast("Fact", value)
 
 
 def _read(kind: Any, fact: Fact) -> object | None:
@@ -171,7 +206,27 @@ def _read(kind: Any, fact: Fact) -> object | None:
         return None if any(item is None for item in items) else tuple(items)
     if args:  # `int | None`: what may be absent
         return _read(args[0], fact)
-    if isinstance(kind, type) and issubclass(kind, FactGroup):
+    if not isinstance(kind, type):
+        return None
+    if issubclass(kind, FactGroup):
         return kind.read(fact) if isinstance(fact, Mapping) else None
-    fits = isinstance(kind, type) and isinstance(fact, kind)
-    return fact if fits and not (kind is int and isinstance(fact, bool)) else None
+    if issubclass(kind, StrEnum):
+        return next((member for member in kind if member.value == fact), None)
+    if kind is datetime:
+        return _moment_of(fact)
+    fits = isinstance(fact, kind) and not (kind is int and isinstance(fact, bool))
+    return fact if fits else None
+
+
+def _decides(kind: Any) -> bool:
+    inner = next(iter(get_args(kind)), kind)
+    return isinstance(inner, type) and issubclass(inner, (StrEnum, datetime))
+
+
+def _moment_of(fact: Fact) -> datetime | None:
+    """The moment, where `instant` writes it back as it was."""
+    try:
+        found = moment(fact) if isinstance(fact, str) else None
+    except ValueError:
+        return None
+    return found if found and instant(found) == fact else None

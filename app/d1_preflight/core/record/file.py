@@ -6,16 +6,17 @@ bytes holds for the value too. UTC, LF, no comments, absent keys instead of null
 
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import cast
 
 import tomli_w
 
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.errors import RecordInvalid
-from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Fact, Facts, Record, Status
+from d1_preflight.core.record.apply_facts import GoFacts
+from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.facts import Fact, Facts, instant, moment
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Record, Status
 
 _SCHEMA = 1
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
@@ -73,16 +74,6 @@ def load_facts(data: bytes, source: str) -> Facts:
             f"{source} is not of this program: {error}.",
             hint="It may come from a newer version, or was edited manually.",
         ) from error
-
-
-def instant(moment: datetime) -> str:
-    """A moment as the record writes it: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment(text: str) -> datetime:
-    """The inverse of `instant`; raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def _toml(data: bytes, source: str) -> Mapping[str, object]:
@@ -198,12 +189,10 @@ def _attempt(raw: Mapping[str, object]) -> Attempt:
 
 def _refuse_unreadable(step: str, facts: Facts) -> None:
     """What decides the path and the gate is understood, or the record is none; ValueError."""
-    if step == "class":
-        for key in ("class", "found"):
-            Kind(_string(facts.get(key, Kind.UNKNOWN)))
-    if step == "go":
-        for key in ("signed_at", "expires_at"):
-            moment(_string(facts.get(key, "1970-01-01T00:00:00Z")))
+    for kind in (ClassFacts, GoFacts):
+        wrong = kind.read(facts).misread if step == kind.step else {}
+        for key, value in wrong.items():
+            raise ValueError(f"{key} of {step} is {value!r}")
 
 
 def _evidence(raw: Mapping[str, object]) -> Evidence:

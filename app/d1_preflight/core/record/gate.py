@@ -12,8 +12,6 @@ from d1_preflight.core.checklist.shipped import walked_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
-from d1_preflight.core.record.facts import is_absent
-from d1_preflight.core.record.file import moment
 from d1_preflight.core.record.record import RESTORE, Record, Status
 
 _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
@@ -69,11 +67,11 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
     signed = GoFacts.from_attempt(attempt)
-    signed_until = _moment(signed, "expires_at", signed.expires_at)
-    if signed_until is not None:
-        return signed_until  # settings of today move no limit that was signed
-    start = _moment(signed, "signed_at", signed.signed_at) or attempt.finished_at
-    return start + timedelta(minutes=minutes)
+    for key, value in signed.misread.items():
+        raise RecordInvalid(f"The record's GO has no valid time in {key}: {value!r}.", hint=RESTORE)
+    if signed.expires_at is not None:
+        return signed.expires_at  # settings of today move no limit that was signed
+    return (signed.signed_at or attempt.finished_at) + timedelta(minutes=minutes)
 
 
 def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) -> str:
@@ -130,18 +128,6 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
     else:
         words = "The apply was begun. Look at what it did first."
     return OpenItem(step, last.status, words)
-
-
-def _moment(go: GoFacts, key: str, told: str) -> datetime | None:
-    found = go.extra.get(key, told)  # what is of another type is no moment either
-    if is_absent(found):
-        return None
-    try:
-        return moment(str(found))
-    except ValueError as error:
-        raise RecordInvalid(
-            f"The record's GO has no valid time in {key}: {found!r}.", hint=RESTORE
-        ) from error
 
 
 def _words(record: Record, step: Step) -> str:

@@ -14,6 +14,8 @@ from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
 
 KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was mended by hand"
 """How an applied migration can end: the answers of the close, as records store and sign them."""
@@ -23,8 +25,6 @@ ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
 }
 """What people read and type for a stored answer, by the key of its prompt."""
 
-Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
-Facts = Mapping[str, Fact]
 RESTORE = "A record is changed through preflight only; restore it from git."
 
 
@@ -85,7 +85,7 @@ class Outcome:
 
     status: Status
     words: str
-    facts: Facts = field(default_factory=dict)
+    facts: StepFacts = NO_FACTS
     evidence: tuple[Evidence, ...] = ()
     wrote: Mapping[str, str] = field(default_factory=dict)
     """The sha256, by role, of files that the step itself wrote: the attempt is about those."""
@@ -168,7 +168,7 @@ class Record:
             status=outcome.status,
             finished_at=at,
             words=outcome.words,
-            facts=outcome.facts,
+            facts=outcome.facts.written(),
             evidence=outcome.evidence,
             subjects={**running.subjects, **outcome.wrote},
         )
@@ -200,15 +200,12 @@ def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
 
     Raises RecordInvalid where a class was confirmed that there is not.
     """
-    if not checklist.has("class"):
+    if not checklist.has(ClassFacts.step):
         return fallback
-    attempt = record.standing(checklist.step("class"))
+    attempt = record.standing(checklist.step(ClassFacts.step))
     if attempt is None or not attempt.status.is_answered:
         return fallback
-    told = str(attempt.facts.get("class", Kind.UNKNOWN))
-    try:
-        return Kind(told)
-    except ValueError as error:
-        raise RecordInvalid(
-            f"The record names an unknown class: {told!r}.", hint=RESTORE
-        ) from error
+    decided = ClassFacts.from_attempt(attempt)
+    for key, value in decided.misread.items():
+        raise RecordInvalid(f"The record names an unknown {key}: {value!r}.", hint=RESTORE)
+    return decided.kind or Kind.UNKNOWN

@@ -20,8 +20,9 @@ from d1_preflight.core.errors import (
 )
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.setting_types import SecondPerson
-from d1_preflight.core.record.file import dump_facts, instant, load_facts, moment
-from d1_preflight.core.record.record import Facts, Record
+from d1_preflight.core.record.facts import Facts, instant, moment
+from d1_preflight.core.record.file import dump_facts, load_facts
+from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verifier
 
 STATEMENT_SUFFIX = ".review.toml"

@@ -1,8 +1,10 @@
 """GO's content: which bytes go where, on what proofs, and when to abort; read once it is signed."""
 
+from datetime import datetime
 from typing import Self
 
 from d1_preflight.core.errors import RecordInvalid
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import AbortCriteria
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
@@ -88,10 +90,10 @@ class SignedPlan(FactGroup):
     schema: int | None = None
     decision: str = NO_TEXT
     decided_by: str = NO_TEXT
-    decided_at: str = NO_TEXT
-    expires_at: str = NO_TEXT
+    decided_at: datetime | None = None
+    expires_at: datetime | None = None
     migration: str = NO_TEXT
-    kind: str = named("class", NO_TEXT)
+    kind: Kind | None = named("class", None)
     checklist: str = NO_TEXT
     rows_at_risk: int | None = None
     subjects: PlannedFiles = PlannedFiles()

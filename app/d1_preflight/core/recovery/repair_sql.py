@@ -13,7 +13,7 @@ import apsw
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
-from d1_preflight.core.rows.codec import Packer, decode, differs, literal, wire
+from d1_preflight.core.rows.codec import Packer, decode, differs, literal, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
@@ -123,6 +123,7 @@ class TableRepair:
     rows: int = 0
     updated: int = 0
     problems: list[str] = field(default_factory=list)
+    unaddable: list[str] = field(default_factory=list)
     sequence: int | None = None
 
     def result(self) -> TableRepairResult:
@@ -140,6 +141,7 @@ class TableRepair:
             for column in self._gone:
                 text, weaker = addable(column_definition(self._sql, column))
                 if not text:
+                    self.unaddable.append(column)
                     self.problems.append(f"column {column} cannot be added again")
                     continue
                 if weaker:
@@ -238,13 +240,20 @@ class TableRepair:
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is said, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
-        names = ", ".join(quote_name(c) for c in self._columns if c not in self._gone) or "NULL"
-        sides = (("before", self.old), ("after", self.new))
-        both = (f"{side}.{quote_name(table.name)}" for side, table in sides)
-        first, second = (f"SELECT {names} FROM {place}" for place in both)
-        query = f"SELECT EXISTS ({first} EXCEPT {second})"
-        if self._gone or self.connection.execute(query).fetchall()[0][0]:
+        if self._gone or self._lacks_rows():
             self.problems.append("its rows have no key, so they cannot be put back one by one")
+
+    def _lacks_rows(self) -> bool:
+        """Whether a row of before has no equal after; equal rows are counted, not taken as one."""
+        assert self.new is not None  # noqa: S101 - inserts asks first
+        content = row_text(quote_name(c) for c in self.old.data_columns)
+        sides = (("before", self.old, 1), ("after", self.new, -1))
+        both = " UNION ALL ".join(
+            f"SELECT {content} AS content, {one} AS one FROM {side}.{quote_name(table.name)}"
+            for side, table, one in sides
+        )
+        query = f"SELECT EXISTS (SELECT 1 FROM ({both}) GROUP BY content HAVING sum(one) > 0)"
+        return bool(self.connection.execute(query).fetchall()[0][0])
 
     @property
     def _is_virtual(self) -> bool:
@@ -267,8 +276,7 @@ class TableRepair:
     @property
     def _columns(self) -> tuple[str, ...]:
         """The columns that are written: those that will be there when the shapes were mended."""
-        lost = {p.split()[1] for p in self.problems if p.endswith("cannot be added again")}
-        return tuple(c for c in self.old.data_columns if c not in lost)
+        return tuple(c for c in self.old.data_columns if c not in self.unaddable)
 
     @property
     def _key(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 _ALLOW = re.compile(
     r"preflight:\s*allow\s+(?P<rule>[a-z0-9-]+)(?:\s*(?:—|–|--|-|:)\s*(?P<reason>[^\n]*))?"
 )
+_ABOUT_REVISIONS = "edited"  # answers what only `lint --base` finds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def unused_suppressions(
     """The suppressions that change nothing, each with why."""
     for suppression in suppressions:
         fitting = [finding for finding in found if suppression.fits(finding)]
+        if suppression.rule == _ABOUT_REVISIONS and suppression.reason:
+            continue
         if suppression.rule not in known:
             why = "there is no such rule"
         elif not suppression.reason:
@@ -71,6 +74,15 @@ def unused_suppressions(
         yield Match(suppression.line, 1, suppression.line, 1, values)
 
 
+def allow_reason(text: str, rule: str) -> str:
+    """The reason of an allow that may stand anywhere in a file; "" where there is none."""
+    if "preflight:" not in text:
+        return ""
+    comments = (t.text for t in all_tokens(text) if t.kind is TokenKind.COMMENT)
+    found = (_ALLOW.search(comment) for comment in comments)
+    return next((_reason(one) for one in found if one and one["rule"] == rule and _reason(one)), "")
+
+
 def _within(text: str, line_of_lead: int) -> Iterator[Suppression]:
     lead = next((t.start for t in all_tokens(text) if t.kind is not TokenKind.COMMENT), len(text))
     first = line_of_lead - text.count("\n", 0, lead)
@@ -78,5 +90,10 @@ def _within(text: str, line_of_lead: int) -> Iterator[Suppression]:
     for token in all_tokens(text):
         found = _ALLOW.search(token.text) if token.kind is TokenKind.COMMENT else None
         if found:
-            reason = (found["reason"] or "").removesuffix("*/").strip()
-            yield Suppression(found["rule"], reason, first + text.count("\n", 0, token.start), last)
+            yield Suppression(
+                found["rule"], _reason(found), first + text.count("\n", 0, token.start), last
+            )
+
+
+def _reason(found: re.Match[str]) -> str:
+    return (found["reason"] or "").removesuffix("*/").strip()

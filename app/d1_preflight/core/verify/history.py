@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.change_facts import ClassFacts
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.verify.problem import Bundle, Problem, Weight
@@ -78,8 +78,8 @@ def _class_problems(bundle: Bundle) -> Iterator[Problem]:
             yield Problem(_FILE, words, _BY_HAND)
 
 
-def _rank(kind: str) -> int:
-    return _RANK.index(Kind(kind)) if kind in _RANK else len(_RANK) - 1
+def _rank(kind: Kind | None) -> int:
+    return _RANK.index(kind) if kind in _RANK else len(_RANK) - 1
 
 
 def _waiver_problems(step: Step, attempt: Attempt) -> Iterator[Problem]:

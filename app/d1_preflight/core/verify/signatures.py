@@ -11,8 +11,7 @@ from hashlib import sha256
 from d1_preflight.core.errors import BadSignature, RecordInvalid
 from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
-from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import AnyStep, instant
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
@@ -200,5 +199,6 @@ def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
             yield Problem(RECORD_FILE, "was applied before its GO was signed", _RESTORE)
             continue
         observed = ApplyFacts.from_attempt(attempt).observed is True
-        if not observed and instant(attempt.started_at) > expires:
-            yield Problem(RECORD_FILE, f"was applied after its GO expired ({expires})", _RESTORE)
+        if not observed and (expires is None or attempt.started_at > expires):
+            until = instant(expires) if expires else "no time is named"
+            yield Problem(RECORD_FILE, f"was applied after its GO expired ({until})", _RESTORE)

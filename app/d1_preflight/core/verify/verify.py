@@ -14,6 +14,7 @@ from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
@@ -143,7 +144,8 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     if go is not None and go.status.is_answered:
         signed = GoFacts.from_attempt(go)
-        facts["go"] = f"{signed.signer or 'unknown'} {signed.signed_at}"
+        signed_at = instant(signed.signed_at) if signed.signed_at else ""
+        facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
     closer = closing_signer(bundle)
     if closer is not None:
         facts["closed"] = f"{closer.principal} {closer.fingerprint}"
