@@ -22,8 +22,9 @@ class Judged:
 
     @property
     def blocks(self) -> bool:
-        """Whether it must not be applied: a blocking finding, or an unknown class."""
-        return bool(self.analysis.blocking) or self.analysis.kind is Kind.UNKNOWN
+        """Whether it must not be applied: a finding blocks, or something of it is unknown."""
+        unknown = self.analysis.kind is Kind.UNKNOWN or bool(self.analysis.engine.refused)
+        return bool(self.analysis.blocking) or unknown
 
     @property
     def shown(self) -> tuple[Finding, ...]:

@@ -1,13 +1,15 @@
 """The linter's rules: each a small function over one migration, listed here by theme."""
 
+from collections.abc import Iterable
+
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.core.rules.context import Match, Rule, RuleContext
 from d1_preflight.core.rules.data_loss import cascade, data
 from d1_preflight.core.rules.engine import broken, limits, remote, statements
 from d1_preflight.core.rules.engine import refusals as engine
+from d1_preflight.core.rules.project import baseline, files
 from d1_preflight.core.rules.project import conventions as house
-from d1_preflight.core.rules.project import files
 from d1_preflight.core.rules.project.merged import Change
 from d1_preflight.core.rules.structure import columns, full_text, rebuild, values
 from d1_preflight.core.rules.suppressions import suppressed, suppressions_of, unused_suppressions
@@ -25,6 +27,7 @@ _THEMES = (
     limits.RULES,
     remote.RULES,
     files.RULES,
+    baseline.RULES,
     house.RULES,
 )
 RULES: tuple[Rule, ...] = tuple(rule for theme in _THEMES for rule in theme)
@@ -32,6 +35,14 @@ ALLOW_IGNORED = "allow-ignored"
 """The one rule that looks at the other rules' findings."""
 BETWEEN_REVISIONS = tuple(change.value for change in Change)
 """The findings about two revisions, which `lint --base` adds."""
+
+
+_PROJECT_WIDE = frozenset({"baseline-missing", "header-missing"})
+
+
+def project_wide(found: Iterable[Finding]) -> frozenset[str]:
+    """The rules that say something of the whole folder here, so that no later file repeats it."""
+    return frozenset(finding.rule for finding in found if finding.rule in _PROJECT_WIDE)
 
 
 def rule_id(rule: Rule) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from d1_preflight.core.effects.row_lineage import Loss
 from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import (
     Match,
     Rule,
     RuleContext,
     listed,
     match_at,
+    no_file_makes,
     target_token,
     word_token,
 )
@@ -139,7 +141,14 @@ def foreign_key_missing_parent(context: RuleContext) -> Iterator[Match]:
             tokens = [t for t in trace.parsed.tokens if t.name.lower() == key.parent.lower()]
             known = {child.name.lower(), *_earlier_names(context, child.name)}
             if tokens and trace.target.lower() in known:
-                yield match_at(trace, tokens[-1], tables=(child.name,), values=_named(child, key))
+                outside = context.outside(f"no such table: {key.parent}")
+                yield match_at(
+                    trace,
+                    tokens[-1],
+                    severity=Severity.WARNING if outside else None,
+                    tables=(child.name,),
+                    values={**_named(child, key), "outside": no_file_makes(outside)},
+                )
 
 
 def unindexed_child_key(context: RuleContext) -> Iterator[Match]:

@@ -166,12 +166,12 @@ def check_added(context: RuleContext) -> Iterator[Match]:
 def foreign_key_added(context: RuleContext) -> Iterator[Match]:
     """A foreign key that old rows may break at the copy; it blocks where the parent is empty."""
     for lineage, old, new in _pairs(context):
-        known = {_key_words(key) for key in old.foreign_keys}
+        known = {_key_words(context.old, key) for key in old.foreign_keys}
         filled = _filled_columns(lineage, new)
         for key in new.foreign_keys:
             own = [new.column(name) for name in key.columns]
             copied = {name.lower() for name in key.columns} <= filled
-            if _key_words(key) not in known and copied:
+            if _key_words(context.new, key) not in known and copied:
                 needed = all(column and column.notnull for column in own)
                 empty = needed and _is_made_empty(context, key.parent)
                 values = {"columns": ", ".join(key.columns), "parent": key.parent}
@@ -282,8 +282,13 @@ def _lowered(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
-def _key_words(key: ForeignKey) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    return _lowered(key.columns), key.parent.lower(), _lowered(key.parent_columns)
+def _key_words(
+    structure: Structure, key: ForeignKey
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """What a key refers to; without columns it is the parent's primary key."""
+    parent = structure.table(key.parent)
+    columns = key.parent_columns or (parent.primary_key if parent else ())
+    return _lowered(key.columns), key.parent.lower(), _lowered(columns)
 
 
 def _filled_columns(lineage: TableLineage, new: Table) -> frozenset[str]:

@@ -21,14 +21,16 @@ def update_breaks_check(context: RuleContext) -> Iterator[Match]:
         table = _table_then(context, trace)
         if table is None or trace.parsed.conflict == "IGNORE":
             continue
-        for check in (*table.checks, *_nulled(trace, table)):
-            verdict = _verdict(trace, table, check)
-            if verdict is not None:
-                severity = Severity.BLOCKING if verdict else Severity.NOTE
-                says = "refuses" if verdict else "may refuse"
-                values = {"table": table.name, "check": check, "says": says}
-                token = target_token(trace)
-                yield match_at(trace, token, severity=severity, tables=(table.name,), values=values)
+        checks = (*table.checks, *_nulled(trace, table))
+        found = {check: _verdict(trace, table, check) for check in checks}
+        refusing = next((check for check, verdict in found.items() if verdict), "")
+        check = refusing or next((c for c, verdict in found.items() if verdict is not None), "")
+        if check:
+            severity = Severity.BLOCKING if refusing else Severity.NOTE
+            says = "refuses" if refusing else "may refuse"
+            values = {"table": table.name, "check": check, "says": says}
+            token = target_token(trace)
+            yield match_at(trace, token, severity=severity, tables=(table.name,), values=values)
 
 
 RULES: tuple[Rule, ...] = (update_breaks_check,)
