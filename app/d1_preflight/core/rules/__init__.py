@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from d1_preflight.core.findings import Finding
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.core.rules.context import Match, Rule, RuleContext
 from d1_preflight.core.rules.data_loss import cascade, data
@@ -37,12 +37,18 @@ BETWEEN_REVISIONS = tuple(change.value for change in Change)
 """The findings about two revisions, which `lint --base` adds."""
 
 
-_PROJECT_WIDE = frozenset({"baseline-missing", "header-missing"})
+_PROJECT_WIDE = frozenset(
+    {
+        ("baseline-missing", Severity.NOTE),
+        ("header-missing", Severity.NOTE),
+        ("two-lineages", Severity.BLOCKING),
+    }
+)
 
 
 def project_wide(found: Iterable[Finding]) -> frozenset[str]:
     """The rules that say something of the whole folder here, so that no later file repeats it."""
-    return frozenset(finding.rule for finding in found if finding.rule in _PROJECT_WIDE)
+    return frozenset(f.rule for f in found if (f.rule, f.severity) in _PROJECT_WIDE)
 
 
 def rule_id(rule: Rule) -> str:
