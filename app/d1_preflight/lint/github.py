@@ -37,12 +37,14 @@ def _command(path: str, finding: Finding) -> str:
 
 
 def _weight(finding: Finding) -> Severity:
-    return Severity.NOTE if finding.allowed else finding.severity
+    return Severity.NOTE if finding.allowed or finding.declared else finding.severity
 
 
 def _words(finding: Finding) -> str:
     if finding.allowed:
         return f"Allowed in the file: {finding.allowed}"
+    if finding.declared:
+        return f"{finding.message}\nDeclared in the file: {finding.declared}"
     steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
     return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
 

@@ -101,8 +101,9 @@ def _result(
         ],
         "partialFingerprints": {"preflight/v1": prints.of(one, finding)},
     }
-    if finding.allowed:
-        result["suppressions"] = [{"kind": "inSource", "justification": finding.allowed}]
+    if finding.allowed or finding.declared:
+        reason = finding.allowed or f"declared loss: {finding.declared}"
+        result["suppressions"] = [{"kind": "inSource", "justification": reason}]
     return result
 
 

@@ -6,6 +6,7 @@ from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.core.rules.context import Match, Rule, RuleContext
 from d1_preflight.core.rules.data_loss import cascade, data
+from d1_preflight.core.rules.declarations import declarations_of, declared, unused_declarations
 from d1_preflight.core.rules.engine import broken, limits, remote, statements
 from d1_preflight.core.rules.engine import refusals as engine
 from d1_preflight.core.rules.project import baseline, files
@@ -67,6 +68,11 @@ def findings_of(context: RuleContext) -> tuple[Finding, ...]:
         matches = unused_suppressions(suppressions, tuple(found), catalog.keys())
         unused = [_finding(catalog[ALLOW_IGNORED], match) for match in matches]
         found = dict.fromkeys([*suppressed(found, suppressions), *unused])
+    declarations = declarations_of(context)
+    if declarations:
+        matches = unused_declarations(declarations, tuple(found))
+        unused = [_finding(catalog[ALLOW_IGNORED], match) for match in matches]
+        found = dict.fromkeys([*declared(found, declarations), *unused])
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.column)))
 
 
@@ -84,4 +90,10 @@ def _finding(entry: CatalogEntry, match: Match) -> Finding:
         end_column=match.end_column,
         rows_at_risk=entry.rows_at_risk,
         refusal=entry.refusal,
+        losses=_losses(match) if entry.rows_at_risk else (),
     )
+
+
+def _losses(match: Match) -> tuple[tuple[str, str], ...]:
+    """What a finding about lost values stands for, to be compared with the declared losses."""
+    return match.columns or tuple((table, "") for table in match.tables)

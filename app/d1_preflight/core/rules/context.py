@@ -26,6 +26,7 @@ class Match:
     values: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     severity: Severity | None = None  # where the place weighs less or more than the rule
+    columns: tuple[tuple[str, str], ...] = ()  # where columns, not rows, are lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Rows that go, or references that are cleared, although no statement names them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from d1_preflight.core.effects.row_lineage import Loss
 from d1_preflight.core.engine.trace import StatementTrace
@@ -251,7 +252,8 @@ def _cleared(context: RuleContext, action: str) -> Iterator[Match]:
             "column": columns[0][1],
             **references_parked(context, columns, action),
         }
-        yield match_at(trace, target_token(trace), tables=tables, values=values)
+        match = match_at(trace, target_token(trace), tables=tables, values=values)
+        yield replace(match, columns=tuple(columns))
 
 
 def _action_of(table: Table, column: str) -> str:
