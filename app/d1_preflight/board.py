@@ -203,7 +203,7 @@ class Board:
         for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
             pending = migration.name not in seen.applied
             self._judged[migration.sha256] = (
-                analyse(migration, seen.schema, migrations) if pending else analysis
+                analyse(migration, seen.schema, migrations, whole=True) if pending else analysis
             )
 
     def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:

@@ -63,7 +63,10 @@ def finding_prompts(context: StepContext) -> Sequence[Prompt]:
     asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
-        losses = "\n".join(f"{table}: {_loses(analysis, table)}" for table in tables)
+        losses = "\n".join(
+            f"{table}: {_loses(analysis, table)}{_declared_reason(analysis, table)}"
+            for table in tables
+        )
         asked += [
             Prompt(
                 "losses",
@@ -224,6 +227,12 @@ def _loses(analysis: Analysis, table: str) -> str:
     nulled = [c.split(".")[1] for c in effects.references_nulled_in if c.split(".")[0] == table]
     found += [f"references in {name}" for name in nulled]
     return ", ".join(found)
+
+
+def _declared_reason(analysis: Analysis, table: str) -> str:
+    """What the file itself says of the loss; the question is asked all the same."""
+    reasons = (f.declared for f in analysis.findings if f.declared and table in f.tables)
+    return next((f" (the file declares it: {reason})" for reason in reasons), "")
 
 
 def _weighing(analysis: Analysis) -> tuple[Finding, ...]:

@@ -41,7 +41,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
-    analysis: tuple[tuple[str, str], Analysis] | None = None
+    analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +118,11 @@ class Environment:
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
         migration, prior = self.migration(), self.prior_schema()
-        key = (migration.sha256, prior.fingerprint)
+        whole = self.knows_target
+        key = (migration.sha256, prior.fingerprint, whole)
         if self.cache.analysis is None or self.cache.analysis[0] != key:
             siblings = tuple(self.files.migrations())
-            self.cache.analysis = (key, analyse(migration, prior, siblings))
+            self.cache.analysis = (key, analyse(migration, prior, siblings, whole=whole))
         return self.cache.analysis[1]
 
     def subjects(self) -> Mapping[str, str]:

@@ -102,7 +102,8 @@ class Sources:
             whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
             if os.path.isdir(whole):  # noqa: PTH112 - False too where it may not look
                 for place in self._folder(whole):
-                    found.setdefault(place, {}).update(dict.fromkeys(place.names()))
+                    names = _below(place, whole)
+                    found.setdefault(place, {}).update(dict.fromkeys(names))
                     notes.setdefault(place, []).extend(place.notes())
             elif not os.path.lexists(whole):
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
@@ -146,6 +147,11 @@ class Sources:
             return tuple(known)
         if any((folder / name).is_file() for name in CONFIG_NAMES):
             return tuple(ledger.place for ledger in replace(self, start=folder).project())
+        around = [place for place in self._nearby(folder) if _below(place, folder)]
+        if not around and (folder / "migration.sql").is_file():
+            around = [Place(folder.parent, _NESTED)]
+        if around:
+            return tuple(around)
         for glob in (_FLAT, _NESTED):
             place = Place(folder, glob)
             if place.names():
@@ -204,6 +210,14 @@ class Sources:
             for d in databases
         }
         return tuple(sorted(folders, key=lambda place: place.folder))
+
+
+def _below(place: Place, folder: Path) -> tuple[str, ...]:
+    """The migrations of a place that lie in this folder: all, or those of a part of it."""
+    if not folder.is_relative_to(place.folder):
+        return place.names() if place.folder.is_relative_to(folder) else ()
+    part = folder.relative_to(place.folder).as_posix()
+    return tuple(n for n in place.names() if part == "." or n.startswith(f"{part}/"))
 
 
 def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:

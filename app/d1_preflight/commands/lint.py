@@ -119,11 +119,20 @@ def _since(
 
 
 def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
-    from d1_preflight.core.analysis import judge_some, schema_after
+    from d1_preflight.adapters.baseline import read_baseline
+    from d1_preflight.core.analysis import baseline_schema, judge_some, schema_after
     from d1_preflight.lint.judged import Judged
 
-    prior = schema_after(ledger.earlier) if ledger.earlier else None
-    for migration, analysis in judge_some(ledger.migrations, ledger.wanted, prior, ledger.known):
+    baseline = read_baseline(ledger.place.folder, Path.cwd()) if ledger.wanted else None
+    prior = baseline_schema(baseline) if baseline else None
+    if baseline:
+        say(f"preflight lint: judged on the baseline {baseline.name}: what neither it nor a file")
+        say("  makes counts as not there")
+    prior = schema_after(ledger.earlier, prior) if ledger.earlier else prior
+    judged = judge_some(
+        ledger.migrations, ledger.wanted, prior, ledger.known, whole=baseline is not None
+    )
+    for migration, analysis in judged:
         path = migration.path
         if path is None:
             yield Judged(_STDIN, migration, _without_name(analysis))

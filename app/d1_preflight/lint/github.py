@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.lint.judged import Judged
 from d1_preflight.lint.snippet import clean
 
@@ -20,7 +20,7 @@ def as_github(judged: Sequence[Judged]) -> str:
 
 def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
-        if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking:
+        if one.blocks and not one.analysis.blocking:
             words = "The effect of this migration is unknown: treat it as destructive."
             yield f"::error file={_property(one.path)},line=1,title=unknown::{_data(words)}"
 
@@ -37,12 +37,14 @@ def _command(path: str, finding: Finding) -> str:
 
 
 def _weight(finding: Finding) -> Severity:
-    return Severity.NOTE if finding.allowed else finding.severity
+    return Severity.NOTE if finding.allowed or finding.declared else finding.severity
 
 
 def _words(finding: Finding) -> str:
     if finding.allowed:
         return f"Allowed in the file: {finding.allowed}"
+    if finding.declared:
+        return f"{finding.message}\nDeclared in the file: {finding.declared}"
     steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
     return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
 

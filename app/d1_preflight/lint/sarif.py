@@ -8,7 +8,7 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from d1_preflight import __version__
-from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.lint.judged import Judged
 
@@ -61,7 +61,7 @@ def _invocation(judged: Sequence[Judged]) -> Mapping[str, object]:
     notes = [
         {"level": "error", "message": {"text": f"{one.path}: its effect is unknown."}}
         for one in judged
-        if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking
+        if one.blocks and not one.analysis.blocking
     ]
     notes += [
         {"level": "note", "message": {"text": f"{one.path}: {number} more of {finding.rule}."}}
@@ -101,8 +101,9 @@ def _result(
         ],
         "partialFingerprints": {"preflight/v1": prints.of(one, finding)},
     }
-    if finding.allowed:
-        result["suppressions"] = [{"kind": "inSource", "justification": finding.allowed}]
+    if finding.allowed or finding.declared:
+        reason = finding.allowed or f"declared loss: {finding.declared}"
+        result["suppressions"] = [{"kind": "inSource", "justification": reason}]
     return result
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from d1_preflight.core.effects.outside import outside_changes
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.findings import Effects
@@ -14,6 +15,7 @@ class EffectsBuilder:
     def __init__(self, script: ScriptTrace, lineages: tuple[TableLineage, ...]) -> None:
         self.script = script
         self.lineages = lineages
+        self.outside = outside_changes(script)
         self._accepted = tuple(trace for trace in script.statements if not trace.error)
         self._alters_columns = tuple(t for t in self._accepted if t.verb in _COLUMNS)
         self._names = self._names_over_time()
@@ -25,9 +27,16 @@ class EffectsBuilder:
         """All effects, tables by their names before the script."""
         old, new = self.script.old, self.script.new
         living = [lineage for lineage in self.lineages if lineage.name]
-        deleted = tuple(lineage.table for lineage in living if not lineage.kept)
+        outside = {c.name: c.kind == "rows" or c.remade for c in self.outside if c.loses_rows}
+        deleted = (
+            *(lineage.table for lineage in living if not lineage.kept),
+            *(name for name, is_there in outside.items() if is_there),
+        )
         nulled = tuple(f"{f.table}.{column}" for f in living for column, _ in f.nulled)
-        gone = tuple(lineage.table for lineage in self.lineages if not lineage.name)
+        gone = (
+            *(lineage.table for lineage in self.lineages if not lineage.name),
+            *(name for name, is_there in outside.items() if not is_there),
+        )
         known = {(f.name or "").lower() for f in living} | new.inner
         updated = tuple(dict.fromkeys(table for table, _ in self.updated()))
         inserted = tuple(dict.fromkeys(table for table, _ in self.inserted()))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d1_preflight.core.effects.column_lineage import ColumnContents
+from d1_preflight.core.effects.conditions import always_true
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
@@ -200,7 +201,9 @@ class _RowWalk:
             or trace.parsed.upsert
             or trace.drop_reason
         )
-        whole = copied.whole and not loses and not trace.aborted
+        if self._is_implied(trace, copied):
+            fully = {copied.source.lower()}
+        whole = bool(fully) and not loses and not trace.aborted
         adds, fresh = False, True
         for origin in self.origins:
             storage, partial = self._storage[origin], self._partial[origin]
@@ -220,6 +223,15 @@ class _RowWalk:
         if not adds and target not in read:
             self._contents.fill(trace, fresh=fresh)
             self._filled_by[target] = trace
+
+    def _is_implied(self, trace: StatementTrace, copied: CopySource) -> bool:
+        """Whether a copy's WHERE is a CHECK of the table that it reads: every row passes it."""
+        if copied.whole or copied.why_not != "WHERE":
+            return False
+        old = self._script.old
+        known = {o for o in self.origins if copied.source.lower() in self._storage[o]}
+        table = old.table(copied.source) or (old.table(min(known)) if known else None)
+        return table is not None and always_true(table, trace.parsed.tokens, copied.names)
 
     def lineage(self, origin: str) -> TableLineage:
         """The lineage of one table at the end."""

@@ -26,6 +26,7 @@ _ObjectChanges = tuple[tuple[ObjectRef, ...], tuple[ObjectRef, ...]]  # created,
 _EQUAL = r"\S+(?: \. \S+)? = (?:OLD|NEW) \. \S+"
 _REWRITE = r"DELETE FROM {} WHERE " + rf"{_EQUAL}(?: AND {_EQUAL})* ;"
 _OWN = "SQLITE_"
+_OWN_TABLE = re.compile(r": (?:main\.)?(_cf_\w+)", re.IGNORECASE)
 
 
 class Tracer:
@@ -47,6 +48,7 @@ class Tracer:
         dqs_error = self._dqs_error(statement)
         self._events, self._refusal = [], ""
         error, data_dependent_error, aborted = self._execute(statement.text)
+        error = _of_the_target(parsed, error)
         access = self._access(parsed)
         parsed = parsed if error or aborted else self._resolver.resolve(parsed, access)
         created, dropped = tuple[ObjectRef, ...](), tuple[ObjectRef, ...]()
@@ -305,6 +307,14 @@ class _AccessBuilder:
             tuple(self.fired),
             frozenset(self.functions),
         )
+
+
+def _of_the_target(parsed: ParsedStatement, error: str) -> str:
+    """The error on D1, which has tables of its own that are not here: no statement may use them."""
+    own = _OWN_TABLE.search(error)
+    unseen = parsed.verb == "DROP TABLE" and _OWN_TABLE.fullmatch(f": {parsed.target}")
+    name = own[1] if own else parsed.target if unseen and not error else ""
+    return f"D1 keeps {name} to itself" if name else error
 
 
 def _key(kind: str, name: str) -> ObjectRef:

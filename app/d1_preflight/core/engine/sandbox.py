@@ -27,11 +27,14 @@ _SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is 
 class Sandbox:
     """An in-memory database with a schema and no rows, as like D1 as is known."""
 
-    def __init__(self, schema: Schema | None = None) -> None:
+    def __init__(self, schema: Schema | None = None, *, whole: bool = False) -> None:
+        """Make `schema`; it is `whole` where nothing but it can be there."""
         self._connection, self.problems = _made(schema or Schema())
         self._reader = StructureReader(self._connection)
         self._schema = _read(self._connection)
         self._old = self._reader.read(self._schema)
+        self._whole = whole
+        self._made = frozenset(found.name.lower() for found in self._schema.objects)
 
     @property
     def schema(self) -> Schema:
@@ -54,9 +57,11 @@ class Sandbox:
         after = _read(self._connection)
         new = self._reader.read(after)
         unusable = self._unusable_after(traces, new)
+        made = self._made | {made.lower() for one in traces for _, made in one.created}
         trace = ScriptTrace(
-            traces, self._schema, after, self._old, new, count=count, unusable=unusable
-        )
+            traces, self._schema, after, self._old, new, count=count, unusable=unusable,
+            is_whole=self._whole, made_before=self._made, made=made,
+        )  # fmt: skip
         left_no_row = self._connection.total_changes() == changes
         if name:
             trace = replace(trace, unrecorded=self._unrecorded(traces, script, name))
@@ -70,6 +75,7 @@ class Sandbox:
         self._settle()
         if keep:
             self._schema, self._old = trace.after, trace.new
+            self._made = made
         return trace
 
     def _unusable_after(

@@ -1,7 +1,9 @@
 """SQLite's report on each statement of a script, as values."""
 
+import re
 from dataclasses import dataclass
 
+from d1_preflight.core.d1 import LEDGER
 from d1_preflight.core.schema.schema import Schema, Structure
 from d1_preflight.core.sql.statement import ParsedStatement
 from d1_preflight.core.sql.tokenizer import Statement
@@ -10,6 +12,8 @@ ColumnRef = tuple[str, str]
 """A table and a column."""
 ObjectRef = tuple[str, str]
 """An object's kind and name."""
+_MISSING = re.compile(r"no such (?:table|view|index|trigger): (?:main\.)?(.+)")
+_OWN = ("sqlite_", "_cf_", LEDGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +108,22 @@ class ScriptTrace:
     commit_error: str = ""
     unrecorded: str = ""  # why wrangler's row does not get into the ledger
     unusable: tuple[Unusable, ...] = ()
+    is_whole: bool = True  # whether the schema before is all that there is
+    made_before: frozenset[str] = frozenset()  # every name that earlier files made, in lower case
+    made: frozenset[str] = frozenset()  # those, and what this script makes
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether no file makes an object of this name, so that it may be made elsewhere."""
+        lower = name.lower()
+        return not (self.is_whole or lower in self.made or lower.startswith(_OWN))
+
+    def missing(self, trace: StatementTrace) -> str:
+        """The object that a refused statement misses and that no file makes, in lower case."""
+        name = missing_name(trace.error)
+        return name if name and self.is_unknown(name) else ""
+
+
+def missing_name(error: str) -> str:
+    """The object that SQLite says is not there, in lower case; "" where it says something else."""
+    found = _MISSING.search(error)
+    return found[1].lower() if found else ""

@@ -41,6 +41,14 @@ def text(value: object) -> str:
     return value.strip()
 
 
+def inner_path(value: object) -> str:
+    """A path below the file's own folder, "" for none."""
+    path = text(value).replace("\\", "/")
+    if path.startswith(("/", "~")) or ".." in path.split("/") or ":" in path:
+        raise UnreadValue('must be a path inside the project, for example "schema.sql"')
+    return path
+
+
 def texts(value: object) -> tuple[str, ...]:
     """A list of strings, none empty, none twice."""
     if not isinstance(value, list):

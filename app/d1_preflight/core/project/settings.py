@@ -120,6 +120,18 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class LintSettings:
+    """What the files are judged on."""
+
+    baseline: str = _key(
+        "",
+        readers.inner_path,
+        "An SQL file with the schema as it was before the first migration, where it was made "
+        "outside of them. What neither it nor a migration makes then counts as not there.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class WranglerSettings:
     """Which wrangler is used."""
 
@@ -139,6 +151,7 @@ class Settings:
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
     signing: Signing = field(default_factory=Signing)
+    lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
 
 

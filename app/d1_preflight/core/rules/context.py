@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from d1_preflight.core.effects.classify import Verdict
 from d1_preflight.core.effects.row_lineage import TableLineage
-from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, missing_name
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.tokenizer import Token
+
+_NEAR, _COMPARED = 0.85, 300  # how alike two names are, and among how many it is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Match:
     values: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     severity: Severity | None = None  # where the place weighs less or more than the rule
+    columns: tuple[tuple[str, str], ...] = ()  # where columns, not rows, are lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class RuleContext:
     problems: tuple[str, ...]  # objects of the prior schema that could not be made
     done: tuple[StatementTrace, ...]  # the statements that D1 accepts
     known: tuple[str, ...] = ()  # the files that were there before this one was written
+    noted: frozenset[str] = frozenset()  # rules about the folder, found in an earlier file
 
     @property
     def text(self) -> str:
@@ -63,6 +68,19 @@ class RuleContext:
         return tuple(
             lineage for lineage in self.verdict.lineages if lineage.rebuilt and lineage.name
         )
+
+    def outside(self, error: str) -> str:
+        """The table that an error misses and that may be made outside of the files, else "".
+
+        A name that is nearly one of the schema's is rather a slip of the pen.
+        """
+        name = missing_name(error)
+        if not name or not self.script.is_unknown(name):
+            return ""
+        near = len(self.new.tables) <= _COMPARED and get_close_matches(
+            name, self.new.tables, n=1, cutoff=_NEAR
+        )
+        return "" if near else name
 
     def statements_of(self, *verbs: str) -> Iterator[StatementTrace]:
         """The accepted statements with one of these verbs."""
@@ -101,6 +119,11 @@ def match_offset(text: str, offset: int, length: int = 1, **values: str) -> Matc
     line = text.count("\n", 0, offset) + 1
     column = offset - text.rfind("\n", 0, offset)
     return Match(line, column, line, column + length, values)
+
+
+def no_file_makes(name: str) -> str:
+    """The sentence about a table that may be made outside of the files; "" for none."""
+    return f' No file makes "{name}": name the baseline if it is made elsewhere.' if name else ""
 
 
 def word_token(trace: StatementTrace, *words: str) -> Token | None:

@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from d1_preflight.core.engine.trace import StatementTrace
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, target_token
+from d1_preflight.core.findings import Severity
+from d1_preflight.core.rules.context import (
+    Match,
+    Rule,
+    RuleContext,
+    listed,
+    match_at,
+    no_file_makes,
+    target_token,
+)
 from d1_preflight.core.schema.trigger import trigger_head
 
 _READ = "SELECT"
@@ -18,7 +27,7 @@ def table_unwritable(context: RuleContext) -> Iterator[Match]:
         if trace:
             table = context.new.tables[name].name
             values = {"table": table, "error": error, "statements": statements}
-            yield match_at(trace, target_token(trace), tables=(table,), values=values)
+            yield _match(context, trace, error, tables=(table,), values=values)
 
 
 def view_broken(context: RuleContext) -> Iterator[Match]:
@@ -27,7 +36,7 @@ def view_broken(context: RuleContext) -> Iterator[Match]:
         trace = _culprit(context, name, error)
         if trace:
             view = context.new.views[name].name
-            yield match_at(trace, target_token(trace), view=view, error=error)
+            yield _match(context, trace, error, values={"view": view, "error": error})
 
 
 def view_unwritable(context: RuleContext) -> Iterator[Match]:
@@ -69,6 +78,21 @@ RULES: tuple[Rule, ...] = (
     fts_content_broken,
     trigger_never_fires,
 )
+
+
+def _match(
+    context: RuleContext,
+    trace: StatementTrace,
+    error: str,
+    *,
+    values: dict[str, str],
+    tables: tuple[str, ...] = (),
+) -> Match:
+    """What misses a table that no file makes blocks nothing: it may be made outside of them."""
+    outside = context.outside(error)
+    severity = Severity.WARNING if outside else None
+    named = {**values, "outside": no_file_makes(outside)}
+    return match_at(trace, target_token(trace), severity=severity, tables=tables, values=named)
 
 
 def _failing(
