@@ -25,13 +25,15 @@ MAY_IMPORT = {
     "actions": {"core", "disk", "actions"},
     "session": {"core", "actions"},
     "report": {"core", "report"},
-    "lint": {"core", "lint"},
+    "code": {"core", "code"},
+    "deploy_order": {"core", "code", "adapters"},
+    "lint": {"core", "code", "lint"},
     "tui": {"core", "session", "board", "report", "tui"},
     "plain": {"core", "session", "report", "plain"},
     "board": {"core", "session", "actions", "project_context"},
     "commands": {
         "core", "actions", "session", "report", "lint", "plain", "tui", "board", "project_context",
-        "adapters", "practice", "disk", "commands",
+        "adapters", "practice", "disk", "commands", "code", "deploy_order",
     },
     "project_context": {"core", "actions", "session", "adapters", "practice"},
     "cli": {"core", "commands"},
@@ -41,6 +43,9 @@ MAY_IMPORT = {
 ONLY_IN = {
     "textual": ("tui",),
     "questionary": ("plain",),
+    "tree_sitter": ("code",),
+    "tree_sitter_javascript": ("code",),
+    "tree_sitter_typescript": ("code",),
     "subprocess": ("adapters",),
 }
 WORLD = ("adapters", "practice")  # processes, browsers and sockets

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from d1_preflight.adapters.lint_sources import Ledger, Sources
+    from d1_preflight.code.verdict import Verdict
     from d1_preflight.core.findings import Analysis
     from d1_preflight.lint import Format
     from d1_preflight.lint.judged import Judged
@@ -46,6 +47,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="only migrations added or changed since this git revision",
     )
     parser.add_argument(
+        "--code",
+        action="store_true",
+        help="judge the Worker's queries too, as preflight code does",
+    )
+    parser.add_argument(
         "--stdin-filename",
         type=Path,
         metavar="PATH",
@@ -63,7 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     form = Format(arguments.format)
     ledgers = _ledgers(arguments)
     judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
-    write(render(judged, form, _paint()), "The findings")
+    verdict = _verdict(arguments) if arguments.code else None
+    text = render(judged, form, _paint())
+    if verdict is not None:
+        from d1_preflight.commands.code import path_prefix
+        from d1_preflight.lint.deploy_order import with_order
+
+        text = with_order(text, verdict, form, path_prefix(_root(form), arguments.config))
+    write(text, "The findings")
     nothing = (
         f"no migration was added or changed since {arguments.base}"
         if arguments.base
@@ -72,7 +85,26 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {outcome}")
-    return 1 if any(one.blocks for one in judged) else _UNJUDGED if unjudged else 0
+    from_code = 0 if verdict is None else _code_exit(verdict)
+    blocks = any(one.blocks for one in judged) or from_code == 1
+    return 1 if blocks else _UNJUDGED if unjudged or from_code else 0
+
+
+def _verdict(arguments: argparse.Namespace) -> "Verdict":
+    from d1_preflight.commands.code import judged
+    from d1_preflight.core.errors import UsageError
+
+    if arguments.paths:
+        raise UsageError(
+            "--code judges the whole project's code.", hint="Name no PATH with --code."
+        )
+    return judged(arguments, deployed=arguments.base)
+
+
+def _code_exit(verdict: "Verdict") -> int:
+    from d1_preflight.commands.code import exit_code
+
+    return exit_code(verdict)
 
 
 def _tell_notes(ledgers: "Sequence[Ledger]") -> bool:

@@ -141,6 +141,26 @@ class WranglerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeSettings:
+    """Where the Worker's queries stand."""
+
+    roots: tuple[str, ...] = _key(
+        (),
+        readers.texts,
+        "Files and folders whose code runs, from this file's folder; the Worker's `main` and what "
+        "it imports where empty.",
+    )
+    exclude: tuple[str, ...] = _key(
+        (), readers.patterns, "Files and folders that are no code of the Worker, as patterns."
+    )
+    wrappers: tuple[str, ...] = _key(
+        (),
+        readers.texts,
+        "Functions, and tags of templates, that are given SQL and are not the project's own.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a team can decide."""
 
@@ -153,6 +173,7 @@ class Settings:
     signing: Signing = field(default_factory=Signing)
     lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
+    code: CodeSettings = field(default_factory=CodeSettings)
 
 
 def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
