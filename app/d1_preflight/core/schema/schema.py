@@ -16,7 +16,7 @@ from d1_preflight.core.schema.spelling import (
     words_of,
 )
 from d1_preflight.core.schema.table import ForeignKey, Table, is_virtual, read_table, read_tables
-from d1_preflight.core.sql.tokenizer import TokenKind, tokens
+from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
 
 # One statement for `wrangler d1 execute`; hides SQLite's, D1's and the ledger's own objects.
 SCHEMA_QUERY = (
@@ -54,10 +54,11 @@ class Schema:
         )
 
     @classmethod
-    def from_connection(cls, connection: apsw.Connection) -> "Schema":
-        """The schema of an open database; automatic indexes are left out."""
+    def from_connection(cls, connection: apsw.Connection, database: str = "main") -> "Schema":
+        """The schema of an open database, or of one attached; automatic indexes are left out."""
         names = ("type", "name", "tbl_name", "sql")
-        found = connection.execute(SCHEMA_QUERY)
+        place = f"{quote_name(database)}.sqlite_schema"
+        found = connection.execute(SCHEMA_QUERY.replace("sqlite_schema", place))
         return cls.from_rows(dict(zip(names, row, strict=True)) for row in found)
 
     def build(self, connection: apsw.Connection) -> tuple[str, ...]:
