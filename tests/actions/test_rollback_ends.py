@@ -14,8 +14,9 @@ from d1_preflight.actions.rollback import (
     order_prompts,
     way_back_prompts,
 )
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.record import FIXED_MANUALLY, KEPT, ROLLED_BACK, Status
+from d1_preflight.core.record.record import Status
 
 UNDO = "ALTER TABLE teams ADD COLUMN old TEXT;\n"
 

@@ -24,8 +24,9 @@ from core.record_values import (
     signed_go,
 )
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.file import dump_facts, dump_record, load_facts, load_record
-from d1_preflight.core.record.record import Attempt, Fact, Record, Status
+from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.verify import Verification, verify_record
