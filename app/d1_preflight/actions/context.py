@@ -41,6 +41,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
+    rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 

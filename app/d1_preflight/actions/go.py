@@ -131,6 +131,7 @@ def _proofs(context: StepContext) -> Proofs:
         backup=context.facts(BackupFacts).tables,
         other_pending=others_pending(context),
         out_of_order=context.facts(DeployOrderFacts).out_of_order,
+        rows_read=context.record.rows_read or None,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.format import count, plural
+from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
@@ -70,6 +70,7 @@ def go_summary(session: Session) -> Iterator[str]:
     yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
     yield f"{_INDENT}loses   {_losses(session)}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
+    yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 

@@ -145,9 +145,13 @@ class HoldsFacts(Protocol):
 
 
 class StepFacts(FactGroup):
-    """What one step of the checklist finds; the class is the key to it, in any record."""
+    """What one step of the checklist finds; the class is the key to it, in any record.
+
+    `rows_read` is what D1 counted for its reads of the target.
+    """
 
     step: ClassVar[str]
+    rows_read: int | None = None
 
     @classmethod
     def from_attempt(cls, attempt: HoldsFacts | None) -> Self:

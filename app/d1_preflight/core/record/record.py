@@ -138,6 +138,11 @@ class Record:
         return next((attempt for attempt in mine if attempt.status is not Status.RUNNING), None)
 
     @property
+    def rows_read(self) -> int:
+        """How many rows D1 read for this record, by its own count; the account pays for them."""
+        return sum(StepFacts.from_attempt(attempt).rows_read or 0 for attempt in self.attempts)
+
+    @property
     def running(self) -> Attempt | None:
         """The running attempt, if any."""
         last = self.attempts[-1] if self.attempts else None

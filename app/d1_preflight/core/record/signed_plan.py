@@ -67,6 +67,7 @@ class Proofs(FactGroup):
     backup: tuple[BackupTable, ...] = NO_ITEMS
     other_pending: tuple[str, ...] = NO_ITEMS
     out_of_order: str = NO_TEXT
+    rows_read: int | None = None
 
 
 class PlannedStep(FactGroup):
