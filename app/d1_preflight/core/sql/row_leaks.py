@@ -15,6 +15,7 @@ _PATHS = frozenset({"JSON_EXTRACT", "JSON_REMOVE", "JSON_TYPE", "JSON_ARRAY_LENG
 _PAIRS = frozenset({"JSON_SET", "JSON_INSERT", "JSON_REPLACE", "JSONB_SET", "JSONB_INSERT",
                     "JSONB_REPLACE"})  # fmt: skip
 _OPERATORS = ("->", "->>")
+_JOINS = ("||", *_OPERATORS)
 
 
 def error_may_leak_row_values(sql: str) -> bool:
@@ -26,7 +27,10 @@ def error_may_leak_row_values(sql: str) -> bool:
 def _is_computed(tokens: Sequence[Token], at: int) -> bool:
     word, after = tokens[at].word, tokens[at + 1 : at + 2]
     if word == "MATCH" or tokens[at].text in _OPERATORS:
-        return not (after and after[0].kind in (TokenKind.STRING, TokenKind.NUMBER))
+        is_literal = after and after[0].kind in (TokenKind.STRING, TokenKind.NUMBER)
+        # `||` binds as `->` does, from the left, and more tightly than MATCH.
+        joined = word == "MATCH" and any(t.text in _JOINS for t in tokens[at + 2 : at + 3])
+        return not is_literal or joined
     if not (after and after[0].text == "("):
         return False
     if word == "RAISE":
