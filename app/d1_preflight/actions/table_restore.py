@@ -100,7 +100,7 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
 
 def _reason(environment: Environment, error: PreflightError) -> str:
     """Why it does not run; a trigger of the target may answer with what stands in a row."""
-    if any(error_may_leak_row_values(made.sql) for made in environment.prior_schema().objects):
+    if error_may_leak_row_values(*(made.sql for made in environment.prior_schema().objects)):
         return (
             "It does not run here; a trigger's own message is not kept, because it may quote a row."
         )
