@@ -17,6 +17,7 @@ from core.record_values import (
     BEN,
     KEYS,
     SQL,
+    START,
     FakeKeys,
     FakeSigner,
     Walk,
@@ -27,7 +28,8 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.file import dump_facts, dump_record, load_facts, load_record
 from d1_preflight.core.record.record import Attempt, Record, Status
-from d1_preflight.core.record.signing import CLOSE, GO
+from d1_preflight.core.record.review import PLAN, Verdict, statement
+from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.verify import Verification, verify_record
 
@@ -286,6 +288,13 @@ def test_an_attempt_may_end_in_the_second_in_which_it_began() -> None:
     assert history(lambda a: replace(a, finished_at=a.started_at)) == []
 
 
+def test_an_attempt_may_begin_in_the_second_in_which_the_one_above_it_ended() -> None:
+    above = RECORD.attempts[0].finished_at
+    assert above is not None
+
+    assert history(lambda a: replace(a, started_at=above)) == []
+
+
 def test_an_attempt_that_never_ended_is_found() -> None:
     found = history(lambda a: replace(a, status=Status.RUNNING, finished_at=None))
 
@@ -451,6 +460,70 @@ PERHAPS += " marketplace-production"
 )
 def test_a_record_belongs_in_one_place(place: Place | None, words: list[str]) -> None:
     assert told(verified(dict(CLOSED), place=place)) == words
+
+
+@pytest.mark.parametrize("configured", [None, "b" * 36])
+def test_a_record_without_a_database_id_may_be_about_another_one(configured: str | None) -> None:
+    record = replace(RECORD, database=replace(RECORD.database, id=""))
+    place = Place(HERE, is_project=True, database_id=configured)
+
+    found = told(verified(resigned(record), place=place))
+
+    assert f"{PERHAPS}: one of the two has no id" in found
+
+
+def test_a_review_without_allowed_signers_is_no_pass() -> None:
+    document = statement(CLOSED, RECORD, PLAN, Verdict.APPROVED, "", reviewer=BEN, at=START)
+    files = {**CLOSED, "go.review.toml": document}
+    files["go.review.toml.sig"] = KEYS.sign(document, REVIEW, BEN)
+
+    found = verify_record(files, CHECKLIST, None)
+
+    words = "cannot be checked: no allowed_signers"
+    assert f"invalid go.review.toml: {words}" in told(found)
+    assert "review of go" not in found.facts
+    assert told(verified(files)) == []
+    assert verified(files).facts["review of go"] == f"{BEN} SHA256:{BEN} (approved)"
+
+
+def test_a_review_that_is_not_good_is_told_as_none() -> None:
+    files = {**CLOSED, "go.review.toml": b"schema = 1\n", "go.review.toml.sig": b"x"}
+
+    found = verified(files)
+
+    assert found.exit_code == 4
+    assert "review of go" not in found.facts
+
+
+def test_a_second_person_is_asked_for_once_there_is_a_plan() -> None:
+    files = {"record.toml": dump_record(Walk(CHECKLIST).record)}
+
+    found = verified(files, second_person=frozenset(Kind))
+
+    assert not any("second person" in problem.words for problem in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "weight"),
+    [
+        ("applied", Status.PROVED, "invalid"),
+        ("applied", Status.FAILED, "open"),
+        ("applied", Status.UNKNOWN, "open"),
+        ("named", Status.PROVED, "open"),
+    ],
+)
+def test_another_checklist_than_its_gos_is_final_once_it_was_applied(
+    step: str, status: Status, weight: str
+) -> None:
+    files: dict[str, bytes] = {}
+    walk = Walk(CHECKLIST).through(*BEFORE_GO)
+    signed_go(walk, files, FakeSigner(KEYS, ANA))
+    walk.answer(step, status)
+    files["record.toml"] = dump_record(replace(walk.record, checklist="f" * 64))
+
+    found = told(verified(files))
+
+    assert any(words.startswith(f"{weight} go.toml: was signed with another") for words in found)
 
 
 def test_a_practice_record_in_a_real_project_says_what_it_is() -> None:

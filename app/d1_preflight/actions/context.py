@@ -186,7 +186,7 @@ class StepContext:
         """Whether an error of the migration (or of its down `script`) may quote a row's value."""
         migration = script or self.environment.migration()
         schema = (found.sql for found in self.environment.prior_schema().objects)
-        return any(error_may_leak_row_values(sql) for sql in (migration.text, *schema))
+        return error_may_leak_row_values(migration.text, *schema)
 
     def answer(self, key: str) -> str:
         """A text answer, "" where it was not asked."""

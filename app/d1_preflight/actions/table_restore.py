@@ -100,7 +100,7 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
 
 def _reason(environment: Environment, error: PreflightError) -> str:
     """Why it does not run; a trigger of the target may quote a row in its message."""
-    if any(error_may_leak_row_values(made.sql) for made in environment.prior_schema().objects):
+    if error_may_leak_row_values(*(made.sql for made in environment.prior_schema().objects)):
         return "It fails here; a trigger's own message is not kept, because it may quote a row."
     return error.message
 
