@@ -6,7 +6,7 @@ bytes holds for the value too. UTC, LF, no comments, absent keys instead of null
 
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import cast
 
 import tomli_w
@@ -16,9 +16,11 @@ from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.record import Attempt, DatabaseRef, Fact, Facts, Record, Status
+from d1_preflight.core.strict_toml import refuse_endless, refuse_numbers
 
 _SCHEMA = 1
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
+_FIRST_YEAR = 1970
 _TOP = {"schema", "migration", "checklist", "database", "subjects", "tools", "attempt"}
 _DATABASE = {"name", "id", "environment", "target"}
 _ATTEMPT = {
@@ -82,13 +84,19 @@ def instant(moment: datetime) -> str:
 
 def moment(text: str) -> datetime:
     """The inverse of `instant`; raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    found = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= found.year < MAXYEAR:  # no other zone could show it
+        raise ValueError(f"the year {found.year} is no year of a record")
+    return found
 
 
 def _toml(data: bytes, source: str) -> Mapping[str, object]:
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        refuse_endless(text)
+        document = tomllib.loads(text)
         _refuse_depth(document)
+        refuse_numbers(document)
     except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise RecordInvalid(
             f"{source} is damaged: {error}", hint="Restore it from git; its history is not lost."
