@@ -129,5 +129,5 @@ def _local(when: datetime | str, zone: tzinfo | None) -> datetime | None:
         return when.astimezone(zone)
     try:
         return datetime.fromisoformat(when).astimezone(zone)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

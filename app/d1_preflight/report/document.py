@@ -174,10 +174,12 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
 def _verified(verification: Verification | None) -> Sequence[Block]:
     if verification is None:
         return ()
+    trust = verification.facts.get("trust", "")
+    by = f" ({trust})" if trust else ""
     if not verification.problems:
-        return (Words("✓ verified: signatures, hashes and completeness.", strong=True),)
+        return (Words(f"✓ verified: signatures, hashes and completeness{by}.", strong=True),)
     rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)
-    return (Words("✗ not verified:", strong=True), Table(("weight", "file", "what"), rows))
+    return (Words(f"✗ not verified{by}:", strong=True), Table(("weight", "file", "what"), rows))
 
 
 def _waived(record: Record, checklist: Checklist, kind: Kind) -> Sequence[Block]:

@@ -7,7 +7,7 @@ whose value is of another type, is kept as it is and written back in its place.
 
 from collections.abc import Mapping
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from enum import StrEnum
 from typing import (
     Any,
@@ -29,6 +29,7 @@ Facts = Mapping[str, Fact]
 _Value = TypeVar("_Value")
 _KEY = "key"
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_FIRST_YEAR = 1970
 
 
 class _Absent:
@@ -183,7 +184,10 @@ def instant(moment: datetime) -> str:
 
 def moment(text: str) -> datetime:
     """The inverse of `instant`; raises ValueError."""
-    return datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    found = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= found.year < MAXYEAR:  # no other zone could show it
+        raise ValueError(f"the year {found.year} is no year of a record")
+    return found
 
 
 def is_absent(value: object) -> bool:
