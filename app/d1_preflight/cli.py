@@ -62,7 +62,7 @@ class _Terminated(SystemExit):
 
 
 def _heed_termination() -> None:
-    """End by SIGTERM in order: the terminal is given back, a child is stopped or left rightly."""
+    """End by SIGTERM in order: restore the terminal, stop or leave the child."""
 
     def end(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)  # the way out is not to be broken off

@@ -34,7 +34,7 @@ def writing(path: Path, holds: str = _HOLDS, *, done: str = "written") -> Iterat
             hint=f"{holds} Make its folder writable, then try again.",
         ) from error
     except DISK_ERRORS as error:
-        # SQLite cannot tell a full disk from a broken one where the write itself failed.
+        # SQLite does not distinguish a full disk from a broken one when a write fails.
         if isinstance(error, apsw.FullError) or _has_no_room(path.parent):
             raise _full(path, holds) from error
         raise ProjectError(

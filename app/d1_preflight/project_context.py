@@ -171,7 +171,7 @@ class ProjectContext:
 
     @property
     def wrangler_version(self) -> str:
-        """The version that will run, or that there is none."""
+        """The version that will run, or a text for none."""
         try:
             return self.toolchain.wrangler_version
         except WranglerUnavailable:
@@ -233,7 +233,7 @@ class _OnDemand:
         return is_writing(self.private)
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
-        """Evidence of a step's commands whose end nobody saw."""
+        """Evidence of a step's commands whose end was not observed."""
         redactor = Redactor.of(self.context.environ, self.secrets)
         folder = self.store.folder / "evidence"
         return EvidenceFolder(folder, self.private, redactor, self.context.project.root).recover(

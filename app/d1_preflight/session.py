@@ -1,7 +1,7 @@
 """The one door through which a face changes a record.
 
-Every act is saved before its effect and after it. What a face shows it reads from here; what it
-asks, it hands in raw; what was refused comes back as words.
+Every act is saved before its effect and after it. A face reads everything that it shows from
+here and hands in answers raw; a refusal is an exception in words.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from d1_preflight.core.record.apply_facts import NO_GO, GoFacts
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.gate import (
     OpenItem,
-    apply_was_begun,
+    apply_was_started,
     blocking_items,
     checklist_of,
     go_lapse,
@@ -61,8 +61,6 @@ class Session:
         self.closed = _is_sealed(environment, self.record)
         self._judged: Analysis | None = None
 
-    # What a face reads.
-
     @property
     def analysis(self) -> Analysis:
         """The judgement of the migration's SQL, as of the last refresh."""
@@ -82,7 +80,7 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """Where the record lies."""
+        """The record's folder."""
         return self.environment.store.folder
 
     @property
@@ -122,7 +120,7 @@ class Session:
         return Status.PENDING if unsealed or lapsed else status
 
     def attempt(self, step_id: str) -> Attempt | None:
-        """The standing attempt at a step, by its id."""
+        """The current attempt at a step, by its id."""
         if not self.checklist.has(step_id):
             return None
         return self.record.standing(self.checklist.step(step_id))
@@ -144,13 +142,11 @@ class Session:
         return (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else items
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
-        """The items that keep the gate shut."""
+        """The open items that block GO."""
         return open_items(self.record, self.checklist, self.kind)
 
-    # What a face does.
-
     def refresh(self) -> None:
-        """Read the files again; what was proved about an older text falls."""
+        """Read the files again; proofs about an older text are invalidated."""
         if not self.closed:
             self.record = self.record.about(self.environment.subjects())
             self._judged = None
@@ -166,8 +162,8 @@ class Session:
     ) -> Attempt:
         """Try a step: read the answers, save the intent, act, save what was found.
 
-        Raises Rejected for an answer, NotAllowed where the step's turn has not come; in both
-        cases nothing has begun.
+        Raises Rejected for an answer, NotAllowed for a blocked step; in both cases the step
+        did not start.
         """
         self.refresh()
         _require_turn(self, step)
@@ -186,7 +182,7 @@ class Session:
         return self.record.attempts[-1]
 
     def waive(self, step: Step, reason: str) -> Attempt:
-        """Answer a step by a reason instead of a proof; it stays visible as waived."""
+        """Answer a step with a reason instead of a proof; it stays visible as waived."""
         self.refresh()
         _require_turn(self, step)
         if not step.waivable:
@@ -197,18 +193,18 @@ class Session:
         return self._answer(step, words, Outcome(Status.WAIVED, words))
 
     def no_go(self, reason: str) -> Attempt:
-        """Write down that this is not the day: GO is refused, with a reason and no blame."""
+        """Record a NO-GO with its reason."""
         step = self.checklist.step("go")
         if self.closed:
             raise NotAllowed("This record is closed.")
-        if apply_was_begun(self.record, self.checklist):
+        if apply_was_started(self.record, self.checklist):
             raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
         words = _reason(reason, "NO-GO needs a reason.", "One sentence for later readers.")
         refused = Outcome(Status.FAILED, f"NO-GO: {words}", GoFacts(decision=NO_GO))
         return self._answer(step, words, refused)
 
     def close(self) -> None:
-        """Give the record back, so that another session may open it."""
+        """Release the lock, so that another session may open the record."""
         self.environment.store.release()
 
     def context(
@@ -247,7 +243,7 @@ class Session:
         self._keep(self.record.finish(outcome, at=self.now()))
 
     def _keep(self, finished: Record) -> None:
-        """Save what was found; what is not on the disk counts here, too, as never seen."""
+        """Save the result; if that fails, this session drops it as well."""
         try:
             _save(self.environment, finished, "The step ran, but its result was not saved.")
         except PreflightError:
@@ -257,7 +253,7 @@ class Session:
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
-        with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
+        with suppress(PreflightError, OSError):  # a missing file must not lose the result
             self.refresh()
         if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
@@ -300,7 +296,7 @@ def _reason(text: str, refusal: str, hint: str) -> str:
 
 
 def _require_same_config(environment: Environment) -> None:
-    """Wrangler reads the file afresh at each call; we must not mean another database by it."""
+    """Refuse a changed configuration: wrangler would read another database from it."""
     config = environment.project.config
     if config.sha256 and config.sha256 != environment.files.config_sha256():
         raise NotAllowed(
@@ -310,7 +306,7 @@ def _require_same_config(environment: Environment) -> None:
 
 
 def _opened(environment: Environment, checklist: Checklist, saved: Record | None) -> Record:
-    """The saved record held against the files as they are now, or a new one.
+    """The saved record, compared with the present files, or a new one.
 
     Raises NotAllowed for a record about another database, RecordInvalid for a damaged one.
     """
@@ -328,7 +324,7 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
 
 
 def _require_same_target(saved: Record, fresh: Record) -> None:
-    """A record goes on for its own migration, database and target alone; NotAllowed."""
+    """Refuse a record of another migration, database or target; raises NotAllowed."""
     if saved.database.id != fresh.database.id:
         raise NotAllowed(
             f"This record is about another database ({saved.database.name} "
@@ -360,7 +356,7 @@ def _is_sealed(environment: Environment, record: Record) -> bool:
 
 
 def _save(environment: Environment, record: Record, context: str) -> None:
-    """Save the record; where that fails, `context` says what it means here."""
+    """Save the record; `context` introduces the error if that fails."""
     try:
         environment.store.save(record)
     except ProjectError as error:
@@ -368,7 +364,7 @@ def _save(environment: Environment, record: Record, context: str) -> None:
 
 
 def _failed(error: PreflightError | OSError) -> Outcome:
-    """What stopped the step; where this machine did, how far it came is not known."""
+    """The error that stopped the step; after one of this machine its state is unknown."""
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         reason = error.strerror or type(error).__name__
@@ -380,7 +376,7 @@ def _failed(error: PreflightError | OSError) -> Outcome:
 
 
 def _broken_off(step: Step, error: BaseException) -> Outcome:
-    """The step was left, or this program failed in it."""
+    """The operator quit, or this program failed in the step."""
     if isinstance(error, Exception):
         return Outcome(Status.UNKNOWN, "preflight failed here; nothing is proved.")
     look = "; look at the database first" if step.effect is Effect.REMOTE_WRITE else ""

@@ -1,4 +1,4 @@
-"""A draft of the way back is offered only where it would be read as one."""
+"""A down draft is offered only if it would be read as a down migration."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

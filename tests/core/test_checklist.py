@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from core.record_values import BEFORE_GO, AnyAction, shipped_checklist
 from d1_preflight.actions import STEPS
+from d1_preflight.core.checklist.answers import ANSWER_LABELS, ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist, require_acts
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.record import ANSWER_LABELS, ROLLED_BACK
 
 SMALL = """\
 schema = 1
@@ -68,9 +68,9 @@ def test_the_shipped_checklist_loads_with_the_actions_that_exist() -> None:
         ('needs = ["header"]', 'needs = ["heading"]', 14, "needs unknown 'heading'"),
         ('needs = ["header"]', 'needs = "header"', 14, "must be a list of strings"),
         ('needs = ["header"]', "needs = [1]", 14, "must be a list of strings"),
-        ('why = "Order."', "", 9, "step 'named' has no why"),
-        ('id = "header"', "", 4, "has no id"),
-        ('label = "It is open"', "", 17, "a prompt of step 'header' has no label"),
+        ('why = "Order."', "", 8, "step 'named' has no why"),
+        ('id = "header"', "", 16, "a step of section 'classification' has no id"),
+        ('label = "It is open"', "", 23, "a prompt of step 'header' has no label"),
         ('why = "Order."', "why = 7", 12, "why of step 'named' must be a string"),
         ('why = "Order."', 'why = "x"\nwaivable = "yes"', 13, "must be true or false"),
         ('why = "Order."', 'why = "x"\neffect = "boom"', 13, "'boom' is none of none"),

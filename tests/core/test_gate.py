@@ -195,7 +195,7 @@ def held(walk: Walk, checklist: Checklist, step: str) -> list[str]:
         (Status.FAILED, {}, False),
     ],
 )
-def test_once_the_apply_was_begun_the_backup_is_not_taken_again(
+def test_once_the_apply_was_started_the_backup_is_not_taken_again(
     status: Status, facts: Facts, *, kept: bool
 ) -> None:
     walk = Walk(CHECKLIST, Kind.DESTRUCTIVE).through(*BEFORE_GO, "go")

@@ -110,7 +110,8 @@ def test_what_makes_a_step_weaker_is_refused_with_its_line(
     line, told = refused(text)
 
     assert words in told
-    assert line == line_of(text, step, f"{key} = ")
+    above = key == "id"  # the key is left out: the line of its table
+    assert line == line_of(text, step, f"{key} = ") - above
 
 
 def test_a_step_that_may_be_waived_need_not_be() -> None:

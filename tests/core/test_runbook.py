@@ -71,7 +71,7 @@ def test_without_code_no_worker_is_rolled_back() -> None:
     session.script = {**scenes.outcomes(), "deploy_order": alone}
     wrong_data = runbook(TARGET, session.walked_to("ledger").record)[2]
 
-    assert wrong_data.steps[0].words.startswith("No code went along")
+    assert wrong_data.steps[0].words.startswith("Worker code did not change")
     assert not any("rollback" in command for command in commands((wrong_data,)))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
@@ -694,7 +695,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
         lines = screen_text(app).splitlines()[box.y : box.bottom]
         dialog = "".join(line[box.x : box.right].strip() for line in lines)
 
-    assert "Enter say that it is open" in footer
+    assert "Enter confirm that it is open" in footer
     assert page in body
     assert pages.pages == [page]
     assert told is not there
@@ -731,8 +732,8 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
         await settle(pilot)
         text = screen_text(app)
 
-    assert f"deploy  {order}" in text
-    assert ("Back: Worker first" in text) is back
+    assert f"deploy  {answer_label('order', order)}" in text
+    assert ("Rollback: Worker first" in text) is back
 
 
 async def test_after_the_apply_the_workers_turn_is_said_where_it_was_chosen() -> None:

@@ -8,20 +8,19 @@ from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.verification import look_after
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
+from d1_preflight.core.checklist.answers import (
+    ANSWER_LABELS,
+    FIXED_MANUALLY,
+    KEPT,
+    ROLLED_BACK,
+    answer_label,
+)
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import instant
-from d1_preflight.core.record.record import (
-    ANSWER_LABELS,
-    FIXED_MANUALLY,
-    KEPT,
-    ROLLED_BACK,
-    Outcome,
-    Status,
-    answer_label,
-)
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.target.snapshot import Observation
 

@@ -24,6 +24,7 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
 from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record, Status
+from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.snapshot import Observation
@@ -39,6 +40,7 @@ class TargetCache:
 
     uuid: str = ""
     observation: Observation | None = None
+    values: Values | None = None
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 

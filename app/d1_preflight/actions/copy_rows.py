@@ -13,8 +13,9 @@ from d1_preflight.actions.target import Look, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopiedTable, CopyFacts
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import NO_TEXT, StepFacts
 from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
+from d1_preflight.core.rows.fingerprint import Fingerprint
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
@@ -176,9 +177,15 @@ class _Writing:
             self._writer = None
 
 
-def copy_facts(copies: Sequence[RowCopy]) -> tuple[CopiedTable, ...]:
-    """What the record says about row copies: never a value."""
-    return tuple(CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes) for c in copies)
+def copy_facts(
+    copies: Sequence[RowCopy], values: Mapping[str, Fingerprint] | None = None
+) -> tuple[CopiedTable, ...]:
+    """Row copies as the record lists them: no value, only counts, sizes and fingerprints."""
+    known = {table: found.text for table, found in (values or {}).items()}
+    return tuple(
+        CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes, values=known.get(c.table, NO_TEXT))
+        for c in copies
+    )
 
 
 def _small_reading(context: StepContext, only: Sequence[str] | None) -> Reading | None:

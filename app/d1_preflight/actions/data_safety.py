@@ -19,12 +19,12 @@ from d1_preflight.actions.target import (
     shown,
     target_flags,
 )
+from d1_preflight.actions.values import changed_in_rehearsal, existing_tables, touched_tables
 from d1_preflight.actions.workspace import backup_folder, restore_folder, restored_folder
 from d1_preflight.core.errors import RemoteFailed
-from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
+from d1_preflight.core.record.change_facts import CopyFacts, table_counts
 from d1_preflight.core.record.facts import StepFacts, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
@@ -46,15 +46,9 @@ _EXPORT_TIMEOUT_S = 1800.0
 
 
 def backup_tables(context: StepContext) -> tuple[str, ...]:
-    """The tables that are touched, those the rehearsal changed, and the critical ones."""
-    effects = context.environment.analysis().effects
-    wanted = [*effects.tables_touched, *_changed_in_rehearsal(context)]
-    wanted += context.environment.settings.data.critical_tables
-    existing = countable(_known(context.environment))
-    if context.kind is Kind.UNKNOWN:
-        return existing
-    lower = {table.lower() for table in wanted}
-    return tuple(table for table in existing if table.lower() in lower)
+    """The tables that the migration touches, and the critical ones of the settings."""
+    critical = context.environment.settings.data.critical_tables
+    return existing_tables(context, (*touched_tables(context), *critical))
 
 
 def back_up_plan(context: StepContext) -> Sequence[str]:
@@ -85,7 +79,7 @@ async def back_up(context: StepContext) -> Outcome:
     """
     environment = context.environment
     tables = backup_tables(context)
-    missing = sorted(set(_changed_in_rehearsal(context)) - set(tables))
+    missing = sorted(set(changed_in_rehearsal(context)) - set(tables))
     if missing:
         words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
@@ -93,9 +87,7 @@ async def back_up(context: StepContext) -> Outcome:
         return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.")
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
-    copied, evidence = await _read_still(
-        context, _with_shadows(environment, tables), folder / "rows"
-    )
+    copied, evidence = await read_still(context, with_shadows(environment, tables), folder / "rows")
     export, ran = await _export(context, _exportable(environment, tables), folder)
     rows = sum(copy.rows for copy in copied.copies)
     facts = BackupFacts(
@@ -116,7 +108,7 @@ async def back_up(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
 
-async def _read_still(
+async def read_still(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[Copied, tuple[Evidence, ...]]:
     """Read the tables; once more if rows changed meanwhile, for that is no consistent backup."""
@@ -180,7 +172,7 @@ def _known(environment: Environment) -> tuple[Table, ...]:
     return tables_of(environment.prior_schema())
 
 
-def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
+def with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
     """Replace a virtual table by the shadow tables that hold its rows."""
     known = _known(environment)
     virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
@@ -195,10 +187,6 @@ def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, .
     """D1's export refuses virtual tables, and then the whole export."""
     virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
-
-
-def _changed_in_rehearsal(context: StepContext) -> list[str]:
-    return [change.table for change in context.facts(RehearsalFacts).tables if change.takes]
 
 
 def _copy_facts(environment: Environment, copy: RowCopy) -> BackupTable:

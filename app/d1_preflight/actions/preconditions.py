@@ -1,6 +1,11 @@
 """Before the apply: everything GO rests on is re-checked against what was signed."""
 
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
 from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
 from d1_preflight.actions.go import (
     abort_criteria,
     require_bookmark,
@@ -9,21 +14,42 @@ from d1_preflight.actions.go import (
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe
-from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.actions.values import touched_tables, value_question
+from d1_preflight.actions.workspace import copy_folder, recheck_folder
+from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
 from d1_preflight.core.record.gate import go_expires
 from d1_preflight.core.record.review import go_review, second_person_kinds
 from d1_preflight.core.record.safety_facts import CountFacts
 from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.target.snapshot import Observation
 
 
-async def recheck(
-    context: StepContext, plan: SignedPlan
-) -> tuple[Observation, tuple[Evidence, ...]]:
-    """Compare everything that GO relied on with the present; raises NotAllowed for any change."""
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """The target just before the apply.
+
+    `moved` names the touched tables whose values are not those of the copy, `moved_words` how;
+    `elsewhere` the tables that changed too, but that no statement touches.
+    """
+
+    observation: Observation
+    evidence: tuple[Evidence, ...]
+    moved: tuple[str, ...] = ()
+    moved_words: str = ""
+    elsewhere: tuple[str, ...] = ()
+
+
+async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
+    """Compare everything that GO relied on with the present; raises NotAllowed for any change.
+
+    Values that moved in a touched table are no exception but a finding: what to do about them is
+    the apply's to decide.
+    """
     environment = context.environment
     require_second_person(context)
     require_signed_criteria(context, plan)
@@ -31,7 +57,7 @@ async def recheck(
     require_signed_plan(context, plan)
     for table in plan.proofs.backup:
         opened_copy(environment, table)  # a missing or changed backup cannot be restored
-    look = await _look(context)
+    look, values = await _look(context)
     now = look.observation
     expires = go_expires(context.record, context.checklist, environment.settings.go_minutes)
     if expires is None or environment.clock.now() > expires:
@@ -41,7 +67,7 @@ async def recheck(
         )
     if environment.name in now.applied:
         if context.before is not None:
-            return now, look.evidence  # an earlier attempt of this record: it is observed
+            return Rechecked(now, look.evidence)  # after an earlier attempt
         raise NotAllowed(
             f"{environment.name} is already in the ledger, and not by this record.",
             hint="Nothing was sent. Someone else applied it: read the ledger and ask them.",
@@ -52,7 +78,30 @@ async def recheck(
             f"Since the rehearsal, {' and '.join(changed)} changed.",
             hint="Nothing was applied. Copy and rehearse again, then sign GO.",
         )
-    return now, look.evidence
+    return await _with_moved(context, look, values)
+
+
+async def _with_moved(context: StepContext, look: Look, values: Values) -> Rechecked:
+    """Which tables hold other values than the copy; rows are read again where no query tells."""
+    touched = touched_tables(context)
+    unsure = [table for table in values.unsure if table in touched]
+    read_again = await _differing(context, unsure) if unsure else ()
+    moved = tuple(table for table in touched if table in (*values.moved, *read_again))
+    elsewhere = tuple(table for table in values.moved if table not in touched)
+    return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere)
+
+
+async def _differing(context: StepContext, tables: Sequence[str]) -> tuple[str, ...]:
+    """The tables whose rows, read once more, are not those of the copy."""
+    environment, folder = context.environment, recheck_folder(context.environment)
+    reading = await plan_reading(context, tables)
+    check_size(environment, reading)
+    copied = await copy_rows(context, reading, folder)
+    try:
+        copy = copy_folder(environment)
+        return tuple(c.table for c in copied.copies if environment.local.compare_copy(c, copy))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
@@ -66,17 +115,69 @@ def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
     return migration
 
 
-async def _look(context: StepContext) -> Look:
-    tables = [count.table for count in context.facts(CountFacts).tables]
-    keep = f"{context.evidence_name}-recheck"
+async def _look(context: StepContext) -> tuple[Look, Values]:
+    """One batched read: ledger, schema, values of the watched tables, counts of the others."""
+    question = _value_question(context)
     try:
-        return await observe(context.environment, tables=tables, keep=keep, emit=context.emit)
+        try:
+            return await _ask(context, question)
+        except RemoteFailed as error:
+            if "no such" not in error.message:
+                raise
+            return await _ask(context, ValueQuestion())  # the schema changed: that will be said
     except PreflightError as error:
         # Nothing was sent yet, so this attempt may be repeated without an observation.
         raise NotAllowed(
             f"The target could not be re-checked: {error.message}",
             hint=f"Nothing was applied. {error.hint}",
         ) from error
+
+
+async def _ask(context: StepContext, question: ValueQuestion) -> tuple[Look, Values]:
+    counted = [c.table for c in context.facts(CountFacts).tables if c.table not in question.tables]
+    keep = f"{context.evidence_name}-recheck"
+    look = await observe(
+        context.environment, tables=counted, extra=question.statements, keep=keep, emit=context.emit
+    )
+    values = question.read(look.extra)
+    counts = {**look.observation.counts, **values.rows}
+    return replace(look, observation=replace(look.observation, counts=counts)), values
+
+
+def _value_question(context: StepContext) -> ValueQuestion:
+    """Ask for the values that the copy holds; raises NotAllowed where that copy is not at hand."""
+    environment, persist = context.environment, copy_folder(context.environment)
+    recorded = recorded_values(context)
+    wanted = {*recorded, *touched_tables(context)}
+    if not wanted:
+        return ValueQuestion()
+    if not environment.local.file(persist).is_file():
+        raise NotAllowed(
+            "The copy of the target is not on this machine: its values cannot be compared.",
+            hint="Nothing was applied. Apply where it was copied, or copy and rehearse here.",
+        )
+    question = value_question(environment, persist, wanted)
+    for table, values in recorded.items():
+        held = question.local.get(table)
+        if held is None or held.text != values:
+            raise NotAllowed(
+                f"{table} in the copy on this machine is not as it was when it was copied.",
+                hint="Nothing was applied. Copy the target and rehearse again, then sign GO.",
+            )
+    return question
+
+
+def recorded_values(context: StepContext) -> Mapping[str, str]:
+    """The fingerprints of the copy by the record: of the last rehearsal, be it at the apply."""
+    values: dict[str, str] = {}
+    for attempt in context.record.attempts:
+        if attempt.step == CopyFacts.step:
+            copied = CopyFacts.from_attempt(attempt).tables
+            values = {table.table: table.values for table in copied if table.values}
+        elif attempt.step == ApplyFacts.step:
+            again = ApplyFacts.from_attempt(attempt).values_before
+            values |= {table.table: table.values for table in again}
+    return values
 
 
 def require_second_person(context: StepContext) -> None:
@@ -133,7 +234,8 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
 
 def moved_at_risk(context: StepContext, now: Observation) -> tuple[str, ...]:
     """The losing tables whose count is no longer the signed one."""
-    signed = {table.table: table.rows for table in context.facts(CopyFacts).tables}
+    copied = context.facts(CopyFacts).tables
+    signed = {table.table: table.rows for table in copied if not table.values}  # else by values
     losing = set(context.facts(FindingsFacts).declared_losses)
     for table in context.facts(RehearsalFacts).tables:
         if table.lost or table.nulled:

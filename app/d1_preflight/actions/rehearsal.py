@@ -10,6 +10,7 @@ from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.target import relative, shown
+from d1_preflight.actions.values import values_facts, watched_values
 from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Effects, Kind
@@ -68,8 +69,9 @@ async def copy_target(context: StepContext) -> Outcome:
         environment.local.make, copy_folder(environment), seen.schema, copies, seen.ledger
     )
     total = sum(copy.rows for copy in copies)
+    held = await asyncio.to_thread(watched_values, context, copy_folder(environment))
     facts = CopyFacts(
-        tables=copy_facts(copies),
+        tables=copy_facts(copies, held),
         rows=total,
         bytes=sum(copy.bytes for copy in copies),
         ledger_rows=len(seen.ledger),
@@ -161,6 +163,7 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
         rows=sum(table.before or 0 for table in found.tables),
         downtime=_downtime(predicted),
         sql_ms=sql_ms,
+        values_after=values_facts(watched_values(context, after)),
     )
 
 

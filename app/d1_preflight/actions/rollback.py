@@ -18,6 +18,7 @@ from d1_preflight.actions.target import (
     target_flags,
 )
 from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
@@ -206,10 +207,11 @@ def order_prompts(context: StepContext) -> Sequence[Prompt]:
 async def choose_deploy_order(context: StepContext) -> Outcome:
     """The order, and the Worker version that is live now: the one to roll back to."""
     environment, order = context.environment, context.answer("order")
+    label = answer_label("order", order)
     worker = environment.settings.verification.worker or environment.project.config.name
     facts = DeployOrderFacts(order=order, worker=worker, out_of_order=_out_of_order(context))
     if not worker:
-        return Outcome(Status.ATTESTED, f"{order}.", facts)
+        return Outcome(Status.ATTESTED, f"{label}.", facts)
     ran = await call_target(
         environment,
         deployments_args(environment, worker),
@@ -219,11 +221,11 @@ async def choose_deploy_order(context: StepContext) -> Outcome:
     )
     if ran.exit_code != 0:
         words = (
-            f"{order}. The live version of {worker} is not known: {explain_failure(ran).message}"
+            f"{label}. The live version of {worker} is not known: {explain_failure(ran).message}"
         )
         return Outcome(Status.ATTESTED, words, facts, (ran,))
     version = live_version(first_object(ran.stdout))
-    words = f"{order}; {worker} runs version {version[:8] or 'unknown'} now."
+    words = f"{label}; {worker} runs version {version[:8] or 'unknown'} now."
     facts = replace(facts, version=version)
     return Outcome(Status.ATTESTED, words, facts, (ran,))
 

@@ -1,12 +1,13 @@
 """Section 6: after the apply. Everything is compared with what the rehearsal showed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.target import execute_args, observe, shown
+from d1_preflight.actions.target import Look, execute_args, observe, shown
+from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
@@ -29,12 +30,14 @@ from d1_preflight.core.record.apply_facts import (
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
 from d1_preflight.core.record.facts import NO_TEXT, instant, moment
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.snapshot import Observation, Question
 
 _FRESH_S = 90
 _POLL_S = 5.0
+_SHOWN = 3  # differences in one sentence
 _TRAFFIC_SHARE = 100  # one row in a hundred …
 _TRAFFIC_ROWS = 10  # … or ten may be added between two reads; a missing row needs an explanation
 
@@ -88,32 +91,52 @@ def row_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 async def verify_rows(context: StepContext) -> Outcome:
-    """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
+    """Counts and values against the rehearsal's; quick_check, foreign_key_check."""
     expected = expected_counts(context)
     if not expected:
         return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
     seen, evidence = await _fresh(context)
-    tables = tuple(_checked(table, n, seen.counts.get(table)) for table, n in expected.items())
+    values = context.environment.cache.values or Values({}, {})
+    differing, read = await differing_tables(context, seen.schema, values)
+    other = {table.table for table in differing}
+    tables = tuple(
+        replace(_checked(table, n, seen.counts.get(table)), same_values=_same(table, values, other))
+        for table, n in expected.items()
+    )
     facts = RowCheckFacts(
         tables=tables, quick_check=seen.quick_check, broken_references=seen.broken_references
     )
+    evidence = (*evidence, *read)
     if seen.quick_check != "ok" or seen.broken_references:
         broken = plural(seen.broken_references, "broken reference")
         words = f"quick_check: {seen.quick_check}; {broken}."
         return Outcome(Status.FAILED, words, facts, evidence)
-    wrong = [table for table in tables if not table.ok]
+    wrong = [_count_words(table) for table in tables if not table.ok]
+    wrong += [f"{table.words}." for table in differing]
     if wrong:
-        words = (
-            f"{plural(len(wrong), 'table')} {noun_for(len(wrong), 'differs', 'differ')}: "
-            f"{wrong[0].table} should hold {plural(wrong[0].expected or 0, 'row')} "
-            f"and holds {count(wrong[0].found or 0)}."
-        )
+        words = " ".join(wrong[:_SHOWN])
         if context.answer("explanation"):
             words = f"{words} Explained: {context.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
-    words = f"{plural(len(tables), 'table')} as rehearsed; quick_check ok, no broken references."
-    return Outcome(Status.PROVED, words, facts, evidence)
+    compared = len(values.found)
+    words = f"{plural(len(tables), 'table')} as rehearsed"
+    words += f", {plural(compared, 'table')} value for value" if compared else ""
+    return Outcome(
+        Status.PROVED, f"{words}; quick_check ok, no broken references.", facts, evidence
+    )
+
+
+def _same(table: str, values: Values, differing: Collection[str]) -> bool | None:
+    """Whether the table holds the rehearsed values; None where they were not compared."""
+    if table in values.found or table in values.unsure:
+        return table not in differing
+    return None
+
+
+def _count_words(table: CheckedTable) -> str:
+    should = plural(table.expected or 0, "row")
+    return f"{table.table} should hold {should} and holds {count(table.found or 0)}."
 
 
 async def probe_endpoints(context: StepContext) -> Outcome:
@@ -188,16 +211,32 @@ def signed_limits(context: StepContext) -> tuple[Decimal, int]:
 
 
 async def look_after(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
-    """One batched read of ledger, schema, counts and soundness, as they are now."""
-    tables = _tables(context)
-    look = await observe(
+    """One batched read: ledger, schema, values, counts and soundness, as they are now."""
+    question = rehearsed_question(context)
+    counted = [table for table in _tables(context) if table not in question.tables]
+    try:
+        look = await _look(context, counted, question)
+    except RemoteFailed as error:
+        if "no such" not in error.message:
+            raise
+        question = ValueQuestion()  # the schema is another one: that will be said
+        look = await _look(context, [], question)
+    values = question.read(look.extra)
+    counts = {**look.observation.counts, **values.rows}
+    seen = replace(look.observation, counts=counts)
+    context.environment.cache.observation, context.environment.cache.values = seen, values
+    return seen, look.evidence
+
+
+async def _look(context: StepContext, counted: Sequence[str], question: ValueQuestion) -> Look:
+    return await observe(
         context.environment,
-        tables=tables,
+        tables=counted,
+        extra=question.statements,
         checks=True,
         keep=context.evidence_name,
         emit=context.emit,
     )
-    return look.observation, look.evidence
 
 
 async def _fresh(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:

@@ -38,6 +38,16 @@ def backup_folder(environment: Environment) -> Path:
     return environment.workspace / "backup"
 
 
+def recheck_folder(environment: Environment) -> Path:
+    """Row copies that are read again only to be compared; gone afterwards."""
+    return environment.workspace / "recheck" / "rows"
+
+
+def again_folder(environment: Environment) -> Path:
+    """The rehearsal that is made once more just before the apply, until it replaces the first."""
+    return environment.workspace / "again"
+
+
 def restored_folder(environment: Environment) -> Path:
     """The database into which the row copies of the backup are restored."""
     return restore_folder(environment) / "rows"

@@ -12,7 +12,7 @@ _NAME = "d1.toml"
 
 
 def checklist_path(root: Path | None) -> Path:
-    """Where the checklist of the project at `root` lies."""
+    """The path of the checklist of the project at `root`."""
     own = root / "checklists" / _NAME if root else None
     return own if own is not None and own.is_file() else checklists_dir() / _NAME
 

@@ -18,6 +18,7 @@ from d1_preflight.adapters.project_files import (
     read_config,
 )
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
+from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
@@ -43,7 +44,7 @@ class Place:
         return tuple(sorted(migration_names(self.folder, self.glob), key=ledger_key))
 
     def notes(self) -> tuple[str, ...]:
-        """What lies here by a migration's name and is passed over, by wrangler too."""
+        """A file with a migration's name that is skipped, by wrangler too."""
         found = sorted(passed_over(self.folder, self.glob)) if self.folder.is_dir() else []
         return tuple(f"{_readable(name)} {_why_not(self.folder / name)}" for name in found)
 
@@ -122,7 +123,7 @@ class Sources:
         return (*ledgers, *downs)
 
     def text(self, data: bytes, path: Path | None) -> Ledger:
-        """Text that lies in no file yet; at `path`, it is judged among the migrations there."""
+        """Text without a file; at `path`, it is judged among the migrations there."""
         if path is None:
             return Ledger(
                 Place(self.start, _FLAT),
@@ -140,7 +141,7 @@ class Sources:
         return Ledger(place, tuple(ordered), frozenset({name}))
 
     def _folder(self, folder: Path) -> tuple[Place, ...]:
-        """The migrations of a folder: as its project says, else as they lie."""
+        """The migrations of a folder: as its project configures them, else every SQL file."""
         known = [place for place in self._nearby(folder) if place.folder == folder]
         if any(place.names() for place in known):
             return tuple(known)
@@ -170,7 +171,7 @@ class Sources:
         return Place(path.parent, _FLAT)
 
     def _down(self, path: Path) -> Ledger:
-        """A way back is judged on the schema that the migration it takes back leaves."""
+        """A down migration is judged on the schema that its migration leaves."""
         up = self._place_of_file(path.parent.parent / path.name)
         before = [n for n in up.names() if ledger_key(n) <= ledger_key(path.name)]
         down = read_judged(Place(path.parent, _FLAT), path.name)
@@ -223,14 +224,14 @@ def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
     """The migration in these bytes; raises MigrationUnreadable where there are too many."""
     if len(data) > MOST_BYTES:
         raise MigrationUnreadable(
-            f"{path or name} is longer than {MOST_BYTES:,} bytes: too long to judge.",
+            f"{path or name} is longer than {count(MOST_BYTES)} bytes: too long to judge.",
             hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
         )
     return Migration(name, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
 
 
 def _why_not(path: Path) -> str:
-    """Why a name is no migration: what lies there, and that wrangler passes it over."""
+    """Why a name is no migration: its kind, and that wrangler skips it."""
     what = "a symbolic link" if path.is_symlink() else "no regular file"
     return f"is {what}: wrangler does not apply it."
 

@@ -163,7 +163,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     insert = f"INSERT INTO main.{table}({names}) SELECT {names} FROM copy.rows"
     try:
         connection.execute("ATTACH ? AS copy", (f"{copy.path.resolve().as_uri()}?mode=ro",))
-        connection.execute(f"EXPLAIN {insert}")  # only names are looked at: no value can be told
+        connection.execute(f"EXPLAIN {insert}")  # only names are read: no value can leak
     except apsw.Error as error:
         raise ProjectError(
             f"The rows of {copy.table} do not fit the schema: {error}.",
@@ -175,7 +175,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     except apsw.ConstraintError as error:
         raise RemoteFailed(
             f"The rows of {copy.table} do not fit together: {error}.",
-            hint="The target changed while it was read. Read it again, when it is quieter.",
+            hint="The target changed while it was read. Read it again at a quieter time.",
         ) from error
     except DISK_ERRORS:
         raise

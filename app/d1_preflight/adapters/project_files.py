@@ -32,7 +32,7 @@ from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, Wr
 from d1_preflight.core.project.wrangler_config_file import parse_config
 
 _DOWN_FOLDERS = ("down", ".down")
-"""Where a down migration lies; the second where wrangler's pattern reaches into the first."""
+"""The folders of down migrations; the second if wrangler's pattern matches the first."""
 
 
 class ProjectFiles:
@@ -51,7 +51,7 @@ class ProjectFiles:
         return tuple(file for file in self.files() if isinstance(file, Migration))
 
     def down(self, stem: str) -> Migration | None:
-        """The way back of `stem`, where it is written (comments are none); MigrationUnreadable."""
+        """The down migration of `stem`, if written (comments do not count); MigrationUnreadable."""
         path = self.down_path(stem)
         if not os.path.isfile(path):  # noqa: PTH113 - see find_config
             return None
@@ -60,18 +60,18 @@ class ProjectFiles:
         return None if found.is_blank else found
 
     def down_path(self, stem: str) -> Path:
-        """Where the way back of `stem` lies: where wrangler cannot take it for a migration."""
+        """The down migration's path for `stem`: where wrangler does not read it as a migration."""
         glob = self._project.database.glob
         for folder in _DOWN_FOLDERS:
             if not glob.matches(f"{folder}/{stem}.sql"):
                 return self._project.migrations_folder / folder / f"{stem}.sql"
         raise ProjectError(
             f'migrations_pattern "{self._project.database.migrations_pattern}" takes every file.',
-            hint="Narrow it, so that a down migration can lie beside the migrations unapplied.",
+            hint="Narrow it, so that wrangler applies no down migration beside the migrations.",
         )
 
     def write_down(self, stem: str, text: str) -> Path:
-        """Write the way back of `stem`; returns where it lies now."""
+        """Write the down migration of `stem`; returns its path."""
         path = self.down_path(stem)
         make_folder(path.parent)
         write_durably(path, text.encode())
@@ -265,7 +265,7 @@ def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
         ) from error
     except NotADirectoryError as error:
         raise ProjectError(
-            f"{folder} is no folder; the migrations should lie in it.",
+            f"{folder} is no folder; the migrations belong there.",
             hint="Correct migrations_dir in wrangler's configuration, or move that file away.",
         ) from error
     except OSError as error:

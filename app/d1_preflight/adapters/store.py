@@ -48,7 +48,7 @@ class RecordStore:
                 f"Another session holds this record{f' ({holder})' if holder else ''}.",
                 hint="Finish or quit it; if it was killed, its wrangler may still be running.",
             )
-        # Who holds it is a courtesy: a full disk must not stop somebody who only looks.
+        # Its holder's name is a courtesy: a full disk must not stop a reader.
         with suppress(OSError):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
@@ -149,7 +149,7 @@ def create_durably(path: Path, data: bytes) -> None:
 
 
 def _give_name(temporary: Path, path: Path) -> None:
-    """Link it, which refuses a name that was taken meanwhile; some disks know no links."""
+    """Link it, which refuses a name that exists by now; some file systems have no links."""
     try:
         os.link(temporary, path)
     except FileExistsError as error:
@@ -168,7 +168,7 @@ def _there_already(path: Path) -> ProjectError:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it; raises ProjectError."""
-    with writing(folder, "Nothing was begun.", done="made"):
+    with writing(folder, "Nothing was started.", done="made"):
         folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -22,7 +22,7 @@ Times are UTC. Each command is noted before it runs and after it has ended.
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A file that only grows; each line is on the disk before what it tells of begins."""
+    """A file that only grows; each line is on the disk before its event starts."""
 
     path: Path
     subject: str

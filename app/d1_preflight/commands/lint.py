@@ -152,7 +152,7 @@ def _without_name(analysis: "Analysis") -> "Analysis":
 
 
 def _shown(path: Path, root: Path) -> str:
-    """The path as the reader has it: relative to `root` where it lies below."""
+    """The path for the reader: relative to `root` if it is below it."""
     real = Path(os.path.realpath(path.parent)) / path.name
     for whole, base in ((path, root), (real, Path(os.path.realpath(root)))):
         if whole.is_relative_to(base):

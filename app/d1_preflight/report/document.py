@@ -3,20 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import duration, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import tally
-from d1_preflight.core.record.record import (
-    MARKS,
-    Attempt,
-    Record,
-    Status,
-    answer_label,
-    kind_of,
-)
+from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind_of
 from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.fact_text import fact_text
 

@@ -29,7 +29,7 @@ class View:
         return moment(when, self.zone, self.now, named=named)
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What a step found: live while it runs, else by its standing attempt."""
+        """A step's facts: live while it runs, else those of its current attempt."""
         if isinstance(self.live, kind):
             return self.live
         attempt = self.session.attempt(kind.step)

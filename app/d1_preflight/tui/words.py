@@ -1,4 +1,4 @@
-"""The primary action of each step, and what the current state says about it."""
+"""The primary action of each step, and its summary in the current state."""
 
 from textual.content import Content
 
@@ -11,7 +11,7 @@ from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marke
 
 Key = tuple[str, str]
 _NAMED = 4
-_TEXT = "classification"  # what fails here is mended in the file
+_TEXT = "classification"  # what fails here is fixed in the file
 _OUTDATED = "Answered before, but what it is based on has changed since."
 _APPLY = "apply_migration"
 _STUCK = (Status.FAILED, Status.UNKNOWN)

@@ -32,7 +32,7 @@ def open_workspace(root: Path) -> Path:
 
 def make_private(folder: Path) -> None:
     """Make a folder, and what is missing above it, for its owner alone; raises ProjectError."""
-    with writing(folder, "Nothing was begun.", done="made"):
+    with writing(folder, "Nothing was started.", done="made"):
         if not folder.parent.exists():
             make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -83,7 +83,7 @@ def target_config(project: Project, account: str = "") -> Path:
 
 
 def _refuse_dotenv(folder: Path) -> None:
-    """Wrangler reads `.env` files where it is started: none may lie where we start it."""
+    """Wrangler reads `.env` files where it is started: that folder must have none."""
     strange = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(".env"))
     if strange:
         raise ProjectError(
@@ -138,7 +138,7 @@ def _exact_bytes(migration: Migration) -> bytes:
 def _emptied(folder: Path) -> Path:
     """The staged migrations' place, without what was staged before; never a folder not ours."""
     home, mark = folder / _FOLDER, folder / _MARK
-    with writing(folder, "Nothing was begun."):
+    with writing(folder, "Nothing was started."):
         is_strange = folder.exists() and any(folder.iterdir()) and not mark.exists()
     if is_strange:
         raise ProjectError(

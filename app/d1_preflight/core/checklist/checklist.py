@@ -12,7 +12,7 @@ from d1_preflight.core.findings import Kind
 Answer = str | bool | tuple[str, ...]
 
 ACTS = ("go", "applied", "close")
-"""The steps that the others stand before and after, in this order, whatever their sections."""
+"""The acts, in this order: every other step comes before or after one of them."""
 
 
 class PromptKind(StrEnum):
@@ -171,7 +171,7 @@ class Checklist:
         return {s.id: s for s in self.steps}[step_id]
 
     def before(self, step_id: str) -> tuple[Step, ...]:
-        """The steps that stand before the one of that id; all of them where there is none."""
+        """The steps before the one of that id; all of them if there is none."""
         return tuple(takewhile(lambda step: step.id != step_id, self.steps))
 
     def has(self, step_id: str) -> bool:
@@ -192,7 +192,7 @@ class Checklist:
 
 
 def built_on(checklist: Checklist, step: Step) -> tuple[Step, ...]:
-    """What a step falls with, by its place: the act before it; an act, with every step since too.
+    """What invalidates a step, by its place: the act before it; for an act, every step since too.
 
     The place alone decides, so that a step which a project adds holds its act as any other does.
     """

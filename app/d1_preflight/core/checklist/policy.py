@@ -16,7 +16,7 @@ REQUIRED = frozenset(
         "bookmark", "way_back", "ledger", "schema", "rows", "endpoints", "errors", *ACTS,
     }
 )  # fmt: skip
-"""The steps without which rows could be lost untold, or a failed apply be called done."""
+"""The steps that prevent unseen row loss and undetected failure of the apply."""
 
 _PLACES = (
     "before GO",
@@ -28,7 +28,7 @@ _PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """What a checklist says less than it must: at which step ("" for the file) and key."""
+    """A weakened requirement: at which step ("" for the file) and key."""
 
     step: str
     key: str
@@ -36,7 +36,7 @@ class Lapse:
 
 
 def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
-    """Everything in which a checklist is weaker than the shipped one."""
+    """Every weaker requirement of a checklist, compared with the shipped one."""
     for step in shipped.steps:
         if step.id not in REQUIRED:
             continue
@@ -76,7 +76,7 @@ def _misplaced(own: Checklist, shipped: Checklist, step_id: str) -> Iterator[Lap
 
 
 def _strangers(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
-    """Steps that do an act's work under another name, or come when the record is sealed."""
+    """Steps with an act's action under another name, or after the sealed close."""
     acts = {shipped.step(act).action: act for act in ACTS}
     for step in own.steps:
         if step.action in acts and step.id != acts[step.action]:

@@ -1,4 +1,4 @@
-"""Performs statements under SQLite's authorizer and makes sense of what it reports.
+"""Runs statements under SQLite's authorizer and interprets its events.
 
 The authorizer says which tables a statement deletes from, not that a REPLACE deletes the rows it
 collides with, nor that a trigger writes the row anew which it has just deleted: that is added
@@ -134,7 +134,7 @@ class Tracer:
         return self._refusal, "", False
 
     def _dqs_error(self, statement: Statement) -> str:
-        """What SQLite says against the statement once text in double quotes is never a string."""
+        """SQLite's error for the statement once double quotes never make a string."""
         if '"' not in statement.text:
             return ""
         self._allow_dqs(0)
@@ -191,7 +191,7 @@ class _EventReader:
         return tuple(str(row[1]) for row in rows if (not row[6] if written else row[6] != 1))
 
     def drop_reason(self, table: str, access: Access) -> str:
-        """Why a table may not keep every row that is copied into it, "" where it does."""
+        """Why a table may not keep every row that is copied into it; "" if it does."""
         text = self._text("table", table)
         for word in ("IGNORE", "REPLACE"):
             if f"ON CONFLICT {word}" in text:

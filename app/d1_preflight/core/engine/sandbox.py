@@ -25,7 +25,7 @@ _SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is 
 
 
 class Sandbox:
-    """An in-memory database with a schema and no rows, like D1 in everything that can be known."""
+    """An in-memory database with a schema and no rows, as like D1 as is known."""
 
     def __init__(self, schema: Schema | None = None, *, whole: bool = False) -> None:
         """Make `schema`; it is `whole` where nothing but it can be there."""
@@ -42,7 +42,7 @@ class Sandbox:
         return self._schema
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._connection.close()
 
     def run(self, script: str, *, keep: bool = False, name: str = "") -> ScriptTrace:

@@ -1,4 +1,4 @@
-"""What SQLite said about each statement of a script, as values."""
+"""SQLite's report on each statement of a script, as values."""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class StatementTrace:
-    """One statement, and what SQLite said about it.
+    """One statement with SQLite's report.
 
     `error` is why D1 would refuse it; `data_dependent_error` why it failed here for want of rows
     (or because of them), which only a rehearsal can decide; `dqs_error` is SQLite's error once

@@ -50,6 +50,6 @@ class Project:
 
 
 def _file_name(uuid: str) -> str:
-    """An id as it stands, where it can name a file; else its digest."""
+    """An id itself, if it can name a file; else its digest."""
     is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
     return uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]

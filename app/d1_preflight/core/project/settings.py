@@ -32,7 +32,7 @@ def _key(default: _T, read: Read[_T], words: str, name: str = "") -> _T:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Who stands at the keyboard."""
+    """The operator."""
 
     name: str = _key("", readers.text, "The team's name, for the notification.")
     timezone: str = _key(
@@ -162,7 +162,7 @@ def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
 
 
 def dump_settings(settings: Settings) -> str:
-    """The file that gives back these settings; what stands at its default is left out."""
+    """The file with these settings; defaults are left out."""
     return tomli_w.dumps(_dump(settings))
 
 

@@ -93,7 +93,7 @@ def _chosen(
 def _entries_before(
     document: Mapping[str, object], environments: Mapping[str, object], environment: str
 ) -> int:
-    """How many entries stand before the chosen environment's, so that a line can be named."""
+    """How many entries precede the chosen environment's, so that a line can be named."""
     before: list[object] = []
     if environment:
         names = list(environments)

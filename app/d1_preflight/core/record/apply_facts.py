@@ -1,8 +1,8 @@
-"""What sections 5 and 6 find, with GO, apply and close between them and after them."""
+"""Facts of sections 5 and 6, and of GO, apply and close."""
 
 from datetime import datetime
 
-from d1_preflight.core.record.change_facts import TableCount
+from d1_preflight.core.record.change_facts import TableCount, TableValues
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
@@ -17,7 +17,7 @@ GO_DECISION, NO_GO = "go", "no-go"
 
 @fact_group
 class ZoneTime(FactGroup):
-    """What time it is where users are."""
+    """The local time where users are."""
 
     zone: str = NO_TEXT
     local: str = NO_TEXT
@@ -26,7 +26,7 @@ class ZoneTime(FactGroup):
 
 @fact_group
 class WindowFacts(StepFacts):
-    """Whether now is quiet. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
+    """Whether traffic is low. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
 
     step = "window"
     now: str = NO_TEXT
@@ -43,7 +43,7 @@ class WindowFacts(StepFacts):
 
 @fact_group
 class NoticeFacts(StepFacts):
-    """What the team was told, and whether this program sent it."""
+    """The notice to the team, and whether this program sent it."""
 
     step = "notified"
     channel: str = NO_TEXT
@@ -62,7 +62,7 @@ class DashboardFacts(StepFacts):
 
 @fact_group
 class AbortCriteria(FactGroup):
-    """The limits that GO fixes, so that nobody moves them afterwards."""
+    """The abort limits that GO fixes."""
 
     error_rate_percent: str = NO_TEXT
     watch_minutes: int | None = None
@@ -73,7 +73,7 @@ class AbortCriteria(FactGroup):
 
 @fact_group
 class GoFacts(StepFacts):
-    """The decision, and which bytes were signed by whom."""
+    """The decision, the signed bytes and their signer."""
 
     step = "go"
     decision: str = NO_TEXT
@@ -93,7 +93,13 @@ class GoFacts(StepFacts):
 
 @fact_group
 class ApplyFacts(StepFacts):
-    """What the apply did, by what the database said afterwards."""
+    """What the apply did, by what the database said afterwards.
+
+    `by` is who applied it. `moved` names the tables whose values held the apply, or leave its end
+    unknown; `moved_elsewhere` those that changed meanwhile and that no statement touches.
+    `rehearsed_again` were read and rehearsed once more just before it, with the values before and
+    after that rehearsal. `looked_at` is the first look that found nothing.
+    """
 
     step = "applied"
     observed: bool | None = None
@@ -104,6 +110,13 @@ class ApplyFacts(StepFacts):
     half_way: bool | None = None
     ledger_id: int | None = None
     applied_at: str = NO_TEXT
+    by: str = NO_TEXT
+    moved: tuple[str, ...] = NO_ITEMS
+    moved_elsewhere: tuple[str, ...] = NO_ITEMS
+    looked_at: str = NO_TEXT
+    rehearsed_again: tuple[str, ...] = NO_ITEMS
+    values_before: tuple[TableValues, ...] = NO_ITEMS
+    values_after: tuple[TableValues, ...] = NO_ITEMS
 
 
 @fact_group
@@ -134,6 +147,7 @@ class CheckedTable(FactGroup):
     expected: int | None = None
     found: int | None = None
     ok: bool | None = None
+    same_values: bool | None = None
 
 
 @fact_group
@@ -148,7 +162,7 @@ class RowCheckFacts(StepFacts):
 
 @fact_group
 class EndpointAnswer(FactGroup):
-    """How one endpoint answered; a status of 0 says that none came."""
+    """How one endpoint answered; status 0 means no answer."""
 
     method: str = NO_TEXT
     url: str = NO_TEXT
@@ -193,7 +207,7 @@ class ErrorRateFacts(StepFacts):
 
 @fact_group
 class CloseFacts(StepFacts):
-    """How it ended; `differs` is what the schema has else than the rehearsed one."""
+    """How it ended; `differs` lists the schema's differences from the rehearsed one."""
 
     step = "close"
     signer: str = NO_TEXT

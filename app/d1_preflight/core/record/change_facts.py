@@ -1,4 +1,4 @@
-"""What sections 1 and 2 find: what the migration is, and what it did to a copy of the target."""
+"""Facts of sections 1 and 2: the migration's class, and its effect on a copy of the target."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ class HeaderFacts(StepFacts):
 
 @fact_group
 class FindingAnswer(FactGroup):
-    """One finding and why it is all right."""
+    """One finding and its justification."""
 
     rule: str = NO_TEXT
     severity: str = NO_TEXT
@@ -44,7 +44,7 @@ class FindingAnswer(FactGroup):
 
 @fact_group
 class FindingsFacts(StepFacts):
-    """The findings with their answers, and the losses that are meant."""
+    """The findings with their answers, and the declared losses."""
 
     step = "findings"
     findings: tuple[FindingAnswer, ...] = NO_ITEMS
@@ -67,7 +67,7 @@ class ClassFacts(StepFacts):
 
 @fact_group
 class PurposeFacts(StepFacts):
-    """What the file's changes have in common, where it makes several."""
+    """The purpose that the file's changes share."""
 
     step = "purpose"
     several_changes: str = NO_TEXT
@@ -93,9 +93,18 @@ def row_counts(tables: tuple[TableCount, ...]) -> Mapping[str, int]:
 
 @fact_group
 class CopiedTable(TableCount):
-    """One table as it was copied: never a value."""
+    """One table as it was copied, never a value; `values` is the fingerprint, where one is sure."""
 
     bytes: int | None = None
+    values: str = NO_TEXT
+
+
+@fact_group
+class TableValues(FactGroup):
+    """The fingerprint of a table's values (`core.rows.fingerprint`)."""
+
+    table: str = NO_TEXT
+    values: str = NO_TEXT
 
 
 @fact_group
@@ -119,7 +128,7 @@ class CopyFacts(StepFacts):
 
 @fact_group
 class TableChange(FactGroup):
-    """What became of one table's rows; a count of -1 says that the table is not there."""
+    """The row diff of one table; a count of -1 means that the table does not exist."""
 
     table: str = NO_TEXT
     before: int | None = None
@@ -135,7 +144,7 @@ class TableChange(FactGroup):
 
     @property
     def takes(self) -> bool:
-        """Whether rows, references or values of the table are not as before."""
+        """Whether rows, references or values of the table changed."""
         return bool(self.lost or self.nulled or self.changed)
 
 
@@ -165,6 +174,7 @@ class RehearsalFacts(StepFacts):
     rows: int | None = None
     downtime: str = NO_TEXT
     sql_ms: int | None = None
+    values_after: tuple[TableValues, ...] = NO_ITEMS
 
     @property
     def rows_lost(self) -> int:

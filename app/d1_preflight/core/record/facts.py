@@ -33,7 +33,7 @@ _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class _Absent:
-    """What a field holds where the record has no such key."""
+    """A field's value if the record has no such key."""
 
     __slots__ = ()
 
@@ -118,11 +118,11 @@ class FactGroup:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all is known."""
+        """Whether there are no facts at all."""
         return not self.written()
 
     def __eq__(self, other: object) -> bool:
-        """Whether it says the same, in whatever order."""
+        """Whether the facts are equal, in any order."""
         return type(other) is type(self) and self.written() == cast("Self", other).written()
 
     def __hash__(self) -> int:
@@ -152,7 +152,7 @@ class StepFacts(FactGroup):
 
     @classmethod
     def from_attempt(cls, attempt: HoldsFacts | None) -> Self:
-        """What an attempt at this step found; nothing where there is none."""
+        """The facts of an attempt at this step; empty facts without an attempt."""
         return cls.read(attempt.facts if attempt else {})
 
 
@@ -160,7 +160,7 @@ NO_FACTS: Final = StepFacts()
 """What a step found that keeps nothing but its words."""
 
 AnyStep = TypeVar("AnyStep", bound=StepFacts)
-"""The step that is asked about: who asks with its class is answered in its class."""
+"""A step, named by the class of its facts: the answer has that class."""
 
 _fields: dict[type, Mapping[str, Field[Any]]] = {}
 
@@ -184,7 +184,7 @@ def moment(text: str) -> datetime:
 
 
 def is_absent(value: object) -> bool:
-    """Whether a field stands for a key that the record does not have."""
+    """Whether a field belongs to a key that the record does not have."""
     return value is None or isinstance(value, _Absent)
 
 
@@ -199,7 +199,7 @@ def _fact(value: Any) -> Fact:
 
 
 def _read(kind: Any, fact: Fact) -> object | None:
-    """The value as its annotation has it; None where it is of another type."""
+    """The value in its annotated type; None if it is of another type."""
     outer, args = get_origin(kind), get_args(kind)
     if outer is tuple:
         items = [_read(args[0], item) for item in fact] if isinstance(fact, tuple) else [None]

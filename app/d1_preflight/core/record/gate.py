@@ -1,4 +1,4 @@
-"""The gate: what still stands between a record and GO, apply and the close.
+"""The gate: what is still open before GO, apply and the close.
 
 Unknown is never a pass: only proved, attested and waived open it.
 """
@@ -19,7 +19,7 @@ _UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class OpenItem:
-    """A step that keeps the gate shut, and the state it is in."""
+    """A step that blocks the gate, and its state."""
 
     step: Step
     status: Status
@@ -43,8 +43,8 @@ def blocking_items(
 ) -> tuple[OpenItem, ...]:
     """What must be answered before `step` may be performed.
 
-    Once the apply was begun, what came before is history: it cannot be tried again. An apply whose
-    end nobody saw may always be looked at, as long as it is about the same files.
+    Once the apply was started, earlier steps are final: they cannot be tried again. An apply whose
+    end was not observed may always be checked, as long as it is about the same files.
     """
     if step in checklist.before("applied"):
         begun = _begun(record, checklist)
@@ -62,7 +62,7 @@ def blocking_items(
 
 
 def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime | None:
-    """When the standing GO expires; None where there is none. Raises RecordInvalid."""
+    """When the current GO expires; None without one. Raises RecordInvalid."""
     attempt = record.standing(checklist.step("go"))
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
@@ -75,10 +75,10 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
 
 
 def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) -> str:
-    """Why a signed GO counts no more, in words; "" where it does, or the apply was begun."""
+    """Why a signed GO is no longer valid; "" if it is, or the apply was started."""
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     expires = go_expires(record, checklist, minutes)
-    if go is None or expires is None or apply_was_begun(record, checklist):
+    if go is None or expires is None or apply_was_started(record, checklist):
         return ""
     if now > expires:
         return "The signed GO has expired; sign it again."
@@ -88,31 +88,31 @@ def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) 
 
 
 def checklist_of(record: Record, present: Checklist) -> Checklist:
-    """The checklist that a record goes on by: once the apply was begun, that of its GO."""
-    if not apply_was_begun(record, present):
+    """The checklist that a record continues with: after the apply started, that of its GO."""
+    if not apply_was_started(record, present):
         return present
     return walked_checklist(record.checklist, present)
 
 
-def apply_was_begun(record: Record, checklist: Checklist) -> bool:
-    """Whether an apply was tried and not seen to have failed: too late for a NO-GO."""
+def apply_was_started(record: Record, checklist: Checklist) -> bool:
+    """Whether an apply was tried and did not provably fail: too late for a NO-GO."""
     applied = record.last("applied") if checklist.has("applied") else None
     return applied is not None and applied.status is not Status.FAILED
 
 
 def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, int]:
-    """How many applicable steps stand in each state."""
+    """How many applicable steps are in each state."""
     states = [record.status_of(step) for step in checklist.steps_for(kind)]
     return {status: states.count(status) for status in Status}
 
 
 def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
-    """What must be answered when a step begins; a proof that fell since GO keeps the apply shut."""
+    """The open items before a step; a proof invalidated since GO blocks the apply."""
     return checklist.before(step.id) if step.id == "applied" else built_on(checklist, step)
 
 
 def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
-    """What keeps the steps before an apply as they are: their backup may be the only way back."""
+    """Why the steps before an apply are final: their backup may be the only rollback path."""
     last = record.last("applied") if checklist.has("applied") else None
     found = ApplyFacts.from_attempt(last)
     half_way = found.half_way or found.unread
@@ -120,13 +120,13 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
         return None
     step = checklist.step("applied")
     if record.standing(step) is None and last.status is not Status.RUNNING:
-        words = "It was begun with another text; bring that file back, then go on from there."
+        words = "The apply was started with another text: restore that file, then continue."
     elif last.status is Status.FAILED:
-        words = "It failed half-way: what was proved before is kept. Press ! for help."
+        words = "The apply failed half-way: the earlier steps are kept. Press ! for help."
     elif last.status.is_answered:
-        words = "It is applied; what came before it is history."
+        words = "It is applied: the earlier steps are final."
     else:
-        words = "The apply was begun. Look at what it did first."
+        words = "The apply was started. Check what it did first."
     return OpenItem(step, last.status, words)
 
 

@@ -1,6 +1,6 @@
 """The record: every attempt at every step, for one migration on one database.
 
-A value that only grows: each act returns a new record. What a step's state is follows from its
+An append-only value: each act returns a new record. A step's state follows from its
 last attempt, as long as that attempt was about the files as they are now (`subjects`) and nothing
 it was built on has been tried again since.
 """
@@ -17,20 +17,7 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
 
-KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was mended by hand"
-"""How an applied migration can end: the answers of the close, as records store and sign them."""
-
-ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
-    "end": {KEPT: "kept", ROLLED_BACK: "rolled back", FIXED_MANUALLY: "fixed manually"},
-}
-"""What people read and type for a stored answer, by the key of its prompt."""
-
 RESTORE = "A record is changed through preflight only; restore it from git."
-
-
-def answer_label(key: str, answer: str) -> str:
-    """What people read for a stored answer; most are stored as they read."""
-    return ANSWER_LABELS.get(key, {}).get(answer, answer)
 
 
 class Status(StrEnum):
@@ -47,7 +34,7 @@ class Status(StrEnum):
 
     @property
     def is_answered(self) -> bool:
-        """Whether this state lets what needs it go on."""
+        """Whether this state unblocks the steps that need it."""
         return self in (Status.PROVED, Status.ATTESTED, Status.WAIVED)
 
 
@@ -81,7 +68,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an action found: the state it argues for, in words, with facts and evidence."""
+    """The result of an action: the state, its summary, facts and evidence."""
 
     status: Status
     words: str
@@ -102,7 +89,7 @@ class DatabaseRef:
 
     @property
     def label(self) -> str:
-        """The name, and the environment where there is one: two of one name are told apart."""
+        """The name, and the environment where there is one: two of one name stay distinct."""
         return f"{self.name} · {self.environment}" if self.environment else self.name
 
 
@@ -123,7 +110,7 @@ class Record:
         return attempt.status if attempt else Status.PENDING
 
     def standing(self, step: Step) -> Attempt | None:
-        """The last attempt at the step, unless it has fallen."""
+        """The last attempt at the step, unless it is invalidated."""
         index = self._last(step.id)
         if index is None:
             return None
@@ -136,13 +123,13 @@ class Record:
         return attempt
 
     def last(self, step_id: str) -> Attempt | None:
-        """The last attempt at the step, fallen or not: for history, never for a gate."""
+        """The last attempt at the step, invalidated or not: for history, never for a gate."""
         index = self._last(step_id)
         return None if index is None else self.attempts[index]
 
     @property
     def running(self) -> Attempt | None:
-        """The attempt that is under way, if any."""
+        """The running attempt, if any."""
         last = self.attempts[-1] if self.attempts else None
         return last if last and last.status is Status.RUNNING else None
 
@@ -159,10 +146,10 @@ class Record:
         return replace(self, attempts=(*self.attempts, attempt))
 
     def finish(self, outcome: Outcome, *, at: datetime) -> "Record":
-        """End the running attempt with what was found."""
+        """End the running attempt with its outcome."""
         running = self.running
         if running is None:
-            raise NotAllowed("No step is running.", hint="Begin one first.")
+            raise NotAllowed("No step is running.", hint="Start one first.")
         ended = replace(
             running,
             status=outcome.status,
@@ -175,7 +162,7 @@ class Record:
         return replace(self, attempts=(*self.attempts[:-1], ended))
 
     def recovered(self) -> "Record":
-        """A record found running on load: its session died, what it did must be observed."""
+        """A record that was running when loaded: its session died; observe what it did."""
         if self.running is None:
             return self
         words = "The session ended while this ran; what it did must be observed."
@@ -183,7 +170,7 @@ class Record:
         return replace(self, attempts=(*self.attempts[:-1], lost))
 
     def about(self, subjects: Mapping[str, str]) -> "Record":
-        """The same history, held against the files as they are now."""
+        """The same history, compared with the present files."""
         return replace(self, subjects=subjects)
 
     def _last(self, step_id: str) -> int | None:
@@ -198,7 +185,7 @@ class Record:
 def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
     """The class that decides the path: the confirmed one, else what the analysis found.
 
-    Raises RecordInvalid where a class was confirmed that there is not.
+    Raises RecordInvalid for an unknown confirmed class.
     """
     if not checklist.has(ClassFacts.step):
         return fallback

@@ -1,4 +1,4 @@
-"""What sections 3 and 4 find: counts, the backup and its proof, the bookmark, the rollback plan."""
+"""Facts of sections 3 and 4: counts, backup and its proof, bookmark, rollback plan."""
 
 from d1_preflight.core.record.change_facts import CopiedTable, TableChange, TableCount
 from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, fact_group
@@ -26,7 +26,7 @@ class BackupTable(CopiedTable):
 
 @fact_group
 class ExportFacts(FactGroup):
-    """D1's own export, or in words why there is none."""
+    """D1's own export, or why there is none."""
 
     file: str = NO_TEXT
     bytes: int | None = None
@@ -36,7 +36,7 @@ class ExportFacts(FactGroup):
 
 @fact_group
 class BackupFacts(StepFacts):
-    """What is kept of the tables that are touched. `reading` and `of`: only while it is read."""
+    """The backup of the touched tables. `reading` and `of`: only while it is read."""
 
     step = "backed_up"
     tables: tuple[BackupTable, ...] = NO_ITEMS
@@ -50,7 +50,7 @@ class BackupFacts(StepFacts):
 
 @fact_group
 class RestoredTable(TableCount):
-    """Whether a table came back value for value, else where it differs."""
+    """Whether a table was restored value for value, else where it differs."""
 
     identical: bool | None = None
     words: str = NO_TEXT
@@ -58,7 +58,7 @@ class RestoredTable(TableCount):
 
 @fact_group
 class TableRestoreFacts(FactGroup):
-    """Whether the SQL that gives back what the migration takes runs, and gives back all of it."""
+    """Whether the repair script runs, and whether it restores everything."""
 
     runs: bool | None = None
     whole: bool | None = None
@@ -91,7 +91,7 @@ class BookmarkFacts(StepFacts):
 
 @fact_group
 class DownFacts(StepFacts):
-    """The down migration: found, drafted by this program, or none; what it does not give back."""
+    """The down migration: found, drafted by this program, or none; what it does not restore."""
 
     step = "down_written"
     file: str = NO_TEXT
@@ -102,7 +102,7 @@ class DownFacts(StepFacts):
 
 @fact_group
 class DownTestFacts(StepFacts):
-    """Up, down, compare: what the down migration gives back."""
+    """The test of up and down: what the down migration restores."""
 
     step = "down_tested"
     schema: str = NO_TEXT
@@ -117,7 +117,7 @@ class DownTestFacts(StepFacts):
 
 @fact_group
 class RollbackHeaderFacts(StepFacts):
-    """The header's line on how to go back."""
+    """The header's rollback line."""
 
     step = "documented"
     rollback: str = NO_TEXT
@@ -125,7 +125,7 @@ class RollbackHeaderFacts(StepFacts):
 
 @fact_group
 class RollbackPath(FactGroup):
-    """One way to go back: its command, how long it takes, what it loses."""
+    """One rollback path: its command, its duration, what it loses."""
 
     way: str = NO_TEXT
     command: str = NO_TEXT
@@ -143,7 +143,7 @@ class RollbackScenario(FactGroup):
 
 @fact_group
 class RollbackPlanFacts(StepFacts):
-    """The rollback paths that exist, and the one that is taken first."""
+    """The rollback paths that exist, and the one to use first."""
 
     step = "way_back"
     ways: tuple[RollbackPath, ...] = NO_ITEMS
@@ -153,7 +153,7 @@ class RollbackPlanFacts(StepFacts):
 
 @fact_group
 class DeployOrderFacts(StepFacts):
-    """Which goes first, database or Worker, and the Worker's version to go back to."""
+    """The deploy order of database and Worker, and the Worker version to roll back to."""
 
     step = "deploy_order"
     order: str = NO_TEXT

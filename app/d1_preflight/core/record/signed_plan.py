@@ -85,7 +85,7 @@ class PlannedStep(FactGroup):
 
 @fact_group
 class SignedPlan(FactGroup):
-    """What is signed at GO. Read from bytes it is whole: no key lacks, each has its type."""
+    """What is signed at GO. Read from bytes it is whole: every key is there with its type."""
 
     schema: int | None = None
     decision: str = NO_TEXT
@@ -105,7 +105,7 @@ class SignedPlan(FactGroup):
 
     @classmethod
     def from_bytes(cls, document: bytes) -> Self:
-        """The plan that these bytes hold; raises RecordInvalid where they hold no whole one."""
+        """The plan in these bytes; raises RecordInvalid if it is incomplete."""
         plan = cls.read(load_facts(document, GO_FILE))
         wrong = [key for key in fields_by_key(cls) if key not in plan.keys or key in plan.extra]
         if wrong:

@@ -25,7 +25,7 @@ _COLUMNS_AT_ONCE = 40
 
 @dataclass(frozen=True, slots=True)
 class TableRepairResult:
-    """What was written for one table; `problems` say what of it is not repaired this way."""
+    """The repair of one table; `problems` lists what it does not restore."""
 
     table: str
     rows: int = 0
@@ -238,7 +238,7 @@ class TableRepair:
         return differs(f"b.{name}", f"a.{name}")
 
     def _check_by_number(self) -> None:
-        """Rows without a key cannot be told apart: any difference is said, none is written."""
+        """Rows without a key cannot be told apart: any difference is reported, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
         if self._gone or self._lacks_rows():
             self.problems.append("its rows have no key, so they cannot be put back one by one")
@@ -275,7 +275,7 @@ class TableRepair:
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        """The columns that are written: those that will be there when the shapes were mended."""
+        """The columns that are written: those that exist once the structure is restored."""
         return tuple(c for c in self.old.data_columns if c not in self.unaddable)
 
     @property

@@ -9,6 +9,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from d1_preflight.core.checklist.answers import NO_WORKER
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
     EndpointFacts,
@@ -32,7 +33,7 @@ from d1_preflight.core.sql.tokenizer import quote_name
 _LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
 _NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
-_NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table restore"
+_DOWN, _RESTORE = "down migration", "table restore"
 _CHECKED = (SchemaCheckFacts, RowCheckFacts, EndpointFacts, ErrorRateFacts)
 _BLANK = re.compile(r"<[a-z-]+>|…")
 _SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
@@ -94,7 +95,7 @@ class RunbookStep:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the command can be run as it stands: nothing in it is left to be filled in."""
+        """Whether the command can be run unchanged: it has no blanks to fill in."""
         return bool(self.command) and not _BLANK.search(self.command)
 
 
@@ -144,7 +145,7 @@ class _Known:
     record: Record | None
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What the last attempt at a step found, fallen or not: in an emergency it still helps."""
+        """The facts of the last attempt at a step, invalidated or not, for the emergency."""
         return kind.from_attempt(self.record.last(kind.step) if self.record else None)
 
     @property
@@ -161,9 +162,9 @@ def _nothing(known: _Known) -> Scenario:
         "nothing was applied",
         "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
         (
-            RunbookStep("Make sure: the newest ledger rows", _ledger(known)),
+            RunbookStep("Check the newest ledger rows", _ledger(known)),
             RunbookStep(
-                "Nothing is lost. Read the error in the output (o), fix the file, walk it again."
+                "Nothing is lost. Read the error in the output (o), fix the file, start again."
             ),
             RunbookStep("Still pending are", _pending(known)),
         ),
@@ -219,10 +220,10 @@ def _look(known: _Known) -> Scenario:
 
 
 def _stop(known: _Known) -> tuple[RunbookStep, ...]:
-    if known.facts(DeployOrderFacts).order == _NO_CODE:
-        return (RunbookStep("No code went along; the Worker that runs is the one from before"),)
+    if known.facts(DeployOrderFacts).order == NO_WORKER:
+        return (RunbookStep("Worker code did not change: do not roll the Worker back"),)
     if not known.worker:
-        words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
+        words = "Stop the bleeding: roll back the Worker to its last version (wrangler rollback)"
         return (RunbookStep(words, "wrangler deployments list --name <worker>"),)
     worker = ("--name", known.worker, *known.target.flags)
     listed = shlex.join(("wrangler", "deployments", "list", *worker))
@@ -255,9 +256,9 @@ def _tables_back(known: _Known) -> tuple[RunbookStep, ...]:
 
 
 def _on_target(target: Target, recorded: str) -> str:
-    """A file of SQL that the record says to run, run on the target by its uuid.
+    """A recorded SQL file, run on the target by its uuid.
 
-    The recorded command may name a configuration in which a name means another database by now.
+    The recorded command may name a configuration in which a name means another database today.
     """
     try:
         words = shlex.split(recorded)

@@ -1,4 +1,4 @@
-"""A database's schema as `sqlite_schema` tells it: a value to compare, fingerprint and rebuild."""
+"""A database's schema from `sqlite_schema`: a value to compare, fingerprint and rebuild."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -170,12 +170,12 @@ def create_tables(connection: apsw.Connection, schema: Schema) -> None:
 
 
 def create_rest(connection: apsw.Connection, schema: Schema) -> None:
-    """Create the indexes, then the views, then the triggers (a trigger may stand on a view)."""
+    """Create the indexes, then the views, then the triggers (a view may have triggers)."""
     _create_all(connection, [o for o in schema.objects if o.kind != "table"])
 
 
 def tables_of(schema: Schema) -> tuple[Table, ...]:
-    """The tables of a schema, as an empty database of it tells them."""
+    """The tables of a schema, read from an empty database of it."""
     connection = apsw.Connection(":memory:")
     try:
         _create_all(connection, schema.objects)
@@ -238,7 +238,7 @@ def _create_all(connection: apsw.Connection, objects: Iterable[SchemaObject]) ->
         if isinstance(error, apsw.ConstraintError):  # an index over rows that were read
             raise RemoteFailed(
                 f"The rows do not fit the {found.kind} {found.name}: {error}.",
-                hint="The target changed while it was read. Read it again, when it is quieter.",
+                hint="The target changed while it was read. Read it again at a quieter time.",
             ) from error
         raise ProjectError(
             f"The schema cannot be built: {found.kind} {found.name}: {error}.",

@@ -1,6 +1,6 @@
 """A table as SQLite itself reports it: columns, keys, constraints, options, how it holds its rows.
 
-A CREATE TABLE is asked of SQLite, never parsed, but for what no PRAGMA tells.
+A CREATE TABLE is asked of SQLite, never parsed, except for what no PRAGMA reports.
 """
 
 from collections.abc import Iterator, Sequence
@@ -267,7 +267,7 @@ def _unique(connection: apsw.Connection, pragma: str, name: str) -> tuple[tuple[
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What only the text of a CREATE TABLE tells."""
+    """What only the text of a CREATE TABLE shows."""
 
     checks: tuple[str, ...]
     generated: dict[str, str]

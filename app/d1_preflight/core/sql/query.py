@@ -178,7 +178,7 @@ class _Reader:
         raise NotUnderstood
 
     def _named(self, name: str, ctes: _Ctes | None) -> Relation:
-        """What a name in a FROM stands for."""
+        """The relation that a name in a FROM means."""
         while ctes is not None:
             if name in ctes.nodes:
                 return self._cte(name, ctes)

@@ -1,4 +1,4 @@
-"""Whether an error of some SQL could quote what stands in a row.
+"""Whether an error of some SQL could quote a row's values.
 
 SQLite's own errors name tables and columns, never values, with these exceptions (SQLite 3.54.1,
 each shown by a run in the tests): `RAISE(ABORT, expression)` says the expression's value, a JSON
@@ -43,7 +43,7 @@ def _is_text(argument: Sequence[Token]) -> bool:
 
 
 def _arguments(tokens: Sequence[Token], at: int) -> list[list[Token]]:
-    """The arguments of a call whose opening bracket stands before `at`."""
+    """The arguments of a call whose opening bracket is before `at`."""
     found: list[list[Token]] = [[]]
     for token, depth in _within(tokens, at):
         if depth == 0 and token.text == ",":

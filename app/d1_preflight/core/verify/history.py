@@ -16,7 +16,7 @@ _RANK = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
 def history_problems(bundle: Bundle) -> Iterator[Problem]:
-    """What this program could never have written."""
+    """What this program never writes."""
     yield from _time_problems(bundle.record)
     yield from _class_problems(bundle)
     if not bundle.knows_checklist:
@@ -68,7 +68,7 @@ def _time_problems(record: Record) -> Iterator[Problem]:
 
 
 def _class_problems(bundle: Bundle) -> Iterator[Problem]:
-    """The class can be raised, never lowered; what could not be told counts as destructive."""
+    """The class can be raised, never lowered; an unknown class counts as destructive."""
     for attempt in bundle.record.attempts:
         if attempt.step != ClassFacts.step or not attempt.status.is_answered:
             continue

@@ -1,4 +1,4 @@
-"""Judges a record by its bytes alone, as a stranger would who trusts no operator's machine.
+"""Judges a record by its bytes alone, without trust in any operator's machine.
 
 Nothing here reads a disk or runs a process: the files come as bytes, signatures are checked
 through a port. What cannot be checked is a problem, never a pass.
@@ -53,7 +53,7 @@ def verify_record(
     second_person: frozenset[Kind] = frozenset(),
     place: Place | None = None,
 ) -> Verification:
-    """Hold a record's files against the checklist, the allowed signers and the migration's text.
+    """Verify a record's files with the checklist, the allowed signers and the migration's text.
 
     `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
     file in the checkout, None where it is not there; `second_person` are the classes whose GO
@@ -84,7 +84,7 @@ def verify_record(
 
 
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
-    """A record is as good as what it was walked by: a weakened checklist proves too little."""
+    """A record is only as good as its checklist: a weakened checklist proves too little."""
     try:
         require_acts(checklist, measure_of(checklist))
     except ChecklistInvalid as error:

@@ -88,7 +88,7 @@ def close_body(view: View, width: int) -> Content:
 
 
 def _kept(view: View) -> list[Content]:
-    """Where the closed record lies, and what becomes of it."""
+    """The closed record's folder, and what to do with it."""
     session = view.session
     stem = session.record.migration.removesuffix(".sql")
     return [

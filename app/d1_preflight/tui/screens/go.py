@@ -118,7 +118,7 @@ class GoScreen(Screen[Decision]):
             if reason is not None:
                 self.dismiss(Decision("no-go", reason))
 
-        words = "NO-GO: one sentence for later readers. It blames nobody."
+        words = "NO-GO: one sentence for later readers, without blame."
         self.app.push_screen(Reason(words, "Why not today?"), decide)
 
     def action_go(self) -> None:

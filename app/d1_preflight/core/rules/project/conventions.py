@@ -61,7 +61,7 @@ def declared_type_unknown(context: RuleContext) -> Iterator[Match]:
 
 
 def rollback_undocumented(context: RuleContext) -> Iterator[Match]:
-    """A change that is not additive and whose header says no way back."""
+    """A change that is not additive and whose header has no rollback."""
     rollback = context.migration.header.rollback.lower()
     serious = context.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
     if serious and rollback.startswith(("not required", "none", "n/a")):
