@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from d1_preflight.core.effects.column_lineage import ColumnContents
 from d1_preflight.core.effects.conditions import always_true
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.schema.full_text import full_text
+from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
 
@@ -78,6 +80,7 @@ class _RowWalk:
                 self._note_guard(trigger.name, tokens(trigger.sql))
         self._contents = ColumnContents(old, script.new)
         self._filled_by: dict[str, StatementTrace] = {}
+        self._indexes = {name for name in self.origins if _is_index(old.tables[name.lower()])}
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
@@ -241,6 +244,9 @@ class _RowWalk:
             # Another table has its name now: does that one have its rows?
             now, rebuilt = origin.lower(), True
         held = self._storage[origin]
+        if now and now in after and origin in self._indexes:  # its text is in another table
+            held = held | {now}
+            self._losses[origin], self._partial[origin] = [], {}
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
         columns = self._contents.lineage(origin, now) if now else None
@@ -260,6 +266,12 @@ class _RowWalk:
             dropped=columns.dropped(filled=filled) if columns else (),
             filled_by=self._filled_by.get(now or "") if filled else None,
         )
+
+
+def _is_index(table: Table) -> bool:
+    """Whether a table is a full-text index over another one, with no rows of its own."""
+    declared = full_text(table.sql) if table.is_virtual else None
+    return declared is not None and declared.is_external
 
 
 def _distinct_losses(losses: Sequence[Loss]) -> tuple[Loss, ...]:

@@ -117,6 +117,8 @@ class _Judge:
             yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
         elif table.after is None:
             yield self._gone(table)
+        elif table.content:
+            yield from self._index(table)
         else:
             yield from self._rows(table)
             yield from self._columns(table)
@@ -128,6 +130,17 @@ class _Judge:
         if predicted and not table.lost:
             return _Point("dropped, was empty", is_fine=True)
         return self._declarable("dropped", table.table, predicted=predicted)
+
+    def _index(self, table: TableDiff) -> Iterator[_Point]:
+        """A full-text index has no rows of its own: it must follow those of its content."""
+        if table.strays:
+            yield _Point(
+                f"{table.strays:,} entries and rows of {table.content} have lost each other: "
+                f"INSERT INTO {table.table}({table.table}) VALUES ('rebuild')",
+                is_fine=False,
+            )
+        elif table.lost or table.added:
+            yield _Point(f"follows {table.content}", is_fine=True)
 
     def _renumbered(self, table: TableDiff) -> _Point:
         """A falling AUTOINCREMENT mark is accepted only if a traced statement lowers it."""

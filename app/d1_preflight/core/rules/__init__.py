@@ -12,7 +12,7 @@ from d1_preflight.core.rules.engine import refusals as engine
 from d1_preflight.core.rules.project import baseline, files
 from d1_preflight.core.rules.project import conventions as house
 from d1_preflight.core.rules.project.merged import Change
-from d1_preflight.core.rules.structure import columns, full_text, rebuild, values
+from d1_preflight.core.rules.structure import columns, full_text, keys, rebuild, values
 from d1_preflight.core.rules.suppressions import suppressed, suppressions_of, unused_suppressions
 
 _THEMES = (
@@ -22,6 +22,7 @@ _THEMES = (
     columns.RULES,
     full_text.RULES,
     values.RULES,
+    keys.RULES,
     statements.RULES,
     broken.RULES,
     engine.RULES,

@@ -47,6 +47,7 @@ def view_unwritable(context: RuleContext) -> Iterator[Match]:
             view = context.new.views[name].name
             values = {"view": view, "error": error, "statements": statements}
             yield match_at(trace, target_token(trace), values=values)
+    yield from _no_longer_writable(context)
 
 
 def fts_content_broken(context: RuleContext) -> Iterator[Match]:
@@ -93,6 +94,19 @@ def _match(
     severity = Severity.WARNING if outside else None
     named = {**values, "outside": no_file_makes(outside)}
     return match_at(trace, target_token(trace), severity=severity, tables=tables, values=named)
+
+
+def _no_longer_writable(context: RuleContext) -> Iterator[Match]:
+    """The views that had an INSTEAD OF trigger for an event, which DROP TRIGGER took away."""
+    now = {(t.table.lower(), trigger_head(t.sql).event) for t in context.new.triggers.values()}
+    for trace in context.statements_of("DROP TRIGGER"):
+        trigger = context.old.triggers.get(trace.target.lower())
+        head = trigger_head(trigger.sql) if trigger else None
+        view = context.new.views.get(trigger.table.lower()) if trigger else None
+        if head and head.instead and view and (view.name.lower(), head.event) not in now:
+            error = f"cannot modify {view.name} because it is a view"
+            values = {"view": view.name, "statements": head.event, "error": error}
+            yield match_at(trace, target_token(trace), severity=Severity.WARNING, values=values)
 
 
 def _failing(

@@ -94,6 +94,14 @@ def rename_table(context: RuleContext) -> Iterator[Match]:
                     )
 
 
+def drop_view(context: RuleContext) -> Iterator[Match]:
+    """A view that is gone, though running code may still read it."""
+    for trace in context.statements_of("DROP VIEW"):
+        name = trace.target.lower()
+        if name in context.old.views and name not in {*context.new.views, *context.new.tables}:
+            yield match_at(trace, target_token(trace), view=context.old.views[name].name)
+
+
 RULES: tuple[Rule, ...] = (
     add_column_not_null,
     add_column_moving_default,
@@ -103,6 +111,7 @@ RULES: tuple[Rule, ...] = (
     drop_column,
     rename_column,
     rename_table,
+    drop_view,
 )
 _STORED = 3
 _NOW = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"})

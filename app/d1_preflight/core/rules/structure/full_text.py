@@ -25,7 +25,19 @@ def fts_rowid_renumbered(context: RuleContext) -> Iterator[Match]:
                 yield match_at(copy, target_token(copy), tables=(lineage.table,), values=values)
 
 
-RULES: tuple[Rule, ...] = (fts_rowid_renumbered,)
+def fts_left_empty(context: RuleContext) -> Iterator[Match]:
+    """An index made over a table that is there, and not filled: MATCH finds nothing."""
+    for trace in context.statements_of("CREATE TABLE"):
+        table = context.new.table(trace.target)
+        declared = full_text(table.sql) if table and table.is_virtual else None
+        content = context.old.table(declared.content or "") if declared else None
+        made = trace.parsed.tokens[1].word == "VIRTUAL" and trace.made("table")
+        if made and content and not _filled_after(context, trace.target, trace):
+            values = {"index": trace.target, "table": content.name}
+            yield match_at(trace, target_token(trace), tables=(trace.target,), values=values)
+
+
+RULES: tuple[Rule, ...] = (fts_rowid_renumbered, fts_left_empty)
 
 
 def _keeps_rowid(lineage: TableLineage, old: Table, new: Table) -> bool:
