@@ -39,6 +39,13 @@ def _environment(name: str) -> str:
     return f"environment {name}" if name else "the top level, not an environment"
 
 
+def stale_lines(session: Session) -> Iterator[str]:
+    """The steps whose proof a later write has made stale."""
+    for step in session.path:
+        if since := session.stale(step):
+            yield f"{_INDENT}stale: {step.title}; since then {clean(since)}"
+
+
 def question(session: Session, step: Step) -> Iterator[str]:
     """A step before it runs: title, reason, state, and the commands it will run."""
     yield ""
