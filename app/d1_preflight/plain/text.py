@@ -86,8 +86,8 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     for number, situation in enumerate(situations, 1):
         yield ""
         yield f"{number}  {situation.title}: {situation.when}"
-        for act in situation.steps:
-            yield f"   - {act.words}"
+        for label, act in zip(situation.labels, situation.steps, strict=True):
+            yield f"   {label}. {act.words}"
             if act.command:
                 yield f"     $ {act.command}"
 

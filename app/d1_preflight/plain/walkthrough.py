@@ -8,7 +8,8 @@ from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.recovery.runbook import Target, runbook
+from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.recovery.scenarios import runbook
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
