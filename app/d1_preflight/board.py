@@ -164,6 +164,7 @@ class Board:
             **self._target_config(),
             ledger=project.database.migrations_table,
             restore_file=self._context.restore_file(name) if name else "",
+            maintenance=project.settings.verification.maintenance_command,
         )
 
     def _target_config(self) -> "_Where":

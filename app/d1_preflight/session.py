@@ -40,6 +40,8 @@ from d1_preflight.core.record.gate import (
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record.signing import CLOSE
+from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.verify.timeline import TIMELINE
 
 _SIGNATURE = "record.toml.sig"
 
@@ -124,6 +126,11 @@ class Session:
         if not self.checklist.has(step_id):
             return None
         return self.record.standing(self.checklist.step(step_id))
+
+    def stale(self, step: Step) -> str:
+        """What was written since the step was proved, in words; "" where nothing is known of."""
+        timeline = self.environment.store.read(TIMELINE)
+        return stale_words(self.record, step.id, timeline, self.environment.cache.observation)
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""

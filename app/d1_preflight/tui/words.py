@@ -126,6 +126,8 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and step != running:
         lines.append(_result(status, attempt.words, step.title))
+        if since := session.stale(step):
+            lines.append(Content.styled(f"stale: since then {since}", DANGER))
     else:
         lines.append(
             Content.assemble((f"{marked(status)}  ", ink_of(status)), (step.title, STRONG))

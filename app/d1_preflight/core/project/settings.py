@@ -72,6 +72,12 @@ class Verification:
         5, readers.whole(1, 10), "How long the error rate is watched, 1 to 10 minutes."
     )
     worker: str = _key("", readers.text, "The Worker's script; the configuration's where empty.")
+    maintenance_command: str = _key(
+        "",
+        readers.text,
+        "What stops the application's writes, such as the deploy of a maintenance Worker: the "
+        "emergency card shows it and never runs it.",
+    )
     statement_seconds: int = _key(
         30, readers.whole(1, 300), "D1 stops a query after this time; the rehearsal is held to it."
     )

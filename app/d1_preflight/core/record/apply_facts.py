@@ -202,11 +202,28 @@ class ErrorRateFacts(StepFacts):
     left_s: int | None = None
 
 
+class CountedTable(FactGroup):
+    """A table's rows before the apply, after it, and now; -1 says that it is not there."""
+
+    table: str = NO_TEXT
+    before: int | None = None
+    after: int | None = None
+    now: int | None = None
+
+
 class CloseFacts(StepFacts):
-    """How it ended; `differs` lists the schema's differences from the rehearsed one."""
+    """How it ended; `differs` lists the schema's differences from the rehearsed one.
+
+    `differs_from_before` those from the schema before, `schema` what was seen,
+    `timeline` the hash of the emergency's timeline as it was then.
+    """
 
     step = "close"
     signer: str = NO_TEXT
     closed_at: str = NO_TEXT
     end: str = NO_TEXT
     differs: tuple[str, ...] = NO_ITEMS
+    differs_from_before: tuple[str, ...] = NO_ITEMS
+    tables: tuple[CountedTable, ...] = NO_ITEMS
+    schema: str = NO_TEXT
+    timeline: str = NO_TEXT
