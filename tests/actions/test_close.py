@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import apsw
 import pytest
@@ -14,12 +14,14 @@ from d1_preflight.actions.close import _contradicted, _fewer, _found
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.record.apply_facts import CloseFacts, CountedTable
-from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from d1_preflight.core.verify.timeline import new_timeline, next_line, read_timeline
 from plain.fakes import MemoryStore
+
+if TYPE_CHECKING:
+    from d1_preflight.core.record.facts import Fact
 
 CHECKLIST = shipped_checklist()
 NAME = "0057_add_team_billing.sql"
