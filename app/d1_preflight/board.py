@@ -164,6 +164,7 @@ class Board:
             **self._target_config(),
             ledger=project.database.migrations_table,
             restore_file=self._context.restore_file(name) if name else "",
+            maintenance=project.settings.verification.maintenance_command,
         )
 
     def _target_config(self) -> "_Where":
@@ -267,7 +268,7 @@ def record_words(
     go = record.last("go")
     if GoFacts.from_attempt(go).decision == NO_GO:
         return MARKS[Status.FAILED], "NO-GO"
-    if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
+    if applied and applied.status.is_unobserved:
         return MARKS[applied.status], "apply started: look"
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"

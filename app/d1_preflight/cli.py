@@ -21,8 +21,8 @@ _INTERRUPTED = 130
 _TERMINATED = 143
 _OUR_BUG = 70
 _COMMANDS = (
-    "run", "lint", "explain", "verify", "show", "review", "restore", "new", "init", "doctor",
-    "practice",
+    "run", "lint", "code", "explain", "verify", "show", "review", "restore", "new", "init",
+    "doctor", "practice",
 )  # fmt: skip
 
 

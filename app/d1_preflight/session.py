@@ -40,6 +40,8 @@ from d1_preflight.core.record.gate import (
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record.signing import CLOSE
+from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.verify.timeline import TIMELINE
 
 _SIGNATURE = "record.toml.sig"
 
@@ -125,6 +127,11 @@ class Session:
             return None
         return self.record.standing(self.checklist.step(step_id))
 
+    def stale(self, step: Step) -> str:
+        """What was written since the step was proved, in words; "" where nothing is known of."""
+        timeline = self.environment.store.read(TIMELINE)
+        return stale_words(self.record, step.id, timeline, self.environment.cache.observation)
+
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
         dynamic = self._actions[step.action].prompts
@@ -169,7 +176,10 @@ class Session:
         _require_turn(self, step)
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
-        context = self.context(step, emit, progress, terminal)
+        context, read = (
+            self.context(step, emit, progress, terminal),
+            self.environment.cache.rows_read,
+        )
         try:
             outcome = await self._actions[step.action].run(context)
         except (PreflightError, OSError) as error:
@@ -178,7 +188,7 @@ class Session:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(_broken_off(step, error))
             raise
-        self._conclude(step, outcome, context)
+        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
         return self.record.attempts[-1]
 
     def waive(self, step: Step, reason: str) -> Attempt:
@@ -285,6 +295,11 @@ def _require_turn(session: Session, step: Step) -> None:
         raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
     if step.effect is Effect.REMOTE_WRITE and session.status_of(step).is_answered:
         raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+
+
+def _priced(outcome: Outcome, rows: int) -> Outcome:
+    """The outcome with the rows that D1 read for it."""
+    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
 
 
 def _reason(text: str, refusal: str, hint: str) -> str:

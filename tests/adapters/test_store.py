@@ -30,7 +30,7 @@ def test_a_record_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     kept.save(record)
 
     assert store(tmp_path).load() == record
-    assert names(tmp_path / "record") == [RECORD]
+    assert names(tmp_path / "record") == ["record.toml"]
 
 
 def test_a_damaged_record_is_named_by_its_path(tmp_path: Path) -> None:

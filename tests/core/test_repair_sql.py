@@ -6,8 +6,13 @@ from pathlib import Path
 import apsw
 import pytest
 
-from d1_preflight.core.recovery.repair_sql import RepairScript
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.repair_sql import (
+    RepairScript,
+    TableRepairResult,
+    write_repair_sql,
+)
+from d1_preflight.core.schema.schema import Schema, diff
 from local_copies import diff_files, write_repair
 
 SHOP = """
@@ -287,6 +292,39 @@ def test_parents_are_written_before_their_children(tmp_path: Path) -> None:
     assert written.index('INSERT INTO "parent"') < written.index('INSERT INTO "child"')
 
 
+def test_a_table_that_never_issued_an_id_has_no_mark_to_bring_back(tmp_path: Path) -> None:
+    prior = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a);"
+
+    given = repaired(tmp_path, prior, "DROP TABLE t")
+
+    assert (given.tables[0].sequence, given.problems) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("result", "is_empty"),
+    [
+        (TableRepairResult("t"), True),
+        (TableRepairResult("t", rows=1), False),
+        (TableRepairResult("t", updated=1), False),
+        (TableRepairResult("t", problems=("no",)), False),
+        (TableRepairResult("t", sequence=0), False),
+    ],
+)
+def test_a_table_needs_no_repair_where_nothing_is_written_and_nothing_lacks(
+    result: TableRepairResult, *, is_empty: bool
+) -> None:
+    assert result.is_empty is is_empty
+
+
+def test_states_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(make(tmp_path / "before.sqlite", SHOP)))
+
+    with pytest.raises(ProjectError, match="cannot be identified") as refused:
+        write_repair_sql(print, connection, Schema(()))
+
+    assert refused.value.hint.startswith("Restore with Time Travel")
+
+
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:
     connection = apsw.Connection(str(path))
     try:
@@ -310,3 +348,72 @@ def repaired(
     connection.close()
     path = folder / "back.sql"
     return write_repair(path, before, after, schema, rebuilt=rebuilt, only=only)
+
+
+OBJECTS = """
+CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, old_name TEXT, n INT);
+CREATE TABLE o(id INTEGER PRIMARY KEY, t INTEGER);
+CREATE INDEX t_name ON t(old_name) WHERE old_name IS NOT NULL;
+CREATE UNIQUE INDEX t_n ON t(n);
+CREATE INDEX o_t ON o(t);
+CREATE VIEW names AS SELECT id, old_name FROM t;
+CREATE TRIGGER t_old AFTER UPDATE OF old_name ON t BEGIN UPDATE t SET n = 1 WHERE id = new.id; END;
+CREATE TRIGGER names_in INSTEAD OF INSERT ON names BEGIN INSERT INTO t (old_name) VALUES (1); END;
+INSERT INTO t VALUES (1, 'a', 7), (9, 'b', 8);
+INSERT INTO o VALUES (1, 1);
+"""
+TAKES_OBJECTS = {
+    "a column with its index, its view and its triggers": (
+        "DROP VIEW names; DROP TRIGGER t_old; DROP INDEX t_name; ALTER TABLE t DROP COLUMN old_name"
+    ),
+    "a table with all that hangs on it": "DROP VIEW names; DROP TABLE t",
+    "an index": "DROP INDEX t_n",
+    "an index of a table that is not backed up": "DROP INDEX o_t",
+    "a trigger": "DROP TRIGGER t_old",
+    "a view": "DROP VIEW names",
+    "a rebuilt table's indexes": (
+        "DROP VIEW names; CREATE TABLE x(id INTEGER PRIMARY KEY AUTOINCREMENT, old_name TEXT,"
+        " n INT); INSERT INTO x SELECT * FROM t; DROP TABLE t; ALTER TABLE x RENAME TO t"
+    ),
+}
+
+
+def with_objects(tmp_path: Path, sql: str, only: Collection[str] = ()) -> tuple[RepairScript, Path]:
+    """A database that a migration took objects from, and the script that gives them back."""
+    whole = make(tmp_path / "whole.sqlite", OBJECTS)
+    after = make(tmp_path / "after.sqlite", f"{OBJECTS} BEGIN; {sql}; COMMIT")
+    table = OBJECTS.splitlines()[1]
+    rows = "INSERT INTO t VALUES (1, 'a', 7), (9, 'b', 8)"
+    backed_up = make(tmp_path / "before.sqlite", table + rows)
+    schema = Schema.from_connection(apsw.Connection(str(whole)))
+    return write_repair(script(after), backed_up, after, schema, only=only), after
+
+
+@pytest.mark.parametrize("sql", TAKES_OBJECTS.values(), ids=TAKES_OBJECTS.keys())
+def test_every_index_view_and_trigger_is_given_back(tmp_path: Path, sql: str) -> None:
+    given, after = with_objects(tmp_path, sql)
+
+    make(after, f"BEGIN; {script(after).read_text()} COMMIT")
+
+    assert given.problems == ()
+    was = Schema.from_connection(apsw.Connection(str(tmp_path / "whole.sqlite")))
+    assert diff(was, Schema.from_connection(apsw.Connection(str(after)))) == ()
+
+
+def test_an_object_that_cannot_be_made_again_is_named(tmp_path: Path) -> None:
+    given, after = with_objects(
+        tmp_path,
+        "DROP VIEW names; DROP TRIGGER t_old; DROP INDEX t_name; DROP INDEX t_n;"
+        "ALTER TABLE t RENAME COLUMN n TO m; CREATE VIEW names AS SELECT id FROM t;"
+        "ALTER TABLE o RENAME COLUMN t TO team",
+        only=("o",),
+    )
+
+    assert given.problems == ("index o_t is another one now",)
+    assert "names" not in script(after).read_text()
+
+
+def test_only_the_objects_of_the_named_tables_are_made_again(tmp_path: Path) -> None:
+    given, _ = with_objects(tmp_path, "DROP INDEX t_n; DROP INDEX o_t; DROP VIEW names", ("t",))
+
+    assert [found.name for found in given.objects] == ["t_n", "names", "names_in"]

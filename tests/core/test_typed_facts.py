@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.record_values import closed_files
+from core.record_values import Walk, closed_files, shipped_checklist
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import apply_facts, change_facts, safety_facts
-from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
+from d1_preflight.core.record.apply_facts import GoFacts
+from d1_preflight.core.record.change_facts import ClassFacts, CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import FactGroup, Facts, StepFacts, fields_by_key, instant
 from d1_preflight.core.record.file import dump_facts, load_record
 from d1_preflight.core.record.safety_facts import BackupFacts, DownFacts
@@ -151,6 +152,36 @@ def test_a_value_of_another_type_is_unknown_and_kept() -> None:
 
     assert (copied.rows, copied.tables, copied.schema, copied.bytes) == (None, (), "abc", None)
     assert copied.written() == facts
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        (ClassFacts, {"class": "weird", "found": "additive"}),
+        (ClassFacts, {"class": 3}),
+        (GoFacts, {"expires_at": "tomorrow"}),
+        (GoFacts, {"expires_at": "2026-1-2T3:4:5Z"}),
+        (GoFacts, {"signed_at": True}),
+    ],
+)
+def test_a_class_or_time_that_is_none_is_told_and_kept(kind: type[StepFacts], facts: Facts) -> None:
+    read = kind.read(facts)
+
+    assert list(read.misread) == [next(iter(facts))]
+    assert same(read.written(), facts)
+
+
+def test_another_value_of_another_type_does_not_decide() -> None:
+    assert GoFacts.read({"criteria": 1, "newer": "x"}).misread == {}
+
+
+def test_a_record_holds_what_an_outcome_found_byte_for_byte() -> None:
+    facts: Facts = {"newer": ({"a": 1},), "rows": 3, "tables": "none", "schema": "abc"}
+    checklist = shipped_checklist()
+
+    walk = Walk(checklist).answer("copied", facts=CopyFacts.read(facts).written())
+
+    assert same(walk.record.attempts[-1].facts, facts)
 
 
 def test_what_is_empty_is_written_and_what_is_absent_is_not() -> None:

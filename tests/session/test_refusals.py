@@ -186,6 +186,17 @@ async def test_a_go_lasts_as_long_as_the_settings_say_where_it_says_nothing() ->
     assert opened(store, going, at=end + timedelta(seconds=1)).blockers(APPLIED) != ()
 
 
+async def test_what_is_open_is_said_before_that_a_go_has_expired() -> None:
+    going = ready(store := MemoryStore())
+    going.answer("go", Status.ATTESTED, {"expires_at": instant(going.now)})
+    going.answer("bookmark", Status.FAILED, words="none came")
+
+    late = opened(store, going, at=going.now + timedelta(hours=1))
+
+    assert "bookmark" in [item.step.id for item in late.blockers(APPLIED)]
+    assert not any("expired" in item.words for item in late.blockers(APPLIED))
+
+
 async def test_go_waits_for_every_open_step_and_says_how_many() -> None:
     found = Found()
     session = opened(store := MemoryStore(), walk(store, "classification"), found)
@@ -235,17 +246,19 @@ async def test_the_configuration_that_was_read_stops_nothing() -> None:
 
 
 async def test_an_answer_that_is_refused_begins_nothing() -> None:
-    found = Found()
+    found, purpose = Found(), CHECKLIST.step("purpose")
     asked = Prompt("also", PromptKind.TEXT, "What else?")
     action = StepAction(found, prompts=lambda _: (asked,))
-    session = opened(MemoryStore(), found=found, actions={NAMED.action: action})
+    session = opened(MemoryStore(), found=found, actions={purpose.action: action})
 
-    assert session.prompts(NAMED) == (asked, *NAMED.prompts)
-    with nothing_begins(session, found), pytest.raises(Rejected, match="Write an answer"):
-        await session.perform(NAMED, {"also": " "})
+    assert purpose.prompts
+    assert session.prompts(purpose) == (asked, *purpose.prompts)
+    for raw in ({"also": " ", "purpose": "x"}, {"also": "x"}, {}):
+        with nothing_begins(session, found), pytest.raises(Rejected, match="Write an answer"):
+            await session.perform(purpose, raw)
 
-    attempt = await session.perform(NAMED, {"also": "nothing "})
-    assert attempt.answers["also"] == "nothing"
+    attempt = await session.perform(purpose, {"also": "nothing ", "purpose": "users have it"})
+    assert attempt.answers == {"also": "nothing", "purpose": "users have it"}
 
 
 def test_another_database_of_the_same_name_is_refused() -> None:

@@ -5,23 +5,22 @@ from dataclasses import replace
 
 from d1_preflight.actions.apply_end import By, applied, conclude, observe_unseen
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.go import rows_at_risk, signed_plan
-from d1_preflight.actions.preconditions import Rechecked, recheck, signed_migration
+from d1_preflight.actions.preconditions import Rechecked, recheck, signed_migration, signed_plan
 from d1_preflight.actions.rehearse_again import RehearsedAgain, rehearse_again
 from d1_preflight.actions.target import shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
-from d1_preflight.core.record.change_facts import CopyFacts, table_counts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import Outcome, Status
 
 
 def apply_prompts(context: StepContext) -> Sequence[Prompt]:
     """Challenge and response: the target and the rows at risk, typed; never yes or no."""
-    if _must_observe_first(context):
+    if context.must_observe_first:
         return _way_out(context)
-    name, risk = context.environment.project.database.name, rows_at_risk(context)
+    name, risk = context.environment.project.database.name, context.facts(RehearsalFacts).rows_lost
     return (
         Prompt("database", PromptKind.TEXT, f"Type the database's name: {name}", typed=name),
         Prompt("rows", PromptKind.TEXT, f"Type the rows at risk: {risk}", typed=str(risk)),
@@ -40,7 +39,7 @@ def _way_out(context: StepContext) -> Sequence[Prompt]:
 def apply_plan(context: StepContext) -> Sequence[str]:
     """What will be run, with its target."""
     environment = context.environment
-    if _must_observe_first(context):
+    if context.must_observe_first:
         return (f"read ledger and schema of {environment.project.database.name}; write nothing",)
     again = ApplyFacts.from_attempt(context.before).moved if _was_held(context) else ()
     return (
@@ -53,7 +52,7 @@ def apply_plan(context: StepContext) -> Sequence[str]:
 
 async def apply_migration(context: StepContext) -> Outcome:
     """Apply it, or find out what an interrupted apply has done."""
-    if _must_observe_first(context):
+    if context.must_observe_first:
         return await observe_unseen(context)
     environment, plan = context.environment, signed_plan(context)
     now = await recheck(context, plan)
@@ -100,12 +99,6 @@ def _was_held(context: StepContext) -> bool:
 def _apply_args(environment: Environment, config: str) -> tuple[str, ...]:
     name = environment.project.database.name
     return ("d1", "migrations", "apply", name, "--config", config, "--remote")
-
-
-def _must_observe_first(context: StepContext) -> bool:
-    """After an apply with an unobserved end, only read; never repeat it blindly."""
-    last = context.before
-    return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
 
 def _facts(

@@ -23,7 +23,7 @@ from d1_preflight.core.project.migration import Migration, UnreadableMigration, 
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record, Status
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record
 from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
@@ -41,6 +41,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
+    rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 
@@ -162,10 +163,13 @@ class StepContext:
 
     @property
     def before(self) -> Attempt | None:
-        """The last finished attempt at this step, invalidated or not."""
-        mine = [a for a in self.record.attempts if a.step == self.step.id]
-        over = [attempt for attempt in mine if attempt.status is not Status.RUNNING]
-        return over[-1] if over else None
+        """The last attempt at this step that is over, invalidated or not."""
+        return self.record.last_ended(self.step.id)
+
+    @property
+    def must_observe_first(self) -> bool:
+        """Whether nobody saw how the last attempt ended: it is never repeated blindly."""
+        return self.before is not None and self.before.status.is_unobserved
 
     @property
     def evidence_name(self) -> str:
@@ -182,7 +186,7 @@ class StepContext:
         """Whether an error of the migration (or of its down `script`) may quote a row's value."""
         migration = script or self.environment.migration()
         schema = (found.sql for found in self.environment.prior_schema().objects)
-        return any(error_may_leak_row_values(sql) for sql in (migration.text, *schema))
+        return error_may_leak_row_values(migration.text, *schema)
 
     def answer(self, key: str) -> str:
         """A text answer, "" where it was not asked."""

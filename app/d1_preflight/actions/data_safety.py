@@ -20,7 +20,13 @@ from d1_preflight.actions.target import (
     target_flags,
 )
 from d1_preflight.actions.values import changed_in_rehearsal, existing_tables, touched_tables
-from d1_preflight.actions.workspace import backup_folder, restore_folder, restored_folder
+from d1_preflight.actions.workspace import (
+    backup_folder,
+    copied_rows,
+    copy_folder,
+    restore_folder,
+    restored_folder,
+)
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
@@ -87,7 +93,9 @@ async def back_up(context: StepContext) -> Outcome:
         return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.")
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
-    copied, evidence = await read_still(context, with_shadows(environment, tables), folder / "rows")
+    wanted = with_shadows(environment, tables)
+    at_hand = await asyncio.to_thread(_from_copy, environment, wanted, folder / "rows")
+    copied, evidence = at_hand or await read_still(context, wanted, folder / "rows")
     export, ran = await _export(context, _exportable(environment, tables), folder)
     rows = sum(copy.rows for copy in copied.copies)
     facts = BackupFacts(
@@ -106,6 +114,30 @@ async def back_up(context: StepContext) -> Outcome:
     words = f"{plural(len(copied.copies), 'table')}, {plural(rows, 'row')}, kept exactly in {kept}"
     words += "." if export.sha256 else f"; no export: {export.words}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
+
+
+def _from_copy(
+    environment: Environment, tables: Sequence[str], folder: Path
+) -> tuple[Copied, tuple[Evidence, ...]] | None:
+    """The row copies that the copy of the target made, so that rows are read once; None without.
+
+    They hold the target as it was then. The apply is held where a touched table moved since.
+    """
+    persist, made = copy_folder(environment), copied_rows(environment)
+    if not environment.local.file(persist).is_file():
+        return None
+    copies = {copy.table: copy for copy in map(environment.local.open_copy, made.glob("*.rows"))}
+    if not set(tables) <= set(copies):
+        return None
+    if any(environment.local.compare_copy(copies[table], persist) for table in tables):
+        return None  # a file of the copy was changed here
+    with writing(folder, "Nothing was backed up."):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+        for table in tables:
+            path = shutil.copyfile(copies[table].path, folder / copies[table].path.name)
+            path.chmod(0o600)
+    return Copied(tuple(environment.local.open_copy(p) for p in sorted(folder.iterdir()))), ()
 
 
 async def read_still(
@@ -242,20 +274,23 @@ async def _export_loads(context: StepContext) -> str:
 
 
 async def count_rows(context: StepContext) -> Outcome:
-    """One batched call: the count of every table, and the schema again."""
-    environment = context.environment
-    tables = countable(tables_of(environment.prior_schema()))
+    """The count of every table, out of the copy where it is at hand; ledger and schema again."""
+    environment, copied = context.environment, context.facts(CopyFacts)
+    persist = copy_folder(environment)
+    has_copy = environment.local.file(persist).is_file()
+    tables = () if has_copy else countable(tables_of(environment.prior_schema()))
     look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     seen = look.observation
-    if seen.schema.fingerprint != context.facts(CopyFacts).schema:
+    if seen.schema.fingerprint != copied.schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
         return Outcome(Status.FAILED, words, evidence=look.evidence)
-    total = sum(seen.counts.values())
-    facts = CountFacts(
-        tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
-    )
-    words = f"{plural(total, 'row')} in {plural(len(seen.counts), 'table')}."
-    return Outcome(Status.PROVED, words, facts, look.evidence)
+    counts = environment.local.counts(persist) if has_copy else seen.counts
+    taken_at = copied.taken_at if has_copy else instant(seen.taken_at)
+    total = sum(counts.values())
+    facts = CountFacts(tables=table_counts(counts), rows=total, taken_at=taken_at)
+    words = f"{plural(total, 'row')} in {plural(len(counts), 'table')}"
+    words += ", as copied" if has_copy else ""
+    return Outcome(Status.PROVED, f"{words}.", facts, look.evidence)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.pending import others_pending
+from d1_preflight.actions.preconditions import require_bookmark
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import instant, moment
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
@@ -87,17 +87,6 @@ async def sign_go(context: StepContext) -> Outcome:
     return Outcome(Status.ATTESTED, words, facts)
 
 
-def require_bookmark(context: StepContext) -> None:
-    """Require that the Time Travel bookmark outlasts the watch."""
-    until = context.facts(BookmarkFacts).good_until
-    watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
-    if until and moment(until) < context.environment.clock.now() + watch:
-        raise NotAllowed(
-            f"The Time Travel bookmark is good until {until}: too old to restore.",
-            hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
-        )
-
-
 def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetime) -> SignedPlan:
     """What is signed: which bytes go where, on what proofs, and when to abort."""
     environment, record, before = (
@@ -114,12 +103,12 @@ def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetim
         migration=record.migration,
         kind=context.kind,
         checklist=record.checklist,
-        rows_at_risk=rows_at_risk(context),
+        rows_at_risk=context.facts(RehearsalFacts).rows_lost,
         subjects=PlannedFiles.read(dict(sorted(record.subjects.items()))),
         database=PlannedDatabase.of(record.database),
         tools=PlannedTools.read(dict(sorted(record.tools.items()))),
         proofs=_proofs(context),
-        criteria=abort_criteria(context),
+        criteria=AbortCriteria.of(environment.settings.verification),
         steps=tuple(
             PlannedStep(id=step.id, status=attempt.status.value, words=attempt.words)
             for step in context.checklist.steps_for(context.kind)
@@ -142,36 +131,8 @@ def _proofs(context: StepContext) -> Proofs:
         backup=context.facts(BackupFacts).tables,
         other_pending=others_pending(context),
         out_of_order=context.facts(DeployOrderFacts).out_of_order,
+        rows_read=context.record.rows_read or None,
     )
-
-
-def abort_criteria(context: StepContext) -> AbortCriteria:
-    """The abort limits, fixed before the apply."""
-    verification = context.environment.settings.verification
-    return AbortCriteria(
-        error_rate_percent=str(verification.error_rate_percent),
-        watch_minutes=verification.watch_minutes,
-        endpoints=tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
-        rows="every table's count as rehearsed",
-        schema="equal to the rehearsed one",
-    )
-
-
-def rows_at_risk(context: StepContext) -> int:
-    """How many rows the rehearsal lost: the number that is typed before the apply."""
-    return context.facts(RehearsalFacts).rows_lost
-
-
-def signed_plan(context: StepContext) -> SignedPlan:
-    """The signed plan, from the exact bytes that the record names; raises NotAllowed."""
-    document = context.environment.store.read(GO_FILE) or b""
-    signature = context.environment.store.read(GO_SIGNATURE) or b""
-    go = context.facts(GoFacts)
-    hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
-    named = (go.go_sha256, go.signature_sha256)
-    if hashes != named or not context.environment.signer.is_good(document, signature, GO):
-        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
-    return SignedPlan.from_bytes(document)
 
 
 STEPS: Mapping[str, StepAction] = {

@@ -3,14 +3,11 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
 
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
-from d1_preflight.actions.go import (
-    abort_criteria,
-    require_bookmark,
-    rows_at_risk,
-)
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe
@@ -19,14 +16,28 @@ from d1_preflight.actions.workspace import copy_folder, recheck_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
+from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.gate import go_expires
 from d1_preflight.core.record.review import go_review, second_person_kinds
-from d1_preflight.core.record.safety_facts import CountFacts
-from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
+from d1_preflight.core.record.signed_plan import GO_FILE, GO_SIGNATURE, SignedPlan
+from d1_preflight.core.record.signing import GO
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.target.snapshot import Observation
+
+
+def signed_plan(context: StepContext) -> SignedPlan:
+    """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
+    document = context.environment.store.read(GO_FILE) or b""
+    signature = context.environment.store.read(GO_SIGNATURE) or b""
+    go = context.facts(GoFacts)
+    hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
+    named = (go.go_sha256, go.signature_sha256)
+    if hashes != named or not context.environment.signer.is_good(document, signature, GO):
+        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
+    return SignedPlan.from_bytes(document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +205,21 @@ def require_second_person(context: StepContext) -> None:
 
 def require_signed_criteria(context: StepContext, plan: SignedPlan) -> None:
     """The limits in the settings are still those that were signed."""
-    if abort_criteria(context) != plan.criteria:
+    if AbortCriteria.of(context.environment.settings.verification) != plan.criteria:
         raise NotAllowed(
             "The abort criteria in preflight.toml are not those that were signed.",
             hint="Nothing was applied. Put them back, or sign GO again.",
+        )
+
+
+def require_bookmark(context: StepContext) -> None:
+    """Time Travel, the rollback path that always exists, must outlast the watch."""
+    until = context.facts(BookmarkFacts).good_until
+    watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
+    if until and moment(until) < context.environment.clock.now() + watch:
+        raise NotAllowed(
+            f"The Time Travel bookmark is good until {until}: too old to restore.",
+            hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
         )
 
 
@@ -206,7 +228,7 @@ def require_signed_plan(context: StepContext, plan: SignedPlan) -> None:
     for signed, name, now in (
         (plan.checklist, "the checklist", context.record.checklist),
         (str(plan.kind), "the class", str(context.kind)),
-        (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(context)),
+        (plan.rows_at_risk, "the number of rows at risk", context.facts(RehearsalFacts).rows_lost),
     ):
         if signed != now:
             raise NotAllowed(

@@ -334,14 +334,16 @@ def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
         *effects.columns_renamed,
     ):
         return True
-    if change.object in ("index", "trigger", "view") and _drops(analysis, change.name):
+    if change.object in ("index", "trigger", "view") and _is_a_reason(analysis, change):
         return True
     answered = (f for f in analysis.findings if not f.rows_at_risk)
     return any({table, owner, change.name} & set(f.tables) for f in answered)
 
 
-def _drops(analysis: Analysis, name: str) -> bool:
-    return any(name in reason.text for reason in analysis.reasons)
+def _is_a_reason(analysis: Analysis, change: Change) -> bool:
+    # By the whole name: a view "v" is not meant wherever a "v" stands.
+    named = f'{change.object} "{change.name}"'
+    return any(named in reason.text for reason in analysis.reasons)
 
 
 STEPS: Mapping[str, StepAction] = {

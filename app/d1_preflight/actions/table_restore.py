@@ -17,7 +17,7 @@ from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.disk import new_text
 
@@ -100,7 +100,7 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
 
 def _reason(environment: Environment, error: PreflightError) -> str:
     """Why it does not run; a trigger of the target may quote a row in its message."""
-    if any(error_may_leak_row_values(made.sql) for made in environment.prior_schema().objects):
+    if error_may_leak_row_values(*(made.sql for made in environment.prior_schema().objects)):
         return "It fails here; a trigger's own message is not kept, because it may quote a row."
     return error.message
 
@@ -116,7 +116,16 @@ def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
         ledger = (environment.project.database.migrations_table,)
         found = diff_rows(connection, ignore=ledger, rebuilt=rebuilt)
     backed_up = (table for table in found.tables if table.before is not None)
-    return tuple(words for table in backed_up if (words := _missing(table)))
+    rows = tuple(words for table in backed_up if (words := _missing(table)))
+    return (*rows, *_constraints_gone(environment, persist))
+
+
+def _constraints_gone(environment: Environment, persist: Path) -> tuple[str, ...]:
+    """The constraints that no script of rows gives back; the objects it names itself."""
+    changes = diff(environment.prior_schema(), environment.local.schema(persist))
+    kinds = ("foreign key", "unique", "check")
+    gone = (c for c in changes if c.kind == "removed" and c.object in kinds)
+    return tuple(f"{change.object} {change.name} stays gone" for change in gone)
 
 
 def _missing(table: TableDiff) -> str:

@@ -76,7 +76,8 @@ def notice(context: StepContext) -> str:
 def notify_prompts(context: StepContext) -> Sequence[Prompt]:
     """The preview to send, or, without a webhook, how the team was notified."""
     channel = context.environment.settings.notify.channel
-    if context.environment.web.has_webhook and _may_have_gone_out(context):
+    if context.environment.web.has_webhook and context.must_observe_first:
+        # A message cannot be revoked or looked up, so it is never sent twice unasked.
         label = f"An earlier notice may have been sent. Is it in {channel}?"
         return (Prompt("seen", PromptKind.CHOOSE, label, choices=_SEEN, help=notice(context)),)
     if context.environment.web.has_webhook:
@@ -84,12 +85,6 @@ def notify_prompts(context: StepContext) -> Sequence[Prompt]:
         return (Prompt("send", PromptKind.CONFIRM, label, help=notice(context)),)
     label = f"How was {channel} notified? (who, where; no webhook is set)"
     return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(context)}”"),)
-
-
-def _may_have_gone_out(context: StepContext) -> bool:
-    """A message cannot be revoked or looked up, so it is never sent twice unasked."""
-    last = context.before
-    return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
 
 
 async def notify_team(context: StepContext) -> Outcome:

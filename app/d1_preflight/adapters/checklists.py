@@ -1,8 +1,10 @@
 """Reads the checklist that is walked: the project's own, else the one that ships."""
 
+import os
 from collections.abc import Container
 from pathlib import Path
 
+from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist
@@ -14,13 +16,13 @@ _NAME = "d1.toml"
 def checklist_path(root: Path | None) -> Path:
     """The path of the checklist of the project at `root`."""
     own = root / "checklists" / _NAME if root else None
-    return own if own is not None and own.is_file() else checklists_dir() / _NAME
+    return own if own is not None and os.path.lexists(own) else checklists_dir() / _NAME
 
 
 def read_checklist(path: Path, actions: Container[str] | None = None) -> Checklist:
     """Read a checklist; raises ChecklistInvalid naming the file and the line."""
     try:
-        text = path.read_text("utf-8")
+        text = read_file(path, MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ChecklistInvalid(
@@ -28,6 +30,7 @@ def read_checklist(path: Path, actions: Container[str] | None = None) -> Checkli
         ) from error
     except OSError as error:
         raise ChecklistInvalid(
-            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+            f"{path} cannot be read: {error.strerror}.",
+            hint="Check what it is, where it leads, and its permissions.",
         ) from error
     return load_checklist(text, str(path), actions)

@@ -17,6 +17,7 @@ from d1_preflight.adapters.project_files import (
     passed_over,
     read_config,
 )
+from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
 from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration, ledger_key
@@ -26,6 +27,10 @@ from d1_preflight.core.rules.project.merged import MergedChange
 
 MOST_BYTES = 10_000_000
 """The longest file that is judged; its statements take about thirty times as much memory."""
+
+_MOST_IN_ALL = 40_000_000
+LedgerKey = tuple[tuple[int, int, bytes], ...]
+"""Where a name stands in the ledger's order."""
 
 _FLAT, _NESTED = Glob.parse("*.sql"), Glob.parse("*/migration.sql")
 DOWN_FOLDERS = frozenset({"down", ".down"})
@@ -248,10 +253,7 @@ def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> L
         return Ledger(place, (), frozenset(), notes=tuple(notes))
     last = max(map(ledger_key, names))
     ordered = sorted({*place.names(), *names}, key=ledger_key)
-    migrations = tuple(
-        read_judged(place, name) if ledger_key(name) <= last else Migration(_readable(name), "", "")
-        for name in ordered
-    )
+    migrations = _all_read(place, ordered, last)
     odd = tuple(
         f"The name {_readable(name)} is not UTF-8: wrangler cannot open that file. "
         "Rename it; use a–z, 0–9 and _."
@@ -262,12 +264,29 @@ def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> L
     return Ledger(place, migrations, told, notes=tuple(notes), unjudged=odd)
 
 
+def _all_read(place: Place, ordered: Sequence[str], last: LedgerKey) -> tuple[Migration, ...]:
+    found: list[Migration] = []
+    total = 0
+    for name in ordered:
+        if ledger_key(name) > last:
+            found.append(Migration(_readable(name), "", ""))
+            continue
+        found.append(read_judged(place, name))
+        total += len(found[-1].text)
+        if total > _MOST_IN_ALL:
+            raise UsageError(
+                f"The migrations in {place.folder} are longer than {_MOST_IN_ALL:,} characters "
+                f"together, up to {_readable(name)}: too much to judge.",
+                hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
+            )
+    return tuple(found)
+
+
 def read_judged(place: Place, name: str) -> Migration:
     """The migration in one file of a place, to be judged; raises MigrationUnreadable."""
     path = place.folder / name
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = read_file(path)
     except OSError as error:
         raise MigrationUnreadable(
             f"{path} cannot be read: {error.strerror or error}.",

@@ -5,11 +5,13 @@ list would make every later check a check of something else.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from d1_preflight.adapters.regular_file import LARGEST, MAX_BYTES, read_file
 from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.adapters.wrangler.dotenv import (
     ENVIRONMENT,
@@ -31,6 +33,9 @@ from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_set
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
 
+MOST_MIGRATIONS = 5_000
+_MOST_ENTRIES = 200_000
+_ENTRIES = "entries"
 _DOWN_FOLDERS = ("down", ".down")
 """The folders of down migrations; the second if wrangler's pattern matches the first."""
 
@@ -56,7 +61,7 @@ class ProjectFiles:
         if not os.path.isfile(path):  # noqa: PTH113 - see find_config
             return None
         name = path.relative_to(self._project.migrations_folder).as_posix()
-        found = Migration.from_bytes(name, _bytes_of(path), path)
+        found = Migration.from_bytes(name, _bytes_of(path, LARGEST), path)
         return None if found.is_blank else found
 
     def down_path(self, stem: str) -> Path:
@@ -189,7 +194,8 @@ def read_config(path: Path, environment: str = "") -> WranglerConfig:
 def read_settings(folder: Path) -> Settings:
     """The settings beside the configuration, or the defaults; raises ProjectError."""
     path = folder / SETTINGS_NAME
-    return load_settings(_text_of(path), path.name) if path.exists() else Settings()
+    there = os.path.lexists(path)  # a link that leads nowhere is no absent file
+    return load_settings(_text_of(path), path.name) if there else Settings()
 
 
 def write_settings(folder: Path, settings: Settings) -> Path:
@@ -212,7 +218,13 @@ def read_migrations(database: Database, config: WranglerConfig) -> tuple[Migrati
 
 def migration_names(folder: Path, glob: Glob) -> Iterator[str]:
     """The files below a folder that match, relative to it, in no order; raises ProjectError."""
-    return _names(folder, "", glob)
+    for number, name in enumerate(_names(folder, "", glob), start=1):
+        if number > MOST_MIGRATIONS:
+            raise ProjectError(
+                f"{folder} holds more than {MOST_MIGRATIONS:,} migrations: too many to work on.",
+                hint="Correct migrations_dir or migrations_pattern in wrangler's configuration.",
+            )
+        yield name
 
 
 def passed_over(folder: Path, glob: Glob) -> Iterator[str]:
@@ -243,12 +255,21 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
     return entry.is_file(follow_symlinks=False)
 
 
-def _matching(folder: Path, prefix: str, glob: Glob) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+def _matching(
+    folder: Path, prefix: str, glob: Glob, met: "Counter[str] | None" = None
+) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+    seen = Counter[str]() if met is None else met
     for entry in _entries(folder):
+        seen[_ENTRIES] += 1
+        if seen[_ENTRIES] > _MOST_ENTRIES:
+            raise ProjectError(
+                f"More than {_MOST_ENTRIES:,} files lie below the migrations folder, at {folder}.",
+                hint="Correct migrations_dir or migrations_pattern in wrangler's configuration.",
+            )
         name = f"{prefix}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             if glob.may_hold(name):
-                yield from _matching(folder / entry.name, f"{name}/", glob)
+                yield from _matching(folder / entry.name, f"{name}/", glob, seen)
         elif glob.matches(name):
             yield name, entry
 
@@ -279,7 +300,7 @@ def _read(folder: Path, name: str) -> MigrationFile:
     path = folder / PurePosixPath(name)
     try:
         name.encode()
-        return Migration.from_bytes(name, path.read_bytes(), path)
+        return Migration.from_bytes(name, read_file(path), path)
     except MigrationUnreadable as error:
         return UnreadableMigration(name, error.message, error.hint, path)
     except UnicodeEncodeError:
@@ -288,7 +309,7 @@ def _read(folder: Path, name: str) -> MigrationFile:
             shown, "The file's name is not UTF-8.", "Rename the file; use a–z, 0–9 and _.", path
         )
     except OSError as error:
-        problem = f"{name} cannot be read: {error.strerror}."
+        problem = f"{name} cannot be read: {error.strerror or error}."
         return UnreadableMigration(name, problem, "Fix the file's permissions.", path)
 
 
@@ -306,10 +327,12 @@ def _text(path: Path, data: bytes) -> str:
         ) from error
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, limit: int = MAX_BYTES) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_file(path, limit)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise ProjectError(
-            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+            f"{path} cannot be read: {why}.",
+            hint="Check what it is, where it leads, and its permissions.",
         ) from error

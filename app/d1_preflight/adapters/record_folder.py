@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 
@@ -11,6 +12,9 @@ RECORD_FILE = "record.toml"
 _EVIDENCE = "evidence"
 _DEPTH = 2  # checklists/<database>/<migration>
 _LARGEST = 64 * 1024 * 1024
+_TOO_MUCH = "Take out what is no record's; evidence is what the steps printed."
+_LARGEST_DOCUMENT = 4_000_000
+_LARGEST_RECORD = 100 * 1024 * 1024
 
 
 def find_record(word: str, roots: tuple[Path, ...]) -> Path:
@@ -73,16 +77,21 @@ def _refuse(error: OSError) -> None:
 def read_record_folder(folder: Path) -> dict[str, bytes]:
     """Every file of a record by its name relative to the folder; links are not followed."""
     found: dict[str, bytes] = {}
+    total = 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
             if path.is_symlink() or not path.is_file():
                 continue
-            if path.stat().st_size > _LARGEST:
-                raise ProjectError(f"{path} is too large for a record's file.")
-            found[name] = path.read_bytes()
+            is_document = name.endswith((".toml", ".sig"))
+            found[name] = read_file(path, _LARGEST_DOCUMENT if is_document else _LARGEST)
         except OSError as error:
             raise ProjectError(
                 f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
             ) from error
+        total += len(found[name])
+        if total > _LARGEST_RECORD:
+            raise ProjectError(
+                f"{folder} holds more than {_LARGEST_RECORD:,} bytes.", hint=_TOO_MUCH
+            )
     return found

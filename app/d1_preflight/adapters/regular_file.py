@@ -12,7 +12,7 @@ from pathlib import Path
 from d1_preflight.adapters.git.checkout import checkout_of
 
 MAX_BYTES = 1_000_000
-"""The longest `.env` or other small text."""
+"""The longest text that people write: settings, a configuration, a checklist, a `.env`."""
 LARGEST = 64 * 1024 * 1024
 """The longest file that is read whole."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from d1_preflight.adapters.locks import take
+from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, RecordBusy
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.record import Record
@@ -73,7 +74,7 @@ class RecordStore:
     def read(self, name: str) -> bytes | None:
         """The bytes of one of the record's files."""
         try:
-            return (self.folder / name).read_bytes()
+            return read_file(self.folder / name)
         except FileNotFoundError:
             return None
         except OSError as error:

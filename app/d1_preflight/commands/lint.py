@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from d1_preflight.adapters.lint_sources import Ledger, Sources
+    from d1_preflight.code.verdict import Verdict
     from d1_preflight.core.findings import Analysis
     from d1_preflight.lint import Format
     from d1_preflight.lint.judged import Judged
@@ -23,6 +25,7 @@ _FORMATS = ("text", "json", "sarif", "github")
 _STDIN = "<stdin>"
 _WIDEST = 100
 _UNJUDGED = 2
+_SECONDS_A_FILE = 0.02
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,6 +49,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="only migrations added or changed since this git revision",
     )
     parser.add_argument(
+        "--code",
+        action="store_true",
+        help="judge the Worker's queries too, as preflight code does",
+    )
+    parser.add_argument(
         "--stdin-filename",
         type=Path,
         metavar="PATH",
@@ -58,12 +66,22 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, print, and say by the exit code whether something blocks."""
     from d1_preflight.lint import Format, render
-    from d1_preflight.lint.judged import summary
+    from d1_preflight.lint.judged import Judged, summary
 
     form = Format(arguments.format)
     ledgers = _ledgers(arguments)
-    judged = [one for ledger in ledgers for one in _judged(ledger, _root(form))]
-    write(render(judged, form, _paint()), "The findings")
+    judged: list[Judged] = []
+    with _bounded(ledgers, judged):
+        for ledger in ledgers:
+            judged.extend(_judged(ledger, _root(form)))
+        text = render(judged, form, _paint())
+    verdict = _verdict(arguments) if arguments.code else None
+    if verdict is not None:
+        from d1_preflight.commands.code import path_prefix
+        from d1_preflight.lint.deploy_order import with_order
+
+        text = with_order(text, verdict, form, path_prefix(_root(form), arguments.config))
+    write(text, "The findings")
     nothing = (
         f"no migration was added or changed since {arguments.base}"
         if arguments.base
@@ -72,7 +90,47 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {outcome}")
-    return 1 if any(one.blocks for one in judged) else _UNJUDGED if unjudged else 0
+    from_code = 0 if verdict is None else _code_exit(verdict)
+    blocks = any(one.blocks for one in judged) or from_code == 1
+    return 1 if blocks else _UNJUDGED if unjudged or from_code else 0
+
+
+def _verdict(arguments: argparse.Namespace) -> "Verdict":
+    from d1_preflight.commands.code import judged
+    from d1_preflight.core.errors import UsageError
+
+    if arguments.paths:
+        raise UsageError(
+            "--code judges the whole project's code.", hint="Name no PATH with --code."
+        )
+    return judged(arguments, deployed=arguments.base)
+
+
+def _code_exit(verdict: "Verdict") -> int:
+    from d1_preflight.commands.code import exit_code
+
+    return exit_code(verdict)
+
+
+@contextmanager
+def _bounded(ledgers: "Sequence[Ledger]", judged: "Sequence[Judged]") -> "Iterator[None]":
+    """Refuse what would take too long or too much memory; raises UsageError."""
+    from d1_preflight.adapters.work_limit import SECONDS, TooMuchWork, work_limit
+    from d1_preflight.core.errors import UsageError
+
+    names = [m.name for ledger in ledgers for m in ledger.migrations]
+    try:
+        with work_limit(SECONDS + _SECONDS_A_FILE * len(names)):
+            yield
+    except TooMuchWork as stopped:
+        done = {one.migration.name for one in judged}
+        first = next((name for name in names if name not in done), names[-1])
+        what = first if len(names) == 1 else f"{len(names):,} files, at {first},"
+        raise UsageError(
+            f"Judging {what} takes {stopped.words}: nothing was judged.",
+            hint="Split the file. Migrations change the schema; bring rows in with "
+            "wrangler d1 execute --file.",
+        ) from None
 
 
 def _tell_notes(ledgers: "Sequence[Ledger]") -> bool:

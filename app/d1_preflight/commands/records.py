@@ -1,12 +1,20 @@
 """What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from d1_preflight.adapters.checklists import checklist_path, read_checklist
+from d1_preflight.adapters.checklists import read_checklist
 from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
+from d1_preflight.commands.trust import (
+    ThisCheckout,
+    TrustSource,
+    checklist_from,
+    settings_from,
+    trust_source,
+)
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.checklist.shipped import walked_checklist
@@ -36,6 +44,8 @@ class OpenRecord:
     files: dict[str, bytes]
     checklist: Checklist
     allowed_signers: Path | None
+    signers: bytes | None
+    trust: str  # from where signers, policy and checklist are, in words
     root: Path | None
     settings: Settings
     migration_sha256: str | None
@@ -55,7 +65,7 @@ class OpenRecord:
         """The verifier of signatures; None without an allowed_signers file."""
         from d1_preflight.adapters.ssh.sshsig import SshVerifier
 
-        return SshVerifier(self.allowed_signers) if self.allowed_signers else None
+        return None if self.signers is None else SshVerifier(self.signers)
 
     def verify(self) -> Verification:
         """Hold the files against everything that is known here."""
@@ -67,6 +77,7 @@ class OpenRecord:
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
         )
+        found = replace(found, facts={**found.facts, "trust": self.trust})
         if self.refused is None:
             return found
         unread = Problem("d1.toml", self.refused.message, self.refused.hint)
@@ -83,16 +94,21 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     files = read_record_folder(folder)
     config = _given(vars(arguments).get("config"))
     root = _project_of(folder, config)
-    settings = _settings(root)
-    signers = _given(arguments.allowed_signers) or _allowed_signers(folder, root, settings)
+    revision = vars(arguments).get("trust_from") or ""
+    source = trust_source(revision, root)
+    settings = settings_from(source, root)
+    given = _given(arguments.allowed_signers)
+    path, signers = _signers(source, given, _signers_paths(folder, root, settings, revision))
     record = _readable(files)
-    checklist, refused = _checklist(root, arguments.checklist, record)
+    checklist, refused = _checklist(source, root, arguments.checklist, record)
     project = _project(root, record, config) if root and record else None
     return OpenRecord(
         folder=folder,
         files=files,
         checklist=checklist,
-        allowed_signers=signers,
+        allowed_signers=path,
+        signers=signers,
+        trust=_trust(source, path, by_option=given is not None),
         root=root,
         settings=settings,
         migration_sha256=_migration_sha256(project, folder, record) if record else None,
@@ -131,29 +147,41 @@ def _project_of(folder: Path, config: Path | None) -> Path | None:
     return next((root for root in roots if _is_project(root, config)), roots[0] if roots else None)
 
 
-def _settings(root: Path | None) -> Settings:
-    from d1_preflight.adapters.project_files import read_settings
-
-    return read_settings(root) if root else Settings()
-
-
 def _given(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
         raise UsageError(f"{path} is not there.", hint="Correct the option, or leave it out.")
     return path
 
 
-def _allowed_signers(folder: Path, root: Path | None, settings: Settings) -> Path | None:
+def _signers_paths(
+    folder: Path, root: Path | None, settings: Settings, revision: str
+) -> tuple[Path, ...]:
     """The project's file, else one that travels with the record (as trustworthy as the record)."""
-    named = [root / settings.signing.allowed_signers] if root else []
-    for path in (*named, folder / "allowed_signers", folder.parent / "allowed_signers"):
-        if path.is_file():
-            return path
-    return None
+    named = (root / settings.signing.allowed_signers,) if root else ()
+    beside = (folder / "allowed_signers", folder.parent / "allowed_signers")
+    return named if revision else (*named, *beside)
+
+
+def _signers(
+    source: TrustSource, given: Path | None, paths: Iterable[Path]
+) -> tuple[Path | None, bytes | None]:
+    """The first file that is there, and its bytes."""
+    if given is not None:
+        return given, ThisCheckout().read(given)
+    found = ((path, source.read(path)) for path in paths)
+    return next(((path, data) for path, data in found if data is not None), (None, None))
+
+
+def _trust(source: TrustSource, path: Path | None, *, by_option: bool) -> str:
+    if by_option:
+        return f"signers from {path} (--allowed-signers); policy and checklist from {source.name}"
+    if path is None:
+        return f"no signers in {source.name}; policy and checklist from {source.name}"
+    return f"signers from {source.name} ({path}); policy and checklist too"
 
 
 def _checklist(
-    root: Path | None, given: Path | None, record: Record | None
+    source: TrustSource, root: Path | None, given: Path | None, record: Record | None
 ) -> tuple[Checklist, ChecklistInvalid | None]:
     """The one named, the project's own, or the shipped one that the record was walked by.
 
@@ -162,7 +190,7 @@ def _checklist(
     try:
         if named := _given(given):
             return read_checklist(named), None
-        present = read_checklist(checklist_path(root))
+        present = checklist_from(source, root)
         return walked_checklist(record.checklist, present) if record else present, None
     except ChecklistInvalid as error:
         return shipped_checklist(), error
@@ -220,5 +248,17 @@ def _migration_sha256(
     for place in (migrations, folder):
         path = place / record.migration if place else None
         if path is not None and path.is_file():
-            return sha256(path.read_bytes()).hexdigest()
+            return sha256(_bytes_of(path)).hexdigest()
     return None
+
+
+def _bytes_of(path: Path) -> bytes:
+    from d1_preflight.adapters.regular_file import read_file
+
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise ProjectError(
+            f"{path} cannot be read: {error.strerror}.",
+            hint="Check what it is, where it leads, and its permissions.",
+        ) from error

@@ -4,6 +4,7 @@ import argparse
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import write
+from d1_preflight.core.verify.timeline import TIMELINE
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,5 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = open_record(arguments.record, arguments)
     record = found.record
-    write(show(record, found.checklist, found.verify(), Format(arguments.format)), "The record")
+    form, timeline = Format(arguments.format), found.files.get(TIMELINE)
+    write(show(record, found.checklist, found.verify(), form, timeline), "The record")
     return 0

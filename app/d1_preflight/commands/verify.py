@@ -22,6 +22,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     add_record_options(parser)
+    parser.add_argument(
+        "--trust-from",
+        default="",
+        metavar="REV",
+        help="take signers, policy and checklist from this git revision, not from the checkout",
+    )
     parser.set_defaults(run=run)
 
 
@@ -36,8 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     found = [(record.folder, record.verify()) for record in records]
     for record in records:
-        signers = record.allowed_signers or "none: no allowed_signers file was found"
-        say(f"{record.folder}: signers from {signers}")
+        say(f"{record.folder}: {record.trust}")
     if arguments.format == "json":
         results = [_as_json(folder, verification) for folder, verification in found]
         write(json.dumps(results, indent=2) + "\n", "The result")
@@ -53,7 +58,8 @@ _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 def _lines(folder: Path, verification: Verification) -> Iterator[str]:
     from d1_preflight.report.text import clean
 
-    yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}"
+    by = clean(verification.facts.get("trust", "").partition(";")[0])
+    yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}  ({by})"
     width = max((len(name) for name in verification.facts), default=0)
     for name, value in verification.facts.items():
         yield f"    {name:<{width}}  {clean(value)}"
@@ -67,6 +73,7 @@ def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
     return {
         "record": str(folder),
         "exit_code": verification.exit_code,
+        "trust": verification.facts.get("trust", ""),
         "facts": dict(verification.facts),
         "problems": [
             {"weight": p.weight.value, "file": p.file, "words": p.words, "next": p.hint}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
+from math import isfinite
 from typing import TypeVar
 
 from d1_preflight.core.errors import PreflightError, ProjectError
@@ -17,6 +18,38 @@ _NAMES = re.compile(r"""[^\s."']+|"(?:[^"\\]|\\.)*"|'[^']*'""")
 _HEADER = re.compile(r"\s*(\[\[?)(.+?)\]\]?\s*(?:#.*)?")
 Path = tuple[str | int, ...]
 """Where a table lies in its document: keys, and places in a list from 0."""
+_LONGEST_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
+_BITS = 63
+_LARGEST_EXPONENT = 18
+
+
+def refuse_endless(text: str) -> None:
+    """Refuse a key of many parts, which the parser reads in quadratic time; raises ValueError."""
+    if _LONGEST_KEY.search(text):
+        raise ValueError("a key has more than 50 parts")
+
+
+def refuse_numbers(document: object) -> None:
+    """Refuse numbers that TOML does not promise, wherever they stand; raises ValueError."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif not _is_usual(value):
+            raise ValueError("a number is longer than 64 bits, or is none")
+
+
+def _is_usual(value: object) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() <= _BITS
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, Decimal):
+        return value.is_finite() and abs(value.adjusted()) <= _LARGEST_EXPONENT
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +77,20 @@ class SourceText:
     def toml(self) -> dict[str, object]:
         """The text as TOML, numbers exact; a refusal at the line where it is not."""
         try:
-            return tomllib.loads(self.text.removeprefix("\ufeff"), parse_float=Decimal)
+            refuse_endless(self.text)
+            found = tomllib.loads(self.text.removeprefix("\ufeff"), parse_float=Decimal)
+            refuse_numbers(found)
         except tomllib.TOMLDecodeError as error:
             reason, _, rest = str(error).partition(" (at ")
             place = re.match(r"line (\d+)", rest)
             line = int(place[1]) if place else len(self.text.splitlines())
             raise self.at(line, f"{reason}.", hint=self.hint) from error
-        except (ValueError, RecursionError) as error:  # a number or a nesting without end
+        except (ArithmeticError, ValueError, RecursionError) as error:  # without end
             raise self.refusal(
                 f"{self.source}: a number is too long, or tables are nested too deep.",
                 hint=self.hint,
             ) from error
+        return found
 
     def line_of(self, key: str, nth: int = 0, *, after: int = 0) -> int:
         """The line on which `key` is set for the `nth` time (from 0); 0 where it is not.

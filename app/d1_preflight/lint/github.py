@@ -22,7 +22,8 @@ def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
         if one.blocks and not one.analysis.blocking:
             words = "The effect of this migration is unknown: treat it as destructive."
-            yield f"::error file={_property(one.path)},line=1,title=unknown::{_data(words)}"
+            path = command_property(one.path)
+            yield f"::error file={path},line=1,title=unknown::{command_data(words)}"
 
 
 def _command(path: str, finding: Finding) -> str:
@@ -32,8 +33,8 @@ def _command(path: str, finding: Finding) -> str:
     elif finding.end_column > finding.column:
         places |= {"col": finding.column, "endColumn": finding.end_column}
     places["title"] = f"{finding.title} [{finding.rule}]"
-    properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items())
-    return f"::{_COMMANDS[_weight(finding)]} {properties}::{_data(_words(finding))}"
+    properties = ",".join(f"{key}={command_property(str(value))}" for key, value in places.items())
+    return f"::{_COMMANDS[_weight(finding)]} {properties}::{command_data(_words(finding))}"
 
 
 def _weight(finding: Finding) -> Severity:
@@ -49,10 +50,12 @@ def _words(finding: Finding) -> str:
     return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
 
 
-def _data(text: str) -> str:
+def command_data(text: str) -> str:
+    """A text as the message of a workflow command."""
     shown = "\n".join(clean(line) for line in text.split("\n"))
     return shown.replace("%", "%25").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def command_property(text: str) -> str:
+    """A text as a property of a workflow command."""
+    return command_data(text).replace(":", "%3A").replace(",", "%2C")

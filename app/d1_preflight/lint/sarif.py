@@ -12,9 +12,10 @@ from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.lint.judged import Judged
 
-_SCHEMA = (
+SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+"""Where the format is defined."""
 _LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
@@ -25,7 +26,7 @@ def as_sarif(judged: Sequence[Judged]) -> str:
     rules = {rule: index for index, rule in enumerate(sorted({f.rule for _, f in shown}))}
     prints = _Prints()
     document = {
-        "$schema": _SCHEMA,
+        "$schema": SARIF_SCHEMA,
         "version": "2.1.0",
         "runs": [
             {

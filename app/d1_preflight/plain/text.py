@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.format import count, plural
+from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
@@ -39,6 +39,13 @@ def _environment(name: str) -> str:
     return f"environment {name}" if name else "the top level, not an environment"
 
 
+def stale_lines(session: Session) -> Iterator[str]:
+    """The steps whose proof a later write has made stale."""
+    for step in session.path:
+        if since := session.stale(step):
+            yield f"{_INDENT}stale: {step.title}; since then {clean(since)}"
+
+
 def question(session: Session, step: Step) -> Iterator[str]:
     """A step before it runs: title, reason, state, and the commands it will run."""
     yield ""
@@ -70,6 +77,7 @@ def go_summary(session: Session) -> Iterator[str]:
     yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
     yield f"{_INDENT}loses   {_losses(session)}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
+    yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 
@@ -79,8 +87,8 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     for number, situation in enumerate(situations, 1):
         yield ""
         yield f"{number}  {situation.title}: {situation.when}"
-        for act in situation.steps:
-            yield f"   - {act.words}"
+        for label, act in zip(situation.labels, situation.steps, strict=True):
+            yield f"   {label}. {act.words}"
             if act.command:
                 yield f"     $ {act.command}"
 

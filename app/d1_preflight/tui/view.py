@@ -51,6 +51,11 @@ class View:
             return Status.PENDING
         return self.session.status_of(self.session.checklist.step(step_id))
 
+    def stale(self, kind: type[StepFacts]) -> str:
+        """What was written since a step was proved, in words; "" where nothing is known of."""
+        checklist = self.session.checklist
+        return self.session.stale(checklist.step(kind.step)) if checklist.has(kind.step) else ""
+
     def walks(self, step_id: str) -> bool:
         """Whether the path of this class has the step."""
         return any(step.id == step_id for step in self.session.path)

@@ -54,6 +54,12 @@ class BaseRevision:
         """The bytes of one of the files of a folder."""
         return _need(git_around(folder), "cat-file", "blob", object_name).out
 
+    def commit(self, folder: Path) -> str:
+        """The commit that the revision means; "" where it means a tree, or git does not know."""
+        words = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+        answer = git_around(folder).ask(*words, f"{self.revision}^{{commit}}", timeout=_TIMEOUT)
+        return answer.text.strip() if answer.exit_code == 0 else ""
+
     def fork(self, folder: Path) -> "BaseRevision | None":
         """The revision where this branch left the base; None where git does not know it."""
         git = git_around(folder)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
 from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.core.errors import ProjectError, Rejected
 
@@ -85,12 +86,12 @@ def _signer(line: str, place: str) -> AllowedSigner:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").splitlines()
+        return read_file(path, MAX_BYTES).decode("utf-8").splitlines()
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
         raise ProjectError(
-            f"{path} cannot be read: {error}.",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
             hint="It names who may sign; restore it from git, or fix its permissions.",
         ) from error
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from d1_preflight.adapters.git.checkout import checkout_of, program_outside
 from d1_preflight.adapters.git.facts import git_setting
 from d1_preflight.adapters.processes import MISSING, Answer, ask
+from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.ssh.allowed_signers import key_words
 from d1_preflight.core.errors import ProjectError, Rejected
 from d1_preflight.disk import writing
@@ -211,8 +212,5 @@ def _key_at(path: Path, origin: str, places: _Places) -> Key:
 
 
 def _public_line(path: Path) -> str:
-    try:
-        line = path.read_text("utf-8").strip()
-    except (OSError, ValueError):  # also a name with a NUL in it
-        return ""
+    line = (read_regular(path) or "").strip()
     return line if _PUBLIC.match(line) else ""

@@ -91,9 +91,9 @@ class SshSigner:
 
 @dataclass(frozen=True, slots=True)
 class SshVerifier:
-    """Checks signatures against one allowed_signers file; with `at`, as of that moment."""
+    """Checks signatures against one allowed_signers file or its bytes; with `at`, as of then."""
 
-    allowed_signers: Path
+    allowed_signers: Path | bytes
     at: datetime | None = None
 
     def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
@@ -105,7 +105,7 @@ def verify(
     document: bytes,
     signature: bytes,
     namespace: str,
-    allowed_signers: Path,
+    allowed_signers: Path | bytes,
     *,
     identity: str | None = None,
     at: datetime | None = None,
@@ -118,6 +118,8 @@ def verify(
     with _folder() as folder:
         saved = str(_write(folder / "signature", signature))
         moment = (f"-Overify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}",) if at else ()
+        if isinstance(allowed_signers, bytes):
+            allowed_signers = _write(folder / "allowed_signers", allowed_signers)
         words = ("-s", saved, "-f", str(allowed_signers), *moment)
         who = identity or _principal(words)
         answer = ssh_keygen("-Y", "verify", "-n", namespace, "-I", who, *words, stdin=document)

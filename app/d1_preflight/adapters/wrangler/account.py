@@ -20,7 +20,7 @@ def account_id(environ: Mapping[str, str], root: Path) -> str:
     text = read_regular(root / ".wrangler" / "cache" / "wrangler-account.json")
     try:
         kept = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     match kept:
         case {"account": {"id": str(found)}}:

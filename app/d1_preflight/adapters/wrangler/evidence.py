@@ -16,6 +16,7 @@ from io import FileIO
 from pathlib import Path
 
 from d1_preflight.adapters.processes import clean
+from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.ports import Evidence, Stream
@@ -137,8 +138,8 @@ def _unnamed(folder: Path) -> FileIO:
 
 def _argv(note: Path) -> tuple[str, ...]:
     try:
-        words = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # killed while it was written: the log itself still counts
+        words = json.loads(read_regular(note) or "")
+    except (ValueError, RecursionError):  # killed while it was written: the log itself still counts
         return ("wrangler",)
     return tuple(str(word) for word in words) if isinstance(words, list) else ("wrangler",)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.processes import clean
+from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.wrangler.nodes import read_version
 
 
@@ -31,8 +32,8 @@ def package_of(program: Path) -> Package | None:
 def package_at(folder: Path) -> Package | None:
     """The package in a folder; None unless it is wrangler and its start script is there."""
     try:
-        facts = json.loads((folder / "package.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        facts = json.loads(read_regular(folder / "package.json") or "")
+    except (ValueError, RecursionError):
         return None
     match facts:
         case {"name": "wrangler", "version": str(version), "bin": {"wrangler": str(script)}}:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.adapters.store import write_durably
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.project.migration import Migration
@@ -121,7 +122,7 @@ def _exact_bytes(migration: Migration) -> bytes:
     data = migration.text.encode()
     if migration.path is not None:
         try:
-            data = migration.path.read_bytes()
+            data = read_file(migration.path)
         except OSError as error:
             raise MigrationUnreadable(
                 f"{migration.name} cannot be read: {error.strerror}.",

@@ -20,6 +20,13 @@ DEFINES = frozenset({"CREATE", "ALTER", "DROP", "PRAGMA"})
 """The first words of statements that make up the schema, apart from rows."""
 _WORK_STEP = 50_000  # engine steps between two looks at the meter
 _WORK_LIMIT = 400  # looks: 20 million steps, about a second
+
+
+def go_on() -> bool:
+    """Never stop the engine, but let Python look in, as for a time limit that was reached."""
+    return False
+
+
 AuthorizerEvent = tuple[int, str | None, str | None, str | None]
 """An action, its two details, and the trigger that does it."""
 _ObjectChanges = tuple[tuple[ObjectRef, ...], tuple[ObjectRef, ...]]  # created, dropped
@@ -130,7 +137,7 @@ class Tracer:
             return self._refusal or str(error), "", False
         finally:
             self._connection.authorizer = None
-            self._connection.set_progress_handler(None)
+            self._connection.set_progress_handler(go_on, _WORK_STEP)
         return self._refusal, "", False
 
     def _dqs_error(self, statement: Statement) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import apsw
 
 from d1_preflight.core import d1
-from d1_preflight.core.engine.authorizer import DEFINES, Tracer
+from d1_preflight.core.engine.authorizer import DEFINES, Tracer, go_on
 from d1_preflight.core.engine.integrity import affected_objects, unusable_objects
 from d1_preflight.core.engine.ledger import ledger_insert
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, Unusable
@@ -19,6 +19,7 @@ from d1_preflight.core.schema.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql.tokenizer import each_statement
 
 _SMALL = 10_000
+_STEPS_BETWEEN_LOOKS = 10_000
 _PAGES = 65_536  # 256 MiB: a script cannot fill the machine's memory
 _LEDGER_SQL = f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}"
 _SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is not recorded"
@@ -87,6 +88,7 @@ class Sandbox:
         if not found:
             return ()
         earlier = apsw.Connection(":memory:")
+        earlier.set_progress_handler(go_on, _STEPS_BETWEEN_LOOKS)
         self._schema.build(earlier)
         names = frozenset(one.name for one in found)
         known = tuple(unusable_objects(earlier, self._old, names))
@@ -168,6 +170,7 @@ def _made(schema: Schema) -> tuple[apsw.Connection, tuple[str, ...]]:
     connection = apsw.Connection(":memory:", statementcachesize=0)
     connection.execute(f"PRAGMA max_page_count = {_PAGES}")
     connection.execute(_LEDGER_SQL)  # wrangler makes it before the first file
+    connection.set_progress_handler(go_on, _STEPS_BETWEEN_LOOKS)
     problems = schema.without(d1.LEDGER).build(connection)
     for limit, value in d1.LIMITS:
         connection.limit(limit, value)

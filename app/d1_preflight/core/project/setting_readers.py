@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze, SecondPerson
 
 _T = TypeVar("_T")
@@ -56,6 +57,18 @@ def texts(value: object) -> tuple[str, ...]:
     found = tuple(text(item) for item in value)
     if "" in found or len(set(found)) != len(found):
         raise UnreadValue("holds an empty string or one string twice")
+    return found
+
+
+def patterns(value: object) -> tuple[str, ...]:
+    """A list of file patterns."""
+    found = texts(value)
+    for pattern in found:
+        try:
+            Glob.parse(pattern)
+        except ValueError as error:
+            what = f'"{pattern}": {error}; write it with *, **, ? and {{a,b}}'
+            raise UnreadValue(what) from error
     return found
 
 

@@ -42,6 +42,7 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
         name=_worker_name(located, document, chosen, environment),
         account_id=_inherited(located, document, chosen, "account_id"),
         compliance_region=_inherited(located, document, chosen, "compliance_region"),
+        main=_main(document, chosen),
         environment=environment,
         environments=tuple(environments),
         databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
@@ -116,6 +117,12 @@ def _inherited(
     return _text(located, chosen, key, "the configuration") or _text(
         located, document, key, "the configuration"
     )
+
+
+def _main(document: Mapping[str, object], chosen: Mapping[str, object]) -> str:
+    """The Worker's entry; no database hangs on it, so one that is no string counts as absent."""
+    found = chosen.get("main", document.get("main"))
+    return found if isinstance(found, str) else ""
 
 
 def _worker_name(

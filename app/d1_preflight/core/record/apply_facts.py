@@ -1,21 +1,21 @@
 """Facts of sections 5 and 6, and of GO, apply and close."""
 
 from datetime import datetime
+from typing import Self
 
+from d1_preflight.core.project.settings import Verification
 from d1_preflight.core.record.change_facts import TableCount, TableValues
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
     FactGroup,
     StepFacts,
-    fact_group,
     is_absent,
 )
 
 GO_DECISION, NO_GO = "go", "no-go"
 
 
-@fact_group
 class ZoneTime(FactGroup):
     """The local time where users are."""
 
@@ -24,7 +24,6 @@ class ZoneTime(FactGroup):
     busy: bool | None = None
 
 
-@fact_group
 class WindowFacts(StepFacts):
     """Whether traffic is low. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
 
@@ -41,7 +40,6 @@ class WindowFacts(StepFacts):
     quietest: str = NO_TEXT
 
 
-@fact_group
 class NoticeFacts(StepFacts):
     """The notice to the team, and whether this program sent it."""
 
@@ -52,7 +50,6 @@ class NoticeFacts(StepFacts):
     seen: bool | None = None
 
 
-@fact_group
 class DashboardFacts(StepFacts):
     """The address of the database's metrics."""
 
@@ -60,7 +57,6 @@ class DashboardFacts(StepFacts):
     url: str = NO_TEXT
 
 
-@fact_group
 class AbortCriteria(FactGroup):
     """The abort limits that GO fixes."""
 
@@ -70,8 +66,18 @@ class AbortCriteria(FactGroup):
     rows: str = NO_TEXT
     schema: str = NO_TEXT
 
+    @classmethod
+    def of(cls, verification: Verification) -> Self:
+        """The limits that the settings give."""
+        return cls(
+            error_rate_percent=str(verification.error_rate_percent),
+            watch_minutes=verification.watch_minutes,
+            endpoints=tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
+            rows="every table's count as rehearsed",
+            schema="equal to the rehearsed one",
+        )
 
-@fact_group
+
 class GoFacts(StepFacts):
     """The decision, the signed bytes and their signer."""
 
@@ -91,7 +97,6 @@ class GoFacts(StepFacts):
         return not self.unread and (is_absent(self.checklist) or self.checklist == checklist)
 
 
-@fact_group
 class ApplyFacts(StepFacts):
     """What the apply did, by what the database said afterwards.
 
@@ -119,7 +124,6 @@ class ApplyFacts(StepFacts):
     values_after: tuple[TableValues, ...] = NO_ITEMS
 
 
-@fact_group
 class LedgerFacts(StepFacts):
     """The migration's row in the ledger."""
 
@@ -129,7 +133,6 @@ class LedgerFacts(StepFacts):
     applied_at: str = NO_TEXT
 
 
-@fact_group
 class SchemaCheckFacts(StepFacts):
     """Whether the target's schema is the rehearsed one."""
 
@@ -139,7 +142,6 @@ class SchemaCheckFacts(StepFacts):
     differences: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class CheckedTable(FactGroup):
     """A table's count against the expected one; -1 says that the table is not there."""
 
@@ -150,7 +152,6 @@ class CheckedTable(FactGroup):
     same_values: bool | None = None
 
 
-@fact_group
 class RowCheckFacts(StepFacts):
     """Every table's count, and whether the database is sound."""
 
@@ -160,7 +161,6 @@ class RowCheckFacts(StepFacts):
     broken_references: int | None = None
 
 
-@fact_group
 class EndpointAnswer(FactGroup):
     """How one endpoint answered; status 0 means no answer."""
 
@@ -172,7 +172,6 @@ class EndpointAnswer(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class EndpointFacts(StepFacts):
     """How the endpoints answered."""
 
@@ -180,7 +179,6 @@ class EndpointFacts(StepFacts):
     endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
 
 
-@fact_group
 class TrafficSample(FactGroup):
     """Requests and errors of one moment."""
 
@@ -189,7 +187,6 @@ class TrafficSample(FactGroup):
     errors: int | None = None
 
 
-@fact_group
 class ErrorRateFacts(StepFacts):
     """The Worker's error rate over the watch. `left_s` is known only while it is watched."""
 
@@ -205,12 +202,28 @@ class ErrorRateFacts(StepFacts):
     left_s: int | None = None
 
 
-@fact_group
+class CountedTable(FactGroup):
+    """A table's rows before the apply, after it, and now; -1 says that it is not there."""
+
+    table: str = NO_TEXT
+    before: int | None = None
+    after: int | None = None
+    now: int | None = None
+
+
 class CloseFacts(StepFacts):
-    """How it ended; `differs` lists the schema's differences from the rehearsed one."""
+    """How it ended; `differs` lists the schema's differences from the rehearsed one.
+
+    `differs_from_before` those from the schema before, `schema` what was seen,
+    `timeline` the hash of the emergency's timeline as it was then.
+    """
 
     step = "close"
     signer: str = NO_TEXT
     closed_at: str = NO_TEXT
     end: str = NO_TEXT
     differs: tuple[str, ...] = NO_ITEMS
+    differs_from_before: tuple[str, ...] = NO_ITEMS
+    tables: tuple[CountedTable, ...] = NO_ITEMS
+    schema: str = NO_TEXT
+    timeline: str = NO_TEXT

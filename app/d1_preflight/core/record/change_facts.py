@@ -8,12 +8,10 @@ from d1_preflight.core.record.facts import (
     NO_TEXT,
     FactGroup,
     StepFacts,
-    fact_group,
     named,
 )
 
 
-@fact_group
 class NameFacts(StepFacts):
     """The file's name."""
 
@@ -21,7 +19,6 @@ class NameFacts(StepFacts):
     name: str = NO_TEXT
 
 
-@fact_group
 class HeaderFacts(StepFacts):
     """The type that the header declares, the one that was found, and the lines it lacks."""
 
@@ -31,7 +28,6 @@ class HeaderFacts(StepFacts):
     missing: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class FindingAnswer(FactGroup):
     """One finding and its justification."""
 
@@ -42,7 +38,6 @@ class FindingAnswer(FactGroup):
     answer: str = NO_TEXT
 
 
-@fact_group
 class FindingsFacts(StepFacts):
     """The findings with their answers, and the declared losses."""
 
@@ -53,7 +48,6 @@ class FindingsFacts(StepFacts):
     loss_reason: str = NO_TEXT
 
 
-@fact_group
 class ClassFacts(StepFacts):
     """The class that was found, and the one that the operator confirmed or raised it to."""
 
@@ -65,7 +59,6 @@ class ClassFacts(StepFacts):
     reasons: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class PurposeFacts(StepFacts):
     """The purpose that the file's changes share."""
 
@@ -73,7 +66,6 @@ class PurposeFacts(StepFacts):
     several_changes: str = NO_TEXT
 
 
-@fact_group
 class TableCount(FactGroup):
     """How many rows a table has."""
 
@@ -91,7 +83,6 @@ def row_counts(tables: tuple[TableCount, ...]) -> Mapping[str, int]:
     return {count.table: count.rows for count in tables if count.rows is not None}
 
 
-@fact_group
 class CopiedTable(TableCount):
     """One table as it was copied, never a value; `values` is the fingerprint, where one is sure."""
 
@@ -99,7 +90,6 @@ class CopiedTable(TableCount):
     values: str = NO_TEXT
 
 
-@fact_group
 class TableValues(FactGroup):
     """The fingerprint of a table's values (`core.rows.fingerprint`)."""
 
@@ -107,7 +97,6 @@ class TableValues(FactGroup):
     values: str = NO_TEXT
 
 
-@fact_group
 class CopyFacts(StepFacts):
     """The copy of the target. `reading` and `of` are known only while it is made."""
 
@@ -126,7 +115,6 @@ class CopyFacts(StepFacts):
     of: int | None = None
 
 
-@fact_group
 class TableChange(FactGroup):
     """The row diff of one table; a count of -1 means that the table does not exist."""
 
@@ -148,7 +136,6 @@ class TableChange(FactGroup):
         return bool(self.lost or self.nulled or self.changed)
 
 
-@fact_group
 class SchemaChange(FactGroup):
     """One difference of the schema, and whether the migration declares it."""
 
@@ -159,7 +146,6 @@ class SchemaChange(FactGroup):
     declared: bool | None = None
 
 
-@fact_group
 class RehearsalFacts(StepFacts):
     """What the migration did to rows and schema of the copy, and how long it took."""
 

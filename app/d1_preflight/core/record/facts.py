@@ -7,7 +7,7 @@ whose value is of another type, is kept as it is and written back in its place.
 
 from collections.abc import Mapping
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from enum import StrEnum
 from typing import (
     Any,
@@ -27,9 +27,9 @@ Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
 
 _Value = TypeVar("_Value")
-_Class = TypeVar("_Class", bound=type)
 _KEY = "key"
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_FIRST_YEAR = 1970
 
 
 class _Absent:
@@ -52,35 +52,33 @@ NO_ITEMS: Final[tuple[Never, ...]] = _NoItems()
 """The empty list of a key that is absent; a plain () is written."""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def fact_group(declared: _Class) -> _Class:
-    """Declare a group of facts, a frozen dataclass with slots.
-
-    Its methods are the base's: to generate them for forty classes would be felt at every start.
-    """
-    make = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)
-    return cast("_Class", make(declared))
-
-
 def named(key: str, default: _Value) -> _Value:
     """A field whose key in the record is not its name."""
     made: _Value = field(default=default, metadata={_KEY: key})
     return made
 
 
-@fact_group
-class FactGroup:
-    """Facts that belong together. `extra` holds what the class does not know or cannot read.
+# The methods are the base's: to generate them for forty classes would delay every start.
+_declare = dataclass(init=False, repr=False, eq=False, kw_only=True)
 
-    `keys` is the order in which they were read; what was not read has the order of the fields.
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, named))
+class FactGroup:
+    """Facts that belong together: each class below it is a frozen dataclass.
+
+    `extra` holds what the class does not know or cannot read. `keys` is the order in which they
+    were read; what was not read has the order of the fields.
     """
 
     extra: Facts = field(default_factory=dict)
     keys: tuple[str, ...] = ()
 
+    def __init_subclass__(cls) -> None:
+        _declare(cls)
+
     def __init__(self, **known: Any) -> None:
         known.setdefault("extra", {})
-        for own in fields(self):
+        for own in fields(cast("Any", self)):
             object.__setattr__(self, own.name, known.pop(own.name, own.default))
         if known:
             raise TypeError(f"{type(self).__name__} has no {', '.join(known)}")
@@ -135,6 +133,9 @@ class FactGroup:
         return f"{type(self).__name__}({self.written()})"
 
 
+_declare(FactGroup)
+
+
 class HoldsFacts(Protocol):
     """What holds facts as a record has them: an attempt."""
 
@@ -144,11 +145,14 @@ class HoldsFacts(Protocol):
         ...
 
 
-@fact_group
 class StepFacts(FactGroup):
-    """What one step of the checklist finds; the class is the key to it, in any record."""
+    """What one step of the checklist finds; the class is the key to it, in any record.
+
+    `rows_read` is what D1 counted for its reads of the target.
+    """
 
     step: ClassVar[str]
+    rows_read: int | None = None
 
     @classmethod
     def from_attempt(cls, attempt: HoldsFacts | None) -> Self:
@@ -180,7 +184,10 @@ def instant(moment: datetime) -> str:
 
 def moment(text: str) -> datetime:
     """The inverse of `instant`; raises ValueError."""
-    return datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    found = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= found.year < MAXYEAR:  # no other zone could show it
+        raise ValueError(f"the year {found.year} is no year of a record")
+    return found
 
 
 def is_absent(value: object) -> bool:

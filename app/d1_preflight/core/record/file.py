@@ -186,7 +186,7 @@ def _refuse_unreadable(step: str, table: TomlTable) -> None:
     for kind in (ClassFacts, GoFacts):
         wrong = kind.read(read_facts(table)).misread if step == kind.step else {}
         for key, value in wrong.items():
-            raise table.error(key, f"{value!r} is not what {step} holds there")
+            raise table.error(key, f"{value!r} is no {key} ({table.name})")
 
 
 def _evidence(table: TomlTable) -> Evidence:

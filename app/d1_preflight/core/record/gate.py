@@ -14,8 +14,6 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
 from d1_preflight.core.record.record import RESTORE, Record, Status
 
-_UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
-
 
 @dataclass(frozen=True, slots=True)
 class OpenItem:
@@ -50,7 +48,7 @@ def blocking_items(
         begun = _begun(record, checklist)
         if begun is not None:
             return (begun,)
-    if step.id == "applied" and record.status_of(step) in _UNSEEN:
+    if step.id == "applied" and record.status_of(step).is_unobserved:
         return ()
     needed = tuple(
         OpenItem(need, record.status_of(need), _words(record, need))

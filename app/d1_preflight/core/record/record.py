@@ -33,6 +33,11 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
     @property
+    def is_unobserved(self) -> bool:
+        """Whether it ended and nobody saw how."""
+        return self in (Status.INTERRUPTED, Status.UNKNOWN)
+
+    @property
     def is_answered(self) -> bool:
         """Whether this state unblocks the steps that need it."""
         return self in (Status.PROVED, Status.ATTESTED, Status.WAIVED)
@@ -126,6 +131,16 @@ class Record:
         """The last attempt at the step, invalidated or not: for history, never for a gate."""
         index = self._last(step_id)
         return None if index is None else self.attempts[index]
+
+    def last_ended(self, step_id: str) -> Attempt | None:
+        """The last attempt at the step that is over, fallen or not."""
+        mine = (attempt for attempt in reversed(self.attempts) if attempt.step == step_id)
+        return next((attempt for attempt in mine if attempt.status is not Status.RUNNING), None)
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows D1 read for this record, by its own count; the account pays for them."""
+        return sum(StepFacts.from_attempt(attempt).rows_read or 0 for attempt in self.attempts)
 
     @property
     def running(self) -> Attempt | None:

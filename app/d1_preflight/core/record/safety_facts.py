@@ -1,10 +1,9 @@
 """Facts of sections 3 and 4: counts, backup and its proof, bookmark, rollback plan."""
 
 from d1_preflight.core.record.change_facts import CopiedTable, TableChange, TableCount
-from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, fact_group
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts
 
 
-@fact_group
 class CountFacts(StepFacts):
     """How many rows every table of the target has."""
 
@@ -14,7 +13,6 @@ class CountFacts(StepFacts):
     taken_at: str = NO_TEXT
 
 
-@fact_group
 class BackupTable(CopiedTable):
     """One table's row copy; `sequence` is its AUTOINCREMENT mark, where it has one."""
 
@@ -24,7 +22,6 @@ class BackupTable(CopiedTable):
     sequence: int | None = None
 
 
-@fact_group
 class ExportFacts(FactGroup):
     """D1's own export, or why there is none."""
 
@@ -34,7 +31,6 @@ class ExportFacts(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class BackupFacts(StepFacts):
     """The backup of the touched tables. `reading` and `of`: only while it is read."""
 
@@ -48,7 +44,6 @@ class BackupFacts(StepFacts):
     of: int | None = None
 
 
-@fact_group
 class RestoredTable(TableCount):
     """Whether a table was restored value for value, else where it differs."""
 
@@ -56,7 +51,6 @@ class RestoredTable(TableCount):
     words: str = NO_TEXT
 
 
-@fact_group
 class TableRestoreFacts(FactGroup):
     """Whether the repair script runs, and whether it restores everything."""
 
@@ -67,7 +61,6 @@ class TableRestoreFacts(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class RestoreFacts(StepFacts):
     """The proof of the backup: it was restored and compared."""
 
@@ -79,7 +72,6 @@ class RestoreFacts(StepFacts):
     gives_back: TableRestoreFacts | None = None
 
 
-@fact_group
 class BookmarkFacts(StepFacts):
     """Time Travel's bookmark, and until when it can be used."""
 
@@ -89,7 +81,6 @@ class BookmarkFacts(StepFacts):
     good_until: str = NO_TEXT
 
 
-@fact_group
 class DownFacts(StepFacts):
     """The down migration: found, drafted by this program, or none; what it does not restore."""
 
@@ -100,7 +91,6 @@ class DownFacts(StepFacts):
     gaps: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class DownTestFacts(StepFacts):
     """The test of up and down: what the down migration restores."""
 
@@ -115,7 +105,6 @@ class DownTestFacts(StepFacts):
     tables: tuple[TableChange, ...] = NO_ITEMS
 
 
-@fact_group
 class RollbackHeaderFacts(StepFacts):
     """The header's rollback line."""
 
@@ -123,7 +112,6 @@ class RollbackHeaderFacts(StepFacts):
     rollback: str = NO_TEXT
 
 
-@fact_group
 class RollbackPath(FactGroup):
     """One rollback path: its command, its duration, what it loses."""
 
@@ -133,7 +121,6 @@ class RollbackPath(FactGroup):
     loses: str = NO_TEXT
 
 
-@fact_group
 class RollbackScenario(FactGroup):
     """One line of the decision matrix."""
 
@@ -141,7 +128,6 @@ class RollbackScenario(FactGroup):
     action: str = NO_TEXT
 
 
-@fact_group
 class RollbackPlanFacts(StepFacts):
     """The rollback paths that exist, and the one to use first."""
 
@@ -151,7 +137,6 @@ class RollbackPlanFacts(StepFacts):
     matrix: tuple[RollbackScenario, ...] = NO_ITEMS
 
 
-@fact_group
 class DeployOrderFacts(StepFacts):
     """The deploy order of database and Worker, and the Worker version to roll back to."""
 

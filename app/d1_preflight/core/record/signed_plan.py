@@ -10,7 +10,6 @@ from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
     FactGroup,
-    fact_group,
     fields_by_key,
     named,
 )
@@ -22,7 +21,6 @@ GO_FILE, GO_SIGNATURE = "go.toml", "go.toml.sig"
 SCHEMA = 1
 
 
-@fact_group
 class PlannedDatabase(FactGroup):
     """The one database that GO is about."""
 
@@ -42,7 +40,6 @@ class PlannedDatabase(FactGroup):
         )
 
 
-@fact_group
 class PlannedFiles(FactGroup):
     """The sha256 of the files that GO is about, by their role."""
 
@@ -51,14 +48,12 @@ class PlannedFiles(FactGroup):
     migration: str = NO_TEXT
 
 
-@fact_group
 class PlannedTools(FactGroup):
     """The versions of what was used; those of other tools are kept as they are."""
 
     wrangler: str = NO_TEXT
 
 
-@fact_group
 class Proofs(FactGroup):
     """The figures that the decision rests on, each from the step that measured it."""
 
@@ -72,9 +67,9 @@ class Proofs(FactGroup):
     backup: tuple[BackupTable, ...] = NO_ITEMS
     other_pending: tuple[str, ...] = NO_ITEMS
     out_of_order: str = NO_TEXT
+    rows_read: int | None = None
 
 
-@fact_group
 class PlannedStep(FactGroup):
     """One step's outcome as it was when GO was signed."""
 
@@ -83,7 +78,6 @@ class PlannedStep(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class SignedPlan(FactGroup):
     """What is signed at GO. Read from bytes it is whole: every key is there with its type."""
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import apsw
 
 from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.lost_objects import lost_objects
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
 from d1_preflight.core.rows.codec import Packer, decode, differs, literal, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, SchemaObject
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -41,14 +42,17 @@ class TableRepairResult:
 
 @dataclass(frozen=True, slots=True)
 class RepairScript:
-    """A script of SQL: what it repairs, table by table."""
+    """A script of SQL: what it repairs, table by table, and the objects it makes again."""
 
     tables: tuple[TableRepairResult, ...]
+    objects: tuple[SchemaObject, ...] = ()
+    objects_missing: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that the script does not repair."""
-        return tuple(f"{t.table}: {words}" for t in self.tables for words in t.problems)
+        found = tuple(f"{t.table}: {words}" for t in self.tables for words in t.problems)
+        return found + self.objects_missing
 
     @property
     def rows(self) -> int:
@@ -80,9 +84,13 @@ def write_repair_sql(
             if not only or name in only
         ]
         write("PRAGMA defer_foreign_keys = ON;\n")
-        for statement in _statements(repairs):
+        definitions = [s for repair in repairs for s in repair.definition()]
+        found = lost_objects(schema, Schema.from_connection(connection, "after"), definitions, only)
+        made = [o.sql.rstrip().rstrip(";") for o in found.made]
+        for statement in (*definitions, *_rows(repairs), *made, *_sequences(repairs)):
             write(f"{statement};\n")
-        return RepairScript(tuple(repair.result() for repair in repairs))
+        results = tuple(repair.result() for repair in repairs)
+        return RepairScript(results, found.made, found.missing)
     except apsw.Error as error:
         raise ProjectError(
             f"The rows that the migration loses cannot be identified: {error}.",
@@ -95,16 +103,15 @@ def _parents_first(schema: Schema, names: Collection[str]) -> list[str]:
     return ordered + [name for name in names if name not in ordered]
 
 
-def _statements(repairs: "Sequence[TableRepair]") -> Iterator[str]:
-    for part in (
-        TableRepair.definition,
-        TableRepair.inserts,
-        TableRepair.updates,
-        TableRepair.indexes_and_triggers,
-        TableRepair.sequence_update,
-    ):
+def _rows(repairs: "Sequence[TableRepair]") -> Iterator[str]:
+    for part in (TableRepair.inserts, TableRepair.updates):
         for repair in repairs:
             yield from part(repair)
+
+
+def _sequences(repairs: "Sequence[TableRepair]") -> Iterator[str]:
+    for repair in repairs:
+        yield from repair.sequence_update()
 
 
 @dataclass(slots=True)
@@ -186,14 +193,6 @@ class TableRepair:
                 yield statement
             touched = max(touched, number)
         self.updated = touched
-
-    def indexes_and_triggers(self) -> Iterator[str]:
-        """CREATE INDEX and CREATE TRIGGER of a dropped table."""
-        if self.new is None and not self._is_virtual:
-            for kind in ("index", "trigger"):
-                for made in self.schema.objects:
-                    if made.kind == kind and made.table.lower() == self.old.name.lower():
-                        yield made.sql.rstrip().rstrip(";")
 
     def sequence_update(self) -> Iterator[str]:
         """SQL that raises the AUTOINCREMENT mark, where it fell."""

@@ -84,15 +84,17 @@ def allow_reason(text: str, rule: str) -> str:
 
 
 def _within(text: str, line_of_lead: int) -> Iterator[Suppression]:
+    if "preflight:" not in text:
+        return
     lead = next((t.start for t in all_tokens(text) if t.kind is not TokenKind.COMMENT), len(text))
     first = line_of_lead - text.count("\n", 0, lead)
     last = first + text.count("\n")
+    line, at = first, 0
     for token in all_tokens(text):
         found = _ALLOW.search(token.text) if token.kind is TokenKind.COMMENT else None
         if found:
-            yield Suppression(
-                found["rule"], _reason(found), first + text.count("\n", 0, token.start), last
-            )
+            line, at = line + text.count("\n", at, token.start), token.start
+            yield Suppression(found["rule"], _reason(found), line, last)
 
 
 def _reason(found: re.Match[str]) -> str:

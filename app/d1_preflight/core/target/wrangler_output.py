@@ -28,6 +28,12 @@ class StatementResult:
     rows: tuple[Row, ...] = ()
     meta: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def rows_read(self) -> int:
+        """How many rows D1 says that it scanned; 0 where it does not say."""
+        told = self.meta.get("rows_read")
+        return told if isinstance(told, int) and not isinstance(told, bool) else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

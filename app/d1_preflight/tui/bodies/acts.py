@@ -68,7 +68,10 @@ def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
         if step in steps:
             status, attempt = view.session.status_of(step), view.session.attempt(step.id)
             words = attempt.words if attempt else ""
-            lines.append(((marked(status), ink_of(status)), step.short, (words, QUIET)))
+            since = view.session.stale(step)
+            told: Cell = (f"stale: since then {since} · {words}", DANGER) if since else (
+                words, QUIET)  # fmt: skip
+            lines.append(((marked(status), ink_of(status)), step.short, told))
     return table(_STEPS, lines, width)
 
 

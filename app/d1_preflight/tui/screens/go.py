@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.format import duration, plural, short_hash
+from d1_preflight.core.format import duration, plural, rows_read, short_hash
 from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
@@ -190,6 +190,7 @@ class GoScreen(Screen[Decision]):
             (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
+            (("read", QUIET), rows_read(record.rows_read)),
         ]
         bookmark = view.facts(BookmarkFacts).bookmark
         if bookmark:

@@ -1,6 +1,7 @@
 """Traps of the file itself, as wrangler reads it."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ from d1_preflight.core.rules.context import (
     match_file,
     match_offset,
 )
-from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens, tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, all_tokens
 
 _COUNTED = 9_999  # larger numbers are dates, which leave gaps by their nature
 _DOWN = re.compile(r"(^|[._-])(down|rollback|revert)([._-]|$)", re.IGNORECASE)
@@ -24,7 +25,7 @@ def final_semicolon_missing(context: RuleContext) -> Iterator[Match]:
     last = context.statements[-1] if context.statements else None
     if last and not last.statement.complete and not ends_open(last.statement.text):
         statement = last.statement
-        final = tokens(statement.body, limit=len(statement.body))[-1]
+        final = _last_token(statement.body)
         offset = statement.start + statement.lead + final.start
         yield match_offset(context.text, offset, len(final.text))
 
@@ -158,14 +159,18 @@ def _number(name: str) -> int | None:
 @lru_cache(maxsize=2)  # every rule about refusals asks it of the same last statement
 def ends_open(text: str) -> bool:
     """Whether a comment or quote at the end is never closed (it has its own rule)."""
-    found = list(all_tokens(text))
-    if not found:
+    last = next(iter(deque(all_tokens(text), maxlen=1)), None)
+    if last is None:
         return False
-    last = found[-1]
     if last.kind is TokenKind.COMMENT:
         return last.text.startswith("/*") and not last.text.endswith("*/")
     quoted = last.kind in (TokenKind.STRING, TokenKind.NAME)
     return quoted and (len(last.text) == 1 or last.text[-1] not in "'\"`]")
+
+
+def _last_token(text: str) -> Token:
+    found = (token for token in all_tokens(text) if token.kind is not TokenKind.COMMENT)
+    return deque(found, maxlen=1).pop()
 
 
 def _is_down(other: Migration) -> bool:

@@ -1,0 +1,58 @@
+"""Bounds what a judgement may take: processor time and memory, in whatever code it is spent.
+
+A timer counts this process's own processor time, so that a slow disk or a busy machine refuses
+nothing. SQLite's progress handler and authorizer are Python: the timer is heard inside of it too.
+"""
+
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SECONDS = 4.0
+MEGABYTES = 240
+_BETWEEN_LOOKS = 0.05
+_UNITS_PER_MEGABYTE = 1024 * 1024 if sys.platform == "darwin" else 1024
+
+
+class TooMuchWork(BaseException):
+    """The limit was reached; `words` say which."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+@contextmanager
+def work_limit(seconds: float = SECONDS, megabytes: float = MEGABYTES) -> Iterator[None]:
+    """Raise TooMuchWork in the body once it has taken more than this.
+
+    Signals reach the main thread alone: in another one there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    end, most = time.process_time() + seconds, _peak() + megabytes
+
+    def look(_number: int, _frame: FrameType | None) -> None:
+        if time.process_time() > end:
+            raise TooMuchWork(f"more than {seconds:g} seconds of processor time")
+        if _peak() > most:
+            raise TooMuchWork(f"more than {megabytes:g} MB of memory")
+
+    before = signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, _BETWEEN_LOOKS, _BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _peak() -> float:
+    """The most megabytes this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNITS_PER_MEGABYTE

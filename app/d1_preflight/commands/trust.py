@@ -1,0 +1,119 @@
+"""What a record is held against, and where that is from: this checkout, or a base revision.
+
+A pull request can bring its own signers, policy and checklist beside its record. So CI takes them
+from a revision that the pull request did not write.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from d1_preflight.adapters.checklists import checklist_path, read_checklist
+from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
+from d1_preflight.core.errors import ChecklistInvalid, PreflightError, ProjectError, UsageError
+from d1_preflight.core.project.project import RECORDS_NAME
+from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, load_settings
+
+_CHECKLIST = "d1.toml"
+
+
+class TrustSource(Protocol):
+    """Where the files that decide are read."""
+
+    @property
+    def name(self) -> str:
+        """The source, for people."""
+        ...
+
+    def read(self, path: Path) -> bytes | None:
+        """A file's bytes; None where it is not there. Raises ProjectError or UsageError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ThisCheckout:
+    """The files as they lie here."""
+
+    name: str = "this checkout"
+
+    def read(self, path: Path) -> bytes | None:
+        """The file's bytes."""
+        if not os.path.lexists(path):
+            return None
+        try:
+            return read_file(path, MAX_BYTES)
+        except OSError as error:
+            raise ProjectError(
+                f"{path} cannot be read: {error.strerror}.",
+                hint="Check what it is, where it leads, and its permissions.",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AtRevision:
+    """The files as a revision has them, whatever lies here."""
+
+    revision: str
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The revision as it was named, and its commit."""
+        from d1_preflight.adapters.git.base_revision import BaseRevision
+
+        commit = BaseRevision(self.revision).commit(self.root)
+        return f"{self.revision} (commit {commit[:12]})" if commit else self.revision
+
+    def read(self, path: Path) -> bytes | None:
+        """The file's bytes at the revision."""
+        from d1_preflight.adapters.git.base_revision import BaseRevision
+
+        base = BaseRevision(self.revision)
+        found = base.object_of(path)
+        data = base.data(path.parent, found) if found else None
+        if data is not None and len(data) > MAX_BYTES:
+            raise ProjectError(f"{path} at {self.revision} is longer than {MAX_BYTES:,} bytes.")
+        return data
+
+
+def trust_source(revision: str, root: Path | None) -> TrustSource:
+    """The source that the options name; raises UsageError where there is no such revision."""
+    if not revision:
+        return ThisCheckout()
+    if root is None:
+        raise UsageError(
+            "--trust-from needs a record that lies in a project.",
+            hint="Name a record below checklists/, or --allowed-signers FILE instead.",
+        )
+    source = AtRevision(revision, root)
+    source.read(root / SETTINGS_NAME)  # refuses a revision that git does not know
+    return source
+
+
+def settings_from(source: TrustSource, root: Path | None) -> Settings:
+    """The settings beside the configuration, or the defaults."""
+    data = source.read(root / SETTINGS_NAME) if root else None
+    return Settings() if data is None else load_settings(_text(data, SETTINGS_NAME), SETTINGS_NAME)
+
+
+def checklist_from(source: TrustSource, root: Path | None) -> Checklist:
+    """The project's own checklist, else the one that ships; raises ChecklistInvalid."""
+    if isinstance(source, ThisCheckout) or root is None:
+        return read_checklist(checklist_path(root))
+    path = root / RECORDS_NAME / _CHECKLIST
+    data = source.read(path)
+    if data is None:
+        return shipped_checklist()
+    name = f"{path} at {source.name}"
+    return load_checklist(_text(data, name, ChecklistInvalid), name)
+
+
+def _text(data: bytes, name: str, refusal: type[PreflightError] = ProjectError) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise refusal(f"{name}:{line}: not UTF-8 text.", hint="Save it as UTF-8.") from error
