@@ -1,6 +1,7 @@
 """Section 4: the rollback path, written and tested before it is needed."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -135,10 +136,23 @@ async def check_rollback_header(context: StepContext) -> Outcome:
     """The header says how to roll back."""
     rollback = context.environment.migration().header.rollback
     facts = RollbackHeaderFacts(rollback=rollback)
+    absent = _absent_files(context, rollback)
+    if absent:
+        words = f"The header names {', '.join(absent)}, which is not there."
+        return Outcome(Status.FAILED, f"{words} Write it, or correct the line.", facts)
     if rollback:
         return Outcome(Status.PROVED, f"Rollback: {rollback}", facts)
-    words = "The header has no “-- Rollback:” line. Press e and add it."
+    words = "The header has no “-- Rollback:” line. Add it to the file."
     return Outcome(Status.FAILED, words, facts)
+
+
+def _absent_files(context: StepContext, rollback: str) -> list[str]:
+    """The SQL files that a rollback line names and that are nowhere it could mean."""
+    project = context.environment.project
+    above = project.migrations_folder
+    places = (above, above.parent, project.root, above / "down", above / ".down")
+    names = re.findall(r"[\w./-]+\.sql\b", rollback)
+    return [name for name in names if not any((place / name).is_file() for place in places)]
 
 
 def way_back_prompts(context: StepContext) -> Sequence[Prompt]:

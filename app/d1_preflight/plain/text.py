@@ -111,6 +111,7 @@ def status_line(record: Record, step: Step) -> str:
 def _fact_lines(key: str, value: Fact) -> Iterator[str]:
     table = table_of(value)
     if table is not None:
+        yield f"{_INDENT}{key.replace('_', ' ')}:"
         yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
     elif value not in ("", (), {}):
         yield f"{_INDENT}{key.replace('_', ' ')}: {clean(fact_text(key, value))}"
