@@ -181,6 +181,36 @@ async def test_after_an_unknown_end_nothing_is_asked_and_only_read(walked: Walke
     assert bench.target.commands.count("apply") == 1
 
 
+async def test_a_row_that_appears_after_an_apply_of_ours_that_was_not_seen_is_observed(
+    walked: Walked,
+) -> None:
+    bench = await at_apply(walked)
+    bench.target.then["apply"] = undone_view(bench)
+    bench.target.instead["apply"] = failed("no: SQLITE_ERROR")
+    assert (await bench.step("applied")).status is Status.FAILED
+    applied_since(bench)
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.PROVED
+    assert attempt.facts["observed"] is True
+    assert "exit_code" not in attempt.facts
+    assert bench.target.commands.count("apply") == 1
+
+
+async def test_a_look_that_finds_everything_as_before_is_no_proof_of_an_apply(
+    walked: Walked,
+) -> None:
+    bench = await after_unknown(walked)
+
+    attempt = await bench.step("applied")
+
+    assert not attempt.status.is_answered
+    assert attempt.facts["observed"] is True
+    assert "half_way" not in attempt.facts
+    assert bench.target.commands.count("apply") == 1
+
+
 async def test_a_look_while_the_child_writes_does_not_read(walked: Walked) -> None:
     bench = await after_unknown(walked)
     bench.target.writing = True
