@@ -38,8 +38,8 @@ PLANS = {
     "applied": (
         r"re-check ledger, schema and counts of marketplace-production",
         (
-            r"wrangler d1 migrations apply marketplace-production --config '<staged>/wrangler\.json'"
-            r" --remote"
+            r"wrangler d1 migrations apply marketplace-production"
+            r" --config '<staged>/wrangler\.json' --remote"
         ),
         r"read the ledger again",
     ),
