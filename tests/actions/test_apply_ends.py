@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -394,6 +395,34 @@ async def test_a_configuration_edited_during_the_recheck_is_not_applied(walked: 
 async def test_an_edited_plan_is_not_applied(walked: Walked, name: str) -> None:
     bench = await at_apply(walked)
     bench.store.held[name] += b"\n"
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words.startswith("go.toml or its signature is not what was signed.")
+    assert "apply" not in bench.target.commands
+
+
+@pytest.mark.parametrize("name", ["go.toml", "go.toml.sig"])
+async def test_a_plan_that_is_gone_is_not_applied(walked: Walked, name: str) -> None:
+    bench = await at_apply(walked)
+    del bench.store.held[name]
+
+    attempt = await bench.step("applied")
+
+    assert attempt.words.startswith("go.toml or its signature is not what was signed.")
+    assert "apply" not in bench.target.commands
+
+
+async def test_a_plan_whose_signature_is_nobodys_is_not_applied(walked: Walked) -> None:
+    bench = await at_apply(walked)
+    go = bench.session.record.last("go")
+    assert go is not None
+    bench.store.held["go.toml.sig"] = forged = b"mallory@example.com 00\n"
+    named = str(go.facts["signature_sha256"]).encode()
+    record = bench.store.held["record.toml"]
+    bench.store.held["record.toml"] = record.replace(named, sha256(forged).hexdigest().encode())
+    bench.opened()
 
     attempt = await bench.step("applied")
 

@@ -215,6 +215,9 @@ async def test_a_repair_that_does_not_run_here_is_said(walked: Walked) -> None:
         "words": "SQLite refuses it: no.",
     }
     assert not list(bench.folder.rglob("given_back.sql"))
+    await bench.walk("way_back")
+    (prompt,) = bench.session.prompts(bench.session.checklist.step("way_back"))[:1]
+    assert "table restore" not in prompt.choices
 
 
 async def test_what_the_migration_takes_is_given_back_whole(walked: Walked) -> None:
