@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import apsw
 import pytest
@@ -18,6 +18,9 @@ from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from d1_preflight.core.verify.timeline import new_timeline, next_line, read_timeline
 from plain.fakes import MemoryStore
+
+if TYPE_CHECKING:
+    from d1_preflight.core.record.facts import Facts
 
 CHECKLIST = shipped_checklist()
 NAME = "0057_add_team_billing.sql"
@@ -64,14 +67,17 @@ class Ended:
     def context(self, end: str) -> StepContext:
         walk = Walk(CHECKLIST)
         before, after = schema(self.before), schema(self.after)
-        counts = ({"table": "t", "rows": 5}, {"table": "gone", "rows": 7})
+        counts: tuple[Facts, ...] = ({"table": "t", "rows": 5}, {"table": "gone", "rows": 7})
         walk.answer("copied", facts={"schema": before.fingerprint, "tables": counts})
         walk.answer("rehearsed", facts={
             "schema_after": after.fingerprint,
             "counts_after": ({"table": "t", "rows": 5}, {"table": "made", "rows": 0}),
         })  # fmt: skip
         walk.answer("applied", facts={"counts_before": ({"table": "t", "rows": 6},)})
-        found = ({"table": "t", "expected": 6, "found": 6}, {"table": "made", "found": 0})
+        found: tuple[Facts, ...] = (
+            {"table": "t", "expected": 6, "found": 6},
+            {"table": "made", "found": 0},
+        )
         walk.answer("rows", facts={"tables": found})
         walk.record = walk.record.begin(
             CHECKLIST.step("close"), {"end": end, "verdict": "so"}, by="ana", at=walk.now
