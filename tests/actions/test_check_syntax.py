@@ -239,7 +239,7 @@ def test_a_refusal_on_the_targets_schema_reopens_the_classification(bench: Bench
 def test_an_unknown_class_is_judged_again_on_the_targets_schema(bench: Bench) -> None:
     add = "ALTER TABLE users ADD COLUMN salt TEXT;"
     context = bench.context(add)
-    unknown = ClassFacts(found="unknown", kind="destructive", risk="high").written()
+    unknown = ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE, risk="high")
     step = CHECKLIST.step("class")
     at = datetime(2026, 11, 23, tzinfo=UTC)
     begun = context.record.begin(step, {}, by="ana@example.com", at=at)

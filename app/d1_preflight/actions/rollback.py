@@ -28,6 +28,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
+    DOES_NOT_RUN,
     BookmarkFacts,
     DeployOrderFacts,
     DownFacts,
@@ -122,7 +123,7 @@ async def test_down(context: StepContext) -> Outcome:
     ran = await run_local_file(context, down, after, keep=None)
     if ran.exit_code != 0:
         words = f"The down migration does not run: {context.own_reason(ran, down)}"
-        facts = DownTestFacts(verdict="does not run")
+        facts = DownTestFacts(verdict=DOES_NOT_RUN)
         return Outcome(Status.FAILED, words, facts, (ran,))
     changes = diff(environment.local.schema(before), environment.local.schema(after))
     row_diff = await asyncio.to_thread(compare_states, environment, before, after)

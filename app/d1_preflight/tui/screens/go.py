@@ -17,7 +17,12 @@ from d1_preflight.core.format import duration, plural, rows_read, short_hash
 from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.core.record.safety_facts import BookmarkFacts, RollbackPlanFacts
+from d1_preflight.core.record.safety_facts import (
+    BookmarkFacts,
+    DownTestFacts,
+    RollbackPlanFacts,
+    changed_words,
+)
 from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.screens.dialogs import Reason
@@ -187,6 +192,7 @@ class GoScreen(Screen[Decision]):
             (("id", QUIET), database.id),
             (("", QUIET), "only this file: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),
+            *_changes(rehearsed, view.facts(DownTestFacts)),
             (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
@@ -229,6 +235,12 @@ def _loses(rehearsed: RehearsalFacts) -> Cell:
     if not lost and not columns:
         return "0 rows"
     return "; ".join([*(lost or ["0 rows"]), *columns]), DANGER
+
+
+def _changes(rehearsed: RehearsalFacts, down: DownTestFacts) -> list[tuple[Cell, ...]]:
+    """What changes, and what of it no down file gives back."""
+    words = changed_words(rehearsed, down)
+    return [(("rows", QUIET), (words, DANGER))] if words else []
 
 
 def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:
