@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d1_preflight.code.checks import differences
+from d1_preflight.code.extraction import begins_like_sql
 from d1_preflight.code.forms import Form, forms_of
 from d1_preflight.code.holes import (
     error_of,
@@ -16,7 +17,6 @@ from d1_preflight.code.holes import (
 )
 from d1_preflight.code.literals import Literal, literals_of, rewritten, texts_in
 from d1_preflight.code.project_code import ProjectCode
-from d1_preflight.code.extraction import begins_like_sql
 from d1_preflight.code.verdict import (
     BrokenQuery,
     CodeState,

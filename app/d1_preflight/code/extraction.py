@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from d1_preflight.code.declarations import text_of
 from d1_preflight.code.expression import (
     Expression,
     Function,
@@ -21,7 +22,7 @@ from d1_preflight.code.expression import (
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink
 from d1_preflight.code.reading import Reader
-from d1_preflight.code.scopes import Scope, TooLarge, Walked, parser, text_of, walk
+from d1_preflight.code.scopes import Scope, TooLarge, Walked, parser, walk
 from d1_preflight.code.scripts import dialect, script_of
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from d1_preflight.code.expression import (
     Text,
     choice,
     join,
+    member,
 )
 from d1_preflight.code.facts import FileFacts
-from d1_preflight.code.reading import member
 
 _DEPTH = 40
 _MOST_STEPS = 20_000  # of one query
