@@ -62,7 +62,8 @@ def schema_of(texts: dict[str, str]) -> Schema:
 
 def commits(clone: Path) -> Iterator[tuple[str, set[str]]]:
     """The commits that add migrations, with the folders in which they do, oldest first."""
-    words = ("log", "--no-merges", "--reverse", "--diff-filter=A", "--name-only", "--format=%x00%H")
+    words = ("log", "--no-merges", "--reverse", "--diff-filter=A", "--name-only", "--format=%x00%H",
+             "--", "*.sql")  # fmt: skip
     for block in git(clone, *words).split("\0")[1:]:
         commit, *paths = [line for line in block.splitlines() if line]
         folders = {p.rpartition("/")[0] for p in paths if _is_migration(p)}

@@ -22,7 +22,7 @@ from d1_preflight.code.expression import (
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink
 from d1_preflight.code.reading import Reader
-from d1_preflight.code.scopes import Scope, TooLarge, Walked, parser, walk
+from d1_preflight.code.scopes import Scope, TooLarge, Walked, grammar, walk
 from d1_preflight.code.scripts import dialect, script_of
 
 if TYPE_CHECKING:
@@ -148,9 +148,10 @@ class Extraction:
 
 def extract(path: str, data: bytes) -> Extraction | str:
     """Parse a file; words on why where it cannot be read."""
-    tree = parser(dialect(path)).parse(script_of(path, data))
+    known = grammar(dialect(path))
+    tree = known.parser.parse(script_of(path, data))
     try:
-        walked = walk(tree.root_node)
+        walked = walk(tree.root_node, known.noted)
     except TooLarge:
         return "is too large to be read"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)

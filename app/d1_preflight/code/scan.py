@@ -17,7 +17,7 @@ _SQL = re.compile(
     rb"|replace\s+into|with\s+(?:recursive\s+)?[\w$]+\s+(?:as\b|\()"
     rb"|create\s+(?:table|index|unique|view|trigger))"
 )
-_CALLED = re.compile(rb"([A-Za-z_$][\w$]*)[(<]")
+_CALLED = re.compile(rb"(?<![\w$])([A-Za-z_$][\w$]*+)[(<]")
 _ORMS = {
     "drizzle": ("drizzle-orm",),
     "Prisma": ("@prisma/", "prisma-client"),

@@ -1,6 +1,7 @@
 """Walks a syntax tree once: the names of each scope, the functions, and what is called.
 
-The walk has its own stack, since a hostile file nests as deep as it likes.
+tree-sitter itself finds the nodes that matter: a hostile file nests as deep as it likes, and most
+nodes of a file never become objects of ours.
 """
 
 from dataclasses import dataclass, field
@@ -21,21 +22,13 @@ from d1_preflight.code.declarations import (
 from d1_preflight.code.expression import Import
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node, Parser, Query
 
 _BLOCKS = frozenset({
     "statement_block", "for_statement", "for_in_statement", "catch_clause", "switch_body",
     "class_body",
 })  # fmt: skip
-_LEAVES = frozenset({  # and what holds types alone
-    "comment", "type_annotation", "type_arguments", "type_parameters", "interface_declaration",
-    "type_alias_declaration", "jsx_text", "regex", "string", "number", "ambient_declaration",
-    "identifier", "property_identifier", "type_identifier", "shorthand_property_identifier",
-    "private_property_identifier", "predefined_type", "string_fragment", "escape_sequence", "this",
-    "true", "false", "null", "undefined", "super", "accessibility_modifier", "object_pattern",
-    "array_pattern", "jsx_closing_element", "break_statement", "continue_statement",
-})  # fmt: skip
-_MOST_NODES = 400_000
+_MOST_NODES = 200_000
 
 
 class TooLarge(Exception):
@@ -110,42 +103,55 @@ class Walked:
     errors: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A dialect's parser, and the query that finds the nodes which the walk notes."""
+
+    parser: "Parser"
+    noted: "Query"
+
+
 @cache
-def parser(dialect: str) -> "Parser":
-    """The parser of a dialect; the grammars are imported when the first file is read."""
-    from tree_sitter import Language, Parser
+def grammar(dialect: str) -> Grammar:
+    """The grammar of a dialect; it is imported when the first file is read."""
+    from tree_sitter import Language, Parser, Query
 
     if dialect == "javascript":
         import tree_sitter_javascript
 
-        return Parser(Language(tree_sitter_javascript.language()))
-    import tree_sitter_typescript as grammars
+        language = Language(tree_sitter_javascript.language())
+    else:
+        import tree_sitter_typescript as grammars
 
-    is_tsx = dialect == "tsx"
-    return Parser(Language(grammars.language_tsx() if is_tsx else grammars.language_typescript()))
+        is_tsx = dialect == "tsx"
+        made = grammars.language_tsx() if is_tsx else grammars.language_typescript()
+        language = Language(made)
+    kinds = sorted(kind for kind in _NOTED if language.id_for_node_kind(kind, True))  # noqa: FBT003 - by position alone
+    query = Query(language, f"[{' '.join(f'({kind})' for kind in (*kinds, 'ERROR'))}] @noted")
+    return Grammar(Parser(language), query)
 
 
-def walk(root: "Node") -> Walked:
-    """Walk a whole file; raises TooLarge."""
+def walk(root: "Node", noted: "Query") -> Walked:
+    """Walk a whole file, from one noted node to the next; raises TooLarge."""
+    from tree_sitter import QueryCursor
+
+    nodes = QueryCursor(noted).captures(root).get("noted", [])
+    if len(nodes) > _MOST_NODES:
+        raise TooLarge
     found = Walked(Scope())
     walker = _Walker(found)
-    waiting = [(root, found.top)]
-    count = 0
-    while waiting:
-        node, scope = waiting.pop()
+    within = [(root.end_byte + 1, found.top)]
+    for start, end, node in sorted(
+        ((node.start_byte, node.end_byte, node) for node in nodes), key=lambda n: (n[0], -n[1])
+    ):
+        while start >= within[-1][0]:
+            within.pop()
+        scope = within[-1][1]
         kind = node.type
-        if kind in _LEAVES:
-            continue
-        count += 1
-        if count > _MOST_NODES:
-            raise TooLarge
-        inner: Scope | None = scope
-        if kind in _NOTED:
-            inner = walker.enter(node, kind, scope)
-        elif kind == "ERROR":
+        if kind == "ERROR":
             found.errors.append(node.start_point[0] + 1)
-        if inner is not None:
-            waiting += [(child, inner) for child in node.named_children[::-1]]
+        elif (inner := walker.enter(node, kind, scope)) is not scope:
+            within.append((end, inner))
     walker.attach()
     return found
 
@@ -160,8 +166,8 @@ class _Walker:
         self._methods: set[int] = set()
         self._callers: dict[int, Node] = {}
 
-    def enter(self, node: "Node", kind: str, scope: Scope) -> Scope | None:
-        """Note a node; the scope of what is within, None where nothing there matters."""
+    def enter(self, node: "Node", kind: str, scope: Scope) -> Scope:
+        """Note a node; the scope of what is within."""
         if kind in FUNCTIONS:
             return self._function(node, scope)
         if kind in _BLOCKS:
@@ -170,10 +176,8 @@ class _Walker:
             if kind == "for_in_statement":
                 self._loop(node, scope)
             return scope
-        note = _NOTES.get(kind)
-        if note is not None:
-            note(self, node, scope)
-        return None if kind == "import_statement" else scope
+        _NOTES[kind](self, node, scope)
+        return scope
 
     def attach(self) -> None:
         """Tie assignments and pushes to the names they change, which may be declared later."""
