@@ -40,7 +40,7 @@ _VERB = re.compile(
 _PLAIN_RETURNS = frozenset({
     "string", "template_string", "binary_expression", "ternary_expression", "identifier", "array",
     "call_expression", "member_expression", "subscript_expression", "parenthesized_expression",
-    "as_expression", "satisfies_expression", "object",
+    "as_expression", "satisfies_expression", "object", "null", "undefined",
 })  # fmt: skip
 
 
@@ -72,7 +72,6 @@ class Extraction:
                 if function.name
             },
             frozenset(f.id for f in self.walked.functions.values() if f.is_method),
-            dict(self._returns()),
             {name: found for name, found in exports.items() if _can_be_used(found)},
             tuple(self.walked.again),
             self._problem(),
@@ -93,13 +92,14 @@ class Extraction:
     def _export(self, local: str) -> Expression:
         return self.reader.exported(local)
 
-    def _returns(self) -> Iterator[tuple[str, Expression]]:
-        for id_, function in self.walked.functions.items():
-            kinds = {node.type for node, _ in function.returns}
-            if function.name and kinds and kinds <= _PLAIN_RETURNS | {"null", "undefined"}:
-                found = self.reader.returns(id_)
-                if has_text(found):
-                    yield id_, found
+    def returned(self, function: str) -> Expression | None:
+        """What a function returns; None where that is no text."""
+        known = self.walked.functions.get(function)
+        kinds = {node.type for node, _ in known.returns} if known is not None else set()
+        if not kinds or not kinds <= _PLAIN_RETURNS:
+            return None
+        found = self.reader.returns(function)
+        return found if has_text(found) else None
 
     def _sinks(self, tags: Collection[str]) -> Iterator[Sink]:
         for node, scope in self.walked.calls:

@@ -53,10 +53,9 @@ class Reader:
             return Hole("")
         self._depth += 1
         try:
-            found = self._read(node, scope) if self._depth <= _DEPTH else hole(node)
+            return self._read(node, scope) if self._depth <= _DEPTH else hole(node)
         finally:
             self._depth -= 1
-        return found if _is_small(found) else hole(node)
 
     def _read(self, node: "Node", scope: Scope) -> Expression:
         match node.type:
@@ -135,6 +134,7 @@ class Reader:
             found = self._bound(name, binding)
         finally:
             self._open.discard(key)
+        found = found if _is_small(found) else Hole(name)  # names of names grow without end
         if binding.kind != "parameter":  # in a list's callback it depends on who reads
             self._known[key] = found
         return found
