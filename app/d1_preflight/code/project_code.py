@@ -6,43 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from d1_preflight.code.expression import dump, load
+from d1_preflight.code.expression import Expression, dump, load
 from d1_preflight.code.extraction import Extraction, extract
 from d1_preflight.code.facts import Call, FileFacts
-from d1_preflight.code.imports import Specifiers, config_paths
+from d1_preflight.code.imports import Specifiers
 from d1_preflight.code.linking import Linker
 from d1_preflight.code.scan import Scan, scan
-from d1_preflight.code.scripts import is_source
+from d1_preflight.code.scope import Scope
+from d1_preflight.code.scripts import config_paths, is_source
 from d1_preflight.code.source import Cache, SourceTree
 from d1_preflight.code.wrappers import Query, Wrappers
-from d1_preflight.core.project.migrations_pattern import Glob
 
 _MOST_FILES = 20_000
 _ROUNDS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where the code of a Worker lies in a repository, as configuration and settings say it.
-
-    `folder` is the project's, `main` the Worker's entry; both are relative to the tree's root.
-    """
-
-    folder: str = ""
-    main: str = ""
-    roots: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    wrappers: tuple[str, ...] = ()
-
-    def excludes(self, path: str) -> bool:
-        """Whether the settings leave a file out; patterns count from the project's folder."""
-        below = posixpath.relpath(path, self.folder or ".")
-        return any(
-            below == pattern.rstrip("/")
-            or below.startswith(f"{pattern.rstrip('/')}/")
-            or Glob.parse(pattern).matches(below)
-            for pattern in self.exclude
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +54,7 @@ class _Reading:
 
     def code(self) -> ProjectCode:
         paths = self._reachable()
-        linker = Linker(self._facts, self._specifiers.find, self._text)
+        linker = Linker(self._facts, self._specifiers.find, self._text, self._returned)
         wrappers = Wrappers(linker, self._scope.wrappers, self._imports)
         for path in paths:
             if self._scans[path].sql:
@@ -114,6 +90,16 @@ class _Reading:
         facts = FileFacts(problem=found) if isinstance(found, str) else found.facts(tags)
         self._cache.put(key, facts.to_json())
         return facts
+
+    def _returned(self, path: str, function: str) -> Expression | None:
+        key = f"returned:{self._tree.blobs[path]}:{posixpath.splitext(path)[1]}:{function}"
+        kept = self._cache.get(key)
+        if kept is None:
+            extraction = self._extraction(path)
+            found = None if isinstance(extraction, str) else extraction.returned(function)
+            kept = [dump(found)] if found is not None else []
+            self._cache.put(key, kept)
+        return load(kept[0]) if kept else None
 
     def _extraction(self, path: str) -> Extraction | str:
         if path not in self._extractions:
