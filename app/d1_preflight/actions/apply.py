@@ -14,7 +14,7 @@ from d1_preflight.actions.target import failure_words, observe, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.apply_facts import ApplyFacts, WindowFacts
 from d1_preflight.core.record.change_facts import CopyFacts, table_counts
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
@@ -158,6 +158,7 @@ def _facts(ran: Evidence, before: Observation, *, backed_up: bool) -> ApplyFacts
             "schema",
             "ledger",
             *(("backup",) if backed_up else ()),
+            WindowFacts.step,
             "GO signature",
         ),
         counts_before=table_counts(before.counts),

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.pending import others_pending
+from d1_preflight.actions.standing import read_signed_plan
+from d1_preflight.actions.timing import require_window
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
@@ -64,6 +65,7 @@ async def sign_go(context: StepContext) -> Outcome:
             f"{plural(len(still_open), 'item')} open: {names}.", hint="Answer them first."
         )
     require_bookmark(context)
+    require_window(context)
     environment = context.environment
     prepare_signer(context)
     now = environment.clock.now()
@@ -164,14 +166,7 @@ def rows_at_risk(context: StepContext) -> int:
 
 def signed_plan(context: StepContext) -> SignedPlan:
     """The signed plan, from the exact bytes that the record names; raises NotAllowed."""
-    document = context.environment.store.read(GO_FILE) or b""
-    signature = context.environment.store.read(GO_SIGNATURE) or b""
-    go = context.facts(GoFacts)
-    hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
-    named = (go.go_sha256, go.signature_sha256)
-    if hashes != named or not context.environment.signer.is_good(document, signature, GO):
-        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
-    return SignedPlan.from_bytes(document)
+    return read_signed_plan(context.environment, context.facts(GoFacts))
 
 
 STEPS: Mapping[str, StepAction] = {

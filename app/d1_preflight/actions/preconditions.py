@@ -7,13 +7,15 @@ from d1_preflight.actions.go import (
     rows_at_risk,
 )
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
-from d1_preflight.actions.target import Look, observe
+from d1_preflight.actions.target import Look, observe, relative
+from d1_preflight.actions.timing import require_window
+from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
-from d1_preflight.core.record.gate import go_expires
 from d1_preflight.core.record.review import go_review, second_person_kinds
 from d1_preflight.core.record.safety_facts import CountFacts
 from d1_preflight.core.record.signed_plan import SignedPlan
@@ -31,14 +33,12 @@ async def recheck(
     require_signed_plan(context, plan)
     for table in plan.proofs.backup:
         opened_copy(environment, table)  # a missing or changed backup cannot be restored
+    require_local_databases(environment)
     look = await _look(context)
     now = look.observation
-    expires = go_expires(context.record, context.checklist, environment.settings.go_minutes)
-    if expires is None or environment.clock.now() > expires:
-        raise NotAllowed(
-            "The signed GO expired during the re-check.",
-            hint="Nothing was applied. Sign GO again.",
-        )
+    require_same_files(environment)
+    require_unexpired(context, plan)
+    require_window(context)
     if environment.name in now.applied:
         if context.before is not None:
             return now, look.evidence  # an earlier attempt of this record: it is observed
@@ -91,6 +91,22 @@ def require_second_person(context: StepContext) -> None:
         )
 
 
+def require_unexpired(context: StepContext, plan: SignedPlan) -> None:
+    """Require that the plan, as it was signed, has not expired; raises NotAllowed."""
+    if plan.expires_at is None or context.environment.clock.now() > plan.expires_at:
+        raise NotAllowed("The signed GO has expired.", hint="Nothing was applied. Sign GO again.")
+
+
+def require_local_databases(environment: Environment) -> None:
+    """Require copy and rehearsal: verification and the table restore are made of them."""
+    for folder in (copy_folder(environment), rehearsal_folder(environment)):
+        if not environment.local.file(folder).is_file():
+            raise NotAllowed(
+                f"{relative(environment, folder)} is no longer on this machine.",
+                hint="Nothing was applied. Copy and rehearse again, then sign GO.",
+            )
+
+
 def require_signed_criteria(context: StepContext, plan: SignedPlan) -> None:
     """The limits in the settings are still those that were signed."""
     if abort_criteria(context) != plan.criteria:
@@ -118,7 +134,7 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
     found, environment, copied = [], context.environment, context.facts(CopyFacts)
     if plan.subjects.config != environment.files.config_sha256():
         found.append("the configuration")
-    if now.schema.fingerprint != copied.schema:
+    if now.schema.fingerprint != plan.proofs.schema_before:
         found.append("the schema of the target")
     if plan.tools.wrangler != environment.wrangler.version:
         found.append("wrangler's version")
@@ -126,7 +142,7 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
     if pending_names(environment, now) != copied.pending:
         found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
-    if (len(now.ledger), last) != (copied.ledger_rows, copied.last_applied):
+    if (len(now.ledger), last) != (plan.proofs.ledger_rows, copied.last_applied):
         found.append("the ledger (someone applied a migration)")
     return found
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.record.apply_facts import (
     DashboardFacts,
     NoticeFacts,
@@ -22,6 +22,7 @@ from d1_preflight.core.schedule.window import Timing, calendar_of, timing
 
 _WEEKS = 4
 _SEEN = ("it is there", "it is not there: send it")
+WINDOW = "check_window"
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
 
 
@@ -57,6 +58,24 @@ def timing_now(context: StepContext) -> Timing:
         environment.clock.now(),
         watch + timedelta(milliseconds=predicted),
     )
+
+
+def require_window(context: StepContext) -> None:
+    """Require that a window that was answered still holds; a waived one is GO's to judge.
+
+    GO and the apply ask it again: a window is over while the record still shows it. NotAllowed.
+    """
+    for step in context.checklist.before("applied"):
+        attempt = context.record.standing(step)
+        if step.action != WINDOW or attempt is None or attempt.status is Status.WAIVED:
+            continue
+        now = timing_now(context)
+        if not now.fits:
+            words = now.words if not now.is_quiet else f"{now.words}, but {now.fits_words}"
+            raise NotAllowed(
+                f"{words}.",
+                hint="Nothing was sent. Wait for the next window, or waive the step and sign GO.",
+            )
 
 
 def notice(context: StepContext) -> str:
@@ -169,7 +188,7 @@ def _capital(text: str) -> str:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "check_window": StepAction(check_window),
+    WINDOW: StepAction(check_window, rechecked=True),
     "notify_team": StepAction(notify_team, prompts=notify_prompts),
     "open_dashboard": StepAction(open_dashboard, plan=dashboard_plan),
 }

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 
@@ -76,7 +77,7 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
-            if path.is_symlink() or not path.is_file():
+            if path.is_symlink() or not path.is_file() or is_leftover(path.name):
                 continue
             if path.stat().st_size > _LARGEST:
                 raise ProjectError(f"{path} is too large for a record's file.")

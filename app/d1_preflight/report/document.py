@@ -170,7 +170,7 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
     for kind, label in ((GoFacts, "GO"), (CloseFacts, "closed")):
         step = checklist.step(kind.step) if checklist.has(kind.step) else None
         attempt = record.standing(step) if step else None
-        if attempt is not None and attempt.status.is_answered:
+        if attempt is not None and attempt.status.is_answered and kind.step not in record.stale:
             signed = kind.from_attempt(attempt)
             key = signed.fingerprint if isinstance(signed, GoFacts) else ""
             who = f"{signed.signer or attempt.by} {key} {timestamp(attempt.finished_at)}"
@@ -212,8 +212,9 @@ def _step(record: Record, step: Step) -> Sequence[Block]:
     if attempt is None:
         invalidated = record.last(step.id) is not None
         return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
+    stale = record.stale.get(step.id, "")
     return (
-        Item(attempt.status, step.title, attempt.words),
+        Item(record.status_of(step), step.title, stale or attempt.words),
         *_values(attempt),
         *_tables(attempt),
         *(

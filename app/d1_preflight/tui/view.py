@@ -51,6 +51,11 @@ class View:
             return Status.PENDING
         return self.session.status_of(self.session.checklist.step(step_id))
 
+    def is_stale(self, step_id: str) -> bool:
+        """Whether a step's answer is older than it is good for."""
+        found = (step for step in self.session.path if step.id == step_id)
+        return any(self.session.staleness(step) for step in found)
+
     def walks(self, step_id: str) -> bool:
         """Whether the path of this class has the step."""
         return any(step.id == step_id for step in self.session.path)

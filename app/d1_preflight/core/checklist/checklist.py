@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from itertools import takewhile
 from typing import assert_never
@@ -140,6 +141,7 @@ class Step:
     waivable: bool = False
     attested: bool = False
     verb: str = ""  # what Enter does at it, in words; "" where the checklist has none
+    good_for: timedelta | None = None  # how long its answer counts before the apply
 
 
 @dataclass(frozen=True, slots=True)

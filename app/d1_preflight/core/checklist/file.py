@@ -7,6 +7,7 @@ before. Python says how. Nothing unknown is accepted: an unread key would be a c
 import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -15,6 +16,7 @@ from itertools import takewhile
 from typing import TypeVar
 
 from d1_preflight.core.checklist.checklist import (
+    ACTS,
     Checklist,
     Effect,
     Prompt,
@@ -30,6 +32,8 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.strict_toml import SourceText
 
 _Member = TypeVar("_Member", bound=StrEnum)
+_SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 def load_checklist(text: str, source: str, actions: Container[str] | None = None) -> Checklist:
@@ -48,6 +52,7 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
     sections = tuple(_section(reader, raw, actions) for raw in raws)
     checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections, text)
     _check_needs(reader, checklist)
+    _check_ages(reader, checklist)
     return _with_acts(reader, checklist)
 
 
@@ -136,7 +141,7 @@ def _step(
     known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
     step_id = reader.name_of(raw, "id", f"a step of section {section!r}")
     where, reader = f"step {step_id!r}", reader.at(step_id)
-    reader.only(raw, known | {"prompt", "verb", "waivable", "attested"}, where)
+    reader.only(raw, known | {"prompt", "verb", "waivable", "attested", "good_for"}, where)
     action = reader.name_of(raw, "action", where)
     if actions is not None and action not in actions:
         raise reader.error(f'"{action}"', f"{where} names an unknown action {action!r}")
@@ -159,7 +164,20 @@ def _step(
         prompts=tuple(_prompt(reader, where, prompt) for prompt in prompts),
         waivable=reader.flag(raw, "waivable", where),
         attested=reader.flag(raw, "attested", where),
+        good_for=_good_for(reader, raw, where),
     )
+
+
+def _good_for(reader: _Reader, raw: Mapping[str, object], where: str) -> timedelta | None:
+    """How long the answer counts: "15 min", "2 h", "7 days"; None where it is not said."""
+    if "good_for" not in raw:
+        return None
+    text = reader.text_of(raw, "good_for", where)
+    named = _SPAN.fullmatch(text)
+    if named is None:
+        words = f'good_for of {where} is {text!r}; write it like "15 min", "2 h" or "7 days"'
+        raise reader.error("good_for", words)
+    return int(named[1]) * _UNITS[named[2].removesuffix("s")]
 
 
 def _prompt(reader: _Reader, where: str, raw: Mapping[str, object]) -> Prompt:
@@ -202,6 +220,16 @@ def _check_needs(reader: _Reader, checklist: Checklist) -> None:
     except CycleError as error:
         circle = " -> ".join(str(name) for name in error.args[1])
         raise reader.error(f'"{error.args[1][0]}"', f"steps need each other: {circle}") from error
+
+
+def _check_ages(reader: _Reader, checklist: Checklist) -> None:
+    """Refuse a `good_for` that would never be looked at: ages count before the apply alone."""
+    aging = [step for step in checklist.steps if step.good_for is not None]
+    before = [step for step in checklist.before("applied") if step.id not in ACTS]
+    for step in aging:
+        if step not in before:
+            words = f"good_for of step {step.id!r} counts for nothing: only proofs before GO age"
+            raise reader.at(step.id).error("good_for", words)
 
 
 def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:

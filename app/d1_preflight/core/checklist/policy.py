@@ -5,10 +5,12 @@ The shipped checklist is the measure, so that nothing is said twice.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from d1_preflight.core.checklist.checklist import ACTS, Checklist, Step
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import age_words
 
 REQUIRED = frozenset(
     {
@@ -46,7 +48,46 @@ def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
         else:
             missing = f"there is no step {step.id!r} with the action {step.action!r}"
             yield Lapse(step.id if own.has(step.id) else "", "action", missing)
+    yield from _longer(own, shipped)
     yield from _strangers(own, shipped)
+
+
+def with_ages(own: Checklist, shipped: Checklist) -> Checklist:
+    """A project's checklist; where it names no `good_for`, the shipped one's holds.
+
+    A checklist from before `good_for` was known is walked on, and no proof in it counts for ever.
+    """
+    ages = {step.id: age for step, age in _shipped_ages(own, shipped)}
+    sections = tuple(
+        replace(
+            section,
+            steps=tuple(
+                replace(step, good_for=step.good_for or ages.get(step.id)) for step in section.steps
+            ),
+        )
+        for section in own.sections
+    )
+    return replace(own, sections=sections)
+
+
+def _shipped_ages(own: Checklist, shipped: Checklist) -> Iterator[tuple[Step, timedelta]]:
+    """The steps whose proof ages in the shipped checklist, under whatever id the project has them.
+
+    A further step with the same action is the project's own, and ages as the project says.
+    """
+    for aging in shipped.steps:
+        alike = [step for step in own.before("applied") if step.action == aging.action]
+        same = [step for step in alike if step.id == aging.id] or alike
+        if aging.good_for is not None:
+            yield from ((step, aging.good_for) for step in same)
+
+
+def _longer(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
+    """Proofs that would count for longer than the shipped checklist lets them."""
+    for step, longest in _shipped_ages(own, shipped):
+        if step.good_for is not None and step.good_for > longest:
+            words = f"good_for of step {step.id!r} is {age_words(step.good_for)}"
+            yield Lapse(step.id, "good_for", f"{words}, longer than {age_words(longest)}")
 
 
 def _weakened(own: Step, shipped: Step) -> Iterator[Lapse]:

@@ -22,7 +22,7 @@ def go_body(view: View, width: int) -> Content:
     """What keeps the gate shut; the gate itself has its own screen."""
     still_open = view.session.open_before_go()
     go = view.facts(GoFacts)
-    if go.expires_at:
+    if go.expires_at and view.status("go").is_answered:
         until = view.moment(go.expires_at)
         return Content(f"GO by {go.signer} {go.fingerprint}, good until {until}.")
     if not still_open:
@@ -67,7 +67,7 @@ def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
     for step in view.session.path:
         if step in steps:
             status, attempt = view.session.status_of(step), view.session.attempt(step.id)
-            words = attempt.words if attempt else ""
+            words = view.session.staleness(step) or (attempt.words if attempt else "")
             lines.append(((marked(status), ink_of(status)), step.short, (words, QUIET)))
     return table(_STEPS, lines, width)
 
