@@ -301,5 +301,6 @@ def _with_zone(project: Project) -> Project:
     settings = project.settings
     if settings.team.timezone:
         return project
-    team = replace(settings.team, timezone=machine_zone())
-    return replace(project, settings=replace(settings, team=team))
+    zone = machine_zone()
+    team = replace(settings.team, timezone=zone)
+    return replace(project, settings=replace(settings, team=team), assumed_zone=zone)

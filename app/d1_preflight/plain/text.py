@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.checklist.policy import advice
 from d1_preflight.core.format import count, plural
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
@@ -30,6 +32,9 @@ def opening(session: Session) -> Iterator[str]:
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
         yield f"Resuming: {answered} of {plural(len(session.path), 'step')} answered."
+    for lacking in advice(session.checklist, shipped_checklist()):
+        yield lacking.words
+        yield from (f"{_INDENT}{line}" for line in lacking.lines.splitlines())
     last = record.attempts[-1] if record.attempts else None
     if last is not None and last.status is Status.INTERRUPTED:
         yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"

@@ -51,6 +51,7 @@ class Prompt:
     optional: bool = False
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
+    only: str = ""  # and where that answer is this one; "": whatever it is
 
     def read(self, raw: object) -> Answer:
         """Turn a face's raw value into an answer; raises Rejected in words for the operator."""
@@ -114,7 +115,8 @@ class Prompt:
 
 def still_asked(prompt: Prompt, answered: Mapping[str, object]) -> bool:
     """Whether a prompt is asked, given the raw answers to those before it."""
-    return not prompt.after or bool(answered.get(prompt.after))
+    given = answered.get(prompt.after)
+    return not prompt.after or (given == prompt.only if prompt.only else bool(given))
 
 
 def read_answers(prompts: Iterable[Prompt], raw: Mapping[str, object]) -> Mapping[str, Answer]:

@@ -16,7 +16,6 @@ from itertools import takewhile
 from typing import TypeVar
 
 from d1_preflight.core.checklist.checklist import (
-    ACTS,
     Checklist,
     Effect,
     Prompt,
@@ -52,7 +51,6 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
     sections = tuple(_section(reader, raw, actions) for raw in raws)
     checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections, text)
     _check_needs(reader, checklist)
-    _check_ages(reader, checklist)
     return _with_acts(reader, checklist)
 
 
@@ -220,16 +218,6 @@ def _check_needs(reader: _Reader, checklist: Checklist) -> None:
     except CycleError as error:
         circle = " -> ".join(str(name) for name in error.args[1])
         raise reader.error(f'"{error.args[1][0]}"', f"steps need each other: {circle}") from error
-
-
-def _check_ages(reader: _Reader, checklist: Checklist) -> None:
-    """Refuse a `good_for` that would never be looked at: ages count before the apply alone."""
-    aging = [step for step in checklist.steps if step.good_for is not None]
-    before = [step for step in checklist.before("applied") if step.id not in ACTS]
-    for step in aging:
-        if step not in before:
-            words = f"good_for of step {step.id!r} counts for nothing: only proofs before GO age"
-            raise reader.at(step.id).error("good_for", words)
 
 
 def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:

@@ -4,6 +4,7 @@ Words, prompts, steps and sections of one's own are free, and so is leaving out 
 The shipped checklist is the measure, so that nothing is said twice.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,6 +20,9 @@ REQUIRED = frozenset(
     }
 )  # fmt: skip
 """The steps without which rows could be lost untold, or a failed apply be called done."""
+
+ADVISED = frozenset({"ready"})
+"""Steps that came after a project may have written its own checklist: it is told, not refused."""
 
 _PLACES = (
     "before GO",
@@ -48,8 +52,35 @@ def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
         else:
             missing = f"there is no step {step.id!r} with the action {step.action!r}"
             yield Lapse(step.id if own.has(step.id) else "", "action", missing)
-    yield from _longer(own, shipped)
     yield from _strangers(own, shipped)
+    yield from _longer(own, shipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A step that a project's own checklist lacks, and the lines that add it."""
+
+    words: str
+    lines: str
+
+
+def advice(own: Checklist, shipped: Checklist) -> tuple[Advice, ...]:
+    """What came later and a project's own checklist lacks: a sentence, and what to paste."""
+    actions = {step.action for step in own.steps}
+    lacking = (s for s in shipped.steps if s.id in ADVISED and s.action not in actions)
+    return tuple(
+        Advice(
+            f"{own.source} has no step “{step.title}”. To add it, paste into a section before GO:",
+            _lines_of(shipped.text, step.id),
+        )
+        for step in lacking
+    )
+
+
+def _lines_of(text: str, step_id: str) -> str:
+    """A step of the shipped checklist as its file has it."""
+    blocks = re.split(r"(?m)^(?=\[\[section)", text)
+    return next(b.strip() for b in blocks if b.startswith(f'[[section.step]]\nid = "{step_id}"\n'))
 
 
 def with_ages(own: Checklist, shipped: Checklist) -> Checklist:
@@ -88,6 +119,11 @@ def _longer(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
         if step.good_for is not None and step.good_for > longest:
             words = f"good_for of step {step.id!r} is {age_words(step.good_for)}"
             yield Lapse(step.id, "good_for", f"{words}, longer than {age_words(longest)}")
+    before = own.before("applied")
+    for step in own.steps:
+        if step.good_for is not None and (step.id in ACTS or step not in before):
+            words = f"good_for of step {step.id!r} counts for nothing: only proofs before GO age"
+            yield Lapse(step.id, "good_for", words)
 
 
 def _weakened(own: Step, shipped: Step) -> Iterator[Lapse]:

@@ -19,6 +19,7 @@ class Project:
 
     `chosen_by` says what chose the environment: --env, or CLOUDFLARE_ENV and where it was found;
     "" where nothing did. `settings_sha256` is that of the settings' file; "" where there is none.
+    `assumed_zone` is this machine's, where the settings name no zone of the team's.
     """
 
     root: Path
@@ -28,6 +29,7 @@ class Project:
     settings: Settings = field(default_factory=Settings)
     chosen_by: str = ""
     settings_sha256: str = ""
+    assumed_zone: str = ""
 
     @property
     def migrations_folder(self) -> Path:

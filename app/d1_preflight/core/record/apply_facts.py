@@ -167,6 +167,19 @@ class EndpointFacts(StepFacts):
 
 
 @fact_group
+class ReadyFacts(StepFacts):
+    """How endpoints and Worker answered before the apply; `missing` is what cannot be asked."""
+
+    step = "ready"
+    endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
+    worker: str = NO_TEXT
+    requests: int | None = None
+    errors: int | None = None
+    rate: str = NO_TEXT
+    missing: tuple[str, ...] = NO_ITEMS
+
+
+@fact_group
 class TrafficSample(FactGroup):
     """Requests and errors of one moment."""
 
