@@ -15,7 +15,7 @@ from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import error_rate
 
 _NONE = "No endpoints are configured: name them under [verification] in preflight.toml."
-_BASELINE = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 async def check_readiness(context: StepContext) -> Outcome:
@@ -31,9 +31,8 @@ async def check_readiness(context: StepContext) -> Outcome:
     if missing:
         more = f" And {len(missing) - 1} more." if len(missing) > 1 else ""
         return Outcome(Status.UNKNOWN, f"{missing[0]}{more}", facts)
-    rate = f"{facts.rate} % of {plural(facts.requests, 'request')} failed" if facts.rate else ""
-    quiet = "no request came in; without one during the watch, its error rate stays unknown"
-    words = f"{plural(len(answers), 'endpoint')} as expected. Last hour: {rate or quiet}."
+    rate = f"{facts.rate} % of {plural(facts.requests, 'request')} to {facts.worker} failed"
+    words = f"{plural(len(answers), 'endpoint')} as expected; {rate} lately."
     return Outcome(Status.PROVED, words, facts)
 
 
@@ -51,21 +50,27 @@ async def _endpoints(context: StepContext) -> tuple[tuple[EndpointAnswer, ...], 
 
 
 async def _with_traffic(context: StepContext, facts: ReadyFacts) -> ReadyFacts:
-    """The Worker's last hour; what keeps it from being read is missing."""
+    """The Worker's last hour, or day where that was quiet; without a request it may be misnamed."""
     environment = context.environment
     worker = environment.settings.verification.worker or environment.project.config.name
     now = environment.clock.now()
     try:
-        samples = await traffic_of(environment, now - _BASELINE, now)
+        samples = await traffic_of(environment, now - _HOUR, now)
+        rate = error_rate(samples)
+        if rate is None:
+            samples = await traffic_of(environment, now - _DAY, now)
+            rate = error_rate(samples)
     except PreflightError as error:
         return replace(facts, worker=worker or NO_TEXT, missing=(failure_words(error),))
-    rate = error_rate(samples)
+    if rate is None:
+        words = f"The Worker “{worker}” had no request in a day. Is that its name?"
+        return replace(facts, worker=worker, missing=(words,))
     return replace(
         facts,
         worker=worker,
         requests=sum(sample.requests for sample in samples),
         errors=sum(sample.errors for sample in samples),
-        rate=NO_TEXT if rate is None else str(rate),
+        rate=str(rate),
     )
 
 
