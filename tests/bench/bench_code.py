@@ -94,9 +94,8 @@ def print_coverage(clone: Path, scope: Scope) -> None:
     print(f"coverage of prepare at HEAD: {seen.queries} calls in {seen.files} files")
     for name, count in shares.items():
         print(f"  {name:20} {count:5}  {100 * count / total:5.1f} %")
-    print(
-        f"  ORMs: {code.orms or 'none'}; all queries (exec, tags, wrappers too): {len(code.queries)}"
-    )
+    print(f"  ORMs: {code.orms or 'none'}")
+    print(f"  all queries (exec, tags, wrappers too): {len(code.queries)}")
     for unread in state.unread:
         print(f"    {unread.path}:{unread.line}: {unread.why}")
     for note in code.notes[:8]:
