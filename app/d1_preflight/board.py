@@ -17,7 +17,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
-from d1_preflight.core.record.gate import checklist_of
+from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.project_context import ProjectContext
@@ -242,6 +242,7 @@ class Board:
         if record is None:
             return MARKS[Status.PENDING], NOT_STARTED
         checklist = checklist_of(record, checklist)
+        record = as_of(record, checklist, self._context.now())
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
         return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
 

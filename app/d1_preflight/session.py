@@ -5,7 +5,7 @@ here and hands in answers raw; a refusal is an exception in words.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,9 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.standing import Standing
+from d1_preflight.actions.stopped import broken_off, failed
+from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -35,7 +38,6 @@ from d1_preflight.core.record.gate import (
     apply_was_started,
     blocking_items,
     checklist_of,
-    go_lapse,
     open_items,
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
@@ -59,6 +61,7 @@ class Session:
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.environment = environment
         self._actions = actions
+        self._standing = Standing(environment, self.checklist, actions)
         self.record = _opened(environment, self.checklist, saved)
         self.closed = _is_sealed(environment, self.record)
         self._judged: Analysis | None = None
@@ -115,11 +118,15 @@ class Session:
         return next((s for s in self.path if not self.status_of(s).is_answered), None)
 
     def status_of(self, step: Step) -> Status:
-        """The step's state now; a GO that has expired, or is of another checklist, is pending."""
-        status = self.record.status_of(step)
+        """The step's state now; a stale answer, or a GO that counts no more, is pending."""
+        status = Status.PENDING if self.staleness(step) else self.record.status_of(step)
         unsealed = step.id == "close" and status.is_answered and not self.closed
-        lapsed = step.id == "go" and self._go_lapse()
+        lapsed = step.id == "go" and self._standing.go_lapse(self.record)
         return Status.PENDING if unsealed or lapsed else status
+
+    def staleness(self, step: Step) -> str:
+        """How old the step's answer is, where it is older than it is good for; else ""."""
+        return self._now.stale.get(step.id, "") if step.good_for is not None else ""
 
     def attempt(self, step_id: str) -> Attempt | None:
         """The current attempt at a step, by its id."""
@@ -144,13 +151,13 @@ class Session:
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
-        items = blocking_items(self.record, self.checklist, self.kind, step)
-        lapse = self._go_lapse() if step.id == "applied" and not items else ""
+        items = blocking_items(self._now, self.checklist, self.kind, step)
+        lapse = self._standing.go_lapse(self.record) if step.id == "applied" and not items else ""
         return (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else items
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
         """The open items that block GO."""
-        return open_items(self.record, self.checklist, self.kind)
+        return open_items(self._now, self.checklist, self.kind)
 
     def refresh(self) -> None:
         """Read the files again; proofs about an older text are invalidated."""
@@ -173,6 +180,8 @@ class Session:
         did not start.
         """
         self.refresh()
+        if step.id == "go":
+            await _prove_again(self, self._standing.rechecked, emit, progress)
         _require_turn(self, step)
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
@@ -183,10 +192,10 @@ class Session:
         try:
             outcome = await self._actions[step.action].run(context)
         except (PreflightError, OSError) as error:
-            outcome = _failed(error)
+            outcome = failed(error)
         except (asyncio.CancelledError, Exception) as error:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
-                self._finish(_broken_off(step, error))
+                self._finish(broken_off(step, error))
             raise
         self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
         return self.record.attempts[-1]
@@ -205,10 +214,7 @@ class Session:
     def no_go(self, reason: str) -> Attempt:
         """Record a NO-GO with its reason."""
         step = self.checklist.step("go")
-        if self.closed:
-            raise NotAllowed("This record is closed.")
-        if apply_was_started(self.record, self.checklist):
-            raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        _require_before_apply(self)
         words = _reason(reason, "NO-GO needs a reason.", "One sentence for later readers.")
         refused = Outcome(Status.FAILED, f"NO-GO: {words}", GoFacts(decision=NO_GO))
         return self._answer(step, words, refused)
@@ -227,7 +233,7 @@ class Session:
         """What an action is given."""
         return StepContext(
             environment=self.environment,
-            record=self.record,
+            record=self._now,
             checklist=self.checklist,
             kind=self.kind,
             step=step,
@@ -236,6 +242,11 @@ class Session:
             progress=progress,
             terminal=terminal or nullcontext(),
         )
+
+    @property
+    def _now(self) -> Record:
+        """The record as it counts now: what is stale is pending."""
+        return self._standing.of(self.record)
 
     def _answer(self, step: Step, reason: str, outcome: Outcome) -> Attempt:
         """Answer a step by a reason alone; nothing is run."""
@@ -273,21 +284,37 @@ class Session:
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
-            self._finish(_failed(error))
+            self._finish(failed(error))
             return
         self._keep(finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
 
-    def _go_lapse(self) -> str:
-        return go_lapse(self.record, self.checklist, self.project.settings.go_minutes, self.now())
+
+def _require_before_apply(session: Session) -> None:
+    """Raise NotAllowed where a NO-GO comes too late."""
+    if session.closed:
+        raise NotAllowed("This record is closed.")
+    if apply_was_started(session.record, session.checklist):
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+
+
+async def _prove_again(
+    session: Session, rechecked: Container[str], emit: Emit, progress: Progress
+) -> None:
+    """Prove again what is stale, takes a moment and needs no person, before GO has its turn."""
+    for step in session.path:
+        was_proved = session.record.status_of(step) is Status.PROVED
+        is_asked = step.id not in rechecked or bool(session.prompts(step))
+        if was_proved and session.staleness(step) and not is_asked:
+            await session.perform(step, {}, emit=emit, progress=progress)
 
 
 def _require_turn(session: Session, step: Step) -> None:
     """Raise NotAllowed where a step may not be tried now."""
     if session.closed:
         raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
-    _require_same_config(session.environment)
+    require_same_files(session.environment)
     items = session.blockers(step)
     if items:
         first = items[0]
@@ -308,16 +335,6 @@ def _reason(text: str, refusal: str, hint: str) -> str:
     if not words:
         raise Rejected(refusal, hint=hint)
     return words
-
-
-def _require_same_config(environment: Environment) -> None:
-    """Refuse a changed configuration: wrangler would read another database from it."""
-    config = environment.project.config
-    if config.sha256 and config.sha256 != environment.files.config_sha256():
-        raise NotAllowed(
-            f"{config.path.name} was changed since this program read it.",
-            hint="Quit (q) and start again: your answers are kept.",
-        )
 
 
 def _opened(environment: Environment, checklist: Checklist, saved: Record | None) -> Record:
@@ -376,23 +393,3 @@ def _save(environment: Environment, record: Record, context: str) -> None:
         environment.store.save(record)
     except ProjectError as error:
         raise ProjectError(f"{context} {error.message}", hint=error.hint) from error
-
-
-def _failed(error: PreflightError | OSError) -> Outcome:
-    """The error that stopped the step; after one of this machine its state is unknown."""
-    if isinstance(error, OSError):
-        place = f": {error.filename}" if error.filename else ""
-        reason = error.strerror or type(error).__name__
-        words = f"The operating system reported an error ({reason}{place})."
-        return Outcome(Status.UNKNOWN, f"{words} Fix that, then run the step again.")
-    learnt = error.exit_code != 3  # noqa: PLR2004 - 3: wrangler or network
-    words = f"{error.message} {error.hint}".strip()
-    return Outcome(Status.FAILED if learnt else Status.UNKNOWN, words)
-
-
-def _broken_off(step: Step, error: BaseException) -> Outcome:
-    """The operator quit, or this program failed in the step."""
-    if isinstance(error, Exception):
-        return Outcome(Status.UNKNOWN, "preflight failed here; nothing is proved.")
-    look = "; look at the database first" if step.effect is Effect.REMOTE_WRITE else ""
-    return Outcome(Status.INTERRUPTED, f"Quit while it ran{look}.")

@@ -103,6 +103,9 @@ class Files:
     def config_sha256(self) -> str:
         return self.config
 
+    def sha256(self, name: str) -> str:
+        raise NotImplementedError(name)
+
     def stage(self, migration: Migration, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "staged.sql").write_text(migration.text)

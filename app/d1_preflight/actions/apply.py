@@ -10,7 +10,7 @@ from d1_preflight.actions.rehearse_again import RehearsedAgain, rehearse_again
 from d1_preflight.actions.target import shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.apply_facts import ApplyFacts, WindowFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import Outcome, Status
@@ -115,6 +115,7 @@ def _facts(
             "ledger",
             "values",
             *(("backup",) if backed_up else ()),
+            WindowFacts.step,
             "GO signature",
         ),
         counts_before=table_counts(now.observation.counts),

@@ -47,7 +47,10 @@ class TargetCache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The project, the migration and the ports; `workspace` is the private `.preflight` folder."""
+    """The project, the migration and the ports; `workspace` is the private `.preflight` folder.
+
+    `read` is the sha256 of the files that were read when the project was opened, by name.
+    """
 
     project: Project
     name: str
@@ -63,6 +66,7 @@ class Environment:
     local: Local
     web: Web
     cache: TargetCache = field(default_factory=TargetCache)
+    read: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -200,9 +204,12 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
+    the apply asks it again.
     """
 
     run: Callable[[StepContext], Awaitable[Outcome]]
     prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
     plan: Callable[[StepContext], Sequence[str]] | None = None
     seals: bool = False
+    rechecked: bool = False

@@ -30,8 +30,8 @@ from d1_preflight.actions.workspace import (
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.change_facts import CopyFacts, table_counts
-from d1_preflight.core.record.facts import StepFacts, instant
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
+from d1_preflight.core.record.facts import StepFacts, instant, is_absent
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -90,7 +90,7 @@ async def back_up(context: StepContext) -> Outcome:
         words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
-        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.")
+        return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
     wanted = with_shadows(environment, tables)
@@ -114,6 +114,20 @@ async def back_up(context: StepContext) -> Outcome:
     words = f"{plural(len(copied.copies), 'table')}, {plural(rows, 'row')}, kept exactly in {kept}"
     words += "." if export.sha256 else f"; no export: {export.words}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
+
+
+def _nothing_to_back_up(context: StepContext) -> Outcome:
+    """Proved only by the rehearsal on the target's rows, which changed no existing table."""
+    rehearsed = context.facts(RehearsalFacts)
+    if is_absent(rehearsed.schema_after):
+        words = "Whether an existing table is touched is not known: it was not rehearsed."
+        return Outcome(Status.UNKNOWN, words)
+    named = context.environment.settings.data.critical_tables
+    if named:
+        words = f"No critical table ({', '.join(named)}) is in the target. Correct preflight.toml."
+        return Outcome(Status.UNKNOWN, words)
+    words = "The rehearsal changed no existing table, and none is named critical: nothing to keep."
+    return Outcome(Status.PROVED, words)
 
 
 def _from_copy(
@@ -171,7 +185,10 @@ async def prove_backup(context: StepContext) -> Outcome:
     environment = context.environment
     entries = context.facts(BackupFacts).tables
     if not entries:
-        return Outcome(Status.PROVED, "Nothing to back up.")
+        missing = ", ".join(backup_tables(context))
+        if missing:
+            return Outcome(Status.UNKNOWN, f"The backup holds no copy of {missing}. Back up again.")
+        return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
     copies = [opened_copy(environment, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, environment, copies)

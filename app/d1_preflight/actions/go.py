@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.preconditions import require_bookmark
+from d1_preflight.actions.timing import require_window
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
@@ -64,6 +65,7 @@ async def sign_go(context: StepContext) -> Outcome:
             f"{plural(len(still_open), 'item')} open: {names}.", hint="Answer them first."
         )
     require_bookmark(context)
+    require_window(context)
     environment = context.environment
     prepare_signer(context)
     now = environment.clock.now()

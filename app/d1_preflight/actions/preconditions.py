@@ -4,40 +4,33 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from hashlib import sha256
 
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.standing import read_signed_plan
+from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
-from d1_preflight.actions.target import Look, observe
+from d1_preflight.actions.target import Look, observe, relative
+from d1_preflight.actions.timing import require_window
 from d1_preflight.actions.values import touched_tables, value_question
-from d1_preflight.actions.workspace import copy_folder, recheck_folder
+from d1_preflight.actions.workspace import copy_folder, recheck_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
 from d1_preflight.core.record.facts import moment
-from d1_preflight.core.record.gate import go_expires
 from d1_preflight.core.record.review import go_review, second_person_kinds
 from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
-from d1_preflight.core.record.signed_plan import GO_FILE, GO_SIGNATURE, SignedPlan
-from d1_preflight.core.record.signing import GO
+from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.target.snapshot import Observation
 
 
 def signed_plan(context: StepContext) -> SignedPlan:
     """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
-    document = context.environment.store.read(GO_FILE) or b""
-    signature = context.environment.store.read(GO_SIGNATURE) or b""
-    go = context.facts(GoFacts)
-    hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
-    named = (go.go_sha256, go.signature_sha256)
-    if hashes != named or not context.environment.signer.is_good(document, signature, GO):
-        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
-    return SignedPlan.from_bytes(document)
+    return read_signed_plan(context.environment, context.facts(GoFacts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +61,12 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     require_signed_plan(context, plan)
     for table in plan.proofs.backup:
         opened_copy(environment, table)  # a missing or changed backup cannot be restored
+    require_local_databases(environment)
     look, values = await _look(context)
     now = look.observation
-    expires = go_expires(context.record, context.checklist, environment.settings.go_minutes)
-    if expires is None or environment.clock.now() > expires:
-        raise NotAllowed(
-            "The signed GO expired during the re-check.",
-            hint="Nothing was applied. Sign GO again.",
-        )
+    require_same_files(environment)
+    require_unexpired(context, plan)
+    require_window(context)
     if environment.name in now.applied:
         if context.before is not None:
             return Rechecked(now, look.evidence)  # after an earlier attempt
@@ -156,17 +147,12 @@ async def _ask(context: StepContext, question: ValueQuestion) -> tuple[Look, Val
 
 
 def _value_question(context: StepContext) -> ValueQuestion:
-    """Ask for the values that the copy holds; raises NotAllowed where that copy is not at hand."""
+    """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
     environment, persist = context.environment, copy_folder(context.environment)
     recorded = recorded_values(context)
     wanted = {*recorded, *touched_tables(context)}
     if not wanted:
         return ValueQuestion()
-    if not environment.local.file(persist).is_file():
-        raise NotAllowed(
-            "The copy of the target is not on this machine: its values cannot be compared.",
-            hint="Nothing was applied. Apply where it was copied, or copy and rehearse here.",
-        )
     question = value_question(environment, persist, wanted)
     for table, values in recorded.items():
         held = question.local.get(table)
@@ -201,6 +187,22 @@ def require_second_person(context: StepContext) -> None:
             "GO waits for a second person; the team's policy asks for one.",
             hint=f"They run, in their checkout: preflight review --go {environment.stem}",
         )
+
+
+def require_unexpired(context: StepContext, plan: SignedPlan) -> None:
+    """Require that the plan, as it was signed, has not expired; raises NotAllowed."""
+    if plan.expires_at is None or context.environment.clock.now() > plan.expires_at:
+        raise NotAllowed("The signed GO has expired.", hint="Nothing was applied. Sign GO again.")
+
+
+def require_local_databases(environment: Environment) -> None:
+    """Require copy and rehearsal: values, verification and table restore are compared with them."""
+    for folder in (copy_folder(environment), rehearsal_folder(environment)):
+        if not environment.local.file(folder).is_file():
+            raise NotAllowed(
+                f"{relative(environment, folder)} is no longer on this machine.",
+                hint="Nothing was applied. Apply where it was copied, or copy and rehearse here.",
+            )
 
 
 def require_signed_criteria(context: StepContext, plan: SignedPlan) -> None:
@@ -241,7 +243,7 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
     found, environment, copied = [], context.environment, context.facts(CopyFacts)
     if plan.subjects.config != environment.files.config_sha256():
         found.append("the configuration")
-    if now.schema.fingerprint != copied.schema:
+    if now.schema.fingerprint != plan.proofs.schema_before:
         found.append("the schema of the target")
     if plan.tools.wrangler != environment.wrangler.version:
         found.append("wrangler's version")
@@ -249,7 +251,7 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
     if pending_names(environment, now) != copied.pending:
         found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
-    if (len(now.ledger), last) != (copied.ledger_rows, copied.last_applied):
+    if (len(now.ledger), last) != (plan.proofs.ledger_rows, copied.last_applied):
         found.append("the ledger (someone applied a migration)")
     return found
 

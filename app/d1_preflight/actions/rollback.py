@@ -45,7 +45,10 @@ from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.wrangler_output import explain_failure
 
 DRAFT, NONE = "write the draft to that file", "there is no down migration; restore from backup"
+NO_DOWN = "no_down"
+"""The prompt that asks why there is no down migration."""
 
+_WHY_NONE = "Why is there no down migration, and what is done instead if it goes wrong?"
 _NAMED = 3  # of the migrations that are skipped
 _HARM = ("table restore", "down migration", "time travel")
 
@@ -77,7 +80,10 @@ def down_prompts(context: StepContext) -> Sequence[Prompt]:
     blank = _is_blank(context.environment, draft)
     label += "No statement undoes it; the reasons are below" if blank else "The draft is below"
     choices = (NONE,) if blank else (DRAFT, NONE)
-    return (Prompt("down", PromptKind.CHOOSE, label, help=f"{draft.sql}{gaps}", choices=choices),)
+    return (
+        Prompt("down", PromptKind.CHOOSE, label, help=f"{draft.sql}{gaps}", choices=choices),
+        Prompt(NO_DOWN, PromptKind.TEXT, _WHY_NONE, after="down", only=NONE),
+    )
 
 
 async def write_down(context: StepContext) -> Outcome:
@@ -92,7 +98,10 @@ async def write_down(context: StepContext) -> Outcome:
     if context.answer("down") == NONE:
         facts = DownFacts(source="none", lossless=False, gaps=gaps)
         words = "No down migration: the rollback path is the backup."
-        return Outcome(Status.ATTESTED, words, facts)
+        reason = context.answer(NO_DOWN)
+        if not reason:
+            return Outcome(Status.UNKNOWN, f"{words} Why there is none was not said.", facts)
+        return Outcome(Status.ATTESTED, f"{words} Reason: {reason}", facts)
     if _is_blank(environment, draft):
         words = "The draft no longer holds a statement. Check it, then choose again."
         return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps))
@@ -110,13 +119,31 @@ async def write_down(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 
+def test_prompts(context: StepContext) -> Sequence[Prompt]:
+    """Why there is nothing to test, where the step before was not told."""
+    environment = context.environment
+    if environment.files.down(environment.stem) is not None or _reason_for_none(context):
+        return ()
+    return (Prompt(NO_DOWN, PromptKind.TEXT, _WHY_NONE),)
+
+
+def _reason_for_none(context: StepContext) -> str:
+    """Why there is no down migration, in the operator's words; "" where nobody said."""
+    if context.answer(NO_DOWN) or not context.checklist.has(DownFacts.step):
+        return context.answer(NO_DOWN)
+    written = context.record.standing(context.checklist.step(DownFacts.step))
+    return str(written.answers.get(NO_DOWN, "")) if written else ""
+
+
 async def test_down(context: StepContext) -> Outcome:
     """Apply up and down, then compare: what the down migration restores, table by table."""
     environment = context.environment
     down = environment.files.down(environment.stem)
     if down is None:
-        words = "There is no down migration to test; the backup was restored as proof instead."
-        return Outcome(Status.PROVED, words, DownTestFacts(verdict="no down migration"))
+        facts, reason = DownTestFacts(verdict="no down migration"), _reason_for_none(context)
+        words = "There is no down migration, so none was tested."
+        status = Status.ATTESTED if reason else Status.UNKNOWN
+        return Outcome(status, f"{words} Reason: {reason or 'not said'}", facts)
     before, after = copy_folder(environment), down_folder(environment)
     await asyncio.to_thread(environment.local.duplicate, rehearsal_folder(environment), after)
     # Its output is not kept: a SELECT in the script would print the target's rows.
@@ -329,7 +356,7 @@ def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestF
 
 STEPS: Mapping[str, StepAction] = {
     "write_down": StepAction(write_down, prompts=down_prompts),
-    "test_down": StepAction(test_down),
+    "test_down": StepAction(test_down, prompts=test_prompts),
     "check_rollback_header": StepAction(check_rollback_header),
     "choose_way_back": StepAction(choose_way_back, prompts=way_back_prompts),
     "choose_deploy_order": StepAction(choose_deploy_order, prompts=order_prompts, plan=deploy_plan),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.record.apply_facts import (
     DashboardFacts,
     NoticeFacts,
@@ -21,8 +21,20 @@ from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_tra
 from d1_preflight.core.schedule.window import Timing, calendar_of, timing
 
 _WEEKS = 4
+_SET_ZONES = "Set timezones under [users] in preflight.toml to have it checked."
 _SEEN = ("it is there", "it is not there: send it")
+WINDOW = "check_window"
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
+
+
+def window_prompts(context: StepContext) -> Sequence[Prompt]:
+    """Where the users are, where no setting says it: this machine's clock is not theirs."""
+    project = context.environment.project
+    if not project.assumed_zone or project.settings.users.timezones:
+        return ()
+    label = "No users' time zone is set. Where are your users, and is it quiet there now?"
+    help_text = f"Only this machine's zone, {project.assumed_zone}, can be checked. {_SET_ZONES}"
+    return (Prompt("users", PromptKind.TEXT, label, help=help_text),)
 
 
 async def check_window(context: StepContext) -> Outcome:
@@ -44,7 +56,13 @@ async def check_window(context: StepContext) -> Outcome:
         return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
     if not now.fits:
         return Outcome(Status.FAILED, f"{now.words}, but {now.fits_words}.", facts)
-    return Outcome(Status.PROVED, f"{now.words}; {now.fits_words}.", facts)
+    words = f"{now.words}; {now.fits_words}."
+    if not window_prompts(context):
+        return Outcome(Status.PROVED, words, facts)
+    where = context.answer("users")
+    if not where:
+        return Outcome(Status.UNKNOWN, f"{words} Where the users are is not known. {_SET_ZONES}")
+    return Outcome(Status.ATTESTED, f"{words} Users: {where}", facts)
 
 
 def timing_now(context: StepContext) -> Timing:
@@ -57,6 +75,24 @@ def timing_now(context: StepContext) -> Timing:
         environment.clock.now(),
         watch + timedelta(milliseconds=predicted),
     )
+
+
+def require_window(context: StepContext) -> None:
+    """Require that a window that was answered still holds; a waived one is GO's to judge.
+
+    GO and the apply ask it again: a window is over while the record still shows it. NotAllowed.
+    """
+    for step in context.checklist.before("applied"):
+        attempt = context.record.standing(step)
+        if step.action != WINDOW or attempt is None or attempt.status is Status.WAIVED:
+            continue
+        now = timing_now(context)
+        if not now.fits:
+            words = now.words if not now.is_quiet else f"{now.words}, but {now.fits_words}"
+            raise NotAllowed(
+                f"{words}.",
+                hint="Nothing was sent. Wait for the next window, or waive the step and sign GO.",
+            )
 
 
 def notice(context: StepContext) -> str:
@@ -164,7 +200,7 @@ def _capital(text: str) -> str:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "check_window": StepAction(check_window),
+    WINDOW: StepAction(check_window, prompts=window_prompts, rechecked=True),
     "notify_team": StepAction(notify_team, prompts=notify_prompts),
     "open_dashboard": StepAction(open_dashboard, plan=dashboard_plan),
 }

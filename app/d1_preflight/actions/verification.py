@@ -147,7 +147,7 @@ async def probe_endpoints(context: StepContext) -> Outcome:
         return Outcome(Status.UNKNOWN, words)
     facts = EndpointFacts(endpoints=())
     for endpoint in endpoints:
-        answer = await _probed(context.environment, endpoint)
+        answer = await probed(context.environment, endpoint)
         facts = EndpointFacts(endpoints=(*facts.endpoints, answer))
         context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
@@ -159,7 +159,8 @@ async def probe_endpoints(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts)
 
 
-async def _probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
+async def probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
+    """Ask one endpoint; raises ProjectError where a token that it needs is not set."""
     probe = await environment.web.probe(endpoint)
     return EndpointAnswer(
         method=endpoint.method,
@@ -177,11 +178,11 @@ async def watch_errors(context: StepContext) -> Outcome:
     since = _since(context)
     limit, minutes = signed_limits(context)
     until = environment.clock.now() + timedelta(minutes=minutes)
-    baseline = error_rate(await _samples(environment, since - timedelta(hours=1), since))
+    baseline = error_rate(await traffic_of(environment, since - timedelta(hours=1), since))
     started = environment.clock.now()
     while True:
         now = environment.clock.now()
-        samples = await _samples(environment, since, now)
+        samples = await traffic_of(environment, since, now)
         facts = _watch_facts(samples, limit, baseline, now - started, until - started)
         context.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
         rate = error_rate(samples)
@@ -294,9 +295,10 @@ def _applied_at(context: StepContext) -> datetime:
         return attempt.started_at if attempt else context.environment.clock.now()
 
 
-async def _samples(
+async def traffic_of(
     environment: Environment, since: datetime, until: datetime
 ) -> tuple[Sample, ...]:
+    """The Worker's requests and errors; raises RemoteFailed where they cannot be read."""
     worker = environment.settings.verification.worker or environment.project.config.name
     if not worker:
         raise RemoteFailed(

@@ -86,6 +86,10 @@ class ProjectFiles:
         """The sha256 of the configuration's bytes."""
         return sha256(_bytes_of(self._project.config.path)).hexdigest()
 
+    def sha256(self, name: str) -> str:
+        """The sha256 of a file of the project's root; "" where there is none."""
+        return sha256_of(self._project.root / name)
+
     def stage(self, migration: Migration, folder: Path) -> Path:
         """A throw-away configuration in `folder` with this migration and no other."""
         project = self._project
@@ -136,6 +140,7 @@ def open_surroundings(
     """
     env = os.environ if environ is None else environ
     path = find_config(start, config)
+    settings_sha256 = sha256_of(path.parent / SETTINGS_NAME)
     settings = read_settings(path.parent)
     around = read_environment(path.parent, env, environment=environment)
     if around.depends_on_version:
@@ -155,6 +160,7 @@ def open_surroundings(
         environment=chosen,
         settings=settings,
         chosen_by=chosen_by,
+        settings_sha256=settings_sha256,
     )
     return OpenedProject(project, around)
 
@@ -194,6 +200,11 @@ def read_config(path: Path, environment: str = "") -> WranglerConfig:
 def top_level_keys(path: Path) -> tuple[str, ...]:
     """The keys at the top of one configuration."""
     return config_keys(path, _text_of(path))
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes; "" where there is none."""
+    return sha256(_bytes_of(path)).hexdigest() if path.exists() else ""
 
 
 def read_settings(folder: Path) -> Settings:

@@ -1,6 +1,6 @@
 """Formats numbers, sizes, durations, hashes and times for people, the same in every face."""
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 _KILO = 1000
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -81,6 +81,12 @@ def _long(milliseconds: int) -> str:
 def elapsed(seconds: int) -> str:
     """Whole seconds that have passed: "3 s", "2 min 10 s"."""
     return f"{seconds} s" if seconds * _SECOND < _MINUTE else duration(seconds * _SECOND)
+
+
+def age_words(span: timedelta) -> str:
+    """A stretch of time in whole minutes: "15 min", "16 h", "3 days"; below one in seconds."""
+    seconds = int(span.total_seconds())
+    return elapsed(seconds if seconds < _MINUTE // _SECOND else seconds // 60 * 60)
 
 
 def countdown(seconds: int) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.checklist.policy import advice
 from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
-from d1_preflight.core.record.record import MARKS, Attempt, Record, Status
+from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
     DownTestFacts,
@@ -35,6 +37,9 @@ def opening(session: Session) -> Iterator[str]:
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
         yield f"Resuming: {answered} of {plural(len(session.path), 'step')} answered."
+    for lacking in advice(session.checklist, shipped_checklist()):
+        yield lacking.words
+        yield from (f"{_INDENT}{line}" for line in lacking.lines.splitlines())
     last = record.attempts[-1] if record.attempts else None
     if last is not None and last.status is Status.INTERRUPTED:
         yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"
@@ -57,7 +62,10 @@ def question(session: Session, step: Step) -> Iterator[str]:
     yield step.title
     yield f"{_INDENT}{step.why}"
     attempt = session.attempt(step.id)
-    if attempt is not None:
+    stale = session.staleness(step)
+    if stale:
+        yield f"{_INDENT}so far: {MARKS[Status.PENDING]} {stale}"
+    elif attempt is not None:
         yield f"{_INDENT}so far: {MARKS[attempt.status]} {attempt.status}. {clean(attempt.words)}"
     plan = session.plan(step)
     if plan:
@@ -75,7 +83,7 @@ def outcome(attempt: Attempt) -> Iterator[str]:
 def go_summary(session: Session) -> Iterator[str]:
     """The plan in short: the last text before GO."""
     record = session.record
-    states = [record.status_of(s) for s in session.path]
+    states = [session.status_of(s) for s in session.path]
     tally = (f"{word} {states.count(word)}" for word in Status if states.count(word))
     yield "GO / NO-GO"
     yield f"{_INDENT}apply   {record.migration} (sha256 {record.subjects.get('migration', '?')})"
@@ -109,10 +117,10 @@ def step_progress(found: StepFacts) -> str:
     return ""
 
 
-def status_line(record: Record, step: Step) -> str:
-    """A step in one line: mark, word, title."""
-    status = record.status_of(step)
-    return f"{MARKS[status]} {status:<12}{step.title}"
+def status_line(session: Session, step: Step) -> str:
+    """A step in one line: mark, word, title, and how old its answer is where it is too old."""
+    status, stale = session.status_of(step), session.staleness(step)
+    return f"{MARKS[status]} {status:<12}{step.title}{f' ({stale})' if stale else ''}"
 
 
 def _fact_lines(key: str, value: Fact) -> Iterator[str]:

@@ -145,7 +145,7 @@ class Walkthrough:
         still_open = [step for step in session.path if not session.status_of(step).is_answered]
         self._say("")
         self._say(f"Open: {len(still_open)} of {plural(len(session.path), 'step')}.")
-        self._tell(text.status_line(session.record, step) for step in still_open)
+        self._tell(text.status_line(session, step) for step in still_open)
         self._say(f"Saved. Continue with: preflight run {session.record.migration} --plain")
         return 1
 

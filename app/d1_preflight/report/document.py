@@ -170,7 +170,7 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
     for kind, label in ((GoFacts, "GO"), (CloseFacts, "closed")):
         step = checklist.step(kind.step) if checklist.has(kind.step) else None
         attempt = record.standing(step) if step else None
-        if attempt is not None and attempt.status.is_answered:
+        if attempt is not None and attempt.status.is_answered and kind.step not in record.stale:
             signed = kind.from_attempt(attempt)
             key = signed.fingerprint if isinstance(signed, GoFacts) else ""
             who = f"{signed.signer or attempt.by} {key} {timestamp(attempt.finished_at)}"
@@ -219,7 +219,7 @@ def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]
     since = stale_words(record, step.id, timeline)
     words = f"{attempt.words} (stale: since then {since})" if since else attempt.words
     return (
-        Item(attempt.status, step.title, words),
+        Item(record.status_of(step), step.title, record.stale.get(step.id) or words),
         *_values(attempt),
         *_tables(attempt),
         *(

@@ -56,6 +56,11 @@ class View:
         checklist = self.session.checklist
         return self.session.stale(checklist.step(kind.step)) if checklist.has(kind.step) else ""
 
+    def is_stale(self, step_id: str) -> bool:
+        """Whether a step's answer is older than it is good for."""
+        found = (step for step in self.session.path if step.id == step_id)
+        return any(self.session.staleness(step) for step in found)
+
     def walks(self, step_id: str) -> bool:
         """Whether the path of this class has the step."""
         return any(step.id == step_id for step in self.session.path)

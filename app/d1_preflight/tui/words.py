@@ -120,8 +120,10 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
     attempt = session.attempt(step.id)
     if status is Status.PENDING:
         lines.append(Content.assemble((f"{marked(status)}  ", QUIET), (step.title, STRONG)))
-        fallen = session.record.last(step.id)
-        if fallen is not None and attempt is None:
+        fallen, stale = session.record.last(step.id), session.staleness(step)
+        if stale:
+            lines.append(Content.styled(f"{stale[:1].upper()}{stale[1:]}.", DANGER))
+        elif fallen is not None and attempt is None:
             lines.append(Content.styled(_OUTDATED, DANGER))
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and step != running:

@@ -131,9 +131,9 @@ def _private(path: Path) -> FileIO:
 
 
 def _unnamed(folder: Path) -> FileIO:
-    descriptor, name = tempfile.mkstemp(dir=folder)
-    Path(name).unlink()
-    return os.fdopen(descriptor, "r+b", buffering=0)
+    file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - the caller's to close
+    assert isinstance(file, FileIO)  # noqa: S101 - what it is without a buffer
+    return file
 
 
 def _argv(note: Path) -> tuple[str, ...]:

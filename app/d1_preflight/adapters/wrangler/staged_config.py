@@ -6,11 +6,11 @@ migrations folder holds one file, it applies that one, under the same name in th
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.regular_file import read_file
-from d1_preflight.adapters.store import write_durably
+from d1_preflight.adapters.store import is_leftover, remove_leftovers, write_durably
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.project import WORKSPACE_NAME, Project
@@ -77,6 +77,7 @@ def target_config(project: Project, account: str = "") -> Path:
     folder = path.parent
     make_private(folder)
     _refuse_dotenv(folder)
+    remove_leftovers(folder)
     data = _text(_document(project.config, project.database, account))
     if not path.is_file() or path.read_bytes() != data:
         write_durably(path, data, mode=0o600)
@@ -140,14 +141,21 @@ def _emptied(folder: Path) -> Path:
     """The staged migrations' place, without what was staged before; never a folder not ours."""
     home, mark = folder / _FOLDER, folder / _MARK
     with writing(folder, "Nothing was started."):
-        is_strange = folder.exists() and any(folder.iterdir()) and not mark.exists()
+        is_strange = folder.exists() and not mark.exists() and any(_strangers(folder))
     if is_strange:
         raise ProjectError(
             f"{folder} is not a staging folder.", hint="Nothing was written. Move it away."
         )
     make_private(folder)
+    remove_leftovers(folder)
     write_durably(mark, b"", mode=0o600)
     shutil.rmtree(home, ignore_errors=True)
     if home.exists():
         raise ProjectError(f"{home} cannot be emptied.", hint="Remove it manually, then try again.")
     return home
+
+
+def _strangers(folder: Path) -> Iterator[str]:
+    """What no staging of ours put there; a killed one may have left its mark without a name."""
+    names = (entry.name for entry in folder.iterdir())
+    return (n for n in names if not is_leftover(n) and not n.startswith(f".{_MARK}."))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from itertools import takewhile
 from typing import assert_never
@@ -50,6 +51,7 @@ class Prompt:
     optional: bool = False
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
+    only: str = ""  # and where that answer is this one; "": whatever it is
 
     def read(self, raw: object) -> Answer:
         """Turn a face's raw value into an answer; raises Rejected in words for the operator."""
@@ -113,7 +115,8 @@ class Prompt:
 
 def still_asked(prompt: Prompt, answered: Mapping[str, object]) -> bool:
     """Whether a prompt is asked, given the raw answers to those before it."""
-    return not prompt.after or bool(answered.get(prompt.after))
+    given = answered.get(prompt.after)
+    return not prompt.after or (given == prompt.only if prompt.only else bool(given))
 
 
 def read_answers(prompts: Iterable[Prompt], raw: Mapping[str, object]) -> Mapping[str, Answer]:
@@ -140,6 +143,7 @@ class Step:
     waivable: bool = False
     attested: bool = False
     verb: str = ""  # what Enter does at it, in words; "" where the checklist has none
+    good_for: timedelta | None = None  # how long its answer counts before the apply
 
 
 @dataclass(frozen=True, slots=True)

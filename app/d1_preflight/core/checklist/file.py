@@ -5,8 +5,10 @@ they need first. Python performs them. An unknown key is refused: ignored, it wo
 is never made.
 """
 
+import re
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
@@ -26,6 +28,10 @@ from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.strict_toml import SourceText, TomlTable
+
+_SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
+_SPAN_FORM = 'a time such as "15 min", "2 h" or "7 days"'
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 def load_checklist(text: str, source: str, actions: Container[str] | None = None) -> Checklist:
@@ -69,7 +75,7 @@ def _step(section: str, table: TomlTable, actions: Container[str] | None) -> Ste
     known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
     step_id = table.filled("id")
     table = table.called(f"step {step_id!r}")
-    table.only(known | {"prompt", "verb", "waivable", "attested"})
+    table.only(known | {"prompt", "verb", "waivable", "attested", "good_for"})
     action = table.filled("action")
     if actions is not None and action not in actions:
         raise table.error("action", f"{table.name} names an unknown action {action!r}")
@@ -90,7 +96,16 @@ def _step(section: str, table: TomlTable, actions: Container[str] | None) -> Ste
         prompts=tuple(_prompt(prompt) for prompt in prompts),
         waivable=table.flag("waivable"),
         attested=table.flag("attested"),
+        good_for=table.parsed("good_for", _span, _SPAN_FORM) if "good_for" in table.raw else None,
     )
+
+
+def _span(text: str) -> timedelta:
+    """How long an answer counts: "15 min", "2 h", "7 days"."""
+    named = _SPAN.fullmatch(text)
+    if named is None:
+        raise ValueError(text)
+    return int(named[1]) * _UNITS[named[2].removesuffix("s")]
 
 
 def _prompt(table: TomlTable) -> Prompt:

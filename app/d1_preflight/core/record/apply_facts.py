@@ -179,6 +179,18 @@ class EndpointFacts(StepFacts):
     endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
 
 
+class ReadyFacts(StepFacts):
+    """How endpoints and Worker answered before the apply; `missing` is what cannot be asked."""
+
+    step = "ready"
+    endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
+    worker: str = NO_TEXT
+    requests: int | None = None
+    errors: int | None = None
+    rate: str = NO_TEXT
+    missing: tuple[str, ...] = NO_ITEMS
+
+
 class TrafficSample(FactGroup):
     """Requests and errors of one moment."""
 

@@ -3,16 +3,20 @@
 Unknown is never a pass: only proved, attested and waived open it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from d1_preflight.core.checklist.checklist import Checklist, Step, built_on
 from d1_preflight.core.checklist.shipped import walked_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import age_words
 from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
-from d1_preflight.core.record.record import RESTORE, Record, Status
+from d1_preflight.core.record.record import RESTORE, Attempt, Record, Status
+from d1_preflight.core.record.signed_plan import SignedPlan
+
+_EXPIRED = "The signed GO has expired; sign it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,18 @@ def blocking_items(
     return needed + tuple(item for item in before if item.step not in {n.step for n in needed})
 
 
-def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime | None:
-    """When the current GO expires; None without one. Raises RecordInvalid."""
+def go_expires(
+    record: Record, checklist: Checklist, minutes: int, plan: SignedPlan | None = None
+) -> datetime | None:
+    """When the current GO expires; None without one. Raises RecordInvalid.
+
+    The signed plan decides; the record, which nobody has signed yet, only where it names none.
+    """
     attempt = record.standing(checklist.step("go"))
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
+    if plan is not None:
+        return plan.expires_at
     signed = GoFacts.from_attempt(attempt)
     for key, value in signed.misread.items():
         raise RecordInvalid(f"The record's GO has no valid time in {key}: {value!r}.", hint=RESTORE)
@@ -72,14 +83,20 @@ def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime |
     return (signed.signed_at or attempt.finished_at) + timedelta(minutes=minutes)
 
 
-def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) -> str:
+def go_lapse(
+    record: Record,
+    checklist: Checklist,
+    minutes: int,
+    now: datetime,
+    plan: SignedPlan | None = None,
+) -> str:
     """Why a signed GO is no longer valid; "" if it is, or the apply was started."""
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
-    expires = go_expires(record, checklist, minutes)
+    expires = go_expires(record, checklist, minutes, plan)
     if go is None or expires is None or apply_was_started(record, checklist):
         return ""
     if now > expires:
-        return "The signed GO has expired; sign it again."
+        return _EXPIRED
     if not GoFacts.from_attempt(go).is_by(record.checklist):
         return "The checklist is not the one that GO was signed with; sign it again."
     return ""
@@ -96,6 +113,46 @@ def apply_was_started(record: Record, checklist: Checklist) -> bool:
     """Whether an apply was tried and did not provably fail: too late for a NO-GO."""
     applied = record.last("applied") if checklist.has("applied") else None
     return applied is not None and applied.status is not Status.FAILED
+
+
+def staleness(record: Record, step: Step, now: datetime) -> str:
+    """How old the step's answer is, where it is older than it is good for; "" where it counts."""
+    attempt = record.standing(step)
+    if step.good_for is None or attempt is None or not attempt.status.is_answered:
+        return ""
+    return stale_words(attempt, step.good_for, now)
+
+
+def stale_words(attempt: Attempt, good_for: timedelta, now: datetime) -> str:
+    """In words, such as "stale: proved 16 h ago, good for 15 min"; "" while it counts."""
+    age = now - (attempt.finished_at or attempt.started_at)
+    if abs(age) <= good_for:  # an answer of the future tells of a clock that was moved
+        return ""
+    when = f"{age_words(abs(age))} {'ago' if age > timedelta() else 'ahead of the clock'}"
+    return f"stale: {attempt.status} {when}, good for {age_words(good_for)}"
+
+
+def as_of(
+    record: Record, checklist: Checklist, now: datetime, rechecked: Container[str] = ()
+) -> Record:
+    """The record as it counts at a moment: answers that are too old by then are pending.
+
+    Once the apply was begun no answer grows older: it is history. `rechecked` are the steps that
+    the apply asks again by itself; under a standing GO it is the apply that decides about them.
+    """
+    if _begun(record, checklist) is not None:
+        return replace(record, stale={})
+    go = record.standing(checklist.step("go")) if checklist.has("go") else None
+    expires = GoFacts.from_attempt(go).expires_at
+    has_expired = expires is not None and now > expires
+    is_signed = go is not None and go.status.is_answered and not has_expired
+    ages = {
+        step.id: staleness(record, step, now)
+        for step in checklist.before("applied")
+        if not (is_signed and step.id in rechecked)
+    }
+    ages |= {"go": _EXPIRED} if has_expired else {}
+    return replace(record, stale={step: words for step, words in ages.items() if words})
 
 
 def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, int]:
@@ -131,7 +188,7 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
 def _words(record: Record, step: Step) -> str:
     attempt = record.standing(step)
     if attempt is not None:
-        return attempt.words
+        return record.stale.get(step.id) or attempt.words
     if record.last(step.id) is not None:
         return "Answered before, but what it is based on has changed since."
     return ""

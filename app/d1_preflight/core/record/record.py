@@ -108,11 +108,15 @@ class Record:
     subjects: Mapping[str, str]
     tools: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    stale: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The steps whose answer is too old at the moment of looking, and in words how old it is."""
 
     def status_of(self, step: Step) -> Status:
-        """The step's state now."""
+        """The step's state now; an answer that is too old is pending again."""
         attempt = self.standing(step)
-        return attempt.status if attempt else Status.PENDING
+        if attempt is None or (attempt.status.is_answered and step.id in self.stale):
+            return Status.PENDING
+        return attempt.status
 
     def standing(self, step: Step) -> Attempt | None:
         """The last attempt at the step, unless it is invalidated."""

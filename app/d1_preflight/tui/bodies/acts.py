@@ -26,7 +26,7 @@ def go_body(view: View, width: int) -> Content:
     """What keeps the gate shut; the gate itself has its own screen."""
     still_open = view.session.open_before_go()
     go = view.facts(GoFacts)
-    if go.expires_at:
+    if go.expires_at and view.status("go").is_answered:
         until = view.moment(go.expires_at)
         return Content(f"GO by {go.signer} {go.fingerprint}, good until {until}.")
     if not still_open:
@@ -75,9 +75,9 @@ def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
         if step in steps:
             status, attempt = view.session.status_of(step), view.session.attempt(step.id)
             words = attempt.words if attempt else ""
-            since = view.session.stale(step)
+            old, since = view.session.staleness(step), view.session.stale(step)
             told: Cell = (f"stale: since then {since} · {words}", DANGER) if since else (
-                words, QUIET)  # fmt: skip
+                old or words, QUIET)  # fmt: skip
             lines.append(((marked(status), ink_of(status)), step.short, told))
     return table(_STEPS, lines, width)
 
