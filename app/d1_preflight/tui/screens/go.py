@@ -192,12 +192,15 @@ class GoScreen(Screen[Decision]):
             (("id", QUIET), database.id),
             (("", QUIET), "only this file: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),
-            *_changes(rehearsed, view.facts(DownTestFacts)),
             (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
             (("read", QUIET), rows_read(record.rows_read)),
         ]
+        if not self._session.open_before_go():  # what is open comes first while the gate is shut
+            lines[6:6] = changes = _changes(rehearsed, view.facts(DownTestFacts))
+            lines[0] = (("apply", QUIET), (f"{record.migration}, only this file", STRONG))
+            del lines[4 : 4 + bool(changes)]  # the same words in one line: the tally stays in view
         bookmark = view.facts(BookmarkFacts).bookmark
         if bookmark:
             lines.append((("bookmark", QUIET), bookmark))
