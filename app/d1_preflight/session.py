@@ -147,12 +147,9 @@ class Session:
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
         items = blocking_items(self._now, self.checklist, self.kind, step)
-        lapse = (
-            self._standing.go_lapse(self.record, self.environment)
-            if step.id == "applied" and not items
-            else ""
-        )
-        return (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else items
+        lapse = step.id == "applied" and self._standing.go_lapse(self.record, self.environment)
+        go = (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else ()
+        return (*go, *(item for item in items if not (go and item.step.id == "go")))
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
         """The items that keep the gate shut."""
