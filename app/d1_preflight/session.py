@@ -61,7 +61,7 @@ class Session:
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.environment = environment
         self._actions = actions
-        self._standing = Standing(environment, self.checklist, actions)
+        self._standing = Standing(self.checklist, actions)
         self.record = _opened(environment, self.checklist, saved)
         self.closed = _is_sealed(environment, self.record)
         self._judged: Analysis | None = None
@@ -121,7 +121,7 @@ class Session:
         """The step's state now; a stale answer, or a GO that counts no more, is pending."""
         status = Status.PENDING if self.staleness(step) else self.record.status_of(step)
         unsealed = step.id == "close" and status.is_answered and not self.closed
-        lapsed = step.id == "go" and self._standing.go_lapse(self.record)
+        lapsed = step.id == "go" and self._standing.go_lapse(self.record, self.environment)
         return Status.PENDING if unsealed or lapsed else status
 
     def staleness(self, step: Step) -> str:
@@ -152,8 +152,9 @@ class Session:
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
         items = blocking_items(self._now, self.checklist, self.kind, step)
-        lapse = self._standing.go_lapse(self.record) if step.id == "applied" and not items else ""
-        return (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else items
+        lapse = step.id == "applied" and self._standing.go_lapse(self.record, self.environment)
+        go = (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else ()
+        return (*go, *(item for item in items if not (go and item.step.id == "go")))
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
         """The open items that block GO."""
@@ -246,7 +247,7 @@ class Session:
     @property
     def _now(self) -> Record:
         """The record as it counts now: what is stale is pending."""
-        return self._standing.of(self.record)
+        return self._standing.of(self.record, self.environment)
 
     def _answer(self, step: Step, reason: str, outcome: Outcome) -> Attempt:
         """Answer a step by a reason alone; nothing is run."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import START, Walk
-from d1_preflight.actions.context import StepAction
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.facts import StepFacts, instant
 from d1_preflight.core.record.gate import as_of
@@ -24,10 +23,7 @@ AGING = [step for step in CHECKLIST.steps if step.good_for is not None]
 def later(hours: float, found: Found | None = None, going: Walk | None = None) -> Session:
     """The session of a record that had only GO before it, so many hours after that."""
     going = going or ready(MemoryStore())
-    run = found or Found()
-    window = {"check_window": StepAction(run, rechecked=True)}
-    at = going.now + timedelta(hours=hours)
-    return opened(MemoryStore(), going, run, at=at, actions=window)
+    return opened(MemoryStore(), going, found, at=going.now + timedelta(hours=hours))
 
 
 def test_window_bookmark_backup_counts_and_notice_have_an_age() -> None:

@@ -73,5 +73,8 @@ def opened(
     now = at or (going.now if going else START)
     environment = replace(open_session(store, files).environment, clock=StandingClock(now))
     run = found or Found()
-    scripted = {name: StepAction(run, seals=action.seals) for name, action in STEPS.items()}
+    scripted = {
+        name: StepAction(run, seals=action.seals, rechecked=action.rechecked)
+        for name, action in STEPS.items()
+    }
     return Session(CHECKLIST, environment, {**scripted, **(actions or {})})

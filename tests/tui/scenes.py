@@ -233,6 +233,9 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         "deploy_order": attested("Database first, then Worker.", {
             "order": "database first, then Worker", "worker": "workway-api", "version": "5f2c11aa",
         }),
+        "ready": proved("2 endpoints as expected; 0.02 % of 61,204 requests failed lately.", {
+            "worker": "api", "requests": 61204, "errors": 12, "rate": "0.02",
+        }),
         "window": proved("Outside Mon–Fri 9–17 of the users' zone.", {
             "now": "2026-11-22T19:06:00Z", "quiet": True,
             "zones": (

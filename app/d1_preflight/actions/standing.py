@@ -23,24 +23,21 @@ class Standing:
     its bytes change; the apply itself checks it anew.
     """
 
-    def __init__(
-        self, environment: Environment, checklist: Checklist, actions: Mapping[str, StepAction]
-    ) -> None:
-        self._environment = environment
+    def __init__(self, checklist: Checklist, actions: Mapping[str, StepAction]) -> None:
         self._checklist = checklist
         self._good: _Bytes | None = None
         known = (step for step in checklist.steps if step.action in actions)
         self.rechecked = frozenset(s.id for s in known if actions[s.action].rechecked)
 
-    def of(self, record: Record) -> Record:
+    def of(self, record: Record, environment: Environment) -> Record:
         """The record as it counts now: what is stale is pending."""
-        rechecked = () if self.go_lapse(record) else self.rechecked
-        return as_of(record, self._checklist, self._environment.clock.now(), rechecked)
+        rechecked = () if self.go_lapse(record, environment) else self.rechecked
+        return as_of(record, self._checklist, environment.clock.now(), rechecked)
 
-    def go_lapse(self, record: Record) -> str:
+    def go_lapse(self, record: Record, environment: Environment) -> str:
         """Why GO counts no more, in words; "" where it does, or where there is none."""
-        checklist, now = self._checklist, self._environment.clock.now()
-        minutes = self._environment.settings.go_minutes
+        checklist, now = self._checklist, environment.clock.now()
+        minutes = environment.settings.go_minutes
         attempt = record.standing(checklist.step("go")) if checklist.has("go") else None
         go = GoFacts.from_attempt(attempt)
         if attempt is None or not attempt.status.is_answered or is_absent(go.go_sha256):
@@ -48,17 +45,17 @@ class Standing:
         if apply_was_started(record, checklist):
             return ""
         try:
-            plan = self._plan(go)
+            plan = self._plan(environment, go)
         except (NotAllowed, RecordInvalid) as error:
             return error.message
         return go_lapse(record, checklist, minutes, now, plan)
 
-    def _plan(self, go: GoFacts) -> SignedPlan:
-        held = _held(self._environment)
+    def _plan(self, environment: Environment, go: GoFacts) -> SignedPlan:
+        held = _held(environment)
         if held == self._good:
             _require_named(held, go)
             return SignedPlan.from_bytes(held[0])
-        plan = read_signed_plan(self._environment, go)
+        plan = read_signed_plan(environment, go)
         self._good = held
         return plan
 
