@@ -86,8 +86,11 @@ def write_repair(
     schema: Schema,
     *,
     rebuilt: Collection[str] = (),
+    only: Collection[str] = (),
     limit: int = INSERT_BYTES,
 ) -> RepairScript:
     """Write the script as the program does, to a new private file."""
     with attached(before=before, after=after) as connection, new_text(path) as file:
-        return write_repair_sql(file.write, connection, schema, rebuilt=rebuilt, limit=limit)
+        return write_repair_sql(
+            file.write, connection, schema, rebuilt=rebuilt, only=only, limit=limit
+        )

@@ -25,13 +25,15 @@ MAY_IMPORT = {
     "actions": {"core", "disk", "actions"},
     "session": {"core", "actions"},
     "report": {"core", "report"},
-    "lint": {"core", "lint"},
+    "code": {"core", "code"},
+    "deploy_order": {"core", "code", "adapters"},
+    "lint": {"core", "code", "lint"},
     "tui": {"core", "session", "board", "report", "tui"},
     "plain": {"core", "session", "report", "plain"},
     "board": {"core", "session", "actions", "project_context"},
     "commands": {
         "core", "actions", "session", "report", "lint", "plain", "tui", "board", "project_context",
-        "adapters", "practice", "disk", "commands",
+        "adapters", "practice", "disk", "commands", "code", "deploy_order",
     },
     "project_context": {"core", "actions", "session", "adapters", "practice"},
     "cli": {"core", "commands"},
@@ -41,6 +43,9 @@ MAY_IMPORT = {
 ONLY_IN = {
     "textual": ("tui",),
     "questionary": ("plain",),
+    "tree_sitter": ("code",),
+    "tree_sitter_javascript": ("code",),
+    "tree_sitter_typescript": ("code",),
     "subprocess": ("adapters",),
 }
 WORLD = ("adapters", "practice")  # processes, browsers and sockets
@@ -426,6 +431,16 @@ def test_a_fact_is_read_through_the_type_of_its_step(path: Path) -> None:
         ours = (t for t in imports(path) if t.startswith("d1_preflight.core.record."))
         raw = {"Fact", "Facts", "load_facts"} & {target.rpartition(".")[2] for target in ours}
         assert not raw, f"{name} knows {raw}"
+
+
+# The verifier compares a signed plan with the record, key by key.
+MAY_WRITE_FACTS = ("core.record.", "core.verify.signatures")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES.values())
+def test_facts_are_written_in_one_place(path: Path) -> None:
+    calls = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
+    assert NAMES[path].startswith(MAY_WRITE_FACTS) or "written" not in map(called, calls)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.core.project.settings import load_settings, settings_reference
+from d1_preflight.core.project.settings import load_settings
+from settings_table import settings_table
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,7 +28,7 @@ def test_every_picture_is_there() -> None:
 
 
 def test_the_settings_table_is_the_programs_own() -> None:
-    assert between("settings").strip() == settings_reference().strip()
+    assert between("settings").strip() == settings_table().strip()
 
 
 def test_the_settings_shown_are_accepted() -> None:

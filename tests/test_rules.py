@@ -50,7 +50,9 @@ def judged(case: dict[str, object]) -> Analysis:
     name = str(case.get("name", "0002_a_b.sql"))
     known = case.get("known", [])
     assert isinstance(known, list)
-    return analyse(Migration.from_text(name, sql), prior, siblings, tuple(map(str, known)))
+    whole = case.get("whole", True) is True
+    migration = Migration.from_text(name, sql)
+    return analyse(migration, prior, siblings, tuple(map(str, known)), whole=whole)
 
 
 @pytest.mark.parametrize(("rule", "case"), cases("find"))

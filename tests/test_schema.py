@@ -97,3 +97,121 @@ def test_objects_that_cannot_be_made_are_told() -> None:
         [{"type": "index", "name": "i", "tbl_name": "gone", "sql": "CREATE INDEX i ON gone(x)"}]
     )
     assert broken.build(apsw.Connection(":memory:")) == ("index i: no such table: main.gone",)
+
+
+PARENT = "CREATE TABLE p(id INTEGER PRIMARY KEY);"
+SAME = {
+    "a quoted name in a CHECK": (
+        "CREATE TABLE a(old_name TEXT CHECK (length(old_name) > 2));",
+        'CREATE TABLE a(old_name TEXT CHECK (length("old_name") > 2));',
+    ),
+    "a quoted name in a table's CHECK": (
+        "CREATE TABLE a(x, CHECK (x > 1));",
+        "CREATE TABLE a(x, CONSTRAINT c CHECK([x]>1));",
+    ),
+    "a quoted name in a generated column": (
+        "CREATE TABLE a(x, g TEXT AS (upper(x)));",
+        'CREATE TABLE a(x, g TEXT GENERATED ALWAYS AS ( upper("x") ));',
+    ),
+    "a renamed table": (
+        "CREATE TABLE a(x);",
+        "CREATE TABLE b(x); ALTER TABLE b RENAME TO a;",
+    ),
+    "a column renamed and renamed again": (
+        (
+            "CREATE TABLE a(x TEXT CHECK (x <> ''), y); CREATE INDEX i ON a(x) WHERE x > 'a';"
+            "CREATE VIEW v AS SELECT x FROM a;"
+        ),
+        (
+            "CREATE TABLE a(n TEXT CHECK (n <> ''), y); CREATE INDEX i ON a(n) WHERE n > 'a';"
+            'CREATE VIEW v AS SELECT n FROM a; ALTER TABLE a RENAME COLUMN n TO "x";'
+        ),
+    ),
+    "a type": ("CREATE TABLE a(x VARCHAR(20));", "CREATE TABLE a(x varchar( 20 ));"),
+    "defaults": (
+        "CREATE TABLE a(x DEFAULT 'a', y DEFAULT 1, z DEFAULT CURRENT_TIMESTAMP);",
+        "CREATE TABLE a(x DEFAULT ('a'), y DEFAULT ((1)), z DEFAULT current_timestamp);",
+    ),
+    "a collation": ("CREATE TABLE a(x COLLATE NOCASE);", "CREATE TABLE a(x collate nocase);"),
+    "a key that does not say the parent's columns": (
+        f"{PARENT} CREATE TABLE a(x REFERENCES p);",
+        f"{PARENT} CREATE TABLE a(x, FOREIGN KEY (x) REFERENCES P(ID) ON DELETE NO ACTION);",
+    ),
+    "constraints in another order": (
+        (
+            f"{PARENT} CREATE TABLE a(x REFERENCES p(id), y REFERENCES p(id), z, CHECK (x > 1),"
+            " CHECK (y > 1), UNIQUE (x), UNIQUE (y, z));"
+        ),
+        (
+            f"{PARENT} CREATE TABLE a(x, y, z, UNIQUE (y, z), UNIQUE (x), CHECK (y>1), CHECK (x>1),"
+            " FOREIGN KEY (y) REFERENCES p(id), FOREIGN KEY (x) REFERENCES p(id));"
+        ),
+    ),
+    "an index": (
+        "CREATE TABLE a(x, y); CREATE INDEX i ON a(x, y) WHERE y > 1;",
+        'CREATE TABLE a(x, y); create index I on "a" ([x] ASC,\n "y") where (y>1);',
+    ),
+    "a trigger": (
+        "CREATE TABLE a(x); CREATE TRIGGER g AFTER INSERT ON a BEGIN DELETE FROM a; END;",
+        'CREATE TABLE a(x); create trigger "g" after insert on "a"\n begin delete from "a"; end;',
+    ),
+    "a view's text in double quotes": (
+        "CREATE TABLE a(x); CREATE VIEW v AS SELECT x FROM a WHERE x = 'Open';",
+        'CREATE TABLE a(x); CREATE VIEW v AS SELECT "x" FROM "a" WHERE x = "Open";',
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME.keys())
+def test_another_spelling_is_no_difference(one: str, other: str) -> None:
+    assert diff(schema(one), schema(other)) == ()
+    assert diff(schema(other), schema(one)) == ()
+
+
+OTHER = {
+    "a string's letters": (
+        "CREATE TABLE a(x CHECK (x IN ('A')));",
+        "CREATE TABLE a(x CHECK (x IN ('a')));",
+    ),
+    "a default's letters": (
+        "CREATE TABLE a(x DEFAULT 'Free');",
+        'CREATE TABLE a(x DEFAULT "free");',
+    ),
+    "a view's letters": (
+        "CREATE TABLE a(x); CREATE VIEW v AS SELECT x FROM a WHERE x = 'Open';",
+        'CREATE TABLE a(x); CREATE VIEW v AS SELECT x FROM a WHERE x = "open";',
+    ),
+    "an index's condition": (
+        "CREATE TABLE a(x, y); CREATE INDEX i ON a(x) WHERE y > 1;",
+        "CREATE TABLE a(x, y); CREATE INDEX i ON a(x) WHERE y > 2;",
+    ),
+    "an index's direction": (
+        "CREATE TABLE a(x); CREATE INDEX i ON a(x);",
+        "CREATE TABLE a(x); CREATE INDEX i ON a(x DESC);",
+    ),
+    "a key's order": (
+        "CREATE TABLE a(x, y, PRIMARY KEY (x, y));",
+        "CREATE TABLE a(x, y, PRIMARY KEY (y, x));",
+    ),
+    "one of two keys on a column": (
+        (
+            f"{PARENT} CREATE TABLE q(id INTEGER PRIMARY KEY);"
+            " CREATE TABLE a(x REFERENCES p(id) REFERENCES q(id));"
+        ),
+        f"{PARENT} CREATE TABLE q(id INTEGER PRIMARY KEY); CREATE TABLE a(x REFERENCES q(id));",
+    ),
+    "a full-text table's arguments": (
+        "CREATE VIRTUAL TABLE f USING fts5(a);",
+        "CREATE VIRTUAL TABLE f USING fts5(a, tokenize = 'porter');",
+    ),
+    "a column's letter case, which names the values of a row": (
+        "CREATE TABLE a(userId);",
+        "CREATE TABLE a(userid);",
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER.values(), ids=OTHER.keys())
+def test_what_means_something_else_is_a_difference(one: str, other: str) -> None:
+    assert diff(schema(one), schema(other)) != ()
+    assert diff(schema(other), schema(one)) != ()

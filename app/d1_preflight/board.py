@@ -11,21 +11,14 @@ from zoneinfo import ZoneInfo
 
 from d1_preflight.actions.target import observe
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK, answer_label
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
-from d1_preflight.core.record.gate import checklist_of
-from d1_preflight.core.record.record import (
-    FIXED_MANUALLY,
-    MARKS,
-    ROLLED_BACK,
-    Record,
-    Status,
-    answer_label,
-    kind_of,
-)
+from d1_preflight.core.record.gate import as_of, checklist_of
+from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
@@ -33,7 +26,7 @@ from d1_preflight.session import Session
 _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
 NOT_STARTED = "not started"
-"""What the board says of a migration that has no record."""
+"""The board's text for a migration without a record."""
 
 
 class _Where(TypedDict):
@@ -171,6 +164,7 @@ class Board:
             **self._target_config(),
             ledger=project.database.migrations_table,
             restore_file=self._context.restore_file(name) if name else "",
+            maintenance=project.settings.verification.maintenance_command,
         )
 
     def _target_config(self) -> "_Where":
@@ -194,7 +188,7 @@ class Board:
         return shlex.join(("preflight", *words, *where))
 
     def _judge(self, migrations: Sequence[Migration]) -> None:
-        """In the ledger's order, each on the schema of those before it, as far as time allows."""
+        """Judge in the ledger's order, each on the earlier ones' schema, while time allows."""
         if set(self._judged) >= {m.sha256 for m in migrations}:
             return
         started = time.monotonic()
@@ -210,7 +204,7 @@ class Board:
         for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
             pending = migration.name not in seen.applied
             self._judged[migration.sha256] = (
-                analyse(migration, seen.schema, migrations) if pending else analysis
+                analyse(migration, seen.schema, migrations, whole=True) if pending else analysis
             )
 
     def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
@@ -248,6 +242,7 @@ class Board:
         if record is None:
             return MARKS[Status.PENDING], NOT_STARTED
         checklist = checklist_of(record, checklist)
+        record = as_of(record, checklist, self._context.now())
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
         return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
 
@@ -274,7 +269,7 @@ def record_words(
     go = record.last("go")
     if GoFacts.from_attempt(go).decision == NO_GO:
         return MARKS[Status.FAILED], "NO-GO"
-    if applied and applied.status in (Status.INTERRUPTED, Status.UNKNOWN):
+    if applied and applied.status.is_unobserved:
         return MARKS[applied.status], "apply started: look"
     if current.id == "applied":
         return MARKS[Status.ATTESTED], "GO signed"

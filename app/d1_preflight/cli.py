@@ -23,8 +23,8 @@ _TERMINATED = 143
 _OUR_BUG = 70
 _PACKAGE = "d1_preflight"
 _COMMANDS = (
-    "run", "lint", "explain", "verify", "show", "review", "restore", "new", "init", "doctor",
-    "practice",
+    "run", "lint", "code", "explain", "verify", "show", "review", "restore", "new", "init",
+    "doctor", "practice",
 )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ class _Terminated(SystemExit):
 
 
 def _heed_termination() -> None:
-    """End by SIGTERM in order: the terminal is given back, a child is stopped or left rightly."""
+    """End by SIGTERM in order: restore the terminal, stop or leave the child."""
 
     def end(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)  # the way out is not to be broken off

@@ -34,7 +34,7 @@ def writing(path: Path, holds: str = _HOLDS, *, done: str = "written") -> Iterat
             hint=f"{holds} Make its folder writable, then try again.",
         ) from error
     except DISK_ERRORS as error:
-        # SQLite cannot tell a full disk from a broken one where the write itself failed.
+        # SQLite does not distinguish a full disk from a broken one when a write fails.
         if isinstance(error, apsw.FullError) or _has_no_room(path.parent):
             raise _full(path, holds) from error
         raise ProjectError(
@@ -45,13 +45,23 @@ def writing(path: Path, holds: str = _HOLDS, *, done: str = "written") -> Iterat
 
 @contextmanager
 def new_text(path: Path) -> Iterator[TextIO]:
-    """A new private text file; an error leaves none, for half of it would look like the whole."""
-    path.touch(mode=0o600, exist_ok=False)
+    """A new private text file, there when it is whole; FileExistsError where one is there already.
+
+    Half of it would look like the whole: neither an error nor a kill leaves that under its name.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    part = path.with_name(f".{path.name}.partial")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
     try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from d1_preflight import __version__
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.ports import Store
-from d1_preflight.adapters.checklists import checklist_path, read_checklist
+from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
@@ -29,12 +30,13 @@ from d1_preflight.adapters.wrangler.runner import RealWrangler, is_writing, term
 from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
 from d1_preflight.core.checklist.checklist import Checklist
-from d1_preflight.core.checklist.file import require_acts
+from d1_preflight.core.checklist.file import require_acts, shipped_checklist
+from d1_preflight.core.checklist.policy import with_ages
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import MigrationFile
 from d1_preflight.core.project.project import WORKSPACE_NAME, Project
-from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.session import Session
 
@@ -54,7 +56,8 @@ class ProjectContext:
     @property
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
-        return require_acts(read_checklist(checklist_path(self.project.root), STEPS))
+        own = require_acts(read_checklist(checklist_path(self.project.root), STEPS))
+        return with_ages(own, shipped_checklist())
 
     @property
     def toolchain(self) -> Toolchain:
@@ -117,6 +120,10 @@ class ProjectContext:
             ),
             web=web,
             cache=self.cache,
+            read={
+                SETTINGS_NAME: project.settings_sha256,
+                OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
+            },
         )
 
     def session(self, name: str) -> Session:
@@ -139,6 +146,10 @@ class ProjectContext:
     @property
     def _files(self) -> ProjectFiles:
         return ProjectFiles(self.project, account_id(self.environ, self.project.root))
+
+    def now(self) -> datetime:
+        """The time by this machine's clock."""
+        return SystemClock().now()
 
     def restore_file(self, name: str) -> str:
         """Where `preflight restore` writes its SQL, relative to the project."""
@@ -171,7 +182,7 @@ class ProjectContext:
 
     @property
     def wrangler_version(self) -> str:
-        """The version that will run, or that there is none."""
+        """The version that will run, or a text for none."""
         try:
             return self.toolchain.wrangler_version
         except WranglerUnavailable:
@@ -233,7 +244,7 @@ class _OnDemand:
         return is_writing(self.private)
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
-        """Evidence of a step's commands whose end nobody saw."""
+        """Evidence of a step's commands whose end was not observed."""
         redactor = Redactor.of(self.context.environ, self.secrets)
         folder = self.store.folder / "evidence"
         return EvidenceFolder(folder, self.private, redactor, self.context.project.root).recover(
@@ -290,5 +301,6 @@ def _with_zone(project: Project) -> Project:
     settings = project.settings
     if settings.team.timezone:
         return project
-    team = replace(settings.team, timezone=machine_zone())
-    return replace(project, settings=replace(settings, team=team))
+    zone = machine_zone()
+    team = replace(settings.team, timezone=zone)
+    return replace(project, settings=replace(settings, team=team), assumed_zone=zone)

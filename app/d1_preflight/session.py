@@ -1,11 +1,11 @@
 """The one door through which a face changes a record.
 
-Every act is saved before its effect and after it. What a face shows it reads from here; what it
-asks, it hands in raw; what was refused comes back as words.
+Every act is saved before its effect and after it. A face reads everything that it shows from
+here and hands in answers raw; a refusal is an exception in words.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,9 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.standing import Standing
+from d1_preflight.actions.stopped import broken_off, failed
+from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -32,14 +35,15 @@ from d1_preflight.core.record.apply_facts import NO_GO, GoFacts
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.gate import (
     OpenItem,
-    apply_was_begun,
+    apply_was_started,
     blocking_items,
     checklist_of,
-    go_lapse,
     open_items,
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record.signing import CLOSE
+from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.verify.timeline import TIMELINE
 
 _SIGNATURE = "record.toml.sig"
 
@@ -57,11 +61,10 @@ class Session:
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.environment = environment
         self._actions = actions
+        self._standing = Standing(environment, self.checklist, actions)
         self.record = _opened(environment, self.checklist, saved)
         self.closed = _is_sealed(environment, self.record)
         self._judged: Analysis | None = None
-
-    # What a face reads.
 
     @property
     def analysis(self) -> Analysis:
@@ -82,7 +85,7 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """Where the record lies."""
+        """The record's folder."""
         return self.environment.store.folder
 
     @property
@@ -115,19 +118,26 @@ class Session:
         return next((s for s in self.path if not self.status_of(s).is_answered), None)
 
     def status_of(self, step: Step) -> Status:
-        """The step's state now; a GO that has expired, or is of another checklist, is pending."""
-        if step.id == "go" and self._go_lapse():
-            return Status.PENDING
-        if step.id == "close" and not self.closed:
-            status = self.record.status_of(step)
-            return Status.PENDING if status.is_answered else status
-        return self.record.status_of(step)
+        """The step's state now; a stale answer, or a GO that counts no more, is pending."""
+        status = Status.PENDING if self.staleness(step) else self.record.status_of(step)
+        unsealed = step.id == "close" and status.is_answered and not self.closed
+        lapsed = step.id == "go" and self._standing.go_lapse(self.record)
+        return Status.PENDING if unsealed or lapsed else status
+
+    def staleness(self, step: Step) -> str:
+        """How old the step's answer is, where it is older than it is good for; else ""."""
+        return self._now.stale.get(step.id, "") if step.good_for is not None else ""
 
     def attempt(self, step_id: str) -> Attempt | None:
-        """The standing attempt at a step, by its id."""
+        """The current attempt at a step, by its id."""
         if not self.checklist.has(step_id):
             return None
         return self.record.standing(self.checklist.step(step_id))
+
+    def stale(self, step: Step) -> str:
+        """What was written since the step was proved, in words; "" where nothing is known of."""
+        timeline = self.environment.store.read(TIMELINE)
+        return stale_words(self.record, step.id, timeline, self.environment.cache.observation)
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
@@ -141,18 +151,16 @@ class Session:
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
         """What must be answered before this step."""
-        items = blocking_items(self.record, self.checklist, self.kind, step)
-        lapse = self._go_lapse() if step.id == "applied" and not items else ""
+        items = blocking_items(self._now, self.checklist, self.kind, step)
+        lapse = self._standing.go_lapse(self.record) if step.id == "applied" and not items else ""
         return (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else items
 
     def open_before_go(self) -> tuple[OpenItem, ...]:
-        """The items that keep the gate shut."""
-        return open_items(self.record, self.checklist, self.kind)
-
-    # What a face does.
+        """The open items that block GO."""
+        return open_items(self._now, self.checklist, self.kind)
 
     def refresh(self) -> None:
-        """Read the files again; what was proved about an older text falls."""
+        """Read the files again; proofs about an older text are invalidated."""
         if not self.closed:
             self.record = self.record.about(self.environment.subjects())
             self._judged = None
@@ -168,53 +176,51 @@ class Session:
     ) -> Attempt:
         """Try a step: read the answers, save the intent, act, save what was found.
 
-        Raises Rejected for an answer, NotAllowed where the step's turn has not come; in both
-        cases nothing has begun.
+        Raises Rejected for an answer, NotAllowed for a blocked step; in both cases the step
+        did not start.
         """
         self.refresh()
-        self._may(step)
+        if step.id == "go":
+            await _prove_again(self, self._standing.rechecked, emit, progress)
+        _require_turn(self, step)
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
-        context = self.context(step, emit, progress, terminal)
+        context, read = (
+            self.context(step, emit, progress, terminal),
+            self.environment.cache.rows_read,
+        )
         try:
             outcome = await self._actions[step.action].run(context)
         except (PreflightError, OSError) as error:
-            outcome = _failed(error)
+            outcome = failed(error)
         except (asyncio.CancelledError, Exception) as error:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
-                self._finish(_broken_off(step, error))
+                self._finish(broken_off(step, error))
             raise
-        self._conclude(step, outcome, context)
+        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
         return self.record.attempts[-1]
 
     def waive(self, step: Step, reason: str) -> Attempt:
-        """Answer a step by a reason instead of a proof; it stays visible as waived."""
+        """Answer a step with a reason instead of a proof; it stays visible as waived."""
         self.refresh()
-        self._may(step)
+        _require_turn(self, step)
         if not step.waivable:
             raise NotAllowed(
                 f"“{step.title}” cannot be waived.", hint="It protects rows. Fix it instead."
             )
         words = _reason(reason, "A waiver needs its reason.", "Say why this is acceptable today.")
-        self._begin(step, {"reason": words})
-        self._finish(Outcome(Status.WAIVED, words))
-        return self.record.attempts[-1]
+        return self._answer(step, words, Outcome(Status.WAIVED, words))
 
     def no_go(self, reason: str) -> Attempt:
-        """Write down that this is not the day: GO is refused, with a reason and no blame."""
+        """Record a NO-GO with its reason."""
         step = self.checklist.step("go")
-        if self.closed:
-            raise NotAllowed("This record is closed.")
-        if apply_was_begun(self.record, self.checklist):
-            raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        _require_before_apply(self)
         words = _reason(reason, "NO-GO needs a reason.", "One sentence for later readers.")
-        self._begin(step, {"reason": words})
-        facts = GoFacts(decision=NO_GO).written()
-        self._finish(Outcome(Status.FAILED, f"NO-GO: {words}", facts))
-        return self.record.attempts[-1]
+        refused = Outcome(Status.FAILED, f"NO-GO: {words}", GoFacts(decision=NO_GO))
+        return self._answer(step, words, refused)
 
     def close(self) -> None:
-        """Give the record back, so that another session may open it."""
+        """Release the lock, so that another session may open the record."""
         self.environment.store.release()
 
     def context(
@@ -227,7 +233,7 @@ class Session:
         """What an action is given."""
         return StepContext(
             environment=self.environment,
-            record=self.record,
+            record=self._now,
             checklist=self.checklist,
             kind=self.kind,
             step=step,
@@ -237,17 +243,16 @@ class Session:
             terminal=terminal or nullcontext(),
         )
 
-    def _may(self, step: Step) -> None:
-        if self.closed:
-            raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
-        _require_same_config(self.environment)
-        items = self.blockers(step)
-        if items:
-            first = items[0]
-            words = f"“{step.title}” has to wait: “{first.step.title}” is {first.status}."
-            raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
-        if step.effect is Effect.REMOTE_WRITE and self.status_of(step).is_answered:
-            raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+    @property
+    def _now(self) -> Record:
+        """The record as it counts now: what is stale is pending."""
+        return self._standing.of(self.record)
+
+    def _answer(self, step: Step, reason: str, outcome: Outcome) -> Attempt:
+        """Answer a step by a reason alone; nothing is run."""
+        self._begin(step, {"reason": reason})
+        self._finish(outcome)
+        return self.record.attempts[-1]
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.now()
@@ -259,7 +264,7 @@ class Session:
         self._keep(self.record.finish(outcome, at=self.now()))
 
     def _keep(self, finished: Record) -> None:
-        """Save what was found; what is not on the disk counts here, too, as never seen."""
+        """Save the result; if that fails, this session drops it as well."""
         try:
             _save(self.environment, finished, "The step ran, but its result was not saved.")
         except PreflightError:
@@ -269,7 +274,7 @@ class Session:
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
-        with suppress(PreflightError, OSError):  # a file that is gone must not cost what was found
+        with suppress(PreflightError, OSError):  # a missing file must not lose the result
             self.refresh()
         if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
@@ -279,14 +284,49 @@ class Session:
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
-            self._finish(_failed(error))
+            self._finish(failed(error))
             return
         self._keep(finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
 
-    def _go_lapse(self) -> str:
-        return go_lapse(self.record, self.checklist, self.project.settings.go_minutes, self.now())
+
+def _require_before_apply(session: Session) -> None:
+    """Raise NotAllowed where a NO-GO comes too late."""
+    if session.closed:
+        raise NotAllowed("This record is closed.")
+    if apply_was_started(session.record, session.checklist):
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+
+
+async def _prove_again(
+    session: Session, rechecked: Container[str], emit: Emit, progress: Progress
+) -> None:
+    """Prove again what is stale, takes a moment and needs no person, before GO has its turn."""
+    for step in session.path:
+        was_proved = session.record.status_of(step) is Status.PROVED
+        is_asked = step.id not in rechecked or bool(session.prompts(step))
+        if was_proved and session.staleness(step) and not is_asked:
+            await session.perform(step, {}, emit=emit, progress=progress)
+
+
+def _require_turn(session: Session, step: Step) -> None:
+    """Raise NotAllowed where a step may not be tried now."""
+    if session.closed:
+        raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
+    require_same_files(session.environment)
+    items = session.blockers(step)
+    if items:
+        first = items[0]
+        words = f"“{step.title}” has to wait: “{first.step.title}” is {first.status}."
+        raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
+    if step.effect is Effect.REMOTE_WRITE and session.status_of(step).is_answered:
+        raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+
+
+def _priced(outcome: Outcome, rows: int) -> Outcome:
+    """The outcome with the rows that D1 read for it."""
+    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
 
 
 def _reason(text: str, refusal: str, hint: str) -> str:
@@ -297,18 +337,8 @@ def _reason(text: str, refusal: str, hint: str) -> str:
     return words
 
 
-def _require_same_config(environment: Environment) -> None:
-    """Wrangler reads the file afresh at each call; we must not mean another database by it."""
-    config = environment.project.config
-    if config.sha256 and config.sha256 != environment.files.config_sha256():
-        raise NotAllowed(
-            f"{config.path.name} was changed since this program read it.",
-            hint="Quit (q) and start again: your answers are kept.",
-        )
-
-
 def _opened(environment: Environment, checklist: Checklist, saved: Record | None) -> Record:
-    """The saved record held against the files as they are now, or a new one.
+    """The saved record, compared with the present files, or a new one.
 
     Raises NotAllowed for a record about another database, RecordInvalid for a damaged one.
     """
@@ -326,7 +356,7 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
 
 
 def _require_same_target(saved: Record, fresh: Record) -> None:
-    """A record goes on for its own migration, database and target alone; NotAllowed."""
+    """Refuse a record of another migration, database or target; raises NotAllowed."""
     if saved.database.id != fresh.database.id:
         raise NotAllowed(
             f"This record is about another database ({saved.database.name} "
@@ -358,28 +388,8 @@ def _is_sealed(environment: Environment, record: Record) -> bool:
 
 
 def _save(environment: Environment, record: Record, context: str) -> None:
-    """Save the record; where that fails, `context` says what it means here."""
+    """Save the record; `context` introduces the error if that fails."""
     try:
         environment.store.save(record)
     except ProjectError as error:
         raise ProjectError(f"{context} {error.message}", hint=error.hint) from error
-
-
-def _failed(error: PreflightError | OSError) -> Outcome:
-    """What stopped the step; where this machine did, how far it came is not known."""
-    if isinstance(error, OSError):
-        place = f": {error.filename}" if error.filename else ""
-        reason = error.strerror or type(error).__name__
-        words = f"The operating system reported an error ({reason}{place})."
-        return Outcome(Status.UNKNOWN, f"{words} Fix that, then run the step again.")
-    learnt = error.exit_code != 3  # noqa: PLR2004 - 3: wrangler or network
-    words = f"{error.message} {error.hint}".strip()
-    return Outcome(Status.FAILED if learnt else Status.UNKNOWN, words)
-
-
-def _broken_off(step: Step, error: BaseException) -> Outcome:
-    """The step was left, or this program failed in it."""
-    if isinstance(error, Exception):
-        return Outcome(Status.UNKNOWN, "preflight failed here; nothing is proved.")
-    look = "; look at the database first" if step.effect is Effect.REMOTE_WRITE else ""
-    return Outcome(Status.INTERRUPTED, f"Quit while it ran{look}.")

@@ -16,7 +16,8 @@ from d1_preflight.actions.preconditions import moved_at_risk
 from d1_preflight.actions.verification import signed_limits, verify_rows
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.settings import Verification
-from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.record.facts import Facts
+from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 

@@ -58,7 +58,14 @@ def test_a_second_person_is_waited_for_where_the_policy_asks() -> None:
 
 
 def test_the_plan_that_was_signed_is_the_present_one() -> None:
-    require_signed_plan(work_on(FILES, SecondPerson.NEVER), PLAN_SIGNED)
+    context = work_on(FILES, SecondPerson.NEVER)
+
+    require_signed_plan(context, PLAN_SIGNED)
+
+    for change in ({"checklist": "f" * 64}, {"class": "none"}, {"rows_at_risk": 1}):
+        other = SignedPlan.read({**PLAN_SIGNED.written(), **change})
+        with pytest.raises(NotAllowed, match="Since GO was signed"):
+            require_signed_plan(context, other)
 
 
 def test_a_checklist_that_changed_since_go_goes_back_to_the_gate() -> None:

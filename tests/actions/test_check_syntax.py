@@ -225,7 +225,7 @@ async def test_a_refusal_on_a_schema_that_was_not_read_is_unknown(bench: Bench) 
     sql = "ALTER TABLE users ADD COLUMN salt TEXT;"
     outcome = await answer_findings(bench.context(sql))
     assert outcome.status is Status.UNKNOWN
-    assert "no such table: users" in outcome.words
+    assert 'No file makes "users"' in outcome.words
     bench.copy(USERS)
     assert (await answer_findings(bench.context(sql))).status.is_answered
 
@@ -239,7 +239,7 @@ def test_a_refusal_on_the_targets_schema_reopens_the_classification(bench: Bench
 def test_an_unknown_class_is_judged_again_on_the_targets_schema(bench: Bench) -> None:
     add = "ALTER TABLE users ADD COLUMN salt TEXT;"
     context = bench.context(add)
-    unknown = ClassFacts(found="unknown", kind="destructive", risk="high").written()
+    unknown = ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE, risk="high")
     step = CHECKLIST.step("class")
     at = datetime(2026, 11, 23, tzinfo=UTC)
     begun = context.record.begin(step, {}, by="ana@example.com", at=at)
@@ -270,3 +270,15 @@ async def test_the_copy_stays_as_it_was_and_the_trial_leaves_nothing(bench: Benc
 
 def test_an_analysis_without_a_verdict_is_undecided() -> None:
     assert Analysis(Kind.ADDITIVE, Risk.LOW, "low").engine.undecided
+
+
+async def test_a_loss_that_the_file_declares_is_asked_about_all_the_same(bench: Bench) -> None:
+    bench.copy(USERS)
+    sql = "-- preflight: loses users — nobody reads them\nDELETE FROM users;"
+    context = bench.context(sql)
+    losses = next(prompt for prompt in finding_prompts(context) if prompt.key == "losses")
+    assert losses.choices == ("users",)
+    assert "the file declares it: nobody reads them" in losses.help
+    assert (await answer_findings(context)).status is Status.FAILED
+    chosen = bench.context(sql, losses=("users",), loss_reason="nobody reads them")
+    assert (await answer_findings(chosen)).status is Status.ATTESTED

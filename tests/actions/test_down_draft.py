@@ -1,4 +1,4 @@
-"""A draft of the way back is offered only where it would be read as one."""
+"""A down draft is offered only if it would be read as a down migration."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ import apsw
 from core.record_values import Walk, shipped_checklist
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.rollback import DRAFT, NONE, down_prompts, write_down
-from d1_preflight.core.checklist.checklist import Answer
+from d1_preflight.core.checklist.checklist import Answer, still_asked
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.record import Status
@@ -86,8 +86,9 @@ RENAME = "ALTER TABLE teams RENAME COLUMN name TO title;"
 
 
 def test_a_draft_of_comments_alone_is_not_offered_but_says_why() -> None:
-    (asked,) = down_prompts(work_on(UPDATE, DownFiles()))
+    asked, why = down_prompts(work_on(UPDATE, DownFiles()))
 
+    assert still_asked(why, {"down": NONE})
     assert asked.choices == (NONE,)
     assert "No statement undoes it" in asked.label
     assert "come only from a backup" in asked.help
@@ -104,8 +105,9 @@ async def test_a_draft_of_comments_alone_is_not_proved_if_it_is_asked_for() -> N
 
 async def test_a_draft_that_undoes_something_is_offered_and_reads_back_as_written() -> None:
     files = DownFiles()
-    (asked,) = down_prompts(work_on(RENAME, files))
+    asked, why = down_prompts(work_on(RENAME, files))
     assert asked.choices == (DRAFT, NONE)
+    assert not still_asked(why, {"down": DRAFT})
 
     outcome = await write_down(work_on(RENAME, files, down=DRAFT))
 
@@ -114,6 +116,15 @@ async def test_a_draft_that_undoes_something_is_offered_and_reads_back_as_writte
     assert found is not None
     assert outcome.wrote == {"down": found.sha256}
     assert down_prompts(work_on(RENAME, files)) == ()
+
+
+async def test_that_there_is_none_needs_its_reason() -> None:
+    unsaid = await write_down(work_on(RENAME, DownFiles(), down=NONE))
+    said = await write_down(work_on(RENAME, DownFiles(), down=NONE, no_down="rows are in backup"))
+
+    assert unsaid.status is Status.UNKNOWN
+    assert said.status is Status.ATTESTED
+    assert "rows are in backup" in said.words
 
 
 async def test_what_reads_otherwise_than_it_was_written_is_not_proved() -> None:

@@ -36,7 +36,7 @@ def test_it_runs_in_the_project_and_both_ends_are_noted(tmp_path: Path, code: in
     lines = (tmp_path / "record" / "timeline.md").read_text().splitlines()
     assert lines[0] == "# Timeline of an emergency: 0061 on shop-db"
     moment = "- 2026-11-25 12:00:00  ana@example.com "
-    assert lines[-2:] == [
+    assert [line.rpartition("  #")[0] for line in lines[-2:]] == [
         f"{moment} begins `wrangler d1 info 'shop db'`",
         f"{moment} ended `wrangler d1 info 'shop db'`: exit code {code}",
     ]

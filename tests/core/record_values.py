@@ -12,8 +12,9 @@ from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.file import dump_facts, dump_record, instant
-from d1_preflight.core.record.record import DatabaseRef, Facts, Outcome, Record, Status
+from d1_preflight.core.record.facts import Facts, StepFacts, instant
+from d1_preflight.core.record.file import dump_facts, dump_record
+from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
@@ -86,7 +87,7 @@ class Walk:
         step = self.checklist.step(step_id)
         self.record = self.record.begin(step, {}, by=ANA, at=self.now)
         self.now += timedelta(seconds=30)
-        outcome = Outcome(status, words, facts or {}, tuple(evidence))
+        outcome = Outcome(status, words, StepFacts.read(facts or {}), tuple(evidence))
         self.record = self.record.finish(outcome, at=self.now)
         self.now += timedelta(seconds=30)
         return self

@@ -1,6 +1,7 @@
 """The checklist is data, read strictly: whatever is not understood is named with file and line."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -8,12 +9,12 @@ from hypothesis import strategies as st
 
 from core.record_values import BEFORE_GO, AnyAction, shipped_checklist
 from d1_preflight.actions import STEPS
+from d1_preflight.core.checklist.answers import ANSWER_LABELS, ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist, require_acts
 from d1_preflight.core.errors import ChecklistInvalid, Rejected
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.record import ANSWER_LABELS, ROLLED_BACK
 
 SMALL = """\
 schema = 1
@@ -68,13 +69,16 @@ def test_the_shipped_checklist_loads_with_the_actions_that_exist() -> None:
         ('needs = ["header"]', 'needs = ["heading"]', 14, "needs unknown 'heading'"),
         ('needs = ["header"]', 'needs = "header"', 14, "must be a list of strings"),
         ('needs = ["header"]', "needs = [1]", 14, "must be a list of strings"),
-        ('why = "Order."', "", 9, "step 'named' has no why"),
-        ('id = "header"', "", 4, "has no id"),
-        ('label = "It is open"', "", 17, "a prompt of step 'header' has no label"),
+        ('why = "Order."', "", 8, "step 'named' has no why"),
+        ('id = "header"', "", 16, "a step of section 'classification' has no id"),
+        ('label = "It is open"', "", 23, "a prompt of step 'header' has no label"),
         ('why = "Order."', "why = 7", 12, "why of step 'named' must be a string"),
         ('why = "Order."', 'why = "x"\nwaivable = "yes"', 13, "must be true or false"),
         ('why = "Order."', 'why = "x"\neffect = "boom"', 13, "'boom' is none of none"),
         ('why = "Order."', 'why = "x"\napplies = ["all"]', 13, "'all' is none of none"),
+        ('why = "Order."', 'why = "x"\ngood_for = "soon"', 13, "must be a time such as"),
+        ('why = "Order."', 'why = "x"\ngood_for = "0 min"', 13, "must be a time such as"),
+        ('why = "Order."', 'why = "x"\ngood_for = 15', 13, "good_for of step 'named' must be"),
         ('kind = "confirm"', 'kind = "guess"', 25, "'guess' is none of confirm"),
         ('kind = "confirm"', 'kind = "confirm"\ndefault = true', 26, "unknown key 'default'"),
         ('id = "header"', 'id = "named"', 9, "two steps are called 'named'"),
@@ -90,6 +94,17 @@ def test_what_is_not_understood_is_named_with_its_line(
 
     assert refused.value.message.startswith(f"d1.toml:{line}: ")
     assert words in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [("15 min", timedelta(minutes=15)), ("1 h", timedelta(hours=1)), ("1 day", timedelta(days=1)),
+     ("7 days", timedelta(days=7))],
+)  # fmt: skip
+def test_an_age_is_read_in_the_words_that_people_write(text: str, age: timedelta) -> None:
+    small = SMALL.replace('why = "Order."', f'why = "Order."\ngood_for = "{text}"')
+
+    assert load_checklist(small, "d1.toml", STEPS).step("named").good_for == age
 
 
 def test_steps_that_need_each_other_are_told_as_a_circle() -> None:

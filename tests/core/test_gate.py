@@ -17,9 +17,9 @@ from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import Facts, instant
 from d1_preflight.core.record.gate import blocking_items, go_expires, open_items, tally
-from d1_preflight.core.record.record import Facts, Status
+from d1_preflight.core.record.record import Status
 
 CHECKLIST = shipped_checklist()
 KIND = Kind.DESTRUCTIVE
@@ -125,6 +125,75 @@ def test_a_go_that_tells_no_moment_is_refused_in_words(key: str) -> None:
         go_expires(walk.record, CHECKLIST, 30)
 
 
+@pytest.mark.parametrize("key", ["signed_at", "expires_at"])
+def test_a_go_whose_moment_is_no_text_is_refused_in_words(key: str) -> None:
+    walk = ready().answer("go", Status.ATTESTED, {key: 7})
+
+    with pytest.raises(RecordInvalid, match=f"{key}: 7"):
+        go_expires(walk.record, CHECKLIST, 30)
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN, Status.INTERRUPTED])
+def test_a_go_that_was_refused_never_expires(status: Status) -> None:
+    assert go_expires(ready().answer("go", status).record, CHECKLIST, 30) is None
+
+
+def test_only_an_apply_may_be_looked_at_whatever_it_needs() -> None:
+    walk = Walk(CHECKLIST).answer("syntax", Status.UNKNOWN)
+
+    assert "copied" in blockers(walk, "syntax")
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "words"),
+    [
+        (Status.PROVED, {}, "It is applied; what came before it is history."),
+        (Status.UNKNOWN, {}, "The apply was begun. Look at what it did first."),
+        (Status.INTERRUPTED, {}, "The apply was begun. Look at what it did first."),
+        (
+            Status.FAILED,
+            {"half_way": True},
+            "It failed half-way: what was proved before is kept. Press ! for help.",
+        ),
+        (
+            Status.FAILED,
+            {"half_way": "yes"},
+            "It failed half-way: what was proved before is kept. Press ! for help.",
+        ),
+    ],
+)
+def test_what_came_before_a_begun_apply_says_why_it_stays(
+    status: Status, facts: Facts, words: str
+) -> None:
+    walk = ready().answer("go", Status.ATTESTED).answer("applied", status, facts)
+
+    (item,) = blocking_items(walk.record, CHECKLIST, KIND, CHECKLIST.step("copied"))
+
+    assert (item.step.id, item.status, item.words) == ("applied", status, words)
+
+
+def test_a_running_apply_is_no_history_yet() -> None:
+    walk = ready().answer("go", Status.ATTESTED)
+    walk.record = walk.record.begin(CHECKLIST.step("applied"), {}, by="ana", at=walk.now)
+
+    (item,) = blocking_items(walk.record, CHECKLIST, KIND, CHECKLIST.step("copied"))
+
+    assert (item.status, item.words) == (
+        Status.RUNNING,
+        "The apply was begun. Look at what it did first.",
+    )
+
+
+def test_an_open_item_says_what_was_found_or_what_fell() -> None:
+    walk = Walk(CHECKLIST).answer("copied", Status.FAILED, words="no rows came")
+    walk.answer("rehearsed").answer("syntax", Status.PROVED)
+    words = {i.step.id: i.words for i in open_items(walk.record, CHECKLIST, KIND)}
+
+    assert words["copied"] == "no rows came"
+    assert words["rehearsed"] == "Answered before, but what it is based on has changed since."
+    assert words["counted"] == ""
+
+
 def test_the_tally_counts_every_applicable_step_once() -> None:
     counts = tally(ready().record, CHECKLIST, KIND)
 
@@ -195,7 +264,7 @@ def held(walk: Walk, checklist: Checklist, step: str) -> list[str]:
         (Status.FAILED, {}, False),
     ],
 )
-def test_once_the_apply_was_begun_the_backup_is_not_taken_again(
+def test_once_the_apply_was_started_the_backup_is_not_taken_again(
     status: Status, facts: Facts, *, kept: bool
 ) -> None:
     walk = Walk(CHECKLIST, Kind.DESTRUCTIVE).through(*BEFORE_GO, "go")

@@ -8,7 +8,8 @@ from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import ChecklistInvalid, ProjectError, RecordInvalid
 from d1_preflight.core.format import moment as moment_words
 from d1_preflight.core.project.settings import load_settings
-from d1_preflight.core.record.file import load_facts, load_record, moment
+from d1_preflight.core.record.facts import moment
+from d1_preflight.core.record.file import load_facts, load_record
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example" / "record.toml"
 ENDLESS = [

@@ -1,13 +1,14 @@
 """A project's own checklist says more than the shipped one, or says it otherwise; never less."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from core.record_values import AnyAction, shipped_checklist, shipped_text, with_section
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import load_checklist, require_acts
-from d1_preflight.core.checklist.policy import REQUIRED
+from d1_preflight.core.checklist.policy import REQUIRED, advice, with_ages
 from d1_preflight.core.errors import ChecklistInvalid
 
 TEXT = shipped_text()
@@ -110,11 +111,79 @@ def test_what_makes_a_step_weaker_is_refused_with_its_line(
     line, told = refused(text)
 
     assert words in told
-    assert line == line_of(text, step, f"{key} = ")
+    above = key == "id"  # the key is left out: the line of its table
+    assert line == line_of(text, step, f"{key} = ") - above
 
 
 def test_a_step_that_may_be_waived_need_not_be() -> None:
     assert not required(at("errors", "waivable = true\n", "")).step("errors").waivable
+
+
+def test_a_proof_may_be_good_for_less_but_never_for_longer() -> None:
+    shorter = at("window", 'good_for = "15 min"', 'good_for = "5 min"')
+    assert required(shorter).step("window").good_for == timedelta(minutes=5)
+
+    longer = at("bookmark", 'good_for = "2 h"', 'good_for = "2 days"')
+
+    line, told = refused(longer)
+    assert told == "good_for of step 'bookmark' is 2 days, longer than 2 h"
+    assert line == line_of(longer, "bookmark", "good_for = ")
+
+
+def test_a_proof_under_another_name_is_not_good_for_longer() -> None:
+    renamed = TEXT.replace('id = "window"', 'id = "hours"')
+    text = renamed.replace('good_for = "15 min"', 'good_for = "9 h"')
+
+    assert "'hours' is 9 h, longer than 15 min" in refused(text)[1]
+
+
+@pytest.mark.parametrize("step", ["go", "applied", "ledger", "close"])
+def test_an_age_that_nobody_would_look_at_is_refused(step: str) -> None:
+    text = at(step, "short = ", 'good_for = "2 h"\nshort = ')
+
+    assert f"good_for of step '{step}' counts for nothing" in refused(text)[1]
+
+
+def test_a_step_of_ones_own_ages_as_the_project_says() -> None:
+    text = TEXT.replace(
+        '[[section]]\nid = "go"',
+        """[[section.step]]
+id = "dpo"
+short = "agreed"
+title = "The data protection officer agreed"
+why = "The law."
+action = "open_dashboard"
+good_for = "7 days"
+
+[[section]]
+id = "go\"""",
+    )
+    own = with_ages(required(text), shipped_checklist())
+
+    assert own.step("dpo").good_for == timedelta(days=7)
+
+
+def test_a_checklist_from_before_ages_is_walked_with_the_shipped_ones() -> None:
+    earlier = required(re.sub("good_for = .*\n", "", TEXT))
+    assert all(step.good_for is None for step in earlier.steps)
+
+    aging = with_ages(earlier, shipped_checklist())
+
+    ages = {step.id: step.good_for for step in shipped_checklist().steps}
+    assert {step.id: step.good_for for step in aging.steps} == ages
+    assert aging.sha256 == earlier.sha256
+
+
+def test_a_checklist_that_lacks_what_came_later_is_told_what_to_paste() -> None:
+    assert advice(shipped_checklist(), shipped_checklist()) == ()
+    own = required(without("ready"))
+
+    (told,) = advice(own, shipped_checklist())
+
+    assert "has no step “Endpoints and analytics answer before the apply”" in told.words
+    place = '[[section.step]]\nid = "window"\n'
+    pasted = required(own.text.replace(place, f"{told.lines}\n\n{place}"))
+    assert pasted.step("ready") == shipped_checklist().step("ready")
 
 
 def moved(section: str, before: str) -> str:

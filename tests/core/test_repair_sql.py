@@ -1,13 +1,18 @@
 """What a migration took is given back by SQL that D1 runs, or is said not to come back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import apsw
 import pytest
 
-from d1_preflight.core.recovery.repair_sql import RepairScript
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.repair_sql import (
+    RepairScript,
+    TableRepairResult,
+    write_repair_sql,
+)
+from d1_preflight.core.schema.schema import Schema, diff
 from local_copies import diff_files, write_repair
 
 SHOP = """
@@ -122,3 +127,293 @@ def test_rows_of_a_rebuilt_table_without_a_key_do_not_come_back_one_by_one(tmp_p
     given = write_repair(tmp_path / "b.sql", before, after, schema, rebuilt=["log"])
 
     assert given.problems == ("log: its rows have no key, so they cannot be put back one by one",)
+
+
+KEYLESS = """CREATE TABLE log(what TEXT COLLATE NOCASE, at INTEGER, note);
+INSERT INTO log VALUES ('x', 1, 'a'), ('x', 1, 'a'), ('y', 2, NULL);"""
+COPIES = {
+    "as it was": ("what, at, note", "SELECT what, at, note FROM log", False),
+    "in another order": ("what, at, note", "SELECT * FROM log ORDER BY what DESC", False),
+    "without a column": ("what, at", "SELECT what, at FROM log", True),
+    "without one of two equal rows": ("what, at, note", "SELECT DISTINCT * FROM log", True),
+    "without a row": ("what, at, note", "SELECT * FROM log WHERE what = 'x'", True),
+    "in other letters": (
+        "what COLLATE NOCASE, at, note",
+        "SELECT upper(what), at, note FROM log",
+        True,
+    ),
+    "as another type": ("what, at, note", "SELECT what, at * 1.0, note FROM log", True),
+    "with a row more": (
+        "what, at, note",
+        "SELECT * FROM log UNION ALL SELECT 'z', 3, NULL",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("columns", "copy", "said"), COPIES.values(), ids=COPIES.keys())
+def test_what_a_rebuilt_table_without_a_key_lacks_is_always_said(
+    tmp_path: Path, columns: str, copy: str, *, said: bool
+) -> None:
+    rebuild = f"CREATE TABLE n({columns}); INSERT INTO n {copy}; DROP TABLE log;"
+    given = repaired(tmp_path, KEYLESS, f"{rebuild} ALTER TABLE n RENAME TO log", rebuilt=["log"])
+
+    words = "log: its rows have no key, so they cannot be put back one by one"
+    assert given.problems == ((words,) if said else ())
+    assert given.rows == 0
+
+
+NOT_ADDED = """CREATE TABLE t(id INTEGER PRIMARY KEY, "a b" TEXT UNIQUE, a TEXT, c TEXT);
+INSERT INTO t VALUES (1, 'u1', 'x', 'p'), (2, 'u2', 'y', 'q');"""
+
+
+def test_a_column_that_cannot_be_added_again_is_left_out_and_the_others_come_back(
+    tmp_path: Path,
+) -> None:
+    rebuild = """CREATE TABLE n(id INTEGER PRIMARY KEY, c TEXT); INSERT INTO n SELECT id, c FROM t
+        WHERE id = 1; DROP TABLE t; ALTER TABLE n RENAME TO t"""
+
+    given = repaired(tmp_path, NOT_ADDED, rebuild, rebuilt=["t"])
+    make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    assert given.problems == ("t: column a b cannot be added again",)
+    rows = query(tmp_path / "after.sqlite", "SELECT id, a, c FROM t ORDER BY id")
+    assert rows == [(1, "x", "p"), (2, "y", "q")]
+
+
+def test_a_column_that_comes_back_without_not_null_comes_back_with_its_values(
+    tmp_path: Path,
+) -> None:
+    prior = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT NOT NULL); INSERT INTO t VALUES (1, 'x')"
+
+    given = repaired(tmp_path, f"{prior};", "ALTER TABLE t DROP COLUMN a")
+    make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    assert given.problems == ("t: column a comes back without NOT NULL",)
+    assert query(tmp_path / "after.sqlite", "SELECT id, a FROM t") == [(1, "x")]
+
+
+def test_a_virtual_table_is_named_and_nothing_of_it_is_written(tmp_path: Path) -> None:
+    prior = "CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('x');"
+
+    given = repaired(tmp_path, prior, "DROP TABLE notes")
+
+    assert "notes: a virtual table is not written; only Time Travel has its rows" in given.problems
+    assert (tmp_path / "back.sql").read_text() == "PRAGMA defer_foreign_keys = ON;\n"
+
+
+def test_indexes_and_triggers_of_a_dropped_table_come_back(tmp_path: Path) -> None:
+    prior = """CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE TABLE u(id INTEGER PRIMARY KEY);
+        CREATE INDEX t_a ON T(a); CREATE INDEX u_id ON u(id);
+        CREATE TRIGGER t_t AFTER INSERT ON t BEGIN SELECT 1; END;"""
+
+    repaired(tmp_path, prior, "DROP TABLE t")
+    make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    names = query(tmp_path / "after.sqlite", "SELECT name FROM sqlite_schema ORDER BY 1")
+    assert names == [("t",), ("t_a",), ("t_t",), ("u",), ("u_id",)]
+
+
+SEQUENCE = """CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a);
+INSERT INTO t VALUES (9, 'x'), (2, 'y'); DELETE FROM t WHERE id = 9;"""
+PLAIN = """CREATE TABLE n(id INTEGER PRIMARY KEY, a); INSERT INTO n SELECT * FROM t; DROP TABLE t;
+ALTER TABLE n RENAME TO t"""
+
+
+@pytest.mark.parametrize(
+    ("migration", "mark", "problems"),
+    [
+        ("SELECT 1", None, ()),
+        ("DROP TABLE t", 9, ()),
+        ("UPDATE sqlite_sequence SET seq = 3", 9, ()),
+        ("UPDATE sqlite_sequence SET seq = 12", None, ()),
+        (PLAIN, None, ("t: its AUTOINCREMENT is gone, and with it the highest id it issued",)),
+    ],
+)
+def test_an_autoincrement_mark_that_fell_comes_back(
+    tmp_path: Path, migration: str, mark: int | None, problems: tuple[str, ...]
+) -> None:
+    given = repaired(tmp_path, SEQUENCE, migration)
+
+    assert given.tables[0].sequence == mark
+    assert given.tables[0].is_empty is not (mark or problems)
+    assert given.problems == problems
+    if mark:
+        make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+        rows = query(tmp_path / "after.sqlite", "SELECT name, seq FROM sqlite_sequence")
+        assert rows == [("t", mark)]
+
+
+def test_rows_of_a_table_by_rowid_come_back_under_their_numbers(tmp_path: Path) -> None:
+    prior = "CREATE TABLE log(a); INSERT INTO log(rowid, a) VALUES (3, 'x'), (7, 'y'), (8, NULL);"
+
+    given = repaired(tmp_path, prior, "DELETE FROM log WHERE rowid > 3; UPDATE log SET a = 'z'")
+    make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    assert (given.tables[0].rows, given.tables[0].updated, given.rows) == (2, 1, 3)
+    rows = query(tmp_path / "after.sqlite", "SELECT rowid, a FROM log ORDER BY 1")
+    assert rows == [(3, "x"), (7, "y"), (8, None)]
+
+
+def test_values_of_many_columns_come_back(tmp_path: Path) -> None:
+    columns = [f"c{n}" for n in range(95)]
+    prior = f"CREATE TABLE wide(id INTEGER PRIMARY KEY, {', '.join(columns)});"
+    prior += f"INSERT INTO wide VALUES (1, {', '.join(map(str, range(95)))}), (2{', 0' * 95});"
+    cleared = ", ".join(f"{name} = NULL" for name in columns)
+
+    given = repaired(tmp_path, prior, f"UPDATE wide SET {cleared}")
+    make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    assert given.tables[0].updated == 2
+    rows = query(tmp_path / "after.sqlite", "SELECT * FROM wide ORDER BY id")
+    assert rows == [(1, *range(95)), (2, *([0] * 95))]
+
+
+def test_only_the_named_tables_are_written(tmp_path: Path) -> None:
+    prior = (
+        "CREATE TABLE a(x); CREATE TABLE b(x); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);"
+    )
+
+    given = repaired(tmp_path, prior, "DROP TABLE a; DROP TABLE b", only=["b"])
+
+    assert [table.table for table in given.tables] == ["b"]
+    assert "CREATE TABLE a" not in (tmp_path / "back.sql").read_text()
+
+
+def test_parents_are_written_before_their_children(tmp_path: Path) -> None:
+    prior = """CREATE TABLE child(id INTEGER PRIMARY KEY, p REFERENCES parent(id));
+        CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE VIRTUAL TABLE f USING fts5(b);
+        INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1);"""
+
+    given = repaired(tmp_path, prior, "DROP TABLE child; DROP TABLE parent")
+
+    assert [table.table for table in given.tables][:2] == ["parent", "child"]
+    written = (tmp_path / "back.sql").read_text()
+    assert written.index('INSERT INTO "parent"') < written.index('INSERT INTO "child"')
+
+
+def test_a_table_that_never_issued_an_id_has_no_mark_to_bring_back(tmp_path: Path) -> None:
+    prior = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a);"
+
+    given = repaired(tmp_path, prior, "DROP TABLE t")
+
+    assert (given.tables[0].sequence, given.problems) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("result", "is_empty"),
+    [
+        (TableRepairResult("t"), True),
+        (TableRepairResult("t", rows=1), False),
+        (TableRepairResult("t", updated=1), False),
+        (TableRepairResult("t", problems=("no",)), False),
+        (TableRepairResult("t", sequence=0), False),
+    ],
+)
+def test_a_table_needs_no_repair_where_nothing_is_written_and_nothing_lacks(
+    result: TableRepairResult, *, is_empty: bool
+) -> None:
+    assert result.is_empty is is_empty
+
+
+def test_states_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(make(tmp_path / "before.sqlite", SHOP)))
+
+    with pytest.raises(ProjectError, match="cannot be identified") as refused:
+        write_repair_sql(print, connection, Schema(()))
+
+    assert refused.value.hint.startswith("Restore with Time Travel")
+
+
+def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    connection = apsw.Connection(str(path))
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def repaired(
+    folder: Path,
+    prior: str,
+    migration: str,
+    rebuilt: Collection[str] = (),
+    only: Collection[str] = (),
+) -> RepairScript:
+    """The script in back.sql of what a migration took from a database of its own."""
+    before = make(folder / "before.sqlite", prior)
+    after = make(folder / "after.sqlite", f"{prior} BEGIN; {migration}; COMMIT")
+    connection = apsw.Connection(str(before))
+    schema = Schema.from_connection(connection)
+    connection.close()
+    path = folder / "back.sql"
+    return write_repair(path, before, after, schema, rebuilt=rebuilt, only=only)
+
+
+OBJECTS = """
+CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, old_name TEXT, n INT);
+CREATE TABLE o(id INTEGER PRIMARY KEY, t INTEGER);
+CREATE INDEX t_name ON t(old_name) WHERE old_name IS NOT NULL;
+CREATE UNIQUE INDEX t_n ON t(n);
+CREATE INDEX o_t ON o(t);
+CREATE VIEW names AS SELECT id, old_name FROM t;
+CREATE TRIGGER t_old AFTER UPDATE OF old_name ON t BEGIN UPDATE t SET n = 1 WHERE id = new.id; END;
+CREATE TRIGGER names_in INSTEAD OF INSERT ON names BEGIN INSERT INTO t (old_name) VALUES (1); END;
+INSERT INTO t VALUES (1, 'a', 7), (9, 'b', 8);
+INSERT INTO o VALUES (1, 1);
+"""
+TAKES_OBJECTS = {
+    "a column with its index, its view and its triggers": (
+        "DROP VIEW names; DROP TRIGGER t_old; DROP INDEX t_name; ALTER TABLE t DROP COLUMN old_name"
+    ),
+    "a table with all that hangs on it": "DROP VIEW names; DROP TABLE t",
+    "an index": "DROP INDEX t_n",
+    "an index of a table that is not backed up": "DROP INDEX o_t",
+    "a trigger": "DROP TRIGGER t_old",
+    "a view": "DROP VIEW names",
+    "a rebuilt table's indexes": (
+        "DROP VIEW names; CREATE TABLE x(id INTEGER PRIMARY KEY AUTOINCREMENT, old_name TEXT,"
+        " n INT); INSERT INTO x SELECT * FROM t; DROP TABLE t; ALTER TABLE x RENAME TO t"
+    ),
+}
+
+
+def with_objects(tmp_path: Path, sql: str, only: Collection[str] = ()) -> tuple[RepairScript, Path]:
+    """A database that a migration took objects from, and the script that gives them back."""
+    whole = make(tmp_path / "whole.sqlite", OBJECTS)
+    after = make(tmp_path / "after.sqlite", f"{OBJECTS} BEGIN; {sql}; COMMIT")
+    table = OBJECTS.splitlines()[1]
+    rows = "INSERT INTO t VALUES (1, 'a', 7), (9, 'b', 8)"
+    backed_up = make(tmp_path / "before.sqlite", table + rows)
+    schema = Schema.from_connection(apsw.Connection(str(whole)))
+    return write_repair(script(after), backed_up, after, schema, only=only), after
+
+
+@pytest.mark.parametrize("sql", TAKES_OBJECTS.values(), ids=TAKES_OBJECTS.keys())
+def test_every_index_view_and_trigger_is_given_back(tmp_path: Path, sql: str) -> None:
+    given, after = with_objects(tmp_path, sql)
+
+    make(after, f"BEGIN; {script(after).read_text()} COMMIT")
+
+    assert given.problems == ()
+    was = Schema.from_connection(apsw.Connection(str(tmp_path / "whole.sqlite")))
+    assert diff(was, Schema.from_connection(apsw.Connection(str(after)))) == ()
+
+
+def test_an_object_that_cannot_be_made_again_is_named(tmp_path: Path) -> None:
+    given, after = with_objects(
+        tmp_path,
+        "DROP VIEW names; DROP TRIGGER t_old; DROP INDEX t_name; DROP INDEX t_n;"
+        "ALTER TABLE t RENAME COLUMN n TO m; CREATE VIEW names AS SELECT id FROM t;"
+        "ALTER TABLE o RENAME COLUMN t TO team",
+        only=("o",),
+    )
+
+    assert given.problems == ("index o_t is another one now",)
+    assert "names" not in script(after).read_text()
+
+
+def test_only_the_objects_of_the_named_tables_are_made_again(tmp_path: Path) -> None:
+    given, _ = with_objects(tmp_path, "DROP INDEX t_n; DROP INDEX o_t; DROP VIEW names", ("t",))
+
+    assert [found.name for found in given.objects] == ["t_n", "names", "names_in"]

@@ -1,4 +1,4 @@
-"""The way back: a draft is tried, its gaps are said, and the verdict comes from the rows."""
+"""The down draft: it is tried, its gaps are listed, and the verdict comes from the rows."""
 
 from dataclasses import dataclass
 from pathlib import Path

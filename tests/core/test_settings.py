@@ -21,8 +21,8 @@ from d1_preflight.core.project.settings import (
     WranglerSettings,
     dump_settings,
     load_settings,
-    settings_reference,
 )
+from settings_table import settings_table
 
 FULL = """\
 go_minutes = 20
@@ -211,7 +211,7 @@ def test_any_settings_survive_the_file(settings: Settings) -> None:
 
 
 def test_the_reference_names_every_setting_once_with_its_default() -> None:
-    table = settings_reference()
+    table = settings_table()
     for name in ("go_minutes", "team.timezone", "users.busy", "verification.endpoints"):
         assert table.count(f"| `{name}` |") == 1
     assert "| `users.busy` | Mon–Fri 09:00–17:00 |" in table

@@ -1,6 +1,7 @@
 """Laws of typed facts: what a record holds comes back byte for byte, whoever wrote it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -8,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.record_values import closed_files
+from core.record_values import Walk, closed_files, shipped_checklist
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import apply_facts, change_facts, safety_facts
-from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import FactGroup, StepFacts, fields_by_key
+from d1_preflight.core.record.apply_facts import GoFacts
+from d1_preflight.core.record.change_facts import ClassFacts, CopyFacts, RehearsalFacts
+from d1_preflight.core.record.facts import FactGroup, Facts, StepFacts, fields_by_key, instant
 from d1_preflight.core.record.file import dump_facts, load_record
-from d1_preflight.core.record.record import Facts
 from d1_preflight.core.record.safety_facts import BackupFacts, DownFacts
 from tui.scenes import outcomes
 
@@ -34,6 +36,15 @@ fact = st.recursive(
 )
 
 
+GIVEN: dict[Any, st.SearchStrategy[Any]] = {
+    str: text,
+    int: st.integers(-9, 9),
+    bool: st.booleans(),
+    Kind: st.sampled_from(Kind),
+    datetime: st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+}
+
+
 def given_value(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of this annotation that a record may have."""
     if get_origin(kind) is tuple:
@@ -41,7 +52,7 @@ def given_value(kind: Any) -> st.SearchStrategy[Any]:
     inner = get_args(kind)[0] if get_args(kind) else kind
     if issubclass(inner, FactGroup):
         return group_of(inner)
-    return {str: text, int: st.integers(-9, 9), bool: st.booleans()}[inner]
+    return GIVEN[inner]
 
 
 def group_of(kind: type[FactGroup]) -> st.SearchStrategy[Any]:
@@ -60,8 +71,14 @@ def recorded(kind: type[FactGroup]) -> st.SearchStrategy[Facts]:
 
 def typed_fact(kind: Any) -> st.SearchStrategy[Any]:
     inner = get_args(kind)[0] if get_args(kind) else kind
-    held = recorded(inner) if issubclass(inner, FactGroup) else given_value(inner)
+    held = recorded(inner) if issubclass(inner, FactGroup) else given_value(inner).map(as_recorded)
     return st.lists(held, max_size=2).map(tuple) if get_origin(kind) is tuple else held
+
+
+def as_recorded(value: object) -> object:
+    if isinstance(value, datetime):
+        return instant(value)
+    return value.value if isinstance(value, Kind) else value
 
 
 def same(one: object, other: object) -> bool:
@@ -106,7 +123,7 @@ def fixtures() -> Iterator[tuple[str, Facts]]:
     for source in (EXAMPLE.read_bytes(), closed_files()[0]["record.toml"]):
         yield from ((attempt.step, attempt.facts) for attempt in load_record(source).attempts)
     for lost in (0, 1_204):
-        yield from ((step, outcome.facts) for step, outcome in outcomes(lost).items())
+        yield from ((step, outcome.facts.written()) for step, outcome in outcomes(lost).items())
 
 
 def test_every_record_at_hand_comes_back_byte_for_byte() -> None:
@@ -135,6 +152,36 @@ def test_a_value_of_another_type_is_unknown_and_kept() -> None:
 
     assert (copied.rows, copied.tables, copied.schema, copied.bytes) == (None, (), "abc", None)
     assert copied.written() == facts
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        (ClassFacts, {"class": "weird", "found": "additive"}),
+        (ClassFacts, {"class": 3}),
+        (GoFacts, {"expires_at": "tomorrow"}),
+        (GoFacts, {"expires_at": "2026-1-2T3:4:5Z"}),
+        (GoFacts, {"signed_at": True}),
+    ],
+)
+def test_a_class_or_time_that_is_none_is_told_and_kept(kind: type[StepFacts], facts: Facts) -> None:
+    read = kind.read(facts)
+
+    assert list(read.misread) == [next(iter(facts))]
+    assert same(read.written(), facts)
+
+
+def test_another_value_of_another_type_does_not_decide() -> None:
+    assert GoFacts.read({"criteria": 1, "newer": "x"}).misread == {}
+
+
+def test_a_record_holds_what_an_outcome_found_byte_for_byte() -> None:
+    facts: Facts = {"newer": ({"a": 1},), "rows": 3, "tables": "none", "schema": "abc"}
+    checklist = shipped_checklist()
+
+    walk = Walk(checklist).answer("copied", facts=CopyFacts.read(facts).written())
+
+    assert same(walk.record.attempts[-1].facts, facts)
 
 
 def test_what_is_empty_is_written_and_what_is_absent_is_not() -> None:

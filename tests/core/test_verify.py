@@ -1,5 +1,6 @@
 """A record is judged by its bytes: what is missing, changed or out of turn is told."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,16 +16,21 @@ from core.record_values import (
     BEN,
     KEYS,
     SQL,
+    AnyAction,
     FakeKeys,
     Walk,
     closed_files,
     shipped_checklist,
+    shipped_text,
     signed_go,
     with_section,
 )
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import dump_record, load_record
-from d1_preflight.core.record.record import Facts, Record, Status
+from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.verify.verify import Verification, verify_record
 
@@ -145,6 +151,57 @@ def test_an_apply_after_the_go_expired_is_invalid() -> None:
     assert "was applied after its GO expired" in words(verified(resigned(wait)))
 
 
+def aged(
+    before_go: timedelta,
+    before_apply: timedelta = timedelta(),
+    *,
+    rechecked: tuple[str, ...] = ("window",),
+    checklist: Checklist = CHECKLIST,
+    window: Status = Status.PROVED,
+) -> dict[str, bytes]:
+    """A closed record whose GO, or whose apply, came so long after what it rests on."""
+    walk, files = Walk(checklist).through(*BEFORE_GO), dict[str, bytes]()
+    walk.answer("window", window)
+    walk.now += before_go
+    signed_go(walk, files)
+    walk.now += before_apply
+    walk.answer("applied", facts={"rechecked": rechecked})
+    walk.through("verification", "close")
+    files["record.toml"] = dump_record(walk.record)
+    files["record.toml.sig"] = KEYS.sign(files["record.toml"], CLOSE, ANA)
+    return files
+
+
+def test_a_go_signed_over_a_stale_proof_is_invalid() -> None:
+    found = verified(aged(timedelta(hours=16)))
+
+    assert found.exit_code == 4
+    assert (
+        "GO was signed over a stale proof: “Now is a low-traffic window”, proved 16 h before, "
+        "good for 15 min" in words(found)
+    )
+    assert "“The row count of every table is recorded”" in words(found)
+    assert words(verified(aged(timedelta(minutes=10)))) == ""
+
+
+def test_a_record_whose_checklist_knows_no_age_is_judged_without() -> None:
+    text = re.sub("good_for = .*\n", "", shipped_text())
+    earlier = load_checklist(text, "checklists/d1.toml", AnyAction())
+
+    found = verify_record(aged(timedelta(days=3), checklist=earlier), earlier, KEYS)
+
+    assert words(found) == ""
+
+
+def test_an_apply_over_a_window_that_it_did_not_ask_again_is_invalid() -> None:
+    ten, later = timedelta(minutes=10), timedelta(minutes=20)
+
+    assert words(verified(aged(ten, later))) == ""
+    assert words(verified(aged(ten, later, window=Status.WAIVED))) == ""
+    found = verified(aged(ten, later, rechecked=("schema",)))
+    assert "The migration was applied over a stale proof: “Now is a low-" in words(found)
+
+
 def test_times_that_run_backwards_are_invalid() -> None:
     def swap(record: Record) -> Record:
         first, second, *rest = record.attempts
@@ -216,7 +273,7 @@ def test_a_destructive_go_waits_for_the_second_person_where_policy_asks() -> Non
 def test_damaged_toml_is_told_without_a_traceback() -> None:
     found = verified(CLOSED | {"record.toml": b"\xff\x00"})
 
-    assert "record.toml is damaged" in words(found)
+    assert "record.toml:1: not UTF-8 text" in words(found)
     assert found.exit_code == 4
 
 
@@ -236,7 +293,8 @@ def test_a_go_that_was_never_applied_is_open() -> None:
     found = verify_record(files | {"record.toml": dump_record(walk.record)}, checklist, KEYS)
 
     assert found.exit_code == 1
-    assert "Apply: “Exactly this migration is applied, and observed” is pending" in words(found)
+    pending = "Apply: “Exactly this migration is applied, and the result observed” is pending"
+    assert pending in words(found)
 
 
 def test_a_class_that_there_is_not_is_told_without_a_traceback() -> None:
@@ -251,7 +309,7 @@ def test_a_class_that_there_is_not_is_told_without_a_traceback() -> None:
 def test_a_plan_nested_too_deep_is_told_without_a_traceback() -> None:
     found = verified(CLOSED | {"go.toml": b"a = " + b"[" * 400 + b"]" * 400})
 
-    assert "go.toml is damaged" in words(found)
+    assert "go.toml: tables are nested more than 40 deep" in words(found)
     assert found.exit_code == 4
 
 

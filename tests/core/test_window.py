@@ -16,7 +16,6 @@ from d1_preflight.core.schedule.window import (
     Span,
     Timing,
     calendar_of,
-    duration_words,
     timing,
 )
 
@@ -164,14 +163,6 @@ def test_settings_decide_zones_hours_and_freezes() -> None:
     found = calendar_of(load_settings(text))
     assert found.users_are_known
     assert (found.busy.start, found.freezes[0].first) == (time(10), date(2026, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(41, "0 min 41 s"), (130, "2 min 10 s"), (300, "5 min"), (7200, "2 h"), (200_000, "2 days")],
-)
-def test_durations_read_as_people_say_them(seconds: int, words: str) -> None:
-    assert duration_words(timedelta(seconds=seconds)) == words
 
 
 def test_an_open_window_says_so() -> None:

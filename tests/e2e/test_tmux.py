@@ -77,7 +77,7 @@ def test_an_additive_migration_goes_from_the_board_to_a_closed_record_by_keys_al
         gate = walk(tmux, until=lambda screen: "G sign GO" in footer(screen))
         assert "only this file: other pending files stay pending" in gate
         tmux.press("Enter")  # the cursor is on Hold: Enter never signs
-        held = tmux.until("Enter open the gate")
+        held = tmux.until("Enter decide GO / NO-GO")
         assert "GO by" not in held
         closed = walk(tmux, until=lambda screen: "Enter back" in footer(screen))
         assert "PRACTICE" in closed

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.adapters.wrangler.toolchain import user_cache
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT
 from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.record.record import FIXED_MANUALLY, KEPT, Status
+from d1_preflight.core.record.record import Status
 from d1_preflight.practice.faults import Fault
 from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.session import Session

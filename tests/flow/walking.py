@@ -1,5 +1,7 @@
 """Walks a session as an operator would, through the one door that both faces use."""
 
+import json
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,6 +11,8 @@ from d1_preflight.adapters.system import SystemClock
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.ports import Emit, Evidence, Wrangler, silent
 from d1_preflight.core.record.record import Attempt
+from d1_preflight.practice.run import PracticeRun
+from d1_preflight.practice.state import DATABASE_ID
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -114,3 +118,27 @@ async def walk_to(
             continue
         assert step.waivable, f"{step.id}: {attempt.status}: {attempt.words}"
         session.waive(step, "waived in a test")
+
+
+def by_hand(running: PracticeRun, sql: str) -> list[dict[str, object]]:
+    """Run SQL on the practice database as a colleague would: past the wizard and the ledger."""
+    environment = running.practice.environment
+    base, account = environment["CLOUDFLARE_API_BASE_URL"], environment["CLOUDFLARE_ACCOUNT_ID"]
+    request = urllib.request.Request(  # noqa: S310 - the stand-in on 127.0.0.1
+        f"{base}/accounts/{account}/d1/database/{DATABASE_ID}/query",
+        data=json.dumps({"sql": sql}).encode(),
+        headers={
+            "Authorization": f"Bearer {environment['CLOUDFLARE_API_TOKEN']}",
+            "Content-Type": "application/json",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        results = json.load(answer)["result"]
+    rows: list[dict[str, object]] = results[-1]["results"]
+    return rows
+
+
+def in_ledger(running: PracticeRun, name: str) -> int:
+    """How often the practice ledger holds a migration."""
+    counted = by_hand(running, f"SELECT count(*) AS n FROM d1_migrations WHERE name = '{name}'")
+    return int(str(counted[0]["n"]))

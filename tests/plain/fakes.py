@@ -155,6 +155,9 @@ class TextFiles:
     def write_down(self, stem: str, text: str) -> Path:
         raise NotImplementedError(stem, text)
 
+    def sha256(self, name: str) -> str:
+        raise NotImplementedError(name)
+
     def config_sha256(self) -> str:
         return "c" * 64
 

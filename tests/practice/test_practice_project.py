@@ -141,7 +141,15 @@ def test_practice_does_not_run_next_to_a_real_login(name: str) -> None:
 
 
 def test_its_own_environment_is_no_real_login(client: Client) -> None:
-    run.refuse_real_credentials(client.running.practice.environment)
+    own = dict(client.running.practice.environment)
+    assert set(own) & set(run.REAL_LOGINS)
+    assert set(own) & set(run.OTHER_ADDRESSES)
+
+    run.refuse_real_credentials(own)
+
+    for name in {*run.REAL_LOGINS, *run.OTHER_ADDRESSES} & set(own):
+        with pytest.raises(run.RealCredentials, match=name):
+            run.refuse_real_credentials({**own, name: "https://real"})
 
 
 def test_the_configuration_names_the_stand_in_s_account_and_database(tmp_path: Path) -> None:

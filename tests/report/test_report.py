@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from core.record_values import KEYS, Walk, closed_files, shipped_checklist
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.format import count, duration, size
+from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import load_record
-from d1_preflight.core.record.record import MARKS, Facts, Record, Status
+from d1_preflight.core.record.record import MARKS, Record, Status
 from d1_preflight.core.verify.verify import verify_record
 from d1_preflight.report import Format, show
 from d1_preflight.report.document import table_of

@@ -8,8 +8,8 @@ import pytest
 from core.record_values import START, Walk, shipped_checklist
 from d1_preflight.actions.context import Environment
 from d1_preflight.core.checklist.file import load_checklist
-from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.gate import apply_was_begun, go_expires, go_lapse
+from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.gate import apply_was_started, go_expires, go_lapse
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.session import Session
 from plain.fakes import CHECKLIST as SMALL
@@ -19,20 +19,20 @@ CHECKLIST = shipped_checklist()
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.FAILED])
-def test_after_an_apply_was_begun_no_go_comes_too_late(status: Status) -> None:
+def test_after_an_apply_was_started_no_go_comes_too_late(status: Status) -> None:
     walk = Walk(CHECKLIST)
-    assert not apply_was_begun(walk.record, CHECKLIST)
+    assert not apply_was_started(walk.record, CHECKLIST)
 
     walk.answer("applied", status)
 
-    assert apply_was_begun(walk.record, CHECKLIST)
+    assert apply_was_started(walk.record, CHECKLIST)
 
 
 def test_after_an_apply_seen_to_have_failed_no_go_can_be_said() -> None:
     walk = Walk(CHECKLIST)
     walk.answer("applied", Status.FAILED)
 
-    assert not apply_was_begun(walk.record, CHECKLIST)
+    assert not apply_was_started(walk.record, CHECKLIST)
 
 
 def test_settings_changed_after_go_do_not_lengthen_it() -> None:
@@ -48,7 +48,7 @@ def signed(checklist: str) -> Walk:
     return walk.answer("go", facts={"expires_at": instant(until), "checklist": checklist})
 
 
-def test_a_go_of_another_checklist_counts_no_more_until_the_apply_was_begun() -> None:
+def test_a_go_of_another_checklist_counts_no_more_until_the_apply_was_started() -> None:
     same, other = signed(CHECKLIST.sha256), signed("f" * 64)
 
     assert go_lapse(same.record, CHECKLIST, 30, START) == ""

@@ -67,6 +67,9 @@ class SceneFiles:
     def write_down(self, stem: str, text: str) -> Path:
         raise NotImplementedError(stem, text)
 
+    def sha256(self, name: str) -> str:
+        raise NotImplementedError(name)
+
     def config_sha256(self) -> str:
         return "c" * 64
 

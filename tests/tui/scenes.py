@@ -17,7 +17,8 @@ from d1_preflight.core.findings import (
     Severity,
 )
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.record import Fact, Facts, Outcome, Status
+from d1_preflight.core.record.facts import Fact, Facts, StepFacts
+from d1_preflight.core.record.record import Outcome, Status
 from tui.fakes import FakeBoard, FakeSession, SceneFiles, scene_tools
 
 DATABASE = "marketplace-production"
@@ -145,7 +146,7 @@ def _rehearsed(lost: int) -> Facts:
 REHEARSED_BAD = Outcome(
     Status.FAILED,
     f"Rehearsed on a copy of the target ({ROWS:,} rows): 1,204 rows lost, not declared.",
-    _rehearsed(1_204),
+    StepFacts.read(_rehearsed(1_204)),
 )
 
 _HOURS = tuple(
@@ -166,10 +167,10 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
     """What each step of the walk finds."""
 
     def proved(words: str, facts: Facts | None = None) -> Outcome:
-        return Outcome(Status.PROVED, words, facts or {})
+        return Outcome(Status.PROVED, words, StepFacts.read(facts or {}))
 
     def attested(words: str, facts: Facts | None = None) -> Outcome:
-        return Outcome(Status.ATTESTED, words, facts or {})
+        return Outcome(Status.ATTESTED, words, StepFacts.read(facts or {}))
 
     return {
         "named": proved(f"{REBUILD}: four digits and a description."),

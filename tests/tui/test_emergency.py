@@ -29,7 +29,7 @@ async def test_a_reading_command_runs_at_once_and_says_how_it_ended() -> None:
     app, board = card_over()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await press(pilot, "exclamation_mark", "4", "r")
+        await press(pilot, "exclamation_mark", "5", "r")
 
         assert "ran here: exit code 0" in screen_text(app)
     (ran,) = board.ran
@@ -44,7 +44,7 @@ async def test_a_writing_command_is_asked_about_and_the_first_choice_runs_nothin
     app, board = card_over()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await press(pilot, "exclamation_mark", "3", "r")
+        await press(pilot, "exclamation_mark", "3", "down", "r")
         assert isinstance(app.screen, Pick)
         assert "wrangler rollback 5f2c11aa --name workway-api" in screen_text(app)
         await press(pilot, *keys)
@@ -73,13 +73,13 @@ async def test_while_a_step_runs_no_other_command_is_started() -> None:
         await settle(pilot)
         await pilot.press("enter")
         await pilot.pause()
-        await press(pilot, "exclamation_mark", "4", "r")
+        await press(pilot, "exclamation_mark", "5", "r")
         assert isinstance(app.screen, Problem)
         session.hold.set()
     assert board.ran == []
 
 
-@pytest.mark.parametrize("situation", ["1", "2", "3", "4"])
+@pytest.mark.parametrize("situation", ["1", "2", "3", "4", "5"])
 async def test_the_arrows_move_the_mark_and_the_marked_act_stays_in_view(situation: str) -> None:
     app, _ = card_over()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -88,12 +88,13 @@ async def test_the_arrows_move_the_mark_and_the_marked_act_stays_in_view(situati
         card = app.screen
         assert isinstance(card, EmergencyScreen)
         steps = card._situations[card._chosen].steps
-        for number in range(1, len(steps) + 1):
-            assert f"▸ {number}. " in screen_text(app)
+        labels = card._situations[card._chosen].labels
+        for label in labels:
+            assert f"▸ {label}. " in screen_text(app)
             await press(pilot, "down")
         assert steps[-1].words.split()[-1] in screen_text(app)
-        for number in range(len(steps), 0, -1):
-            assert f"▸ {number}. " in screen_text(app)
+        for label in reversed(labels):
+            assert f"▸ {label}. " in screen_text(app)
             await press(pilot, "up")
 
 
@@ -112,3 +113,13 @@ async def test_an_act_without_a_command_says_that_there_is_none_to_copy() -> Non
     assert "y copy" in moved
     assert "y copied" in copied
     assert "d1_migrations" in app.clipboard
+
+
+async def test_the_maintenance_deploy_is_never_run_from_the_card() -> None:
+    app, board = card_over()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark", "3", "r")
+
+        assert "not from here: copy" in screen_text(app)
+    assert board.ran == []

@@ -3,6 +3,7 @@
 import pytest
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.dialogs import Reason
@@ -112,7 +113,7 @@ async def test_an_open_item_keeps_the_gate_shut() -> None:
 
 async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_smallest_size() -> None:
     session = scenes.rebuild()
-    gone = Outcome(Status.PROVED, "Declared.", scenes._rehearsed(1_204))
+    gone = Outcome(Status.PROVED, "Declared.", RehearsalFacts.read(scenes._rehearsed(1_204)))
     session.script = {**scenes.outcomes(), "rehearsed": gone}
     session.walked_to("go")
     long = f"First signature: creates the SSH key {'a/' * 40}id_ed25519"

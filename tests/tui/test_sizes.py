@@ -74,4 +74,4 @@ async def test_a_list_that_is_longer_than_the_screen_follows_its_cursor() -> Non
         await settle(pilot)
 
         assert "▸ expand and contract" in last
-        assert "▸ no code goes along" in screen_text(app)
+        assert "▸ no Worker change" in screen_text(app)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.record import Facts, Outcome, Status
-from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
+from d1_preflight.core.record.apply_facts import WindowFacts
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import DeployOrderFacts, RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
@@ -693,7 +695,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
         lines = screen_text(app).splitlines()[box.y : box.bottom]
         dialog = "".join(line[box.x : box.right].strip() for line in lines)
 
-    assert "Enter say that it is open" in footer
+    assert "Enter confirm that it is open" in footer
     assert page in body
     assert pages.pages == [page]
     assert told is not there
@@ -703,7 +705,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
 async def test_a_waived_step_still_shows_what_was_found() -> None:
     session = scenes.rebuild().walked_to("window")
     step = session.checklist.step("window")
-    found: Facts = {"quiet": False, "words": "Now is Monday 10:00, office hours"}
+    found = WindowFacts(quiet=False, words="Now is Monday 10:00, office hours")
     session.script = {"window": Outcome(Status.FAILED, "Busy.", found)}
     await session.perform(step, {})
     session.waive(step, "the team agreed")
@@ -720,7 +722,7 @@ async def test_a_waived_step_still_shows_what_was_found() -> None:
     ("order", "back"), [("no code goes along", False), ("database first, then Worker", True)]
 )
 async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: bool) -> None:
-    chosen = Outcome(Status.ATTESTED, "Chosen.", {"order": order})
+    chosen = Outcome(Status.ATTESTED, "Chosen.", DeployOrderFacts(order=order))
     session = scenes.rebuild()
     session.script = {**scenes.outcomes(), "deploy_order": chosen}
     app = opened(session.walked_to("window"))
@@ -730,8 +732,8 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
         await settle(pilot)
         text = screen_text(app)
 
-    assert f"deploy  {order}" in text
-    assert ("Back: Worker first" in text) is back
+    assert f"deploy  {answer_label('order', order)}" in text
+    assert ("Rollback: Worker first" in text) is back
 
 
 async def test_after_the_apply_the_workers_turn_is_said_where_it_was_chosen() -> None:

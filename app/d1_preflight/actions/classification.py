@@ -24,7 +24,7 @@ async def check_name(context: StepContext) -> Outcome:
     """The file's name has four digits and says what it does."""
     name = context.environment.name
     last = name.rsplit("/", 1)[-1]
-    facts = NameFacts(name=name).written()
+    facts = NameFacts(name=name)
     if NAME_PATTERN.match(last):
         return Outcome(Status.PROVED, f"{last}: four digits and a description.", facts)
     return Outcome(
@@ -41,7 +41,7 @@ async def check_header(context: StepContext) -> Outcome:
     found = context.environment.analysis().kind
     declared = header.type.split("(")[0].split()
     word = declared[0].lower().strip(".,;:") if declared else ""
-    facts = HeaderFacts(declared=word, found=found.value, missing=header.missing).written()
+    facts = HeaderFacts(declared=word, found=found.value, missing=header.missing)
     if header.missing:
         names = ", ".join(name.capitalize() for name in header.missing)
         return Outcome(Status.FAILED, f"The header lacks: {names}. Edit the file.", facts)
@@ -55,7 +55,7 @@ async def check_header(context: StepContext) -> Outcome:
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
-    """One question for each finding that weighs; losing rows is declared table by table."""
+    """One question for each finding that needs an answer; row loss is declared table by table."""
     analysis = context.environment.analysis()
     alike: dict[str, list[Finding]] = {}
     for finding in _weighing(analysis):
@@ -63,7 +63,10 @@ def finding_prompts(context: StepContext) -> Sequence[Prompt]:
     asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
-        losses = "\n".join(f"{table}: {_loses(analysis, table)}" for table in tables)
+        losses = "\n".join(
+            f"{table}: {_loses(analysis, table)}{_declared_reason(analysis, table)}"
+            for table in tables
+        )
         asked += [
             Prompt(
                 "losses",
@@ -103,7 +106,7 @@ async def answer_findings(context: StepContext) -> Outcome:
         declared_losses=declared,
         losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
         loss_reason=context.answer("loss_reason"),
-    ).written()
+    )
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
@@ -121,7 +124,7 @@ async def answer_findings(context: StepContext) -> Outcome:
 
 
 def _refused(context: StepContext) -> tuple[Status, str]:
-    """The refusal; unknown where only the target's schema, not read yet, can confirm it."""
+    """The refusal; unknown while only the target's schema, not read yet, can confirm it."""
     words = refusal_words(context.environment.analysis().engine.refused[0])
     if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
@@ -153,22 +156,22 @@ async def confirm_class(context: StepContext) -> Outcome:
         Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
     }  # fmt: skip
     facts = ClassFacts(
-        found=analysis.kind.value,
-        kind=chosen.value,
+        found=analysis.kind,
+        kind=chosen,
         risk=risk[chosen] if raised else analysis.risk.value,
         rollback=rollback[chosen] if raised else analysis.rollback,
         reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
     )
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
     words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
-    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts.written())
+    return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
 
 
 async def state_purpose(context: StepContext) -> Outcome:
-    """One sentence on what users will have from it."""
+    """One sentence on what users will gain from it."""
     several = [f for f in context.environment.analysis().findings if f.rule == "several-changes"]
     facts = PurposeFacts(several_changes=several[0].message) if several else PurposeFacts()
-    return Outcome(Status.ATTESTED, context.answer("purpose"), facts.written())
+    return Outcome(Status.ATTESTED, context.answer("purpose"), facts)
 
 
 def stale_answers(context: StepContext) -> str:
@@ -181,7 +184,7 @@ def stale_answers(context: StepContext) -> str:
     if context.facts(ClassFacts).found == Kind.UNKNOWN and analysis.kind in _ORDER:
         return f"On the target's schema it is {analysis.kind}, no longer unknown."
     known = analysis.kind in _ORDER and confirmed in _ORDER
-    if known and _ORDER.index(analysis.kind) > _ORDER.index(Kind(confirmed)):
+    if known and _ORDER.index(analysis.kind) > _ORDER.index(confirmed):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
     if analysis.engine.refused:
         return f"On the target's schema: {refusal_words(analysis.engine.refused[0])}"
@@ -193,12 +196,12 @@ def stale_answers(context: StepContext) -> str:
 
 
 def answer_key(finding: Finding) -> str:
-    """The prompt's key: what one rule says of one line is answered once."""
+    """The prompt's key: a rule's findings on one line are answered once."""
     return f"{finding.rule}@{finding.line}"
 
 
 def finding_prompt(findings: Sequence[Finding]) -> Prompt:
-    """What a person is asked about what one rule found at one line."""
+    """The question for the findings of one rule on one line."""
     first = findings[0]
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
     label = f"Line {first.line}, {first.title}{times}: why is this acceptable?"
@@ -207,7 +210,7 @@ def finding_prompt(findings: Sequence[Finding]) -> Prompt:
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
-    """Every table that can lose rows or references, or that goes away with its rows."""
+    """Every table that can lose rows or references, or that is dropped with its rows."""
     effects = analysis.effects
     nulled = (column.split(".")[0] for column in effects.references_nulled_in)
     columns = (column.split(".")[0] for column in effects.columns_dropped)
@@ -226,6 +229,12 @@ def _loses(analysis: Analysis, table: str) -> str:
     nulled = [c.split(".")[1] for c in effects.references_nulled_in if c.split(".")[0] == table]
     found += [f"references in {name}" for name in nulled]
     return ", ".join(found)
+
+
+def _declared_reason(analysis: Analysis, table: str) -> str:
+    """What the file itself says of the loss; the question is asked all the same."""
+    reasons = (f.declared for f in analysis.findings if f.declared and table in f.tables)
+    return next((f" (the file declares it: {reason})" for reason in reasons), "")
 
 
 def _weighing(analysis: Analysis) -> tuple[Finding, ...]:

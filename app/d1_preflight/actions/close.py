@@ -6,25 +6,40 @@ from pathlib import Path
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
-from d1_preflight.actions.verification import look_after
+from d1_preflight.actions.target import observe
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
-from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
-from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.record import (
+from d1_preflight.core.checklist.answers import (
     ANSWER_LABELS,
     FIXED_MANUALLY,
     KEPT,
     ROLLED_BACK,
-    Outcome,
-    Status,
     answer_label,
 )
-from d1_preflight.core.schema.schema import Schema, diff
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.format import count
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.apply_facts import (
+    ApplyFacts,
+    CloseFacts,
+    CountedTable,
+    GoFacts,
+    RowCheckFacts,
+)
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
+from d1_preflight.core.record.facts import NO_ITEMS, instant
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.schema.schema import Schema, diff, tables_of
+from d1_preflight.core.schema.table import countable
 from d1_preflight.core.target.snapshot import Observation
+from d1_preflight.core.verify.timeline import TIMELINE, read_timeline
 
+_NAMED = 3
+_NOT_THERE = -1
+_UNKNOWN = (
+    "The schema's text is another one, and the schema that was rehearsed is not on this machine: "
+    "whether it is the same is unknown. Close the record on the machine that rehearsed it."
+)
 _ROLLED_BACK, _FIXED = answer_label("end", ROLLED_BACK), answer_label("end", FIXED_MANUALLY)
 
 
@@ -44,63 +59,170 @@ async def sign_close(context: StepContext) -> Outcome:
     The database is read again: since the verification it may have been rolled back.
     """
     require_checklist_of_go(context)
-    seen, evidence = await look_after(context)
     end = context.answer("end")
-    wrong = _contradicted(context, seen)
-    if wrong:
-        return Outcome(Status.FAILED, wrong, CloseFacts(end=end).written(), evidence)
+    seen, evidence = await _look_at_end(context)
+    facts = _found(context, seen)
+    against = _contradicted(context, seen)
+    if against is not None:
+        return Outcome(against[0], against[1], facts, evidence)
     prepare_signer(context)
-    facts = CloseFacts(
+    facts = replace(
+        facts,
         signer=context.environment.signer.identity,
         closed_at=instant(context.environment.clock.now()),
-        end=end,
     )
     words = context.answer("verdict")
+    if end != KEPT:
+        words = f"{answer_label('end', end).capitalize()}. {words}{_fewer(facts.tables)}"
+    return Outcome(Status.ATTESTED, words, facts, evidence)
+
+
+async def _look_at_end(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
+    """Ledger and schema; after an emergency the counts of what is there as well.
+
+    What was kept was counted by the verification: its rows are not read once more.
+    """
+    environment, keep = context.environment, context.evidence_name
+    first = await observe(environment, keep=keep, emit=context.emit)
+    if context.answer("end") == KEPT:
+        return first.observation, first.evidence
+    there = countable(tables_of(first.observation.schema))
+    known = {table.lower() for table in (*_counts_before(context), *_rehearsed_counts(context))}
+    tables = tuple(table for table in there if table.lower() in known)
+    look = await observe(
+        environment, tables=tables, checks=True, keep=f"{keep}-counts", emit=context.emit
+    )
+    return look.observation, (*first.evidence, *look.evidence)
+
+
+def _found(context: StepContext, seen: Observation) -> CloseFacts:
+    """What the close saw; after an emergency with the counts before it, after it and now."""
+    end = context.answer("end")
+    facts = CloseFacts(end=end, schema=seen.schema.fingerprint)
+    timeline = read_timeline(context.environment.store.read(TIMELINE) or b"")
+    if timeline.is_bound:
+        facts = replace(facts, timeline=timeline.states[-1])
     if end == KEPT:
-        return Outcome(Status.ATTESTED, words, facts.written(), evidence)
-    rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
-    left = tuple(change.words for change in diff(rehearsed, seen.schema))
-    summary = f"{answer_label('end', end).capitalize()}. {words}"
-    return Outcome(Status.ATTESTED, summary, replace(facts, differs=left).written(), evidence)
+        return facts
+    environment = context.environment
+    rehearsed = _differences(context, seen.schema, rehearsal_folder(environment))
+    before = _differences(context, seen.schema, copy_folder(environment))
+    return replace(
+        facts,
+        differs=NO_ITEMS if rehearsed is None else rehearsed,
+        differs_from_before=before or NO_ITEMS,
+        tables=_counted(context, seen.counts),
+    )
 
 
-def _contradicted(context: StepContext, seen: Observation) -> str:
-    """How the database contradicts the answer; "" where it agrees."""
+def _counted(context: StepContext, now: Mapping[str, int]) -> tuple[CountedTable, ...]:
+    before, after = _counts_before(context), _counts_after(context)
+    lower = {table.lower(): rows for table, rows in now.items()}
+    return tuple(
+        CountedTable(
+            table=table,
+            before=before.get(table, _NOT_THERE),
+            after=after.get(table, _NOT_THERE) if after else None,
+            now=lower.get(table.lower(), _NOT_THERE),
+        )
+        for table in dict.fromkeys((*before, *after, *_rehearsed_counts(context)))
+    )
+
+
+def _counts_before(context: StepContext) -> Mapping[str, int]:
+    """The counts just before the apply, of every table that was there."""
+    copied = row_counts(context.facts(RehearsalFacts).counts_before)
+    copied = copied or row_counts(context.facts(CopyFacts).tables)
+    return {**copied, **row_counts(context.facts(ApplyFacts).counts_before)}
+
+
+def _counts_after(context: StepContext) -> Mapping[str, int]:
+    """The counts that were found after the apply; none where nobody counted."""
+    checked = RowCheckFacts.from_attempt(context.record.last(RowCheckFacts.step)).tables
+    return {t.table: t.found for t in checked if t.found is not None}
+
+
+def _rehearsed_counts(context: StepContext) -> Mapping[str, int]:
+    return row_counts(context.facts(RehearsalFacts).counts_after)
+
+
+def _fewer(tables: Sequence[CountedTable]) -> str:
+    """The tables that hold fewer rows now than before the apply, in words."""
+    less = [t for t in tables if (t.before or 0) > 0 and (t.now or 0) < (t.before or 0)]
+    told = (
+        f"{t.table} {count(t.before or 0)} before, "
+        + ("not there now" if t.now == _NOT_THERE else f"{count(t.now or 0)} now")
+        for t in less[:_NAMED]
+    )
+    more = f" and {len(less) - _NAMED} more" if len(less) > _NAMED else ""
+    return f" Fewer rows than before: {'; '.join(told)}{more}." if less else ""
+
+
+def _contradicted(context: StepContext, seen: Observation) -> tuple[Status, str] | None:
+    """How the database contradicts the answer; None if it agrees. Unknown is no agreement."""
+    environment, end = context.environment, context.answer("end")
     recorded = context.facts(RehearsalFacts).schema_after
-    is_rehearsed = _is_same(context, seen.schema, recorded, rehearsal_folder(context.environment))
+    rehearsed = _is_same(context, seen.schema, recorded, rehearsal_folder(environment))
     recorded = context.facts(CopyFacts).schema
-    is_before = _is_same(context, seen.schema, recorded, copy_folder(context.environment))
-    if context.answer("end") == FIXED_MANUALLY:
-        if not is_before and not is_rehearsed:
-            return ""  # the record holds how it differs from the rehearsal
-        words = "the rehearsed one" if is_rehearsed else "the one from before"
-        return f"The schema is {words}: nothing was fixed manually. Choose how it really ended."
-    if context.answer("end") == ROLLED_BACK:
-        if is_before:
-            return ""
-        return f"The schema is not the one from before. If it is neither, choose “{_FIXED}”."
-    if seen.ledger_row(context.environment.name) is None:
-        return f"The ledger no longer has a row for {context.environment.name}: it was not kept."
-    if not is_rehearsed:
-        return f"The schema is no longer the rehearsed one: “{_ROLLED_BACK}”, or “{_FIXED}”?"
-    return ""
+    before = _is_same(context, seen.schema, recorded, copy_folder(environment))
+    if end == KEPT and seen.ledger_row(environment.name) is None:
+        words = f"The ledger no longer has a row for {environment.name}: it was not kept."
+        return Status.FAILED, words
+    if end == KEPT:
+        again = f"“{_ROLLED_BACK}”, or “{_FIXED}”?"
+        words = "" if rehearsed else f"The schema is no longer the rehearsed one: {again}"
+    elif end == ROLLED_BACK:
+        words = _not_rolled_back(context, seen, before)
+    else:
+        words = _not_fixed(rehearsed, before)
+    if not words:
+        return None
+    needed = {KEPT: (rehearsed,), ROLLED_BACK: (before,)}.get(end, (rehearsed, before))
+    unknown = None in needed and True not in needed
+    return (Status.UNKNOWN, _UNKNOWN) if unknown else (Status.FAILED, words)
 
 
-def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) -> bool:
+def _not_rolled_back(context: StepContext, seen: Observation, before: bool | None) -> str:
+    if before:
+        return ""
+    words = _differences(context, seen.schema, copy_folder(context.environment)) or ()
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    named = f": {'; '.join(words[:_NAMED])}{more}" if words else ""
+    return f"The schema is not the one from before{named}. If it is neither, choose “{_FIXED}”."
+
+
+def _not_fixed(rehearsed: bool | None, before: bool | None) -> str:
+    """A schema that is neither was fixed; one that is both shows nothing of the rows."""
+    if (rehearsed and before) or (rehearsed is False and before is False):
+        return ""
+    words = "the rehearsed one" if rehearsed else "the one from before"
+    return f"The schema is {words}: nothing was fixed manually. Choose how it really ended."
+
+
+def _is_same(context: StepContext, now: Schema, recorded: str, persist: Path) -> bool | None:
     """Whether the schema is the recorded one: the same text, else the same structure.
 
-    The text alone does not tell: engines of several ages write a renamed table differently.
+    The text alone does not decide: SQLite writes what a rename touched with other quotes. None
+    where the recorded schema is not on this machine.
     """
     if now.fingerprint == recorded:
         return True
-    if not context.environment.local.file(persist).is_file():
-        return False
-    kept = context.environment.local.schema(persist)
-    return kept.fingerprint == recorded and not diff(kept, now)
+    local = context.environment.local
+    if not local.file(persist).is_file() or local.schema(persist).fingerprint != recorded:
+        return None
+    return not diff(local.schema(persist), now)
+
+
+def _differences(context: StepContext, now: Schema, persist: Path) -> tuple[str, ...] | None:
+    """What the schema has else than a local database; None where that is not on this machine."""
+    local = context.environment.local
+    if not local.file(persist).is_file():
+        return None
+    return tuple(change.words for change in diff(local.schema(persist), now))
 
 
 def require_checklist_of_go(context: StepContext) -> None:
-    """A record is closed by the checklist that its GO was signed with; raises NotAllowed."""
+    """Require the checklist that the record's GO was signed with; raises NotAllowed."""
     go = context.facts(GoFacts)
     if not go.is_by(context.record.checklist):
         raise NotAllowed(

@@ -23,7 +23,8 @@ from d1_preflight.core.project.migration import Migration, UnreadableMigration, 
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record, Status
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record
+from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.snapshot import Observation
@@ -39,12 +40,17 @@ class TargetCache:
 
     uuid: str = ""
     observation: Observation | None = None
-    analysis: tuple[tuple[str, str], Analysis] | None = None
+    values: Values | None = None
+    rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
+    analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The project, the migration and the ports; `workspace` is the private `.preflight` folder."""
+    """The project, the migration and the ports; `workspace` is the private `.preflight` folder.
+
+    `read` is the sha256 of the files that were read when the project was opened, by name.
+    """
 
     project: Project
     name: str
@@ -60,6 +66,7 @@ class Environment:
     local: Local
     web: Web
     cache: TargetCache = field(default_factory=TargetCache)
+    read: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -90,7 +97,7 @@ class Environment:
 
     @property
     def copy(self) -> Path:
-        """Where the target's copy lies as a local D1, as it was before the migration."""
+        """The folder of the target's copy, a local D1 from before the migration."""
         return self.workspace / "copy" / "d1"
 
     @property
@@ -116,10 +123,11 @@ class Environment:
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
         migration, prior = self.migration(), self.prior_schema()
-        key = (migration.sha256, prior.fingerprint)
+        whole = self.knows_target
+        key = (migration.sha256, prior.fingerprint, whole)
         if self.cache.analysis is None or self.cache.analysis[0] != key:
             siblings = tuple(self.files.migrations())
-            self.cache.analysis = (key, analyse(migration, prior, siblings))
+            self.cache.analysis = (key, analyse(migration, prior, siblings, whole=whole))
         return self.cache.analysis[1]
 
     def subjects(self) -> Mapping[str, str]:
@@ -139,7 +147,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """One attempt under way, as its action sees it."""
+    """One running attempt, as its action sees it."""
 
     environment: Environment
     record: Record
@@ -152,17 +160,20 @@ class StepContext:
     terminal: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What another step's standing attempt found; nothing where it does not stand."""
+        """The facts of another step's current attempt; empty facts where it has none."""
         if not self.checklist.has(kind.step):
             return kind()
         return kind.from_attempt(self.record.standing(self.checklist.step(kind.step)))
 
     @property
     def before(self) -> Attempt | None:
-        """The last attempt at this step that is over, fallen or not."""
-        mine = [a for a in self.record.attempts if a.step == self.step.id]
-        over = [attempt for attempt in mine if attempt.status is not Status.RUNNING]
-        return over[-1] if over else None
+        """The last attempt at this step that is over, invalidated or not."""
+        return self.record.last_ended(self.step.id)
+
+    @property
+    def must_observe_first(self) -> bool:
+        """Whether nobody saw how the last attempt ended: it is never repeated blindly."""
+        return self.before is not None and self.before.status.is_unobserved
 
     @property
     def evidence_name(self) -> str:
@@ -170,7 +181,7 @@ class StepContext:
         return f"{len(self.record.attempts):03d}-{self.step.id}"
 
     def own_reason(self, ran: Evidence, script: Migration | None = None) -> str:
-        """Why the migration, or its down `script`, failed; nothing that may quote a row."""
+        """Why the migration, or its down `script`, failed; never a message that may quote a row."""
         if self.quotes_rows(script):
             return "its own message is not kept, because it may quote a row; run it in a shell."
         return explain_failure(ran).message
@@ -179,7 +190,7 @@ class StepContext:
         """Whether an error of the migration (or of its down `script`) may quote a row's value."""
         migration = script or self.environment.migration()
         schema = (found.sql for found in self.environment.prior_schema().objects)
-        return any(error_may_leak_row_values(sql) for sql in (migration.text, *schema))
+        return error_may_leak_row_values(migration.text, *schema)
 
     def answer(self, key: str) -> str:
         """A text answer, "" where it was not asked."""
@@ -193,9 +204,12 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
+    the apply asks it again.
     """
 
     run: Callable[[StepContext], Awaitable[Outcome]]
     prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
     plan: Callable[[StepContext], Sequence[str]] | None = None
     seals: bool = False
+    rechecked: bool = False

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +13,16 @@ from d1_preflight.actions.target import Look, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopiedTable, CopyFacts
-from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.facts import NO_TEXT, StepFacts
 from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
+from d1_preflight.core.rows.fingerprint import Fingerprint
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
 from d1_preflight.core.schema.table import Table, TableKind
 from d1_preflight.core.target.snapshot import (
     Observation,
-    count_statements,
     ledger_statement,
-    read_counts,
     read_ledger,
 )
 from d1_preflight.core.target.wrangler_output import Row
@@ -51,7 +50,7 @@ class Reading:
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """The question for AUTOINCREMENT marks, where a table has one; else it would fail."""
+        """The query for AUTOINCREMENT marks, if a table has one; without one it would fail."""
         return (SEQUENCES_QUERY,) if any(t.autoincrement for t in self.tables.values()) else ()
 
 
@@ -82,7 +81,7 @@ async def plan_reading(context: StepContext, only: Sequence[str] | None = None) 
             schema, before = look.observation.schema, (*before, *look.evidence)
             continue
         if look.observation.schema.fingerprint == schema.fingerprint:
-            return _reading(look, wanted, before)
+            return _reading(context.environment, look, wanted, before)
         schema, before = look.observation.schema, (*before, *look.evidence)
     raise RemoteFailed(
         "The target's schema keeps changing while it is read.",
@@ -111,14 +110,12 @@ async def copy_rows(
     writing = _Writing(context, reading, folder, so_far)
     calls = list(_calls(reading.pages))
     try:
-        for number, batch in enumerate(calls, start=1):
-            last = number == len(calls)
-            wanted = tuple(reading.tables) if last else ()
-            answers, counts = await _fetch(context.environment, batch, wanted, writing)
+        for batch in calls:
+            answers = await _fetch(context.environment, batch, writing)
             for page, rows in zip(batch, answers, strict=True):
                 await writing.add(page, rows)
             writing.tell()
-        return await writing.end(counts if calls else {})
+        return await writing.end()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -137,7 +134,7 @@ class _Writing:
         self.ledger = reading.observation.ledger
 
     async def add(self, page: Page, rows: Sequence[Row]) -> None:
-        """Write the rows of one page; a page that is not as planned tells of a change."""
+        """Write the rows of one page; a page that is not as planned reveals a change."""
         if page.table != self._current:
             await self._close()
             self._open(page.table)
@@ -148,20 +145,17 @@ class _Writing:
         await asyncio.to_thread(self._writer.add, read_rows(table, rows))
 
     def tell(self) -> None:
-        """Say how far it is."""
+        """Report the progress."""
         of = len(self._reading.observation.counts)
         self._work.progress(self._so_far(self._copies, self._current, of))
 
-    async def end(self, counts: Mapping[str, int]) -> Copied:
-        """Finish; `counts` were taken with the last pages, so that a shortfall shows."""
+    async def end(self) -> Copied:
+        """Finish the last table, and those that had no rows to read."""
         await self._close()
         with_rows = {copy.table for copy in self._copies}
         for name in [name for name in self._reading.tables if name not in with_rows]:
             self._open(name)
             await self._close()
-        for copy in self._copies:
-            if counts.get(copy.table, copy.rows) != copy.rows:
-                self._moved[copy.table] = None
         return Copied(tuple(self._copies), tuple(self._moved))
 
     def _open(self, name: str) -> None:
@@ -176,13 +170,19 @@ class _Writing:
             self._writer = None
 
 
-def copy_facts(copies: Sequence[RowCopy]) -> tuple[CopiedTable, ...]:
-    """What the record says of row copies: never a value."""
-    return tuple(CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes) for c in copies)
+def copy_facts(
+    copies: Sequence[RowCopy], values: Mapping[str, Fingerprint] | None = None
+) -> tuple[CopiedTable, ...]:
+    """Row copies as the record lists them: no value, only counts, sizes and fingerprints."""
+    known = {table: found.text for table, found in (values or {}).items()}
+    return tuple(
+        CopiedTable(table=c.table, rows=c.rows, bytes=c.bytes, values=known.get(c.table, NO_TEXT))
+        for c in copies
+    )
 
 
 def _small_reading(context: StepContext, only: Sequence[str] | None) -> Reading | None:
-    """One page a table, without asking where pages end, if the copy showed all of them small."""
+    """One page per table, without asking where pages end, if the copy showed all of them small."""
     seen = context.environment.cache.observation
     if only is None or seen is None or not set(only) <= set(seen.counts):
         return None
@@ -195,23 +195,31 @@ def _small_reading(context: StepContext, only: Sequence[str] | None) -> Reading 
 
 
 async def _ask_plan(context: StepContext, shapes: Sequence[Table], wanted: Sequence[Table]) -> Look:
+    """Where the pages end, which counts the rows as well; of the other tables only the count."""
     plans = [sql for table in wanted if (sql := plan_statement(table))]
     if any(table.autoincrement for table in wanted):
         plans.append(SEQUENCES_QUERY)
-    return await observe(
-        context.environment, tables=[t.name for t in shapes], extra=plans, emit=context.emit
-    )
+    counted = [table.name for table in shapes if table not in wanted or not plan_statement(table)]
+    return await observe(context.environment, tables=counted, extra=plans, emit=context.emit)
 
 
-def _reading(look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]) -> Reading:
+def _reading(
+    environment: Environment, look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]
+) -> Reading:
     answers: Iterator[Sequence[Row]] = iter(look.extra)
     found: list[Page] = []
+    counts = dict(look.observation.counts)
     for table in wanted:
         ends = next(answers) if plan_statement(table) else None
-        found += pages(table, ends)
+        planned = pages(table, ends)
+        found += planned
+        if ends is not None:
+            counts[table.name] = sum(page.rows or 0 for page in planned)
+    seen = replace(look.observation, counts=counts)
+    environment.cache.observation = seen
     tables = {table.name: table for table in wanted}
     sequences = read_sequences(next(answers, ()))
-    return Reading(look.observation, tables, tuple(found), (*before, *look.evidence), sequences)
+    return Reading(seen, tables, tuple(found), (*before, *look.evidence), sequences)
 
 
 def _readable(schema: Schema) -> tuple[Table, ...]:
@@ -225,22 +233,22 @@ def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
 
 
 async def _fetch(
-    environment: Environment, batch: Sequence[Page], count: Sequence[str], writing: _Writing
-) -> tuple[list[tuple[Row, ...]], Mapping[str, int]]:
+    environment: Environment, batch: Sequence[Page], writing: _Writing
+) -> list[tuple[Row, ...]]:
     """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
-    asked = [*writing.marked, *(page.sql for page in batch), *count_statements(count)]
+    asked = [*writing.marked, *(page.sql for page in batch)]
     known = writing.ledger
     ledger = (ledger_statement(environment.project.database.migrations_table),) if known else ()
     results, _ = await read_batch(environment, [*ledger, *asked], keep=None)
     answers = [result.rows for result in results]
     if known and read_ledger(answers.pop(0)) != known:
         raise RemoteFailed(
-            "The ledger is another one than when the copy began: the rows were not kept.",
-            hint="Somebody applied a migration, or another database answered. Copy again.",
+            "The ledger changed while the rows were copied: the copy was not kept.",
+            hint="Someone applied a migration, or another database answered. Copy again.",
         )
     if writing.marked:
         writing.sequences = read_sequences(answers.pop(0))
-    return answers[: len(batch)], read_counts(count, answers[len(batch) :])
+    return answers
 
 
 def _empty(folder: Path) -> None:

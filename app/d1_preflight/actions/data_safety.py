@@ -1,4 +1,4 @@
-"""Section 3: rows are counted, backed up and restored for proof; a bookmark is captured."""
+"""Section 3: counts and backs up rows, restores them as proof, and captures a bookmark."""
 
 import asyncio
 import shutil
@@ -19,14 +19,19 @@ from d1_preflight.actions.target import (
     shown,
     target_flags,
 )
-from d1_preflight.actions.workspace import backup_folder, restore_folder, restored_folder
+from d1_preflight.actions.values import changed_in_rehearsal, existing_tables, touched_tables
+from d1_preflight.actions.workspace import (
+    backup_folder,
+    copied_rows,
+    copy_folder,
+    restore_folder,
+    restored_folder,
+)
 from d1_preflight.core.errors import RemoteFailed
-from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
-from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import StepFacts, instant, is_absent
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -47,15 +52,9 @@ _EXPORT_TIMEOUT_S = 1800.0
 
 
 def backup_tables(context: StepContext) -> tuple[str, ...]:
-    """The tables that are touched, those the rehearsal changed, and the critical ones."""
-    effects = context.environment.analysis().effects
-    wanted = [*effects.tables_touched, *_changed_in_rehearsal(context)]
-    wanted += context.environment.settings.data.critical_tables
-    existing = countable(_known(context.environment))
-    if context.kind is Kind.UNKNOWN:
-        return existing
-    lower = {table.lower() for table in wanted}
-    return tuple(table for table in existing if table.lower() in lower)
+    """The tables that the migration touches, and the critical ones of the settings."""
+    critical = context.environment.settings.data.critical_tables
+    return existing_tables(context, (*touched_tables(context), *critical))
 
 
 def back_up_plan(context: StepContext) -> Sequence[str]:
@@ -86,17 +85,17 @@ async def back_up(context: StepContext) -> Outcome:
     """
     environment = context.environment
     tables = backup_tables(context)
-    missing = sorted(set(_changed_in_rehearsal(context)) - set(tables))
+    missing = sorted(set(changed_in_rehearsal(context)) - set(tables))
     if missing:
         words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
-        return Outcome(Status.PROVED, "No existing table is touched; nothing to back up.", {})
+        return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
-    copied, evidence = await _read_still(
-        context, _with_shadows(environment, tables), folder / "rows"
-    )
+    wanted = with_shadows(environment, tables)
+    at_hand = await asyncio.to_thread(_from_copy, environment, wanted, folder / "rows")
+    copied, evidence = at_hand or await read_still(context, wanted, folder / "rows")
     export, ran = await _export(context, _exportable(environment, tables), folder)
     rows = sum(copy.rows for copy in copied.copies)
     facts = BackupFacts(
@@ -105,7 +104,7 @@ async def back_up(context: StepContext) -> Outcome:
         rows=rows,
         bytes=sum(copy.bytes for copy in copied.copies),
         ms=round((environment.clock.monotonic() - started) * 1000),
-    ).written()
+    )
     if copied.moved:
         words = f"{', '.join(copied.moved)} changed twice while it was read."
         hint = "Make the backup when fewer writes happen, or stop the writer."
@@ -117,10 +116,48 @@ async def back_up(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
 
-async def _read_still(
+def _nothing_to_back_up(context: StepContext) -> Outcome:
+    """Proved only by the rehearsal on the target's rows, which changed no existing table."""
+    rehearsed = context.facts(RehearsalFacts)
+    if is_absent(rehearsed.schema_after):
+        words = "Whether an existing table is touched is not known: it was not rehearsed."
+        return Outcome(Status.UNKNOWN, words)
+    named = context.environment.settings.data.critical_tables
+    if named:
+        words = f"No critical table ({', '.join(named)}) is in the target. Correct preflight.toml."
+        return Outcome(Status.UNKNOWN, words)
+    words = "The rehearsal changed no existing table, and none is named critical: nothing to keep."
+    return Outcome(Status.PROVED, words)
+
+
+def _from_copy(
+    environment: Environment, tables: Sequence[str], folder: Path
+) -> tuple[Copied, tuple[Evidence, ...]] | None:
+    """The row copies that the copy of the target made, so that rows are read once; None without.
+
+    They hold the target as it was then. The apply is held where a touched table moved since.
+    """
+    persist, made = copy_folder(environment), copied_rows(environment)
+    if not environment.local.file(persist).is_file():
+        return None
+    copies = {copy.table: copy for copy in map(environment.local.open_copy, made.glob("*.rows"))}
+    if not set(tables) <= set(copies):
+        return None
+    if any(environment.local.compare_copy(copies[table], persist) for table in tables):
+        return None  # a file of the copy was changed here
+    with writing(folder, "Nothing was backed up."):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+        for table in tables:
+            path = shutil.copyfile(copies[table].path, folder / copies[table].path.name)
+            path.chmod(0o600)
+    return Copied(tuple(environment.local.open_copy(p) for p in sorted(folder.iterdir()))), ()
+
+
+async def read_still(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[Copied, tuple[Evidence, ...]]:
-    """Read the tables; once more where rows came or went meanwhile, for that is no backup."""
+    """Read the tables; once more if rows changed meanwhile, for that is no consistent backup."""
     evidence: tuple[Evidence, ...] = ()
     for _ in range(2):
         reading = await plan_reading(context, tables)
@@ -144,11 +181,14 @@ def _forget_others(folder: Path) -> None:
 
 
 async def prove_backup(context: StepContext) -> Outcome:
-    """Restore the backup and compare every value; then give the rehearsal back what it took."""
+    """Restore the backup and compare every value; then try the repair script on the rehearsal."""
     environment = context.environment
     entries = context.facts(BackupFacts).tables
     if not entries:
-        return Outcome(Status.PROVED, "There was nothing to back up.", {})
+        missing = ", ".join(backup_tables(context))
+        if missing:
+            return Outcome(Status.UNKNOWN, f"The backup holds no copy of {missing}. Back up again.")
+        return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
     copies = [opened_copy(environment, entry) for entry in entries]
     await asyncio.to_thread(restore_copies, environment, copies)
@@ -165,7 +205,7 @@ async def prove_backup(context: StepContext) -> Outcome:
         export_words=loads or "The export loads too.",
         ms=took,
         gives_back=None if wrong else await asyncio.to_thread(dry_run_repair, environment),
-    ).written()
+    )
     if wrong:
         words = f"{wrong[0].table} was not restored identically: {wrong[0].words}"
         return Outcome(Status.FAILED, words, facts)
@@ -181,8 +221,8 @@ def _known(environment: Environment) -> tuple[Table, ...]:
     return tables_of(environment.prior_schema())
 
 
-def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """A virtual table is kept by the tables in which it has its rows."""
+def with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
+    """Replace a virtual table by the shadow tables that hold its rows."""
     known = _known(environment)
     virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
     return tuple(
@@ -193,13 +233,9 @@ def _with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str,
 
 
 def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """D1's export refuses virtual tables, and with them all that is asked for beside them."""
+    """D1's export refuses virtual tables, and then the whole export."""
     virtual = {t.name for t in _known(environment) if t.kind is TableKind.VIRTUAL}
     return tuple(table for table in tables if table not in virtual)
-
-
-def _changed_in_rehearsal(context: StepContext) -> list[str]:
-    return [change.table for change in context.facts(RehearsalFacts).tables if change.takes]
 
 
 def _copy_facts(environment: Environment, copy: RowCopy) -> BackupTable:
@@ -217,7 +253,7 @@ def _copy_facts(environment: Environment, copy: RowCopy) -> BackupTable:
 async def _export(
     context: StepContext, tables: Sequence[str], folder: Path
 ) -> tuple[ExportFacts, tuple[Evidence, ...]]:
-    """D1's own export, where it can export anything; the reason is kept where it cannot."""
+    """D1's own export, or the reason why there is none."""
     if not tables:
         return ExportFacts(words="D1 exports no virtual tables"), ()
     output = folder / "export.sql"
@@ -239,7 +275,7 @@ async def _export(
 
 
 def _compared(environment: Environment, copy: RowCopy) -> RestoredTable:
-    """Type and exact value of every cell; a difference is named by place, never by value."""
+    """Compare every cell by type and value; a difference is named by place, never by value."""
     difference = environment.local.compare_copy(copy, restored_folder(environment))
     words = difference.words if difference else "identical"
     return RestoredTable(table=copy.table, rows=copy.rows, identical=not difference, words=words)
@@ -255,20 +291,23 @@ async def _export_loads(context: StepContext) -> str:
 
 
 async def count_rows(context: StepContext) -> Outcome:
-    """One batched call: the count of every table, and the schema again."""
-    environment = context.environment
-    tables = countable(tables_of(environment.prior_schema()))
+    """The count of every table, out of the copy where it is at hand; ledger and schema again."""
+    environment, copied = context.environment, context.facts(CopyFacts)
+    persist = copy_folder(environment)
+    has_copy = environment.local.file(persist).is_file()
+    tables = () if has_copy else countable(tables_of(environment.prior_schema()))
     look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     seen = look.observation
-    if seen.schema.fingerprint != context.facts(CopyFacts).schema:
+    if seen.schema.fingerprint != copied.schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
-        return Outcome(Status.FAILED, words, {}, look.evidence)
-    total = sum(seen.counts.values())
-    facts = CountFacts(
-        tables=table_counts(seen.counts), rows=total, taken_at=instant(seen.taken_at)
-    )
-    words = f"{plural(total, 'row')} in {plural(len(seen.counts), 'table')}."
-    return Outcome(Status.PROVED, words, facts.written(), look.evidence)
+        return Outcome(Status.FAILED, words, evidence=look.evidence)
+    counts = environment.local.counts(persist) if has_copy else seen.counts
+    taken_at = copied.taken_at if has_copy else instant(seen.taken_at)
+    total = sum(counts.values())
+    facts = CountFacts(tables=table_counts(counts), rows=total, taken_at=taken_at)
+    words = f"{plural(total, 'row')} in {plural(len(counts), 'table')}"
+    words += ", as copied" if has_copy else ""
+    return Outcome(Status.PROVED, f"{words}.", facts, look.evidence)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:
@@ -290,7 +329,7 @@ async def take_bookmark(context: StepContext) -> Outcome:
     until = now + timedelta(days=environment.settings.data.time_travel_days)
     facts = BookmarkFacts(bookmark=bookmark, taken_at=instant(now), good_until=instant(until))
     words = f"{bookmark}, good until {date(until, now)}."
-    return Outcome(Status.PROVED, words, facts.written(), (ran,))
+    return Outcome(Status.PROVED, words, facts, (ran,))
 
 
 def bookmark_args(environment: Environment) -> tuple[str, ...]:

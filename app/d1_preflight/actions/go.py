@@ -1,17 +1,18 @@
 """GO: the plan, the proofs and the abort criteria are frozen as bytes and signed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from hashlib import sha256
+from datetime import datetime, timedelta
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.pending import others_pending
+from d1_preflight.actions.preconditions import require_bookmark
+from d1_preflight.actions.timing import require_window
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.file import instant, moment
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
@@ -42,7 +43,7 @@ def go_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 def signer_prompts(context: StepContext) -> Sequence[Prompt]:
-    """What the first signature has to create is asked for, never done silently."""
+    """Ask before the first signature creates anything."""
     missing = context.environment.signer.missing
     if not missing:
         return ()
@@ -50,7 +51,7 @@ def signer_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 def prepare_signer(context: StepContext) -> None:
-    """Make what was agreed to."""
+    """Create what the operator agreed to."""
     if context.answers.get("prepare") is True:
         context.environment.signer.prepare()
 
@@ -64,11 +65,12 @@ async def sign_go(context: StepContext) -> Outcome:
             f"{plural(len(still_open), 'item')} open: {names}.", hint="Answer them first."
         )
     require_bookmark(context)
+    require_window(context)
     environment = context.environment
     prepare_signer(context)
     now = environment.clock.now()
     expires = now + timedelta(minutes=environment.settings.go_minutes)
-    plan = plan_to_sign(context, instant(now), instant(expires))
+    plan = plan_to_sign(context, now, expires)
     document = plan.document
     with context.terminal:
         signature = environment.signer.sign(document, GO)
@@ -83,22 +85,11 @@ async def sign_go(context: StepContext) -> Outcome:
         criteria=plan.criteria,
         checklist=plan.checklist,
     )
-    words = f"GO by {plan.decided_by}, good until {plan.expires_at}."
-    return Outcome(Status.ATTESTED, words, facts.written())
+    words = f"GO by {plan.decided_by}, good until {instant(expires)}."
+    return Outcome(Status.ATTESTED, words, facts)
 
 
-def require_bookmark(context: StepContext) -> None:
-    """Time Travel, the rollback path that always exists, must outlast the watch."""
-    until = context.facts(BookmarkFacts).good_until
-    watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
-    if until and moment(until) < context.environment.clock.now() + watch:
-        raise NotAllowed(
-            f"The Time Travel bookmark is good until {until}: too old to restore.",
-            hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
-        )
-
-
-def plan_to_sign(context: StepContext, decided_at: str, expires_at: str) -> SignedPlan:
+def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetime) -> SignedPlan:
     """What is signed: which bytes go where, on what proofs, and when to abort."""
     environment, record, before = (
         context.environment,
@@ -112,14 +103,14 @@ def plan_to_sign(context: StepContext, decided_at: str, expires_at: str) -> Sign
         decided_at=decided_at,
         expires_at=expires_at,
         migration=record.migration,
-        kind=context.kind.value,
+        kind=context.kind,
         checklist=record.checklist,
-        rows_at_risk=rows_at_risk(context),
+        rows_at_risk=context.facts(RehearsalFacts).rows_lost,
         subjects=PlannedFiles.read(dict(sorted(record.subjects.items()))),
         database=PlannedDatabase.of(record.database),
         tools=PlannedTools.read(dict(sorted(record.tools.items()))),
         proofs=_proofs(context),
-        criteria=abort_criteria(context),
+        criteria=AbortCriteria.of(environment.settings.verification),
         steps=tuple(
             PlannedStep(id=step.id, status=attempt.status.value, words=attempt.words)
             for step in context.checklist.steps_for(context.kind)
@@ -142,36 +133,8 @@ def _proofs(context: StepContext) -> Proofs:
         backup=context.facts(BackupFacts).tables,
         other_pending=others_pending(context),
         out_of_order=context.facts(DeployOrderFacts).out_of_order,
+        rows_read=context.record.rows_read or None,
     )
-
-
-def abort_criteria(context: StepContext) -> AbortCriteria:
-    """The abort limits, fixed before the apply."""
-    verification = context.environment.settings.verification
-    return AbortCriteria(
-        error_rate_percent=str(verification.error_rate_percent),
-        watch_minutes=verification.watch_minutes,
-        endpoints=tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
-        rows="every table's count as rehearsed",
-        schema="equal to the rehearsed one",
-    )
-
-
-def rows_at_risk(context: StepContext) -> int:
-    """How many rows the rehearsal lost: the number that is typed before the apply."""
-    return context.facts(RehearsalFacts).rows_lost
-
-
-def signed_plan(context: StepContext) -> SignedPlan:
-    """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
-    document = context.environment.store.read(GO_FILE) or b""
-    signature = context.environment.store.read(GO_SIGNATURE) or b""
-    go = context.facts(GoFacts)
-    hashes = (sha256(document).hexdigest(), sha256(signature).hexdigest())
-    named = (go.go_sha256, go.signature_sha256)
-    if hashes != named or not context.environment.signer.is_good(document, signature, GO):
-        raise NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")
-    return SignedPlan.from_bytes(document)
 
 
 STEPS: Mapping[str, StepAction] = {

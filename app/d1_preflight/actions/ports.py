@@ -77,11 +77,11 @@ class Local(Protocol):
         copies: Sequence[RowCopy],
         ledger: Sequence[LedgerRow],
     ) -> None:
-        """Make a database with these rows; whatever stood there before is gone."""
+        """Make a database with these rows, replacing an earlier one."""
         ...
 
     def duplicate(self, persist: Path, to: Path) -> None:
-        """Copy a whole database into another persist folder, replacing what stood there."""
+        """Copy a whole database into another persist folder, replacing an earlier one."""
         ...
 
     def file(self, persist: Path) -> Path:
@@ -105,32 +105,32 @@ class Local(Protocol):
         ...
 
     def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
-        """Run a migration as D1 does on a duplicate that is gone afterwards; what is refused."""
+        """Run a migration as D1 does on a temporary duplicate; return the refusal."""
         ...
 
     def attached(self, **files: Path) -> "AbstractContextManager[apsw.Connection]":
-        """A connection with these database files attached under their names, only to read."""
+        """A read-only connection with these database files attached under their names."""
         ...
 
     def create_copy(self, path: Path, table: Table) -> CopyWriter:
-        """Begin the row copy of a table in a new file."""
+        """Start the row copy of a table in a new file."""
         ...
 
     def open_copy(self, path: Path) -> RowCopy:
-        """Read what a row copy says about itself; RecordInvalid when the file is not one."""
+        """Read a row copy's own header; RecordInvalid when the file is not one."""
         ...
 
     def compare_copy(self, copy: RowCopy, persist: Path) -> Difference | None:
-        """Where a database differs first from a row copy; None where it holds the same."""
+        """The first difference between a database and a row copy; None if they are equal."""
         ...
 
     def load_dump(self, persist: Path, dump: Path) -> str:
-        """Load an export into an empty database; "" when it loads, else why it does not."""
+        """Load an export into an empty database; "" when it loads, else the reason."""
         ...
 
 
 class Probe(Protocol):
-    """What an endpoint answered; `status` is None where nothing came back."""
+    """An endpoint's answer; `status` is None without one."""
 
     @property
     def status(self) -> int | None: ...
@@ -164,5 +164,6 @@ class Files(Protocol):
     def down(self, stem: str) -> Migration | None: ...
     def write_down(self, stem: str, text: str) -> Path: ...
     def config_sha256(self) -> str: ...
+    def sha256(self, name: str) -> str: ...
     def stage(self, migration: Migration, folder: Path) -> Path: ...
     def target_config(self) -> Path: ...

@@ -1,29 +1,59 @@
 """Before the apply: everything GO rests on is re-checked against what was signed."""
 
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.go import (
-    abort_criteria,
-    require_bookmark,
-    rows_at_risk,
-)
+from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.standing import read_signed_plan
+from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
-from d1_preflight.actions.target import Look, observe
-from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.actions.target import Look, observe, relative
+from d1_preflight.actions.timing import require_window
+from d1_preflight.actions.values import touched_tables, value_question
+from d1_preflight.actions.workspace import copy_folder, recheck_folder, rehearsal_folder
+from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
-from d1_preflight.core.record.gate import go_expires
+from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.review import go_review, second_person_kinds
-from d1_preflight.core.record.safety_facts import CountFacts
+from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
 from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.target.snapshot import Observation
 
 
-async def recheck(
-    context: StepContext, plan: SignedPlan
-) -> tuple[Observation, tuple[Evidence, ...]]:
-    """Hold everything GO rested on against the present; raises NotAllowed for any change."""
+def signed_plan(context: StepContext) -> SignedPlan:
+    """The plan that was signed, from the very bytes that the record names; raises NotAllowed."""
+    return read_signed_plan(context.environment, context.facts(GoFacts))
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """The target just before the apply.
+
+    `moved` names the touched tables whose values are not those of the copy, `moved_words` how;
+    `elsewhere` the tables that changed too, but that no statement touches.
+    """
+
+    observation: Observation
+    evidence: tuple[Evidence, ...]
+    moved: tuple[str, ...] = ()
+    moved_words: str = ""
+    elsewhere: tuple[str, ...] = ()
+
+
+async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
+    """Compare everything that GO relied on with the present; raises NotAllowed for any change.
+
+    Values that moved in a touched table are no exception but a finding: what to do about them is
+    the apply's to decide.
+    """
     environment = context.environment
     require_second_person(context)
     require_signed_criteria(context, plan)
@@ -31,17 +61,15 @@ async def recheck(
     require_signed_plan(context, plan)
     for table in plan.proofs.backup:
         opened_copy(environment, table)  # a missing or changed backup cannot be restored
-    look = await _look(context)
+    require_local_databases(environment)
+    look, values = await _look(context)
     now = look.observation
-    expires = go_expires(context.record, context.checklist, environment.settings.go_minutes)
-    if expires is None or environment.clock.now() > expires:
-        raise NotAllowed(
-            "The signed GO expired during the re-check.",
-            hint="Nothing was applied. Sign GO again.",
-        )
+    require_same_files(environment)
+    require_unexpired(context, plan)
+    require_window(context)
     if environment.name in now.applied:
         if context.before is not None:
-            return now, look.evidence  # an earlier attempt of this record: it is observed
+            return Rechecked(now, look.evidence)  # after an earlier attempt
         raise NotAllowed(
             f"{environment.name} is already in the ledger, and not by this record.",
             hint="Nothing was sent. Someone else applied it: read the ledger and ask them.",
@@ -52,25 +80,53 @@ async def recheck(
             f"Since the rehearsal, {' and '.join(changed)} changed.",
             hint="Nothing was applied. Copy and rehearse again, then sign GO.",
         )
-    return now, look.evidence
+    return await _with_moved(context, look, values)
+
+
+async def _with_moved(context: StepContext, look: Look, values: Values) -> Rechecked:
+    """Which tables hold other values than the copy; rows are read again where no query tells."""
+    touched = touched_tables(context)
+    unsure = [table for table in values.unsure if table in touched]
+    read_again = await _differing(context, unsure) if unsure else ()
+    moved = tuple(table for table in touched if table in (*values.moved, *read_again))
+    elsewhere = tuple(table for table in values.moved if table not in touched)
+    return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere)
+
+
+async def _differing(context: StepContext, tables: Sequence[str]) -> tuple[str, ...]:
+    """The tables whose rows, read once more, are not those of the copy."""
+    environment, folder = context.environment, recheck_folder(context.environment)
+    reading = await plan_reading(context, tables)
+    check_size(environment, reading)
+    copied = await copy_rows(context, reading, folder)
+    try:
+        copy = copy_folder(environment)
+        return tuple(c.table for c in copied.copies if environment.local.compare_copy(c, copy))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
-    """The file, read once more and for the last time: its bytes are those that were signed."""
+    """The file, read for the last time: its bytes are those that were signed."""
     migration = environment.migration()
     if migration.sha256 != plan.subjects.migration:
         raise NotAllowed(
             f"{migration.name} is not the file that was signed.",
-            hint="Nothing was applied. It was edited since GO: walk it again.",
+            hint="Nothing was applied. It was edited since GO: go through the checklist again.",
         )
     return migration
 
 
-async def _look(context: StepContext) -> Look:
-    tables = [count.table for count in context.facts(CountFacts).tables]
-    keep = f"{context.evidence_name}-recheck"
+async def _look(context: StepContext) -> tuple[Look, Values]:
+    """One batched read: ledger, schema, values of the watched tables, counts of the others."""
+    question = _value_question(context)
     try:
-        return await observe(context.environment, tables=tables, keep=keep, emit=context.emit)
+        try:
+            return await _ask(context, question)
+        except RemoteFailed as error:
+            if "no such" not in error.message:
+                raise
+            return await _ask(context, ValueQuestion())  # the schema changed: that will be said
     except PreflightError as error:
         # Nothing was sent yet, so this attempt may be repeated without an observation.
         raise NotAllowed(
@@ -79,8 +135,50 @@ async def _look(context: StepContext) -> Look:
         ) from error
 
 
+async def _ask(context: StepContext, question: ValueQuestion) -> tuple[Look, Values]:
+    counted = [c.table for c in context.facts(CountFacts).tables if c.table not in question.tables]
+    keep = f"{context.evidence_name}-recheck"
+    look = await observe(
+        context.environment, tables=counted, extra=question.statements, keep=keep, emit=context.emit
+    )
+    values = question.read(look.extra)
+    counts = {**look.observation.counts, **values.rows}
+    return replace(look, observation=replace(look.observation, counts=counts)), values
+
+
+def _value_question(context: StepContext) -> ValueQuestion:
+    """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
+    environment, persist = context.environment, copy_folder(context.environment)
+    recorded = recorded_values(context)
+    wanted = {*recorded, *touched_tables(context)}
+    if not wanted:
+        return ValueQuestion()
+    question = value_question(environment, persist, wanted)
+    for table, values in recorded.items():
+        held = question.local.get(table)
+        if held is None or held.text != values:
+            raise NotAllowed(
+                f"{table} in the copy on this machine is not as it was when it was copied.",
+                hint="Nothing was applied. Copy the target and rehearse again, then sign GO.",
+            )
+    return question
+
+
+def recorded_values(context: StepContext) -> Mapping[str, str]:
+    """The fingerprints of the copy by the record: of the last rehearsal, be it at the apply."""
+    values: dict[str, str] = {}
+    for attempt in context.record.attempts:
+        if attempt.step == CopyFacts.step:
+            copied = CopyFacts.from_attempt(attempt).tables
+            values = {table.table: table.values for table in copied if table.values}
+        elif attempt.step == ApplyFacts.step:
+            again = ApplyFacts.from_attempt(attempt).values_before
+            values |= {table.table: table.values for table in again}
+    return values
+
+
 def require_second_person(context: StepContext) -> None:
-    """This GO was not sent back, and a second person approved it where the policy asks."""
+    """Require that no reviewer rejected GO and, where the policy asks, that one approved it."""
     environment = context.environment
     review = go_review(environment.store.files(), context.record, environment.signer)
     asked = context.kind in second_person_kinds(environment.settings.signing.second_person)
@@ -91,12 +189,39 @@ def require_second_person(context: StepContext) -> None:
         )
 
 
+def require_unexpired(context: StepContext, plan: SignedPlan) -> None:
+    """Require that the plan, as it was signed, has not expired; raises NotAllowed."""
+    if plan.expires_at is None or context.environment.clock.now() > plan.expires_at:
+        raise NotAllowed("The signed GO has expired.", hint="Nothing was applied. Sign GO again.")
+
+
+def require_local_databases(environment: Environment) -> None:
+    """Require copy and rehearsal: values, verification and table restore are compared with them."""
+    for folder in (copy_folder(environment), rehearsal_folder(environment)):
+        if not environment.local.file(folder).is_file():
+            raise NotAllowed(
+                f"{relative(environment, folder)} is no longer on this machine.",
+                hint="Nothing was applied. Apply where it was copied, or copy and rehearse here.",
+            )
+
+
 def require_signed_criteria(context: StepContext, plan: SignedPlan) -> None:
     """The limits in the settings are still those that were signed."""
-    if abort_criteria(context) != plan.criteria:
+    if AbortCriteria.of(context.environment.settings.verification) != plan.criteria:
         raise NotAllowed(
             "The abort criteria in preflight.toml are not those that were signed.",
             hint="Nothing was applied. Put them back, or sign GO again.",
+        )
+
+
+def require_bookmark(context: StepContext) -> None:
+    """Time Travel, the rollback path that always exists, must outlast the watch."""
+    until = context.facts(BookmarkFacts).good_until
+    watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
+    if until and moment(until) < context.environment.clock.now() + watch:
+        raise NotAllowed(
+            f"The Time Travel bookmark is good until {until}: too old to restore.",
+            hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
         )
 
 
@@ -104,8 +229,8 @@ def require_signed_plan(context: StepContext, plan: SignedPlan) -> None:
     """Checklist, class and rows at risk are still those that were signed."""
     for signed, name, now in (
         (plan.checklist, "the checklist", context.record.checklist),
-        (plan.kind, "the class", context.kind.value),
-        (plan.rows_at_risk, "the number of rows at risk", rows_at_risk(context)),
+        (str(plan.kind), "the class", str(context.kind)),
+        (plan.rows_at_risk, "the number of rows at risk", context.facts(RehearsalFacts).rows_lost),
     ):
         if signed != now:
             raise NotAllowed(
@@ -118,7 +243,7 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
     found, environment, copied = [], context.environment, context.facts(CopyFacts)
     if plan.subjects.config != environment.files.config_sha256():
         found.append("the configuration")
-    if now.schema.fingerprint != copied.schema:
+    if now.schema.fingerprint != plan.proofs.schema_before:
         found.append("the schema of the target")
     if plan.tools.wrangler != environment.wrangler.version:
         found.append("wrangler's version")
@@ -126,14 +251,15 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
     if pending_names(environment, now) != copied.pending:
         found.append("the set of pending migrations")
     last = now.ledger[-1].name if now.ledger else ""
-    if (len(now.ledger), last) != (copied.ledger_rows, copied.last_applied):
+    if (len(now.ledger), last) != (plan.proofs.ledger_rows, copied.last_applied):
         found.append("the ledger (someone applied a migration)")
     return found
 
 
 def moved_at_risk(context: StepContext, now: Observation) -> tuple[str, ...]:
     """The losing tables whose count is no longer the signed one."""
-    signed = {table.table: table.rows for table in context.facts(CopyFacts).tables}
+    copied = context.facts(CopyFacts).tables
+    signed = {table.table: table.rows for table in copied if not table.values}  # else by values
     losing = set(context.facts(FindingsFacts).declared_losses)
     for table in context.facts(RehearsalFacts).tables:
         if table.lost or table.nulled:

@@ -10,6 +10,7 @@ from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.target import relative, shown
+from d1_preflight.actions.values import values_facts, watched_values
 from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Effects, Kind
@@ -25,7 +26,7 @@ from d1_preflight.core.record.change_facts import (
     TableCount,
     table_counts,
 )
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
 from d1_preflight.core.rows.row_diff import (
@@ -60,7 +61,7 @@ async def copy_target(context: StepContext) -> Outcome:
     if environment.name in reading.observation.applied:
         name = environment.name
         said = f"{name} is already in the target's ledger; there is nothing to rehearse."
-        return Outcome(Status.FAILED, said, {}, reading.evidence)
+        return Outcome(Status.FAILED, said, evidence=reading.evidence)
     check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
@@ -68,8 +69,9 @@ async def copy_target(context: StepContext) -> Outcome:
         environment.local.make, copy_folder(environment), seen.schema, copies, seen.ledger
     )
     total = sum(copy.rows for copy in copies)
+    held = await asyncio.to_thread(watched_values, context, copy_folder(environment))
     facts = CopyFacts(
-        tables=copy_facts(copies),
+        tables=copy_facts(copies, held),
         rows=total,
         bytes=sum(copy.bytes for copy in copies),
         ledger_rows=len(seen.ledger),
@@ -84,7 +86,7 @@ async def copy_target(context: StepContext) -> Outcome:
     if copied.moved:
         moved = ", ".join(copied.moved)
         summary += f"; {moved} changed while it was read (the copy holds what was read)"
-    return Outcome(Status.PROVED, f"{summary}.", facts.written(), reading.evidence)
+    return Outcome(Status.PROVED, f"{summary}.", facts, reading.evidence)
 
 
 async def check_syntax(context: StepContext) -> Outcome:
@@ -98,7 +100,7 @@ async def check_syntax(context: StepContext) -> Outcome:
 
 
 def _tried(context: StepContext) -> Outcome:
-    """The whole file on one more copy: an answer that depends on rows is given there alone."""
+    """The whole file on one more copy: only there is an answer that depends on rows."""
     environment = context.environment
     if not environment.local.file(copy_folder(environment)).is_file():
         words = "The target's copy is not on this machine. Copy the target, then try again."
@@ -124,7 +126,7 @@ def rehearse_plan(context: StepContext) -> Sequence[str]:
 
 
 async def rehearse(context: StepContext) -> Outcome:
-    """Apply it to a copy of the copy; account for every row and every object of the schema."""
+    """Apply it to a copy of the copy; explain every changed row and schema object."""
     environment = context.environment
     more = stale_answers(context)
     if more:
@@ -137,9 +139,9 @@ async def rehearse(context: StepContext) -> Outcome:
         reason = context.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It fails on a copy of the target: {reason}"
         facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
-        return Outcome(Status.FAILED, said, facts.written(), (ran,))
+        return Outcome(Status.FAILED, said, facts, (ran,))
     facts = await asyncio.to_thread(_compared, context, ran.milliseconds)
-    return Outcome(*_verdict(context, facts), facts.written(), (ran,))
+    return Outcome(*_verdict(context, facts), facts, (ran,))
 
 
 def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
@@ -161,6 +163,7 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
         rows=sum(table.before or 0 for table in found.tables),
         downtime=_downtime(predicted),
         sql_ms=sql_ms,
+        values_after=values_facts(watched_values(context, after)),
     )
 
 
@@ -169,7 +172,7 @@ def _counts(environment: Environment, persist: Path) -> tuple[TableCount, ...]:
 
 
 def _timed(context: StepContext) -> int | None:
-    """The SQL alone, on one more copy: what wrangler's own start hides."""
+    """Time the SQL alone, on one more copy: wrangler's own start hides it."""
     environment = context.environment
     persist = environment.workspace / "timing" / "d1"
     environment.local.duplicate(copy_folder(environment), persist)
@@ -197,11 +200,12 @@ def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
     lost = facts.rows_lost
     kept = f"{plural(facts.rows or 0, 'row')}: {count(lost)} lost"
     kept += " as declared" if lost else ""
+    kept += f", {count(facts.rows_changed)} changed" if facts.rows_changed else ""
     return Status.PROVED, f"{kept}, {plural(len(facts.schema), 'schema change')}. {facts.downtime}"
 
 
 def _downtime(predicted: int) -> str:
-    """The first Zuhandenheit question: does it run without users noticing?"""
+    """Whether users will notice that it runs."""
     shown_time = "under 1 s" if predicted < 1000 else f"about {duration(predicted)}"  # noqa: PLR2004
     return f"Queries wait {shown_time} while it runs."
 
@@ -262,13 +266,13 @@ def compare_states(
 def explained_facts(
     found: RowDiff, analysis: Analysis, declared: Collection[str]
 ) -> tuple[TableChange, ...]:
-    """The rehearsal's table for record and screen: every loss explained, or not ok."""
+    """The rehearsal's table for record and screen: a loss that nothing explains is not ok."""
     judged = check_losses(found, analysis, declared)
     return tuple(_change(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
 
 
 def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
-    """The same table without a judgement: what is not as it was."""
+    """The same table without a verdict: what changed."""
     changes = (
         _change(table, "as before" if table.is_untouched else "differs", ok=table.is_untouched)
         for table in found.tables
@@ -279,7 +283,7 @@ def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
 def schema_facts(
     changes: Sequence[Change], analysis: Analysis, prior: Schema
 ) -> tuple[SchemaChange, ...]:
-    """Every difference of the schema, and whether the migration says it in so many words."""
+    """Every difference of the schema, and whether the migration declares it."""
     return tuple(
         SchemaChange(
             change=change.kind,
@@ -293,12 +297,12 @@ def schema_facts(
 
 
 def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
-    """How long the statement may take on the target: measured in SQLite, else what is left."""
+    """Predicted time on the target: measured in SQLite, else wrangler's run less its start-up."""
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
 
 
 def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
-    # Up to where ids are issued is written where an AUTOINCREMENT mark falls.
+    # A lowered AUTOINCREMENT mark has no rows; its line says from where ids are issued again.
     falls = table.reissues and None not in (table.issued_before, table.issued_after)
     return TableChange(
         table=table.table,
@@ -331,14 +335,16 @@ def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
         *effects.columns_renamed,
     ):
         return True
-    if change.object in ("index", "trigger", "view") and _drops(analysis, change.name):
+    if change.object in ("index", "trigger", "view") and _is_a_reason(analysis, change):
         return True
     answered = (f for f in analysis.findings if not f.rows_at_risk)
     return any({table, owner, change.name} & set(f.tables) for f in answered)
 
 
-def _drops(analysis: Analysis, name: str) -> bool:
-    return any(name in reason.text for reason in analysis.reasons)
+def _is_a_reason(analysis: Analysis, change: Change) -> bool:
+    # By the whole name: a view "v" is not meant wherever a "v" stands.
+    named = f'{change.object} "{change.name}"'
+    return any(named in reason.text for reason in analysis.reasons)
 
 
 STEPS: Mapping[str, StepAction] = {

@@ -19,6 +19,7 @@ from d1_preflight.actions.target import (
     target_flags,
 )
 from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
@@ -27,6 +28,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
+    DOES_NOT_RUN,
     BookmarkFacts,
     DeployOrderFacts,
     DownFacts,
@@ -43,11 +45,14 @@ from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.wrangler_output import explain_failure
 
 DRAFT, NONE = "write the draft to that file", "there is no down migration; restore from backup"
+NO_DOWN = "no_down"
+"""The prompt that asks why there is no down migration."""
 
-_NAMED = 3  # of the migrations that are passed by
+_WHY_NONE = "Why is there no down migration, and what is done instead if it goes wrong?"
+_NAMED = 3  # of the migrations that are skipped
 _HARM = ("table restore", "down migration", "time travel")
 
-# The source document's matrix, with its contradiction mended: code first, then the database.
+# The source document's matrix, its contradiction resolved: code first, then the database.
 _MATRIX: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.ADDITIVE: (
         ("no issues", "no rollback needed"),
@@ -73,68 +78,92 @@ def down_prompts(context: StepContext) -> Sequence[Prompt]:
     gaps = "".join(f"\n-- not restored: {gap}" for gap in draft.gaps)
     label = f"No down migration at {_down_name(context.environment)}. "
     blank = _is_blank(context.environment, draft)
-    label += "No statement undoes it; why is below" if blank else "The draft is below"
+    label += "No statement undoes it; the reasons are below" if blank else "The draft is below"
     choices = (NONE,) if blank else (DRAFT, NONE)
-    return (Prompt("down", PromptKind.CHOOSE, label, help=f"{draft.sql}{gaps}", choices=choices),)
+    return (
+        Prompt("down", PromptKind.CHOOSE, label, help=f"{draft.sql}{gaps}", choices=choices),
+        Prompt(NO_DOWN, PromptKind.TEXT, _WHY_NONE, after="down", only=NONE),
+    )
 
 
 async def write_down(context: StepContext) -> Outcome:
-    """The down migration is there, or is written from the draft, or its absence is said."""
+    """Accept the down migration, write it from the draft, or record that there is none."""
     environment = context.environment
     found = environment.files.down(environment.stem)
     if found is not None:
         facts = DownFacts(file=_down_name(environment), source="found")
-        return Outcome(Status.PROVED, f"{_down_name(environment)} exists.", facts.written())
+        return Outcome(Status.PROVED, f"{_down_name(environment)} exists.", facts)
     draft = _draft(context)
     gaps = tuple(draft.gaps)
     if context.answer("down") == NONE:
         facts = DownFacts(source="none", lossless=False, gaps=gaps)
         words = "No down migration: the rollback path is the backup."
-        return Outcome(Status.ATTESTED, words, facts.written())
+        reason = context.answer(NO_DOWN)
+        if not reason:
+            return Outcome(Status.UNKNOWN, f"{words} Why there is none was not said.", facts)
+        return Outcome(Status.ATTESTED, f"{words} Reason: {reason}", facts)
     if _is_blank(environment, draft):
         words = "The draft no longer holds a statement. Check it, then choose again."
-        return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps).written())
+        return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps))
     path = environment.files.write_down(environment.stem, draft.sql)
     read = environment.files.down(environment.stem)
     written = sha256(draft.sql.encode()).hexdigest()
     if read is None or read.sha256 != written:
         place = relative(environment, path)
         words = f"{place} differs from what was written. Check it, then try again."
-        return Outcome(Status.FAILED, words, DownFacts(file=relative(environment, path)).written())
+        return Outcome(Status.FAILED, words, DownFacts(file=relative(environment, path)))
     facts = DownFacts(
         file=relative(environment, path), source="drafted", lossless=draft.lossless, gaps=gaps
     )
     words = f"Written to {relative(environment, path)}. Read it; e edits it."
-    return Outcome(Status.PROVED, words, facts.written(), wrote={"down": written})
+    return Outcome(Status.PROVED, words, facts, wrote={"down": written})
+
+
+def test_prompts(context: StepContext) -> Sequence[Prompt]:
+    """Why there is nothing to test, where the step before was not told."""
+    environment = context.environment
+    if environment.files.down(environment.stem) is not None or _reason_for_none(context):
+        return ()
+    return (Prompt(NO_DOWN, PromptKind.TEXT, _WHY_NONE),)
+
+
+def _reason_for_none(context: StepContext) -> str:
+    """Why there is no down migration, in the operator's words; "" where nobody said."""
+    if context.answer(NO_DOWN) or not context.checklist.has(DownFacts.step):
+        return context.answer(NO_DOWN)
+    written = context.record.standing(context.checklist.step(DownFacts.step))
+    return str(written.answers.get(NO_DOWN, "")) if written else ""
 
 
 async def test_down(context: StepContext) -> Outcome:
-    """Up, down, compare: what the down migration gives back, table by table."""
+    """Apply up and down, then compare: what the down migration restores, table by table."""
     environment = context.environment
     down = environment.files.down(environment.stem)
     if down is None:
-        words = "There is no down migration to test; the backup was restored as proof instead."
-        return Outcome(Status.PROVED, words, DownTestFacts(verdict="no down migration").written())
+        facts, reason = DownTestFacts(verdict="no down migration"), _reason_for_none(context)
+        words = "There is no down migration, so none was tested."
+        status = Status.ATTESTED if reason else Status.UNKNOWN
+        return Outcome(status, f"{words} Reason: {reason or 'not said'}", facts)
     before, after = copy_folder(environment), down_folder(environment)
     await asyncio.to_thread(environment.local.duplicate, rehearsal_folder(environment), after)
-    # Nothing of it is kept: a SELECT in the script would print the target's rows.
+    # Its output is not kept: a SELECT in the script would print the target's rows.
     ran = await run_local_file(context, down, after, keep=None)
     if ran.exit_code != 0:
         words = f"The down migration does not run: {context.own_reason(ran, down)}"
-        facts = DownTestFacts(verdict="does not run")
-        return Outcome(Status.FAILED, words, facts.written(), (ran,))
+        facts = DownTestFacts(verdict=DOES_NOT_RUN)
+        return Outcome(Status.FAILED, words, facts, (ran,))
     changes = diff(environment.local.schema(before), environment.local.schema(after))
     row_diff = await asyncio.to_thread(compare_states, environment, before, after)
     facts = _down_facts(row_diff, tuple(change.words for change in changes), ran.milliseconds)
-    # What rows it gives back is said, not judged; one that leaves another schema has failed.
+    # Rows it does not restore are shown, not judged; a schema that differs is a failure.
     status = Status.FAILED if changes else Status.PROVED
-    return Outcome(status, facts.verdict, facts.written(), (ran,))
+    return Outcome(status, facts.verdict, facts, (ran,))
 
 
 async def check_rollback_header(context: StepContext) -> Outcome:
     """The header says how to roll back."""
     rollback = context.environment.migration().header.rollback
-    facts = RollbackHeaderFacts(rollback=rollback).written()
+    facts = RollbackHeaderFacts(rollback=rollback)
     absent = _absent_files(context, rollback)
     if absent:
         words = f"The header names {', '.join(absent)}, which is not there."
@@ -170,7 +199,7 @@ async def choose_way_back(context: StepContext) -> Outcome:
     kind = context.kind if context.kind in _MATRIX else Kind.DESTRUCTIVE
     matrix = tuple(RollbackScenario(scenario=s, action=a) for s, a in _MATRIX[kind])
     facts = RollbackPlanFacts(ways=ways, chosen=chosen.way, matrix=matrix)
-    return Outcome(Status.ATTESTED, f"{chosen.way}; loses {chosen.loses}.", facts.written())
+    return Outcome(Status.ATTESTED, f"{chosen.way}; loses {chosen.loses}.", facts)
 
 
 def ways_back(context: StepContext) -> tuple[RollbackPath, ...]:
@@ -202,12 +231,12 @@ def ways_back(context: StepContext) -> tuple[RollbackPath, ...]:
 
 
 def _harm(path: RollbackPath) -> int:
-    """What loses nothing comes first; what undoes every later write, last."""
+    """Order the paths: lossless first, Time Travel last."""
     return -1 if path.loses == "nothing" else _HARM.index(path.way)
 
 
 def order_prompts(context: StepContext) -> Sequence[Prompt]:
-    """Asked only where this migration would be applied out of its order."""
+    """Ask why this migration is applied out of order, if it is."""
     passed = skipped_pending(context)
     if not passed:
         return ()
@@ -218,12 +247,13 @@ def order_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 async def choose_deploy_order(context: StepContext) -> Outcome:
-    """The order, and which version of the Worker is live now: the one to go back to."""
+    """The order, and the Worker version that is live now: the one to roll back to."""
     environment, order = context.environment, context.answer("order")
+    label = answer_label("order", order)
     worker = environment.settings.verification.worker or environment.project.config.name
     facts = DeployOrderFacts(order=order, worker=worker, out_of_order=_out_of_order(context))
     if not worker:
-        return Outcome(Status.ATTESTED, f"{order}.", facts.written())
+        return Outcome(Status.ATTESTED, f"{label}.", facts)
     ran = await call_target(
         environment,
         deployments_args(environment, worker),
@@ -233,13 +263,13 @@ async def choose_deploy_order(context: StepContext) -> Outcome:
     )
     if ran.exit_code != 0:
         words = (
-            f"{order}. The live version of {worker} is not known: {explain_failure(ran).message}"
+            f"{label}. The live version of {worker} is not known: {explain_failure(ran).message}"
         )
-        return Outcome(Status.ATTESTED, words, facts.written(), (ran,))
+        return Outcome(Status.ATTESTED, words, facts, (ran,))
     version = live_version(first_object(ran.stdout))
-    words = f"{order}; {worker} runs version {version[:8] or 'unknown'} now."
+    words = f"{label}; {worker} runs version {version[:8] or 'unknown'} now."
     facts = replace(facts, version=version)
-    return Outcome(Status.ATTESTED, words, facts.written(), (ran,))
+    return Outcome(Status.ATTESTED, words, facts, (ran,))
 
 
 def _out_of_order(context: StepContext) -> str:
@@ -279,7 +309,7 @@ def _down_name(environment: Environment) -> str:
 
 
 def _is_blank(environment: Environment, draft: Draft) -> bool:
-    """Whether the draft would be read as no down migration at all: comments are none."""
+    """Whether the draft holds comments only, so that it is no down migration."""
     return Migration.from_text(environment.name, draft.sql).is_blank
 
 
@@ -326,7 +356,7 @@ def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestF
 
 STEPS: Mapping[str, StepAction] = {
     "write_down": StepAction(write_down, prompts=down_prompts),
-    "test_down": StepAction(test_down),
+    "test_down": StepAction(test_down, prompts=test_prompts),
     "check_rollback_header": StepAction(check_rollback_header),
     "choose_way_back": StepAction(choose_way_back, prompts=way_back_prompts),
     "choose_deploy_order": StepAction(choose_deploy_order, prompts=order_prompts, plan=deploy_plan),

@@ -1,4 +1,4 @@
-"""Table restore: what the migration takes is written as SQL out of the backup, and tried here."""
+"""Table restore: writes SQL that restores the lost rows from the backup, and tries it here."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.disk import new_text
 
@@ -80,7 +80,7 @@ def write_repair(environment: Environment, path: Path, only: Collection[str] = (
 
 
 def dry_run_repair(environment: Environment) -> TableRestoreFacts:
-    """Run that SQL on the rehearsal, and say what is then as it was before the migration."""
+    """Run that SQL on the rehearsal, and report what it restores."""
     path = restore_folder(environment) / "given_back.sql"
     path.unlink(missing_ok=True)
     persist = given_back_folder(environment)
@@ -99,16 +99,14 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
 
 
 def _reason(environment: Environment, error: PreflightError) -> str:
-    """Why it does not run; a trigger of the target may answer with what stands in a row."""
-    if any(error_may_leak_row_values(made.sql) for made in environment.prior_schema().objects):
-        return (
-            "It does not run here; a trigger's own message is not kept, because it may quote a row."
-        )
+    """Why it does not run; a trigger of the target may quote a row in its message."""
+    if error_may_leak_row_values(*(made.sql for made in environment.prior_schema().objects)):
+        return "It fails here; a trigger's own message is not kept, because it may quote a row."
     return error.message
 
 
 def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
-    """What the backup holds and the database that was given back does not."""
+    """What the backup holds and the repaired database lacks."""
     rebuilt = environment.analysis().effects.tables_rebuilt
     before, after = (
         environment.local.file(restored_folder(environment)),
@@ -118,7 +116,16 @@ def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
         ledger = (environment.project.database.migrations_table,)
         found = diff_rows(connection, ignore=ledger, rebuilt=rebuilt)
     backed_up = (table for table in found.tables if table.before is not None)
-    return tuple(words for table in backed_up if (words := _missing(table)))
+    rows = tuple(words for table in backed_up if (words := _missing(table)))
+    return (*rows, *_constraints_gone(environment, persist))
+
+
+def _constraints_gone(environment: Environment, persist: Path) -> tuple[str, ...]:
+    """The constraints that no script of rows gives back; the objects it names itself."""
+    changes = diff(environment.prior_schema(), environment.local.schema(persist))
+    kinds = ("foreign key", "unique", "check")
+    gone = (c for c in changes if c.kind == "removed" and c.object in kinds)
+    return tuple(f"{change.object} {change.name} stays gone" for change in gone)
 
 
 def _missing(table: TableDiff) -> str:

@@ -1,4 +1,4 @@
-"""Talks to the target through wrangler: batched reads, and what they say."""
+"""Talks to the target through wrangler: batched reads and their results."""
 
 import asyncio
 import json
@@ -21,11 +21,11 @@ from d1_preflight.core.target.wrangler_output import (
 )
 
 READ_TIMEOUT_S = 120.0
-"""A batched read that takes longer is given up; D1 itself stops a query after 30 s."""
+"""The time limit of a batched read; D1 itself stops a query after 30 s."""
 
 
 def config_flags(environment: Environment) -> tuple[str, ...]:
-    """The configuration that holds the target's uuid alone: no environment can lead elsewhere."""
+    """The configuration that holds only the target's uuid: no environment can redirect it."""
     return ("--config", str(environment.project.target_config))
 
 
@@ -87,6 +87,7 @@ async def read_batch(
                 f"{len(batch)} answers were expected, {len(found)} came.",
                 hint="Nothing was changed. Run the step again.",
             )
+        environment.cache.rows_read += sum(result.rows_read for result in found)
         results += found
         evidence.append(ran)
     return tuple(results), tuple(evidence)
@@ -112,7 +113,7 @@ async def observe(
 ) -> Look:
     """Read ledger, schema and, where asked, counts, checks and more; remember what was seen.
 
-    Nothing is believed before the database that answers has said its uuid, once a session; a
+    No answer is used before the database has reported its uuid, once a session; a
     ledger that does not go on from the one seen before makes it say so again.
     """
     question = Question(environment.project.database.migrations_table, tuple(tables), checks)
@@ -131,7 +132,7 @@ async def observe(
 
 
 async def confirm_identity(environment: Environment) -> None:
-    """Hold the uuid of the database that answers against the one that is meant.
+    """Compare the uuid of the database that answers with the expected one.
 
     Raises RemoteFailed where it is another one, or does not say.
     """
@@ -146,7 +147,7 @@ async def confirm_identity(environment: Environment) -> None:
         said = f"the database {answered}" if isinstance(answered, str) else "no uuid"
         raise RemoteFailed(
             f"Another database answers: {meant} was asked, and {said} came back.",
-            hint="Nothing it said was believed. Check database_id, the account and the API base.",
+            hint="Its answers were not used. Check database_id, the account and the API base.",
         )
     environment.cache.uuid = answered
 
@@ -186,14 +187,14 @@ async def _ask(
 
 
 def shown(environment: Environment, args: Sequence[str]) -> str:
-    """A command as people read it before it runs, with paths relative to the project."""
+    """A command as shown before it runs, with paths relative to the project."""
     root = f"{environment.project.root}{'/'}"
     words = (arg.replace(root, "") for arg in args)
     return "wrangler " + " ".join(_quoted(word) for word in words)
 
 
 def own_command(environment: Environment, *words: str) -> str:
-    """A command of this program that means the same project and database wherever it is typed."""
+    """A command of this program that selects the same project and database in every folder."""
     project = environment.project
     env = (f"--env={project.environment}",) if project.config.environments else ()
     several = len(project.config.databases) > 1
@@ -202,7 +203,7 @@ def own_command(environment: Environment, *words: str) -> str:
 
 
 def relative(environment: Environment, path: Path) -> str:
-    """A path as the record names it: relative to the project, so that it means the same to all."""
+    """A path as the record names it: relative to the project, the same on every machine."""
     try:
         return path.relative_to(environment.project.root).as_posix()
     except ValueError:

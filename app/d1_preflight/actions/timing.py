@@ -1,4 +1,4 @@
-"""Section 5: when it is done, and who knows."""
+"""Section 5: the time window, the notice to the team and the dashboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.record.apply_facts import (
     DashboardFacts,
     NoticeFacts,
@@ -14,20 +14,31 @@ from d1_preflight.core.record.apply_facts import (
     ZoneTime,
 )
 from d1_preflight.core.record.change_facts import RehearsalFacts
-from d1_preflight.core.record.facts import NO_TEXT
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import NO_TEXT, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import TRAFFIC_QUERY, traffic_samples
 from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
 from d1_preflight.core.schedule.window import Timing, calendar_of, timing
 
 _WEEKS = 4
+_SET_ZONES = "Set timezones under [users] in preflight.toml to have it checked."
 _SEEN = ("it is there", "it is not there: send it")
+WINDOW = "check_window"
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
 
 
+def window_prompts(context: StepContext) -> Sequence[Prompt]:
+    """Where the users are, where no setting says it: this machine's clock is not theirs."""
+    project = context.environment.project
+    if not project.assumed_zone or project.settings.users.timezones:
+        return ()
+    label = "No users' time zone is set. Where are your users, and is it quiet there now?"
+    help_text = f"Only this machine's zone, {project.assumed_zone}, can be checked. {_SET_ZONES}"
+    return (Prompt("users", PromptKind.TEXT, label, help=help_text),)
+
+
 async def check_window(context: StepContext) -> Outcome:
-    """Whether now is quiet where the users are; with analytics, when it is quietest."""
+    """Whether now is a low-traffic hour where the users are; with analytics, the quietest hours."""
     now = timing_now(context)
     checked = WindowFacts(
         now=instant(now.now),
@@ -40,16 +51,22 @@ async def check_window(context: StepContext) -> Outcome:
         ),
         next=tuple(span.words(now.calendar.team) for span in now.coming),
     )
-    facts = (await _with_traffic(context, now, checked)).written()
+    facts = await _with_traffic(context, now, checked)
     if not now.is_quiet:
         return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
     if not now.fits:
         return Outcome(Status.FAILED, f"{now.words}, but {now.fits_words}.", facts)
-    return Outcome(Status.PROVED, f"{now.words}; {now.fits_words}.", facts)
+    words = f"{now.words}; {now.fits_words}."
+    if not window_prompts(context):
+        return Outcome(Status.PROVED, words, facts)
+    where = context.answer("users")
+    if not where:
+        return Outcome(Status.UNKNOWN, f"{words} Where the users are is not known. {_SET_ZONES}")
+    return Outcome(Status.ATTESTED, f"{words} Users: {where}", facts)
 
 
 def timing_now(context: StepContext) -> Timing:
-    """The calendar's answer for this moment, for the predicted duration and the watch."""
+    """The window's verdict on this moment, for the predicted duration and the watch."""
     environment = context.environment
     predicted = context.facts(RehearsalFacts).predicted_ms or 0
     watch = timedelta(minutes=environment.settings.verification.watch_minutes)
@@ -60,8 +77,26 @@ def timing_now(context: StepContext) -> Timing:
     )
 
 
+def require_window(context: StepContext) -> None:
+    """Require that a window that was answered still holds; a waived one is GO's to judge.
+
+    GO and the apply ask it again: a window is over while the record still shows it. NotAllowed.
+    """
+    for step in context.checklist.before("applied"):
+        attempt = context.record.standing(step)
+        if step.action != WINDOW or attempt is None or attempt.status is Status.WAIVED:
+            continue
+        now = timing_now(context)
+        if not now.fits:
+            words = now.words if not now.is_quiet else f"{now.words}, but {now.fits_words}"
+            raise NotAllowed(
+                f"{words}.",
+                hint="Nothing was sent. Wait for the next window, or waive the step and sign GO.",
+            )
+
+
 def notice(context: StepContext) -> str:
-    """What the channel will read."""
+    """The notice that the channel receives."""
     environment = context.environment
     kind = context.kind.value.upper()
     place = environment.project.database.name
@@ -77,7 +112,8 @@ def notice(context: StepContext) -> str:
 def notify_prompts(context: StepContext) -> Sequence[Prompt]:
     """The preview to send, or, without a webhook, how the team was notified."""
     channel = context.environment.settings.notify.channel
-    if context.environment.web.has_webhook and _may_have_gone_out(context):
+    if context.environment.web.has_webhook and context.must_observe_first:
+        # A message cannot be revoked or looked up, so it is never sent twice unasked.
         label = f"An earlier notice may have been sent. Is it in {channel}?"
         return (Prompt("seen", PromptKind.CHOOSE, label, choices=_SEEN, help=notice(context)),)
     if context.environment.web.has_webhook:
@@ -87,25 +123,19 @@ def notify_prompts(context: StepContext) -> Sequence[Prompt]:
     return (Prompt("told", PromptKind.TEXT, label, help=f"For example: “{notice(context)}”"),)
 
 
-def _may_have_gone_out(context: StepContext) -> bool:
-    """A message cannot be revoked or looked up, so it is never sent twice unasked."""
-    last = context.before
-    return last is not None and last.status in (Status.INTERRUPTED, Status.UNKNOWN)
-
-
 async def notify_team(context: StepContext) -> Outcome:
     """Send the notice; an answer other than 2xx is not a notice."""
     channel = context.environment.settings.notify.channel
     if not context.environment.web.has_webhook:
         told = context.answer("told")
-        facts = NoticeFacts(channel=channel, text=told, sent=False).written()
+        facts = NoticeFacts(channel=channel, text=told, sent=False)
         return Outcome(Status.ATTESTED, f"{channel}: {told}", facts)
     text = notice(context)
     if context.answer("seen") == _SEEN[0]:
-        facts = NoticeFacts(channel=channel, sent=True, seen=True).written()
+        facts = NoticeFacts(channel=channel, sent=True, seen=True)
         return Outcome(Status.ATTESTED, f"The earlier notice was seen in {channel}.", facts)
     sent = await context.environment.web.notify(text)
-    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok).written()
+    facts = NoticeFacts(channel=channel, text=text, sent=sent.ok)
     if sent.status is None:
         words = f"{sent.words}; it is unknown whether {channel} has the notice. Check there."
         return Outcome(Status.UNKNOWN, words, facts)
@@ -133,7 +163,7 @@ def dashboard_url(environment: Environment) -> str:
 async def open_dashboard(context: StepContext) -> Outcome:
     """The operator says that they see it."""
     facts = DashboardFacts(url=dashboard_url(context.environment))
-    return Outcome(Status.ATTESTED, "Open, and seen.", facts.written())
+    return Outcome(Status.ATTESTED, "Open, and seen.", facts)
 
 
 async def _with_traffic(context: StepContext, now: Timing, checked: WindowFacts) -> WindowFacts:
@@ -170,7 +200,7 @@ def _capital(text: str) -> str:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "check_window": StepAction(check_window),
+    WINDOW: StepAction(check_window, prompts=window_prompts, rechecked=True),
     "notify_team": StepAction(notify_team, prompts=notify_prompts),
     "open_dashboard": StepAction(open_dashboard, plan=dashboard_plan),
 }

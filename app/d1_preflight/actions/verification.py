@@ -1,12 +1,13 @@
 """Section 6: after the apply. Everything is compared with what the rehearsal showed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.target import execute_args, observe, shown
+from d1_preflight.actions.target import Look, execute_args, observe, shown
+from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import RemoteFailed
@@ -27,17 +28,18 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
-from d1_preflight.core.record.facts import NO_TEXT
-from d1_preflight.core.record.file import instant, moment
+from d1_preflight.core.record.facts import NO_TEXT, instant, moment
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.snapshot import Observation, Question
 
 _FRESH_S = 90
 _POLL_S = 5.0
+_SHOWN = 3  # differences in one sentence
 _TRAFFIC_SHARE = 100  # one row in a hundred …
-_TRAFFIC_ROWS = 10  # … or ten may come between two reads; one that went wants an explanation
+_TRAFFIC_ROWS = 10  # … or ten may be added between two reads; a missing row needs an explanation
 
 
 def verify_plan(context: StepContext) -> Sequence[str]:
@@ -55,20 +57,20 @@ async def verify_ledger(context: StepContext) -> Outcome:
     row = seen.ledger_row(context.environment.name)
     if row is None:
         words = f"The ledger has no row for {context.environment.name}. Press ! for what to do."
-        return Outcome(Status.FAILED, words, {}, evidence)
+        return Outcome(Status.FAILED, words, evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
-    return Outcome(Status.PROVED, words, facts.written(), evidence)
+    return Outcome(Status.PROVED, words, facts, evidence)
 
 
 async def verify_schema(context: StepContext) -> Outcome:
-    """Every table, index, trigger and view is as it came out of the rehearsal."""
+    """Compare every table, index, trigger and view with the rehearsal's."""
     seen, evidence = await _fresh(context)
     rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
     facts = SchemaCheckFacts(
         equal=not differences, fingerprint=seen.schema.fingerprint, differences=differences
-    ).written()
+    )
     if rehearsed.fingerprint != context.facts(RehearsalFacts).schema_after:
         words = "The rehearsed schema on this machine is not the one in the record."
         return Outcome(Status.UNKNOWN, words, facts, evidence)
@@ -80,7 +82,7 @@ async def verify_schema(context: StepContext) -> Outcome:
 
 
 def row_prompts(context: StepContext) -> Sequence[Prompt]:
-    """A difference in counts that was seen may be explained in words, after looking."""
+    """Ask for an explanation of the difference in counts that the last attempt showed."""
     last = context.record.last("rows")
     if last is None or last.status is not Status.FAILED:
         return ()
@@ -89,32 +91,52 @@ def row_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 async def verify_rows(context: StepContext) -> Outcome:
-    """Counts of every table against the rehearsal's effect; quick_check, foreign_key_check."""
+    """Counts and values against the rehearsal's; quick_check, foreign_key_check."""
     expected = expected_counts(context)
     if not expected:
         return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
     seen, evidence = await _fresh(context)
-    tables = tuple(_checked(table, n, seen.counts.get(table)) for table, n in expected.items())
+    values = context.environment.cache.values or Values({}, {})
+    differing, read = await differing_tables(context, seen.schema, values)
+    other = {table.table for table in differing}
+    tables = tuple(
+        replace(_checked(table, n, seen.counts.get(table)), same_values=_same(table, values, other))
+        for table, n in expected.items()
+    )
     facts = RowCheckFacts(
         tables=tables, quick_check=seen.quick_check, broken_references=seen.broken_references
-    ).written()
+    )
+    evidence = (*evidence, *read)
     if seen.quick_check != "ok" or seen.broken_references:
         broken = plural(seen.broken_references, "broken reference")
         words = f"quick_check: {seen.quick_check}; {broken}."
         return Outcome(Status.FAILED, words, facts, evidence)
-    wrong = [table for table in tables if not table.ok]
+    wrong = [_count_words(table) for table in tables if not table.ok]
+    wrong += [f"{table.words}." for table in differing]
     if wrong:
-        words = (
-            f"{plural(len(wrong), 'table')} {noun_for(len(wrong), 'differs', 'differ')}: "
-            f"{wrong[0].table} should hold {plural(wrong[0].expected or 0, 'row')} "
-            f"and holds {count(wrong[0].found or 0)}."
-        )
+        words = " ".join(wrong[:_SHOWN])
         if context.answer("explanation"):
             words = f"{words} Explained: {context.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
-    words = f"{plural(len(tables), 'table')} as rehearsed; quick_check ok, no broken references."
-    return Outcome(Status.PROVED, words, facts, evidence)
+    compared = len(values.found)
+    words = f"{plural(len(tables), 'table')} as rehearsed"
+    words += f", {plural(compared, 'table')} value for value" if compared else ""
+    return Outcome(
+        Status.PROVED, f"{words}; quick_check ok, no broken references.", facts, evidence
+    )
+
+
+def _same(table: str, values: Values, differing: Collection[str]) -> bool | None:
+    """Whether the table holds the rehearsed values; None where they were not compared."""
+    if table in values.found or table in values.unsure:
+        return table not in differing
+    return None
+
+
+def _count_words(table: CheckedTable) -> str:
+    should = plural(table.expected or 0, "row")
+    return f"{table.table} should hold {should} and holds {count(table.found or 0)}."
 
 
 async def probe_endpoints(context: StepContext) -> Outcome:
@@ -125,19 +147,20 @@ async def probe_endpoints(context: StepContext) -> Outcome:
         return Outcome(Status.UNKNOWN, words)
     facts = EndpointFacts(endpoints=())
     for endpoint in endpoints:
-        answer = await _probed(context.environment, endpoint)
+        answer = await probed(context.environment, endpoint)
         facts = EndpointFacts(endpoints=(*facts.endpoints, answer))
         context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
         words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
-        return Outcome(Status.FAILED, words, facts.written())
+        return Outcome(Status.FAILED, words, facts)
     answered = len(facts.endpoints)
     words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
-    return Outcome(Status.PROVED, words, facts.written())
+    return Outcome(Status.PROVED, words, facts)
 
 
-async def _probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
+async def probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
+    """Ask one endpoint; raises ProjectError where a token that it needs is not set."""
     probe = await environment.web.probe(endpoint)
     return EndpointAnswer(
         method=endpoint.method,
@@ -155,26 +178,26 @@ async def watch_errors(context: StepContext) -> Outcome:
     since = _since(context)
     limit, minutes = signed_limits(context)
     until = environment.clock.now() + timedelta(minutes=minutes)
-    baseline = error_rate(await _samples(environment, since - timedelta(hours=1), since))
+    baseline = error_rate(await traffic_of(environment, since - timedelta(hours=1), since))
     started = environment.clock.now()
     while True:
         now = environment.clock.now()
-        samples = await _samples(environment, since, now)
+        samples = await traffic_of(environment, since, now)
         facts = _watch_facts(samples, limit, baseline, now - started, until - started)
         context.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
         rate = error_rate(samples)
         if rate is not None and rate > limit:
             words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
-            return Outcome(Status.FAILED, words, facts.written())
+            return Outcome(Status.FAILED, words, facts)
         if now >= until:
             break
         await environment.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
     if rate is None:
         words = "No request came in during the watch; the error rate is unknown."
-        return Outcome(Status.UNKNOWN, words, facts.written())
+        return Outcome(Status.UNKNOWN, words, facts)
     before = "before: unknown" if baseline is None else f"before {baseline} %"
     words = f"{rate} % over {minutes} min (limit {limit} %, {before})."
-    return Outcome(Status.PROVED, words, facts.written())
+    return Outcome(Status.PROVED, words, facts)
 
 
 def signed_limits(context: StepContext) -> tuple[Decimal, int]:
@@ -189,16 +212,32 @@ def signed_limits(context: StepContext) -> tuple[Decimal, int]:
 
 
 async def look_after(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
-    """One batched read of ledger, schema, counts and soundness, as they are now."""
-    tables = _tables(context)
-    look = await observe(
+    """One batched read: ledger, schema, values, counts and soundness, as they are now."""
+    question = rehearsed_question(context)
+    counted = [table for table in _tables(context) if table not in question.tables]
+    try:
+        look = await _look(context, counted, question)
+    except RemoteFailed as error:
+        if "no such" not in error.message:
+            raise
+        question = ValueQuestion()  # the schema is another one: that will be said
+        look = await _look(context, [], question)
+    values = question.read(look.extra)
+    counts = {**look.observation.counts, **values.rows}
+    seen = replace(look.observation, counts=counts)
+    context.environment.cache.observation, context.environment.cache.values = seen, values
+    return seen, look.evidence
+
+
+async def _look(context: StepContext, counted: Sequence[str], question: ValueQuestion) -> Look:
+    return await observe(
         context.environment,
-        tables=tables,
+        tables=counted,
+        extra=question.statements,
         checks=True,
         keep=context.evidence_name,
         emit=context.emit,
     )
-    return look.observation, look.evidence
 
 
 async def _fresh(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
@@ -240,7 +279,7 @@ def _checked(table: str, expected: int, found: int | None) -> CheckedTable:
 
 
 def _since(context: StepContext) -> datetime:
-    """From the apply on; after a watch that failed, from its end: what was mended counts anew."""
+    """From the apply on; after a failed watch, from its end: a fix starts a new watch."""
     applied, before = _applied_at(context), context.before
     if before is None or before.status is not Status.FAILED or before.finished_at is None:
         return applied
@@ -256,9 +295,10 @@ def _applied_at(context: StepContext) -> datetime:
         return attempt.started_at if attempt else context.environment.clock.now()
 
 
-async def _samples(
+async def traffic_of(
     environment: Environment, since: datetime, until: datetime
 ) -> tuple[Sample, ...]:
+    """The Worker's requests and errors; raises RemoteFailed where they cannot be read."""
     worker = environment.settings.verification.worker or environment.project.config.name
     if not worker:
         raise RemoteFailed(

@@ -1,4 +1,4 @@
-"""Where an attempt's private files lie, below `.preflight/<database>/<migration>/`.
+"""The folders of an attempt's private files, below `.preflight/<database>/<migration>/`.
 
 None of it is in git: copies and backups hold production rows.
 """
@@ -19,7 +19,7 @@ def copy_folder(environment: Environment) -> Path:
 
 
 def trial_folder(environment: Environment) -> Path:
-    """The copy on which the SQL is tried before wrangler runs it; gone when that is over."""
+    """The temporary copy on which the SQL is tried before wrangler runs it."""
     return environment.workspace / "trial" / "d1"
 
 
@@ -38,13 +38,23 @@ def backup_folder(environment: Environment) -> Path:
     return environment.workspace / "backup"
 
 
+def recheck_folder(environment: Environment) -> Path:
+    """Row copies that are read again only to be compared; gone afterwards."""
+    return environment.workspace / "recheck" / "rows"
+
+
+def again_folder(environment: Environment) -> Path:
+    """The rehearsal that is made once more just before the apply, until it replaces the first."""
+    return environment.workspace / "again"
+
+
 def restored_folder(environment: Environment) -> Path:
     """The database into which the row copies of the backup are restored."""
     return restore_folder(environment) / "rows"
 
 
 def given_back_folder(environment: Environment) -> Path:
-    """The rehearsal that was given back what the migration took from it."""
+    """The rehearsal on which the repair script was tried."""
     return restore_folder(environment) / "given_back"
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from d1_preflight.adapters.processes import MISSING, TOO_SLOW, Answer
+from d1_preflight.core.format import count
 
 TOO_LONG = 125
 _CHUNK = 1 << 16
@@ -57,7 +58,7 @@ def ask_bounded(
             if isinstance(error, TimeoutError):
                 return Answer(TOO_SLOW, b"", f"no answer within {timeout:g} s".encode())
             if isinstance(error, _TooLongError):
-                return Answer(TOO_LONG, b"", f"more than {most:,} bytes".encode())
+                return Answer(TOO_LONG, b"", f"more than {count(most)} bytes".encode())
             raise
     return Answer(child.returncode, out, err)
 

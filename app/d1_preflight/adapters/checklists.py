@@ -11,11 +11,13 @@ from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import ChecklistInvalid
 
 _NAME = "d1.toml"
+OWN_CHECKLIST = f"checklists/{_NAME}"
+"""Where a project's own checklist lies, relative to its root."""
 
 
 def checklist_path(root: Path | None) -> Path:
-    """Where the checklist of the project at `root` lies."""
-    own = root / "checklists" / _NAME if root else None
+    """The path of the checklist of the project at `root`."""
+    own = root / OWN_CHECKLIST if root else None
     return own if own is not None and os.path.lexists(own) else checklists_dir() / _NAME
 
 

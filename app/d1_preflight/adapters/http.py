@@ -1,4 +1,4 @@
-"""Asks over HTTP: does an endpoint answer, tell the team's webhook, read Cloudflare's analytics.
+"""Asks over HTTP: probes endpoints, notifies the team's webhook, reads Cloudflare's analytics.
 
 Addresses and tokens are secrets here: what is said about a request names its host only.
 """
@@ -38,7 +38,7 @@ async def probe(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     expect_status: int = 200,
-    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, told in the result
+    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the result
 ) -> ProbeResult:
     """Ask an endpoint once; every outcome is a result, also that nothing answers."""
     _require_http(url)
@@ -51,7 +51,7 @@ async def probe(
 async def post_webhook(
     url: str,
     payload: Mapping[str, object],
-    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, told in the result
+    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the result
 ) -> ProbeResult:
     """Post a message to the team's webhook; its address never appears, only its host."""
     _require_http(url)
@@ -63,7 +63,7 @@ async def graphql(
     token: str,
     query: str,
     variables: Mapping[str, object],
-    timeout: float = 30.0,  # noqa: ASYNC109 - the whole exchange, told in the error
+    timeout: float = 30.0,  # noqa: ASYNC109 - the whole exchange, reported in the error
 ) -> Mapping[str, object]:
     """Put a GraphQL question and return its `data`; RemoteFailed when there is none."""
     import httpx
@@ -95,7 +95,7 @@ def host_of(url: str) -> str:
 
 
 def require_header(what: str, value: str) -> None:
-    """ProjectError where a header cannot carry the value; the value itself is never told."""
+    """ProjectError where a header cannot carry the value; the value itself is never shown."""
     if not (value.isascii() and value.isprintable()):
         raise ProjectError(
             f"{what} holds characters that HTTP cannot carry; what it holds is not shown.",

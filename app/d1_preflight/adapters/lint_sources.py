@@ -20,6 +20,7 @@ from d1_preflight.adapters.project_files import (
 )
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
+from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
@@ -49,7 +50,7 @@ class Place:
         return tuple(sorted(migration_names(self.folder, self.glob), key=ledger_key))
 
     def notes(self) -> tuple[str, ...]:
-        """What lies here by a migration's name and is passed over, by wrangler too."""
+        """A file with a migration's name that is skipped, by wrangler too."""
         found = sorted(passed_over(self.folder, self.glob)) if self.folder.is_dir() else []
         return tuple(f"{_readable(name)} {_why_not(self.folder / name)}" for name in found)
 
@@ -107,7 +108,8 @@ class Sources:
             whole = Path(os.path.abspath(self.start / path))  # noqa: PTH100 - links stay as named
             if os.path.isdir(whole):  # noqa: PTH112 - False too where it may not look
                 for place in self._folder(whole):
-                    found.setdefault(place, {}).update(dict.fromkeys(place.names()))
+                    names = _below(place, whole)
+                    found.setdefault(place, {}).update(dict.fromkeys(names))
                     notes.setdefault(place, []).extend(place.notes())
             elif not os.path.lexists(whole):
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
@@ -127,7 +129,7 @@ class Sources:
         return (*ledgers, *downs)
 
     def text(self, data: bytes, path: Path | None) -> Ledger:
-        """Text that lies in no file yet; at `path`, it is judged among the migrations there."""
+        """Text without a file; at `path`, it is judged among the migrations there."""
         if path is None:
             return Ledger(
                 Place(self.start, _FLAT),
@@ -145,12 +147,17 @@ class Sources:
         return Ledger(place, tuple(ordered), frozenset({name}))
 
     def _folder(self, folder: Path) -> tuple[Place, ...]:
-        """The migrations of a folder: as its project says, else as they lie."""
+        """The migrations of a folder: as its project configures them, else every SQL file."""
         known = [place for place in self._nearby(folder) if place.folder == folder]
         if any(place.names() for place in known):
             return tuple(known)
         if any((folder / name).is_file() for name in CONFIG_NAMES):
             return tuple(ledger.place for ledger in replace(self, start=folder).project())
+        around = [place for place in self._nearby(folder) if _below(place, folder)]
+        if not around and (folder / "migration.sql").is_file():
+            around = [Place(folder.parent, _NESTED)]
+        if around:
+            return tuple(around)
         for glob in (_FLAT, _NESTED):
             place = Place(folder, glob)
             if place.names():
@@ -170,7 +177,7 @@ class Sources:
         return Place(path.parent, _FLAT)
 
     def _down(self, path: Path) -> Ledger:
-        """A way back is judged on the schema that the migration it takes back leaves."""
+        """A down migration is judged on the schema that its migration leaves."""
         up = self._place_of_file(path.parent.parent / path.name)
         before = [n for n in up.names() if ledger_key(n) <= ledger_key(path.name)]
         down = read_judged(Place(path.parent, _FLAT), path.name)
@@ -211,6 +218,14 @@ class Sources:
         return tuple(sorted(folders, key=lambda place: place.folder))
 
 
+def _below(place: Place, folder: Path) -> tuple[str, ...]:
+    """The migrations of a place that lie in this folder: all, or those of a part of it."""
+    if not folder.is_relative_to(place.folder):
+        return place.names() if place.folder.is_relative_to(folder) else ()
+    part = folder.relative_to(place.folder).as_posix()
+    return tuple(n for n in place.names() if part == "." or n.startswith(f"{part}/"))
+
+
 def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
     """The migration in these bytes; raises MigrationUnreadable where there are too many."""
     if len(data) > MOST_BYTES:
@@ -220,13 +235,13 @@ def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
 
 def _too_long(what: Path | str) -> MigrationUnreadable:
     return MigrationUnreadable(
-        f"{what} is longer than {MOST_BYTES:,} bytes: too long to judge.",
+        f"{what} is longer than {count(MOST_BYTES)} bytes: too long to judge.",
         hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
     )
 
 
 def _why_not(path: Path) -> str:
-    """Why a name is no migration: what lies there, and that wrangler passes it over."""
+    """Why a name is no migration: its kind, and that wrangler skips it."""
     what = "a symbolic link" if path.is_symlink() else "no regular file"
     return f"is {what}: wrangler does not apply it."
 

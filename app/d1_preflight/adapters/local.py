@@ -101,7 +101,7 @@ class LocalDatabases:
         return row_copies.RowCopyWriter(path, table)
 
     def open_copy(self, path: Path) -> RowCopy:
-        """Read what a row copy says about itself; RecordInvalid when the file is not one."""
+        """Read a row copy's own header; RecordInvalid when the file is not one."""
         return row_copies.open_copy(path)
 
     def compare_copy(self, copy: RowCopy, persist: Path) -> Difference | None:

@@ -4,7 +4,9 @@ Wrangler never checkpoints it, so the main file may be almost empty with everyth
 beside it: it is read with mode=ro and copied with SQLite's backup, never byte by byte.
 """
 
+import errno
 import hmac
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,15 +59,28 @@ def local_file(persist: Path, database_id: str) -> Path:
 
 def create(path: Path, contents: Contents) -> None:
     """Make a database file for wrangler to take as its own: tables, rows, then all the rest."""
-    connection = create_file(path)
+    with _whole(path) as connection:
+        _fill(connection, contents)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[apsw.Connection]:
+    """A new database that has its name when it is whole: half a schema would be judged as one."""
+    part = path.with_name(f".{path.name}.partial")
+    with writing(path, _ONLY_A_COPY):
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        part.unlink(missing_ok=True)
+    connection = create_file(part)
     try:
         with writing(path, _ONLY_A_COPY):
-            _fill(connection, contents)
+            yield connection
+            connection.close()
+            part.rename(path)
     except BaseException:
         connection.close()
-        path.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
-    connection.close()
 
 
 def open_read(path: Path) -> apsw.Connection:
@@ -127,18 +142,10 @@ def read_ledger(path: Path, table: str = "d1_migrations") -> tuple[LedgerRow, ..
 
 def duplicate(path: Path, to: Path) -> None:
     """Copy a whole database, consistent even while it is written to."""
-    with reading(path) as source:
-        target = create_file(to)
-        try:
-            with writing(to, _ONLY_A_COPY), target.backup("main", source, "main") as backup:
-                backup.step()
-            with writing(to, _ONLY_A_COPY):
-                target.execute("PRAGMA journal_mode = WAL")
-        except BaseException:
-            to.unlink(missing_ok=True)
-            raise
-        finally:
-            target.close()
+    with reading(path) as source, _whole(to) as target:
+        with target.backup("main", source, "main") as backup:
+            backup.step()
+        target.execute("PRAGMA journal_mode = WAL")
 
 
 def _fill(connection: apsw.Connection, contents: Contents) -> None:
@@ -164,7 +171,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     insert = f"INSERT INTO main.{table}({names}) SELECT {names} FROM copy.rows"
     try:
         connection.execute("ATTACH ? AS copy", (f"{copy.path.resolve().as_uri()}?mode=ro",))
-        connection.execute(f"EXPLAIN {insert}")  # only names are looked at: no value can be told
+        connection.execute(f"EXPLAIN {insert}")  # only names are read: no value can leak
     except apsw.Error as error:
         raise ProjectError(
             f"The rows of {copy.table} do not fit the schema: {error}.",
@@ -176,7 +183,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
     except apsw.ConstraintError as error:
         raise RemoteFailed(
             f"The rows of {copy.table} do not fit together: {constraint_words(str(error))}.",
-            hint="The target changed while it was read. Read it again, when it is quieter.",
+            hint="The target changed while it was read. Read it again at a quieter time.",
         ) from error
     except DISK_ERRORS:
         raise

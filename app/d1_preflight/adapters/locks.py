@@ -11,7 +11,7 @@ from d1_preflight.core.errors import PreflightError, ProjectError
 class Lock:
     """Takes a lock for as long as the block lasts, or a child that inherited it lives.
 
-    Raises `busy` where somebody else holds it.
+    Raises `busy` if another process holds it.
     """
 
     def __init__(self, path: Path, busy: PreflightError) -> None:
@@ -36,7 +36,7 @@ class Lock:
 
     @staticmethod
     def is_held(path: Path) -> bool:
-        """Whether somebody, perhaps a child that outlived its parent, holds the lock."""
+        """Whether a process, perhaps a child that outlived its parent, holds the lock."""
         if not path.exists():
             return False
         handle = take(path)

@@ -37,7 +37,7 @@ MOST_MIGRATIONS = 5_000
 _MOST_ENTRIES = 200_000
 _ENTRIES = "entries"
 _DOWN_FOLDERS = ("down", ".down")
-"""Where a down migration lies; the second where wrangler's pattern reaches into the first."""
+"""The folders of down migrations; the second if wrangler's pattern matches the first."""
 
 
 class ProjectFiles:
@@ -56,7 +56,7 @@ class ProjectFiles:
         return tuple(file for file in self.files() if isinstance(file, Migration))
 
     def down(self, stem: str) -> Migration | None:
-        """The way back of `stem`, where it is written (comments are none); MigrationUnreadable."""
+        """The down migration of `stem`, if written (comments do not count); MigrationUnreadable."""
         path = self.down_path(stem)
         if not os.path.isfile(path):  # noqa: PTH113 - see find_config
             return None
@@ -65,18 +65,18 @@ class ProjectFiles:
         return None if found.is_blank else found
 
     def down_path(self, stem: str) -> Path:
-        """Where the way back of `stem` lies: where wrangler cannot take it for a migration."""
+        """The down migration's path for `stem`: where wrangler does not read it as a migration."""
         glob = self._project.database.glob
         for folder in _DOWN_FOLDERS:
             if not glob.matches(f"{folder}/{stem}.sql"):
                 return self._project.migrations_folder / folder / f"{stem}.sql"
         raise ProjectError(
             f'migrations_pattern "{self._project.database.migrations_pattern}" takes every file.',
-            hint="Narrow it, so that a down migration can lie beside the migrations unapplied.",
+            hint="Narrow it, so that wrangler applies no down migration beside the migrations.",
         )
 
     def write_down(self, stem: str, text: str) -> Path:
-        """Write the way back of `stem`; returns where it lies now."""
+        """Write the down migration of `stem`; returns its path."""
         path = self.down_path(stem)
         make_folder(path.parent)
         write_durably(path, text.encode())
@@ -85,6 +85,10 @@ class ProjectFiles:
     def config_sha256(self) -> str:
         """The sha256 of the configuration's bytes."""
         return sha256(_bytes_of(self._project.config.path)).hexdigest()
+
+    def sha256(self, name: str) -> str:
+        """The sha256 of a file of the project's root; "" where there is none."""
+        return sha256_of(self._project.root / name)
 
     def stage(self, migration: Migration, folder: Path) -> Path:
         """A throw-away configuration in `folder` with this migration and no other."""
@@ -136,6 +140,7 @@ def open_surroundings(
     """
     env = os.environ if environ is None else environ
     path = find_config(start, config)
+    settings_sha256 = sha256_of(path.parent / SETTINGS_NAME)
     settings = read_settings(path.parent)
     around = read_environment(path.parent, env, environment=environment)
     if around.depends_on_version:
@@ -155,6 +160,7 @@ def open_surroundings(
         environment=chosen,
         settings=settings,
         chosen_by=chosen_by,
+        settings_sha256=settings_sha256,
     )
     return OpenedProject(project, around)
 
@@ -194,6 +200,11 @@ def read_config(path: Path, environment: str = "") -> WranglerConfig:
 def top_level_keys(path: Path) -> tuple[str, ...]:
     """The keys at the top of one configuration."""
     return config_keys(path, _text_of(path))
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes; "" where there is none."""
+    return sha256(_bytes_of(path)).hexdigest() if path.exists() else ""
 
 
 def read_settings(folder: Path) -> Settings:
@@ -291,7 +302,7 @@ def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
         ) from error
     except NotADirectoryError as error:
         raise ProjectError(
-            f"{folder} is no folder; the migrations should lie in it.",
+            f"{folder} is no folder; the migrations belong there.",
             hint="Correct migrations_dir in wrangler's configuration, or move that file away.",
         ) from error
     except OSError as error:

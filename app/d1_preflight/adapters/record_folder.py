@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 
@@ -81,7 +82,7 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
-            if path.is_symlink() or not path.is_file():
+            if path.is_symlink() or not path.is_file() or is_leftover(path.name):
                 continue
             is_document = name.endswith((".toml", ".sig"))
             found[name] = read_file(path, _LARGEST_DOCUMENT if is_document else _LARGEST)

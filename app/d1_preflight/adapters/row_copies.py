@@ -86,7 +86,7 @@ class RowCopyWriter:
 
 
 def open_copy(path: Path) -> RowCopy:
-    """Read what a copy says about itself; RecordInvalid when the file is not one."""
+    """Read a copy's own header; RecordInvalid when the file is not one."""
     try:
         connection = _read_only(path)
         about = {str(n): str(v) for n, v in connection.execute("SELECT name, value FROM about")}

@@ -7,7 +7,9 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 
 import errno
 import os
+import re
 import tempfile
+import time
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +23,11 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.disk import writing
 
 RECORD = "record.toml"
+_EVIDENCE = "evidence"
+_PART, _NEW = ".preflight-", ".new"
+_LEFT = re.compile(rf"{re.escape(_PART)}[a-z0-9_]+{re.escape(_NEW)}|\..+\.partial")
+_EARLIER_LEFT = re.compile(r"\..*\.(?:toml|sig|json|sql|gitignore|out|err)\.[a-z0-9_]{8}")
+_LEFT_S = 600.0  # a write under way is younger
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -49,11 +56,13 @@ class RecordStore:
                 f"Another session holds this record{f' ({holder})' if holder else ''}.",
                 hint="Finish or quit it; if it was killed, its wrangler may still be running.",
             )
-        # Who holds it is a courtesy: a full disk must not stop somebody who only looks.
+        # Its holder's name is a courtesy: a full disk must not stop a reader.
         with suppress(OSError):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
         self._lock = handle
+        for folder in (self.folder, self.folder / _EVIDENCE):
+            remove_leftovers(folder)
         return self
 
     def release(self) -> None:
@@ -92,7 +101,8 @@ class RecordStore:
     def files(self) -> dict[str, bytes]:
         """Every file of the record but the evidence: name to bytes."""
         found = sorted(self.folder.glob("*")) if self.folder.is_dir() else []
-        read = {path.name: self.read(path.name) for path in found if path.is_file()}
+        ours = (path for path in found if path.is_file() and not is_leftover(path.name))
+        read = {path.name: self.read(path.name) for path in ours}
         return {name: data for name, data in read.items() if data is not None}
 
     def remove(self, name: str) -> None:
@@ -108,10 +118,25 @@ def _holder(lock: Path) -> str:
         return ""
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a file is what a write that was killed before its rename left, now or earlier."""
+    return bool(_LEFT.fullmatch(name) or _EARLIER_LEFT.fullmatch(name))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writes left in a folder of ours; they are no file of anything."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        with suppress(OSError):  # it is in nobody's way, and another process may remove it first
+            if is_leftover(path.name) and time.time() - path.lstat().st_mtime > _LEFT_S:
+                path.unlink()
+
+
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's content whole; raises ProjectError where the disk does not take it."""
     with writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART, suffix=_NEW)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -135,7 +160,7 @@ def create_durably(path: Path, data: bytes) -> None:
     if os.path.lexists(path):
         raise _there_already(path)
     with writing(path, "Nothing was made.", done="made"):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".preflight-", suffix=".new")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART, suffix=_NEW)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -150,7 +175,7 @@ def create_durably(path: Path, data: bytes) -> None:
 
 
 def _give_name(temporary: Path, path: Path) -> None:
-    """Link it, which refuses a name that was taken meanwhile; some disks know no links."""
+    """Link it, which refuses a name that exists by now; some file systems have no links."""
     try:
         os.link(temporary, path)
     except FileExistsError as error:
@@ -169,7 +194,7 @@ def _there_already(path: Path) -> ProjectError:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it; raises ProjectError."""
-    with writing(folder, "Nothing was begun.", done="made"):
+    with writing(folder, "Nothing was started.", done="made"):
         folder.mkdir(parents=True, exist_ok=True)
 
 

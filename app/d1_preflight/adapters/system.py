@@ -21,11 +21,11 @@ class SystemClock:
     """The machine's clock, in UTC and whole seconds."""
 
     def now(self) -> datetime:
-        """Tell the present moment."""
+        """Return the present moment."""
         return datetime.now(UTC).replace(microsecond=0)
 
     def monotonic(self) -> float:
-        """Tell seconds that only grow."""
+        """Return seconds that only grow."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:

@@ -32,7 +32,7 @@ class EnvironmentWeb:
         return tuple(value for value in (self._webhook(), *values) if value)
 
     def account(self, configured: str) -> str:
-        """The account's id: the configuration's, else the environment's, as wrangler takes it."""
+        """The account's id: the configuration's, else the environment's, as wrangler reads it."""
         return configured or self.environ.get(first_set(self.environ, ACCOUNT_NAMES), "")
 
     async def probe(self, endpoint: Endpoint) -> http.ProbeResult:
@@ -45,7 +45,7 @@ class EnvironmentWeb:
         )
 
     async def notify(self, text: str) -> http.ProbeResult:
-        """Post the text to the webhook, in the form Slack takes; ProjectError where it is none."""
+        """Post the text to the webhook, in Slack's format; ProjectError without a valid address."""
         said = text.encode(errors="replace").decode()  # a name may hold half a character
         try:
             return await http.post_webhook(self._webhook(), {"text": said})

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 def examine(
     arguments: argparse.Namespace, start: Path, environ: Mapping[str, str]
 ) -> Iterator[Check]:
-    """Every check in the order in which to mend things; a check that cannot look says so."""
+    """Every check, in the order in which to fix things; a check that cannot run says so."""
     from d1_preflight.adapters.project_files import open_surroundings
     from d1_preflight.core.errors import PreflightError
 

@@ -84,7 +84,11 @@ def _explained(rule: "CatalogEntry") -> Iterator[str]:
         yield from _wrapped(_general(step, sql), f"  {number}. ")
     yield ""
     yield from _wrapped(rule.verified_with, "verified: ")
-    if not rule.rows_at_risk:
+    if rule.rows_at_risk:
+        yield ""
+        yield "to declare an intended loss, write anywhere in the file (the wizard asks again):"
+        yield "  -- preflight: loses TABLE — the reason"
+    else:
         yield ""
         yield "to allow it at one statement, write above it:"
         yield f"  -- preflight: allow {rule.id} — the reason"

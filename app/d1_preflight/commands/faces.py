@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = False) -> None:
-    """Where the project is, as wrangler names it; these stand before or behind the command.
+    """Where the project is, as wrangler names it; these options go before or after the command.
 
     `first`: the program's own parser, which holds the defaults. A command's parser must have none,
     or it would overwrite what was said before the command.

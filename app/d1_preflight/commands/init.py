@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def initialise(folder: Path, asker: "Asker") -> Path | None:
-    """Ask for what a team decides; None where the person leaves a question or says no."""
+    """Ask for the team's decisions; None if the person leaves a question or declines."""
     from d1_preflight.adapters.project_files import read_settings, write_settings
     from d1_preflight.core.project.settings import SETTINGS_NAME, dump_settings, load_settings
 

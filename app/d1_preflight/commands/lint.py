@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from d1_preflight.adapters.lint_sources import Ledger, Sources
+    from d1_preflight.code.verdict import Verdict
     from d1_preflight.core.findings import Analysis
     from d1_preflight.lint import Format
     from d1_preflight.lint.judged import Judged
@@ -48,6 +49,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="only migrations added or changed since this git revision",
     )
     parser.add_argument(
+        "--code",
+        action="store_true",
+        help="judge the Worker's queries too, as preflight code does",
+    )
+    parser.add_argument(
         "--stdin-filename",
         type=Path,
         metavar="PATH",
@@ -68,8 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     with _bounded(ledgers, judged):
         for ledger in ledgers:
             judged.extend(_judged(ledger, _root(form)))
-        findings = render(judged, form, _paint())
-    write(findings, "The findings")
+        text = render(judged, form, _paint())
+    verdict = _verdict(arguments) if arguments.code else None
+    if verdict is not None:
+        from d1_preflight.commands.code import path_prefix
+        from d1_preflight.lint.deploy_order import with_order
+
+        text = with_order(text, verdict, form, path_prefix(_root(form), arguments.config))
+    write(text, "The findings")
     nothing = (
         f"no migration was added or changed since {arguments.base}"
         if arguments.base
@@ -78,7 +90,26 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {outcome}")
-    return 1 if any(one.blocks for one in judged) else _UNJUDGED if unjudged else 0
+    from_code = 0 if verdict is None else _code_exit(verdict)
+    blocks = any(one.blocks for one in judged) or from_code == 1
+    return 1 if blocks else _UNJUDGED if unjudged or from_code else 0
+
+
+def _verdict(arguments: argparse.Namespace) -> "Verdict":
+    from d1_preflight.commands.code import judged
+    from d1_preflight.core.errors import UsageError
+
+    if arguments.paths:
+        raise UsageError(
+            "--code judges the whole project's code.", hint="Name no PATH with --code."
+        )
+    return judged(arguments, deployed=arguments.base)
+
+
+def _code_exit(verdict: "Verdict") -> int:
+    from d1_preflight.commands.code import exit_code
+
+    return exit_code(verdict)
 
 
 @contextmanager
@@ -146,11 +177,20 @@ def _since(
 
 
 def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
-    from d1_preflight.core.analysis import judge_some, schema_after
+    from d1_preflight.adapters.baseline import read_baseline
+    from d1_preflight.core.analysis import baseline_schema, judge_some, schema_after
     from d1_preflight.lint.judged import Judged
 
-    prior = schema_after(ledger.earlier) if ledger.earlier else None
-    for migration, analysis in judge_some(ledger.migrations, ledger.wanted, prior, ledger.known):
+    baseline = read_baseline(ledger.place.folder, Path.cwd()) if ledger.wanted else None
+    prior = baseline_schema(baseline) if baseline else None
+    if baseline:
+        say(f"preflight lint: judged on the baseline {baseline.name}: what neither it nor a file")
+        say("  makes counts as not there")
+    prior = schema_after(ledger.earlier, prior) if ledger.earlier else prior
+    judged = judge_some(
+        ledger.migrations, ledger.wanted, prior, ledger.known, whole=baseline is not None
+    )
+    for migration, analysis in judged:
         path = migration.path
         if path is None:
             yield Judged(_STDIN, migration, _without_name(analysis))
@@ -170,7 +210,7 @@ def _without_name(analysis: "Analysis") -> "Analysis":
 
 
 def _shown(path: Path, root: Path) -> str:
-    """The path as the reader has it: relative to `root` where it lies below."""
+    """The path for the reader: relative to `root` if it is below it."""
     real = Path(os.path.realpath(path.parent)) / path.name
     for whole, base in ((path, root), (real, Path(os.path.realpath(root)))):
         if whole.is_relative_to(base):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def add_record_options(parser: argparse.ArgumentParser) -> None:
-    """The options by which a stranger says what a record is held against."""
+    """The options with which a stranger names what a record is verified against."""
     parser.add_argument(
         "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS,
         help="the wrangler configuration it was made with, if not the project's own",

@@ -18,7 +18,7 @@ def write(text: str, what: str = "The output") -> None:
     from d1_preflight.core.errors import UsageError
 
     out = sys.stdout
-    if out is None:  # closed by the caller: the exit code still tells
+    if out is None:  # closed by the caller: the exit code still reports the result
         return
     take_any_name()
     try:

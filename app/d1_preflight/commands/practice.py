@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Lay the project down (once), start the stand-in, open the wizard."""
+    """Create the project (once), start the stand-in, open the wizard."""
     from d1_preflight.adapters.git.door import ask_git
     from d1_preflight.practice.faults import Fault
     from d1_preflight.practice.run import start

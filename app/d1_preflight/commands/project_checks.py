@@ -100,14 +100,17 @@ def _checklist(around: Surroundings) -> Iterator[Check]:
     """The project's own checklist is one that the program can walk."""
     from d1_preflight.actions import STEPS
     from d1_preflight.adapters.checklists import checklist_path, read_checklist
-    from d1_preflight.core.checklist.file import require_acts
+    from d1_preflight.core.checklist.file import require_acts, shipped_checklist
+    from d1_preflight.core.checklist.policy import advice
     from d1_preflight.core.project.project import RECORDS_NAME
 
     root = project_of(around).root
     path = checklist_path(root)
-    require_acts(read_checklist(path, STEPS))
+    checklist = require_acts(read_checklist(path, STEPS))
     own = path.is_relative_to(root / RECORDS_NAME)
     yield good("checklist", f"{path}, the project's own" if own else "as shipped")
+    for lacking in advice(checklist, shipped_checklist()):
+        yield unknown("checklist", lacking.words, f"\n{lacking.lines}")
 
 
 def _migrations(around: Surroundings) -> Iterator[Check]:

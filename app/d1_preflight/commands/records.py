@@ -1,4 +1,4 @@
-"""What `show`, `verify` and `review` open: a record's folder and all it is held against."""
+"""What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
 from collections.abc import Iterable
@@ -118,7 +118,7 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
 
 
 def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    """The folders of all records of the project we stand in; raises UsageError if none."""
+    """The folders of all records of the current project; raises UsageError if none."""
     found = all_records(_roots(arguments))
     if not found:
         raise UsageError(
@@ -197,7 +197,7 @@ def _checklist(
 
 
 def _readable(files: dict[str, bytes]) -> Record | None:
-    """The record; None where it is none, which the verification tells."""
+    """The record; None if it is unreadable, which the verification reports."""
     try:
         return load_record(files.get(RECORD_FILE, b""))
     except RecordInvalid:
@@ -212,7 +212,7 @@ def _project(root: Path, record: Record, config: Path | None) -> Project | Prefl
         return None
     database = record.database
     try:
-        # The record names its environment; what CLOUDFLARE_ENV says here today is not asked.
+        # The record names its environment; today's CLOUDFLARE_ENV does not matter.
         found = open_project(
             root, config=config and config.resolve(),
             environment=database.environment, database=database.name, environ={},

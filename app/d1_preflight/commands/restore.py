@@ -107,7 +107,12 @@ def _repair(
 
     restore_copies(environment, copies)
     script = write_repair(environment, output, only)
-    return script.rows, [t.table for t in script.tables if not t.is_empty], script.problems
+    made = [found.table for found in script.objects if found.kind != "view"]
+    tables = [t.table for t in script.tables if not t.is_empty]
+    if script.objects:
+        names = ", ".join(f"{found.kind} {found.name}" for found in script.objects)
+        say(f"It makes again: {names}.")
+    return script.rows, list(dict.fromkeys((*tables, *made))), script.problems
 
 
 def _whole(
@@ -124,7 +129,7 @@ def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str
     say(f"{plural(rows, 'row')} as SQL: {output}")
     for caution in cautions:
         say(f"! {caution}")
-    if not rows and not tables:
+    if not rows and not tables and not cautions:
         say("The rehearsal lost no row and no value: there is nothing to restore.")
 
 

@@ -155,7 +155,7 @@ def sign_review(
 
     if found.verifier is None:
         raise BadSignature(
-            "No allowed_signers file says who may sign.",
+            "There is no allowed_signers file, so nobody may sign.",
             hint="It travels with the project, or name it: --allowed-signers FILE",
         )
     reviewer = Signature(signer.identity, signer.fingerprint)

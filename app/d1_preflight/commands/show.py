@@ -4,6 +4,7 @@ import argparse
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import write
+from d1_preflight.core.verify.timeline import TIMELINE
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -17,10 +18,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the record to stdout, with what its verification found."""
+    from d1_preflight.adapters.system import SystemClock
     from d1_preflight.commands.records import open_record
+    from d1_preflight.core.checklist.file import shipped_checklist
+    from d1_preflight.core.checklist.policy import with_ages
+    from d1_preflight.core.record.gate import as_of
     from d1_preflight.report import Format, show
 
     found = open_record(arguments.record, arguments)
-    record = found.record
-    write(show(record, found.checklist, found.verify(), Format(arguments.format)), "The record")
+    aging = with_ages(found.checklist, shipped_checklist())
+    record = as_of(found.record, aging, SystemClock().now())
+    form, timeline = Format(arguments.format), found.files.get(TIMELINE)
+    write(show(record, found.checklist, found.verify(), form, timeline), "The record")
     return 0

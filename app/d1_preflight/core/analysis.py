@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Container, Iterator, Sequence
 
-from d1_preflight.core.effects.classify import classify
+from d1_preflight.core.d1 import LEDGER
+from d1_preflight.core.effects.classify import classify, no_file_makes
 from d1_preflight.core.engine.sandbox import Sandbox
-from d1_preflight.core.engine.trace import ScriptTrace
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Refusal
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.rules import findings_of
+from d1_preflight.core.rules import findings_of, project_wide
 from d1_preflight.core.rules.context import RuleContext
 from d1_preflight.core.schema.schema import Schema
 
@@ -17,14 +19,17 @@ def analyse(
     prior: Schema,
     siblings: Sequence[Migration] = (),
     known: Collection[str] = (),
+    *,
+    whole: bool = False,
 ) -> Analysis:
     """Judge one migration on the schema it will meet; `siblings` are the folder's files.
 
-    `known` names those that were there before this one was written, where that is known.
+    `known` names those that were there before this one was written, where that is known. `prior`
+    is `whole` where it is all that is there (the target's), not only what earlier files make.
     """
-    sandbox = Sandbox(prior)
+    sandbox = Sandbox(prior, whole=whole)
     try:
-        return _judged(sandbox, migration, siblings, known=known)[0]
+        return _judged(sandbox, migration, siblings, known=known)
     finally:
         sandbox.close()
 
@@ -40,7 +45,7 @@ def judge_in_order(
     migrations: Sequence[Migration], prior: Schema | None = None
 ) -> Iterator[Analysis]:
     """The same, one by one, so that a caller may stop."""
-    return (analysis for analysis, _ in _in_order(migrations, prior))
+    return _in_order(migrations, prior)
 
 
 def judge_some(
@@ -48,14 +53,23 @@ def judge_some(
     wanted: Container[str],
     prior: Schema | None = None,
     known: Collection[str] = (),
+    *,
+    whole: bool = False,
 ) -> Iterator[tuple[Migration, Analysis]]:
-    """Judge those whose names are wanted, in the given order; the others only build the schema."""
-    sandbox = Sandbox(prior)
+    """Judge those whose names are wanted, in the given order; the others only build the schema.
+
+    With `whole`, what neither `prior` has nor a file makes is not there.
+    """
+    sandbox = Sandbox(prior, whole=whole)
+    noted = frozenset[str]()
     last = max((n for n, m in enumerate(migrations) if m.name in wanted), default=-1)
     try:
         for migration in migrations[: last + 1]:
             if migration.name in wanted:
-                judged, _ = _judged(sandbox, migration, migrations, keep=True, known=known)
+                judged = _judged(
+                    sandbox, migration, migrations, keep=True, known=known, noted=noted
+                )
+                noted |= project_wide(judged.findings)
                 yield migration, judged
             else:
                 sandbox.run(migration.text, keep=True)
@@ -74,13 +88,31 @@ def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -
         sandbox.close()
 
 
-def _in_order(
-    migrations: Sequence[Migration], prior: Schema | None
-) -> Iterator[tuple[Analysis, Schema]]:
-    sandbox = Sandbox(prior)
+def baseline_schema(baseline: Migration) -> Schema:
+    """The schema that a baseline makes; raises ProjectError at a statement that makes nothing.
+
+    D1's own tables and wrangler's ledger are passed over: an export holds them.
+    """
+    sandbox = Sandbox()
+    try:
+        for trace in sandbox.run(baseline.text, keep=True).statements:
+            if trace.error and not trace.target.lower().startswith(("_cf_", "sqlite_", LEDGER)):
+                raise ProjectError(
+                    f"{baseline.name}, line {trace.line}: {trace.error}.",
+                    hint="The baseline holds the schema as it was before the first migration.",
+                )
+        return sandbox.schema
+    finally:
+        sandbox.close()
+
+
+def _in_order(migrations: Sequence[Migration], prior: Schema | None) -> Iterator[Analysis]:
+    sandbox, noted = Sandbox(prior), frozenset[str]()
     try:
         for migration in migrations:
-            yield _judged(sandbox, migration, migrations, keep=True)[0], sandbox.schema
+            judged = _judged(sandbox, migration, migrations, keep=True, noted=noted)
+            noted |= project_wide(judged.findings)
+            yield judged
     finally:
         sandbox.close()
 
@@ -92,15 +124,16 @@ def _judged(
     *,
     keep: bool = False,
     known: Collection[str] = (),
-) -> tuple[Analysis, RuleContext]:
+    noted: frozenset[str] = frozenset(),
+) -> Analysis:
     script = sandbox.run(migration.text, keep=keep, name=migration.name)
     verdict = classify(script)
     done = tuple(trace for trace in script.statements if not trace.error)
     context = RuleContext(
-        migration, tuple(siblings), script, verdict, sandbox.problems, done, tuple(known)
+        migration, tuple(siblings), script, verdict, sandbox.problems, done, tuple(known), noted
     )
     findings = findings_of(context)
-    analysis = Analysis(
+    return Analysis(
         kind=verdict.kind,
         risk=verdict.risk,
         rollback=verdict.rollback,
@@ -109,7 +142,11 @@ def _judged(
         findings=findings,
         engine=_engine_verdict(script, findings, sandbox.problems),
     )
-    return analysis, context
+
+
+def _refused_because(script: ScriptTrace, trace: StatementTrace) -> str:
+    missing = script.missing(trace)
+    return no_file_makes(missing) if missing else trace.error
 
 
 def _engine_verdict(
@@ -117,7 +154,9 @@ def _engine_verdict(
 ) -> EngineVerdict:
     """What the sandbox answered, in the words of the findings where they tell more."""
     refused = {
-        trace.line: Refusal(trace.line, trace.error) for trace in script.statements if trace.error
+        trace.line: Refusal(trace.line, _refused_because(script, trace))
+        for trace in script.statements
+        if trace.error
     }
     messages = reversed([finding for finding in findings if finding.refusal])
     refused |= {finding.line: Refusal(finding.line, finding.message) for finding in messages}

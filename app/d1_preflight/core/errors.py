@@ -35,7 +35,7 @@ class ChecklistInvalid(PreflightError):
 
 
 class Rejected(PreflightError):
-    """An answer to a prompt was refused; nothing has begun."""
+    """An answer to a prompt was refused; nothing was started."""
 
 
 class NotAllowed(PreflightError):

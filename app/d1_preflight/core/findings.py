@@ -38,6 +38,8 @@ class Finding:
     `rows_at_risk` marks findings that an inline allow can never silence. `refusal` marks those that
     say that D1 or wrangler refuses the file: no justification answers them.
     `allowed` is the reason given by `-- preflight: allow <rule> — reason`, "" where none.
+    `losses` are the tables (with "") and columns that lose values; `declared` is the reason given
+    by `-- preflight: loses <table> — reason` where every one of them is declared.
     """
 
     rule: str
@@ -53,11 +55,13 @@ class Finding:
     rows_at_risk: bool = False
     allowed: str = ""
     refusal: bool = False
+    losses: tuple[tuple[str, str], ...] = ()
+    declared: str = ""
 
     @property
     def blocks(self) -> bool:
         """Whether this finding keeps the gate shut."""
-        return self.severity is Severity.BLOCKING and not self.allowed
+        return self.severity is Severity.BLOCKING and not self.allowed and not self.declared
 
 
 @dataclass(frozen=True, slots=True)

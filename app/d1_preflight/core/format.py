@@ -1,12 +1,13 @@
 """Formats numbers, sizes, durations, hashes and times for people, the same in every face."""
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 _KILO = 1000
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 _WHOLE_DAYS = 2 * _DAY
 _ONE_DIGIT = 99.95  # from here on a size is rounded to a whole number
 _HASH = 8
+_FREE_ROWS_A_DAY = 5_000_000
 _INVARIABLE = frozenset({"blocking"})  # findings are counted as "2 blocking, 3 warnings"
 
 
@@ -30,6 +31,14 @@ def plural(value: int | None, noun: str, plural_noun: str = "") -> str:
 def noun_for(value: int | None, noun: str, plural_noun: str = "") -> str:
     """The noun in the form that a number takes: "row" for 1, else "rows"."""
     return noun if value == 1 or noun in _INVARIABLE else plural_noun or f"{noun}s"
+
+
+def rows_read(value: int) -> str:
+    """What was read of a target so far: "95,234 rows; a free plan allows 5,000,000 a day".
+
+    Enforced since September 2026 (D1 changelog): queries fail above it until midnight UTC.
+    """
+    return f"{plural(value, 'row')}; a free plan allows {count(_FREE_ROWS_A_DAY)} a day"
 
 
 def size(value: int | None) -> str:
@@ -72,6 +81,12 @@ def _long(milliseconds: int) -> str:
 def elapsed(seconds: int) -> str:
     """Whole seconds that have passed: "3 s", "2 min 10 s"."""
     return f"{seconds} s" if seconds * _SECOND < _MINUTE else duration(seconds * _SECOND)
+
+
+def age_words(span: timedelta) -> str:
+    """A stretch of time in whole minutes: "15 min", "16 h", "3 days"; below one in seconds."""
+    seconds = int(span.total_seconds())
+    return elapsed(seconds if seconds < _MINUTE // _SECOND else seconds // 60 * 60)
 
 
 def countdown(seconds: int) -> str:

@@ -2,14 +2,22 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
+from enum import StrEnum
 from math import isfinite
+from typing import TypeVar
 
 from d1_preflight.core.errors import PreflightError, ProjectError
 
+_T = TypeVar("_T")
+_Member = TypeVar("_Member", bound=StrEnum)
+_NAMES = re.compile(r"""[^\s."']+|"(?:[^"\\]|\\.)*"|'[^']*'""")
+_HEADER = re.compile(r"\s*(\[\[?)(.+?)\]\]?\s*(?:#.*)?")
+Path = tuple[str | int, ...]
+"""Where a table lies in its document: keys, and places in a list from 0."""
 _LONGEST_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 _SMALLEST = -(2**63)
 _LARGEST_EXPONENT = 18
@@ -47,11 +55,15 @@ def _is_usual(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """A file's name for people and its text to find lines in; `refusal` is the error it raises."""
+    """A file's name for people and its text to find lines in; `refusal` is the error it raises.
+
+    `hint` is what to do about a text that is not TOML.
+    """
 
     source: str
     text: str
     refusal: type[PreflightError] = ProjectError
+    hint: str = "Fix that place; it is not TOML."
 
     def error(self, key: str, what: str, *, hint: str, nth: int = 0) -> PreflightError:
         """A refusal that points at the `nth` place where `key` is set, if it is set at all."""
@@ -73,11 +85,11 @@ class SourceText:
             reason, _, rest = str(error).partition(" (at ")
             place = re.match(r"line (\d+)", rest)
             line = int(place[1]) if place else len(self.text.splitlines())
-            raise self.at(line, f"{reason}.", hint="Fix that place; it is not TOML.") from error
+            raise self.at(line, f"{reason}.", hint=self.hint) from error
         except (ArithmeticError, ValueError, RecursionError) as error:  # without end
             raise self.refusal(
-                f"{self.source}: a number is too long, or tables lie too deep in each other.",
-                hint="Write it as the README shows.",
+                f"{self.source}: a number is too long, or tables are nested too deep.",
+                hint=self.hint,
             ) from error
         return found
 
@@ -104,3 +116,173 @@ class SourceText:
                     f"unknown key {key} in {where}.{meant}",
                     hint=f"Known here: {', '.join(names)}.",
                 )
+
+    def line_in(self, path: Path, key: str = "") -> int:
+        """The line of a key inside the table at `path`; that of the table where it has none."""
+        spans = dict(_tables(self.text.splitlines()))
+        while path not in spans:  # an inline table: a key of the one around it
+            key = next((name for name in reversed(path) if isinstance(name, str)), key)
+            path = path[:-1]
+        first, lines = spans[path]
+        setting = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
+        inside = (n for n, line in enumerate(lines, first) if key and setting.match(line))
+        return next(inside, max(first, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class TomlTable:
+    """One table of a file, read key by key; `name` is what people call it."""
+
+    source: SourceText
+    raw: Mapping[str, object]
+    name: str = "the top level"
+    path: Path = ()
+    hint: str = "Correct that place."
+
+    @classmethod
+    def of(cls, source: SourceText, hint: str) -> "TomlTable":
+        """The top level of a file; a refusal of anything in it gives this hint."""
+        return cls(source, source.toml(), hint=hint)
+
+    def called(self, name: str) -> "TomlTable":
+        """The same table by another name."""
+        return replace(self, name=name)
+
+    def error(self, key: str, what: str, hint: str = "") -> PreflightError:
+        """A refusal that points at the line of a key of this table."""
+        line = self.source.line_in(self.path, key)
+        end = "" if what.endswith("?") else "."
+        return self.source.at(line, f"{what}{end}", hint=hint or self.hint)
+
+    def only(self, known: Iterable[str]) -> None:
+        """Refuse a key that nobody would read, offering the nearest known one."""
+        names = tuple(sorted(known))
+        for key in self.raw:
+            if key not in names:
+                near = get_close_matches(key, names, n=1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                hint = f"Known here: {', '.join(names)}."
+                raise self.error(key, f"unknown key {key!r} in {self.name}{meant}", hint)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string; one without a default must be there."""
+        value = self._value(key, default)
+        if not isinstance(value, str):
+            raise self.error(key, f"{key} of {self.name} must be a string")
+        return value
+
+    def filled(self, key: str) -> str:
+        """A string that is there and not empty."""
+        value = self.text(key)
+        if not value.strip():
+            raise self.error(key, f"{self.name} has no {key}")
+        return value
+
+    def texts(self, key: str, default: Sequence[str] | None = ()) -> tuple[str, ...]:
+        """A list of strings; one with the default None must be there."""
+        value = self._value(key, default if default is None else list(default))
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(key, f"{key} of {self.name} must be a list of strings")
+        return tuple(value)
+
+    def flag(self, key: str) -> bool:
+        """True or false; false where it is left out."""
+        value = self.raw.get(key, False)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{key} of {self.name} must be true or false")
+        return value
+
+    def whole(self, key: str) -> int:
+        """A whole number that is there."""
+        value = self._value(key, None)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.error(key, f"{key} of {self.name} must be a whole number")
+        return value
+
+    def parsed(self, key: str, read: Callable[[str], _T], form: str) -> _T:
+        """A string as `read` understands it; ValueError is a refusal that asks for `form`."""
+        value = self.text(key)
+        try:
+            return read(value)
+        except ValueError as error:
+            raise self.error(key, f"{key} of {self.name} must be {form}") from error
+
+    def choice(self, key: str, kind: type[_Member], default: str | None = None) -> _Member:
+        """One member of a closed set."""
+        return self.member(key, kind, self.text(key, default))
+
+    def member(self, key: str, kind: type[_Member], value: str) -> _Member:
+        """The member of a closed set with this value, which `key` holds."""
+        try:
+            return kind(value)
+        except ValueError:
+            names = ", ".join(member.value for member in kind)
+            raise self.error(key, f"{self.name}: {value!r} is none of {names}") from None
+
+    def table(self, key: str, *, optional: bool = False) -> "TomlTable":
+        """A table within this one."""
+        value = self._value(key, {} if optional else None)
+        if not isinstance(value, dict):
+            raise self.error(key, f"{key} of {self.name} must be a table")
+        return replace(self, raw=value, name=f"{key} of {self.name}", path=(*self.path, key))
+
+    def tables(self, key: str, name: str) -> tuple["TomlTable", ...]:
+        """A list of tables, each called `name`; none where it is left out."""
+        value = self.raw.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(key, f"{key} of {self.name} must be a list of tables")
+        return tuple(
+            replace(self, raw=raw, name=name, path=(*self.path, key, n))
+            for n, raw in enumerate(value)
+        )
+
+    def strings(self) -> dict[str, str]:
+        """All keys, each with a string."""
+        return {key: self.text(key) for key in self.raw}
+
+    def _value(self, key: str, default: object) -> object:
+        value = self.raw.get(key, default)
+        if value is None:
+            raise self.error(key, f"{self.name} has no {key}")
+        return value
+
+
+def _tables(lines: Sequence[str]) -> Iterator[tuple[Path, tuple[int, Sequence[str]]]]:
+    """Every table that has a header, with its first line's number and its lines."""
+    last: dict[Path, int] = {}
+    path, start, quoted = Path(), 0, ""
+    for n, line in enumerate(lines):
+        header = None if quoted else _HEADER.fullmatch(line)
+        quoted = _quote_left_open(line, quoted)
+        if header is None:
+            continue
+        yield path, _span(lines, start, n)
+        path, start = _path(header[2], last, is_list=header[1] == "[["), n
+    yield path, _span(lines, start, len(lines))
+
+
+def _span(lines: Sequence[str], start: int, end: int) -> tuple[int, Sequence[str]]:
+    return start + 1, lines[start:end]
+
+
+def _path(names: str, last: dict[Path, int], *, is_list: bool) -> Path:
+    """The path that a header names; `last` has the place of each list's last entry."""
+    path: Path = ()
+    keys = [name.strip("\"'") for name in _NAMES.findall(names)]
+    for n, key in enumerate(keys, 1):
+        path = (*path, key)
+        if is_list and n == len(keys):
+            last[path] = last.get(path, -1) + 1
+        if path in last:
+            path = (*path, last[path])
+    return path
+
+
+def _quote_left_open(line: str, quoted: str) -> str:
+    """The mark of a multi-line string that is open after this line; "" for none."""
+    for mark in re.findall(r'"""|\'\'\'', line):
+        if not quoted:
+            quoted = mark
+        elif mark == quoted:
+            quoted = ""
+    return quoted

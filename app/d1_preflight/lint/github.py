@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.lint.judged import Judged
 from d1_preflight.lint.snippet import clean
 
@@ -20,9 +20,10 @@ def as_github(judged: Sequence[Judged]) -> str:
 
 def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
     for one in judged:
-        if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking:
+        if one.blocks and not one.analysis.blocking:
             words = "The effect of this migration is unknown: treat it as destructive."
-            yield f"::error file={_property(one.path)},line=1,title=unknown::{_data(words)}"
+            path = command_property(one.path)
+            yield f"::error file={path},line=1,title=unknown::{command_data(words)}"
 
 
 def _command(path: str, finding: Finding) -> str:
@@ -32,25 +33,29 @@ def _command(path: str, finding: Finding) -> str:
     elif finding.end_column > finding.column:
         places |= {"col": finding.column, "endColumn": finding.end_column}
     places["title"] = f"{finding.title} [{finding.rule}]"
-    properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items())
-    return f"::{_COMMANDS[_weight(finding)]} {properties}::{_data(_words(finding))}"
+    properties = ",".join(f"{key}={command_property(str(value))}" for key, value in places.items())
+    return f"::{_COMMANDS[_weight(finding)]} {properties}::{command_data(_words(finding))}"
 
 
 def _weight(finding: Finding) -> Severity:
-    return Severity.NOTE if finding.allowed else finding.severity
+    return Severity.NOTE if finding.allowed or finding.declared else finding.severity
 
 
 def _words(finding: Finding) -> str:
     if finding.allowed:
         return f"Allowed in the file: {finding.allowed}"
+    if finding.declared:
+        return f"{finding.message}\nDeclared in the file: {finding.declared}"
     steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
     return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
 
 
-def _data(text: str) -> str:
+def command_data(text: str) -> str:
+    """A text as the message of a workflow command."""
     shown = "\n".join(clean(line) for line in text.split("\n"))
     return shown.replace("%", "%25").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def command_property(text: str) -> str:
+    """A text as a property of a workflow command."""
+    return command_data(text).replace(":", "%3A").replace(",", "%2C")

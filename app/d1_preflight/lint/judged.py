@@ -22,8 +22,9 @@ class Judged:
 
     @property
     def blocks(self) -> bool:
-        """Whether it must not be applied: a blocking finding, or an unknown class."""
-        return bool(self.analysis.blocking) or self.analysis.kind is Kind.UNKNOWN
+        """Whether it must not be applied: a finding blocks, or something of it is unknown."""
+        unknown = self.analysis.kind is Kind.UNKNOWN or bool(self.analysis.engine.refused)
+        return bool(self.analysis.blocking) or unknown
 
     @property
     def shown(self) -> tuple[Finding, ...]:
@@ -48,8 +49,9 @@ def summary(judged: Sequence[Judged]) -> str:
     """One line for people: how many migrations, of which class, with which findings."""
     kinds = Counter(one.analysis.kind for one in judged)
     findings = [finding for one in judged for finding in one.analysis.findings]
-    weights = Counter(finding.severity for finding in findings if not finding.allowed)
+    weights = Counter(f.severity for f in findings if not f.allowed and not f.declared)
     allowed = sum(1 for finding in findings if finding.allowed)
+    declared = sum(1 for finding in findings if finding.declared)
     parts = [
         plural(len(judged), "migration"),
         ", ".join(f"{kinds[kind]} {_KINDS[kind]}" for kind in Kind if kinds[kind]),
@@ -59,6 +61,7 @@ def summary(judged: Sequence[Judged]) -> str:
                 plural(weights[Severity.WARNING], Severity.WARNING),
                 plural(weights[Severity.NOTE], Severity.NOTE),
                 *([f"{allowed} allowed in the file"] if allowed else []),
+                *([f"{declared} declared in the file"] if declared else []),
             ]
         ),
     ]

@@ -40,8 +40,9 @@ def _effects(effects: Effects) -> dict[str, object]:
 
 
 def _finding(finding: Finding) -> dict[str, object]:
-    """A finding; `allowed` is there only where a waiver in the file silences it."""
-    allowed = {"allowed": finding.allowed} if finding.allowed else {}
+    """A finding; `allowed` and `declared` are there only where a comment in the file says so."""
+    answers = {"allowed": finding.allowed, "declared": finding.declared}
+    answered = {key: reason for key, reason in answers.items() if reason}
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
@@ -50,5 +51,5 @@ def _finding(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "instead": list(finding.instead),
         "tables": list(finding.tables),
-        **allowed,
+        **answered,
     }

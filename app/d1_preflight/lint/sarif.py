@@ -8,13 +8,14 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from d1_preflight import __version__
-from d1_preflight.core.findings import Finding, Kind, Severity
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.lint.judged import Judged
 
-_SCHEMA = (
+SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+"""Where the format is defined."""
 _LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
@@ -25,7 +26,7 @@ def as_sarif(judged: Sequence[Judged]) -> str:
     rules = {rule: index for index, rule in enumerate(sorted({f.rule for _, f in shown}))}
     prints = _Prints()
     document = {
-        "$schema": _SCHEMA,
+        "$schema": SARIF_SCHEMA,
         "version": "2.1.0",
         "runs": [
             {
@@ -61,7 +62,7 @@ def _invocation(judged: Sequence[Judged]) -> Mapping[str, object]:
     notes = [
         {"level": "error", "message": {"text": f"{one.path}: its effect is unknown."}}
         for one in judged
-        if one.analysis.kind is Kind.UNKNOWN and not one.analysis.blocking
+        if one.blocks and not one.analysis.blocking
     ]
     notes += [
         {"level": "note", "message": {"text": f"{one.path}: {number} more of {finding.rule}."}}
@@ -101,8 +102,9 @@ def _result(
         ],
         "partialFingerprints": {"preflight/v1": prints.of(one, finding)},
     }
-    if finding.allowed:
-        result["suppressions"] = [{"kind": "inSource", "justification": finding.allowed}]
+    if finding.allowed or finding.declared:
+        reason = finding.allowed or f"declared loss: {finding.declared}"
+        result["suppressions"] = [{"kind": "inSource", "justification": reason}]
     return result
 
 

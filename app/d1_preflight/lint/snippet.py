@@ -53,7 +53,7 @@ def clean(text: str) -> str:
 
 
 def cell_width(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """How many terminal columns the text needs."""
     if text.isascii():
         return len(text)
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -67,7 +67,9 @@ def _why(one: Judged, paint: Paint) -> Iterator[str]:
 
 def _finding(path: str, finding: Finding, lines: Lines, paint: Paint) -> Iterator[str]:
     place = f"{clean(path)}:{finding.line}:{finding.column}:"
-    word = f"allowed {finding.severity.value}" if finding.allowed else finding.severity.value
+    words = {"allowed": finding.allowed, "declared": finding.declared}
+    answered = next((f"{word} " for word, reason in words.items() if reason), "")
+    word = f"{answered}{finding.severity.value}"
     head = paint.weight(finding.severity, f"{word}[{finding.rule}]")
     yield f"{paint.strong(place)} {head} {clean(finding.title)}"
     gutter = " " * len(str(finding.line))
@@ -76,6 +78,9 @@ def _finding(path: str, finding: Finding, lines: Lines, paint: Paint) -> Iterato
         return
     yield from _snippet(finding, lines, paint, gutter)
     yield from _after_equals(gutter, finding.message, paint)
+    if finding.declared:
+        yield from _after_equals(gutter, f"declared here: {finding.declared}", paint)
+        return
     if finding.instead:
         yield f"{gutter} {paint.faint('=')} instead:"
     for number, step in enumerate(finding.instead, start=1):

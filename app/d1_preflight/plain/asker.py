@@ -78,6 +78,6 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
 
 
 def _asked_in(prompt: Prompt) -> str:
-    """The one line that is asked; what is longer was said before."""
+    """The question in one line; its longer text was printed before."""
     last = (prompt.label.splitlines() or [""])[-1]
     return last if len(last) <= _SHORT else "Your answer"

@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.format import count, plural
+from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.checklist.policy import advice
+from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.record import MARKS, Attempt, Fact, Record, Status
-from d1_preflight.core.record.safety_facts import BackupFacts, RollbackPlanFacts
+from d1_preflight.core.record.facts import Fact, StepFacts
+from d1_preflight.core.record.record import MARKS, Attempt, Status
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    DownTestFacts,
+    RollbackPlanFacts,
+    changed_words,
+)
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of
 from d1_preflight.report.fact_text import fact_text
@@ -30,6 +37,9 @@ def opening(session: Session) -> Iterator[str]:
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
         yield f"Resuming: {answered} of {plural(len(session.path), 'step')} answered."
+    for lacking in advice(session.checklist, shipped_checklist()):
+        yield lacking.words
+        yield from (f"{_INDENT}{line}" for line in lacking.lines.splitlines())
     last = record.attempts[-1] if record.attempts else None
     if last is not None and last.status is Status.INTERRUPTED:
         yield f"{MARKS[last.status]} {last.status}: {last.step}. {clean(last.words)}"
@@ -39,13 +49,23 @@ def _environment(name: str) -> str:
     return f"environment {name}" if name else "the top level, not an environment"
 
 
+def stale_lines(session: Session) -> Iterator[str]:
+    """The steps whose proof a later write has made stale."""
+    for step in session.path:
+        if since := session.stale(step):
+            yield f"{_INDENT}stale: {step.title}; since then {clean(since)}"
+
+
 def question(session: Session, step: Step) -> Iterator[str]:
     """A step before it runs: title, reason, state, and the commands it will run."""
     yield ""
     yield step.title
     yield f"{_INDENT}{step.why}"
     attempt = session.attempt(step.id)
-    if attempt is not None:
+    stale = session.staleness(step)
+    if stale:
+        yield f"{_INDENT}so far: {MARKS[Status.PENDING]} {stale}"
+    elif attempt is not None:
         yield f"{_INDENT}so far: {MARKS[attempt.status]} {attempt.status}. {clean(attempt.words)}"
     plan = session.plan(step)
     if plan:
@@ -63,13 +83,16 @@ def outcome(attempt: Attempt) -> Iterator[str]:
 def go_summary(session: Session) -> Iterator[str]:
     """The plan in short: the last text before GO."""
     record = session.record
-    states = [record.status_of(s) for s in session.path]
+    states = [session.status_of(s) for s in session.path]
     tally = (f"{word} {states.count(word)}" for word in Status if states.count(word))
     yield "GO / NO-GO"
     yield f"{_INDENT}apply   {record.migration} (sha256 {record.subjects.get('migration', '?')})"
     yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
     yield f"{_INDENT}loses   {_losses(session)}"
+    if changes := _changes(session):
+        yield f"{_INDENT}rows    {changes}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
+    yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 
@@ -79,8 +102,8 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     for number, situation in enumerate(situations, 1):
         yield ""
         yield f"{number}  {situation.title}: {situation.when}"
-        for act in situation.steps:
-            yield f"   - {act.words}"
+        for label, act in zip(situation.labels, situation.steps, strict=True):
+            yield f"   {label}. {act.words}"
             if act.command:
                 yield f"     $ {act.command}"
 
@@ -94,10 +117,10 @@ def step_progress(found: StepFacts) -> str:
     return ""
 
 
-def status_line(record: Record, step: Step) -> str:
-    """A step in one line: mark, word, title."""
-    status = record.status_of(step)
-    return f"{MARKS[status]} {status:<12}{step.title}"
+def status_line(session: Session, step: Step) -> str:
+    """A step in one line: mark, word, title, and how old its answer is where it is too old."""
+    status, stale = session.status_of(step), session.staleness(step)
+    return f"{MARKS[status]} {status:<12}{step.title}{f' ({stale})' if stale else ''}"
 
 
 def _fact_lines(key: str, value: Fact) -> Iterator[str]:
@@ -126,6 +149,11 @@ def _losses(session: Session) -> str:
     lost = {t.table: t.lost or 0 for t in RehearsalFacts.from_attempt(attempt).tables}
     named = [f"{count(n)} of {table}" for table, n in lost.items() if n]
     return plural(sum(lost.values()), "row") + (f": {', '.join(named)}" if named else "")
+
+
+def _changes(session: Session) -> str:
+    rehearsed = RehearsalFacts.from_attempt(session.attempt(RehearsalFacts.step))
+    return changed_words(rehearsed, DownTestFacts.from_attempt(session.attempt(DownTestFacts.step)))
 
 
 def _rollback_path(session: Session) -> str:

@@ -8,7 +8,8 @@ from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.recovery.runbook import Target, runbook
+from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.recovery.scenarios import runbook
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
@@ -47,6 +48,7 @@ class Walkthrough:
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
         self._tell(text.opening(self._session))
+        self._tell(text.stale_lines(self._session))
         while not self._session.closed:
             self._session.refresh()
             step = self._next()
@@ -75,6 +77,8 @@ class Walkthrough:
         self._tell(text.question(self._session, step))
         if step.id == "go":
             self._tell(text.go_summary(self._session))
+        if step.id == "close":
+            self._tell(text.stale_lines(self._session))
         choice = await self._asker.ask(_menu(step))
         try:
             return await self._act(step, choice)
@@ -141,7 +145,7 @@ class Walkthrough:
         still_open = [step for step in session.path if not session.status_of(step).is_answered]
         self._say("")
         self._say(f"Open: {len(still_open)} of {plural(len(session.path), 'step')}.")
-        self._tell(text.status_line(session.record, step) for step in still_open)
+        self._tell(text.status_line(session, step) for step in still_open)
         self._say(f"Saved. Continue with: preflight run {session.record.migration} --plain")
         return 1
 

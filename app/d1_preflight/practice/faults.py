@@ -64,7 +64,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to come; may be changed while the stand-in runs."""
+    """The pending faults; may be changed while the stand-in runs."""
 
     def __init__(self, faults: Sequence[Fault] = ()) -> None:
         self._lock = threading.Lock()

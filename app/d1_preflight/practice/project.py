@@ -71,7 +71,7 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    """Nobody's files are written over: the folder is new or empty, or a start of ours broke off."""
+    """Never overwrite a person's files: the folder is new, empty, or our interrupted start."""
     if (directory / f"{STATE}.part").exists():
         return
     try:

@@ -18,7 +18,7 @@ class StatementRefused(PreflightError):
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a statement cost and changed, as D1's `meta` tells it."""
+    """What a statement cost and changed, in D1's `meta` form."""
 
     duration: float
     changes: int
@@ -29,7 +29,7 @@ class Meta:
     changed_db: bool
 
     def as_json(self) -> Json:
-        """The object that stands in an answer."""
+        """The object in an answer."""
         return {
             "served_by": "practice",
             "served_by_region": "PRACTICE",

@@ -1,4 +1,4 @@
-"""Starts and stops a practice run, and says with which environment wrangler meets only it."""
+"""Starts and stops a practice run, and sets the environment in which wrangler reaches only it."""
 
 import os
 import re

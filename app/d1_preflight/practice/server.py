@@ -109,7 +109,7 @@ class _HttpServer(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keep quiet when a caller goes away: all else is answered, and the terminal is taken."""
+        """Keep quiet when a caller goes away: the terminal belongs to the wizard."""
 
 
 class _Handler(BaseHTTPRequestHandler):

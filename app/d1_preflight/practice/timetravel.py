@@ -27,7 +27,7 @@ class Snapshot:
 
     @property
     def bookmark(self) -> str:
-        """The name that `wrangler d1 time-travel` shows and takes."""
+        """The name that `wrangler d1 time-travel` shows and accepts."""
         mark = f"{self.writes}:{self.at.timestamp():.3f}".encode()
         digest = md5(mark, usedforsecurity=False).hexdigest()
         return f"{self.writes:08x}-ffffffff-00004f00-{digest}"
@@ -46,7 +46,7 @@ class TimeTravel:
         self.keep_up()
 
     def keep_up(self) -> bool:
-        """Copy the present state unless that was done; tell whether it was new."""
+        """Copy the present state unless that was done; return whether it was new."""
         if self.latest.writes == self._database.writes:
             return False
         self._take(self._now())

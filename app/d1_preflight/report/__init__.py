@@ -22,9 +22,10 @@ def show(
     checklist: Checklist,
     verification: Verification | None = None,
     form: Format = Format.TEXT,
+    timeline: bytes | None = None,
 ) -> str:
-    """The whole record for people, in the form asked for."""
-    content = document(record, checklist, verification)
+    """The whole record for people, in the form asked for; `timeline` is an emergency's."""
+    content = document(record, checklist, verification, timeline)
     match form:
         case Format.TEXT:
             from d1_preflight.report.text import as_text

@@ -3,25 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import duration, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import tally
-from d1_preflight.core.record.record import (
-    MARKS,
-    Attempt,
-    Fact,
-    Record,
-    Status,
-    answer_label,
-    kind_of,
-)
+from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind_of
+from d1_preflight.core.recovery.stale import stale_words
 from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.fact_text import fact_text
 
 _EARLIER = "answered before, but what it is based on has changed since"
-_LONG_HASHES = 6
 
 _COMMAND = 160
 
@@ -86,15 +80,21 @@ Document = tuple[Block, ...]
 
 
 def document(
-    record: Record, checklist: Checklist, verification: Verification | None = None
+    record: Record,
+    checklist: Checklist,
+    verification: Verification | None = None,
+    timeline: bytes | None = None,
 ) -> Document:
-    """The whole record for people: the head, every section with its proofs, the timeline."""
+    """The whole record for people: the head, every section with its proofs, every attempt.
+
+    `timeline` is that of an emergency, where there was one.
+    """
     return (
         *_head(record, checklist, verification),
         *(
             block
             for section in checklist.sections
-            for block in _section(record, checklist, section.id)
+            for block in _section(record, checklist, section.id, timeline)
         ),
         *_timeline(record, checklist),
     )
@@ -170,7 +170,7 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
     for kind, label in ((GoFacts, "GO"), (CloseFacts, "closed")):
         step = checklist.step(kind.step) if checklist.has(kind.step) else None
         attempt = record.standing(step) if step else None
-        if attempt is not None and attempt.status.is_answered:
+        if attempt is not None and attempt.status.is_answered and kind.step not in record.stale:
             signed = kind.from_attempt(attempt)
             key = signed.fingerprint if isinstance(signed, GoFacts) else ""
             who = f"{signed.signer or attempt.by} {key} {timestamp(attempt.finished_at)}"
@@ -198,23 +198,27 @@ def _waived(record: Record, checklist: Checklist, kind: Kind) -> Sequence[Block]
     return (Words("Waived:", strong=True), *waived) if waived else ()
 
 
-def _section(record: Record, checklist: Checklist, section_id: str) -> Sequence[Block]:
+def _section(
+    record: Record, checklist: Checklist, section_id: str, timeline: bytes | None
+) -> Sequence[Block]:
     kind = kind_of(record, checklist, Kind.UNKNOWN)
     steps = [s for s in checklist.steps_for(kind) if s.section == section_id]
     section = next(s for s in checklist.sections if s.id == section_id)
     if not steps:
         return ()
     title = Heading(2, f"{section.number} {section.title}".strip())
-    return (title, *(block for step in steps for block in _step(record, step)))
+    return (title, *(block for step in steps for block in _step(record, step, timeline)))
 
 
-def _step(record: Record, step: Step) -> Sequence[Block]:
+def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]:
     attempt = record.standing(step)
     if attempt is None:
         invalidated = record.last(step.id) is not None
         return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
+    since = stale_words(record, step.id, timeline)
+    words = f"{attempt.words} (stale: since then {since})" if since else attempt.words
     return (
-        Item(attempt.status, step.title, attempt.words),
+        Item(record.status_of(step), step.title, record.stale.get(step.id) or words),
         *_values(attempt),
         *_tables(attempt),
         *(

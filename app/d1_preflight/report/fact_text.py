@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.format import count, duration, loss, short_hash, size
-from d1_preflight.core.record.record import Fact, answer_label
+from d1_preflight.core.record.facts import Fact
 
 _MANY = 24
 

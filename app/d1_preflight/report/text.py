@@ -43,7 +43,7 @@ def table_lines(table: Table) -> list[str]:
 
 
 def cell_width(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """How many terminal columns the text needs."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 

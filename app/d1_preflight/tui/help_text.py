@@ -187,7 +187,7 @@ The down migration lies in migrations/down/, where wrangler's glob cannot apply 
 
 _TIMING = """\
 ## When
-Not Monday to Friday, 9 to 17, where the users are. The program reads the clocks and, where it can, last weeks' traffic.
+Avoid Monday to Friday, 9 to 17, where the users are. The program reads the clocks and, if it can, the traffic of the last weeks.
 
 ## Who
 Whoever is on call should know before: the message names the migration, the database, the class, the time and you.

@@ -62,7 +62,7 @@ class BrowseAsked(Message):
 
 @dataclass
 class RunAsked(Message):
-    """Run a command at the terminal, and tell how it ended; an emergency's is `noted`."""
+    """Run a command at the terminal, and report how it ended; an emergency's is `noted`."""
 
     command: str
     ended: Callable[[str], None]

@@ -59,7 +59,7 @@ class StepWorker:
         await self._at_once(wizard, lambda: session.no_go(asked.reason))
 
     def before_leaving(self, *, stopping: bool) -> tuple[str, tuple[str, ...]]:
-        """What is said and offered before a running step is left."""
+        """The warning and the choices before a running step is left."""
         step = self.running_step.step
         short = step.short if step else ""
         leave = "stop waiting" if stopping else "leave"

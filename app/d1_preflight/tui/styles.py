@@ -1,4 +1,4 @@
-"""The few inks of the screen, by meaning; the colours themselves stand in themes.toml."""
+"""The few inks of the screen, by meaning; the colours are defined in themes.toml."""
 
 from d1_preflight.core.record.record import MARKS, Status
 

@@ -7,7 +7,7 @@ from textual.app import App, SuspendNotSupported
 
 
 class Terminal(AbstractContextManager[None]):
-    """Takes the screen away while it is held; can be held again. Without a terminal it holds."""
+    """Suspends the screen while it is held; can be held again. Without a terminal it holds."""
 
     def __init__(self, app: App[None]) -> None:
         self._app = app

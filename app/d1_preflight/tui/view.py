@@ -24,12 +24,12 @@ class View:
         """The time by the session's clock."""
         return self.session.now()
 
-    def moment(self, when: str, *, named: bool = True) -> str:
+    def moment(self, when: datetime | str, *, named: bool = True) -> str:
         """A moment in the operator's zone; the first on a screen names the zone."""
         return moment(when, self.zone, self.now, named=named)
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What a step found: live while it runs, else by its standing attempt."""
+        """A step's facts: live while it runs, else those of its current attempt."""
         if isinstance(self.live, kind):
             return self.live
         attempt = self.session.attempt(kind.step)
@@ -50,6 +50,16 @@ class View:
         if not self.walks(step_id):
             return Status.PENDING
         return self.session.status_of(self.session.checklist.step(step_id))
+
+    def stale(self, kind: type[StepFacts]) -> str:
+        """What was written since a step was proved, in words; "" where nothing is known of."""
+        checklist = self.session.checklist
+        return self.session.stale(checklist.step(kind.step)) if checklist.has(kind.step) else ""
+
+    def is_stale(self, step_id: str) -> bool:
+        """Whether a step's answer is older than it is good for."""
+        found = (step for step in self.session.path if step.id == step_id)
+        return any(self.session.staleness(step) for step in found)
 
     def walks(self, step_id: str) -> bool:
         """Whether the path of this class has the step."""

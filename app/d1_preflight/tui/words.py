@@ -1,4 +1,4 @@
-"""The primary action of each step, and what the current state says about it."""
+"""The primary action of each step, and its summary in the current state."""
 
 from textual.content import Content
 
@@ -11,11 +11,10 @@ from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marke
 
 Key = tuple[str, str]
 _NAMED = 4
-_TEXT = "classification"  # what fails here is mended in the file
+_TEXT = "classification"  # what fails here is fixed in the file
 _OUTDATED = "Answered before, but what it is based on has changed since."
 _APPLY = "apply_migration"
 _STUCK = (Status.FAILED, Status.UNKNOWN)
-_UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
 _AGAIN = (*_STUCK, Status.INTERRUPTED)
 
 
@@ -31,9 +30,8 @@ def is_writing(step: Step) -> bool:
 
 def is_looking(session: Session, step: Step) -> bool:
     """Whether the step is an apply whose end was not observed, so that it only reads."""
-    mine = (attempt for attempt in session.record.attempts if attempt.step == step.id)
-    over = [attempt.status for attempt in mine if attempt.status is not Status.RUNNING]
-    return step.action == _APPLY and bool(over) and over[-1] in _UNSEEN
+    last = session.record.last_ended(step.id)
+    return step.action == _APPLY and last is not None and last.status.is_unobserved
 
 
 def is_editable(session: Session, step: Step) -> bool:
@@ -122,12 +120,16 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
     attempt = session.attempt(step.id)
     if status is Status.PENDING:
         lines.append(Content.assemble((f"{marked(status)}  ", QUIET), (step.title, STRONG)))
-        fallen = session.record.last(step.id)
-        if fallen is not None and attempt is None:
+        fallen, stale = session.record.last(step.id), session.staleness(step)
+        if stale:
+            lines.append(Content.styled(f"{stale[:1].upper()}{stale[1:]}.", DANGER))
+        elif fallen is not None and attempt is None:
             lines.append(Content.styled(_OUTDATED, DANGER))
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and step != running:
         lines.append(_result(status, attempt.words, step.title))
+        if since := session.stale(step):
+            lines.append(Content.styled(f"stale: since then {since}", DANGER))
     else:
         lines.append(
             Content.assemble((f"{marked(status)}  ", ink_of(status)), (step.title, STRONG))

@@ -1,4 +1,4 @@
-"""Where a checkout under judgement begins, and which programs of PATH lie outside of it.
+"""The root of a checkout under judgement, and the programs of PATH outside of it.
 
 `.git` is the mark: git tracks no file of that name, so no pull request can bring one. HEAD,
 `objects` and `refs` are no mark: plain files of a pull request can be called that.
@@ -22,7 +22,7 @@ def checkout_of(folder: Path) -> Path | None:
 
 
 def program_outside(name: str, environ: Mapping[str, str], checkout: Path | None) -> Path | None:
-    """The first program of that name on PATH that does not lie in the checkout."""
+    """The first program of that name on PATH outside of the checkout."""
     for folder in folders_outside(environ, checkout):
         path = folder / name
         if path.is_file() and os.access(path, os.X_OK):
@@ -31,7 +31,7 @@ def program_outside(name: str, environ: Mapping[str, str], checkout: Path | None
 
 
 def path_outside(environ: Mapping[str, str], checkout: Path | None) -> str:
-    """PATH without its entries that are empty, relative, or lie in the checkout."""
+    """PATH without its entries that are empty, relative, or in the checkout."""
     return os.pathsep.join(map(str, folders_outside(environ, checkout)))
 
 

@@ -50,7 +50,7 @@ _OWN = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 _PERSONS = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
-"""Where the person's own configuration lies: kept, unless that is in the checkout."""
+"""The person's own configuration folder: kept, unless it is in the checkout."""
 _DROPPED = ("SSH_ASKPASS", "PAGER", "EDITOR", "VISUAL")
 
 
@@ -114,7 +114,7 @@ class Git:
 
 
 def git_around(folder: Path, environ: Mapping[str, str] | None = None) -> Git:
-    """The repository that the nearest `.git` at or above this folder stands for."""
+    """The repository of the nearest `.git` at or above this folder."""
     env = os.environ if environ is None else environ
     root = checkout_of(folder)
     if root is None:

@@ -101,7 +101,7 @@ def _ask_own(
     stdin: bytes = b"",
     at_terminal: bool = False,
 ) -> Answer:
-    """Ask the person's own program; one of the checkout we stand in would call anything good."""
+    """Ask the person's own program; one of the checkout could call anything good."""
     program = program_outside(name, environ, checkout_of(Path.cwd()))
     if program is None:
         return Answer(MISSING, b"", f"{name} was not found on PATH".encode())
@@ -137,7 +137,7 @@ def _gits_choice(project: Path, env: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _named(value: str, origin: str, places: _Places) -> Key:
-    """The key that somebody named: a public key itself, or a path to either half."""
+    """The named key: a public key itself, or a path to either half."""
     literal = value.removeprefix("key::").strip()
     if _PUBLIC.match(literal):
         return _literal(literal, origin, places)
@@ -166,7 +166,7 @@ def _expanded(path: str, home: Path) -> Path:
         return home / path[2:]
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # ~name of nobody here
+    except RuntimeError:  # ~name of an unknown user
         return Path(path)
 
 
@@ -177,7 +177,7 @@ def _usual_keys(places: _Places) -> Iterator[Key]:
 
 def _home_keys(places: _Places) -> Iterator[Key]:
     for name in _FILES:
-        with suppress(_Unusable):  # nobody named it
+        with suppress(_Unusable):  # it was not named
             yield _key_at(places.home / ".ssh" / name, f"~/.ssh/{name}", places)
 
 

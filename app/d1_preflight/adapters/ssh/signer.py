@@ -78,7 +78,7 @@ class Operator:
         )
 
     def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
-        """Tell who signed these bytes in this role; raises BadSignature."""
+        """Return who signed these bytes in this role; raises BadSignature."""
         return verify(document, signature, namespace, self.allowed_signers)
 
     def _signer(self) -> SshSigner:

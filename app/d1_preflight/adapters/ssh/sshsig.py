@@ -37,7 +37,7 @@ _REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class SshSigner:
-    """The operator's key and name, and the file that says whose keys count."""
+    """The operator's key and name, and the file of allowed keys."""
 
     identity: str
     key: Key
@@ -97,7 +97,7 @@ class SshVerifier:
     at: datetime | None = None
 
     def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
-        """Tell who signed these bytes in this role; raises BadSignature."""
+        """Return who signed these bytes in this role; raises BadSignature."""
         return verify(document, signature, namespace, self.allowed_signers, at=self.at)
 
 

@@ -1,1 +1,1 @@
-"""The real wrangler: finding it, running it, and keeping what it said."""
+"""The real wrangler: finding it, running it, and keeping its output."""

@@ -178,7 +178,7 @@ def _expand(value: str, environ: Mapping[str, str], running: Mapping[str, str]) 
 
 
 def _secrets(texts: Mapping[str, str]) -> tuple[str, ...]:
-    """The values with a secret's name, as they stand in the files and as they expand."""
+    """The values with a secret's name, as written in the files and as expanded."""
     found: list[str] = []
     for text in texts.values():
         parsed = parse(text)

@@ -32,7 +32,7 @@ _RAN = "The command has run; only its output was not kept."
 class EvidenceFolder:
     """A record's `evidence/`, and the private folder of raw output.
 
-    Below `root` paths are told relative to it, so that a record means the same on every machine.
+    Below `root` paths are written relative to it, so that a record means the same on every machine.
     """
 
     folder: Path
@@ -78,7 +78,7 @@ class EvidenceFolder:
                 raw.unlink(missing_ok=True)
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
-        """Evidence of a step's commands whose end nobody saw; their raw logs are forgotten."""
+        """Evidence of a step's commands whose end was not observed; drops their raw logs."""
         notes = sorted(self.private.glob(f"*-{step}*.{_NOTE}"))
         found = ((_argv(note), self.keep(note.name.removesuffix(f".{_NOTE}"))) for note in notes)
         return tuple(Evidence(argv, None, 0, files) for argv, files in found)
@@ -131,9 +131,9 @@ def _private(path: Path) -> FileIO:
 
 
 def _unnamed(folder: Path) -> FileIO:
-    descriptor, name = tempfile.mkstemp(dir=folder)
-    Path(name).unlink()
-    return os.fdopen(descriptor, "r+b", buffering=0)
+    file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - the caller's to close
+    assert isinstance(file, FileIO)  # noqa: S101 - what it is without a buffer
+    return file
 
 
 def _argv(note: Path) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ _PING = ("ping", "--fetch-retries=0", "--fetch-timeout=10000")
 
 @dataclass(frozen=True, slots=True)
 class Npm:
-    """The npm of one Node, in one environment; `progress` hears what it says."""
+    """The npm of one Node, in one environment; `progress` receives its output."""
 
     node: Node
     environ: Mapping[str, str]
@@ -122,7 +122,7 @@ def _put_in_place(folder: Path, home: Path) -> None:
 
 
 def _unreached(said: list[str]) -> str:
-    """The code by which npm says that there was no network; "" for every other reason."""
+    """The error code of npm for a missing network; "" for every other reason."""
     found = (_UNREACHED.search(line) for line in said if _PREFIX.match(line))
     return next((match[0] for match in found if match), "")
 
@@ -134,7 +134,7 @@ def _failure(
     if any(_NO_ROOM.search(line) for line in said):
         return WranglerUnavailable(
             f"The disk is full: {name} was not installed in {place}.",
-            hint="It takes about 230 MB there and in npm's own cache. Make room, then try again.",
+            hint="It needs about 230 MB there and in npm's own cache. Make room, then try again.",
         )
     if unreached := unreached or _unreached(said):
         return WranglerUnavailable(
@@ -144,8 +144,7 @@ def _failure(
     why = "npm took too long" if ended.timed_out else f"npm says: {_reason(said)}"
     return WranglerUnavailable(
         f"{name} could not be installed; {why}",
-        hint="Mend that, or look at the network (npm ping), then try again: what was fetched is "
-        "kept.",
+        hint="Fix that, or check the network (npm ping), then try again: what was fetched is kept.",
     )
 
 

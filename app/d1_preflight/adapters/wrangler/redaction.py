@@ -15,18 +15,18 @@ _SECRET_NAMES = re.compile(
     re.IGNORECASE,
 )
 _NOT_SECRET_NAMES = frozenset({"SSH_AUTH_SOCK", "XAUTHORITY"})
+_HEADERS = "authorization|x-auth-key|x-auth-email|cookie"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
-    (
-        re.compile(r"(?i)\b(authorization|x-auth-key|x-auth-email|cookie)(\W{1,4})[^\s,;\"'}]+"),
-        rf"\1\2{MASK}",
-    ),
-    (re.compile(r"(?i)(https?://)[^\s/@\"']+@"), rf"\1{MASK}@"),
+    # A header's value goes on to its quote or the line's end: a scheme, then a token; two cookies.
+    (re.compile(rf"(?i)\b({_HEADERS})([\"']?\s*[:=]\s*[\"']?)[^\"'\r\n]+"), rf"\1\2{MASK}"),
+    (re.compile(rf"(?i)\b({_HEADERS})([^\w«]{{1,4}})[\w./+-][^\s,;\"'}}«]*"), rf"\1\2{MASK}"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@\"']+@"), rf"\1{MASK}@"),
     (re.compile(r"(?i)(https?://hooks\.[^\s/\"']+/)[^\s\"'<>)]+"), rf"\1{MASK}"),
     (re.compile(r"(?i)(https?://[^\s\"'<>]*?/webhooks?/)[^\s\"'<>)]+"), rf"\1{MASK}"),
     (re.compile(r"(?i)(https?://[^\s\"'<>?]+\?)[^\s\"'<>]+"), rf"\1{MASK}"),
     (re.compile(r"(?i)(/accounts/)[0-9a-f]{32}"), rf"\1{MASK}"),
-    (re.compile(r"(?i)(\"?account(?:tag|_?id)\"?\W{1,4})[0-9a-f]{32}"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(\"?account(?:tag|[_ ]?id)\"?\W{1,4})[0-9a-f]{32}"), rf"\1{MASK}"),
     (re.compile(r"(?i)^\s*[│|].*\b[0-9a-f]{32}\b.*$"), f"│ {MASK} │"),
     (re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"), MASK),
 )

@@ -100,7 +100,7 @@ class RealWrangler:
         return is_writing(self.private)
 
     def recover(self, step: str) -> tuple[Evidence, ...]:
-        """Evidence of a step's commands whose end nobody saw."""
+        """Evidence of a step's commands whose end was not observed."""
         return self._kept.recover(step)
 
     def _alone(self) -> Lock:

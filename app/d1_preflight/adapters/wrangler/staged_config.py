@@ -6,11 +6,11 @@ migrations folder holds one file, it applies that one, under the same name in th
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.regular_file import read_file
-from d1_preflight.adapters.store import write_durably
+from d1_preflight.adapters.store import is_leftover, remove_leftovers, write_durably
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.project import WORKSPACE_NAME, Project
@@ -33,7 +33,7 @@ def open_workspace(root: Path) -> Path:
 
 def make_private(folder: Path) -> None:
     """Make a folder, and what is missing above it, for its owner alone; raises ProjectError."""
-    with writing(folder, "Nothing was begun.", done="made"):
+    with writing(folder, "Nothing was started.", done="made"):
         if not folder.parent.exists():
             make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -77,6 +77,7 @@ def target_config(project: Project, account: str = "") -> Path:
     folder = path.parent
     make_private(folder)
     _refuse_dotenv(folder)
+    remove_leftovers(folder)
     data = _text(_document(project.config, project.database, account))
     if not path.is_file() or path.read_bytes() != data:
         write_durably(path, data, mode=0o600)
@@ -84,7 +85,7 @@ def target_config(project: Project, account: str = "") -> Path:
 
 
 def _refuse_dotenv(folder: Path) -> None:
-    """Wrangler reads `.env` files where it is started: none may lie where we start it."""
+    """Wrangler reads `.env` files where it is started: that folder must have none."""
     strange = sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(".env"))
     if strange:
         raise ProjectError(
@@ -139,15 +140,22 @@ def _exact_bytes(migration: Migration) -> bytes:
 def _emptied(folder: Path) -> Path:
     """The staged migrations' place, without what was staged before; never a folder not ours."""
     home, mark = folder / _FOLDER, folder / _MARK
-    with writing(folder, "Nothing was begun."):
-        is_strange = folder.exists() and any(folder.iterdir()) and not mark.exists()
+    with writing(folder, "Nothing was started."):
+        is_strange = folder.exists() and not mark.exists() and any(_strangers(folder))
     if is_strange:
         raise ProjectError(
             f"{folder} is not a staging folder.", hint="Nothing was written. Move it away."
         )
     make_private(folder)
+    remove_leftovers(folder)
     write_durably(mark, b"", mode=0o600)
     shutil.rmtree(home, ignore_errors=True)
     if home.exists():
         raise ProjectError(f"{home} cannot be emptied.", hint="Remove it manually, then try again.")
     return home
+
+
+def _strangers(folder: Path) -> Iterator[str]:
+    """What no staging of ours put there; a killed one may have left its mark without a name."""
+    names = (entry.name for entry in folder.iterdir())
+    return (n for n in names if not is_leftover(n) and not n.startswith(f".{_MARK}."))

@@ -78,7 +78,7 @@ def look_for_wrangler(
     environ: Mapping[str, str] | None = None,
     cache: Path | None = None,
 ) -> tuple[Source, Package | Path]:
-    """The wrangler that `find_toolchain` would take, as its files tell: nothing of it is run.
+    """The wrangler that `find_toolchain` would find, read from its files: nothing is run.
 
     A Path is a program whose package is not known, so neither is its version.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from itertools import takewhile
 from typing import assert_never
@@ -12,7 +13,7 @@ from d1_preflight.core.findings import Kind
 Answer = str | bool | tuple[str, ...]
 
 ACTS = ("go", "applied", "close")
-"""The steps that the others stand before and after, in this order, whatever their sections."""
+"""The acts, in this order: every other step comes before or after one of them."""
 
 
 class PromptKind(StrEnum):
@@ -50,6 +51,7 @@ class Prompt:
     optional: bool = False
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
+    only: str = ""  # and where that answer is this one; "": whatever it is
 
     def read(self, raw: object) -> Answer:
         """Turn a face's raw value into an answer; raises Rejected in words for the operator."""
@@ -113,7 +115,8 @@ class Prompt:
 
 def still_asked(prompt: Prompt, answered: Mapping[str, object]) -> bool:
     """Whether a prompt is asked, given the raw answers to those before it."""
-    return not prompt.after or bool(answered.get(prompt.after))
+    given = answered.get(prompt.after)
+    return not prompt.after or (given == prompt.only if prompt.only else bool(given))
 
 
 def read_answers(prompts: Iterable[Prompt], raw: Mapping[str, object]) -> Mapping[str, Answer]:
@@ -140,6 +143,7 @@ class Step:
     waivable: bool = False
     attested: bool = False
     verb: str = ""  # what Enter does at it, in words; "" where the checklist has none
+    good_for: timedelta | None = None  # how long its answer counts before the apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ class Checklist:
         return {s.id: s for s in self.steps}[step_id]
 
     def before(self, step_id: str) -> tuple[Step, ...]:
-        """The steps that stand before the one of that id; all of them where there is none."""
+        """The steps before the one of that id; all of them if there is none."""
         return tuple(takewhile(lambda step: step.id != step_id, self.steps))
 
     def has(self, step_id: str) -> bool:
@@ -192,7 +196,7 @@ class Checklist:
 
 
 def built_on(checklist: Checklist, step: Step) -> tuple[Step, ...]:
-    """What a step falls with, by its place: the act before it; an act, with every step since too.
+    """What invalidates a step, by its place: the act before it; for an act, every step since too.
 
     The place alone decides, so that a step which a project adds holds its act as any other does.
     """

@@ -1,19 +1,19 @@
 """Reads a checklist strictly from TOML.
 
-TOML says which steps, in what order, in what words, for which class of migration, needing what
-before. Python says how. Nothing unknown is accepted: an unread key would be a check not made.
+TOML defines the steps: their order, their words, the classes of migration they apply to, and what
+they need first. Python performs them. An unknown key is refused: ignored, it would be a check that
+is never made.
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
-from itertools import takewhile
-from typing import TypeVar
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import (
     Checklist,
     Effect,
@@ -27,9 +27,11 @@ from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.strict_toml import SourceText, TomlTable
 
-_Member = TypeVar("_Member", bound=StrEnum)
+_SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
+_SPAN_FORM = 'a time such as "15 min", "2 h" or "7 days"'
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 def load_checklist(text: str, source: str, actions: Container[str] | None = None) -> Checklist:
@@ -37,175 +39,125 @@ def load_checklist(text: str, source: str, actions: Container[str] | None = None
 
     `actions` are the names a step may have; None for readers that run none of them.
     """
-    document = SourceText(source, text, ChecklistInvalid).toml()
-    reader = _Reader(source, text)
-    reader.only(document, {"schema", "section"}, "the top level")
-    if document.get("schema") != 1:
-        raise reader.error("schema", "schema must be 1")
-    raws = reader.tables(document, "section", "the top level")
-    if not raws:
-        raise reader.error("schema", "there is no section, so nothing would be checked")
-    sections = tuple(_section(reader, raw, actions) for raw in raws)
+    top = TomlTable.of(SourceText(source, text, ChecklistInvalid), _HINT)
+    top.only({"schema", "section"})
+    if top.whole("schema") != 1:
+        raise top.error("schema", "schema must be 1")
+    tables = top.tables("section", "a section")
+    if not tables:
+        raise top.error("schema", "there is no section, so nothing would be checked")
+    sections = tuple(_section(table, actions) for table in tables)
     checklist = Checklist(source, sha256(text.encode()).hexdigest(), sections, text)
-    _check_needs(reader, checklist)
-    return _with_acts(reader, checklist)
+    _check_needs(checklist)
+    return _with_acts(checklist)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Refuses with the file and the line at which a name stands, searched from `near` on."""
-
-    source: str
-    text: str
-    near: str = ""
-
-    def at(self, name: str) -> "_Reader":
-        """The same reader, inside the section or step of this id."""
-        return replace(self, near=f'id = "{name}"')
-
-    def only(self, raw: Mapping[str, object], known: set[str], where: str) -> None:
-        for key in raw:
-            if key not in known:
-                raise self.error(key, f"unknown key {key!r} in {where}")
-
-    def error(self, needle: str, what: str) -> ChecklistInvalid:
-        return ChecklistInvalid(
-            f"{self.source}:{self._line(needle)}: {what}.",
-            hint="Correct the checklist; no step was skipped.",
-        )
-
-    def _line(self, needle: str) -> int:
-        lines = self.text.splitlines()
-        start = next((n for n, text in enumerate(lines) if self.near and self.near in text), 0)
-        order = (*range(start, len(lines)), *range(start))
-        return next((n + 1 for n in order if needle in lines[n]), start + 1)
-
-    def tables(self, raw: Mapping[str, object], key: str, where: str) -> list[dict[str, object]]:
-        value = raw.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-            raise self.error(key, f"{key} of {where} must be a list of tables")
-        return value
-
-    def name_of(self, raw: Mapping[str, object], key: str, where: str) -> str:
-        """A text that must be there."""
-        value = self.text_of(raw, key, where)
-        if not value.strip():
-            raise self.error("", f"{where} has no {key}")
-        return value
-
-    def text_of(self, raw: Mapping[str, object], key: str, where: str, default: str = "") -> str:
-        value = raw.get(key, default)
-        if not isinstance(value, str):
-            raise self.error(key, f"{key} of {where} must be a string")
-        return value
-
-    def words_of(self, raw: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
-        value = raw.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise self.error(key, f"{key} of {where} must be a list of strings")
-        return tuple(value)
-
-    def flag(self, raw: Mapping[str, object], key: str, where: str) -> bool:
-        value = raw.get(key, False)
-        if not isinstance(value, bool):
-            raise self.error(key, f"{key} of {where} must be true or false")
-        return value
-
-
+_HINT = "Correct the checklist; no step was skipped."
 _ALL_KINDS = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
-def _section(reader: _Reader, raw: Mapping[str, object], actions: Container[str] | None) -> Section:
-    reader.only(raw, {"id", "title", "number", "step"}, "a section")
-    section_id = reader.name_of(raw, "id", "a section")
-    where, reader = f"section {section_id!r}", reader.at(section_id)
-    steps = reader.tables(raw, "step", where)
+def _section(table: TomlTable, actions: Container[str] | None) -> Section:
+    table.only({"id", "title", "number", "step"})
+    section_id = table.filled("id")
+    table = table.called(f"section {section_id!r}")
+    steps = table.tables("step", f"a step of {table.name}")
     if not steps:
-        raise reader.error(section_id, f"{where} has no steps")
+        raise table.error("id", f"{table.name} has no steps")
     return Section(
         section_id,
-        reader.name_of(raw, "title", where),
-        reader.text_of(raw, "number", where),
-        tuple(_step(reader, section_id, step, actions) for step in steps),
+        table.filled("title"),
+        table.text("number", ""),
+        tuple(_step(section_id, step, actions) for step in steps),
     )
 
 
-def _step(
-    reader: _Reader, section: str, raw: Mapping[str, object], actions: Container[str] | None
-) -> Step:
+def _step(section: str, table: TomlTable, actions: Container[str] | None) -> Step:
     known = {"id", "title", "short", "why", "action", "effect", "applies", "needs", "about"}
-    step_id = reader.name_of(raw, "id", f"a step of section {section!r}")
-    where, reader = f"step {step_id!r}", reader.at(step_id)
-    reader.only(raw, known | {"prompt", "verb", "waivable", "attested"}, where)
-    action = reader.name_of(raw, "action", where)
+    step_id = table.filled("id")
+    table = table.called(f"step {step_id!r}")
+    table.only(known | {"prompt", "verb", "waivable", "attested", "good_for"})
+    action = table.filled("action")
     if actions is not None and action not in actions:
-        raise reader.error(f'"{action}"', f"{where} names an unknown action {action!r}")
-    prompts = reader.tables(raw, "prompt", where)
+        raise table.error("action", f"{table.name} names an unknown action {action!r}")
+    applies = table.texts("applies") or tuple(kind.value for kind in _ALL_KINDS)
+    prompts = table.tables("prompt", f"a prompt of {table.name}")
     return Step(
         id=step_id,
         section=section,
-        title=reader.name_of(raw, "title", where),
-        short=reader.name_of(raw, "short", where),
-        why=reader.name_of(raw, "why", where),
+        title=table.filled("title"),
+        short=table.filled("short"),
+        why=table.filled("why"),
         action=action,
-        verb=reader.text_of(raw, "verb", where),
-        effect=_member(reader, Effect, reader.text_of(raw, "effect", where, "none"), where),
-        applies=frozenset(
-            _member(reader, Kind, name, where)
-            for name in reader.words_of(raw, "applies", where) or [k.value for k in _ALL_KINDS]
-        ),
-        needs=reader.words_of(raw, "needs", where),
-        about=reader.words_of(raw, "about", where) or ("migration",),
-        prompts=tuple(_prompt(reader, where, prompt) for prompt in prompts),
-        waivable=reader.flag(raw, "waivable", where),
-        attested=reader.flag(raw, "attested", where),
+        verb=table.text("verb", ""),
+        effect=table.choice("effect", Effect, "none"),
+        applies=frozenset(table.member("applies", Kind, name) for name in applies),
+        needs=table.texts("needs"),
+        about=table.texts("about") or ("migration",),
+        prompts=tuple(_prompt(prompt) for prompt in prompts),
+        waivable=table.flag("waivable"),
+        attested=table.flag("attested"),
+        good_for=table.parsed("good_for", _span, _SPAN_FORM) if "good_for" in table.raw else None,
     )
 
 
-def _prompt(reader: _Reader, where: str, raw: Mapping[str, object]) -> Prompt:
-    reader.only(
-        raw, {"key", "kind", "label", "help", "choices", "optional"}, f"a prompt of {where}"
-    )
-    kind = reader.name_of(raw, "kind", f"a prompt of {where}")
+def _span(text: str) -> timedelta:
+    """How long an answer counts: "15 min", "2 h", "7 days"."""
+    named = _SPAN.fullmatch(text)
+    if named is None:
+        raise ValueError(text)
+    return int(named[1]) * _UNITS[named[2].removesuffix("s")]
+
+
+def _prompt(table: TomlTable) -> Prompt:
+    table.only({"key", "kind", "label", "help", "choices", "optional"})
+    key, choices = table.filled("key"), table.texts("choices")
     return Prompt(
-        key=reader.name_of(raw, "key", f"a prompt of {where}"),
-        kind=_member(reader, PromptKind, kind, where),
-        label=reader.name_of(raw, "label", f"a prompt of {where}"),
-        help=reader.text_of(raw, "help", where),
-        choices=reader.words_of(raw, "choices", where),
-        optional=reader.flag(raw, "optional", where),
+        key=key,
+        kind=table.choice("kind", PromptKind),
+        label=table.filled("label"),
+        help=table.text("help", ""),
+        choices=choices,
+        labels=tuple(answer_label(key, choice) for choice in choices),
+        optional=table.flag("optional"),
     )
 
 
-def _member(reader: _Reader, enum: type[_Member], value: str, where: str) -> _Member:
-    try:
-        return enum(value)
-    except ValueError:
-        names = ", ".join(member.value for member in enum)
-        raise reader.error(f'"{value}"', f"{where}: {value!r} is none of {names}") from None
-
-
-def _check_needs(reader: _Reader, checklist: Checklist) -> None:
+def _check_needs(checklist: Checklist) -> None:
     ids = [step.id for step in checklist.steps]
     for step_id in _repeated(ids):
-        raise reader.error(f'"{step_id}"', f"two steps are called {step_id!r}")
+        raise _error_at(checklist, step_id, "id", f"two steps are called {step_id!r}")
     for section_id in _repeated([section.id for section in checklist.sections]):
-        raise reader.error(f'"{section_id}"', f"two sections are called {section_id!r}")
+        raise _error_at(checklist, "", "section", f"two sections are called {section_id!r}")
     for step in checklist.steps:
         for need in step.needs:
             if need not in ids:
-                raise reader.at(step.id).error(
-                    f'"{need}"', f"step {step.id!r} needs unknown {need!r}"
+                raise _error_at(
+                    checklist, step.id, "needs", f"step {step.id!r} needs unknown {need!r}"
                 )
     try:
         TopologicalSorter({s.id: s.needs for s in checklist.steps}).prepare()
     except CycleError as error:
         circle = " -> ".join(str(name) for name in error.args[1])
-        raise reader.error(f'"{error.args[1][0]}"', f"steps need each other: {circle}") from error
+        words = f"steps need each other: {circle}"
+        raise _error_at(checklist, error.args[1][0], "needs", words) from error
 
 
-def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:
-    """Each act needs every step before it: tried again later, the act falls."""
+def _error_at(
+    checklist: Checklist, step_id: str, key: str, what: str, hint: str = _HINT
+) -> ChecklistInvalid:
+    """A refusal at the line of a key inside a step; at the step where the key is left out."""
+    paths = (
+        ("section", n, "step", m)
+        for n, section in enumerate(checklist.sections)
+        for m, step in enumerate(section.steps)
+        if step.id == step_id
+    )
+    line = SourceText(checklist.source, checklist.text).line_in(next(paths, ()), key)
+    return ChecklistInvalid(f"{checklist.source}:{line}: {what}.", hint=hint)
+
+
+def _with_acts(checklist: Checklist) -> Checklist:
+    """Each act needs every step before it: repeating one later invalidates the act."""
     complete = replace(
         checklist,
         sections=tuple(
@@ -213,7 +165,7 @@ def _with_acts(reader: _Reader, checklist: Checklist) -> Checklist:
             for section in checklist.sections
         ),
     )
-    _check_needs(reader, complete)
+    _check_needs(complete)
     return complete
 
 
@@ -239,26 +191,6 @@ def require_acts(checklist: Checklist, measure: Checklist | None = None) -> Chec
     `measure` is the shipped checklist of its time; left out, the present one.
     """
     for lapse in lapses(checklist, measure or shipped_checklist()):
-        place = f"{checklist.source}:{_line_of(checklist.text, lapse.step, lapse.key)}"
-        raise ChecklistInvalid(
-            f"{place}: {lapse.words}.",
-            hint="The gate and the apply rest on it: put it back, reworded if you like.",
-        )
+        hint = "The gate and the apply rest on it: restore it; you may reword it."
+        raise _error_at(checklist, lapse.step, lapse.key, lapse.words, hint)
     return checklist
-
-
-def _line_of(text: str, step_id: str, key: str) -> int:
-    """The line of a key inside its own step; that of the step where the key is left out."""
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if line.strip() == "[[section.step]]"]
-    named = re.compile(rf"""\s*id\s*=\s*["']{re.escape(step_id)}["']""")
-    for start in starts:
-        inner = takewhile(
-            lambda n: not lines[n].lstrip().startswith("["), range(start + 1, len(lines))
-        )
-        block = tuple(inner)
-        own = next((n for n in block if named.match(lines[n])), None)
-        if own is not None:
-            setting = re.compile(rf"\s*{key}\s*=")
-            return next((n for n in block if setting.match(lines[n])), own) + 1
-    return 1

@@ -4,11 +4,14 @@ Words, prompts, steps and sections of one's own are free, and so is leaving out 
 The shipped checklist is the measure, so that nothing is said twice.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from d1_preflight.core.checklist.checklist import ACTS, Checklist, Step
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import age_words
 
 REQUIRED = frozenset(
     {
@@ -16,7 +19,10 @@ REQUIRED = frozenset(
         "bookmark", "way_back", "ledger", "schema", "rows", "endpoints", "errors", *ACTS,
     }
 )  # fmt: skip
-"""The steps without which rows could be lost untold, or a failed apply be called done."""
+"""The steps that prevent unseen row loss and undetected failure of the apply."""
+
+ADVISED = frozenset({"ready"})
+"""Steps that came after a project may have written its own checklist: it is told, not refused."""
 
 _PLACES = (
     "before GO",
@@ -28,7 +34,7 @@ _PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """What a checklist says less than it must: at which step ("" for the file) and key."""
+    """A weakened requirement: at which step ("" for the file) and key."""
 
     step: str
     key: str
@@ -36,7 +42,7 @@ class Lapse:
 
 
 def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
-    """Everything in which a checklist is weaker than the shipped one."""
+    """Every weaker requirement of a checklist, compared with the shipped one."""
     for step in shipped.steps:
         if step.id not in REQUIRED:
             continue
@@ -47,6 +53,77 @@ def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
             missing = f"there is no step {step.id!r} with the action {step.action!r}"
             yield Lapse(step.id if own.has(step.id) else "", "action", missing)
     yield from _strangers(own, shipped)
+    yield from _longer(own, shipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A step that a project's own checklist lacks, and the lines that add it."""
+
+    words: str
+    lines: str
+
+
+def advice(own: Checklist, shipped: Checklist) -> tuple[Advice, ...]:
+    """What came later and a project's own checklist lacks: a sentence, and what to paste."""
+    actions = {step.action for step in own.steps}
+    lacking = (s for s in shipped.steps if s.id in ADVISED and s.action not in actions)
+    return tuple(
+        Advice(
+            f"{own.source} has no step “{step.title}”. To add it, paste into a section before GO:",
+            _lines_of(shipped.text, step.id),
+        )
+        for step in lacking
+    )
+
+
+def _lines_of(text: str, step_id: str) -> str:
+    """A step of the shipped checklist as its file has it."""
+    blocks = re.split(r"(?m)^(?=\[\[section)", text)
+    return next(b.strip() for b in blocks if b.startswith(f'[[section.step]]\nid = "{step_id}"\n'))
+
+
+def with_ages(own: Checklist, shipped: Checklist) -> Checklist:
+    """A project's checklist; where it names no `good_for`, the shipped one's holds.
+
+    A checklist from before `good_for` was known is walked on, and no proof in it counts for ever.
+    """
+    ages = {step.id: age for step, age in _shipped_ages(own, shipped)}
+    sections = tuple(
+        replace(
+            section,
+            steps=tuple(
+                replace(step, good_for=step.good_for or ages.get(step.id)) for step in section.steps
+            ),
+        )
+        for section in own.sections
+    )
+    return replace(own, sections=sections)
+
+
+def _shipped_ages(own: Checklist, shipped: Checklist) -> Iterator[tuple[Step, timedelta]]:
+    """The steps whose proof ages in the shipped checklist, under whatever id the project has them.
+
+    A further step with the same action is the project's own, and ages as the project says.
+    """
+    for aging in shipped.steps:
+        alike = [step for step in own.before("applied") if step.action == aging.action]
+        same = [step for step in alike if step.id == aging.id] or alike
+        if aging.good_for is not None:
+            yield from ((step, aging.good_for) for step in same)
+
+
+def _longer(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
+    """Proofs that would count for longer than the shipped checklist lets them."""
+    for step, longest in _shipped_ages(own, shipped):
+        if step.good_for is not None and step.good_for > longest:
+            words = f"good_for of step {step.id!r} is {age_words(step.good_for)}"
+            yield Lapse(step.id, "good_for", f"{words}, longer than {age_words(longest)}")
+    before = own.before("applied")
+    for step in own.steps:
+        if step.good_for is not None and (step.id in ACTS or step not in before):
+            words = f"good_for of step {step.id!r} counts for nothing: only proofs before GO age"
+            yield Lapse(step.id, "good_for", words)
 
 
 def _weakened(own: Step, shipped: Step) -> Iterator[Lapse]:
@@ -76,7 +153,7 @@ def _misplaced(own: Checklist, shipped: Checklist, step_id: str) -> Iterator[Lap
 
 
 def _strangers(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
-    """Steps that do an act's work under another name, or come when the record is sealed."""
+    """Steps with an act's action under another name, or after the sealed close."""
     acts = {shipped.step(act).action: act for act in ACTS}
     for step in own.steps:
         if step.action in acts and step.id != acts[step.action]:

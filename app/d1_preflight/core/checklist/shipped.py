@@ -1,4 +1,4 @@
-"""Keeps every checklist that shipped, by sha256: a record is judged by the one it was walked by."""
+"""Every shipped checklist by sha256: a record is verified with the one it was made with."""
 
 import re
 from functools import cache
@@ -38,7 +38,7 @@ def is_shipped(checklist: Checklist) -> bool:
 
 
 def measure_of(checklist: Checklist) -> Checklist:
-    """What a checklist is held to: a shipped one to itself, a project's own to the present one."""
+    """What a checklist must satisfy: a shipped one itself, a project's own the present one."""
     return checklist if is_shipped(checklist) else shipped_checklist()
 
 

@@ -78,6 +78,9 @@ def _destroyed(builder: EffectsBuilder) -> Iterator[_KindReason]:
             yield _reason(Kind.DESTRUCTIVE, words, trace)
     for name, by in builder.columns_dropped():
         yield _reason(Kind.DESTRUCTIVE, f'Drops column "{name}": its values go.', by)
+    for change in builder.outside:
+        if change.loses_rows:
+            yield _reason(Kind.DESTRUCTIVE, change.words, change.trace)
 
 
 def _lost(lineage: TableLineage) -> Iterator[_KindReason]:
@@ -123,6 +126,9 @@ def _transformed(builder: EffectsBuilder) -> Iterator[_KindReason]:
             yield _reason(kind, f'Can overwrite rows of "{table}".', by)
     for trace in builder.sequences_written():
         yield _reason(kind, "Changes AUTOINCREMENT marks.", trace)
+    for change in builder.outside:
+        if change.kind in ("view", "index", "trigger") and not change.remade:
+            yield _reason(kind, change.words, change.trace)
     yield from _objects_changed(builder)
 
 
@@ -165,7 +171,9 @@ def _added(builder: EffectsBuilder) -> Iterator[_KindReason]:
 
 def _unknown(builder: EffectsBuilder) -> Iterator[_KindReason]:
     for trace in builder.script.statements:
-        if trace.error:
+        if missing := builder.script.missing(trace):
+            yield _reason(Kind.UNKNOWN, no_file_makes(missing), trace)
+        elif trace.error:
             yield _reason(Kind.UNKNOWN, f"D1 refuses a statement: {trace.error}.", trace)
         elif trace.aborted:
             yield _reason(
@@ -202,6 +210,11 @@ _KNOWN = (
         f"ALTER TABLE {act}" for act in ("RENAME", "RENAME COLUMN", "ADD COLUMN", "DROP COLUMN")
     )
 )
+
+
+def no_file_makes(name: str) -> str:
+    """Why the effect of a statement on an object that no file makes is not known."""
+    return f'No file makes "{name}": what this statement does to it is not known.'
 
 
 def _reason(kind: Kind, words: str, trace: StatementTrace | None) -> _KindReason:

@@ -22,7 +22,7 @@ _NO_COLUMN = frozenset({"NULL", "TRUE", "FALSE", "DISTINCT", "ALL"})
 
 @dataclass(frozen=True, slots=True)
 class ColumnLineage:
-    """Where one table's values are at the end: in another column, only derived, or nowhere."""
+    """Where a column's values are at the end: in another column, only derived, or nowhere."""
 
     moved: Mapping[str, str]
     derived: tuple[str, ...] = ()

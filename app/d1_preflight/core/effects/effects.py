@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from d1_preflight.core.effects.outside import outside_changes
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.findings import Effects
@@ -14,7 +15,9 @@ class EffectsBuilder:
     def __init__(self, script: ScriptTrace, lineages: tuple[TableLineage, ...]) -> None:
         self.script = script
         self.lineages = lineages
+        self.outside = outside_changes(script)
         self._accepted = tuple(trace for trace in script.statements if not trace.error)
+        self._alters_columns = tuple(t for t in self._accepted if t.verb in _COLUMNS)
         self._names = self._names_over_time()
         self._by_target: dict[tuple[str, str], list[StatementTrace]] = {}
         for trace in self._accepted:
@@ -24,9 +27,16 @@ class EffectsBuilder:
         """All effects, tables by their names before the script."""
         old, new = self.script.old, self.script.new
         living = [lineage for lineage in self.lineages if lineage.name]
-        deleted = tuple(lineage.table for lineage in living if not lineage.kept)
+        outside = {c.name: c.kind == "rows" or c.remade for c in self.outside if c.loses_rows}
+        deleted = (
+            *(lineage.table for lineage in living if not lineage.kept),
+            *(name for name, is_there in outside.items() if is_there),
+        )
         nulled = tuple(f"{f.table}.{column}" for f in living for column, _ in f.nulled)
-        gone = tuple(lineage.table for lineage in self.lineages if not lineage.name)
+        gone = (
+            *(lineage.table for lineage in self.lineages if not lineage.name),
+            *(name for name, is_there in outside.items() if not is_there),
+        )
         known = {(f.name or "").lower() for f in living} | new.inner
         updated = tuple(dict.fromkeys(table for table, _ in self.updated()))
         inserted = tuple(dict.fromkeys(table for table, _ in self.inserted()))
@@ -77,15 +87,14 @@ class EffectsBuilder:
     def inserted(self) -> Iterator[tuple[str, StatementTrace]]:
         """The pre-existing tables that get rows, each with the statement that adds them."""
         putting_back = {
-            loss.trace.statement.start
+            lineage.table: lineage.filled_by
             for lineage in self.lineages
-            if lineage.kept
-            for loss in lineage.losses
+            if lineage.kept and lineage.losses
         }
         for trace in self._accepted:
             for table in trace.access.inserts:
                 origin = self._origin(trace, table)
-                if origin and not (putting_back and trace.parsed.copy and trace.parsed.copy.whole):
+                if origin and putting_back.get(origin) is not trace:
                     yield origin, trace
         for lineage in self.lineages:
             filled = lineage.filled_by.parsed.copy if lineage.filled_by and lineage.name else None
@@ -110,8 +119,7 @@ class EffectsBuilder:
         for lineage in self.lineages:
             if lineage.filled_by:
                 yield from self._dropped_by_copy(lineage)
-            new = self.script.new.table(lineage.name or "")
-            if new and not lineage.filled_by and new is not self.script.old.table(lineage.table):
+            else:
                 yield from self._dropped_in_place(lineage)
 
     def columns_renamed(self) -> Iterator[tuple[str, StatementTrace | None]]:
@@ -159,14 +167,17 @@ class EffectsBuilder:
         self, lineage: TableLineage
     ) -> Iterator[tuple[str, StatementTrace | None]]:
         old, new = self.script.old.table(lineage.table), self.script.new.table(lineage.name or "")
-        for trace in self._accepted:
-            if trace.verb == "ALTER TABLE DROP COLUMN" and old and new:
-                origin = self._origin(trace, trace.target)
-                column = old.column(trace.parsed.column)
-                if origin != lineage.table or column is None:
-                    continue
-                if column.name in lineage.dropped or not new.column(column.name):
-                    yield f"{lineage.table}.{column.name}", trace
+        if not old or not new:
+            return
+        originals = {column.name.lower(): column.name for column in old.columns}
+        for trace in self._alters_columns:
+            if self._origin(trace, trace.target) != lineage.table:
+                continue
+            column = originals.pop(trace.parsed.column.lower(), "")
+            if trace.verb == "ALTER TABLE RENAME COLUMN":
+                originals[trace.parsed.new_name.lower()] = column
+            elif column and (column in lineage.dropped or not new.column(column)):
+                yield f"{lineage.table}.{column}", trace
 
     def _names_over_time(self) -> dict[int, dict[str, str]]:
         """Before each statement: the tables by their present name, and their original name."""
@@ -196,6 +207,7 @@ def _written(trace: StatementTrace) -> Iterator[str]:
     yield from (table for table, _ in trace.access.trigger_updates)
 
 
+_COLUMNS = frozenset({"ALTER TABLE RENAME COLUMN", "ALTER TABLE DROP COLUMN"})
 _ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "ALTER TABLE DROP COLUMN"})
 
 

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d1_preflight.core.effects.column_lineage import ColumnContents
+from d1_preflight.core.effects.conditions import always_true
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.schema.full_text import full_text
+from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
 
@@ -77,6 +80,7 @@ class _RowWalk:
                 self._note_guard(trigger.name, tokens(trigger.sql))
         self._contents = ColumnContents(old, script.new)
         self._filled_by: dict[str, StatementTrace] = {}
+        self._indexes = {name for name in self.origins if _is_index(old.tables[name.lower()])}
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
@@ -200,7 +204,9 @@ class _RowWalk:
             or trace.parsed.upsert
             or trace.drop_reason
         )
-        whole = copied.whole and not loses and not trace.aborted
+        if self._is_implied(trace, copied):
+            fully = {copied.source.lower()}
+        whole = bool(fully) and not loses and not trace.aborted
         adds, fresh = False, True
         for origin in self.origins:
             storage, partial = self._storage[origin], self._partial[origin]
@@ -221,6 +227,15 @@ class _RowWalk:
             self._contents.fill(trace, fresh=fresh)
             self._filled_by[target] = trace
 
+    def _is_implied(self, trace: StatementTrace, copied: CopySource) -> bool:
+        """Whether a copy's WHERE is a CHECK of the table that it reads: every row passes it."""
+        if copied.whole or copied.why_not != "WHERE":
+            return False
+        old = self._script.old
+        known = {o for o in self.origins if copied.source.lower() in self._storage[o]}
+        table = old.table(copied.source) or (old.table(min(known)) if known else None)
+        return table is not None and always_true(table, trace.parsed.tokens, copied.names)
+
     def lineage(self, origin: str) -> TableLineage:
         """The lineage of one table at the end."""
         now, rebuilt = self._now[origin], False
@@ -229,6 +244,9 @@ class _RowWalk:
             # Another table has its name now: does that one have its rows?
             now, rebuilt = origin.lower(), True
         held = self._storage[origin]
+        if now and now in after and origin in self._indexes:  # its text is in another table
+            held = held | {now}
+            self._losses[origin], self._partial[origin] = [], {}
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
         columns = self._contents.lineage(origin, now) if now else None
@@ -248,6 +266,12 @@ class _RowWalk:
             dropped=columns.dropped(filled=filled) if columns else (),
             filled_by=self._filled_by.get(now or "") if filled else None,
         )
+
+
+def _is_index(table: Table) -> bool:
+    """Whether a table is a full-text index over another one, with no rows of its own."""
+    declared = full_text(table.sql) if table.is_virtual else None
+    return declared is not None and declared.is_external
 
 
 def _distinct_losses(losses: Sequence[Loss]) -> tuple[Loss, ...]:

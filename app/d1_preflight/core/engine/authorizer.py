@@ -1,4 +1,4 @@
-"""Performs statements under SQLite's authorizer and makes sense of what it reports.
+"""Runs statements under SQLite's authorizer and interprets its events.
 
 The authorizer says which tables a statement deletes from, not that a REPLACE deletes the rows it
 collides with, nor that a trigger writes the row anew which it has just deleted: that is added
@@ -33,6 +33,7 @@ _ObjectChanges = tuple[tuple[ObjectRef, ...], tuple[ObjectRef, ...]]  # created,
 _EQUAL = r"\S+(?: \. \S+)? = (?:OLD|NEW) \. \S+"
 _REWRITE = r"DELETE FROM {} WHERE " + rf"{_EQUAL}(?: AND {_EQUAL})* ;"
 _OWN = "SQLITE_"
+_OWN_TABLE = re.compile(r": (?:main\.)?(_cf_\w+)", re.IGNORECASE)
 
 
 class Tracer:
@@ -54,6 +55,7 @@ class Tracer:
         dqs_error = self._dqs_error(statement)
         self._events, self._refusal = [], ""
         error, data_dependent_error, aborted = self._execute(statement.text)
+        error = _of_the_target(parsed, error)
         access = self._access(parsed)
         parsed = parsed if error or aborted else self._resolver.resolve(parsed, access)
         created, dropped = tuple[ObjectRef, ...](), tuple[ObjectRef, ...]()
@@ -139,7 +141,7 @@ class Tracer:
         return self._refusal, "", False
 
     def _dqs_error(self, statement: Statement) -> str:
-        """What SQLite says against the statement once text in double quotes is never a string."""
+        """SQLite's error for the statement once double quotes never make a string."""
         if '"' not in statement.text:
             return ""
         self._allow_dqs(0)
@@ -196,7 +198,7 @@ class _EventReader:
         return tuple(str(row[1]) for row in rows if (not row[6] if written else row[6] != 1))
 
     def drop_reason(self, table: str, access: Access) -> str:
-        """Why a table may not keep every row that is copied into it, "" where it does."""
+        """Why a table may not keep every row that is copied into it; "" if it does."""
         text = self._text("table", table)
         for word in ("IGNORE", "REPLACE"):
             if f"ON CONFLICT {word}" in text:
@@ -312,6 +314,14 @@ class _AccessBuilder:
             tuple(self.fired),
             frozenset(self.functions),
         )
+
+
+def _of_the_target(parsed: ParsedStatement, error: str) -> str:
+    """The error on D1, which has tables of its own that are not here: no statement may use them."""
+    own = _OWN_TABLE.search(error)
+    unseen = parsed.verb == "DROP TABLE" and _OWN_TABLE.fullmatch(f": {parsed.target}")
+    name = own[1] if own else parsed.target if unseen and not error else ""
+    return f"D1 keeps {name} to itself" if name else error
 
 
 def _key(kind: str, name: str) -> ObjectRef:

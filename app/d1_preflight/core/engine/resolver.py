@@ -14,7 +14,7 @@ from d1_preflight.core.engine.trace import Access
 from d1_preflight.core.sql.statement import CopySource, ParsedStatement
 
 if TYPE_CHECKING:
-    from d1_preflight.core.sql.query import Relation
+    from d1_preflight.core.sql.relation import Relation
 
 _LENGTH = 20_000  # of one query, in characters
 _TOTAL = 200_000  # of all queries of a script

@@ -14,7 +14,7 @@ from d1_preflight.core import d1
 from d1_preflight.core.engine.authorizer import DEFINES, Tracer, go_on
 from d1_preflight.core.engine.integrity import affected_objects, unusable_objects
 from d1_preflight.core.engine.ledger import ledger_insert
-from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, Unusable
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql.tokenizer import each_statement
 
@@ -26,13 +26,16 @@ _SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is 
 
 
 class Sandbox:
-    """An in-memory database with a schema and no rows, like D1 in everything that can be known."""
+    """An in-memory database with a schema and no rows, as like D1 as is known."""
 
-    def __init__(self, schema: Schema | None = None) -> None:
+    def __init__(self, schema: Schema | None = None, *, whole: bool = False) -> None:
+        """Make `schema`; it is `whole` where nothing but it can be there."""
         self._connection, self.problems = _made(schema or Schema())
         self._reader = StructureReader(self._connection)
         self._schema = _read(self._connection)
         self._old = self._reader.read(self._schema)
+        self._whole = whole
+        self._made = frozenset(found.name.lower() for found in self._schema.objects)
 
     @property
     def schema(self) -> Schema:
@@ -40,7 +43,7 @@ class Sandbox:
         return self._schema
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._connection.close()
 
     def run(self, script: str, *, keep: bool = False, name: str = "") -> ScriptTrace:
@@ -55,9 +58,11 @@ class Sandbox:
         after = _read(self._connection)
         new = self._reader.read(after)
         unusable = self._unusable_after(traces, new)
+        made = self._made | {made.lower() for one in traces for _, made in one.created}
         trace = ScriptTrace(
-            traces, self._schema, after, self._old, new, count=count, unusable=unusable
-        )
+            traces, self._schema, after, self._old, new, count=count, unusable=unusable,
+            is_whole=self._whole, made_before=self._made, made=made,
+        )  # fmt: skip
         left_no_row = self._connection.total_changes() == changes
         if name:
             trace = replace(trace, unrecorded=self._unrecorded(traces, script, name))
@@ -71,22 +76,24 @@ class Sandbox:
         self._settle()
         if keep:
             self._schema, self._old = trace.after, trace.new
+            self._made = made
         return trace
 
-    def _unusable_after(self, traces: tuple[StatementTrace, ...], new: Structure) -> dict[str, str]:
+    def _unusable_after(
+        self, traces: tuple[StatementTrace, ...], new: Structure
+    ) -> tuple[Unusable, ...]:
         """What can no longer be read or written, although it could be before."""
         scope = affected_objects(traces, self._old, new)
-        if not scope:
-            return {}
-        found = dict(unusable_objects(self._connection, new, scope))
-        if found:
-            earlier = apsw.Connection(":memory:")
-            earlier.set_progress_handler(go_on, _STEPS_BETWEEN_LOOKS)
-            self._schema.build(earlier)
-            known = dict(unusable_objects(earlier, self._old, frozenset(found)))
-            earlier.close()
-            found = {name: error for name, error in found.items() if name not in known}
-        return found
+        found = tuple(unusable_objects(self._connection, new, scope)) if scope else ()
+        if not found:
+            return ()
+        earlier = apsw.Connection(":memory:")
+        earlier.set_progress_handler(go_on, _STEPS_BETWEEN_LOOKS)
+        self._schema.build(earlier)
+        names = frozenset(one.name for one in found)
+        known = tuple(unusable_objects(earlier, self._old, names))
+        earlier.close()
+        return tuple(one for one in found if not any(one.was(other) for other in known))
 
     def _unrecorded(self, traces: tuple[StatementTrace, ...], script: str, name: str) -> str:
         """Why wrangler's INSERT, glued to the end of the script, does not write its row."""

@@ -1,8 +1,9 @@
-"""What SQLite said about each statement of a script, as values."""
+"""SQLite's report on each statement of a script, as values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 
+from d1_preflight.core.d1 import LEDGER
 from d1_preflight.core.schema.schema import Schema, Structure
 from d1_preflight.core.sql.statement import ParsedStatement
 from d1_preflight.core.sql.tokenizer import Statement
@@ -11,6 +12,8 @@ ColumnRef = tuple[str, str]
 """A table and a column."""
 ObjectRef = tuple[str, str]
 """An object's kind and name."""
+_MISSING = re.compile(r"no such (?:table|view|index|trigger): (?:main\.)?(.+)")
+_OWN = ("sqlite_", "_cf_", LEDGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class StatementTrace:
-    """One statement, and what SQLite said about it.
+    """One statement with SQLite's report.
 
     `error` is why D1 would refuse it; `data_dependent_error` why it failed here for want of rows
     (or because of them), which only a rehearsal can decide; `dqs_error` is SQLite's error once
@@ -79,6 +82,20 @@ class StatementTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """A statement that can no longer be run on a table or view, and SQLite's error."""
+
+    name: str  # in lower case
+    statement: str  # SELECT, INSERT, DELETE, UPDATE or UPDATE OF with its columns
+    error: str
+
+    def was(self, earlier: "Unusable") -> bool:
+        """Whether an earlier problem is this one."""
+        same = earlier.error == self.error or earlier.statement == self.statement
+        return earlier.name == self.name and same
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptTrace:
     """A whole script run once: what each statement did, and the schema on both sides."""
 
@@ -90,4 +107,23 @@ class ScriptTrace:
     count: int = 0  # of many like INSERTs only the first and last are in `statements`
     commit_error: str = ""
     unrecorded: str = ""  # why wrangler's row does not get into the ledger
-    unusable: Mapping[str, str] = field(default_factory=dict)  # table or view -> SQLite's error
+    unusable: tuple[Unusable, ...] = ()
+    is_whole: bool = True  # whether the schema before is all that there is
+    made_before: frozenset[str] = frozenset()  # every name that earlier files made, in lower case
+    made: frozenset[str] = frozenset()  # those, and what this script makes
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether no file makes an object of this name, so that it may be made elsewhere."""
+        lower = name.lower()
+        return not (self.is_whole or lower in self.made or lower.startswith(_OWN))
+
+    def missing(self, trace: StatementTrace) -> str:
+        """The object that a refused statement misses and that no file makes, in lower case."""
+        name = missing_name(trace.error)
+        return name if name and self.is_unknown(name) else ""
+
+
+def missing_name(error: str) -> str:
+    """The object that SQLite says is not there, in lower case; "" where it says something else."""
+    found = _MISSING.search(error)
+    return found[1].lower() if found else ""

@@ -97,7 +97,7 @@ MigrationFile = Migration | UnreadableMigration
 
 
 def looks_like_down(name: str) -> bool:
-    """Whether a file among the migrations is a way back, which wrangler would apply forward."""
+    """Whether a file among the migrations is a down migration, which wrangler would apply."""
     return _DOWN_NAME.search(name) is not None
 
 

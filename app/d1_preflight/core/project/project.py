@@ -18,7 +18,8 @@ class Project:
     """`root` is the configuration's folder; `environment` may be "", the top level.
 
     `chosen_by` says what chose the environment: --env, or CLOUDFLARE_ENV and where it was found;
-    "" where nothing did.
+    "" where nothing did. `settings_sha256` is that of the settings' file; "" where there is none.
+    `assumed_zone` is this machine's, where the settings name no zone of the team's.
     """
 
     root: Path
@@ -27,6 +28,8 @@ class Project:
     environment: str = ""
     settings: Settings = field(default_factory=Settings)
     chosen_by: str = ""
+    settings_sha256: str = ""
+    assumed_zone: str = ""
 
     @property
     def migrations_folder(self) -> Path:
@@ -50,6 +53,6 @@ class Project:
 
 
 def _file_name(uuid: str) -> str:
-    """An id as it stands, where it can name a file; else its digest."""
+    """An id itself, if it can name a file; else its digest."""
     is_plain = re.fullmatch(r"[0-9A-Za-z-]{1,64}", uuid) is not None
     return uuid.lower() if is_plain else sha256(uuid.encode()).hexdigest()[:32]

@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze, SecondPerson
 
 _T = TypeVar("_T")
@@ -41,6 +42,14 @@ def text(value: object) -> str:
     return value.strip()
 
 
+def inner_path(value: object) -> str:
+    """A path below the file's own folder, "" for none."""
+    path = text(value).replace("\\", "/")
+    if path.startswith(("/", "~")) or ".." in path.split("/") or ":" in path:
+        raise UnreadValue('must be a path inside the project, for example "schema.sql"')
+    return path
+
+
 def texts(value: object) -> tuple[str, ...]:
     """A list of strings, none empty, none twice."""
     if not isinstance(value, list):
@@ -48,6 +57,18 @@ def texts(value: object) -> tuple[str, ...]:
     found = tuple(text(item) for item in value)
     if "" in found or len(set(found)) != len(found):
         raise UnreadValue("holds an empty string or one string twice")
+    return found
+
+
+def patterns(value: object) -> tuple[str, ...]:
+    """A list of file patterns."""
+    found = texts(value)
+    for pattern in found:
+        try:
+            Glob.parse(pattern)
+        except ValueError as error:
+            what = f'"{pattern}": {error}; write it with *, **, ? and {{a,b}}'
+            raise UnreadValue(what) from error
     return found
 
 

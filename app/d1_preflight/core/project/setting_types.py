@@ -1,7 +1,7 @@
 """The values that settings hold, and how they read as TOML and to people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
@@ -72,18 +72,6 @@ def plain(value: object) -> object:
         case tuple():
             return [plain(item) for item in value]
     return value
-
-
-def shown(value: object) -> str:
-    """A default as people read it in a table."""
-    match value:
-        case Busy():
-            return f"{_shown_days(value.days)} {value.start:%H:%M}–{value.until:%H:%M}"
-        case "" | ():
-            return "–"
-        case _ if is_dataclass(value) or isinstance(value, tuple):
-            return f"`{plain(value)}`"
-    return f"`{value}`"
 
 
 def shown_busy(hours: Busy) -> str:

@@ -1,12 +1,12 @@
 """The team's settings, `preflight.toml` beside the wrangler configuration; each is optional.
 
 What a key means stands once, beside its default: the loader, the file that `preflight init`
-writes and the README's table are made from it. A key that nobody reads is refused. Secrets never
-stand here: only the names of the environment variables that hold them.
+writes and the README's table (made by its test) follow it. A key that nobody reads is refused.
+Secrets never stand here: only the names of the environment variables that hold them.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ def _key(default: _T, read: Read[_T], words: str, name: str = "") -> _T:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Who stands at the keyboard."""
+    """The operator."""
 
     name: str = _key("", readers.text, "The team's name, for the notification.")
     timezone: str = _key(
@@ -72,6 +72,12 @@ class Verification:
         5, readers.whole(1, 10), "How long the error rate is watched, 1 to 10 minutes."
     )
     worker: str = _key("", readers.text, "The Worker's script; the configuration's where empty.")
+    maintenance_command: str = _key(
+        "",
+        readers.text,
+        "What stops the application's writes, such as the deploy of a maintenance Worker: the "
+        "emergency card shows it and never runs it.",
+    )
     statement_seconds: int = _key(
         30, readers.whole(1, 300), "D1 stops a query after this time; the rehearsal is held to it."
     )
@@ -120,11 +126,43 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class LintSettings:
+    """What the files are judged on."""
+
+    baseline: str = _key(
+        "",
+        readers.inner_path,
+        "An SQL file with the schema as it was before the first migration, where it was made "
+        "outside of them. What neither it nor a migration makes then counts as not there.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class WranglerSettings:
     """Which wrangler is used."""
 
     command: str = _key(
         "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSettings:
+    """Where the Worker's queries stand."""
+
+    roots: tuple[str, ...] = _key(
+        (),
+        readers.texts,
+        "Files and folders whose code runs, from this file's folder; the Worker's `main` and what "
+        "it imports where empty.",
+    )
+    exclude: tuple[str, ...] = _key(
+        (), readers.patterns, "Files and folders that are no code of the Worker, as patterns."
+    )
+    wrappers: tuple[str, ...] = _key(
+        (),
+        readers.texts,
+        "Functions, and tags of templates, that are given SQL and are not the project's own.",
     )
 
 
@@ -139,7 +177,9 @@ class Settings:
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
     signing: Signing = field(default_factory=Signing)
+    lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
+    code: CodeSettings = field(default_factory=CodeSettings)
 
 
 def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
@@ -149,16 +189,8 @@ def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
 
 
 def dump_settings(settings: Settings) -> str:
-    """The file that gives back these settings; what stands at its default is left out."""
+    """The file with these settings; defaults are left out."""
     return tomli_w.dumps(_dump(settings))
-
-
-def settings_reference() -> str:
-    """Every setting with its default and meaning, as a Markdown table."""
-    rows = ["| setting | default | what it decides |", "|---|---|---|"]
-    for name, default, words in _rows(Settings, ""):
-        rows.append(f"| `{name}` | {default} | {words} |")
-    return "\n".join(rows) + "\n"
 
 
 def _load(kind: type[_T], located: SourceText, raw: Mapping[str, object], where: str) -> _T:
@@ -200,14 +232,3 @@ def _dump(section: object) -> dict[str, object]:
         elif value != spec.default:
             found[spec.name] = values.plain(value)
     return {key: value for key, value in found.items() if value != {}}
-
-
-def _rows(kind: type[object], prefix: str) -> list[tuple[str, str, str]]:
-    rows: list[tuple[str, str, str]] = []
-    for spec in _specs(kind):
-        if spec.default is MISSING:
-            rows += _rows(_section(spec), f"{spec.name}.")
-        else:
-            shown = values.shown(spec.default)
-            rows.append((f"{prefix}{spec.name}", shown, spec.metadata["words"]))
-    return rows

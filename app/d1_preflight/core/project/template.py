@@ -1,4 +1,4 @@
-"""A new migration's text: its name, its header, and the shell of its way back."""
+"""A new migration's text: its name, its header, and the empty down migration."""
 
 import re
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def migration_name(words: str, taken: Iterable[str]) -> str:
     twin = next((other for other in taken if leading_number(other) == number), None)
     if twin is not None:
         raise UsageError(
-            f"The number {number:04d} is taken by {twin}.",
+            f"The number {number:04d} is used by {twin}.",
             hint=f"Leave the number out; the next free one is {next_number(taken):04d}.",
         )
     return name
@@ -64,7 +64,7 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
 
 
 def down_text(name: str) -> str:
-    """The shell of a way back: comments only, until somebody writes it."""
+    """The empty down migration: comments only, until a person writes it."""
     stem = name.removesuffix(".sql")
     return (
         f"-- Down migration of {stem}\n"

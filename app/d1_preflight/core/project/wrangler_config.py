@@ -62,13 +62,15 @@ class WranglerConfig:
 
     `name` is the Worker's script name in that environment, "" where none is set; `environment`
     is "" for the top level; `environments` are the names that could be chosen; `sha256` is that
-    of the bytes that were read. `compliance_region` decides which of Cloudflare's APIs is asked.
+    of the bytes that were read. `compliance_region` decides which of Cloudflare's APIs is asked;
+    `main` is the Worker's entry, relative to the file.
     """
 
     path: Path
     name: str = ""
     account_id: str = ""
     compliance_region: str = ""
+    main: str = ""
     sha256: str = ""
     environment: str = ""
     environments: tuple[str, ...] = ()

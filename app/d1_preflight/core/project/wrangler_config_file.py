@@ -42,6 +42,7 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
         name=_worker_name(located, document, chosen, environment),
         account_id=_inherited(located, document, chosen, "account_id"),
         compliance_region=_inherited(located, document, chosen, "compliance_region"),
+        main=_main(document, chosen),
         environment=environment,
         environments=tuple(environments),
         databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
@@ -98,7 +99,7 @@ def _chosen(
 def _entries_before(
     document: Mapping[str, object], environments: Mapping[str, object], environment: str
 ) -> int:
-    """How many entries stand before the chosen environment's, so that a line can be named."""
+    """How many entries precede the chosen environment's, so that a line can be named."""
     before: list[object] = []
     if environment:
         names = list(environments)
@@ -121,6 +122,12 @@ def _inherited(
     return _text(located, chosen, key, "the configuration") or _text(
         located, document, key, "the configuration"
     )
+
+
+def _main(document: Mapping[str, object], chosen: Mapping[str, object]) -> str:
+    """The Worker's entry; no database hangs on it, so one that is no string counts as absent."""
+    found = chosen.get("main", document.get("main"))
+    return found if isinstance(found, str) else ""
 
 
 def _worker_name(

@@ -1,30 +1,31 @@
-"""What sections 5 and 6 find, with GO, apply and close between them and after them."""
+"""Facts of sections 5 and 6, and of GO, apply and close."""
 
-from d1_preflight.core.record.change_facts import TableCount
+from datetime import datetime
+from typing import Self
+
+from d1_preflight.core.project.settings import Verification
+from d1_preflight.core.record.change_facts import TableCount, TableValues
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
     FactGroup,
     StepFacts,
-    fact_group,
     is_absent,
 )
 
 GO_DECISION, NO_GO = "go", "no-go"
 
 
-@fact_group
 class ZoneTime(FactGroup):
-    """What time it is where users are."""
+    """The local time where users are."""
 
     zone: str = NO_TEXT
     local: str = NO_TEXT
     busy: bool | None = None
 
 
-@fact_group
 class WindowFacts(StepFacts):
-    """Whether now is quiet. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
+    """Whether traffic is low. `hours`: requests per hour, a line a day; `traffic`: why unknown."""
 
     step = "window"
     now: str = NO_TEXT
@@ -39,9 +40,8 @@ class WindowFacts(StepFacts):
     quietest: str = NO_TEXT
 
 
-@fact_group
 class NoticeFacts(StepFacts):
-    """What the team was told, and whether this program sent it."""
+    """The notice to the team, and whether this program sent it."""
 
     step = "notified"
     channel: str = NO_TEXT
@@ -50,7 +50,6 @@ class NoticeFacts(StepFacts):
     seen: bool | None = None
 
 
-@fact_group
 class DashboardFacts(StepFacts):
     """The address of the database's metrics."""
 
@@ -58,9 +57,8 @@ class DashboardFacts(StepFacts):
     url: str = NO_TEXT
 
 
-@fact_group
 class AbortCriteria(FactGroup):
-    """The limits that GO fixes, so that nobody moves them afterwards."""
+    """The abort limits that GO fixes."""
 
     error_rate_percent: str = NO_TEXT
     watch_minutes: int | None = None
@@ -68,10 +66,20 @@ class AbortCriteria(FactGroup):
     rows: str = NO_TEXT
     schema: str = NO_TEXT
 
+    @classmethod
+    def of(cls, verification: Verification) -> Self:
+        """The limits that the settings give."""
+        return cls(
+            error_rate_percent=str(verification.error_rate_percent),
+            watch_minutes=verification.watch_minutes,
+            endpoints=tuple(f"{e.method} {e.url} {e.expect}" for e in verification.endpoints),
+            rows="every table's count as rehearsed",
+            schema="equal to the rehearsed one",
+        )
 
-@fact_group
+
 class GoFacts(StepFacts):
-    """The decision, and which bytes were signed by whom."""
+    """The decision, the signed bytes and their signer."""
 
     step = "go"
     decision: str = NO_TEXT
@@ -79,8 +87,8 @@ class GoFacts(StepFacts):
     signature_sha256: str = NO_TEXT
     signer: str = NO_TEXT
     fingerprint: str = NO_TEXT
-    signed_at: str = NO_TEXT
-    expires_at: str = NO_TEXT
+    signed_at: datetime | None = None
+    expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
 
@@ -89,9 +97,14 @@ class GoFacts(StepFacts):
         return not self.unread and (is_absent(self.checklist) or self.checklist == checklist)
 
 
-@fact_group
 class ApplyFacts(StepFacts):
-    """What the apply did, by what the database said afterwards."""
+    """What the apply did, by what the database said afterwards.
+
+    `by` is who applied it. `moved` names the tables whose values held the apply, or leave its end
+    unknown; `moved_elsewhere` those that changed meanwhile and that no statement touches.
+    `rehearsed_again` were read and rehearsed once more just before it, with the values before and
+    after that rehearsal. `looked_at` is the first look that found nothing.
+    """
 
     step = "applied"
     observed: bool | None = None
@@ -102,9 +115,15 @@ class ApplyFacts(StepFacts):
     half_way: bool | None = None
     ledger_id: int | None = None
     applied_at: str = NO_TEXT
+    by: str = NO_TEXT
+    moved: tuple[str, ...] = NO_ITEMS
+    moved_elsewhere: tuple[str, ...] = NO_ITEMS
+    looked_at: str = NO_TEXT
+    rehearsed_again: tuple[str, ...] = NO_ITEMS
+    values_before: tuple[TableValues, ...] = NO_ITEMS
+    values_after: tuple[TableValues, ...] = NO_ITEMS
 
 
-@fact_group
 class LedgerFacts(StepFacts):
     """The migration's row in the ledger."""
 
@@ -114,7 +133,6 @@ class LedgerFacts(StepFacts):
     applied_at: str = NO_TEXT
 
 
-@fact_group
 class SchemaCheckFacts(StepFacts):
     """Whether the target's schema is the rehearsed one."""
 
@@ -124,7 +142,6 @@ class SchemaCheckFacts(StepFacts):
     differences: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class CheckedTable(FactGroup):
     """A table's count against the expected one; -1 says that the table is not there."""
 
@@ -132,9 +149,9 @@ class CheckedTable(FactGroup):
     expected: int | None = None
     found: int | None = None
     ok: bool | None = None
+    same_values: bool | None = None
 
 
-@fact_group
 class RowCheckFacts(StepFacts):
     """Every table's count, and whether the database is sound."""
 
@@ -144,9 +161,8 @@ class RowCheckFacts(StepFacts):
     broken_references: int | None = None
 
 
-@fact_group
 class EndpointAnswer(FactGroup):
-    """How one endpoint answered; a status of 0 says that none came."""
+    """How one endpoint answered; status 0 means no answer."""
 
     method: str = NO_TEXT
     url: str = NO_TEXT
@@ -156,7 +172,6 @@ class EndpointAnswer(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class EndpointFacts(StepFacts):
     """How the endpoints answered."""
 
@@ -164,7 +179,18 @@ class EndpointFacts(StepFacts):
     endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
 
 
-@fact_group
+class ReadyFacts(StepFacts):
+    """How endpoints and Worker answered before the apply; `missing` is what cannot be asked."""
+
+    step = "ready"
+    endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
+    worker: str = NO_TEXT
+    requests: int | None = None
+    errors: int | None = None
+    rate: str = NO_TEXT
+    missing: tuple[str, ...] = NO_ITEMS
+
+
 class TrafficSample(FactGroup):
     """Requests and errors of one moment."""
 
@@ -173,7 +199,6 @@ class TrafficSample(FactGroup):
     errors: int | None = None
 
 
-@fact_group
 class ErrorRateFacts(StepFacts):
     """The Worker's error rate over the watch. `left_s` is known only while it is watched."""
 
@@ -189,12 +214,28 @@ class ErrorRateFacts(StepFacts):
     left_s: int | None = None
 
 
-@fact_group
+class CountedTable(FactGroup):
+    """A table's rows before the apply, after it, and now; -1 says that it is not there."""
+
+    table: str = NO_TEXT
+    before: int | None = None
+    after: int | None = None
+    now: int | None = None
+
+
 class CloseFacts(StepFacts):
-    """How it ended; `differs` is what the schema has else than the rehearsed one."""
+    """How it ended; `differs` lists the schema's differences from the rehearsed one.
+
+    `differs_from_before` those from the schema before, `schema` what was seen,
+    `timeline` the hash of the emergency's timeline as it was then.
+    """
 
     step = "close"
     signer: str = NO_TEXT
     closed_at: str = NO_TEXT
     end: str = NO_TEXT
     differs: tuple[str, ...] = NO_ITEMS
+    differs_from_before: tuple[str, ...] = NO_ITEMS
+    tables: tuple[CountedTable, ...] = NO_ITEMS
+    schema: str = NO_TEXT
+    timeline: str = NO_TEXT

@@ -1,18 +1,17 @@
-"""What sections 1 and 2 find: what the migration is, and what it did to a copy of the target."""
+"""Facts of sections 1 and 2: the migration's class, and its effect on a copy of the target."""
 
 from collections.abc import Mapping
 
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
     FactGroup,
     StepFacts,
-    fact_group,
     named,
 )
 
 
-@fact_group
 class NameFacts(StepFacts):
     """The file's name."""
 
@@ -20,7 +19,6 @@ class NameFacts(StepFacts):
     name: str = NO_TEXT
 
 
-@fact_group
 class HeaderFacts(StepFacts):
     """The type that the header declares, the one that was found, and the lines it lacks."""
 
@@ -30,9 +28,8 @@ class HeaderFacts(StepFacts):
     missing: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class FindingAnswer(FactGroup):
-    """One finding and why it is all right."""
+    """One finding and its justification."""
 
     rule: str = NO_TEXT
     severity: str = NO_TEXT
@@ -41,9 +38,8 @@ class FindingAnswer(FactGroup):
     answer: str = NO_TEXT
 
 
-@fact_group
 class FindingsFacts(StepFacts):
-    """The findings with their answers, and the losses that are meant."""
+    """The findings with their answers, and the declared losses."""
 
     step = "findings"
     findings: tuple[FindingAnswer, ...] = NO_ITEMS
@@ -52,27 +48,24 @@ class FindingsFacts(StepFacts):
     loss_reason: str = NO_TEXT
 
 
-@fact_group
 class ClassFacts(StepFacts):
     """The class that was found, and the one that the operator confirmed or raised it to."""
 
     step = "class"
-    found: str = NO_TEXT
-    kind: str = named("class", NO_TEXT)
+    found: Kind | None = None
+    kind: Kind | None = named("class", None)
     risk: str = NO_TEXT
     rollback: str = NO_TEXT
     reasons: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class PurposeFacts(StepFacts):
-    """What the file's changes have in common, where it makes several."""
+    """The purpose that the file's changes share."""
 
     step = "purpose"
     several_changes: str = NO_TEXT
 
 
-@fact_group
 class TableCount(FactGroup):
     """How many rows a table has."""
 
@@ -90,14 +83,20 @@ def row_counts(tables: tuple[TableCount, ...]) -> Mapping[str, int]:
     return {count.table: count.rows for count in tables if count.rows is not None}
 
 
-@fact_group
 class CopiedTable(TableCount):
-    """One table as it was copied: never a value."""
+    """One table as it was copied, never a value; `values` is the fingerprint, where one is sure."""
 
     bytes: int | None = None
+    values: str = NO_TEXT
 
 
-@fact_group
+class TableValues(FactGroup):
+    """The fingerprint of a table's values (`core.rows.fingerprint`)."""
+
+    table: str = NO_TEXT
+    values: str = NO_TEXT
+
+
 class CopyFacts(StepFacts):
     """The copy of the target. `reading` and `of` are known only while it is made."""
 
@@ -116,9 +115,8 @@ class CopyFacts(StepFacts):
     of: int | None = None
 
 
-@fact_group
 class TableChange(FactGroup):
-    """What became of one table's rows; a count of -1 says that the table is not there."""
+    """The row diff of one table; a count of -1 means that the table does not exist."""
 
     table: str = NO_TEXT
     before: int | None = None
@@ -134,11 +132,10 @@ class TableChange(FactGroup):
 
     @property
     def takes(self) -> bool:
-        """Whether rows, references or values of the table are not as before."""
+        """Whether rows, references or values of the table changed."""
         return bool(self.lost or self.nulled or self.changed)
 
 
-@fact_group
 class SchemaChange(FactGroup):
     """One difference of the schema, and whether the migration declares it."""
 
@@ -149,7 +146,6 @@ class SchemaChange(FactGroup):
     declared: bool | None = None
 
 
-@fact_group
 class RehearsalFacts(StepFacts):
     """What the migration did to rows and schema of the copy, and how long it took."""
 
@@ -164,8 +160,14 @@ class RehearsalFacts(StepFacts):
     rows: int | None = None
     downtime: str = NO_TEXT
     sql_ms: int | None = None
+    values_after: tuple[TableValues, ...] = NO_ITEMS
 
     @property
     def rows_lost(self) -> int:
         """How many rows it lost, over all tables."""
         return sum(table.lost or 0 for table in self.tables)
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows have other values after it, over all tables."""
+        return sum(table.changed or 0 for table in self.tables)

@@ -7,11 +7,14 @@ whose value is of another type, is kept as it is and written back in its place.
 
 from collections.abc import Mapping
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
+from datetime import MAXYEAR, UTC, datetime
+from enum import StrEnum
 from typing import (
     Any,
     ClassVar,
     Final,
     Never,
+    Protocol,
     Self,
     TypeVar,
     cast,
@@ -20,15 +23,17 @@ from typing import (
     get_origin,
 )  # fmt: skip
 
-from d1_preflight.core.record.record import Attempt, Fact, Facts
+Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
+Facts = Mapping[str, Fact]
 
 _Value = TypeVar("_Value")
-_Class = TypeVar("_Class", bound=type)
 _KEY = "key"
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_FIRST_YEAR = 1970
 
 
 class _Absent:
-    """What a field holds where the record has no such key."""
+    """A field's value if the record has no such key."""
 
     __slots__ = ()
 
@@ -47,35 +52,33 @@ NO_ITEMS: Final[tuple[Never, ...]] = _NoItems()
 """The empty list of a key that is absent; a plain () is written."""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def fact_group(declared: _Class) -> _Class:
-    """Declare a group of facts, a frozen dataclass with slots.
-
-    Its methods are the base's: to generate them for forty classes would be felt at every start.
-    """
-    make = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)
-    return cast("_Class", make(declared))
-
-
 def named(key: str, default: _Value) -> _Value:
     """A field whose key in the record is not its name."""
     made: _Value = field(default=default, metadata={_KEY: key})
     return made
 
 
-@fact_group
-class FactGroup:
-    """Facts that belong together. `extra` holds what the class does not know or cannot read.
+# The methods are the base's: to generate them for forty classes would delay every start.
+_declare = dataclass(init=False, repr=False, eq=False, kw_only=True)
 
-    `keys` is the order in which they were read; what was not read has the order of the fields.
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, named))
+class FactGroup:
+    """Facts that belong together: each class below it is a frozen dataclass.
+
+    `extra` holds what the class does not know or cannot read. `keys` is the order in which they
+    were read; what was not read has the order of the fields.
     """
 
     extra: Facts = field(default_factory=dict)
     keys: tuple[str, ...] = ()
 
+    def __init_subclass__(cls) -> None:
+        _declare(cls)
+
     def __init__(self, **known: Any) -> None:
         known.setdefault("extra", {})
-        for own in fields(self):
+        for own in fields(cast("Any", self)):
             object.__setattr__(self, own.name, known.pop(own.name, own.default))
         if known:
             raise TypeError(f"{type(self).__name__} has no {', '.join(known)}")
@@ -106,12 +109,18 @@ class FactGroup:
         return tuple(key for key in self.extra if key in fields_by_key(type(self)))
 
     @property
+    def misread(self) -> Facts:
+        """The values that should be a class or a moment and are none."""
+        wrong = (k for k in self.unread if _decides(fields_by_key(type(self))[k].type))
+        return {key: self.extra[key] for key in wrong}
+
+    @property
     def is_empty(self) -> bool:
-        """Whether nothing at all is known."""
+        """Whether there are no facts at all."""
         return not self.written()
 
     def __eq__(self, other: object) -> bool:
-        """Whether it says the same, in whatever order."""
+        """Whether the facts are equal, in any order."""
         return type(other) is type(self) and self.written() == cast("Self", other).written()
 
     def __hash__(self) -> int:
@@ -124,20 +133,38 @@ class FactGroup:
         return f"{type(self).__name__}({self.written()})"
 
 
-@fact_group
+_declare(FactGroup)
+
+
+class HoldsFacts(Protocol):
+    """What holds facts as a record has them: an attempt."""
+
+    @property
+    def facts(self) -> Facts:
+        """The facts by their keys."""
+        ...
+
+
 class StepFacts(FactGroup):
-    """What one step of the checklist finds; the class is the key to it, in any record."""
+    """What one step of the checklist finds; the class is the key to it, in any record.
+
+    `rows_read` is what D1 counted for its reads of the target.
+    """
 
     step: ClassVar[str]
+    rows_read: int | None = None
 
     @classmethod
-    def from_attempt(cls, attempt: Attempt | None) -> Self:
-        """What an attempt at this step found; nothing where there is none."""
+    def from_attempt(cls, attempt: HoldsFacts | None) -> Self:
+        """The facts of an attempt at this step; empty facts without an attempt."""
         return cls.read(attempt.facts if attempt else {})
 
 
+NO_FACTS: Final = StepFacts()
+"""What a step found that keeps nothing but its words."""
+
 AnyStep = TypeVar("AnyStep", bound=StepFacts)
-"""The step that is asked about: who asks with its class is answered in its class."""
+"""A step, named by the class of its facts: the answer has that class."""
 
 _fields: dict[type, Mapping[str, Field[Any]]] = {}
 
@@ -150,8 +177,21 @@ def fields_by_key(group: type[FactGroup]) -> Mapping[str, Field[Any]]:
     return _fields[group]
 
 
+def instant(moment: datetime) -> str:
+    """A moment as the record writes it: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime(_INSTANT)
+
+
+def moment(text: str) -> datetime:
+    """The inverse of `instant`; raises ValueError."""
+    found = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= found.year < MAXYEAR:  # no other zone could show it
+        raise ValueError(f"the year {found.year} is no year of a record")
+    return found
+
+
 def is_absent(value: object) -> bool:
-    """Whether a field stands for a key that the record does not have."""
+    """Whether a field belongs to a key that the record does not have."""
     return value is None or isinstance(value, _Absent)
 
 
@@ -160,18 +200,40 @@ def _fact(value: Any) -> Fact:
         return value.written()
     if isinstance(value, tuple):
         return tuple(_fact(item) for item in value)
-    return cast("Fact", value)
+    if isinstance(value, datetime):
+        return instant(value)
+    return value.value if isinstance(value, StrEnum) else cast("Fact", value)
 
 
 def _read(kind: Any, fact: Fact) -> object | None:
-    """The value as its annotation has it; None where it is of another type."""
+    """The value in its annotated type; None if it is of another type."""
     outer, args = get_origin(kind), get_args(kind)
     if outer is tuple:
         items = [_read(args[0], item) for item in fact] if isinstance(fact, tuple) else [None]
         return None if any(item is None for item in items) else tuple(items)
     if args:  # `int | None`: what may be absent
         return _read(args[0], fact)
-    if isinstance(kind, type) and issubclass(kind, FactGroup):
+    if not isinstance(kind, type):
+        return None
+    if issubclass(kind, FactGroup):
         return kind.read(fact) if isinstance(fact, Mapping) else None
-    fits = isinstance(kind, type) and isinstance(fact, kind)
-    return fact if fits and not (kind is int and isinstance(fact, bool)) else None
+    if issubclass(kind, StrEnum):
+        return next((member for member in kind if member.value == fact), None)
+    if kind is datetime:
+        return _moment_of(fact)
+    fits = isinstance(fact, kind) and not (kind is int and isinstance(fact, bool))
+    return fact if fits else None
+
+
+def _decides(kind: Any) -> bool:
+    inner = next(iter(get_args(kind)), kind)
+    return isinstance(inner, type) and issubclass(inner, (StrEnum, datetime))
+
+
+def _moment_of(fact: Fact) -> datetime | None:
+    """The moment, where `instant` writes it back as it was."""
+    try:
+        found = moment(fact) if isinstance(fact, str) else None
+    except ValueError:
+        return None
+    return found if found and instant(found) == fact else None

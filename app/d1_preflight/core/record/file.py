@@ -1,32 +1,35 @@
-"""The record as TOML: one function writes it, in one order; the reader refuses what it ignores.
+"""Writes and reads a record as TOML, in one order; the reader refuses unknown keys.
 
 The same facts give the same bytes, and `dump(load(bytes)) == bytes`, so a signature over the
-bytes holds for the value too. UTC, LF, no comments, absent keys instead of nulls.
+bytes covers the value too. UTC, LF, no comments, absent keys instead of nulls.
 """
 
-import tomllib
 from collections.abc import Mapping
-from datetime import MAXYEAR, UTC, datetime
 from typing import cast
 
 import tomli_w
 
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.errors import RecordInvalid
-from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Fact, Facts, Record, Status
-from d1_preflight.core.strict_toml import refuse_endless, refuse_numbers
+from d1_preflight.core.record.apply_facts import GoFacts
+from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.facts import Fact, Facts, instant, moment
+from d1_preflight.core.record.record import Attempt, DatabaseRef, Record, Status
+from d1_preflight.core.strict_toml import SourceText, TomlTable
 
 _SCHEMA = 1
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
-_FIRST_YEAR = 1970
 _TOP = {"schema", "migration", "checklist", "database", "subjects", "tools", "attempt"}
-_DATABASE = {"name", "id", "environment", "target"}
+_DATABASE = ("name", "id", "environment", "target")
 _ATTEMPT = {
     "step", "status", "started_at", "finished_at", "by", "words",
     "subjects", "answers", "facts", "evidence",
 }  # fmt: skip
+_EVIDENCE = {"argv", "exit_code", "milliseconds", "files"}
+_DAMAGED = "It is damaged: restore it from git; its history is not lost."
+_STRANGE = "It may come from a newer version, or was edited manually."
+_INSTANT = "a moment like 2026-11-23T14:00:00Z"
 
 
 def dump_record(record: Record) -> bytes:
@@ -54,66 +57,61 @@ def dump_facts(document: Mapping[str, object]) -> bytes:
 
 
 def load_record(data: bytes, source: str = "record.toml") -> Record:
-    """Read a record; raises RecordInvalid naming what is wrong and where."""
-    raw = _toml(data, source)
-    try:
-        return _record(raw)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise RecordInvalid(
-            f"{source} is not a record of this program: {type(error).__name__}: {error}.",
-            hint="It may come from a newer version, or was edited manually.",
-        ) from error
+    """Read a record; raises RecordInvalid naming file, line and key."""
+    top = load_table(data, source)
+    top.only(_TOP)
+    if top.whole("schema") != _SCHEMA:
+        raise top.error("schema", f"schema must be {_SCHEMA}")
+    database = top.table("database")
+    database.only(_DATABASE)
+    attempts = top.tables("attempt", "an attempt")
+    return Record(
+        migration=top.text("migration"),
+        database=DatabaseRef(**{key: database.text(key) for key in _DATABASE}),
+        checklist=top.text("checklist"),
+        subjects=top.table("subjects").strings(),
+        tools=top.table("tools").strings(),
+        attempts=tuple(
+            _attempt(table.called(f"attempt {n}")) for n, table in enumerate(attempts, 1)
+        ),
+    )
 
 
 def load_facts(data: bytes, source: str) -> Facts:
     """Read any tree of facts, as `dump_facts` writes it; raises RecordInvalid."""
-    raw = _toml(data, source)
-    try:
-        return _facts(raw)
-    except (TypeError, RecursionError) as error:
-        raise RecordInvalid(
-            f"{source} is not of this program: {error}.",
-            hint="It may come from a newer version, or was edited manually.",
-        ) from error
+    return read_facts(load_table(data, source))
 
 
-def instant(moment: datetime) -> str:
-    """A moment as the record writes it: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment(text: str) -> datetime:
-    """The inverse of `instant`; raises ValueError."""
-    found = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    if not _FIRST_YEAR <= found.year < MAXYEAR:  # no other zone could show it
-        raise ValueError(f"the year {found.year} is no year of a record")
-    return found
-
-
-def _toml(data: bytes, source: str) -> Mapping[str, object]:
+def load_table(data: bytes, source: str, hint: str = _STRANGE) -> TomlTable:
+    """The top level of a document of this program; raises RecordInvalid where it is damaged."""
     try:
         text = data.decode("utf-8")
-        refuse_endless(text)
-        document = tomllib.loads(text)
-        _refuse_depth(document)
-        refuse_numbers(document)
-    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
-        raise RecordInvalid(
-            f"{source} is damaged: {error}", hint="Restore it from git; its history is not lost."
-        ) from error
-    return document
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise RecordInvalid(f"{source}:{line}: not UTF-8 text.", hint=_DAMAGED) from error
+    if text.startswith("\ufeff"):  # we write none, and reading would drop signed bytes
+        raise RecordInvalid(f"{source}:1: unexpected byte order mark.", hint=_DAMAGED)
+    top = TomlTable.of(SourceText(source, text, RecordInvalid, _DAMAGED), hint)
+    if _is_too_deep(top.raw):
+        what = f"{source}: tables are nested more than {_DEEPEST} deep."
+        raise RecordInvalid(what, hint=_DAMAGED)
+    return top
 
 
-def _refuse_depth(document: object) -> None:
-    """Stop at once where reading and writing would not come back; raises RecursionError."""
+def read_facts(table: TomlTable) -> Facts:
+    """The facts in a table; raises RecordInvalid for a value that no fact holds."""
+    return {key: _fact(table, key, value) for key, value in table.raw.items()}
+
+
+def _is_too_deep(document: object) -> bool:
+    """Whether reading and writing it by recursion would fail."""
     level = [document]
     for _ in range(_DEEPEST):
         inner = (item for item in level if isinstance(item, (dict, list)))
         level = [
             part for item in inner for part in (item.values() if isinstance(item, dict) else item)
         ]
-    if level:
-        raise RecursionError(f"it is nested more than {_DEEPEST} deep")
+    return bool(level)
 
 
 def _attempt_table(attempt: Attempt) -> dict[str, object]:
@@ -162,106 +160,58 @@ def _is_table(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _record(raw: Mapping[str, object]) -> Record:
-    _only(raw, _TOP)
-    if raw["schema"] != _SCHEMA:
-        raise ValueError(f"schema {raw['schema']!r} is not known")
-    database = _table(raw["database"])
-    _only(database, _DATABASE)
-    if set(database) != _DATABASE:
-        raise ValueError(f"database lacks {min(_DATABASE - set(database))!r}")
-    attempts = raw.get("attempt", [])
-    if not isinstance(attempts, list):
-        raise TypeError("attempt is not a list")
-    return Record(
-        migration=_string(raw["migration"]),
-        database=DatabaseRef(**_strings(database)),
-        checklist=_string(raw["checklist"]),
-        subjects=_strings(raw["subjects"]),
-        tools=_strings(raw["tools"]),
-        attempts=tuple(_attempt(_table(attempt)) for attempt in attempts),
-    )
-
-
-def _attempt(raw: Mapping[str, object]) -> Attempt:
-    _only(raw, _ATTEMPT)
-    evidence = raw.get("evidence", [])
-    if not isinstance(evidence, list):
-        raise TypeError("evidence is not a list")
-    step, facts = _string(raw["step"]), _facts(_table(raw.get("facts", {})))
+def _attempt(table: TomlTable) -> Attempt:
+    table.only(_ATTEMPT)
+    step, facts = table.text("step"), table.table("facts", optional=True)
     _refuse_unreadable(step, facts)
+    answers = table.table("answers", optional=True)
+    ran = table.tables("evidence", f"evidence of {table.name}")
+    is_over = "finished_at" in table.raw
     return Attempt(
         step=step,
-        status=Status(_string(raw["status"])),
-        started_at=moment(_string(raw["started_at"])),
-        finished_at=moment(_string(raw["finished_at"])) if "finished_at" in raw else None,
-        by=_string(raw["by"]),
-        words=_string(raw["words"]),
-        subjects=_strings(raw["subjects"]),
-        answers={key: _answer(value) for key, value in _table(raw.get("answers", {})).items()},
-        facts=facts,
-        evidence=tuple(_evidence(_table(item)) for item in evidence),
+        status=table.choice("status", Status),
+        started_at=table.parsed("started_at", moment, _INSTANT),
+        finished_at=table.parsed("finished_at", moment, _INSTANT) if is_over else None,
+        by=table.text("by"),
+        words=table.text("words"),
+        subjects=table.table("subjects").strings(),
+        answers={key: _answer(answers, key) for key in answers.raw},
+        facts=read_facts(facts),
+        evidence=tuple(_evidence(item) for item in ran),
     )
 
 
-def _refuse_unreadable(step: str, facts: Facts) -> None:
-    """What decides the path and the gate is understood, or the record is none; ValueError."""
-    if step == "class":
-        for key in ("class", "found"):
-            Kind(_string(facts.get(key, Kind.UNKNOWN)))
-    if step == "go":
-        for key in ("signed_at", "expires_at"):
-            moment(_string(facts.get(key, "1970-01-01T00:00:00Z")))
+def _refuse_unreadable(step: str, table: TomlTable) -> None:
+    """Refuse a record in which the facts that decide the path or the gate cannot be read."""
+    for kind in (ClassFacts, GoFacts):
+        wrong = kind.read(read_facts(table)).misread if step == kind.step else {}
+        for key, value in wrong.items():
+            raise table.error(key, f"{value!r} is no {key} ({table.name})")
 
 
-def _evidence(raw: Mapping[str, object]) -> Evidence:
-    _only(raw, {"argv", "exit_code", "milliseconds", "files"})
-    argv, exit_code, spent = raw["argv"], raw.get("exit_code"), raw["milliseconds"]
-    if not isinstance(argv, list) or not isinstance(spent, int):
-        raise TypeError("argv or milliseconds of an evidence")
-    if exit_code is not None and not isinstance(exit_code, int):
-        raise TypeError("exit_code of an evidence")
-    files = _strings(raw.get("files", {}))
-    return Evidence(tuple(_string(arg) for arg in argv), exit_code, spent, files)
+def _evidence(table: TomlTable) -> Evidence:
+    table.only(_EVIDENCE)
+    return Evidence(
+        argv=table.texts("argv", None),
+        exit_code=table.whole("exit_code") if "exit_code" in table.raw else None,
+        milliseconds=table.whole("milliseconds"),
+        files=table.table("files", optional=True).strings(),
+    )
 
 
-def _only(raw: Mapping[str, object], known: set[str]) -> None:
-    unknown = set(raw) - known
-    if unknown:
-        raise ValueError(f"unknown key {min(unknown)!r}")
-
-
-def _table(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not a table")
-    return value
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
-    return value
-
-
-def _strings(value: object) -> dict[str, str]:
-    return {key: _string(item) for key, item in _table(value).items()}
-
-
-def _answer(value: object) -> Answer:
+def _answer(table: TomlTable, key: str) -> Answer:
+    value = table.raw[key]
     if isinstance(value, list):
-        return tuple(_string(item) for item in value)
-    if isinstance(value, (str, bool)):
-        return value
-    raise TypeError(f"{value!r} is not an answer")
+        return table.texts(key)
+    return value if isinstance(value, bool) else table.text(key)
 
 
-def _facts(raw: Mapping[str, object]) -> Facts:
-    return {key: _fact(value) for key, value in raw.items()}
-
-
-def _fact(value: object) -> Fact:
+def _fact(table: TomlTable, key: str, value: object) -> Fact:
     if isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, list):
-        return tuple(_fact(item) for item in value)
-    return _facts(_table(value))
+        return tuple(_fact(table, key, item) for item in value)
+    if isinstance(value, dict):
+        return {name: _fact(table, key, item) for name, item in value.items()}
+    kinds = "strings, whole numbers, true, false, lists and tables"
+    raise table.error(key, f"{key} of {table.name} must hold only {kinds}")

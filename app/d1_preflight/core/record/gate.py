@@ -1,27 +1,27 @@
-"""The gate: what still stands between a record and GO, apply and the close.
+"""The gate: what is still open before GO, apply and the close.
 
 Unknown is never a pass: only proved, attested and waived open it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from d1_preflight.core.checklist.checklist import Checklist, Step, built_on
 from d1_preflight.core.checklist.shipped import walked_checklist
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.format import age_words
 from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
-from d1_preflight.core.record.facts import is_absent
-from d1_preflight.core.record.file import moment
-from d1_preflight.core.record.record import RESTORE, Record, Status
+from d1_preflight.core.record.record import RESTORE, Attempt, Record, Status
+from d1_preflight.core.record.signed_plan import SignedPlan
 
-_UNSEEN = (Status.INTERRUPTED, Status.UNKNOWN)
+_EXPIRED = "The signed GO has expired; sign it again."
 
 
 @dataclass(frozen=True, slots=True)
 class OpenItem:
-    """A step that keeps the gate shut, and the state it is in."""
+    """A step that blocks the gate, and its state."""
 
     step: Step
     status: Status
@@ -45,14 +45,14 @@ def blocking_items(
 ) -> tuple[OpenItem, ...]:
     """What must be answered before `step` may be performed.
 
-    Once the apply was begun, what came before is history: it cannot be tried again. An apply whose
-    end nobody saw may always be looked at, as long as it is about the same files.
+    Once the apply was started, earlier steps are final: they cannot be tried again. An apply whose
+    end was not observed may always be checked, as long as it is about the same files.
     """
     if step in checklist.before("applied"):
         begun = _begun(record, checklist)
         if begun is not None:
             return (begun,)
-    if step.id == "applied" and record.status_of(step) in _UNSEEN:
+    if step.id == "applied" and record.status_of(step).is_unobserved:
         return ()
     needed = tuple(
         OpenItem(need, record.status_of(need), _words(record, need))
@@ -63,58 +63,111 @@ def blocking_items(
     return needed + tuple(item for item in before if item.step not in {n.step for n in needed})
 
 
-def go_expires(record: Record, checklist: Checklist, minutes: int) -> datetime | None:
-    """When the standing GO expires; None where there is none. Raises RecordInvalid."""
+def go_expires(
+    record: Record, checklist: Checklist, minutes: int, plan: SignedPlan | None = None
+) -> datetime | None:
+    """When the current GO expires; None without one. Raises RecordInvalid.
+
+    The signed plan decides; the record, which nobody has signed yet, only where it names none.
+    """
     attempt = record.standing(checklist.step("go"))
     if attempt is None or not attempt.status.is_answered or attempt.finished_at is None:
         return None
+    if plan is not None:
+        return plan.expires_at
     signed = GoFacts.from_attempt(attempt)
-    signed_until = _moment(signed, "expires_at", signed.expires_at)
-    if signed_until is not None:
-        return signed_until  # settings of today move no limit that was signed
-    start = _moment(signed, "signed_at", signed.signed_at) or attempt.finished_at
-    return start + timedelta(minutes=minutes)
+    for key, value in signed.misread.items():
+        raise RecordInvalid(f"The record's GO has no valid time in {key}: {value!r}.", hint=RESTORE)
+    if signed.expires_at is not None:
+        return signed.expires_at  # settings of today move no limit that was signed
+    return (signed.signed_at or attempt.finished_at) + timedelta(minutes=minutes)
 
 
-def go_lapse(record: Record, checklist: Checklist, minutes: int, now: datetime) -> str:
-    """Why a signed GO counts no more, in words; "" where it does, or the apply was begun."""
+def go_lapse(
+    record: Record,
+    checklist: Checklist,
+    minutes: int,
+    now: datetime,
+    plan: SignedPlan | None = None,
+) -> str:
+    """Why a signed GO is no longer valid; "" if it is, or the apply was started."""
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
-    expires = go_expires(record, checklist, minutes)
-    if go is None or expires is None or apply_was_begun(record, checklist):
+    expires = go_expires(record, checklist, minutes, plan)
+    if go is None or expires is None or apply_was_started(record, checklist):
         return ""
     if now > expires:
-        return "The signed GO has expired; sign it again."
+        return _EXPIRED
     if not GoFacts.from_attempt(go).is_by(record.checklist):
         return "The checklist is not the one that GO was signed with; sign it again."
     return ""
 
 
 def checklist_of(record: Record, present: Checklist) -> Checklist:
-    """The checklist that a record goes on by: once the apply was begun, that of its GO."""
-    if not apply_was_begun(record, present):
+    """The checklist that a record continues with: after the apply started, that of its GO."""
+    if not apply_was_started(record, present):
         return present
     return walked_checklist(record.checklist, present)
 
 
-def apply_was_begun(record: Record, checklist: Checklist) -> bool:
-    """Whether an apply was tried and not seen to have failed: too late for a NO-GO."""
+def apply_was_started(record: Record, checklist: Checklist) -> bool:
+    """Whether an apply was tried and did not provably fail: too late for a NO-GO."""
     applied = record.last("applied") if checklist.has("applied") else None
     return applied is not None and applied.status is not Status.FAILED
 
 
+def staleness(record: Record, step: Step, now: datetime) -> str:
+    """How old the step's answer is, where it is older than it is good for; "" where it counts."""
+    attempt = record.standing(step)
+    if step.good_for is None or attempt is None or not attempt.status.is_answered:
+        return ""
+    return stale_words(attempt, step.good_for, now)
+
+
+def stale_words(attempt: Attempt, good_for: timedelta, now: datetime) -> str:
+    """In words, such as "stale: proved 16 h ago, good for 15 min"; "" while it counts."""
+    age = now - (attempt.finished_at or attempt.started_at)
+    if abs(age) <= good_for:  # an answer of the future tells of a clock that was moved
+        return ""
+    when = f"{age_words(abs(age))} {'ago' if age > timedelta() else 'ahead of the clock'}"
+    return f"stale: {attempt.status} {when}, good for {age_words(good_for)}"
+
+
+def as_of(
+    record: Record, checklist: Checklist, now: datetime, rechecked: Container[str] = ()
+) -> Record:
+    """The record as it counts at a moment: answers that are too old by then are pending.
+
+    Once the apply was begun no answer grows older: it is history. `rechecked` are the steps that
+    the apply asks again by itself; under a standing GO it is the apply that decides about them.
+    """
+    if _begun(record, checklist) is not None:
+        return replace(record, stale={})
+    go = record.standing(checklist.step("go")) if checklist.has("go") else None
+    expires = GoFacts.from_attempt(go).expires_at
+    has_expired = expires is not None and now > expires
+    is_signed = go is not None and go.status.is_answered and not has_expired
+    ages = {
+        step.id: staleness(record, step, now)
+        for step in checklist.before("applied")
+        if not (is_signed and step.id in rechecked)
+    }
+    ages |= {"go": _EXPIRED} if has_expired else {}
+    return replace(record, stale={step: words for step, words in ages.items() if words})
+
+
 def tally(record: Record, checklist: Checklist, kind: Kind) -> Mapping[Status, int]:
-    """How many applicable steps stand in each state."""
+    """How many applicable steps are in each state."""
     states = [record.status_of(step) for step in checklist.steps_for(kind)]
     return {status: states.count(status) for status in Status}
 
 
 def _due(checklist: Checklist, step: Step) -> tuple[Step, ...]:
-    """What must be answered when a step begins; a proof that fell since GO keeps the apply shut."""
+    """The open items before a step; a proof invalidated since GO blocks the apply."""
     return checklist.before(step.id) if step.id == "applied" else built_on(checklist, step)
 
 
 def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
-    """What keeps the steps before an apply as they are: their backup may be the only way back."""
+    """Why the steps before an apply are final: their backup may be the only rollback path."""
     last = record.last("applied") if checklist.has("applied") else None
     found = ApplyFacts.from_attempt(last)
     half_way = found.half_way or found.unread
@@ -122,32 +175,20 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
         return None
     step = checklist.step("applied")
     if record.standing(step) is None and last.status is not Status.RUNNING:
-        words = "It was begun with another text; bring that file back, then go on from there."
+        words = "The apply was started with another text: restore that file, then continue."
     elif last.status is Status.FAILED:
-        words = "It failed half-way: what was proved before is kept. Press ! for help."
+        words = "The apply failed half-way: the earlier steps are kept. Press ! for help."
     elif last.status.is_answered:
-        words = "It is applied; what came before it is history."
+        words = "It is applied: the earlier steps are final."
     else:
-        words = "The apply was begun. Look at what it did first."
+        words = "The apply was started. Check what it did first."
     return OpenItem(step, last.status, words)
-
-
-def _moment(go: GoFacts, key: str, told: str) -> datetime | None:
-    found = go.extra.get(key, told)  # what is of another type is no moment either
-    if is_absent(found):
-        return None
-    try:
-        return moment(str(found))
-    except ValueError as error:
-        raise RecordInvalid(
-            f"The record's GO has no valid time in {key}: {found!r}.", hint=RESTORE
-        ) from error
 
 
 def _words(record: Record, step: Step) -> str:
     attempt = record.standing(step)
     if attempt is not None:
-        return attempt.words
+        return record.stale.get(step.id) or attempt.words
     if record.last(step.id) is not None:
         return "Answered before, but what it is based on has changed since."
     return ""

@@ -1,6 +1,6 @@
 """The record: every attempt at every step, for one migration on one database.
 
-A value that only grows: each act returns a new record. What a step's state is follows from its
+An append-only value: each act returns a new record. A step's state follows from its
 last attempt, as long as that attempt was about the files as they are now (`subjects`) and nothing
 it was built on has been tried again since.
 """
@@ -14,23 +14,10 @@ from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
 
-KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was mended by hand"
-"""How an applied migration can end: the answers of the close, as records store and sign them."""
-
-ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
-    "end": {KEPT: "kept", ROLLED_BACK: "rolled back", FIXED_MANUALLY: "fixed manually"},
-}
-"""What people read and type for a stored answer, by the key of its prompt."""
-
-Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
-Facts = Mapping[str, Fact]
 RESTORE = "A record is changed through preflight only; restore it from git."
-
-
-def answer_label(key: str, answer: str) -> str:
-    """What people read for a stored answer; most are stored as they read."""
-    return ANSWER_LABELS.get(key, {}).get(answer, answer)
 
 
 class Status(StrEnum):
@@ -46,8 +33,13 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
     @property
+    def is_unobserved(self) -> bool:
+        """Whether it ended and nobody saw how."""
+        return self in (Status.INTERRUPTED, Status.UNKNOWN)
+
+    @property
     def is_answered(self) -> bool:
-        """Whether this state lets what needs it go on."""
+        """Whether this state unblocks the steps that need it."""
         return self in (Status.PROVED, Status.ATTESTED, Status.WAIVED)
 
 
@@ -81,11 +73,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an action found: the state it argues for, in words, with facts and evidence."""
+    """The result of an action: the state, its summary, facts and evidence."""
 
     status: Status
     words: str
-    facts: Facts = field(default_factory=dict)
+    facts: StepFacts = NO_FACTS
     evidence: tuple[Evidence, ...] = ()
     wrote: Mapping[str, str] = field(default_factory=dict)
     """The sha256, by role, of files that the step itself wrote: the attempt is about those."""
@@ -102,7 +94,7 @@ class DatabaseRef:
 
     @property
     def label(self) -> str:
-        """The name, and the environment where there is one: two of one name are told apart."""
+        """The name, and the environment where there is one: two of one name stay distinct."""
         return f"{self.name} · {self.environment}" if self.environment else self.name
 
 
@@ -116,14 +108,18 @@ class Record:
     subjects: Mapping[str, str]
     tools: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    stale: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The steps whose answer is too old at the moment of looking, and in words how old it is."""
 
     def status_of(self, step: Step) -> Status:
-        """The step's state now."""
+        """The step's state now; an answer that is too old is pending again."""
         attempt = self.standing(step)
-        return attempt.status if attempt else Status.PENDING
+        if attempt is None or (attempt.status.is_answered and step.id in self.stale):
+            return Status.PENDING
+        return attempt.status
 
     def standing(self, step: Step) -> Attempt | None:
-        """The last attempt at the step, unless it has fallen."""
+        """The last attempt at the step, unless it is invalidated."""
         index = self._last(step.id)
         if index is None:
             return None
@@ -136,13 +132,23 @@ class Record:
         return attempt
 
     def last(self, step_id: str) -> Attempt | None:
-        """The last attempt at the step, fallen or not: for history, never for a gate."""
+        """The last attempt at the step, invalidated or not: for history, never for a gate."""
         index = self._last(step_id)
         return None if index is None else self.attempts[index]
 
+    def last_ended(self, step_id: str) -> Attempt | None:
+        """The last attempt at the step that is over, fallen or not."""
+        mine = (attempt for attempt in reversed(self.attempts) if attempt.step == step_id)
+        return next((attempt for attempt in mine if attempt.status is not Status.RUNNING), None)
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows D1 read for this record, by its own count; the account pays for them."""
+        return sum(StepFacts.from_attempt(attempt).rows_read or 0 for attempt in self.attempts)
+
     @property
     def running(self) -> Attempt | None:
-        """The attempt that is under way, if any."""
+        """The running attempt, if any."""
         last = self.attempts[-1] if self.attempts else None
         return last if last and last.status is Status.RUNNING else None
 
@@ -159,23 +165,23 @@ class Record:
         return replace(self, attempts=(*self.attempts, attempt))
 
     def finish(self, outcome: Outcome, *, at: datetime) -> "Record":
-        """End the running attempt with what was found."""
+        """End the running attempt with its outcome."""
         running = self.running
         if running is None:
-            raise NotAllowed("No step is running.", hint="Begin one first.")
+            raise NotAllowed("No step is running.", hint="Start one first.")
         ended = replace(
             running,
             status=outcome.status,
             finished_at=at,
             words=outcome.words,
-            facts=outcome.facts,
+            facts=outcome.facts.written(),
             evidence=outcome.evidence,
             subjects={**running.subjects, **outcome.wrote},
         )
         return replace(self, attempts=(*self.attempts[:-1], ended))
 
     def recovered(self) -> "Record":
-        """A record found running on load: its session died, what it did must be observed."""
+        """A record that was running when loaded: its session died; observe what it did."""
         if self.running is None:
             return self
         words = "The session ended while this ran; what it did must be observed."
@@ -183,7 +189,7 @@ class Record:
         return replace(self, attempts=(*self.attempts[:-1], lost))
 
     def about(self, subjects: Mapping[str, str]) -> "Record":
-        """The same history, held against the files as they are now."""
+        """The same history, compared with the present files."""
         return replace(self, subjects=subjects)
 
     def _last(self, step_id: str) -> int | None:
@@ -198,17 +204,14 @@ class Record:
 def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:
     """The class that decides the path: the confirmed one, else what the analysis found.
 
-    Raises RecordInvalid where a class was confirmed that there is not.
+    Raises RecordInvalid for an unknown confirmed class.
     """
-    if not checklist.has("class"):
+    if not checklist.has(ClassFacts.step):
         return fallback
-    attempt = record.standing(checklist.step("class"))
+    attempt = record.standing(checklist.step(ClassFacts.step))
     if attempt is None or not attempt.status.is_answered:
         return fallback
-    told = str(attempt.facts.get("class", Kind.UNKNOWN))
-    try:
-        return Kind(told)
-    except ValueError as error:
-        raise RecordInvalid(
-            f"The record names an unknown class: {told!r}.", hint=RESTORE
-        ) from error
+    decided = ClassFacts.from_attempt(attempt)
+    for key, value in decided.misread.items():
+        raise RecordInvalid(f"The record names an unknown {key}: {value!r}.", hint=RESTORE)
+    return decided.kind or Kind.UNKNOWN

@@ -1,4 +1,4 @@
-"""The reviewer's word: a short statement about exact bytes, signed in a role of its own.
+"""A signed review statement about exact bytes, in a role of its own.
 
 The statement binds the file and the operator's signature by their sha256, so that it cannot be
 carried over to another record. A reviewer is never the operator, neither by name nor by key.
@@ -20,8 +20,9 @@ from d1_preflight.core.errors import (
 )
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.setting_types import SecondPerson
-from d1_preflight.core.record.file import dump_facts, instant, load_facts, moment
-from d1_preflight.core.record.record import Facts, Record
+from d1_preflight.core.record.facts import instant, moment
+from d1_preflight.core.record.file import dump_facts, load_facts, load_table, read_facts
+from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verifier
 
 STATEMENT_SUFFIX = ".review.toml"
@@ -33,7 +34,7 @@ AGAIN = "preflight review RECORD makes a new one."
 
 
 class StaleReview(PreflightError):
-    """A review is about other bytes than the present ones: it counts for nothing any more."""
+    """A review is about other bytes than the present ones: it is no longer valid."""
 
     exit_code = 1
 
@@ -69,7 +70,7 @@ CLOSED_RECORD = Subject("record.toml", CLOSE)
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One reviewer's statement that stands: signed, allowed, and about the present bytes."""
+    """One reviewer's valid statement: signed, allowed, and about the present bytes."""
 
     name: str
     subject: Subject
@@ -100,7 +101,7 @@ def statement(
     reviewer: str,
     at: datetime,
 ) -> bytes:
-    """The bytes that a reviewer signs; raises NotAllowed where nothing is signed yet."""
+    """The bytes that a reviewer signs; raises NotAllowed if nothing is signed yet."""
     document, signature = files.get(subject.file), files.get(subject.signature)
     if document is None or signature is None:
         raise NotAllowed(
@@ -108,7 +109,7 @@ def statement(
             hint="A review needs the operator's signature; wait for it.",
         )
     if verdict is Verdict.SENT_BACK and not reason.strip():
-        raise Rejected("Sending back needs its reason.", hint="Say what has to change.")
+        raise Rejected("Sending back needs a reason.", hint="Say what has to change.")
     return dump_facts(
         {
             "schema": 1,
@@ -151,7 +152,7 @@ def operators_of(files: Mapping[str, bytes], verifier: Verifier) -> tuple[Signat
 
 
 def statement_name(files: Mapping[str, bytes], subject: Subject, signer: str) -> str:
-    """Where a statement goes: the first name that is free, or holds this reviewer's earlier one."""
+    """A statement's file name: the first free one, or that of this reviewer's earlier one."""
     number = 1
     while True:
         name = f"{subject.stem}{f'-{number}' if number > 1 else ''}{STATEMENT_SUFFIX}"
@@ -190,7 +191,7 @@ def last_words(reviews: Iterable[Review]) -> tuple[Review, ...]:
 
 
 def statements_about(files: Mapping[str, bytes], subject: Subject) -> tuple[str, ...]:
-    """The names of the statements that lie there about the plan, or about the record."""
+    """The names of the statements about the plan, or about the record."""
     names = (n for n in files if n.endswith(STATEMENT_SUFFIX) and "/" not in n)
     return tuple(sorted(n for n in names if n.split(".")[0].split("-")[0] == subject.stem))
 
@@ -207,12 +208,13 @@ def read_review(
     if signature is None:
         raise BadSignature(f"{name} is not signed.", hint=AGAIN)
     signer = verifier.verify(document, signature, REVIEW)
-    told = load_facts(document, name)
-    verdicts = tuple(verdict.value for verdict in Verdict)
-    if set(told) != _KEYS or told["verdict"] not in verdicts or dump_facts(told) != document:
-        raise RecordInvalid(f"{name} is not a review of this program.", hint=AGAIN)
+    stated = load_table(document, name, AGAIN)
+    stated.only(_KEYS)
+    verdict, reason = stated.choice("verdict", Verdict), stated.text("reason")
+    reviewed_at = stated.parsed("reviewed_at", moment, "a moment like 2026-11-23T14:00:00Z")
+    if dump_facts(read_facts(stated)) != document:
+        raise RecordInvalid(f"{name} is not written as this program writes it.", hint=AGAIN)
     expected = {
-        "schema": 1,
         "statement": "review",
         "reviewer": signer.principal,
         "migration": record.migration,
@@ -221,19 +223,13 @@ def read_review(
         "file_sha256": sha256(files.get(subject.file, b"")).hexdigest(),
         "signature_sha256": sha256(files.get(subject.signature, b"")).hexdigest(),
     }
+    if stated.whole("schema") != 1:
+        raise StaleReview(f"{name} is of another schema.", hint=AGAIN)
     for key, value in expected.items():
-        if told[key] != value:
-            raise StaleReview(f"{name} is about another {key}: {told[key]!r}.", hint=AGAIN)
+        if stated.text(key) != value:
+            raise StaleReview(f"{name} is about another {key}: {stated.text(key)!r}.", hint=AGAIN)
     refuse_operator(operators_of(files, verifier), signer)
-    verdict, reason = Verdict(str(told["verdict"])), str(told["reason"])
-    return Review(name, subject, verdict, reason, signer, _reviewed_at(told, name))
-
-
-def _reviewed_at(told: Facts, name: str) -> datetime:
-    try:
-        return moment(str(told["reviewed_at"]))
-    except ValueError as error:
-        raise RecordInvalid(f"{name} does not say when it was signed.", hint=AGAIN) from error
+    return Review(name, subject, verdict, reason, signer, reviewed_at)
 
 
 def _reviewer_of(document: bytes) -> str:

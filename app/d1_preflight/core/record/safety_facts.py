@@ -1,10 +1,18 @@
-"""What sections 3 and 4 find: counts, the backup and its proof, the bookmark, the rollback plan."""
+"""Facts of sections 3 and 4: counts, backup and its proof, bookmark, rollback plan."""
 
-from d1_preflight.core.record.change_facts import CopiedTable, TableChange, TableCount
-from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, fact_group
+from d1_preflight.core.format import count, plural
+from d1_preflight.core.record.change_facts import (
+    CopiedTable,
+    RehearsalFacts,
+    TableChange,
+    TableCount,
+)
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts
+
+DOES_NOT_RUN = "does not run"
+"""The verdict on a down file that fails on the rehearsal."""
 
 
-@fact_group
 class CountFacts(StepFacts):
     """How many rows every table of the target has."""
 
@@ -14,7 +22,6 @@ class CountFacts(StepFacts):
     taken_at: str = NO_TEXT
 
 
-@fact_group
 class BackupTable(CopiedTable):
     """One table's row copy; `sequence` is its AUTOINCREMENT mark, where it has one."""
 
@@ -24,9 +31,8 @@ class BackupTable(CopiedTable):
     sequence: int | None = None
 
 
-@fact_group
 class ExportFacts(FactGroup):
-    """D1's own export, or in words why there is none."""
+    """D1's own export, or why there is none."""
 
     file: str = NO_TEXT
     bytes: int | None = None
@@ -34,9 +40,8 @@ class ExportFacts(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class BackupFacts(StepFacts):
-    """What is kept of the tables that are touched. `reading` and `of`: only while it is read."""
+    """The backup of the touched tables. `reading` and `of`: only while it is read."""
 
     step = "backed_up"
     tables: tuple[BackupTable, ...] = NO_ITEMS
@@ -48,17 +53,15 @@ class BackupFacts(StepFacts):
     of: int | None = None
 
 
-@fact_group
 class RestoredTable(TableCount):
-    """Whether a table came back value for value, else where it differs."""
+    """Whether a table was restored value for value, else where it differs."""
 
     identical: bool | None = None
     words: str = NO_TEXT
 
 
-@fact_group
 class TableRestoreFacts(FactGroup):
-    """Whether the SQL that gives back what the migration takes runs, and gives back all of it."""
+    """Whether the repair script runs, and whether it restores everything."""
 
     runs: bool | None = None
     whole: bool | None = None
@@ -67,7 +70,6 @@ class TableRestoreFacts(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class RestoreFacts(StepFacts):
     """The proof of the backup: it was restored and compared."""
 
@@ -79,7 +81,6 @@ class RestoreFacts(StepFacts):
     gives_back: TableRestoreFacts | None = None
 
 
-@fact_group
 class BookmarkFacts(StepFacts):
     """Time Travel's bookmark, and until when it can be used."""
 
@@ -89,9 +90,8 @@ class BookmarkFacts(StepFacts):
     good_until: str = NO_TEXT
 
 
-@fact_group
 class DownFacts(StepFacts):
-    """The down migration: found, drafted by this program, or none; what it does not give back."""
+    """The down migration: found, drafted by this program, or none; what it does not restore."""
 
     step = "down_written"
     file: str = NO_TEXT
@@ -100,9 +100,8 @@ class DownFacts(StepFacts):
     gaps: tuple[str, ...] = NO_ITEMS
 
 
-@fact_group
 class DownTestFacts(StepFacts):
-    """Up, down, compare: what the down migration gives back."""
+    """The test of up and down: what the down migration restores."""
 
     step = "down_tested"
     schema: str = NO_TEXT
@@ -115,17 +114,32 @@ class DownTestFacts(StepFacts):
     tables: tuple[TableChange, ...] = NO_ITEMS
 
 
-@fact_group
+def changed_words(rehearsed: RehearsalFacts, down: DownTestFacts) -> str:
+    """What the migration does to rows, and how much of it the down file gives back; "" for none."""
+    lost, changed = rehearsed.rows_lost, rehearsed.rows_changed
+    if not lost + changed:
+        return ""
+    parts = [f"{plural(lost, 'row')} lost"] if lost else []
+    parts += [f"{count(changed)} changed" if lost else f"{plural(changed, 'row')} changed"]
+    told = ", ".join(parts if changed else parts[:1])
+    if down.schema == "restored":
+        still = sum((table.lost or 0) + (table.changed or 0) for table in down.tables)
+        back = max(0, lost + changed - still)
+        return f"{told}; the down file gives back {count(back)} of them"
+    if down.schema or down.verdict == DOES_NOT_RUN:
+        return f"{told}; the down file does not restore the schema"
+    return f"{told}; no down file gives them back"
+
+
 class RollbackHeaderFacts(StepFacts):
-    """The header's line on how to go back."""
+    """The header's rollback line."""
 
     step = "documented"
     rollback: str = NO_TEXT
 
 
-@fact_group
 class RollbackPath(FactGroup):
-    """One way to go back: its command, how long it takes, what it loses."""
+    """One rollback path: its command, its duration, what it loses."""
 
     way: str = NO_TEXT
     command: str = NO_TEXT
@@ -133,7 +147,6 @@ class RollbackPath(FactGroup):
     loses: str = NO_TEXT
 
 
-@fact_group
 class RollbackScenario(FactGroup):
     """One line of the decision matrix."""
 
@@ -141,9 +154,8 @@ class RollbackScenario(FactGroup):
     action: str = NO_TEXT
 
 
-@fact_group
 class RollbackPlanFacts(StepFacts):
-    """The rollback paths that exist, and the one that is taken first."""
+    """The rollback paths that exist, and the one to use first."""
 
     step = "way_back"
     ways: tuple[RollbackPath, ...] = NO_ITEMS
@@ -151,9 +163,8 @@ class RollbackPlanFacts(StepFacts):
     matrix: tuple[RollbackScenario, ...] = NO_ITEMS
 
 
-@fact_group
 class DeployOrderFacts(StepFacts):
-    """Which goes first, database or Worker, and the Worker's version to go back to."""
+    """The deploy order of database and Worker, and the Worker version to roll back to."""
 
     step = "deploy_order"
     order: str = NO_TEXT

@@ -1,14 +1,15 @@
 """GO's content: which bytes go where, on what proofs, and when to abort; read once it is signed."""
 
+from datetime import datetime
 from typing import Self
 
 from d1_preflight.core.errors import RecordInvalid
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import AbortCriteria
 from d1_preflight.core.record.facts import (
     NO_ITEMS,
     NO_TEXT,
     FactGroup,
-    fact_group,
     fields_by_key,
     named,
 )
@@ -20,7 +21,6 @@ GO_FILE, GO_SIGNATURE = "go.toml", "go.toml.sig"
 SCHEMA = 1
 
 
-@fact_group
 class PlannedDatabase(FactGroup):
     """The one database that GO is about."""
 
@@ -40,7 +40,6 @@ class PlannedDatabase(FactGroup):
         )
 
 
-@fact_group
 class PlannedFiles(FactGroup):
     """The sha256 of the files that GO is about, by their role."""
 
@@ -49,14 +48,12 @@ class PlannedFiles(FactGroup):
     migration: str = NO_TEXT
 
 
-@fact_group
 class PlannedTools(FactGroup):
     """The versions of what was used; those of other tools are kept as they are."""
 
     wrangler: str = NO_TEXT
 
 
-@fact_group
 class Proofs(FactGroup):
     """The figures that the decision rests on, each from the step that measured it."""
 
@@ -70,9 +67,9 @@ class Proofs(FactGroup):
     backup: tuple[BackupTable, ...] = NO_ITEMS
     other_pending: tuple[str, ...] = NO_ITEMS
     out_of_order: str = NO_TEXT
+    rows_read: int | None = None
 
 
-@fact_group
 class PlannedStep(FactGroup):
     """One step's outcome as it was when GO was signed."""
 
@@ -81,17 +78,16 @@ class PlannedStep(FactGroup):
     words: str = NO_TEXT
 
 
-@fact_group
 class SignedPlan(FactGroup):
-    """What is signed at GO. Read from bytes it is whole: no key lacks, each has its type."""
+    """What is signed at GO. Read from bytes it is whole: every key is there with its type."""
 
     schema: int | None = None
     decision: str = NO_TEXT
     decided_by: str = NO_TEXT
-    decided_at: str = NO_TEXT
-    expires_at: str = NO_TEXT
+    decided_at: datetime | None = None
+    expires_at: datetime | None = None
     migration: str = NO_TEXT
-    kind: str = named("class", NO_TEXT)
+    kind: Kind | None = named("class", None)
     checklist: str = NO_TEXT
     rows_at_risk: int | None = None
     subjects: PlannedFiles = PlannedFiles()
@@ -103,7 +99,7 @@ class SignedPlan(FactGroup):
 
     @classmethod
     def from_bytes(cls, document: bytes) -> Self:
-        """The plan that these bytes hold; raises RecordInvalid where they hold no whole one."""
+        """The plan in these bytes; raises RecordInvalid if it is incomplete."""
         plan = cls.read(load_facts(document, GO_FILE))
         wrong = [key for key in fields_by_key(cls) if key not in plan.keys or key in plan.extra]
         if wrong:

@@ -20,4 +20,4 @@ class Verifier(Protocol):
     """Checks signatures against `allowed_signers`, as `ssh-keygen -Y verify` does."""
 
     def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
-        """Tell who signed these bytes in this role; raises BadSignature."""
+        """Return who signed these bytes in this role; raises BadSignature."""

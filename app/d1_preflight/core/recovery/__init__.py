@@ -1,1 +1,1 @@
-"""The ways back: down migration, restore and repair SQL, the emergency runbook."""
+"""Rollback paths: down migration, restore and repair SQL, the emergency runbook."""

@@ -93,7 +93,7 @@ def _converted(script: ScriptTrace) -> Iterator[str]:
             ):
                 yield (
                     f"Line {trace.line} drops {lineage.table}.{dropped}, which another column"
-                    " replaces; the values of before come only from a backup."
+                    " replaces; the old values come only from a backup."
                 )
         if lineage.rebuilt:
             wanted = {name.lower() for name in (*old.column_names, *lineage.moved.values())}

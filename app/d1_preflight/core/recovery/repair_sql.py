@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import apsw
 
 from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.lost_objects import lost_objects
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
-from d1_preflight.core.rows.codec import Packer, decode, differs, literal, wire
+from d1_preflight.core.rows.codec import Packer, decode, differs, literal, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, SchemaObject
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -25,7 +26,7 @@ _COLUMNS_AT_ONCE = 40
 
 @dataclass(frozen=True, slots=True)
 class TableRepairResult:
-    """What was written for one table; `problems` say what of it is not repaired this way."""
+    """The repair of one table; `problems` lists what it does not restore."""
 
     table: str
     rows: int = 0
@@ -41,14 +42,17 @@ class TableRepairResult:
 
 @dataclass(frozen=True, slots=True)
 class RepairScript:
-    """A script of SQL: what it repairs, table by table."""
+    """A script of SQL: what it repairs, table by table, and the objects it makes again."""
 
     tables: tuple[TableRepairResult, ...]
+    objects: tuple[SchemaObject, ...] = ()
+    objects_missing: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that the script does not repair."""
-        return tuple(f"{t.table}: {words}" for t in self.tables for words in t.problems)
+        found = tuple(f"{t.table}: {words}" for t in self.tables for words in t.problems)
+        return found + self.objects_missing
 
     @property
     def rows(self) -> int:
@@ -80,9 +84,13 @@ def write_repair_sql(
             if not only or name in only
         ]
         write("PRAGMA defer_foreign_keys = ON;\n")
-        for statement in _statements(repairs):
+        definitions = [s for repair in repairs for s in repair.definition()]
+        found = lost_objects(schema, Schema.from_connection(connection, "after"), definitions, only)
+        made = [o.sql.rstrip().rstrip(";") for o in found.made]
+        for statement in (*definitions, *_rows(repairs), *made, *_sequences(repairs)):
             write(f"{statement};\n")
-        return RepairScript(tuple(repair.result() for repair in repairs))
+        results = tuple(repair.result() for repair in repairs)
+        return RepairScript(results, found.made, found.missing)
     except apsw.Error as error:
         raise ProjectError(
             f"The rows that the migration loses cannot be identified: {error}.",
@@ -95,16 +103,15 @@ def _parents_first(schema: Schema, names: Collection[str]) -> list[str]:
     return ordered + [name for name in names if name not in ordered]
 
 
-def _statements(repairs: "Sequence[TableRepair]") -> Iterator[str]:
-    for part in (
-        TableRepair.definition,
-        TableRepair.inserts,
-        TableRepair.updates,
-        TableRepair.indexes_and_triggers,
-        TableRepair.sequence_update,
-    ):
+def _rows(repairs: "Sequence[TableRepair]") -> Iterator[str]:
+    for part in (TableRepair.inserts, TableRepair.updates):
         for repair in repairs:
             yield from part(repair)
+
+
+def _sequences(repairs: "Sequence[TableRepair]") -> Iterator[str]:
+    for repair in repairs:
+        yield from repair.sequence_update()
 
 
 @dataclass(slots=True)
@@ -123,6 +130,7 @@ class TableRepair:
     rows: int = 0
     updated: int = 0
     problems: list[str] = field(default_factory=list)
+    unaddable: list[str] = field(default_factory=list)
     sequence: int | None = None
 
     def result(self) -> TableRepairResult:
@@ -140,6 +148,7 @@ class TableRepair:
             for column in self._gone:
                 text, weaker = addable(column_definition(self._sql, column))
                 if not text:
+                    self.unaddable.append(column)
                     self.problems.append(f"column {column} cannot be added again")
                     continue
                 if weaker:
@@ -185,14 +194,6 @@ class TableRepair:
             touched = max(touched, number)
         self.updated = touched
 
-    def indexes_and_triggers(self) -> Iterator[str]:
-        """CREATE INDEX and CREATE TRIGGER of a dropped table."""
-        if self.new is None and not self._is_virtual:
-            for kind in ("index", "trigger"):
-                for made in self.schema.objects:
-                    if made.kind == kind and made.table.lower() == self.old.name.lower():
-                        yield made.sql.rstrip().rstrip(";")
-
     def sequence_update(self) -> Iterator[str]:
         """SQL that raises the AUTOINCREMENT mark, where it fell."""
         mark = local_sequences(self.connection, "before").get(self.old.name)
@@ -236,15 +237,22 @@ class TableRepair:
         return differs(f"b.{name}", f"a.{name}")
 
     def _check_by_number(self) -> None:
-        """Rows without a key cannot be told apart: any difference is said, none is written."""
+        """Rows without a key cannot be told apart: any difference is reported, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
-        names = ", ".join(quote_name(c) for c in self._columns if c not in self._gone) or "NULL"
-        sides = (("before", self.old), ("after", self.new))
-        both = (f"{side}.{quote_name(table.name)}" for side, table in sides)
-        first, second = (f"SELECT {names} FROM {place}" for place in both)
-        query = f"SELECT EXISTS ({first} EXCEPT {second})"
-        if self._gone or self.connection.execute(query).fetchall()[0][0]:
+        if self._gone or self._lacks_rows():
             self.problems.append("its rows have no key, so they cannot be put back one by one")
+
+    def _lacks_rows(self) -> bool:
+        """Whether a row of before has no equal after; equal rows are counted, not taken as one."""
+        assert self.new is not None  # noqa: S101 - inserts asks first
+        content = row_text(quote_name(c) for c in self.old.data_columns)
+        sides = (("before", self.old, 1), ("after", self.new, -1))
+        both = " UNION ALL ".join(
+            f"SELECT {content} AS content, {one} AS one FROM {side}.{quote_name(table.name)}"
+            for side, table, one in sides
+        )
+        query = f"SELECT EXISTS (SELECT 1 FROM ({both}) GROUP BY content HAVING sum(one) > 0)"
+        return bool(self.connection.execute(query).fetchall()[0][0])
 
     @property
     def _is_virtual(self) -> bool:
@@ -266,9 +274,8 @@ class TableRepair:
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        """The columns that are written: those that will be there when the shapes were mended."""
-        lost = {p.split()[1] for p in self.problems if p.endswith("cannot be added again")}
-        return tuple(c for c in self.old.data_columns if c not in lost)
+        """The columns that are written: those that exist once the structure is restored."""
+        return tuple(c for c in self.old.data_columns if c not in self.unaddable)
 
     @property
     def _key(self) -> tuple[str, ...]:

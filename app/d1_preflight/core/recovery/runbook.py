@@ -1,4 +1,4 @@
-"""The incident runbook: what to do now, as exact commands with the real names filled in.
+"""The parts of the incident runbook: exact commands with the real names filled in.
 
 The source document's procedures with what was corrected by runs: `.schema` does not pass through
 wrangler, `rollback` takes the version as its first word, and D1's time travel is the way back
@@ -7,19 +7,15 @@ that always exists.
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
 
-from d1_preflight.core.record.apply_facts import (
-    ApplyFacts,
-    EndpointFacts,
-    ErrorRateFacts,
-    LedgerFacts,
-    RowCheckFacts,
-    SchemaCheckFacts,
-)
+from d1_preflight.core.checklist.answers import NO_WORKER
+from d1_preflight.core.format import duration
 from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.record import Record, Status
+from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
     BookmarkFacts,
@@ -30,12 +26,11 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.sql.tokenizer import quote_name
 
 _LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
-_SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
-_NOTHING, _HALF_WAY, _WRONG_DATA, _LOOK = range(4)
-_NO_CODE, _DOWN, _RESTORE = "no code goes along", "down migration", "table restore"
-_CHECKED = (SchemaCheckFacts, RowCheckFacts, EndpointFacts, ErrorRateFacts)
+SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
+_WORKER_FIRST = "Worker first, then database"
+_DOWN, _RESTORE = "down migration", "table restore"
 _BLANK = re.compile(r"<[a-z-]+>|…")
-_SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
+SOUND = "PRAGMA quick_check; PRAGMA foreign_key_check"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +51,7 @@ class Target:
     version: str = ""
     ledger: str = "d1_migrations"
     restore_file: str = ""
+    maintenance: str = ""  # what stops the writes; it is shown, never run
 
     def d1(self, *words: str) -> str:
         """A `wrangler d1` command on this target, as it is typed into a shell."""
@@ -85,17 +81,20 @@ class Target:
 class RunbookStep:
     """One thing to do: words, and the command that does it ("" where no command can).
 
-    `writes`: it changes the target, so a person is asked once more before it is run.
+    `writes`: it changes the target, so a person is asked once more before it is run. `option` is
+    the letter of an alternative: one letter is chosen. `shown_only`: it is never run from here.
     """
 
     words: str
     command: str = ""
     writes: bool = False
+    option: str = ""
+    shown_only: bool = False
 
     @property
     def is_ready(self) -> bool:
-        """Whether the command can be run as it stands: nothing in it is left to be filled in."""
-        return bool(self.command) and not _BLANK.search(self.command)
+        """Whether the command can be run unchanged: it has no blanks to fill in."""
+        return bool(self.command) and not (self.shown_only or _BLANK.search(self.command))
 
 
 _LEDGER_STAYS = RunbookStep(
@@ -112,152 +111,138 @@ class Scenario:
     when: str
     steps: tuple[RunbookStep, ...]
 
-
-def runbook(target: Target, record: Record | None = None) -> tuple[Scenario, ...]:
-    """The four scenarios; without a record, the names it would hold are asked for in words."""
-    known = _Known(target, record)
-    return (_nothing(known), _half_way(known), _wrong_data(known), _look(known))
-
-
-def likely(record: Record | None) -> int:
-    """Which scenario (0 to 3) the record speaks for; without one: look."""
-    attempt = record.last(ApplyFacts.step) if record else None
-    if record is None or attempt is None:
-        return _LOOK
-    ledger = record.last(LedgerFacts.step)
-    checks = [record.last(kind.step) for kind in _CHECKED]
-    there = ledger is not None and ledger.status is Status.PROVED
-    if there and any(check and check.status is Status.FAILED for check in checks):
-        return _WRONG_DATA
-    match attempt.status:
-        case Status.PROVED:
-            return _WRONG_DATA
-        case Status.FAILED:
-            return _HALF_WAY if ApplyFacts.from_attempt(attempt).half_way else _NOTHING
-        case _:
-            return _LOOK
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The number of each step; alternatives have that of the choice, and a letter: 3A, 3B."""
+        found, number = list[str](), 0
+        for step in self.steps:
+            number += not step.option
+            found.append(f"{number}{step.option}")
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
+    """What the card is about: the target, and the record where there is one."""
+
     target: Target
     record: Record | None
 
     def facts(self, kind: type[AnyStep]) -> AnyStep:
-        """What the last attempt at a step found, fallen or not: in an emergency it still helps."""
+        """The facts of the last attempt at a step, invalidated or not, for the emergency."""
         return kind.from_attempt(self.record.last(kind.step) if self.record else None)
 
     @property
     def worker(self) -> str:
+        """The Worker's name; "" where it is not known."""
         return self.facts(DeployOrderFacts).worker or self.target.worker
 
     @property
     def version(self) -> str:
+        """The Worker's version that was live when the order was chosen; "" where not known."""
         return self.facts(DeployOrderFacts).version or self.target.version
 
 
-def _nothing(known: _Known) -> Scenario:
-    return Scenario(
-        "nothing was applied",
-        "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
-        (
-            RunbookStep("Make sure: the newest ledger rows", _ledger(known)),
-            RunbookStep(
-                "Nothing is lost. Read the error in the output (o), fix the file, walk it again."
-            ),
-            RunbookStep("Still pending are", _pending(known)),
-        ),
+BY_HAND = RunbookStep(
+    "Fix manually only what you have seen above, one statement at a time: loses what you get wrong"
+)
+AFTERWARDS = RunbookStep(
+    "Close the record: the rows are counted again. Then fill in postmortem.md: why did the "
+    "rehearsal not show it?"
+)
+
+
+def choice(options: Sequence[tuple[RunbookStep, ...]]) -> tuple[RunbookStep, ...]:
+    """Alternatives, of which one is chosen; a single one needs no letter."""
+    if len(options) < 2:  # noqa: PLR2004 - a choice has two
+        return tuple(step for option in options for step in option)
+    letters = ascii_uppercase[: len(options)]
+    named = f"{', '.join(letters[:-1])} or {letters[-1]}"
+    chosen = (
+        replace(step, option=letter)
+        for letter, option in zip(letters, options, strict=True)
+        for step in option
     )
+    return (RunbookStep(f"Choose one, {named}: each is a way by itself"), *chosen)
 
 
-def _half_way(known: _Known) -> Scenario:
-    return Scenario(
-        "it failed half-way",
-        "The schema changed, but the ledger has no row; or some files of several were applied.",
-        (
-            RunbookStep("See what the ledger holds", _ledger(known)),
-            RunbookStep("See the tables as they are", known.target.query(_SCHEMA)),
-            RunbookStep("Is the data sound?", known.target.query(_SOUND)),
-            *_stop(known),
-            *_whole_database(known),
-            RunbookStep("Fix manually only what you have seen above, one statement at a time."),
-        ),
-    )
+def stop_writes(known: Known, when: str = "Stop the writes first") -> RunbookStep:
+    """How the application stops writing: the team's own command, or what wrangler has."""
+    note = "wrangler rollback does not stop writes: the version before writes too"
+    if known.target.maintenance:
+        words = f"{when}: your maintenance deploy; copy it, it is not run from here ({note})"
+        return RunbookStep(words, known.target.maintenance, writes=True, shown_only=True)
+    words = f"{when}: deploy a version that only answers 503 ({note})"
+    deploy = "wrangler versions deploy <maintenance-version-id>@100%"
+    command = f"{deploy} --name {shlex.quote(known.worker) if known.worker else '<worker>'}"
+    return RunbookStep(words, " ".join((command, *map(shlex.quote, known.target.flags))),
+                       writes=True, shown_only=True)  # fmt: skip
 
 
-def _wrong_data(known: _Known) -> Scenario:
-    return Scenario(
-        "applied, but data is wrong",
-        "Stop the writes first: each new write makes a rollback lose more.",
-        (
-            *_stop(known),
-            RunbookStep("How many rows, in which tables?", _counts(known)),
-            *_tables_back(known),
-            *_whole_database(known),
-            RunbookStep("Without a backup: look in application logs and external systems."),
-            RunbookStep("Afterwards, a post-mortem: why did the rehearsal not show it?"),
-        ),
-    )
-
-
-def _look(known: _Known) -> Scenario:
-    return Scenario(
-        "don't know: look",
-        "Reading changes nothing. Do not apply again before you have looked.",
-        (
-            RunbookStep("Is it in the ledger?", _ledger(known)),
-            RunbookStep("What is still pending?", _pending(known)),
-            RunbookStep("What do the tables look like?", known.target.query(_SCHEMA)),
-            RunbookStep("Is the data sound?", known.target.query(_SOUND)),
-            RunbookStep(
-                "Which bookmark is now?",
-                known.target.d1("time-travel", "info", known.target.database),
-            ),
-            RunbookStep("Ledger row there: see 3. No row, schema as before: see 1. Else: see 2."),
-        ),
-    )
-
-
-def _stop(known: _Known) -> tuple[RunbookStep, ...]:
-    if known.facts(DeployOrderFacts).order == _NO_CODE:
-        return (RunbookStep("No code went along; the Worker that runs is the one from before"),)
+def deployments_command(known: Known) -> str:
+    """The command that lists which versions of the Worker ran."""
     if not known.worker:
-        words = "Stop the bleeding: roll the Worker back to the version before (wrangler rollback)"
-        return (RunbookStep(words, "wrangler deployments list --name <worker>"),)
-    worker = ("--name", known.worker, *known.target.flags)
-    listed = shlex.join(("wrangler", "deployments", "list", *worker))
-    if not known.version:
-        back = f"wrangler rollback <version-id> {shlex.join(worker)}"
-        return (
-            RunbookStep("Which version ran before?", listed),
-            RunbookStep("Stop the bleeding", back, writes=True),
+        return "wrangler deployments list --name <worker>"
+    return shlex.join(
+        ("wrangler", "deployments", "list", "--name", known.worker, *known.target.flags)
+    )
+
+
+def worker_back(known: Known) -> tuple[RunbookStep, ...]:
+    """The Worker's rollback, as the order that was chosen has it; no order is known: as well."""
+    order = known.facts(DeployOrderFacts).order
+    if order == NO_WORKER:
+        return (RunbookStep("Worker code did not change: do not roll the Worker back"),)
+    if not known.worker:
+        words = "Roll the Worker back to the version before (wrangler rollback)"
+        return (RunbookStep(words, deployments_command(known)),)
+    worker = shlex.join(("--name", known.worker, *known.target.flags))
+    if not known.version or order == _WORKER_FIRST:
+        doubt = (
+            f" Version {known.version} was live when the order was chosen; it may be the new one"
         )
-    back = shlex.join(("wrangler", "rollback", known.version, *worker))
-    words = "Stop the bleeding: the Worker first, the database second"
+        which = f"Which version ran before?{doubt if known.version else ''}"
+        back = f"wrangler rollback <version-id> {worker}"
+        return (
+            RunbookStep(which, deployments_command(known)),
+            RunbookStep("Roll the Worker back to it: loses no row", back, writes=True),
+        )
+    back = f"wrangler rollback {shlex.quote(known.version)} {worker}"
+    words = "If the new Worker is live: roll it back before the database. Loses no row"
     return (RunbookStep(words, back, writes=True),)
 
 
-def _tables_back(known: _Known) -> tuple[RunbookStep, ...]:
+def worker_paths(known: Known) -> list[tuple[RunbookStep, ...]]:
+    """What may be done about the code alone: it loses no row."""
+    target = known.target
+    where = ("--config", target.project_config) if target.project_config else ()
+    deploy = shlex.join(("wrangler", "deploy", *where, f"--env={target.project_environment}"))
+    forward = RunbookStep(
+        "Deploy the Worker that fits the new schema, if it is not live: loses nothing",
+        deploy, writes=True, shown_only=True,
+    )  # fmt: skip
+    if known.facts(DeployOrderFacts).order == NO_WORKER:
+        return [(forward,)]
+    first, *rest = worker_back(known)
+    fits = "Only if the code from before runs on the new schema (a rename or a drop breaks it). "
+    return [(forward,), (replace(first, words=f"{fits}{first.words}"), *rest)]
+
+
+def database_paths(known: Known) -> list[tuple[RunbookStep, ...]]:
+    """The rollback paths that were proved, the one that loses least first; Time Travel last."""
     plan = known.facts(RollbackPlanFacts)
     paths = sorted(plan.ways, key=lambda path: (_loses_rows(path), path.way != plan.chosen))
-    acts = [
-        act
-        for path in paths
-        if path.command and "time-travel" not in path.command
-        for act in _way(known, path)
-    ]
-    if acts:
-        return tuple(acts)
-    files = [table.file for table in known.facts(BackupFacts).tables]
-    return (
-        (RunbookStep(f"Backups of the tables: {', '.join(filter(None, files))}"),) if files else ()
-    )
+    found = [_way(known, p) for p in paths if p.command and "time-travel" not in p.command]
+    files = [table.file for table in known.facts(BackupFacts).tables if table.file]
+    if not found and files:
+        found = [(RunbookStep(f"Backups of the tables: {', '.join(files)}"),)]
+    return [*found, whole_database(known)]
 
 
 def _on_target(target: Target, recorded: str) -> str:
-    """A file of SQL that the record says to run, run on the target by its uuid.
+    """A recorded SQL file, run on the target by its uuid.
 
-    The recorded command may name a configuration in which a name means another database by now.
+    The recorded command may name a configuration in which a name means another database today.
     """
     try:
         words = shlex.split(recorded)
@@ -274,8 +259,10 @@ def _loses_rows(path: RollbackPath) -> bool:
     return path.way == _DOWN and path.loses != "nothing"
 
 
-def _way(known: _Known, path: RollbackPath) -> tuple[RunbookStep, ...]:
-    name, loses = path.way, path.loses
+def _way(known: Known, path: RollbackPath) -> tuple[RunbookStep, ...]:
+    name = path.way
+    took = f"{duration(path.takes_ms)} locally" if path.takes_ms else "time not measured"
+    loses = f"{path.loses or 'an unknown amount'}; {took}"
     command = _on_target(known.target, path.command)
     if _loses_rows(path):
         words = f"Restores the schema only; rows stay lost ({name}, loses {loses})"
@@ -286,7 +273,7 @@ def _way(known: _Known, path: RollbackPath) -> tuple[RunbookStep, ...]:
     return (RunbookStep(words, command, writes=True), _LEDGER_STAYS)
 
 
-def _restore(known: _Known, words: str, command: str) -> tuple[RunbookStep, ...]:
+def _restore(known: Known, words: str, command: str) -> tuple[RunbookStep, ...]:
     """The backup's rows as SQL, to be looked at; then that SQL on the target."""
     if not known.target.restore_file:
         return (RunbookStep(words, command),)
@@ -299,7 +286,8 @@ def _restore(known: _Known, words: str, command: str) -> tuple[RunbookStep, ...]
     )
 
 
-def _whole_database(known: _Known) -> tuple[RunbookStep, ...]:
+def whole_database(known: Known) -> tuple[RunbookStep, ...]:
+    """Time Travel: back to the bookmark, and how to undo even that."""
     now = known.target.d1("time-travel", "info", known.target.database)
     taken = known.facts(BookmarkFacts)
     bookmark = taken.bookmark or "<bookmark>"
@@ -307,24 +295,31 @@ def _whole_database(known: _Known) -> tuple[RunbookStep, ...]:
     if not taken.bookmark:
         back = back.replace("'<bookmark>'", "<bookmark>")
     until = taken.good_until
-    good = f", good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
+    since = f" of {taken.taken_at.replace('T', ' ').replace('Z', ' UTC')}" if taken.taken_at else ""
+    good = f"; good until {until.replace('T', ' ').replace('Z', ' UTC')}" if until else ""
     return (
         RunbookStep("Before the restore, note the current bookmark (it undoes the restore)", now),
         RunbookStep(
-            f"Restore everything: undoes every write since the bookmark{good}", back, writes=True
+            f"Restore everything: loses every write since the bookmark{since}, in every table; "
+            f"time not measured{good}",
+            back,
+            writes=True,
         ),
     )
 
 
-def _ledger(known: _Known) -> str:
+def ledger_query(known: Known) -> str:
+    """The command that reads the newest rows of the ledger."""
     return known.target.query(_LEDGER.format(table=quote_name(known.target.ledger)))
 
 
-def _pending(known: _Known) -> str:
+def pending_command(known: Known) -> str:
+    """The command that lists what is pending."""
     return known.target.pending
 
 
-def _counts(known: _Known) -> str:
+def count_query(known: Known) -> str:
+    """The command that counts the rows of the tables that the migration changes."""
     rehearsed = known.facts(RehearsalFacts).tables
     touched = [change for change in rehearsed if change.takes or change.added]
     names = [change.table for change in touched or rehearsed]

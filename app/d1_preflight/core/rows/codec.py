@@ -132,20 +132,22 @@ def plan_statement(table: Table, page_bytes: int = PAGE_BYTES) -> str | None:
 
 
 def pages(table: Table, ends: Sequence[Mapping[str, object]] | None) -> tuple[Page, ...]:
-    """The statements that read a table whole, from the answer to `plan_statement`."""
+    """The statements that read a table whole, from the answer to `plan_statement`.
+
+    The last page has no end: rows that came since the plan show in its number of rows.
+    """
     if ends is None:
         return (Page(table.name, _select(table, ""), None),)
     found = []
     after, count = "", 0
-    keys = ", ".join(_walk(table))
-    for end in ends:
+    keys = f"({', '.join(_walk(table))})"
+    for number, end in enumerate(ends, start=1):
         values = [decode(_str(end[f"k{n}"])) for n in range(len(table.walk))]
         last = f"({', '.join(literal(value) for value in values)})"
-        bounds = [f"({keys}) > {after}"] if after else []
-        condition = " AND ".join([*bounds, f"({keys}) <= {last}"])
-        number = _int(end["n"])
-        found.append(Page(table.name, _select(table, condition), number - count))
-        after, count = last, number
+        bounds = [f"{keys} > {after}"] if after else []
+        bounds += [f"{keys} <= {last}"] if number < len(ends) else []
+        found.append(Page(table.name, _select(table, " AND ".join(bounds)), _int(end["n"]) - count))
+        after, count = last, _int(end["n"])
     return tuple(found)
 
 

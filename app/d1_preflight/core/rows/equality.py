@@ -1,4 +1,4 @@
-"""Proves that a database holds exactly what a copy holds, or names the first place that differs.
+"""Proves that a database equals a row copy, or names the first difference.
 
 A row is named by the hash of its key: the values themselves never leave the database.
 """

@@ -11,6 +11,7 @@ from enum import StrEnum
 from d1_preflight.core.effects.row_lineage import row_lineage
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.findings import Analysis, Kind
+from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Schema
@@ -40,7 +41,7 @@ class LossVerdict:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """One change of a table, and whether it is explained."""
+    """One change of a table, and whether it is accepted."""
 
     words: str
     is_fine: bool
@@ -116,6 +117,8 @@ class _Judge:
             yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
         elif table.after is None:
             yield self._gone(table)
+        elif table.content:
+            yield from self._index(table)
         else:
             yield from self._rows(table)
             yield from self._columns(table)
@@ -128,10 +131,22 @@ class _Judge:
             return _Point("dropped, was empty", is_fine=True)
         return self._declarable("dropped", table.table, predicted=predicted)
 
+    def _index(self, table: TableDiff) -> Iterator[_Point]:
+        """A full-text index has no rows of its own: it must follow those of its content."""
+        if table.strays:
+            yield _Point(
+                f"{table.strays:,} entries and rows of {table.content} have lost each other: "
+                f"INSERT INTO {table.table}({table.table}) VALUES ('rebuild')",
+                is_fine=False,
+            )
+        elif table.lost or table.added:
+            yield _Point(f"follows {table.content}", is_fine=True)
+
     def _renumbered(self, table: TableDiff) -> _Point:
-        """A falling AUTOINCREMENT mark is accepted only where a statement is seen to lower it."""
+        """A falling AUTOINCREMENT mark is accepted only if a traced statement lowers it."""
         predicted = self._rebuilt(table.table) or self._effects.sequences_written
-        words = f"ids above {table.issued_after:,} are issued again (up to {table.issued_before:,})"
+        words = f"ids above {count(table.issued_after)} are issued again"
+        words += f" (up to {count(table.issued_before)})"
         if predicted and self._changes_values:
             return _Point(words, is_fine=True)
         return _Point(f"{words}, by no statement seen", is_fine=False)

@@ -14,6 +14,7 @@ import apsw
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows.codec import differs, row_text
+from d1_preflight.core.rows.index_gap import IndexState, index_state
 from d1_preflight.core.schema.sequences import highest_issued
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -45,7 +46,8 @@ class TableDiff:
     `nulled`, `altered` and `dropped` count cells by column (names as before): values that became
     NULL, cells that hold another value now (a filled NULL too), values that went with their
     column. `changed` counts the rows with any of these. Of an AUTOINCREMENT table `issued_before`
-    and `issued_after` are the highest ids that will not be issued again.
+    and `issued_after` are the highest ids that will not be issued again. Of a full-text index over
+    `content` the entries are counted; `strays` are the entries and rows that have lost each other.
     """
 
     table: str
@@ -61,6 +63,8 @@ class TableDiff:
     pairing: Pairing = Pairing.NONE
     issued_before: int | None = None
     issued_after: int | None = None
+    content: str = ""
+    strays: int = 0
 
     @property
     def reissues(self) -> bool:
@@ -72,6 +76,7 @@ class TableDiff:
     def is_untouched(self) -> bool:
         """Whether every row and every value is still there and none is new."""
         moved = self.lost or self.added or self.changed or self.columns_gone or self.reissues
+        moved = moved or self.strays
         return not moved and (self.before is not None and self.after is not None)
 
     @property
@@ -155,6 +160,9 @@ def _numbered(connection: apsw.Connection, old: Table, new: Table, found: TableD
 
 def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableDiff:
     """A virtual table's rows have no keys of their own to be paired by: they are only counted."""
+    states = index_state(connection, "before", old), index_state(connection, "after", new)
+    if states[0] and states[1]:
+        return _index_diff(old.name, states[0], states[1])
     before, after = _count(connection, "before", old), _count(connection, "after", new)
     return TableDiff(
         old.name,
@@ -162,6 +170,20 @@ def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableDiff
         after,
         lost=max(0, before - after),
         added=max(0, after - before),
+    )
+
+
+def _index_diff(name: str, before: IndexState, after: IndexState) -> TableDiff:
+    """An index that strayed from its content before is no worse for that."""
+    lost, added = before.entries - after.entries, after.entries - before.entries
+    return TableDiff(
+        name,
+        before.entries,
+        after.entries,
+        lost=max(0, lost),
+        added=max(0, added),
+        content=after.content,
+        strays=max(0, after.gap - before.gap),
     )
 
 

@@ -1,15 +1,18 @@
 """The linter's rules: each a small function over one migration, listed here by theme."""
 
-from d1_preflight.core.findings import Finding
+from collections.abc import Iterable
+
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.core.rules.context import Match, Rule, RuleContext
 from d1_preflight.core.rules.data_loss import cascade, data
-from d1_preflight.core.rules.engine import limits, remote, statements
+from d1_preflight.core.rules.declarations import declarations_of, declared, unused_declarations
+from d1_preflight.core.rules.engine import broken, limits, remote, statements
 from d1_preflight.core.rules.engine import refusals as engine
+from d1_preflight.core.rules.project import baseline, files
 from d1_preflight.core.rules.project import conventions as house
-from d1_preflight.core.rules.project import files
 from d1_preflight.core.rules.project.merged import Change
-from d1_preflight.core.rules.structure import columns, rebuild
+from d1_preflight.core.rules.structure import columns, full_text, keys, rebuild, values
 from d1_preflight.core.rules.suppressions import suppressed, suppressions_of, unused_suppressions
 
 _THEMES = (
@@ -17,11 +20,16 @@ _THEMES = (
     data.RULES,
     rebuild.RULES,
     columns.RULES,
+    full_text.RULES,
+    values.RULES,
+    keys.RULES,
     statements.RULES,
+    broken.RULES,
     engine.RULES,
     limits.RULES,
     remote.RULES,
     files.RULES,
+    baseline.RULES,
     house.RULES,
 )
 RULES: tuple[Rule, ...] = tuple(rule for theme in _THEMES for rule in theme)
@@ -29,6 +37,20 @@ ALLOW_IGNORED = "allow-ignored"
 """The one rule that looks at the other rules' findings."""
 BETWEEN_REVISIONS = tuple(change.value for change in Change)
 """The findings about two revisions, which `lint --base` adds."""
+
+
+_PROJECT_WIDE = frozenset(
+    {
+        ("baseline-missing", Severity.NOTE),
+        ("header-missing", Severity.NOTE),
+        ("two-lineages", Severity.BLOCKING),
+    }
+)
+
+
+def project_wide(found: Iterable[Finding]) -> frozenset[str]:
+    """The rules that say something of the whole folder here, so that no later file repeats it."""
+    return frozenset(f.rule for f in found if (f.rule, f.severity) in _PROJECT_WIDE)
 
 
 def rule_id(rule: Rule) -> str:
@@ -47,6 +69,11 @@ def findings_of(context: RuleContext) -> tuple[Finding, ...]:
         matches = unused_suppressions(suppressions, tuple(found), catalog.keys())
         unused = [_finding(catalog[ALLOW_IGNORED], match) for match in matches]
         found = dict.fromkeys([*suppressed(found, suppressions), *unused])
+    declarations = declarations_of(context)
+    if declarations:
+        matches = unused_declarations(declarations, tuple(found))
+        unused = [_finding(catalog[ALLOW_IGNORED], match) for match in matches]
+        found = dict.fromkeys([*declared(found, declarations), *unused])
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.column)))
 
 
@@ -64,4 +91,10 @@ def _finding(entry: CatalogEntry, match: Match) -> Finding:
         end_column=match.end_column,
         rows_at_risk=entry.rows_at_risk,
         refusal=entry.refusal,
+        losses=_losses(match) if entry.rows_at_risk else (),
     )
+
+
+def _losses(match: Match) -> tuple[tuple[str, str], ...]:
+    """What a finding about lost values stands for, to be compared with the declared losses."""
+    return match.columns or tuple((table, "") for table in match.tables)

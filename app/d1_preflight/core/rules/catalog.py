@@ -7,10 +7,11 @@ from functools import cache
 from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.strict_toml import SourceText, TomlTable
 
-_OPTIONAL = frozenset({"rows_at_risk", "refusal"})
-_KEYS = _OPTIONAL | {"title", "severity", "problem", "instead", "verified_with"}
+_KEYS = frozenset(
+    {"title", "severity", "problem", "instead", "verified_with", "rows_at_risk", "refusal"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +32,21 @@ class CatalogEntry:
 def rule_catalog() -> Mapping[str, CatalogEntry]:
     """The entry of every rule by id; raises ChecklistInvalid naming the rule and the key."""
     name = "rules.toml"
-    document = SourceText(name, read_definition(name) or "", ChecklistInvalid).toml()
-    return {rule: _entry(rule, raw) for rule, raw in document.items()}
+    source = SourceText(name, read_definition(name) or "", ChecklistInvalid)
+    top = TomlTable.of(source, "Every rule has title, severity, problem, instead, verified_with.")
+    return {rule: _entry(rule, top.table(rule)) for rule in top.raw}
 
 
-def _entry(rule: str, raw: object) -> CatalogEntry:
-    if not isinstance(raw, dict):
-        raise ChecklistInvalid(f"rules.toml, rule {rule!r} must be a table.")
-    unknown = set(raw) - _KEYS
-    missing = _KEYS - _OPTIONAL - set(raw)
-    if unknown or missing:
-        what = ", ".join(sorted(unknown or missing))
-        raise ChecklistInvalid(
-            f"rules.toml, rule {rule!r}: {'unknown' if unknown else 'missing'} {what}.",
-            hint="Every rule has title, severity, problem, instead and verified_with.",
-        )
-    instead = raw["instead"]
-    if not isinstance(instead, list):
-        raise ChecklistInvalid(f"rules.toml, rule {rule!r}: instead must be a list of steps.")
+def _entry(rule: str, table: TomlTable) -> CatalogEntry:
+    table = table.called(f"rule {rule!r}")
+    table.only(_KEYS)
     return CatalogEntry(
         id=rule,
-        title=str(raw["title"]),
-        severity=Severity(str(raw["severity"])),
-        problem=str(raw["problem"]),
-        instead=tuple(str(step) for step in instead),
-        verified_with=str(raw["verified_with"]),
-        rows_at_risk=raw.get("rows_at_risk") is True,
-        refusal=raw.get("refusal") is True,
+        title=table.text("title"),
+        severity=table.choice("severity", Severity),
+        problem=table.text("problem"),
+        instead=table.texts("instead", None),
+        verified_with=table.text("verified_with"),
+        rows_at_risk=table.flag("rows_at_risk"),
+        refusal=table.flag("refusal"),
     )

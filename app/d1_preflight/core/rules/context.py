@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from d1_preflight.core.effects.classify import Verdict
 from d1_preflight.core.effects.row_lineage import TableLineage
-from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, missing_name
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.tokenizer import Token
+
+_COMPARED = 100  # among how many tables a name that is nearly right is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Match:
     values: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     severity: Severity | None = None  # where the place weighs less or more than the rule
+    columns: tuple[tuple[str, str], ...] = ()  # where columns, not rows, are lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class RuleContext:
     problems: tuple[str, ...]  # objects of the prior schema that could not be made
     done: tuple[StatementTrace, ...]  # the statements that D1 accepts
     known: tuple[str, ...] = ()  # the files that were there before this one was written
+    noted: frozenset[str] = frozenset()  # rules about the folder, found in an earlier file
 
     @property
     def text(self) -> str:
@@ -63,6 +67,18 @@ class RuleContext:
         return tuple(
             lineage for lineage in self.verdict.lineages if lineage.rebuilt and lineage.name
         )
+
+    def outside(self, error: str) -> str:
+        """The table that an error misses and that may be made outside of the files, else "".
+
+        A name that is nearly one of the schema's is rather a slip of the pen.
+        """
+        name = missing_name(error)
+        if not name or not self.script.is_unknown(name):
+            return ""
+        few = len(self.new.tables) <= _COMPARED
+        is_slip = few and any(_is_slip(name, table) for table in self.new.tables)
+        return "" if is_slip else name
 
     def statements_of(self, *verbs: str) -> Iterator[StatementTrace]:
         """The accepted statements with one of these verbs."""
@@ -101,6 +117,23 @@ def match_offset(text: str, offset: int, length: int = 1, **values: str) -> Matc
     line = text.count("\n", 0, offset) + 1
     column = offset - text.rfind("\n", 0, offset)
     return Match(line, column, line, column + length, values)
+
+
+def no_file_makes(name: str) -> str:
+    """The sentence about a table that may be made outside of the files; "" for none."""
+    return f' No file makes "{name}": name the baseline if it is made elsewhere.' if name else ""
+
+
+def _is_slip(name: str, meant: str) -> bool:
+    """Whether two names differ by one letter, or by two that changed places."""
+    if abs(len(name) - len(meant)) > 1:
+        return False
+    start = next((n for n, (a, b) in enumerate(zip(name, meant, strict=False)) if a != b), None)
+    if start is None:
+        return len(name) != len(meant)
+    one, other = name[start:], meant[start:]
+    swapped = one[1:2] + one[:1] + one[2:]
+    return one[1:] == other[1:] or one[1:] == other or one == other[1:] or swapped == other
 
 
 def word_token(trace: StatementTrace, *words: str) -> Token | None:

@@ -63,14 +63,14 @@ def unused_suppressions(
         elif not suppression.reason:
             why = "it gives no reason"
         elif any(finding.rows_at_risk for finding in fitting):
-            why = "a comment cannot allow rows to be lost"
+            why = "it cannot allow rows to be lost; declare the loss: loses TABLE — reason"
         elif any(finding.refusal for finding in fitting):
             why = "D1 refuses it all the same"
         elif not fitting:
             why = "the rule finds nothing here"
         else:
             continue
-        values = {"rule": suppression.rule, "why": why}
+        values = {"said": f"allow {suppression.rule}", "why": why}
         yield Match(suppression.line, 1, suppression.line, 1, values)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from d1_preflight.core.format import elapsed
 from d1_preflight.core.project.setting_types import Busy, Freeze, shown_busy
 from d1_preflight.core.project.settings import Settings
 
@@ -26,7 +27,7 @@ class Span:
     end: datetime | None
 
     def holds(self, moment: datetime) -> bool:
-        """Whether the moment lies in it; the end does not."""
+        """Whether the moment is in it; the end is not."""
         return self.start <= moment and (self.end is None or moment < self.end)
 
     def fits(self, start: datetime, need: timedelta) -> bool:
@@ -45,7 +46,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ZoneNow:
-    """What the clocks of one users' zone say, and whether its people are busy."""
+    """The local time of one users' zone, and whether it is in busy hours."""
 
     zone: str
     local: datetime
@@ -103,7 +104,7 @@ class Timing:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether now lies in a low-traffic window."""
+        """Whether now is in a low-traffic window."""
         return self.current is not None
 
     @property
@@ -119,14 +120,14 @@ class Timing:
 
     @property
     def fits_words(self) -> str:
-        """Until when the present window lasts, and whether what is planned fits."""
+        """The end of the current window, and whether the planned time fits."""
         if self.current is None:
             following = self.coming[0].words(self.calendar.team) if self.coming else ""
             return f"next window: {following}" if following else "no window in the next two weeks"
-        planned = f"{duration_words(self.need)} with the watch"
+        planned = f"{elapsed(int(self.need.total_seconds()))} with the watch"
         if self.current.end is None:
             return f"{planned} fits; no busy hours are near"
-        left = duration_words(self.current.end - self.now)
+        left = elapsed(int((self.current.end - self.now).total_seconds()))
         end = f"{self.current.end.astimezone(self.calendar.team):%a %H:%M %Z}"
         return f"{planned} {'fits' if self.fits else 'does not fit'}: {left} left, until {end}"
 
@@ -150,7 +151,7 @@ class Timing:
 
 
 def calendar_of(settings: Settings, machine_zone: str = "UTC") -> Calendar:
-    """The calendar that the settings mean; a team without a zone has this machine's."""
+    """The calendar of the settings; a team without a zone has this machine's."""
     team = settings.team.timezone or machine_zone
     names = settings.users.timezones or (team,)
     return Calendar(
@@ -184,19 +185,8 @@ def timing(calendar: Calendar, now: datetime, need: timedelta) -> Timing:
     )
 
 
-def duration_words(span: timedelta) -> str:
-    """`2 min 10 s`, `3 h`, `4 days`."""
-    seconds = int(span.total_seconds())
-    hours, minutes = seconds // 3600, seconds % 3600 // 60
-    if hours >= 48:  # noqa: PLR2004 - two days
-        return f"{hours // 24} days"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min {seconds % 60} s" if seconds % 60 else f"{minutes} min"
-
-
 def _is_busy(busy: Busy, moment: datetime, zone: tzinfo) -> bool:
-    """The law in its plainest form: what a clock on the wall there says now."""
+    """The local time of a zone."""
     local = moment.astimezone(zone)
     clock, today, yesterday = local.time(), local.weekday(), (local.weekday() - 1) % 7
     if busy.start < busy.until:

@@ -1,15 +1,22 @@
-"""A database's schema as `sqlite_schema` tells it: a value to compare, fingerprint and rebuild."""
+"""A database's schema from `sqlite_schema`: a value to compare, fingerprint and rebuild."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 
 import apsw
 
 from d1_preflight.core.errors import ProjectError, RemoteFailed
-from d1_preflight.core.schema.table import Table, is_virtual, read_table, read_tables
-from d1_preflight.core.sql.tokenizer import TokenKind, tokens
+from d1_preflight.core.schema.spelling import (
+    default_spelling,
+    index_spelling,
+    module_spelling,
+    one_spelling,
+    words_of,
+)
+from d1_preflight.core.schema.table import ForeignKey, Table, is_virtual, read_table, read_tables
+from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
 
 # One statement for `wrangler d1 execute`; hides SQLite's, D1's and the ledger's own objects.
 SCHEMA_QUERY = (
@@ -47,10 +54,11 @@ class Schema:
         )
 
     @classmethod
-    def from_connection(cls, connection: apsw.Connection) -> "Schema":
-        """The schema of an open database; automatic indexes are left out."""
+    def from_connection(cls, connection: apsw.Connection, database: str = "main") -> "Schema":
+        """The schema of an open database, or of one attached; automatic indexes are left out."""
         names = ("type", "name", "tbl_name", "sql")
-        found = connection.execute(SCHEMA_QUERY)
+        place = f"{quote_name(database)}.sqlite_schema"
+        found = connection.execute(SCHEMA_QUERY.replace("sqlite_schema", place))
         return cls.from_rows(dict(zip(names, row, strict=True)) for row in found)
 
     def build(self, connection: apsw.Connection) -> tuple[str, ...]:
@@ -170,12 +178,12 @@ def create_tables(connection: apsw.Connection, schema: Schema) -> None:
 
 
 def create_rest(connection: apsw.Connection, schema: Schema) -> None:
-    """Create the indexes, then the views, then the triggers (a trigger may stand on a view)."""
+    """Create the indexes, then the views, then the triggers (a view may have triggers)."""
     _create_all(connection, [o for o in schema.objects if o.kind != "table"])
 
 
 def tables_of(schema: Schema) -> tuple[Table, ...]:
-    """The tables of a schema, as an empty database of it tells them."""
+    """The tables of a schema, read from an empty database of it."""
     connection = apsw.Connection(":memory:")
     try:
         _create_all(connection, schema.objects)
@@ -195,13 +203,48 @@ def compare(old: Structure, new: Structure) -> tuple[Change, ...]:
     for name in dict.fromkeys([*old.tables, *new.tables]):
         if name in old.inner or name in new.inner:
             continue
-        found += _tables(old.tables.get(name), new.tables.get(name))
+        found += _tables(old, new, name)
     for kind in ("index", "trigger", "view"):
         befores: Mapping[str, SchemaObject] = getattr(old, _PLURAL[kind])
         afters: Mapping[str, SchemaObject] = getattr(new, _PLURAL[kind])
-        texts = [{o.name: normal_sql(o.sql) for o in side.values()} for side in (befores, afters)]
-        found += _pairs(kind, "", texts[0], texts[1])
+        spelled = index_spelling if kind == "index" else one_spelling
+        names = _names(old, new) if befores != afters else frozenset[str]()
+        found += _pairs(kind, "", *(_objects(side, spelled, names) for side in (befores, afters)))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a schema: its name and its text for people, and how it is compared."""
+
+    name: str
+    words: str
+    means: str
+
+
+_Parts = Mapping[str, _Part]
+
+
+def _names(old: Structure, new: Structure) -> frozenset[str]:
+    """Every name in use in either schema: in double quotes it is a name, not a string."""
+    sides = (old, new)
+    tables = [table for side in sides for table in side.tables.values()]
+    objects = [o for s in sides for o in (*s.indexes.values(), *s.triggers.values(),
+                                          *s.views.values())]  # fmt: skip
+    names = {t.name for t in tables} | {c.name for t in tables for c in t.columns}
+    names |= {found.name for found in objects}
+    return frozenset(name.lower() for name in names) | words_of(found.sql for found in objects)
+
+
+def _objects(
+    found: Mapping[str, SchemaObject],
+    spelled: Callable[[str, Collection[str]], str],
+    names: Collection[str],
+) -> _Parts:
+    return {
+        key: _Part(o.name, normal_sql(o.sql), spelled(o.sql, names) if names else o.sql)
+        for key, o in found.items()
+    }
 
 
 @lru_cache(maxsize=4096)
@@ -238,7 +281,7 @@ def _create_all(connection: apsw.Connection, objects: Iterable[SchemaObject]) ->
         if isinstance(error, apsw.ConstraintError):  # an index over rows that were read
             raise RemoteFailed(
                 f"The rows do not fit the {found.kind} {found.name}: {error}.",
-                hint="The target changed while it was read. Read it again, when it is quieter.",
+                hint="The target changed while it was read. Read it again at a quieter time.",
             ) from error
         raise ProjectError(
             f"The schema cannot be built: {found.kind} {found.name}: {error}.",
@@ -256,43 +299,88 @@ def _exists(connection: apsw.Connection, found: SchemaObject) -> bool:
     return connection.execute(query, (found.name, found.kind)).fetchone() is not None
 
 
-def _pairs(
-    kind: str, prefix: str, befores: Mapping[str, str], afters: Mapping[str, str]
-) -> Iterator[Change]:
-    for name in dict.fromkeys([*befores, *afters]):
-        before, after = befores.get(name), afters.get(name)
+def _pairs(kind: str, prefix: str, befores: _Parts, afters: _Parts) -> Iterator[Change]:
+    for key in dict.fromkeys([*befores, *afters]):
+        before, after = befores.get(key), afters.get(key)
         if before is None:
-            yield Change("added", kind, prefix + name, "", after or "")
+            if after is not None:
+                yield Change("added", kind, prefix + after.name, "", after.words)
         elif after is None:
-            yield Change("removed", kind, prefix + name, before)
-        elif before != after:
-            yield Change("changed", kind, prefix + name, before, after)
+            yield Change("removed", kind, prefix + before.name, before.words)
+        elif before.means != after.means:
+            yield Change("changed", kind, prefix + after.name, before.words, after.words)
 
 
-def _tables(old: Table | None, new: Table | None) -> Iterator[Change]:
+def _tables(before: Structure, after: Structure, name: str) -> Iterator[Change]:
+    old, new = before.tables.get(name), after.tables.get(name)
     if old is None or new is None:
         if new is not None:
             yield Change("added", "table", new.name, "", ", ".join(new.column_names))
         elif old is not None:
             yield Change("removed", "table", old.name, ", ".join(old.column_names))
         return
-    prefix = f"{new.name}."
     for kind, read in _ASPECTS.items():
-        yield from _pairs(kind, prefix, read(old), read(new))
+        yield from _pairs(kind, f"{new.name}.", read(old, before), read(new, after))
+    keys = (old.primary_key, new.primary_key)
+    if keys[0] != keys[1] and sorted(keys[0]) == sorted(keys[1]):
+        words = (", ".join(key) for key in keys)
+        yield Change("changed", "option", f"{new.name}.primary key", *words)
 
 
-def _options(table: Table) -> dict[str, str]:
+def _columns(table: Table, _: Structure) -> _Parts:
+    """By the name as it is written: a row that is read has its values under that name."""
+    names = {name.lower() for name in table.column_names}
     return {
+        c.name: _Part(c.name, c.words, "\x1f".join((
+            one_spelling(c.type, ()), str(bool(c.pk)), str(c.notnull), default_spelling(c.default),
+            c.collation.upper(), one_spelling(c.generated, names),
+        )))
+        for c in table.columns
+    }  # fmt: skip
+
+
+def _foreign_keys(table: Table, schema: Structure) -> _Parts:
+    found: dict[str, _Part] = {}
+    meant = sorted((_meant(key, schema), key.words, ", ".join(key.columns))
+                   for key in table.foreign_keys)  # fmt: skip
+    for means, words, columns in meant:
+        same = sum(part.name == columns for part in found.values())
+        found[f"{columns.lower()} {same or ''}"] = _Part(columns, words, means)
+    return found
+
+
+def _meant(key: ForeignKey, schema: Structure) -> str:
+    """A key with the parent's columns said: without them its primary key is meant."""
+    parent = schema.table(key.parent)
+    columns = key.parent_columns or (parent.primary_key if parent else ())
+    return replace(key, parent_columns=columns).words.lower()
+
+
+def _checks(table: Table, _: Structure) -> _Parts:
+    names = {name.lower() for name in table.column_names}
+    return {one_spelling(check, names): _Part(check, "CHECK", "") for check in table.checks}
+
+
+def _unique(table: Table, _: Structure) -> _Parts:
+    named = (", ".join(columns) for columns in table.unique)
+    return {name.lower(): _Part(name, "UNIQUE", "") for name in named}
+
+
+def _options(table: Table, _: Structure) -> _Parts:
+    found = {
         "strict": "yes" if table.strict else "no",
         "without rowid": "yes" if table.without_rowid else "no",
         "autoincrement": "yes" if table.autoincrement else "no",
     }
+    if table.is_virtual:
+        found["module"] = module_spelling(table.sql)
+    return {name: _Part(name, value, value.lower()) for name, value in found.items()}
 
 
-_ASPECTS: Mapping[str, Callable[[Table], Mapping[str, str]]] = {
-    "column": lambda table: {c.name: c.words for c in table.columns},
-    "foreign key": lambda table: {", ".join(k.columns): k.words for k in table.foreign_keys},
-    "unique": lambda table: {", ".join(u): "UNIQUE" for u in table.unique},
-    "check": lambda table: dict.fromkeys(table.checks, "CHECK"),
+_ASPECTS: Mapping[str, Callable[[Table, Structure], _Parts]] = {
+    "column": _columns,
+    "foreign key": _foreign_keys,
+    "unique": _unique,
+    "check": _checks,
     "option": _options,
 }

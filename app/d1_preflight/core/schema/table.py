@@ -1,6 +1,6 @@
 """A table as SQLite itself reports it: columns, keys, constraints, options, how it holds its rows.
 
-A CREATE TABLE is asked of SQLite, never parsed, but for what no PRAGMA tells.
+A CREATE TABLE is asked of SQLite, never parsed, except for what no PRAGMA reports.
 """
 
 from collections.abc import Iterator, Sequence
@@ -137,6 +137,13 @@ class Table:
         return next((name for name in _ROWID_NAMES if name not in taken), "")
 
     @property
+    def rowid_column(self) -> str:
+        """The column that is the rowid by another name (INTEGER PRIMARY KEY), "" where none is."""
+        keys = [column for column in self.columns if column.pk]
+        alone = len(keys) == 1 and keys[0].type.upper() == "INTEGER"
+        return keys[0].name if alone and not self.without_rowid and not self.is_virtual else ""
+
+    @property
     def walk(self) -> tuple[str, ...]:
         """The columns by which the rows are read in order and in pages, () where none can."""
         if self.rowid:
@@ -260,7 +267,7 @@ def _unique(connection: apsw.Connection, pragma: str, name: str) -> tuple[tuple[
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What only the text of a CREATE TABLE tells."""
+    """What only the text of a CREATE TABLE shows."""
 
     checks: tuple[str, ...]
     generated: dict[str, str]

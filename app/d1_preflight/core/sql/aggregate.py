@@ -56,7 +56,7 @@ def _word_at(part: Sequence[Token], place: int) -> str:
 
 
 def _in_select(part: Sequence[Token], place: int) -> bool:
-    """Whether a place stands in a SELECT of its own, in parentheses."""
+    """Whether a place is inside a SELECT of its own, in parentheses."""
     opened: list[bool] = []
     for n, token in enumerate(part[:place]):
         if token.text == "(":

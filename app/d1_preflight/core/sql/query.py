@@ -13,6 +13,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from d1_preflight.core.sql.aggregate import AGGREGATES
+from d1_preflight.core.sql.relation import Relation, reads_of_both, split_tables, unfaithful
 from d1_preflight.core.sql.statement import ColumnReads
 from d1_preflight.core.sql.tokenizer import Token, tokens
 
@@ -30,20 +31,6 @@ _BROKEN_PARSER = (SqlglotError, AttributeError, LookupError, TypeError, ValueErr
 
 class NotUnderstood(Exception):
     """The query has a shape that is not positively recognised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """The result of a query: `kept` are the tables every row of which is in it at least once.
-
-    A column's reads are faithful only for tables in `kept`. `has_rows` is whether it cannot be
-    empty, whatever the tables hold; `adds` whether there are rows of more than one query in it.
-    """
-
-    kept: frozenset[str]
-    columns: tuple[tuple[str, ColumnReads], ...]
-    has_rows: bool = False
-    adds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +100,15 @@ class _Reader:
         # SQLite's compounds lean to the left; a tree that leans otherwise is another query.
         if isinstance(node.expression, exp.SetOperation) or len(left.columns) != len(right.columns):
             raise NotUnderstood
-        split = _split_tables(left, right)
+        split = split_tables(left, right)
         columns = tuple(
-            (name, _merged(first, second, split))
+            (name, reads_of_both(first, second, split))
             for (name, first), (_, second) in zip(left.columns, right.columns, strict=True)
         )
         has_rows = left.has_rows or right.has_rows
         both = Relation(left.kept | right.kept, columns, has_rows, adds=True)
         everything = isinstance(node, exp.Union) and node.args.get("distinct") is False
-        return both if everything and not _cut_off(node) else _degraded(both)
+        return both if everything and not _cut_off(node) else both.degraded()
 
     def _select(self, node: exp.Select, ctes: _Ctes | None) -> Relation:
         _require(node, _SELECT)
@@ -136,11 +123,11 @@ class _Reader:
             table for item in source.items if item.kept for table in item.relation.kept
         )
         if is_aggregate and not any(narrowed):
-            return _degraded(Relation(kept, columns), has_rows=not _cut_off(node))
+            return Relation(kept, columns).degraded(has_rows=not _cut_off(node))
         has_rows = source.has_rows and not filtered and not node.args.get("having")
         adds = any(item.relation.adds for item in source.items)
         whole = Relation(kept, columns, has_rows, adds)
-        return _degraded(whole, has_rows=has_rows) if filtered or any(narrowed) else whole
+        return whole.degraded(has_rows=has_rows) if filtered or any(narrowed) else whole
 
     def _from(self, node: exp.Select, ctes: _Ctes | None) -> _From:
         first = node.args.get("from_")
@@ -178,7 +165,7 @@ class _Reader:
         raise NotUnderstood
 
     def _named(self, name: str, ctes: _Ctes | None) -> Relation:
-        """What a name in a FROM stands for."""
+        """The relation that a name in a FROM means."""
         while ctes is not None:
             if name in ctes.nodes:
                 return self._cte(name, ctes)
@@ -236,10 +223,10 @@ class _Reader:
                 return ColumnReads({("", c.name.lower()): False for c in _columns(node)})
         if isinstance(node, exp.Column):
             found = (_of_column(node, source) for source, _ in scopes)
-            return _unfaithful(next(filter(None, found), _by_name(node)))
+            return unfaithful(next(filter(None, found), _by_name(node)))
         reads = ColumnReads()
         for child in node.iter_expressions():
-            reads = _merged(reads, self._reads(child, scopes))
+            reads = reads_of_both(reads, self._reads(child, scopes))
         return reads
 
     def _is_aggregate(self, node: exp.Select, ctes: _Ctes | None) -> bool:
@@ -370,31 +357,4 @@ def _cut_off(node: exp.Expr) -> bool:
 
 
 def _seen(reads: ColumnReads, item: _Item) -> ColumnReads:
-    return reads if item.kept else _unfaithful(reads)
-
-
-def _unfaithful(reads: ColumnReads) -> ColumnReads:
-    return ColumnReads(dict.fromkeys(reads, False))
-
-
-def _split_tables(left: Relation, right: Relation) -> frozenset[str]:
-    """The tables of which neither query has every faithful column: no result row is whole."""
-    first, second = (
-        {(n, key) for n, (_, of) in enumerate(side.columns) for key in of if of[key]}
-        for side in (left, right)
-    )
-    return frozenset({k[0] for _, k in first - second} & {k[0] for _, k in second - first})
-
-
-def _merged(
-    first: ColumnReads, second: ColumnReads, split: frozenset[str] = frozenset()
-) -> ColumnReads:
-    keys = (*first, *(key for key in second if key not in first))
-    both = ((key, first.get(key, False), second.get(key, False)) for key in keys)
-    return ColumnReads({k: (a and b) if k[0] in split else (a or b) for k, a, b in both})
-
-
-def _degraded(relation: Relation, *, has_rows: bool = False) -> Relation:
-    """A relation that may hold fewer rows than its tables."""
-    columns = tuple((name, _unfaithful(reads)) for name, reads in relation.columns)
-    return replace(relation, kept=frozenset(), columns=columns, has_rows=has_rows)
+    return reads if item.kept else unfaithful(reads)

@@ -1,6 +1,6 @@
 """Reads a statement: its verb, its target, what it writes and where its rows come from.
 
-Only what is recognised is said. A copy counts as whole when its SELECT can leave no row out: one
+Reports only what it recognises. A copy counts as whole when its SELECT can leave no row out: one
 table, no WHERE, GROUP BY, DISTINCT, LIMIT, aggregate, inner join or compound. A query of another
 shape is handed on as `unread`.
 """
@@ -61,7 +61,7 @@ class CopySource:
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """What a statement says it does, read from its tokens."""
+    """A statement's own meaning, read from its tokens."""
 
     verb: str  # "CREATE TABLE", "ALTER TABLE RENAME COLUMN", "INSERT", "DELETE", … or ""
     target: str = ""
@@ -376,7 +376,7 @@ def _ordered(tail: Sequence[Token]) -> bool:
 
 
 def _alias_at(found: Sequence[Token], at: int) -> str:
-    """The alias that stands after a table's name, "" where there is none."""
+    """The alias after a table's name, "" if there is none."""
     if at + 1 < len(found) and found[at].word == "AS":
         return found[at + 1].name
     if at >= len(found):

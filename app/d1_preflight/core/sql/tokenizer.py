@@ -37,7 +37,7 @@ class Token(NamedTuple):  # made by the ten thousand: half the cost of a frozen 
 
     @property
     def name(self) -> str:
-        """The name that this token stands for, quotes taken off; its text where it is no name."""
+        """The name that this token means, without quotes; its text if it is no name."""
         return unquote(self.text) if self.kind in (TokenKind.NAME, TokenKind.STRING) else self.text
 
 

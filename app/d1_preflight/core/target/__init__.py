@@ -1,1 +1,1 @@
-"""What the target answers: the API it is reached by, its snapshot, wrangler's output."""
+"""The target: the API that reaches it, its snapshot, wrangler's output."""

@@ -1,4 +1,4 @@
-"""What one batched read of a database says: its ledger, its schema, its counts, its soundness."""
+"""One batched read of a database: its ledger, schema, counts and integrity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _COUNTS_PER_STATEMENT = 90
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One applied migration, as `d1_migrations` tells it."""
+    """One applied migration, a row of `d1_migrations`."""
 
     id: int
     name: str
@@ -32,7 +32,7 @@ class Observation:
     broken_references: int = 0
 
     def continues(self, earlier: "Observation") -> bool:
-        """Whether this ledger is the earlier one with rows added or taken from its end."""
+        """Whether this ledger is the earlier one with rows added or removed at its end."""
         return all(a == b for a, b in zip(self.ledger, earlier.ledger, strict=False))
 
     @property
@@ -74,7 +74,7 @@ class Question:
     def read(
         self, answers: Sequence[Sequence[Mapping[str, object]]], taken_at: datetime
     ) -> Observation:
-        """The observation that these answers tell; raises ValueError if one is missing."""
+        """The observation in these answers; raises ValueError if one is missing."""
         if len(answers) != len(self.statements):
             raise ValueError(f"{len(self.statements)} answers expected, {len(answers)} came")
         rest = list(answers)

@@ -26,15 +26,21 @@ _LOGIN_CODES = frozenset({9109, 10000, 10001})
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """What one statement answered: its rows, and the numbers the engine gave with them."""
+    """The result of one statement: its rows and the engine's figures."""
 
     rows: tuple[Row, ...] = ()
     meta: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def rows_read(self) -> int:
+        """How many rows D1 says that it scanned; 0 where it does not say."""
+        told = self.meta.get("rows_read")
+        return told if isinstance(told, int) and not isinstance(told, bool) else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as wrangler tells it: the sentence, the reason under it, and their numbers."""
+    """An error as wrangler prints it: the sentence, the reason under it, and their numbers."""
 
     text: str
     notes: tuple[str, ...] = ()
@@ -50,7 +56,7 @@ class Failure:
 def parse_execute(stdout: str, shown: str = "") -> tuple[StatementResult, ...]:
     """Read the results of `d1 execute --json`; RemoteFailed with the reason when it failed.
 
-    `shown` is the same with its secrets masked: a reason is told in its words.
+    `shown` is the same with its secrets masked: a reason is quoted from it.
     """
     reply = _first_reply(stdout)
     match reply:
@@ -108,6 +114,13 @@ def may_have_arrived(evidence: Evidence) -> bool:
     text = "\n".join((told.text, *told.notes, stderr))
     answered = _sql(told) or _access(told, text) or "429" in text
     return not answered and _network(told, text) is not None
+
+
+def says_applied(evidence: Evidence, name: str) -> bool:
+    """Whether wrangler's own table says that this very command applied the migration."""
+    printed = _plain(evidence.shown or evidence.stdout)
+    rows = (line for line in printed.splitlines() if name in line)
+    return evidence.exit_code == 0 and any("✅" in line for line in rows)
 
 
 def _explain(told: Failure, stderr: str) -> PreflightError:

@@ -1,22 +1,25 @@
 """Checks a record's history: the order of its times, who answered what, and what is still open."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts
-from d1_preflight.core.record.file import instant
-from d1_preflight.core.record.gate import open_items
+from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.gate import open_items, stale_words
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 
 _FILE = "record.toml"
 _BY_HAND = "A record is changed through preflight only; restore it from git."
+_STARTING = timedelta(minutes=1)  # between the look at the ages and the attempt that is saved
 _RANK = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
 def history_problems(bundle: Bundle) -> Iterator[Problem]:
-    """What this program could never have written."""
+    """What this program never writes."""
     yield from _time_problems(bundle.record)
     yield from _class_problems(bundle)
     if not bundle.knows_checklist:
@@ -27,6 +30,7 @@ def history_problems(bundle: Bundle) -> Iterator[Problem]:
             yield Problem(_FILE, words, _BY_HAND)
         elif attempt.status is Status.WAIVED:
             yield from _waiver_problems(bundle.checklist.step(attempt.step), attempt)
+    yield from _age_problems(bundle)
 
 
 def path_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -49,6 +53,45 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
             yield Problem(_FILE, f"{title}: {names}", hint, Weight.OPEN)
 
 
+def _age_problems(bundle: Bundle) -> Iterator[Problem]:
+    """GO and the apply rest on proofs that were not older than the checklist lets them be."""
+    for number, act in enumerate(bundle.record.attempts):
+        is_go = act.step == GoFacts.step and act is _last_go(bundle.record)
+        if not act.status.is_answered or not (is_go or _was_sent(act)):
+            continue
+        at = act.started_at if is_go else act.started_at - _STARTING
+        what = "GO was signed" if is_go else "The migration was applied"
+        for step in bundle.checklist.steps_for(bundle.kind):
+            proof = _last_before(bundle.record, number, step.id)
+            if step.good_for is None or proof is None or not proof.status.is_answered:
+                continue
+            stale = stale_words(proof, step.good_for, at)
+            if stale and (is_go or not _decided_at_go(act, proof)):
+                age = stale.removeprefix("stale: ").replace(" ago,", " before,")
+                words = f"{what} over a stale proof: “{step.title}”, {age}"
+                yield Problem(_FILE, words, "What it rested on was too old; look at it again.")
+
+
+def _last_go(record: Record) -> Attempt | None:
+    signed = (a for a in reversed(record.attempts) if a.step == GoFacts.step)
+    return next((attempt for attempt in signed if attempt.status.is_answered), None)
+
+
+def _was_sent(act: Attempt) -> bool:
+    """Whether this attempt sent the migration, rather than saw what an earlier one did."""
+    return act.step == ApplyFacts.step and ApplyFacts.from_attempt(act).observed is not True
+
+
+def _decided_at_go(act: Attempt, proof: Attempt) -> bool:
+    """Whether the apply asked it again by itself, or GO was signed over its waiver."""
+    return proof.step in ApplyFacts.from_attempt(act).rechecked or proof.status is Status.WAIVED
+
+
+def _last_before(record: Record, number: int, step_id: str) -> Attempt | None:
+    before = reversed(record.attempts[:number])
+    return next((attempt for attempt in before if attempt.step == step_id), None)
+
+
 def _time_problems(record: Record) -> Iterator[Problem]:
     before = None
     for number, attempt in enumerate(record.attempts, 1):
@@ -68,7 +111,7 @@ def _time_problems(record: Record) -> Iterator[Problem]:
 
 
 def _class_problems(bundle: Bundle) -> Iterator[Problem]:
-    """The class can be raised, never lowered; what could not be told counts as destructive."""
+    """The class can be raised, never lowered; an unknown class counts as destructive."""
     for attempt in bundle.record.attempts:
         if attempt.step != ClassFacts.step or not attempt.status.is_answered:
             continue
@@ -78,8 +121,8 @@ def _class_problems(bundle: Bundle) -> Iterator[Problem]:
             yield Problem(_FILE, words, _BY_HAND)
 
 
-def _rank(kind: str) -> int:
-    return _RANK.index(Kind(kind)) if kind in _RANK else len(_RANK) - 1
+def _rank(kind: Kind | None) -> int:
+    return _RANK.index(kind) if kind in _RANK else len(_RANK) - 1
 
 
 def _waiver_problems(step: Step, attempt: Attempt) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Checks that a record lies where its migration and its database belong, in their own project.
+"""Checks that a record is in the folder of its migration and database, in its own project.
 
 A signature says nothing about the folder it is found in: the record of a harmless migration, copied
 over another one's, would vouch for that one too.
@@ -35,7 +35,7 @@ class Place:
 
 
 def place_problems(record: Record, place: Place | None) -> Iterator[Problem]:
-    """What is wrong with where the record lies; nothing for one that lies outside of a project."""
+    """What is wrong with the record's folder; nothing for a record outside of a project."""
     if place is None:
         return
     expected = f"{record.database.name}/{record.migration.removesuffix('.sql')}"
@@ -58,9 +58,9 @@ def _database_problems(record: Record, place: Place) -> Iterator[Problem]:
         words = f"may be about another database than the configured {told.name}: {why}"
         yield Problem(_FILE, words, "Give the configuration its database_id.", Weight.OPEN)
         return
-    what, hint = "is", "A record is good for its own database alone."
+    what, hint = "is", "A record is valid for its own database only."
     if told.target == PRACTICE:
         what = "is a practice record"
-        hint = "Practice proves nothing about a real database: walk it there."
+        hint = "Practice proves nothing about a real database: run the checklist there."
     words = f"{what} about {told.name} {told.id}; the configuration has {configured} of that name"
     yield Problem(_FILE, words, hint)

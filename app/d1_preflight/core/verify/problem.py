@@ -1,4 +1,4 @@
-"""What the checks of a record are given, and what they say."""
+"""The input and the findings of a record's checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from d1_preflight.core.record.signing import Verifier
 
 
 class Weight(StrEnum):
-    """Whether something is only not done yet, or wrong."""
+    """Whether something is not done yet, or wrong."""
 
     OPEN = "open"
     INVALID = "invalid"
@@ -19,7 +19,7 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is the matter with which file, and what to do."""
+    """What is wrong with which file, and what to do."""
 
     file: str
     words: str
@@ -29,7 +29,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A record with all its files, and what it is held against."""
+    """A record with all its files, and what it is verified against."""
 
     files: Mapping[str, bytes]
     record: Record
@@ -44,5 +44,5 @@ class Bundle:
 
     @property
     def knows_checklist(self) -> bool:
-        """Whether the record was made with the checklist it is held against."""
+        """Whether the record was made with the checklist it is verified against."""
         return self.record.checklist == self.checklist.sha256

@@ -1,4 +1,4 @@
-"""Checks the reviews beside a record: which stand, which are not good, which is missing."""
+"""Checks the reviews beside a record: which are valid, which are not, which is missing."""
 
 from collections.abc import Iterator
 
@@ -16,11 +16,11 @@ from d1_preflight.core.record.review import (
 )
 from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 
-_NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+_NOBODY = "Name the file of allowed signers: --allowed-signers FILE"
 
 
 def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
-    """The reviews that stand; those that are not good are told by `review_problems`."""
+    """The valid reviews; `review_problems` reports the others."""
     found = []
     for subject in (PLAN, CLOSED_RECORD):
         for name in statements_about(bundle.files, subject):
@@ -34,7 +34,7 @@ def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
 
 
 def review_problems(bundle: Bundle) -> Iterator[Problem]:
-    """What is wrong with the reviews that lie there, and which one is missing."""
+    """What is wrong with the reviews, and which one is missing."""
     found: list[Review] = []
     known = {
         n for subject in (PLAN, CLOSED_RECORD) for n in statements_about(bundle.files, subject)

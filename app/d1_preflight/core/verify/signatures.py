@@ -11,8 +11,7 @@ from hashlib import sha256
 from d1_preflight.core.errors import BadSignature, RecordInvalid
 from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
-from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.file import instant
+from d1_preflight.core.record.facts import AnyStep, instant
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
@@ -26,11 +25,11 @@ from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _RESTORE = "Restore it from git; if it is gone, this GO proves nothing."
-_NOBODY = "Name the file that says who may sign: --allowed-signers FILE"
+_NOBODY = "Name the file of allowed signers: --allowed-signers FILE"
 
 
 def go_problems(bundle: Bundle) -> Iterator[Problem]:
-    """What is wrong with the signed plan of the GO that stands, or stood at the apply."""
+    """What is wrong with the signed plan of the current GO, or of the GO of the apply."""
     go = _last_go(bundle.record)
     if go is None:
         return
@@ -76,11 +75,11 @@ def close_problems(bundle: Bundle) -> Iterator[Problem]:
         return
     if close is not None and close.by != signer.principal:
         words = f"is by {signer.principal}, but {close.by} closed the record"
-        yield Problem(RECORD_SIGNATURE, words, "Whoever closes a record signs it.")
+        yield Problem(RECORD_SIGNATURE, words, "A record must be signed by whoever closes it.")
 
 
 def closing_signer(bundle: Bundle) -> Signature | None:
-    """Who closed the record, where the signature is good."""
+    """Who closed the record, if the signature is good."""
     document, signature = bundle.files[RECORD_FILE], bundle.files.get(RECORD_SIGNATURE)
     if signature is None or bundle.verifier is None:
         return None
@@ -128,13 +127,13 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
     for key, expected in _expected(bundle.record, go, plan).written().items():
         if said[key] != expected:
             words = f"says {key} = {said[key]!r}; the record says {expected!r}"
-            yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+            yield Problem(GO_FILE, words, "Plan and record belong to different GOs.")
     yield from _plan_checklist_problems(bundle.record, go, plan)
     yield from _plan_step_problems(bundle.record, go, plan)
 
 
 def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
-    """The plan as the record's own history has it, as far as that says anything."""
+    """The plan according to the record's own history, as far as it is known."""
     signed = GoFacts.from_attempt(go)
     return replace(
         plan,
@@ -152,13 +151,13 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
 
 
 def _before(record: Record, go: Attempt, kind: type[AnyStep]) -> AnyStep:
-    """What the last attempt at a step found when GO was signed."""
+    """The facts of the last attempt at a step when GO was signed."""
     attempts = record.attempts[: record.attempts.index(go)]
     return kind.from_attempt(next((a for a in reversed(attempts) if a.step == kind.step), None))
 
 
 def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterator[Problem]:
-    """The record goes on by the checklist that was signed, else another GO is due."""
+    """The record continues with the checklist that was signed, else it needs another GO."""
     if plan.checklist == record.checklist:
         return
     since = record.attempts[record.attempts.index(go) :]
@@ -168,24 +167,24 @@ def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> I
         f"record's ({record.checklist[:12]}…)"
     )
     if applied:
-        hint = "After the apply a record is closed by the checklist of its GO; bring that one back."
+        hint = "After the apply a record is closed with the checklist of its GO; restore that one."
         yield Problem(GO_FILE, words, hint)
     else:
         yield Problem(GO_FILE, words, "Sign GO again.", Weight.OPEN)
 
 
 def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterator[Problem]:
-    """Each proof in the plan is the last word of the history before the GO."""
+    """Each proof in the plan is the history's last one before the GO."""
     index = record.attempts.index(go)
     last = {attempt.step: attempt for attempt in record.attempts[:index]}
     for step in plan.steps:
         attempt = last.get(step.id)
         if attempt is None or (attempt.status, attempt.words) != (step.status, step.words):
             words = f"has another outcome for step “{step.id}” than the record"
-            yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+            yield Problem(GO_FILE, words, "Plan and record belong to different GOs.")
     if plan.subjects.migration != go.subjects.get("migration"):
         words = "is about another text of the migration than the record's GO"
-        yield Problem(GO_FILE, words, "Plan and record are not about the same act.")
+        yield Problem(GO_FILE, words, "Plan and record belong to different GOs.")
 
 
 def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
@@ -200,5 +199,6 @@ def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
             yield Problem(RECORD_FILE, "was applied before its GO was signed", _RESTORE)
             continue
         observed = ApplyFacts.from_attempt(attempt).observed is True
-        if not observed and instant(attempt.started_at) > expires:
-            yield Problem(RECORD_FILE, f"was applied after its GO expired ({expires})", _RESTORE)
+        if not observed and (expires is None or attempt.started_at > expires):
+            until = instant(expires) if expires else "no time is named"
+            yield Problem(RECORD_FILE, f"was applied after its GO expired ({until})", _RESTORE)

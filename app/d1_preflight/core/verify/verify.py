@@ -1,4 +1,4 @@
-"""Judges a record by its bytes alone, as a stranger would who trusts no operator's machine.
+"""Judges a record by its bytes alone, without trust in any operator's machine.
 
 Nothing here reads a disk or runs a process: the files come as bytes, signatures are checked
 through a port. What cannot be checked is a problem, never a pass.
@@ -14,6 +14,7 @@ from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
@@ -24,6 +25,7 @@ from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
+from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
 
@@ -56,7 +58,7 @@ def verify_record(
     second_person: frozenset[Kind] = frozenset(),
     place: Place | None = None,
 ) -> Verification:
-    """Hold a record's files against the checklist, the allowed signers and the migration's text.
+    """Verify a record's files with the checklist, the allowed signers and the migration's text.
 
     `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
     file in the checkout, None where it is not there; `second_person` are the classes whose GO
@@ -82,12 +84,13 @@ def verify_record(
         *go_problems(bundle),
         *close_problems(bundle),
         *review_problems(bundle),
+        *timeline_problems(bundle),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
 
 
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
-    """A record is as good as what it was walked by: a weakened checklist proves too little."""
+    """A record is only as good as its checklist: a weakened checklist proves too little."""
     try:
         require_acts(checklist, measure_of(checklist))
     except ChecklistInvalid as error:
@@ -147,7 +150,8 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
     if go is not None and go.status.is_answered:
         signed = GoFacts.from_attempt(go)
-        facts["go"] = f"{signed.signer or 'unknown'} {signed.signed_at}"
+        signed_at = instant(signed.signed_at) if signed.signed_at else ""
+        facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
     closer = closing_signer(bundle)
     if closer is not None:
         facts["closed"] = f"{closer.principal} {closer.fingerprint}"

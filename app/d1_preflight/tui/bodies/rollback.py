@@ -1,7 +1,8 @@
-"""Section 4: the rollback paths, how long each takes and what it loses."""
+"""Section 4: the rollback paths with their duration and losses."""
 
 from textual.content import Content
 
+from d1_preflight.core.checklist.answers import NO_WORKER, answer_label
 from d1_preflight.core.format import duration, plural
 from d1_preflight.core.record.safety_facts import (
     DeployOrderFacts,
@@ -16,12 +17,11 @@ from d1_preflight.tui.widgets.sql_view import highlighted
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
 
 _WAYS = (Column("rollback path"), Column("local run", right=True), Column("loses"))
-_NO_CODE = "no code goes along"
 _MATRIX = (Column("if"), Column("then"))
 
 
 def body(view: View, width: int) -> Content:
-    """The verdict of up, down, compare; the rollback paths; the down file; the matrix."""
+    """The result of the down test, the rollback paths, the down file and the matrix."""
     blocks = [_verdict(view)]
     tested, plan = view.facts(DownTestFacts), view.facts(RollbackPlanFacts)
     if tested.rows_lost:
@@ -37,7 +37,7 @@ def _verdict(view: View) -> Content:
     if not view.walks(DownTestFacts.step):
         return Content("Additive: an unused column or table is harmless, so no rollback is needed.")
     if tested.is_empty:
-        return Content.styled("Up, down, compare: not tried yet.", QUIET)
+        return Content.styled("The down migration was not tested yet.", QUIET)
     stay = f": {plural(tested.rows_lost, 'row')}" if tested.rows_lost else ""
     return Content.assemble(
         "up → down → compare   schema ",
@@ -83,8 +83,8 @@ def _order(view: View) -> Content:
     order = view.facts(DeployOrderFacts).order
     if not order:
         return Content("")
-    back = "" if order == _NO_CODE else "   Back: Worker first, then database."
-    return Content.assemble(("deploy  ", QUIET), order, (back, QUIET))
+    back = "" if order == NO_WORKER else "   Rollback: Worker first, then database."
+    return Content.assemble(("deploy  ", QUIET), answer_label("order", order), (back, QUIET))
 
 
 def _matrix(plan: RollbackPlanFacts, width: int) -> list[Content]:

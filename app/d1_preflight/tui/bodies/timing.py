@@ -36,6 +36,8 @@ def _window(view: View, window: WindowFacts) -> Content:
     if window.is_empty:
         return Content.styled("The window is not checked yet.", QUIET)
     mark = ("✓ quiet", "") if window.quiet else ("✗ busy", DANGER)
+    if view.is_stale(WindowFacts.step):
+        mark = ("· stale", DANGER)
     words = window.words or f"Now is {weekday(window.now, view.zone)}"
     lines = [Content.assemble(mark, f"  {words}")]
     if window.next:

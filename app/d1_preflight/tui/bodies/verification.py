@@ -71,13 +71,23 @@ def _applied(view: View) -> Content:
     parts: list[Content] = []
     if ledger.id is not None:
         at = view.moment(f"{ledger.applied_at}+00:00")
-        parts.append(Content(f"✓ ledger row {ledger.id}, {at}"))
+        stale = view.stale(LedgerFacts)
+        parts.append(_earlier(f"ledger row {ledger.id}, {at}", stale))
     if not schema.is_empty:
-        parts.append(_schema(schema))
+        parts.append(_schema(schema, view.stale(SchemaCheckFacts)))
     return Content("\n").join(parts)
 
 
-def _schema(schema: SchemaCheckFacts) -> Content:
+def _earlier(words: str, since: str) -> Content:
+    """A proof; where something was written since, that it is one of before."""
+    if not since:
+        return Content(f"✓ {words}")
+    return Content.assemble((f"· {words}", QUIET), (f"   stale: since then {since}", DANGER))
+
+
+def _schema(schema: SchemaCheckFacts, since: str) -> Content:
+    if schema.equal and since:
+        return _earlier("schema equalled the rehearsal", since)
     if schema.equal:
         return Content("✓ schema equals the rehearsal")
     lines = [Content.styled("✗ schema differs from the rehearsal", DANGER)]
@@ -91,6 +101,9 @@ def _rows(view: View, width: int) -> Content:
     if not tables:
         return Content("")
     wrong = [checked for checked in tables if checked.ok is not True]
+    since = view.stale(RowCheckFacts)
+    if not wrong and since and _sound(found)[0]:
+        return _earlier(f"{plural(len(tables), 'table')} were as rehearsed", since)
     if not wrong and _sound(found)[0] and view.step.id != RowCheckFacts.step:
         return Content(f"✓ {plural(len(tables), 'table')} as rehearsed\n✓ {_sound(found)[1]}")
     lines: list[tuple[Cell, ...]] = [

@@ -176,7 +176,7 @@ class BoardScreen(Screen[None]):
         table.move_to(at)
 
     def _chosen(self) -> str:
-        """The migration to stand on: the wanted one, else the operator's choice, else any."""
+        """The selected migration: the requested one, else the operator's choice, else any."""
         table = self.query_one(BoardTable)
         wanted, self._wanted = self._wanted, ""
         table.touched = table.touched or bool(wanted)

@@ -14,9 +14,8 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.recovery.runbook import (
     RunbookStep,
     Scenario,
-    likely,
-    runbook,
 )
+from d1_preflight.core.recovery.scenarios import likely, runbook
 from d1_preflight.session import Session
 from d1_preflight.tui.messages import RunAsked
 from d1_preflight.tui.screens.dialogs import Pick, Problem
@@ -46,7 +45,7 @@ class EmergencyScreen(Screen[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        *((str(n), f"situation({n - 1})", f"situation {n}") for n in range(1, 5)),
+        *((str(n), f"situation({n - 1})", f"situation {n}") for n in range(1, 6)),
         ("left", "turn(-1)", "before"),
         ("right,tab", "turn(1)", "after"),
         ("up,k", "move(-1)", "up"),
@@ -111,7 +110,8 @@ class EmergencyScreen(Screen[None]):
         """Run the command of the act under the cursor; a writing one is asked about first."""
         act = self._situations[self._chosen].steps[self._act]
         if not act.is_ready:
-            self._said = {"r": "nothing to run" if not act.command else "fill in <…>: copy"}
+            why = "not from here: copy" if act.shown_only else "fill in <…>: copy"
+            self._said = {"r": why if act.command else "nothing to run"}
             self._draw()
         elif act.writes:
             words = f"This writes to {self._header.label}:\n\n{act.command}"
@@ -135,7 +135,7 @@ class EmergencyScreen(Screen[None]):
         self.dismiss()
 
     def _asked(self, width: int) -> Content:
-        """The four answers to "what happened?", in one line where they fit, else in two."""
+        """The answers to "what happened?", in one line where they fit, else two to a line."""
         names = [
             (f"{'▸' if i == self._chosen else ' '} {i + 1} {s.title}", i == self._chosen)
             for i, s in enumerate(self._situations)
@@ -143,7 +143,8 @@ class EmergencyScreen(Screen[None]):
         parts = [Content.styled(f"{name:<34}", ACCENT if here else "") for name, here in names]
         if sum(len(name) for name, _ in names) + 9 <= width:
             return Content("   ").join(Content.styled(n, ACCENT if h else "") for n, h in names)
-        return Content("\n").join([parts[0] + parts[1], parts[2] + parts[3]])
+        pairs = [parts[n : n + 2] for n in range(0, len(parts), 2)]
+        return Content("\n").join([Content("").join(pair) for pair in pairs])
 
     def _draw(self) -> None:
         width = max(self.size.width - 8, 40)
@@ -154,7 +155,7 @@ class EmergencyScreen(Screen[None]):
         view.show_span(first, last)
         said = self._said
         keys = [
-            ("1–4", "what happened"),
+            ("1–5", "what happened"),
             ("↑↓", "steps"),
             ("r", said.get("r", "run")),
             ("y", said.get("y", "copy")),
@@ -176,10 +177,11 @@ class EmergencyScreen(Screen[None]):
 
     def _told(self, index: int, act: RunbookStep, width: int) -> list[Content]:
         here = index == self._act
+        label = self._situations[self._chosen].labels[index]
         lines = [Content("")]
         lines += [
             Content.assemble(("▸ " if here and not i else "  ", ACCENT), (line, STRONG))
-            for i, line in enumerate(wrap(f"{index + 1}. {act.words}", width))
+            for i, line in enumerate(wrap(f"{label}. {act.words}", width))
         ]
         lines += [
             Content.assemble(("   $ " if not i else "     ", QUIET), line)

@@ -13,11 +13,16 @@ from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.format import duration, plural, short_hash
+from d1_preflight.core.format import duration, plural, rows_read, short_hash
 from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.core.record.safety_facts import BookmarkFacts, RollbackPlanFacts
+from d1_preflight.core.record.safety_facts import (
+    BookmarkFacts,
+    DownTestFacts,
+    RollbackPlanFacts,
+    changed_words,
+)
 from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.screens.dialogs import Reason
@@ -118,7 +123,7 @@ class GoScreen(Screen[Decision]):
             if reason is not None:
                 self.dismiss(Decision("no-go", reason))
 
-        words = "NO-GO: one sentence for later readers. It blames nobody."
+        words = "NO-GO: one sentence for later readers, without blame."
         self.app.push_screen(Reason(words, "Why not today?"), decide)
 
     def action_go(self) -> None:
@@ -187,9 +192,11 @@ class GoScreen(Screen[Decision]):
             (("id", QUIET), database.id),
             (("", QUIET), "only this file: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),
+            *_changes(rehearsed, view.facts(DownTestFacts)),
             (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
+            (("read", QUIET), rows_read(record.rows_read)),
         ]
         bookmark = view.facts(BookmarkFacts).bookmark
         if bookmark:
@@ -228,6 +235,12 @@ def _loses(rehearsed: RehearsalFacts) -> Cell:
     if not lost and not columns:
         return "0 rows"
     return "; ".join([*(lost or ["0 rows"]), *columns]), DANGER
+
+
+def _changes(rehearsed: RehearsalFacts, down: DownTestFacts) -> list[tuple[Cell, ...]]:
+    """What changes, and what of it no down file gives back."""
+    words = changed_words(rehearsed, down)
+    return [(("rows", QUIET), (words, DANGER))] if words else []
 
 
 def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:

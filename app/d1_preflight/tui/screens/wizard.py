@@ -135,7 +135,7 @@ class WizardScreen(Screen[None]):
         session = self._session
         kind = session.kind.value
         danger = kind in ("destructive", "unknown")
-        # Once applied, the schema already has the change, so the class of before is shown.
+        # Once applied, the schema already has the change, so the earlier class is shown.
         decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
         risk = decided.risk or session.analysis.risk.value
         judged = f"{kind.upper() if danger else kind} · {risk} risk"

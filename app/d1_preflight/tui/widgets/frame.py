@@ -78,7 +78,7 @@ class Frame(Horizontal):
         self._draw_plan(view, layout=False)
 
     def turn_output(self) -> None:
-        """Open or shut the output, from now on as the operator wants it."""
+        """Open or shut the output, and keep the operator's choice."""
         pane = self.query_one(OutputPane)
         pane.display = self._output = not pane.display
 

@@ -83,7 +83,7 @@ class ChoiceView(LineView):
         self.show_line(self.cursor, above=0)
 
     def moved(self) -> None:
-        """Tell whoever listens that the cursor moved."""
+        """Report that the cursor moved."""
 
     def decorated(self, index: int) -> Content:
         """The line with the cursor's mark before it."""

@@ -132,7 +132,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             Static(Content.styled(prompt.help, QUIET), id="words"),
         )
         self.query_one("#label").display = bool(label or many)
-        # A finding says its words at its line, in the SQL above.
+        # The finding is shown at its line, in the SQL above.
         self.query_one("#words").display = bool(prompt.help) and "@" not in prompt.key
         self.focus_field()
         # The question is above the field: it must be seen, however long the help is.

@@ -175,10 +175,11 @@ class SqlView(LineView, can_focus=False):
             return [head]
         words = [Content(pad + line) for line in wrap(finding.message or finding.title, room)]
         instead = [Content(pad + line) for line in _instead(finding.instead, room)]
-        allowed = (
-            [Content(f"{pad}allowed in the file: {finding.allowed}")] if finding.allowed else []
-        )
-        return [head, *words, *instead, *allowed]
+        said = {"allowed": finding.allowed, "declared": finding.declared}
+        answered = [
+            Content(f"{pad}{word} in the file: {reason}") for word, reason in said.items() if reason
+        ]
+        return [head, *words, *instead, *answered]
 
 
 def highlighted(text: str) -> list[Content]:

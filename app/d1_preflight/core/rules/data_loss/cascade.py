@@ -1,15 +1,18 @@
 """Rows that go, or references that are cleared, although no statement names them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from d1_preflight.core.effects.row_lineage import Loss
 from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import (
     Match,
     Rule,
     RuleContext,
     listed,
     match_at,
+    no_file_makes,
     target_token,
     word_token,
 )
@@ -95,16 +98,20 @@ def cascade_parked(context: RuleContext) -> Iterator[Match]:
 
 
 def parent_in_use(context: RuleContext) -> Iterator[Match]:
-    """A parent that cannot go while children with RESTRICT or NO ACTION have rows."""
+    """A parent whose DROP fails once a child with RESTRICT or NO ACTION has a row."""
     gone: set[str] = set()
-    for trace in context.statements_of("DROP TABLE"):
+    for trace in context.done:
+        if trace.verb == "DELETE" and not trace.parsed.filtered:
+            gone.add(trace.target.lower())
+        if trace.verb != "DROP TABLE":
+            continue
         keys = [
             child.name
             for child, key in _keys_to(context, trace.target)
             if key.on_delete in ("NO ACTION", "RESTRICT") and child.name.lower() not in gone
         ]
         gone.add(trace.target.lower())
-        if keys and context.old.table(trace.target):
+        if keys and context.old.table(trace.target) and not _is_deferred(context, trace):
             token = target_token(trace)
             yield match_at(
                 trace, token, tables=tuple(keys), parent=trace.target, children=listed(keys)
@@ -135,7 +142,14 @@ def foreign_key_missing_parent(context: RuleContext) -> Iterator[Match]:
             tokens = [t for t in trace.parsed.tokens if t.name.lower() == key.parent.lower()]
             known = {child.name.lower(), *_earlier_names(context, child.name)}
             if tokens and trace.target.lower() in known:
-                yield match_at(trace, tokens[-1], tables=(child.name,), values=_named(child, key))
+                outside = context.outside(f"no such table: {key.parent}")
+                yield match_at(
+                    trace,
+                    tokens[-1],
+                    severity=Severity.WARNING if outside else None,
+                    tables=(child.name,),
+                    values={**_named(child, key), "outside": no_file_makes(outside)},
+                )
 
 
 def unindexed_child_key(context: RuleContext) -> Iterator[Match]:
@@ -238,7 +252,8 @@ def _cleared(context: RuleContext, action: str) -> Iterator[Match]:
             "column": columns[0][1],
             **references_parked(context, columns, action),
         }
-        yield match_at(trace, target_token(trace), tables=tables, values=values)
+        match = match_at(trace, target_token(trace), tables=tables, values=values)
+        yield replace(match, columns=tuple(columns))
 
 
 def _action_of(table: Table, column: str) -> str:
@@ -255,6 +270,24 @@ def _keys_to(context: RuleContext, parent: str) -> Iterator[tuple[Table, Foreign
             for key in table.foreign_keys:
                 if key.parent.lower() == parent.lower():
                     yield table, key
+
+
+def _is_deferred(context: RuleContext, drop: StatementTrace) -> bool:
+    """Whether the drop's violations are held back, and settled or forgotten by the commit.
+
+    SQLite counts them: only rows put into a new parent of that name, or defer_foreign_keys = off,
+    bring the count down. A rename does not.
+    """
+    before, settled = False, False
+    for trace in context.done:
+        earlier = trace.statement.start < drop.statement.start
+        if trace.verb == "PRAGMA" and trace.target == "defer_foreign_keys":
+            is_on = "ON" in trace.parsed.words() or "1" in {t.text for t in trace.parsed.tokens}
+            before = is_on if earlier else before
+            settled = settled or not (earlier or is_on)
+        same = trace.target.lower() == drop.target.lower()
+        settled = settled or (not earlier and trace.verb == "INSERT" and same)
+    return before and settled
 
 
 def _orphaned(context: RuleContext) -> Iterator[tuple[Table, ForeignKey]]:

@@ -1,6 +1,7 @@
 """Rows and values that a statement deletes, overwrites or leaves out of a copy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Severity
@@ -123,7 +124,9 @@ def column_not_copied(context: RuleContext) -> Iterator[Match]:
         for column in (*lineage.dropped, *lineage.moved) if trace and lineage.kept else ():
             if trace and new and new.column(column):
                 values = {"table": lineage.table, "column": column}
-                yield match_at(trace, target_token(trace), tables=(lineage.table,), values=values)
+                token, tables = target_token(trace), (lineage.table,)
+                match = match_at(trace, token, tables=tables, values=values)
+                yield replace(match, columns=((lineage.table, column),))
 
 
 def replace_drops_rows(context: RuleContext) -> Iterator[Match]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from d1_preflight.core import d1
+from d1_preflight.core.format import count
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_at
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, unquote
 
@@ -22,9 +23,9 @@ def like_pattern_too_long(context: RuleContext) -> Iterator[Match]:
 def function_arguments_remote(context: RuleContext) -> Iterator[Match]:
     """A function call with more than 32 arguments: accepted locally, refused remotely."""
     for trace in context.done:
-        for token, count in _calls(trace.parsed.tokens):
-            if count > d1.REMOTE_ARGUMENTS and token.text.lower() in trace.access.functions:
-                yield match_at(trace, token, function=token.text, count=str(count))
+        for token, arguments in _calls(trace.parsed.tokens):
+            if arguments > d1.REMOTE_ARGUMENTS and token.text.lower() in trace.access.functions:
+                yield match_at(trace, token, function=token.text, count=str(arguments))
 
 
 def row_too_large_remote(context: RuleContext) -> Iterator[Match]:
@@ -35,7 +36,7 @@ def row_too_large_remote(context: RuleContext) -> Iterator[Match]:
             size = found[n + 2].text
             makes = token.word in ("ZEROBLOB", "RANDOMBLOB") and found[n + 1].text == "("
             if makes and size.isdecimal() and int(size) > d1.REMOTE_ROW_BYTES:
-                yield match_at(trace, token, size=f"{int(size):,}")
+                yield match_at(trace, token, size=count(int(size)))
 
 
 def statement_nearly_too_long(context: RuleContext) -> Iterator[Match]:
@@ -44,7 +45,7 @@ def statement_nearly_too_long(context: RuleContext) -> Iterator[Match]:
         size = len(trace.statement.text)
         if size > d1.STATEMENT_BYTES * 9 // 10:
             size = len(trace.statement.text.encode("utf-8", "replace"))
-            yield match_at(trace, size=f"{size:,}")
+            yield match_at(trace, size=count(size))
 
 
 def table_nearly_too_wide(context: RuleContext) -> Iterator[Match]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from d1_preflight.core.engine.trace import StatementTrace
-from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_at
+from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at
 from d1_preflight.core.rules.project.files import ends_open
 from d1_preflight.core.sql.tokenizer import Token
 
@@ -102,7 +102,9 @@ def _rule(refusal: _Refusal) -> Rule:
     name = refusal.rule
 
     def find(context: RuleContext) -> Iterator[Match]:
-        for trace in context.statements:
+        for trace in () if _remade(context) else context.statements:
+            if context.script.missing(trace):  # no answer of D1: see baseline_missing
+                continue
             if trace.error and refusal.explains(trace) and explanation(trace) == name:
                 yield match_at(
                     trace,
@@ -114,6 +116,27 @@ def _rule(refusal: _Refusal) -> Rule:
 
     find.__name__ = name.replace("-", "_")
     return find
+
+
+def two_lineages(context: RuleContext) -> Iterator[Match]:
+    """A file that makes again what earlier files made: said once a file, whatever it is refused."""
+    remade = _remade(context)
+    if remade:
+        names = list(dict.fromkeys(trace.target for trace in remade if trace.target))
+        shown = listed(names[:_SHOWN])
+        more = len(names) - _SHOWN
+        values = {"names": f"{shown} and {more} more" if more > 0 else shown}
+        yield match_at(remade[0], _near(remade[0]), error=remade[0].error, values=values)
+
+
+def _remade(context: RuleContext) -> tuple[StatementTrace, ...]:
+    """The refused statements of a file of a second lineage, () for any other file."""
+    refused = [t for t in context.statements if t.error and not context.script.missing(t)]
+    again = tuple(t for t in refused if t.verb == "CREATE TABLE" and _ALREADY.search(t.error))
+    is_known = "two-lineages" in context.noted
+    if len(again) > 1 or (is_known and refused):
+        return again or tuple(refused)
+    return ()
 
 
 def not_followed(context: RuleContext) -> Iterator[Match]:
@@ -138,10 +161,13 @@ def prior_incomplete(context: RuleContext) -> Iterator[Match]:
 
 RULES: tuple[Rule, ...] = (
     *(_rule(refusal) for refusal in _REFUSALS),
+    two_lineages,
     not_followed,
     needs_rows,
     prior_incomplete,
 )
+_ALREADY = re.compile(r"already exists|already another table")
+_SHOWN = 5
 _NEAR = re.compile(r'near "([^"]+)"|no such \w+: (?:main\.)?"?([^\s"]+)|function: (\w+)')
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.format import count
 from d1_preflight.core.rules.context import (
     Match,
     Rule,
@@ -58,9 +59,9 @@ def correlated_backfill(context: RuleContext) -> Iterator[Match]:
 
 def large_file(context: RuleContext) -> Iterator[Match]:
     """A file that is one long query remotely: 30 seconds are all it gets."""
-    count, size = context.script.count, len(context.text)
-    if count > _MANY or size > _LARGE:
-        yield match_file(count=f"{count:,}", size=f"{size:,}")
+    many, size = context.script.count, len(context.text)
+    if many > _MANY or size > _LARGE:
+        yield match_file(count=count(many), size=count(size))
 
 
 def index_on_rows(context: RuleContext) -> Iterator[Match]:

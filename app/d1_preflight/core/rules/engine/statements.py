@@ -130,28 +130,6 @@ def auto_number_ignored(context: RuleContext) -> Iterator[Match]:
                 )
 
 
-def table_unwritable(context: RuleContext) -> Iterator[Match]:
-    """A table that no INSERT, UPDATE or DELETE can be prepared for any more."""
-    for name, error in context.script.unusable.items():
-        if name in context.new.tables:
-            trace = _culprit(context, name, error)
-            if trace:
-                table = context.new.tables[name].name
-                yield match_at(
-                    trace, target_token(trace), tables=(table,), table=table, error=error
-                )
-
-
-def view_broken(context: RuleContext) -> Iterator[Match]:
-    """A view that cannot be read any more."""
-    for name, error in context.script.unusable.items():
-        if name in context.new.views:
-            trace = _culprit(context, name, error)
-            if trace:
-                view = context.new.views[name].name
-                yield match_at(trace, target_token(trace), view=view, error=error)
-
-
 RULES: tuple[Rule, ...] = (
     foreign_keys_off,
     defer_off,
@@ -164,8 +142,6 @@ RULES: tuple[Rule, ...] = (
     primary_key_nullable,
     length_not_enforced,
     auto_number_ignored,
-    table_unwritable,
-    view_broken,
 )
 _OFF = frozenset({"OFF", "0", "FALSE", "NO"})
 _ON = frozenset({"ON", "1", "TRUE", "YES"})
@@ -214,14 +190,3 @@ def _shape_of(trace: StatementTrace) -> Table | None:
 def _same(wanted: Table, known: Table) -> bool:
     names = [name.lower() for name in wanted.column_names]
     return names == [name.lower() for name in known.column_names]
-
-
-def _culprit(context: RuleContext, name: str, error: str) -> StatementTrace | None:
-    """The statement to point at: the one whose target the error or the table names."""
-    changing = [a for a in context.done if a.verb.startswith(("DROP", "ALTER", "CREATE"))]
-    for trace in changing:
-        if trace.target and trace.target.lower() in error.lower():
-            return trace
-    return next(
-        (a for a in changing if a.target.lower() == name), changing[0] if changing else None
-    )

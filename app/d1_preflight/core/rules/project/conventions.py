@@ -1,9 +1,10 @@
 """The source document's rules: name, header, declared type, one logical change."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from d1_preflight.core.findings import Kind, Severity
-from d1_preflight.core.project.migration import NAME_PATTERN
+from d1_preflight.core.project.migration import NAME_PATTERN, Header, parse_header
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_file
 
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
@@ -16,13 +17,18 @@ def name_pattern(context: RuleContext) -> Iterator[Match]:
 
 
 def header_missing(context: RuleContext) -> Iterator[Match]:
-    """A header without the template's fields."""
+    """A header without the template's fields; one note a folder where no file has a header."""
     missing = context.migration.header.missing
-    if missing:
-        fields = ", ".join(name.capitalize() for name in missing)
-        yield match_file(
-            fields=fields, name=context.migration.stem, type=context.verdict.kind.value
-        )
+    if not missing or "header-missing" in context.noted:
+        return
+    none = not any(_has_header(text) for text in (context.text, *_texts(context)))
+    yield match_file(
+        severity=Severity.NOTE if none else None,
+        fields=", ".join(name.capitalize() for name in missing),
+        folder=" No file of this folder has a header; this is said once." if none else "",
+        name=context.migration.stem,
+        type=context.verdict.kind.value,
+    )
 
 
 def header_name_differs(context: RuleContext) -> Iterator[Match]:
@@ -55,7 +61,7 @@ def declared_type_unknown(context: RuleContext) -> Iterator[Match]:
 
 
 def rollback_undocumented(context: RuleContext) -> Iterator[Match]:
-    """A change that is not additive and whose header says no way back."""
+    """A change that is not additive and whose header has no rollback."""
     rollback = context.migration.header.rollback.lower()
     serious = context.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
     if serious and rollback.startswith(("not required", "none", "n/a")):
@@ -92,6 +98,15 @@ RULES: tuple[Rule, ...] = (
     critical_missing,
     several_changes,
 )
+
+
+def _texts(context: RuleContext) -> Iterator[str]:
+    return (sibling.text for sibling in context.siblings)
+
+
+@lru_cache(maxsize=4096)
+def _has_header(text: str) -> bool:
+    return parse_header(text) != Header()
 
 
 def _declared(context: RuleContext) -> Kind | None:

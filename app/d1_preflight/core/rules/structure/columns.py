@@ -1,6 +1,7 @@
 """Columns and names that are added, dropped or renamed in place."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.rules.context import (
@@ -59,9 +60,7 @@ def drop_column(context: RuleContext) -> Iterator[Match]:
     for trace in context.statements_of("ALTER TABLE DROP COLUMN"):
         if f"{trace.target}.{trace.parsed.column}".lower() in dropped:
             token = _naming(trace, trace.parsed.column)
-            yield match_at(
-                trace, token, tables=(trace.target,), table=trace.target, column=trace.parsed.column
-            )
+            yield _dropped(trace, token, trace.target, trace.parsed.column)
     for lineage in context.rebuilt:
         new = context.new.table(lineage.name or "")
         for name in context.verdict.effects.columns_dropped:
@@ -69,9 +68,7 @@ def drop_column(context: RuleContext) -> Iterator[Match]:
             gone = table == lineage.table and new and not new.column(column)
             if gone and lineage.dropped_by:
                 token = target_token(lineage.dropped_by)
-                yield match_at(
-                    lineage.dropped_by, token, tables=(table,), table=table, column=column
-                )
+                yield _dropped(lineage.dropped_by, token, table, column)
 
 
 def rename_column(context: RuleContext) -> Iterator[Match]:
@@ -97,6 +94,14 @@ def rename_table(context: RuleContext) -> Iterator[Match]:
                     )
 
 
+def drop_view(context: RuleContext) -> Iterator[Match]:
+    """A view that is gone, though running code may still read it."""
+    for trace in context.statements_of("DROP VIEW"):
+        name = trace.target.lower()
+        if name in context.old.views and name not in {*context.new.views, *context.new.tables}:
+            yield match_at(trace, target_token(trace), view=context.old.views[name].name)
+
+
 RULES: tuple[Rule, ...] = (
     add_column_not_null,
     add_column_moving_default,
@@ -106,6 +111,7 @@ RULES: tuple[Rule, ...] = (
     drop_column,
     rename_column,
     rename_table,
+    drop_view,
 )
 _STORED = 3
 _NOW = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"})
@@ -123,6 +129,11 @@ def _added(context: RuleContext) -> Iterator[tuple[StatementTrace, Column]]:
 def _match(trace: StatementTrace, column: Column, token: Token | None, **values: str) -> Match:
     named = {"table": trace.target, "column": column.name, **values}
     return match_at(trace, token, tables=(trace.target,), values=named)
+
+
+def _dropped(trace: StatementTrace, token: Token | None, table: str, column: str) -> Match:
+    match = match_at(trace, token, tables=(table,), table=table, column=column)
+    return replace(match, columns=((table, column),))
 
 
 def _naming(trace: StatementTrace, name: str) -> Token | None:

@@ -1,10 +1,13 @@
 """What a rebuild forgets: everything of the old table that the new one does not have."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from d1_preflight.core.effects.row_lineage import TableLineage
+from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, target_token
-from d1_preflight.core.schema.table import Column, Table
+from d1_preflight.core.schema.schema import Structure
+from d1_preflight.core.schema.table import Column, ForeignKey, Table
 
 _Pair = tuple[TableLineage, Table, Table]
 
@@ -36,6 +39,7 @@ def trigger_forgotten(context: RuleContext) -> Iterator[Match]:
             named = any(a.target.lower() == name for a in context.statements_of("DROP TRIGGER"))
             if own and name not in context.new.triggers and not named:
                 yield _match(lineage, trigger=trigger.name)
+    yield from _triggers_of_views(context)
 
 
 def check_forgotten(context: RuleContext) -> Iterator[Match]:
@@ -50,7 +54,7 @@ def unique_forgotten(context: RuleContext) -> Iterator[Match]:
     """A UNIQUE constraint that neither a constraint nor a unique index replaces."""
     for lineage, old, new in _pairs(context):
         now = {tuple(n.lower() for n in u) for u in new.unique}
-        now |= set(_unique_indexes(context, lineage.table))
+        now |= set(_unique_indexes(context.new, lineage.table))
         now.add(tuple(n.lower() for n in new.primary_key))
         for unique in old.unique:
             if tuple(name.lower() for name in unique) not in now:
@@ -159,6 +163,34 @@ def check_added(context: RuleContext) -> Iterator[Match]:
             yield _match(lineage, check=fresh[0])
 
 
+def foreign_key_added(context: RuleContext) -> Iterator[Match]:
+    """A foreign key that old rows may break at the copy; it blocks where the parent is empty."""
+    for lineage, old, new in _pairs(context):
+        known = {_key_words(context.old, key) for key in old.foreign_keys}
+        filled = _filled_columns(lineage, new)
+        for key in new.foreign_keys:
+            own = [new.column(name) for name in key.columns]
+            copied = {name.lower() for name in key.columns} <= filled
+            if _key_words(context.new, key) not in known and copied:
+                needed = all(column and column.notnull for column in own)
+                empty = needed and _is_made_empty(context, key.parent)
+                values = {"columns": ", ".join(key.columns), "parent": key.parent}
+                severity = Severity.BLOCKING if empty else None
+                yield replace(_match(lineage, **values), severity=severity)
+
+
+def unique_added(context: RuleContext) -> Iterator[Match]:
+    """A UNIQUE or primary key that old rows may break at the copy."""
+    for lineage, old, new in _pairs(context):
+        known = {_lowered(unique) for unique in (*old.unique, old.primary_key)}
+        known |= set(_unique_indexes(context.old, lineage.table))
+        filled = _filled_columns(lineage, new)
+        for unique in dict.fromkeys((*new.unique, new.primary_key)):
+            fresh = unique and not any(set(key) <= set(_lowered(unique)) for key in known if key)
+            if fresh and set(_lowered(unique)) <= filled:
+                yield _match(lineage, columns=listed(unique))
+
+
 def strict_added(context: RuleContext) -> Iterator[Match]:
     """A table that becomes STRICT: values of another type stop the copy."""
     yield from _tables(context, lambda old, new: new.strict and not old.strict)
@@ -185,6 +217,8 @@ RULES: tuple[Rule, ...] = (
     affinity_change,
     not_null_added,
     check_added,
+    foreign_key_added,
+    unique_added,
     strict_added,
 )
 _GENERATED = (2, 3)
@@ -226,11 +260,53 @@ def _tables(context: RuleContext, is_forgotten: Callable[[Table, Table], bool]) 
             yield _match(lineage)
 
 
-def _unique_indexes(context: RuleContext, table: str) -> Iterable[tuple[str, ...]]:
-    for index in context.new.indexes.values():
+def _unique_indexes(structure: Structure, table: str) -> Iterable[tuple[str, ...]]:
+    for index in structure.indexes.values():
         if index.table.lower() == table.lower() and "UNIQUE" in index.sql[:20].upper():
             inside = index.sql.partition("(")[2].partition(")")[0]
             yield tuple(part.strip(' `"[]').lower() for part in inside.split(","))
+
+
+def _triggers_of_views(context: RuleContext) -> Iterator[Match]:
+    """DROP VIEW takes the view's INSTEAD OF triggers along; CREATE VIEW brings none back."""
+    gone = {name: t for name, t in context.old.triggers.items() if name not in context.new.triggers}
+    for trace in context.statements_of("DROP VIEW") if gone else ():
+        for trigger in gone.values():
+            view = trigger.table.lower()
+            if trace.target.lower() == view and view in context.new.views:
+                values = {"table": trigger.table, "trigger": trigger.name}
+                yield match_at(trace, target_token(trace), tables=(trigger.table,), values=values)
+
+
+def _lowered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
+def _key_words(
+    structure: Structure, key: ForeignKey
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """What a key refers to; without columns it is the parent's primary key."""
+    parent = structure.table(key.parent)
+    columns = key.parent_columns or (parent.primary_key if parent else ())
+    return _lowered(key.columns), key.parent.lower(), _lowered(columns)
+
+
+def _filled_columns(lineage: TableLineage, new: Table) -> frozenset[str]:
+    """The columns of the new table that the copy writes, in lower case."""
+    copy = lineage.filled_by
+    return frozenset(_lowered((copy.parsed.columns or new.column_names) if copy else ()))
+
+
+def _is_made_empty(context: RuleContext, table: str) -> bool:
+    """Whether the file makes a table and puts no row into it."""
+    earlier = {
+        trace.target.lower()
+        for trace in context.statements_of("ALTER TABLE RENAME")
+        if trace.parsed.new_name.lower() == table.lower()
+    }
+    names = {table.lower(), *earlier}
+    fills = {trace.target.lower() for trace in context.statements_of("INSERT")}
+    return not context.old.table(table) and not names & fills
 
 
 def _covered(context: RuleContext, lineage: TableLineage, sql: str) -> bool:

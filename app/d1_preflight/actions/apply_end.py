@@ -1,0 +1,222 @@
+"""How an apply ended, by what the database says; wrangler's exit code proves nothing.
+
+It was 0 for a failure and 1 after a commit (both shown by runs). A statement of which nobody saw
+the end may still be at work: D1 stops a query after 30 s, so until then nothing is concluded.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from d1_preflight.actions.context import StepContext
+from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
+from d1_preflight.actions.rehearse_again import carried
+from d1_preflight.actions.target import Look, failure_words, observe
+from d1_preflight.actions.values import local_of, touched_tables, value_question
+from d1_preflight.actions.workspace import copy_folder, recheck_folder, rehearsal_folder
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
+from d1_preflight.core.record.facts import instant, is_absent, moment
+from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.target.snapshot import LedgerRow, Observation
+from d1_preflight.core.target.wrangler_output import may_have_arrived, says_applied
+
+SETTLED_S = 45.0
+"""After this time no statement of ours can still commit: D1 stops a query after 30 s."""
+
+_LOOK_S = 5.0
+
+
+class By(StrEnum):
+    """Who applied a migration whose row the ledger holds."""
+
+    US = "us"
+    ANOTHER = "another"
+    UNKNOWN = "unknown"
+
+
+class Found(StrEnum):
+    """What the touched tables hold while the ledger has no row."""
+
+    BEFORE = "before"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+async def conclude(
+    context: StepContext, before: Observation, facts: ApplyFacts, evidence: Sequence[Evidence]
+) -> Outcome:
+    """Decide by what the database says now; the last evidence is that of the apply."""
+    environment, ran = context.environment, evidence[-1]
+    try:
+        look = await _look(context)
+    except PreflightError as error:
+        words = f"The apply ran, but its result could not be read: {error.message}"
+        return Outcome(
+            Status.UNKNOWN, f"{words} Observe before anything else.", facts, (*evidence,)
+        )
+    seen, everything = look.observation, (*evidence, *look.evidence)
+    row = seen.ledger_row(environment.name)
+    if row is not None:
+        return applied(row, replace(facts, by=_by(ran, environment.name)), everything)
+    if environment.wrangler.is_writing() or may_have_arrived(ran):
+        words = f"Not seen yet: {context.own_reason(ran)} It may still be running. Check again."
+        unseen = replace(facts, looked_at=instant(environment.clock.now()))
+        return Outcome(Status.UNKNOWN, words, unseen, everything)
+    reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error"
+    if seen.schema.fingerprint != before.schema.fingerprint:
+        words = f"Half-way: {reason} The ledger has no row, but the schema changed."
+        half_way = replace(facts, half_way=True)
+        return Outcome(Status.FAILED, f"{words} Press ! for help.", half_way, everything)
+    if ran.exit_code == 0:  # it said that it worked: what it wrote, if anything, has to be seen
+        return await _without_row(context, look, facts, everything)
+    words = f"Not applied: {reason} Ledger and schema are as before."
+    return Outcome(Status.FAILED, words, facts, everything)
+
+
+async def observe_unseen(context: StepContext) -> Outcome:
+    """After an apply whose end nobody saw: look until it is certain, and write nothing."""
+    environment = context.environment
+    stands = context.answer("stands")
+    if stands:
+        facts = ApplyFacts(observed=True)
+        return Outcome(Status.ATTESTED, f"Not proved: {stands}", facts)
+    if environment.wrangler.is_writing():
+        words = "The earlier apply is still running on this machine. Check again in a moment."
+        return Outcome(Status.UNKNOWN, words)
+    left: tuple[Evidence, ...] = ()
+    try:
+        left = environment.wrangler.recover(context.step.id)
+        look = await _settled(context)
+    except PreflightError as error:  # whatever the cause, not having looked tells nothing
+        words = f"The target could not be read: {failure_words(error)}"
+        return Outcome(Status.UNKNOWN, words, evidence=left)
+    seen, evidence = look.observation, (*left, *look.evidence)
+    facts = ApplyFacts(observed=True)
+    row = seen.ledger_row(environment.name)
+    if row is not None:
+        ours = any(says_applied(ran, environment.name) for ran in left)
+        by = By.US if ours else By.UNKNOWN
+        return applied(row, replace(facts, by=by), evidence)
+    if seen.schema.fingerprint != context.facts(CopyFacts).schema:
+        words = "Checked: the ledger has no row, but the schema changed. Press ! for help."
+        return Outcome(Status.FAILED, words, replace(facts, half_way=True), evidence)
+    return await _without_row(context, look, facts, evidence)
+
+
+def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> Outcome:
+    """The ledger holds the row; the words say who put it there, as far as that is known."""
+    facts = replace(facts, ledger_id=row.id, applied_at=row.applied_at)
+    where = f"ledger row {row.id} at {row.applied_at} UTC"
+    match facts.by:
+        case By.US:
+            words = f"Applied: {where}."
+        case By.ANOTHER:
+            words = f"Applied by another: {where}. The target refused this record's own apply."
+        case _:
+            words = (
+                f"Applied, by whom is unknown: {where}; no reply to this record's apply was seen."
+            )
+    if facts.moved_elsewhere:
+        words += f" Meanwhile rows changed in {', '.join(facts.moved_elsewhere)}."
+    return Outcome(Status.PROVED, words, facts, tuple(evidence))
+
+
+async def _look(context: StepContext) -> Look:
+    keep = f"{context.evidence_name}-observed"
+    return await observe(context.environment, keep=keep, emit=context.emit)
+
+
+async def _settled(context: StepContext) -> Look:
+    """The first look that finds the row, else the one after which no statement can commit."""
+    clock = context.environment.clock
+    look = await _look(context)
+    until = _first_look(context) + timedelta(seconds=SETTLED_S)
+    while look.observation.ledger_row(context.environment.name) is None and clock.now() < until:
+        left = (until - clock.now()).total_seconds()
+        context.emit(
+            f"No row yet. A statement can live 30 s: {left:.0f} s to the next look.", "out"
+        )
+        while clock.now() < until:
+            await clock.sleep(min(_LOOK_S, max(0.1, (until - clock.now()).total_seconds())))
+        look = await _look(context)
+    return look
+
+
+def _first_look(context: StepContext) -> datetime:
+    """When the target was first seen without the row after the apply; now, where it never was."""
+    earlier = ApplyFacts.from_attempt(context.before).looked_at
+    now = context.environment.clock.now()
+    return now if is_absent(earlier) else min(now, moment(earlier))
+
+
+async def _without_row(
+    context: StepContext, look: Look, facts: ApplyFacts, evidence: Sequence[Evidence]
+) -> Outcome:
+    """No row, and the schema as before: of a change of data alone only the values tell."""
+    found, tables, more = await _held_by(context, look.observation)
+    everything = (*evidence, *more)
+    if found is Found.BEFORE:
+        words = "Checked: it was not applied; ledger, schema and values are as before."
+        return Outcome(Status.FAILED, f"{words} It may be tried again.", facts, everything)
+    names = ", ".join(tables)
+    if found is Found.CHANGED:
+        words = f"Half-way: the ledger has no row, but {names} holds what the migration writes."
+        half_way = replace(facts, half_way=True)
+        return Outcome(Status.FAILED, f"{words} Press ! for help.", half_way, everything)
+    words = f"Whether it was applied is unknown: {names} holds neither the values from before nor"
+    unknown = replace(facts, moved=tables)
+    return Outcome(Status.UNKNOWN, f"{words} the rehearsed ones.", unknown, everything)
+
+
+async def _held_by(
+    context: StepContext, seen: Observation
+) -> tuple[Found, tuple[str, ...], tuple[Evidence, ...]]:
+    """What the touched tables hold; the schema is as before."""
+    environment, touched = context.environment, touched_tables(context)
+    if context.facts(RehearsalFacts).schema_after != context.facts(CopyFacts).schema:
+        return Found.BEFORE, (), ()  # one transaction: it would have changed the schema, too
+    if not touched or not environment.local.file(copy_folder(environment)).is_file():
+        return (Found.UNKNOWN, touched, ()) if touched else (Found.BEFORE, (), ())
+    question = value_question(environment, copy_folder(environment), touched)
+    look = await observe(environment, extra=question.statements, emit=context.emit)
+    values = question.read(look.extra)
+    if not values.moved and not values.unsure:
+        return Found.BEFORE, (), look.evidence
+    rehearsed = local_of(environment, rehearsal_folder(environment), touched)
+    if not values.unsure and dict(values.found) == {t: rehearsed.get(t) for t in values.found}:
+        return Found.CHANGED, values.moved, look.evidence
+    return await _by_rows(context, seen.schema, (*values.moved, *values.unsure))
+
+
+async def _by_rows(
+    context: StepContext, schema: Schema, tables: tuple[str, ...]
+) -> tuple[Found, tuple[str, ...], tuple[Evidence, ...]]:
+    """Read the rows again: those that the migration changes hold the one or the other."""
+    environment, folder = context.environment, recheck_folder(context.environment)
+    try:
+        reading = await plan_reading(context, tables)
+        check_size(environment, reading)
+        copied = await copy_rows(context, reading, folder)
+        now = folder.parent / "d1"
+        only = Schema(tuple(o for o in schema.objects if o.kind == "table" and o.name in tables))
+        environment.local.make(now, only, copied.copies, ())
+        states = carried(context, now)
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    done, left = sum(state.done for state in states), sum(state.left for state in states)
+    if bool(done) is bool(left):
+        return Found.UNKNOWN, tables, reading.evidence
+    return (Found.CHANGED if done else Found.BEFORE), tables, reading.evidence
+
+
+def _by(ran: Evidence, name: str) -> By:
+    """Our own reply proves ours; a refusal proves another; a lost reply proves nothing."""
+    if says_applied(ran, name):
+        return By.US
+    return By.UNKNOWN if may_have_arrived(ran) else By.ANOTHER

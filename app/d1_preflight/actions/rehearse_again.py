@@ -1,0 +1,164 @@
+"""Rehearses once more, just before the apply, on tables whose values moved since the copy.
+
+On a living database they always move: without this, copy, GO and apply would never end. GO stands
+if the result is what was signed: the same schema, and no larger loss in any table.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.data_safety import read_still, with_shadows
+from d1_preflight.actions.preconditions import Rechecked
+from d1_preflight.actions.rehearsal import apply_local, compare_states, explained_facts
+from d1_preflight.actions.table_restore import restore_copies
+from d1_preflight.actions.values import (
+    existing_tables,
+    touched_tables,
+    values_facts,
+    watched_values,
+)
+from d1_preflight.actions.workspace import (
+    again_folder,
+    backup_folder,
+    copied_rows,
+    copy_folder,
+    rehearsal_folder,
+    restored_folder,
+)
+from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.format import plural
+from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.change_facts import (
+    FindingsFacts,
+    RehearsalFacts,
+    TableChange,
+    TableValues,
+)
+from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.rows.carried import Carried, carried_rows
+from d1_preflight.core.rows.table_copy import RowCopy
+
+_HINT = "Nothing was applied. Copy and rehearse again, then sign GO."
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedAgain:
+    """The tables that were read again, their values before and after, and the evidence."""
+
+    tables: tuple[str, ...]
+    values_before: tuple[TableValues, ...]
+    values_after: tuple[TableValues, ...]
+    evidence: tuple[Evidence, ...]
+
+
+async def rehearse_again(context: StepContext, plan: SignedPlan, now: Rechecked) -> RehearsedAgain:
+    """Read the touched tables, back them up, rehearse; then take the place of the first rehearsal.
+
+    Raises NotAllowed where the result is not what was signed, or is already in the tables.
+    """
+    environment, again = context.environment, again_folder(context.environment)
+    shutil.rmtree(again, ignore_errors=True)
+    copies, evidence = await _read_again(context)
+    before, after = again / "copy" / "d1", again / "rehearsal" / "d1"
+    observed = now.observation
+    everything = _with_others(environment, copies)
+    await asyncio.to_thread(
+        environment.local.make, before, observed.schema, everything, observed.ledger
+    )
+    require_not_carried(context, before)
+    await asyncio.to_thread(environment.local.duplicate, before, after)
+    ran = await apply_local(context, after, keep=None)
+    if environment.name not in {row.name for row in environment.local.ledger(after)}:
+        raise NotAllowed(f"On the present rows it fails: {context.own_reason(ran)}", hint=_HINT)
+    await asyncio.to_thread(_require_as_signed, context, plan, before, after)
+    found = RehearsedAgain(
+        tuple(copy.table for copy in copies),
+        values_facts(watched_values(context, before)),
+        values_facts(watched_values(context, after)),
+        evidence,
+    )
+    await asyncio.to_thread(_take_place, context, copies, before, after)
+    return found
+
+
+async def _read_again(context: StepContext) -> tuple[tuple[RowCopy, ...], tuple[Evidence, ...]]:
+    """New row copies of the touched and the critical tables: they are the newest backup, too."""
+    environment = context.environment
+    critical = environment.settings.data.critical_tables
+    wanted = existing_tables(context, (*touched_tables(context), *critical))
+    folder = backup_folder(environment) / context.evidence_name / "rows"
+    copied, evidence = await read_still(context, with_shadows(environment, wanted), folder)
+    if copied.moved:
+        raise NotAllowed(
+            f"{', '.join(copied.moved)} changes faster than it can be read.",
+            hint="Nothing was applied. Stop the writes, then try again.",
+        )
+    return copied.copies, evidence
+
+
+def _with_others(environment: Environment, fresh: Sequence[RowCopy]) -> tuple[RowCopy, ...]:
+    """The new copies, and of all other tables those that the first copy made."""
+    files = sorted(copied_rows(environment).glob("*.rows"))
+    copies = {copy.table: copy for copy in map(environment.local.open_copy, files)}
+    return tuple((copies | {copy.table: copy for copy in fresh}).values())
+
+
+def require_not_carried(context: StepContext, now: Path) -> None:
+    """Raise NotAllowed where rows hold the migration's result already: it would run twice."""
+    for table in carried(context, now):
+        if table.done:
+            rows = plural(table.done, "row")
+            raise NotAllowed(
+                f"{rows} of {table.table} already hold what the migration writes.",
+                hint="Nothing was applied. Somebody ran its SQL by hand: find out who, then copy "
+                "and rehearse again.",
+            )
+
+
+def carried(context: StepContext, now: Path) -> tuple[Carried, ...]:
+    """How far the touched tables of a local database hold the result of the first rehearsal."""
+    environment = context.environment
+    files = {
+        "copy": environment.local.file(copy_folder(environment)),
+        "rehearsed": environment.local.file(rehearsal_folder(environment)),
+        "now": environment.local.file(now),
+    }
+    with environment.local.attached(**files) as connection:
+        return carried_rows(connection, touched_tables(context))
+
+
+def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, after: Path) -> None:
+    environment, analysis = context.environment, context.environment.analysis()
+    if environment.local.schema(after).fingerprint != plan.proofs.schema_rehearsed:
+        raise NotAllowed("On the present rows its schema comes out otherwise.", hint=_HINT)
+    found = compare_states(environment, before, after, effects=analysis.effects)
+    declared = context.facts(FindingsFacts).declared_losses
+    signed = {change.table: change for change in context.facts(RehearsalFacts).tables}
+    for change in explained_facts(found, analysis, declared):
+        if not change.ok:
+            raise NotAllowed(f"{change.table}: {change.verdict}; not declared.", hint=_HINT)
+        if _loses_more(change, signed):
+            raise NotAllowed(
+                f"On the present rows it loses more in {change.table} than was signed.", hint=_HINT
+            )
+
+
+def _loses_more(now: TableChange, signed: Mapping[str, TableChange]) -> bool:
+    then = signed.get(now.table, TableChange())
+    return (now.lost or 0) > (then.lost or 0) or (now.nulled or 0) > (then.nulled or 0)
+
+
+def _take_place(context: StepContext, copies: Sequence[RowCopy], before: Path, after: Path) -> None:
+    """The new copy and rehearsal are what everything after the apply is compared with."""
+    environment = context.environment
+    restore_copies(environment, copies)
+    for copy in copies:
+        if environment.local.compare_copy(copy, restored_folder(environment)):
+            raise NotAllowed(f"The new backup of {copy.table} does not restore.", hint=_HINT)
+    for fresh, place in ((before, copy_folder), (after, rehearsal_folder)):
+        environment.local.duplicate(fresh, place(environment))
+    shutil.rmtree(again_folder(environment), ignore_errors=True)

@@ -1,0 +1,86 @@
+"""What of a record counts now: GO by the plan that was signed, every other answer by its age."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from d1_preflight.actions.context import Environment, StepAction
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.errors import NotAllowed, RecordInvalid
+from d1_preflight.core.record.apply_facts import GoFacts
+from d1_preflight.core.record.facts import is_absent
+from d1_preflight.core.record.gate import apply_was_started, as_of, go_lapse
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.signed_plan import GO_FILE, GO_SIGNATURE, SignedPlan
+from d1_preflight.core.record.signing import GO
+
+_Bytes = tuple[bytes, bytes]
+
+
+class Standing:
+    """Looks at a record as of now; `rechecked` are the steps that GO and the apply ask again.
+
+    GO counts by what was signed and not by the record alone. A signature is checked again when
+    its bytes change; the apply itself checks it anew.
+    """
+
+    def __init__(
+        self, environment: Environment, checklist: Checklist, actions: Mapping[str, StepAction]
+    ) -> None:
+        self._environment = environment
+        self._checklist = checklist
+        self._good: _Bytes | None = None
+        known = (step for step in checklist.steps if step.action in actions)
+        self.rechecked = frozenset(s.id for s in known if actions[s.action].rechecked)
+
+    def of(self, record: Record) -> Record:
+        """The record as it counts now: what is stale is pending."""
+        rechecked = () if self.go_lapse(record) else self.rechecked
+        return as_of(record, self._checklist, self._environment.clock.now(), rechecked)
+
+    def go_lapse(self, record: Record) -> str:
+        """Why GO counts no more, in words; "" where it does, or where there is none."""
+        checklist, now = self._checklist, self._environment.clock.now()
+        minutes = self._environment.settings.go_minutes
+        attempt = record.standing(checklist.step("go")) if checklist.has("go") else None
+        go = GoFacts.from_attempt(attempt)
+        if attempt is None or not attempt.status.is_answered or is_absent(go.go_sha256):
+            return go_lapse(record, checklist, minutes, now)
+        if apply_was_started(record, checklist):
+            return ""
+        try:
+            plan = self._plan(go)
+        except (NotAllowed, RecordInvalid) as error:
+            return error.message
+        return go_lapse(record, checklist, minutes, now, plan)
+
+    def _plan(self, go: GoFacts) -> SignedPlan:
+        held = _held(self._environment)
+        if held == self._good:
+            _require_named(held, go)
+            return SignedPlan.from_bytes(held[0])
+        plan = read_signed_plan(self._environment, go)
+        self._good = held
+        return plan
+
+
+def read_signed_plan(environment: Environment, go: GoFacts) -> SignedPlan:
+    """The plan, if an allowed key signed exactly these bytes; raises NotAllowed, RecordInvalid."""
+    document, signature = held = _held(environment)
+    _require_named(held, go)
+    if not environment.signer.is_good(document, signature, GO):
+        raise _not_signed()
+    return SignedPlan.from_bytes(document)
+
+
+def _held(environment: Environment) -> _Bytes:
+    return environment.store.read(GO_FILE) or b"", environment.store.read(GO_SIGNATURE) or b""
+
+
+def _require_named(held: _Bytes, go: GoFacts) -> None:
+    """Require that these are the files that the record names."""
+    if tuple(sha256(data).hexdigest() for data in held) != (go.go_sha256, go.signature_sha256):
+        raise _not_signed()
+
+
+def _not_signed() -> NotAllowed:
+    return NotAllowed("go.toml or its signature is not what was signed.", hint="Sign GO again.")

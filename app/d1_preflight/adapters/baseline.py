@@ -1,0 +1,42 @@
+"""The baseline of `preflight.toml`: the schema that was there before the first migration."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.adapters.git.checkout import checkout_of
+from d1_preflight.adapters.lint_sources import MOST_BYTES
+from d1_preflight.adapters.project_files import read_settings
+from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.settings import SETTINGS_NAME
+
+
+def read_baseline(folder: Path, start: Path) -> Migration | None:
+    """The baseline that the settings nearest above `folder` name; None where none is named.
+
+    `start` is where the project begins if the folder lies in no checkout.
+    """
+    home = _home_of_settings(folder, start)
+    named = read_settings(home).lint.baseline if home else ""
+    if home is None or not named:
+        return None
+    path = home / named
+    try:
+        data = read_file(path, MOST_BYTES)
+    except OSError as error:
+        raise ProjectError(
+            f"The baseline {path} cannot be read: {error.strerror or error}.",
+            hint=f"Correct [lint] baseline in {home / SETTINGS_NAME}.",
+        ) from error
+    return Migration(named, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
+
+
+def _home_of_settings(folder: Path, start: Path) -> Path | None:
+    tree = checkout_of(folder) or (start if folder.is_relative_to(start) else folder.parent)
+    for place in (folder, *folder.parents):
+        if (place / SETTINGS_NAME).is_file():
+            return place
+        if place == tree:
+            break
+    return None

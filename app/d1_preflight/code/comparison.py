@@ -1,0 +1,271 @@
+"""Two codes on two schemas: prepares every query on both, and reports what only one accepts."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from d1_preflight.code.checks import differences
+from d1_preflight.code.extraction import begins_like_sql
+from d1_preflight.code.forms import Form, forms_of
+from d1_preflight.code.holes import (
+    error_of,
+    has_holes,
+    is_unread,
+    plain_text,
+    prepared_text,
+    texts,
+)
+from d1_preflight.code.literals import Literal, literals_of, rewritten, texts_in
+from d1_preflight.code.project_code import ProjectCode
+from d1_preflight.code.verdict import (
+    BrokenQuery,
+    CodeState,
+    Coverage,
+    Harm,
+    UnreadQuery,
+    Verdict,
+)
+from d1_preflight.code.wrappers import Query
+from d1_preflight.core.engine.preparation import PreparedSchema
+from d1_preflight.core.schema.schema import Change, Schema, compare
+from d1_preflight.core.sql.statement import read_statement
+from d1_preflight.core.sql.tokenizer import statements, tokens
+
+_ORDER = list(Harm)
+_READS = re.compile(r"\s*(?:SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The schemas on both sides of migrations, and their texts by name."""
+
+    before: Schema
+    after: Schema
+    scripts: Mapping[str, str] = field(default_factory=dict)
+
+
+def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdict:
+    """The deployed and the new code on the schemas before and after."""
+    old_side, new_side = _Side(deployed, step), _Side(new, step)
+    try:
+        mapping = _rewriting(step, old_side, new_side)
+        known = {found for _, _, found in old_side.literals()} if mapping else set()
+        fresh = {(t, c, old): v for (t, c, old), v in mapping.items() if (t, c, v) not in known}
+        changes = compare(old_side.before.structure, old_side.after.structure)
+        return Verdict(
+            tuple(step.scripts),
+            old_side.state(old_side.before, old_side.after, (mapping, mapping), forward=True),
+            new_side.state(new_side.after, new_side.before, (mapping, fresh), forward=False),
+            any(map(_can_harm, changes)),
+            tuple(f"{c.object} {c.name}" for c in changes if c.kind == "removed"),
+            tuple(f"{c.object} {c.name}" for c in changes if c.kind == "added"),
+            tuple(dict.fromkeys((*old_side.before.problems, *old_side.after.problems))),
+        )
+    finally:
+        old_side.close()
+        new_side.close()
+
+
+class _Side:
+    """One code with both schemas, to which the tables that it makes itself are added."""
+
+    def __init__(self, code: ProjectCode, step: Step) -> None:
+        self.code = code
+        self.before = PreparedSchema(step.before)
+        self.after = PreparedSchema(step.after)
+        self._forms = [(query, forms_of(query.sql).forms) for query in code.queries]
+        known = {name.lower() for s in (step.before, step.after) for name in s.tables}
+        for body in self._definitions(known):
+            self.before.define(body)
+            self.after.define(body)
+        self._known: dict[tuple[int, Form], str] = {}
+
+    def close(self) -> None:
+        self.before.close()
+        self.after.close()
+
+    def state(
+        self,
+        home: PreparedSchema,
+        other: PreparedSchema,
+        mappings: tuple[Mapping[Literal, str], Mapping[Literal, str]],
+        *,
+        forward: bool,
+    ) -> CodeState:
+        """What of the code breaks on `other`, which it does not know.
+
+        The rewritten literals come twice: all, and those whose new value is new to the code.
+        """
+        breaks = self._broken(home, other, mappings[1], forward=forward)
+        at_home = () if forward else self._broken(other, home, mappings[0], forward=True)
+        coverage, unread = self._coverage()
+        return CodeState(
+            self.code.name, coverage, breaks, at_home, unread, self.code.orms, self.code.notes
+        )
+
+    def literals(self) -> Iterator[tuple[Query, str, Literal]]:
+        """The literals of all queries that prepare on one of the schemas."""
+        for query, forms in self._forms:
+            for form in forms[:8]:
+                for schema in (self.before, self.after):
+                    text = self._text(form, schema)
+                    if "'" in text:
+                        for found in literals_of(text, schema.prepared(text)):
+                            yield query, text, found
+
+    def _definitions(self, known: set[str]) -> Iterator[str]:
+        """The CREATE statements of the code, but for tables that the migrations know."""
+        for _, forms in self._forms:
+            for form in forms:
+                if has_holes(form) or "create" not in plain_text(form)[:4000].lower():
+                    continue
+                for statement in statements(plain_text(form)):
+                    parsed = read_statement(statement.body)
+                    is_known = parsed.verb == "CREATE TABLE" and parsed.target.lower() in known
+                    if parsed.verb.startswith("CREATE") and not is_known:
+                        yield statement.body
+
+    def _broken(
+        self,
+        base: PreparedSchema,
+        other: PreparedSchema,
+        mapping: Mapping[Literal, str],
+        *,
+        forward: bool,
+    ) -> tuple[BrokenQuery, ...]:
+        found: dict[tuple[str, int, str], BrokenQuery] = {}
+        for query, forms in self._forms:
+            one = self._worst(query, forms, base, other)
+            if one is not None:
+                found.setdefault((one.path, one.line, one.words), one)
+        for one in self._stale(mapping, forward=forward):
+            found.setdefault((one.path, one.line, one.words), one)
+        return tuple(sorted(found.values(), key=lambda b: (_ORDER.index(b.harm), b.path, b.line)))
+
+    def _worst(
+        self, query: Query, forms: Sequence[Form], base: PreparedSchema, other: PreparedSchema
+    ) -> BrokenQuery | None:
+        found: list[tuple[Harm, str, str]] = []
+        for form in forms:
+            if is_unread(form):
+                continue
+            text = self._text(form, base)
+            if not text:
+                found += _by_names(form, base, other)
+            elif (error := error_of(text, other)) and not self._text(form, other):
+                found.append((Harm.FAILS, error, plain_text(form)))
+            elif not error:
+                shown = plain_text(form)
+                found += [(harm, words, shown) for harm, words in differences(text, base, other)]
+        if not found:
+            return None
+        harm, words, text = min(found, key=lambda one: _ORDER.index(one[0]))
+        return BrokenQuery(query.path, query.line, " ".join(text.split()), words, harm)
+
+    def _stale(self, mapping: Mapping[Literal, str], *, forward: bool) -> Iterator[BrokenQuery]:
+        """Queries whose literals the rows do not hold: no longer, or not yet."""
+        if not mapping:
+            return
+        of_query: dict[tuple[str, int, str], set[Literal]] = {}
+        queries: dict[tuple[str, int, str], Query] = {}
+        for query, text, literal in self.literals():
+            key = (query.path, query.line, text)
+            of_query.setdefault(key, set()).add(literal)
+            queries[key] = query
+        for (path, line, text), literals in of_query.items():
+            for (table, column, old), value in mapping.items():
+                gone, there = (old, value) if forward else (value, old)
+                if (table, column, gone) in literals and (table, column, there) not in literals:
+                    state = "no longer" if forward else "not yet"
+                    became = f"the migration makes '{old}' '{value}'"
+                    words = f"{table}.{column} is {state} '{gone}': {became}"
+                    yield BrokenQuery(path, line, " ".join(text.split()), words, Harm.WRONG)
+
+    def _text(self, form: Form, schema: PreparedSchema) -> str:
+        key = (id(schema), form)
+        if key not in self._known:
+            self._known[key] = prepared_text(form, schema)
+        return self._known[key]
+
+    def _coverage(self) -> tuple[Coverage, tuple[UnreadQuery, ...]]:
+        counts = {"whole": 0, "filled": 0, "partly": 0, "unread": 0}
+        unread: list[UnreadQuery] = []
+        for query, forms in self._forms:
+            kind = self._kind(query, forms)
+            if kind:
+                counts[kind] += 1
+            if kind in ("partly", "unread"):
+                unread.append(_unread(query, forms, kind))
+        total = sum(counts.values())
+        at = {(one.path, one.line): one for one in reversed(unread)}
+        return Coverage(self.code.files, total, **counts), tuple(at[key] for key in sorted(at))
+
+    def _kind(self, query: Query, forms: Sequence[Form]) -> str:
+        """How a query was read; "" for what is none (a fragment, another's `exec`)."""
+        known = [form for form in forms if not is_unread(form)]
+        if query.method != "prepare" and not any(begins_like_sql(plain_text(f)) for f in known):
+            return ""
+        if not known:
+            return "unread"
+        if not any(map(has_holes, forms)):
+            return "whole"
+        holed = [form for form in known if has_holes(form)]
+        fills = all(self._text(f, self.before) or self._text(f, self.after) for f in holed[:4])
+        if fills and len(known) == len(forms):
+            return "filled"
+        return "filled" if fills or any(not has_holes(form) for form in known) else "partly"
+
+
+def _rewriting(step: Step, old_side: _Side, new_side: _Side) -> Mapping[Literal, str]:
+    """The literals that the migrations rewrite, of those that queries or the files name."""
+    used = {found for side in (old_side, new_side) for _, _, found in side.literals()}
+    if not used:
+        return {}
+    written = [text for script in step.scripts.values() for text in texts_in(script)]
+    places = {(table, column) for table, column, _ in used}
+    asked = set(used)
+    for table, column in places:
+        asked |= {(table, column, text) for text in written}
+    for table, column, text in used:
+        asked |= {(table, column, text.lower()), (table, column, text.upper())}
+    return rewritten(step.before, tuple(step.scripts.values()), asked)
+
+
+def _by_names(
+    form: Form, base: PreparedSchema, other: PreparedSchema
+) -> Iterator[tuple[Harm, str, str]]:
+    """What a form that no text completes surely names and the other schema does not have."""
+    gone = base.structure.tables.keys() - other.structure.tables.keys()
+    if not gone or not _READS.match(plain_text(form)):
+        return
+    for table in _tables_named(form, base):
+        if table.lower() in gone:
+            yield Harm.FAILS, f"no such table: {table}", plain_text(form)
+
+
+def _tables_named(form: Form, schema: PreparedSchema) -> tuple[str, ...]:
+    """The tables that sqlglot reads in a form, whatever its holes hold."""
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+
+    text = next(iter(texts(form, schema)), "")
+    try:
+        tree = parse_one(text, dialect="sqlite")
+        named = {table.name for table in tree.find_all(exp.Table)}
+    except (SqlglotError, RecursionError, AttributeError, ValueError, TypeError):
+        named = set()
+    written = {token.name for part in form if isinstance(part, str) for token in tokens(part)}
+    return tuple(sorted(named & written))
+
+
+def _unread(query: Query, forms: Sequence[Form], kind: str) -> UnreadQuery:
+    form = next((f for f in forms if not is_unread(f)), forms[0] if forms else ())
+    shown = " ".join(plain_text(form).split())[:120]
+    why = "is made elsewhere" if kind == "unread" else "no text was found for its holes"
+    return UnreadQuery(query.path, query.line, f"{why}: {shown}")
+
+
+def _can_harm(change: Change) -> bool:
+    """Whether a change could break a query: a table or an index that is new cannot."""
+    is_new = change.kind == "added" and change.object in ("table", "index", "view")
+    return not is_new or "UNIQUE" in change.after.upper().split(" ON ")[0]

@@ -1,0 +1,249 @@
+"""What a string expression of source code can be, as a value: text, holes and choices.
+
+An expression is read from one file; what it takes from others are references, which `linking`
+resolves. It is kept by blob id, so it goes to JSON and back.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that is written out."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Text that only the running code knows; `hint` is how the source calls it."""
+
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A part that is there or is not."""
+
+    part: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Parts one after the other."""
+
+    parts: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several."""
+
+    options: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list; an item may be there or not."""
+
+    items: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """An object's keys and values."""
+
+    keys: tuple[str, ...]
+    values: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A list's items with a separator between them."""
+
+    items: "Expression"
+    separator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A list whose items are made by a function, which is called with each of another list."""
+
+    items: "Expression"
+    function: str
+    body: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Any item of a list, or any value of an object."""
+
+    items: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One value of an object."""
+
+    of: "Expression"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What another file exports under a name; "*" is the whole of it."""
+
+    specifier: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a function is called with at a place; `name` is how it calls it."""
+
+    function: str
+    place: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a function of the project returns for these arguments."""
+
+    function: "Expression"
+    arguments: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the same file, by its id."""
+
+    id: str
+
+
+Expression = (
+    Text
+    | Hole
+    | Maybe
+    | Join
+    | Choice
+    | Items
+    | Fields
+    | Joined
+    | Mapped
+    | Each
+    | Member
+    | Import
+    | Parameter
+    | Result
+    | Function
+)
+_KINDS = {
+    kind.__name__: kind
+    for kind in (
+        *(Text, Hole, Maybe, Join, Choice, Items, Fields, Joined, Mapped, Each, Member),
+        *(Import, Parameter, Result, Function),
+    )
+}
+EMPTY = Text("")
+
+
+def join(parts: Sequence[Expression]) -> Expression:
+    """The parts in one, neighbouring texts merged."""
+    found: list[Expression] = []
+    for part in _flat(parts):
+        last = found[-1] if found else None
+        if isinstance(part, Text) and isinstance(last, Text):
+            found[-1] = Text(last.text + part.text)
+        elif part != EMPTY:
+            found.append(part)
+    return found[0] if len(found) == 1 else Join(tuple(found)) if found else EMPTY
+
+
+def choice(options: Sequence[Expression]) -> Expression:
+    """One of the options, each counted once."""
+    flat: dict[Expression, None] = {}
+    for option in options:
+        flat |= dict.fromkeys(option.options if isinstance(option, Choice) else (option,))
+    return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
+
+
+def member(of: Expression, name: str) -> Expression:
+    """One value of an object, as far as it is known here."""
+    if isinstance(of, Fields):
+        return of.values[of.keys.index(name)] if name in of.keys else Hole(name)
+    if isinstance(of, Choice):
+        return choice([member(option, name) for option in of.options])
+    is_later = isinstance(of, Import | Member | Parameter | Result)
+    return Member(of, name) if is_later else Hole(name)
+
+
+def parts_of(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions directly within this one."""
+    match expression:
+        case Join(inner) | Choice(inner) | Items(inner) | Fields(_, inner):
+            return inner
+        case Maybe(part) | Joined(part) | Each(part) | Member(part):
+            return (part,)
+        case Mapped(items, _, body):
+            return (items, body)
+        case Result(function, arguments):
+            return (function, *arguments)
+    return ()
+
+
+def within(expression: Expression) -> Iterator[Expression]:
+    """The expression and everything in it."""
+    waiting = [expression]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting += parts_of(found)
+
+
+def has_text(expression: Expression) -> bool:
+    """Whether anything of it is written out, or is taken from elsewhere."""
+    return any(
+        isinstance(part, Import | Result) or (isinstance(part, Text) and part.text.strip())
+        for part in within(expression)
+    )
+
+
+def dump(expression: Expression) -> list[Any]:
+    """The expression as JSON holds it."""
+    values = (getattr(expression, name) for name in type(expression).__slots__)
+    return [type(expression).__name__, *map(_dumped, values)]
+
+
+def load(raw: Sequence[Any]) -> Expression:
+    """The expression again; raises KeyError, TypeError or ValueError where it is none."""
+    kind = _KINDS[raw[0]]
+    found: Expression = kind(*map(_loaded, raw[1:]))
+    return found
+
+
+def load_all(raw: Mapping[str, Sequence[Any]]) -> dict[str, Expression]:
+    """Several of them by name."""
+    return {name: load(value) for name, value in raw.items()}
+
+
+def _dumped(value: object) -> object:
+    if isinstance(value, tuple):
+        return {"all": [_dumped(item) for item in value]}
+    return value if isinstance(value, str | int) else dump(value)  # type: ignore[arg-type]  # no other field
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(_loaded(item) for item in value["all"])
+    return load(value) if isinstance(value, list) else value
+
+
+def _flat(parts: Sequence[Expression]) -> Iterator[Expression]:
+    for part in parts:
+        if isinstance(part, Join):
+            yield from part.parts
+        else:
+            yield part

@@ -1,0 +1,189 @@
+"""Takes the SQL out of one source file: parses it, and reads what reaches a database.
+
+tree-sitter is imported here and only here with `scopes`, when the first file is read.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from d1_preflight.code.declarations import text_of
+from d1_preflight.code.expression import (
+    Expression,
+    Function,
+    Hole,
+    Import,
+    Items,
+    Member,
+    Parameter,
+    has_text,
+    within,
+)
+from d1_preflight.code.facts import Call, FileFacts, Sink
+from d1_preflight.code.reading import Reader
+from d1_preflight.code.scopes import Scope, TooLarge, Walked, grammar, walk
+from d1_preflight.code.scripts import dialect, script_of
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+DIRECT = ("prepare", "exec", "batch")
+_DATABASE = re.compile(
+    r"(?:^|[._\[(])(?:d1|db|database|sql|sqlite|storage|conn\w*)\b", re.IGNORECASE
+)
+_VERB = re.compile(
+    r"[\s(]*(?:--[^\n]*\n\s*)*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|VALUES"
+    r"|PRAGMA|EXPLAIN)\b",
+    re.IGNORECASE,
+)
+_PLAIN_RETURNS = frozenset({
+    "string", "template_string", "binary_expression", "ternary_expression", "identifier", "array",
+    "call_expression", "member_expression", "subscript_expression", "parenthesized_expression",
+    "as_expression", "satisfies_expression", "object", "null", "undefined",
+})  # fmt: skip
+
+
+def begins_like_sql(text: str) -> bool:
+    """Whether a text begins with a word that begins a statement."""
+    return _VERB.match(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """One parsed file."""
+
+    path: str
+    walked: Walked
+    reader: Reader
+    has_error: bool
+
+    def facts(self, tags: Collection[str] = ()) -> FileFacts:
+        """What it holds of SQL; `tags` are further tags of templates that are SQL."""
+        exports = {name: self._export(local) for name, local in self.walked.exports.items()}
+        exports |= self.walked.imported_exports
+        if self.walked.default is not None:
+            exports["default"] = self.reader.read(self.walked.default, self.walked.top)
+        return FileFacts(
+            tuple(self._sinks(tags)),
+            {
+                id_: function.name
+                for id_, function in self.walked.functions.items()
+                if function.name
+            },
+            frozenset(f.id for f in self.walked.functions.values() if f.is_method),
+            {name: found for name, found in exports.items() if _can_be_used(found)},
+            tuple(self.walked.again),
+            self._problem(),
+        )
+
+    def calls(self, names: Collection[str]) -> tuple[Call, ...]:
+        """The calls of functions with one of these names."""
+        return tuple(self._calls(names))
+
+    def _problem(self) -> str:
+        lines = self.walked.errors
+        if lines:
+            return f"does not parse at line {lines[0]}: what lies around it was not read"
+        return (
+            "does not parse in places: what lies around them was not read" if self.has_error else ""
+        )
+
+    def _export(self, local: str) -> Expression:
+        return self.reader.exported(local)
+
+    def returned(self, function: str) -> Expression | None:
+        """What a function returns; None where that is no text."""
+        known = self.walked.functions.get(function)
+        kinds = {node.type for node, _ in known.returns} if known is not None else set()
+        if not kinds or not kinds <= _PLAIN_RETURNS:
+            return None
+        found = self.reader.returns(function)
+        return found if has_text(found) else None
+
+    def _sinks(self, tags: Collection[str]) -> Iterator[Sink]:
+        for node, scope in self.walked.calls:
+            called = node.child_by_field_name("function")
+            given = node.child_by_field_name("arguments")
+            if called is None or given is None:
+                continue
+            name = _last_name(called)
+            if given.type == "template_string":
+                if name.lower() == "sql" or name in tags:
+                    yield self._sink(f"{name}``", self.reader.template(given, scope), node, scope)
+            elif name in DIRECT and called.type == "member_expression":
+                yield from self._direct(name, called, given, scope)
+
+    def _direct(self, name: str, called: "Node", given: "Node", scope: Scope) -> Iterator[Sink]:
+        first = next((child for child in given.named_children if child.type != "comment"), None)
+        if first is None:
+            return
+        of = called.child_by_field_name("object")
+        sql = self.reader.read(first, scope)
+        is_database = of is not None and _DATABASE.search(text_of(of)) is not None
+        if name == "prepare" or (name == "exec" and (is_database or _is_written(sql))):
+            yield self._sink(name, sql, first, scope)
+        elif name == "batch" and isinstance(sql, Items):
+            for item in sql.items:
+                if _is_written(item):
+                    yield self._sink(name, item, first, scope)
+
+    def _sink(self, method: str, sql: Expression, node: "Node", scope: Scope) -> Sink:
+        return Sink(method, sql, node.start_point[0] + 1, scope.function)
+
+    def _calls(self, names: Collection[str]) -> Iterator[Call]:
+        for node, scope in self.walked.calls:
+            called = node.child_by_field_name("function")
+            given = node.child_by_field_name("arguments")
+            if called is None or given is None or given.type == "template_string":
+                continue
+            name = _last_name(called)
+            if name in names:
+                children = [child for child in given.named_children if child.type != "comment"]
+                arguments = tuple(self.reader.read(child, scope) for child in children)
+                line = (children[0] if children else node).start_point[0] + 1
+                target = self.reader.function_of(called, scope)
+                yield Call(name, target, arguments, line, scope.function)
+
+
+def extract(path: str, data: bytes) -> Extraction | str:
+    """Parse a file; words on why where it cannot be read."""
+    known = grammar(dialect(path))
+    tree = known.parser.parse(script_of(path, data))
+    try:
+        walked = walk(tree.root_node, known.noted)
+    except TooLarge:
+        return "is too large to be read"
+    return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
+
+
+def _last_name(called: "Node") -> str:
+    if called.type == "member_expression":
+        named = called.child_by_field_name("property")
+        return text_of(named) if named is not None else ""
+    if called.type in ("identifier", "import", "non_null_expression"):
+        return text_of(called).rstrip("!")
+    return ""
+
+
+def _is_written(sql: Expression) -> bool:
+    """Whether it begins, as far as is known here, like a statement."""
+    first = sql
+    while True:
+        inner = getattr(first, "parts", None) or getattr(first, "options", None)
+        if not inner:
+            break
+        first = inner[0]
+    text = getattr(first, "text", None)
+    if text is None:
+        return isinstance(first, Import | Member | Parameter)
+    return begins_like_sql(text)
+
+
+def _can_be_used(found: Expression) -> bool:
+    """Whether another file can take text from it."""
+    parts = tuple(within(found))
+    is_hole = len(parts) == 1 and isinstance(parts[0], Hole)
+    return not is_hole and any(
+        isinstance(part, Function | Import) or (has_text(part)) for part in parts
+    )

@@ -1,0 +1,77 @@
+"""What one source file holds of SQL: its queries, constants, functions and imports, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from d1_preflight.code.expression import Expression, Import, dump, load, load_all
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """One place that hands SQL to a database: `prepare`, `exec`, `batch`, a tag, a wrapper.
+
+    `method` is what is called; `function` the id of the function around it, "" outside of any.
+    """
+
+    method: str
+    sql: Expression
+    line: int
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function that may be a wrapper; `target` names it as its caller does."""
+
+    name: str
+    target: Expression | None
+    arguments: tuple[Expression, ...]
+    line: int
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """One file; `functions` are names by id, `methods` the ids of those called on an object.
+
+    `exports` are what others can import by name.
+    `again` are the specifiers of which everything is exported on. `problem` says why the file,
+    or a part of it, was not read.
+    """
+
+    sinks: tuple[Sink, ...] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
+    methods: frozenset[str] = frozenset()
+    exports: Mapping[str, Expression] = field(default_factory=dict)
+    again: tuple[str, ...] = ()
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "sinks": [[s.method, dump(s.sql), s.line, s.function] for s in self.sinks],
+            "functions": dict(self.functions),
+            "methods": sorted(self.methods),
+            "exports": {name: dump(found) for name, found in self.exports.items()},
+            "again": list(self.again),
+            "problem": self.problem,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "FileFacts":
+        """Read them again; raises KeyError, TypeError or ValueError where they are none."""
+        return cls(
+            tuple(Sink(m, load(sql), line, f) for m, sql, line, f in raw["sinks"]),
+            dict(raw["functions"]),
+            frozenset(raw["methods"]),
+            load_all(raw["exports"]),
+            tuple(raw["again"]),
+            str(raw["problem"]),
+        )
+
+
+def exported(facts: FileFacts, name: str) -> Expression | None:
+    """What a file exports under a name itself."""
+    found = facts.exports.get(name)
+    return None if found == Import("", name) else found

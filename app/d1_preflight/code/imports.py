@@ -1,0 +1,180 @@
+"""Which file a specifier means: relative paths, aliases of tsconfig, workspace packages."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from d1_preflight.code.scripts import PLAIN, SOURCE
+from d1_preflight.core.project.wrangler_config_file import JsoncError, load_jsonc
+
+_SPECIFIER = re.compile(
+    rb"""(?:\bfrom|\bimport|\brequire\s*\(|\bimport\s*\()\s*(?:\(\s*)?["']([^"'\n]{1,300})["']"""
+)
+_WHOLE_FOLDER = (b"import.meta.glob", b'"virtual:', b"'virtual:")
+_ENDINGS = ("", *SOURCE, ".sql", *(f"/index{ending}" for ending in PLAIN))
+_SCRIPT = re.compile(r"\.[mc]?jsx?$")
+
+
+def specifiers(data: bytes) -> tuple[str, ...]:
+    """What a file imports, found by its words: one too many in a comment does no harm."""
+    found = (match.decode("utf-8", "replace") for match in _SPECIFIER.findall(data))
+    return tuple(dict.fromkeys(found))
+
+
+def takes_whole_folder(data: bytes) -> bool:
+    """Whether a bundler decides which files come along."""
+    return any(word in data for word in _WHOLE_FOLDER)
+
+
+@dataclass(slots=True)
+class Specifiers:
+    """Finds files by specifier in one tree."""
+
+    paths: frozenset[str]
+    packages: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    aliases: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    _known: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, paths: frozenset[str], configs: Mapping[str, bytes]) -> "Specifiers":
+        """Read the packages and aliases of a tree."""
+        packages: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        aliases: list[tuple[str, str, tuple[str, ...]]] = []
+        for path, data in sorted(configs.items(), key=lambda pair: len(pair[0])):
+            folder = posixpath.dirname(path)
+            document = _document(data)
+            if posixpath.basename(path) == "package.json":
+                name = document.get("name")
+                if isinstance(name, str) and name:
+                    packages.setdefault(name, (folder, document))
+                aliases += _package_imports(folder, document)
+            else:
+                aliases += _typescript_paths(folder, document)
+        aliases.sort(key=lambda alias: (-len(alias[0]), -len(alias[1])))
+        return cls(paths, packages, tuple(aliases))
+
+    def find(self, importer: str, specifier: str) -> str:
+        """The file that a specifier means in another file; "" where it is none of the tree."""
+        key = (posixpath.dirname(importer), specifier)
+        if key not in self._known:
+            self._known[key] = next(self._candidates(*key), "")
+        return self._known[key]
+
+    def package_folder(self, specifier: str) -> str | None:
+        """The folder of the workspace package that a specifier names."""
+        parts = specifier.split("/")
+        name = "/".join(parts[: 2 if specifier.startswith("@") else 1])
+        return self.packages[name][0] if name in self.packages else None
+
+    def _candidates(self, folder: str, specifier: str) -> Iterator[str]:
+        bare = specifier.partition("?")[0]
+        if bare.startswith("."):
+            yield from self._file(posixpath.normpath(posixpath.join(folder, bare)))
+            return
+        for where, pattern, targets in self.aliases:
+            rest = _matched(pattern, bare)
+            if rest is not None and (not where or f"{folder}/".startswith(f"{where}/")):
+                for target in targets:
+                    path = posixpath.join(where, target.replace("*", rest))
+                    yield from self._file(posixpath.normpath(path))
+        yield from self._packaged(bare)
+        if bare[:2] in ("@/", "~/", "$l") or bare.startswith("src/"):
+            rest = bare.removeprefix("$lib/").removeprefix("@/").removeprefix("~/")
+            yield from self._nearest(folder, rest)
+
+    def _packaged(self, specifier: str) -> Iterator[str]:
+        folder = self.package_folder(specifier)
+        if folder is None:
+            return
+        parts = specifier.split("/")
+        rest = "/".join(parts[2 if specifier.startswith("@") else 1 :])
+        document = next(d for f, d in self.packages.values() if f == folder)
+        for target in _entries(document, f"./{rest}" if rest else "."):
+            yield from self._file(posixpath.normpath(posixpath.join(folder, target)))
+        for inner in ("src", "", "lib"):
+            yield from self._file(
+                posixpath.normpath(posixpath.join(folder, inner, rest or "index"))
+            )
+
+    def _nearest(self, folder: str, rest: str) -> Iterator[str]:
+        """A path below the nearest folder that has it, as bundlers' plain aliases mean it."""
+        while True:
+            for inner in ("", "src", "app", "src/lib"):
+                yield from self._file(posixpath.normpath(posixpath.join(folder, inner, rest)))
+            if not folder:
+                return
+            folder = posixpath.dirname(folder)
+
+    def _file(self, path: str) -> Iterator[str]:
+        for ending in _ENDINGS:
+            if path + ending in self.paths:
+                yield path + ending
+        stem = _SCRIPT.sub("", path)
+        if stem != path:
+            yield from (stem + ending for ending in PLAIN if stem + ending in self.paths)
+
+
+def _document(data: bytes) -> Mapping[str, Any]:
+    try:
+        found = load_jsonc(data.decode("utf-8", "replace").removeprefix("\ufeff"))
+    except JsoncError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _typescript_paths(
+    folder: str, document: Mapping[str, Any]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    options = document.get("compilerOptions")
+    options = options if isinstance(options, dict) else {}
+    base = options.get("baseUrl")
+    paths = options.get("paths")
+    for pattern, targets in paths.items() if isinstance(paths, dict) else ():
+        if isinstance(targets, list):
+            found = (str(t) for t in targets)
+            inside = base if isinstance(base, str) else "."
+            yield folder, pattern, tuple(posixpath.join(inside, target) for target in found)
+
+
+def _package_imports(
+    folder: str, document: Mapping[str, Any]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    imports = document.get("imports")
+    for pattern, target in imports.items() if isinstance(imports, dict) else ():
+        yield folder, pattern, tuple(_strings(target))
+
+
+def _entries(document: Mapping[str, Any], wanted: str) -> Iterator[str]:
+    """The files that a package gives under a name."""
+    exports = document.get("exports")
+    if isinstance(exports, str | list) or (
+        isinstance(exports, dict) and not any(key.startswith(".") for key in exports)
+    ):
+        exports = {".": exports}
+    for pattern, target in exports.items() if isinstance(exports, dict) else ():
+        rest = _matched(pattern, wanted)
+        if rest is not None:
+            yield from (found.replace("*", rest) for found in _strings(target))
+    if wanted == ".":
+        named = (document.get(key) for key in ("source", "module", "main", "types"))
+        yield from (found for found in named if isinstance(found, str))
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
+
+
+def _matched(pattern: str, specifier: str) -> str | None:
+    """What stands for the star of a pattern; "" where there is none; None where it differs."""
+    head, star, tail = pattern.partition("*")
+    if not star:
+        return "" if specifier == pattern else None
+    fits = specifier.startswith(head) and specifier.endswith(tail)
+    long_enough = len(specifier) >= len(head) + len(tail)
+    return specifier[len(head) : len(specifier) - len(tail)] if fits and long_enough else None

@@ -1,0 +1,161 @@
+"""Finds literals of queries that a migration rewrites: rows are planted, and the migration run.
+
+A row with the literal is put into the old schema, the migration runs over it in memory, and what
+became of the value is looked up. So every form of an UPDATE and of a rebuild is understood alike.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import apsw
+
+from d1_preflight.code.checks import read_write
+from d1_preflight.core import d1
+from d1_preflight.core.engine.preparation import Prepared
+from d1_preflight.core.schema.schema import Schema, Structure, structure
+from d1_preflight.core.schema.table import Column, Table
+from d1_preflight.core.sql.tokenizer import (
+    Token,
+    TokenKind,
+    closing,
+    each_statement,
+    quote_name,
+    tokens,
+)
+
+Literal = tuple[str, str, str]
+"""A table, a column and the text that a query compares it with or writes into it."""
+
+_EQUALS = frozenset({"=", "==", "<>", "!=", "IS"})
+_MOST = 400
+_PAGES = 16_384
+_WORK = 5_000_000
+_LONGEST = 100_000
+
+
+def literals_of(body: str, prepared: Prepared) -> Iterator[Literal]:
+    """The literals that a statement compares columns with or writes into them."""
+    touched = prepared.reads | prepared.writes
+    for name, text in _compared(tokens(body, limit=_LONGEST)):
+        for table, column in sorted(touched):
+            if column.lower() == name.lower():
+                yield table.lower(), column.lower(), text
+    write = read_write(body)
+    if write is not None and write.statement.verb == "INSERT":
+        table = write.statement.target.lower()
+        for row in write.literals:
+            for column, value in row.items():
+                if value.startswith("'"):
+                    yield table, column, _plain(value)
+
+
+def texts_in(script: str) -> tuple[str, ...]:
+    """The string literals of a migration."""
+    found: dict[str, None] = {}
+    for statement in each_statement(script):
+        for token in tokens(statement.body, limit=_LONGEST):
+            if token.kind is TokenKind.STRING and token.text.startswith("'"):
+                found[_plain(token.text)] = None
+    return tuple(found)[:_MOST]
+
+
+def rewritten(
+    before: Schema, scripts: Sequence[str], wanted: Collection[Literal]
+) -> Mapping[Literal, str]:
+    """Of these literals, those that a row no longer holds after the scripts, and what it holds."""
+    asked = sorted(wanted)[:_MOST]
+    sides = [_after(before, scripts, asked, filled=filled) for filled in (False, True)]
+    return {
+        literal: sides[0][literal]
+        for literal in asked
+        if all(literal in side and side[literal] != literal[2] for side in sides)
+    }
+
+
+def _after(
+    before: Schema, scripts: Sequence[str], asked: Sequence[Literal], *, filled: bool
+) -> dict[Literal, str]:
+    """What planted rows hold after the scripts; a row that is gone is not among them."""
+    connection = apsw.Connection(":memory:")
+    try:
+        before.build(connection)
+        for limit, value in d1.LIMITS:
+            connection.limit(limit, value)
+        connection.execute(f"PRAGMA max_page_count = {_PAGES}")
+        for rule in ("foreign_keys = OFF", "ignore_check_constraints = ON"):
+            connection.execute(f"PRAGMA {rule}")
+        known = structure(before)
+        marks = dict(_plant(connection, known, asked, filled=filled))
+        connection.set_progress_handler(lambda: True, _WORK)
+        for script in scripts:
+            for statement in each_statement(script):
+                with suppress(apsw.Error, ValueError):
+                    connection.execute(statement.body)
+        return dict(_held(connection, marks))
+    finally:
+        connection.close()
+
+
+def _plant(
+    connection: apsw.Connection, known: Structure, asked: Sequence[Literal], *, filled: bool
+) -> Iterator[tuple[Literal, tuple[str, object]]]:
+    for number, literal in enumerate(asked):
+        table = known.table(literal[0])
+        mark = _mark(table, literal[1]) if table is not None else None
+        if table is None or mark is None or table.column(literal[1]) is None:
+            continue
+        row: dict[str, object] = {}
+        for column in table.columns:
+            if column.holds_data and (filled or column.notnull or column.pk):
+                row[column.name] = _filler(column, number)
+        row[mark.name] = _filler(mark, number)
+        row[next(c.name for c in table.columns if c.name.lower() == literal[1])] = literal[2]
+        names = ", ".join(map(quote_name, row))
+        marks = ", ".join("?" * len(row))
+        with suppress(apsw.Error):
+            sql = f"INSERT INTO {quote_name(table.name)} ({names}) VALUES ({marks})"
+            connection.execute(sql, tuple(row.values()))
+            yield literal, (mark.name, row[mark.name])
+
+
+def _held(
+    connection: apsw.Connection, marks: Mapping[Literal, tuple[str, object]]
+) -> Iterator[tuple[Literal, str]]:
+    for literal, (mark, value) in marks.items():
+        table, column = map(quote_name, literal[:2])
+        with suppress(apsw.Error):
+            query = f"SELECT {column} FROM {table} WHERE {quote_name(mark)} = ?"
+            rows = connection.execute(query, (value,)).fetchall()
+            if len(rows) == 1:
+                yield literal, str(rows[0][0])
+
+
+def _mark(table: Table, column: str) -> Column | None:
+    """A column by which a planted row is found again."""
+    others = [c for c in table.columns if c.holds_data and c.name.lower() != column]
+    keys = [c for c in others if c.pk]
+    return next(iter([*keys, *others]), None)
+
+
+def _filler(column: Column, number: int) -> object:
+    return 1_000_003 + number if column.affinity in ("INTEGER", "REAL", "NUMERIC") else f"~{number}"
+
+
+def _compared(found: Sequence[Token]) -> Iterator[tuple[str, str]]:
+    """The names of columns, and the texts they are compared with."""
+    for n, token in enumerate(found):
+        is_text = token.kind is TokenKind.STRING and token.text.startswith("'")
+        if is_text and n > 1 and found[n - 1].text.upper() in _EQUALS:
+            yield found[n - 2].name, _plain(token.text)
+        elif is_text and n + 2 < len(found) and found[n + 1].text in ("=", "==", "<>", "!="):
+            behind = n + 4 if found[n + 3 : n + 4] and found[n + 3].text == "." else n + 2
+            yield found[behind].name, _plain(token.text)
+        elif token.word == "IN" and n and found[n + 1 : n + 2] and found[n + 1].text == "(":
+            name = found[n - 2 if found[n - 1].word == "NOT" else n - 1].name
+            for one in found[n + 2 : closing(found, n + 1)]:
+                if one.kind is TokenKind.STRING:
+                    yield name, _plain(one.text)
+
+
+def _plain(text: str) -> str:
+    return text[1:-1].replace("''", "'")

@@ -1,0 +1,261 @@
+"""Reads one code of a project: from its roots along the imports to all the queries it holds."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from d1_preflight.code.expression import Expression, dump, load
+from d1_preflight.code.extraction import Extraction, extract
+from d1_preflight.code.facts import Call, FileFacts
+from d1_preflight.code.imports import Specifiers
+from d1_preflight.code.linking import Linker
+from d1_preflight.code.scan import Scan, scan
+from d1_preflight.code.scope import Scope
+from d1_preflight.code.scripts import config_paths, is_source
+from d1_preflight.code.source import Cache, SourceTree
+from d1_preflight.code.wrappers import Query, Wrappers
+
+_MOST_FILES = 20_000
+_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCode:
+    """One code: its queries, the libraries that hide others, and what was left out, in words."""
+
+    name: str
+    queries: tuple[Query, ...] = ()
+    files: int = 0
+    orms: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_code(tree: SourceTree, scope: Scope, cache: Cache) -> ProjectCode:
+    """Read a tree's code; nothing of it is executed."""
+    return _Reading(tree, scope, cache).code()
+
+
+class _Reading:
+    """One reading of one tree."""
+
+    def __init__(self, tree: SourceTree, scope: Scope, cache: Cache) -> None:
+        self._tree = tree
+        self._scope = scope
+        self._cache = cache
+        self._scans: dict[str, Scan] = {}
+        self._extractions: dict[str, Extraction | str] = {}
+        self._bytes: dict[str, bytes] = {}
+        self._notes: list[str] = list(tree.notes)
+        configs = tree.read(config_paths(tree.blobs))
+        self._specifiers = Specifiers.of(frozenset(tree.blobs), configs)
+        self._facts = _Facts(self)
+
+    def code(self) -> ProjectCode:
+        paths = self._reachable()
+        linker = Linker(self._facts, self._specifiers.find, self._text, self._returned)
+        wrappers = Wrappers(linker, self._scope.wrappers, self._imports)
+        for path in paths:
+            if self._scans[path].sql:
+                wrappers.add_sinks(path, self._facts[path].sinks)
+        for _ in range(_ROUNDS):
+            names = wrappers.names()
+            if not names:
+                break
+            wrappers.add_calls(names, self._calls(paths, names))
+        orms = Counter(name for path in paths for name in self._scans[path].orms)
+        problems = [(p, self._problem(p)) for p in paths]
+        notes = [f"{path} {problem}" for path, problem in problems if problem]
+        return ProjectCode(
+            self._tree.name,
+            wrappers.queries(),
+            len(paths),
+            dict(orms),
+            tuple(dict.fromkeys((*self._notes, *notes))),
+        )
+
+    def facts(self, path: str) -> FileFacts | None:
+        """What a file holds, parsed now or read before; None for no source of this tree."""
+        blob = self._tree.blobs.get(path)
+        if blob is None or not is_source(path):
+            return None
+        suffix = posixpath.splitext(path)[1]
+        key = f"facts:{blob}:{suffix}:{','.join(self._scope.wrappers)}"
+        kept = self._cache.get(key)
+        if kept is not None:
+            return FileFacts.from_json(kept)
+        found = self._extraction(path)
+        tags = {name.rpartition(".")[2] for name in self._scope.wrappers}
+        facts = FileFacts(problem=found) if isinstance(found, str) else found.facts(tags)
+        self._cache.put(key, facts.to_json())
+        return facts
+
+    def _returned(self, path: str, function: str) -> Expression | None:
+        key = f"returned:{self._tree.blobs[path]}:{posixpath.splitext(path)[1]}:{function}"
+        kept = self._cache.get(key)
+        if kept is None:
+            extraction = self._extraction(path)
+            found = None if isinstance(extraction, str) else extraction.returned(function)
+            kept = [dump(found)] if found is not None else []
+            self._cache.put(key, kept)
+        return load(kept[0]) if kept else None
+
+    def _extraction(self, path: str) -> Extraction | str:
+        if path not in self._extractions:
+            data = self._data(path)
+            self._extractions[path] = extract(path, data) if data is not None else "is unreadable"
+        return self._extractions[path]
+
+    def _calls(self, paths: Sequence[str], names: frozenset[str]) -> dict[str, tuple[Call, ...]]:
+        digest = sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
+        found: dict[str, tuple[Call, ...]] = {}
+        for path in paths:
+            called = names & self._scans[path].called
+            if called:
+                suffix = posixpath.splitext(path)[1]
+                key = f"calls:{self._tree.blobs[path]}:{suffix}:{digest}"
+                kept = self._cache.get(key)
+                if kept is None:
+                    extraction = self._extraction(path)
+                    calls = () if isinstance(extraction, str) else extraction.calls(called)
+                    kept = [_dumped(call) for call in calls]
+                    self._cache.put(key, kept)
+                found[path] = tuple(map(_loaded, kept))
+        return found
+
+    def _problem(self, path: str) -> str:
+        facts = self._facts.get(path) if self._scans[path].sql else None
+        return self._scans[path].problem or (facts.problem if facts else "")
+
+    def _imports(self, path: str, other: str) -> bool:
+        """Whether a file imports another, itself or through one that exports it on."""
+        for specifier in self._scan(path).imports:
+            target = self._specifiers.find(path, specifier)
+            if target == other:
+                return True
+            if target and is_source(target):
+                through = self._scan(target).imports
+                if any(self._specifiers.find(target, one) == other for one in through):
+                    return True
+        return False
+
+    def _text(self, path: str) -> str:
+        return (self._data(path) or b"").decode("utf-8", "replace")
+
+    def _data(self, path: str) -> bytes | None:
+        if path not in self._bytes:
+            self._bytes.update(self._tree.read([path]))
+        return self._bytes.get(path)
+
+    def _scan(self, path: str) -> Scan:
+        if path not in self._scans:
+            self._look([path])
+        return self._scans.get(path, Scan())
+
+    def _look(self, paths: Iterable[str]) -> None:
+        """Scan files, all that are new in one reading."""
+        unknown: list[str] = []
+        for path in paths:
+            kept = self._cache.get(f"scan:{self._tree.blobs[path]}")
+            if kept is None:
+                unknown.append(path)
+            else:
+                self._scans[path] = Scan.from_json(kept)
+        read = self._tree.read(unknown)
+        for path in unknown:
+            if path in read:
+                self._bytes[path] = read[path]
+                self._scans[path] = scan(read[path])
+                self._cache.put(f"scan:{self._tree.blobs[path]}", self._scans[path].to_json())
+            else:
+                self._scans[path] = Scan(problem="could not be read: left out")
+
+    def _reachable(self) -> list[str]:
+        """The source files from the roots along the imports, else those below the folder."""
+        roots = list(self._roots())
+        seen: dict[str, None] = dict.fromkeys(roots)
+        level = roots
+        while level and len(seen) <= _MOST_FILES:
+            self._look(level)
+            following = dict.fromkeys(t for path in level for t in self._targets(path))
+            level = [t for t in following if t not in seen and not self._scope.excludes(t)]
+            seen |= dict.fromkeys(level)
+        if level:
+            self._notes.append(f"more than {_MOST_FILES:,} files: the rest was not read")
+        return [path for path in seen if path in self._scans]
+
+    def _targets(self, path: str) -> Iterator[str]:
+        found = self._scans[path]
+        for specifier in found.imports:
+            target = self._specifiers.find(path, specifier)
+            if target and is_source(target):
+                yield target
+            elif not target and not specifier.startswith("."):
+                folder = self._specifiers.package_folder(specifier)
+                yield from self._below(folder) if folder is not None else ()
+        if found.whole_folder:
+            yield from self._below(self._scope.folder)
+
+    def _roots(self) -> Iterator[str]:
+        base = self._scope.folder
+        if self._scope.roots:
+            for root in self._scope.roots:
+                path = posixpath.normpath(posixpath.join(base, root))
+                found = list(self._below("" if path == "." else path))
+                if not found:
+                    self._notes.append(f"code.roots: {root} holds no source file")
+                yield from found
+            return
+        main = self._scope.main
+        target = (
+            self._specifiers.find(posixpath.join(base, "wrangler"), f"./{main}") if main else ""
+        )
+        if target and is_source(target):
+            yield target
+        else:
+            yield from self._below(base)
+
+    def _below(self, folder: str) -> Iterator[str]:
+        for path in self._tree.blobs:
+            inside = not folder or path == folder or path.startswith(f"{folder}/")
+            if inside and is_source(path) and not self._scope.excludes(path):
+                yield path
+
+
+class _Facts(Mapping[str, FileFacts]):
+    """The facts of every file of a tree, each read when it is asked for."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+        self._known: dict[str, FileFacts | None] = {}
+
+    def __getitem__(self, path: str) -> FileFacts:
+        if path not in self._known:
+            self._known[path] = self._reading.facts(path)
+        found = self._known[path]
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def _dumped(call: Call) -> list[object]:
+    target = dump(call.target) if call.target is not None else None
+    return [call.name, target, [dump(a) for a in call.arguments], call.line, call.function]
+
+
+def _loaded(raw: Sequence[object]) -> Call:
+    name, target, arguments, line, function = raw
+    return Call(
+        str(name),
+        load(target) if isinstance(target, list) else None,
+        tuple(load(a) for a in arguments) if isinstance(arguments, list) else (),
+        int(str(line)),
+        str(function),
+    )

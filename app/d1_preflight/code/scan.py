@@ -1,0 +1,79 @@
+"""A quick look at one file's bytes: what it imports and calls, and whether it can hold SQL.
+
+Most files of a project hold none; they are not parsed.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from d1_preflight.code.imports import specifiers, takes_whole_folder
+from d1_preflight.code.scripts import MOST_BYTES, is_minified
+
+_WORDS = (b".prepare", b"sql`", b"sql<", b".exec(", b".batch(")
+_VERBS = (b"select", b"insert", b"update", b"delete", b"replace into", b"with ", b"create ")
+_SQL = re.compile(
+    rb"[\"'`(\n]\s*(?:select\s|insert\s+(?:or|into)|update\s+[^\s;(]+\s+set\b|delete\s+from"
+    rb"|replace\s+into|with\s+(?:recursive\s+)?[\w$]+\s+(?:as\b|\()"
+    rb"|create\s+(?:table|index|unique|view|trigger))"
+)
+_CALLED = re.compile(rb"(?<![\w$])([A-Za-z_$][\w$]*+)[(<]")
+_ORMS = {
+    "drizzle-orm": "drizzle",
+    "@prisma": "Prisma",
+    "kysely": "Kysely",
+    "typeorm": "TypeORM",
+    "@mikro-orm": "MikroORM",
+    "sequelize": "Sequelize",
+    "knex": "Knex",
+    "workers-qb": "workers-qb",
+}
+_ORM = re.compile(
+    rf"^(?:({'|'.join(_ORMS)})(?:/.*)?|(?:.*/)?(?:generated/prisma|\.prisma/client|prisma/client)(?:/.*)?)$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One file: `sql` is whether it is worth parsing, `problem` why it is not read."""
+
+    imports: tuple[str, ...] = ()
+    called: frozenset[str] = frozenset()
+    sql: bool = False
+    whole_folder: bool = False
+    problem: str = ""
+
+    @property
+    def orms(self) -> tuple[str, ...]:
+        """The libraries it imports that make SQL out of sight."""
+        found = _ORM.findall("\n".join(self.imports))
+        return tuple(dict.fromkeys(_ORMS.get(name, "Prisma") for name in found))
+
+    def to_json(self) -> list[Any]:
+        """As JSON holds it."""
+        called = sorted(self.called)
+        return [list(self.imports), called, self.sql, self.whole_folder, self.problem]
+
+    @classmethod
+    def from_json(cls, raw: Any) -> "Scan":
+        """Read it again; raises TypeError or ValueError where it is none."""
+        imports, called, sql, whole, problem = raw
+        return cls(tuple(imports), frozenset(called), bool(sql), bool(whole), str(problem))
+
+
+def scan(data: bytes) -> Scan:
+    """Look at a file."""
+    if len(data) > MOST_BYTES:
+        return Scan(problem=f"is longer than {MOST_BYTES:,} bytes: left out")
+    if is_minified(data):
+        return Scan(problem="is minified: left out")
+    called = frozenset(name.decode("ascii", "replace") for name in _CALLED.findall(data))
+    return Scan(specifiers(data), called, _can_hold_sql(data), takes_whole_folder(data))
+
+
+def _can_hold_sql(data: bytes) -> bool:
+    lower = data.lower()
+    if any(word in lower for word in _WORDS):
+        return True
+    return any(verb in lower for verb in _VERBS) and _SQL.search(lower) is not None

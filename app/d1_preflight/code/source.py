@@ -1,0 +1,47 @@
+"""What the analysis is given of a project: files by path with the id of their bytes, and a cache.
+
+Who reads them (a working tree, a revision) is no part of it; adapters have this shape.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+
+class SourceTree(Protocol):
+    """One state of a repository; paths are relative to its root, with forward slashes."""
+
+    @property
+    def name(self) -> str:
+        """What people call this state: a revision, or the working tree."""
+
+    @property
+    def blobs(self) -> Mapping[str, str]:
+        """Every regular file, and the id of its bytes."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was left out, in words."""
+
+    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """The bytes of files; what cannot be read, or is too long, is not among them."""
+
+
+class Cache(Protocol):
+    """Keeps what was read of files by the id of their bytes."""
+
+    def get(self, key: str) -> Any:
+        """What is kept under a key; None for nothing."""
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a value that JSON holds."""
+
+
+class NoCache:
+    """Keeps nothing."""
+
+    def get(self, key: str) -> Any:  # noqa: ARG002 - as the cache has it
+        """Nothing."""
+        return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Nothing is kept."""

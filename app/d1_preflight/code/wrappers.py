@@ -1,0 +1,149 @@
+"""Follows queries through the functions of the project: a wrapper's callers give their text.
+
+A function whose parameter reaches a database is a wrapper. What comes through one that nobody
+calls keeps a hole where the parameter stands.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from d1_preflight.code.expression import (
+    Choice,
+    Expression,
+    Hole,
+    Join,
+    Parameter,
+    Text,
+    within,
+)
+from d1_preflight.code.extraction import DIRECT, begins_like_sql
+from d1_preflight.code.facts import Call, Sink
+from d1_preflight.code.linking import Linker, without_parameters
+
+_DEPTH = 5
+_MOST_QUERIES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query, resolved as far as can be: `path` and `line` are where its text stands.
+
+    `depth` is through how many wrappers it came.
+    """
+
+    path: str
+    line: int
+    method: str
+    sql: Expression
+    depth: int = 0
+
+
+class Wrappers:
+    """Collects queries; knows which calls it still needs to see.
+
+    `imports` says whether a file imports another: a method is called by name alone, and one of
+    the same name in a file that knows nothing of the wrapper is another's.
+    """
+
+    def __init__(
+        self, linker: Linker, named: Sequence[str], imports: Callable[[str, str], bool]
+    ) -> None:
+        self._linker = linker
+        self._named = frozenset(name.rpartition(".")[2] for name in named)
+        self._imports = imports
+        self._found: list[Query] = []
+        self._waiting: list[tuple[str, Query]] = []
+        self._called: set[str] = set()
+        self._held: dict[Query, frozenset[str]] = {}
+        self._calls: dict[str, list[tuple[str, Call]]] = defaultdict(list)
+        self._known: set[str] = set()
+
+    def add_sinks(self, path: str, sinks: Iterable[Sink]) -> None:
+        """Take the queries of one file."""
+        for sink in sinks:
+            sql = self._linker.query(sink.sql, path)
+            self._add(Query(path, sink.line, sink.method, sql))
+
+    def names(self) -> frozenset[str]:
+        """The names of functions whose calls were not seen yet."""
+        names = {self._name(id_) for id_, _ in self._waiting} | self._named
+        return frozenset(names - self._known - {""})
+
+    def add_calls(self, names: Iterable[str], calls: Mapping[str, Sequence[Call]]) -> None:
+        """Take all calls of functions with these names, by file, and follow them."""
+        self._known |= set(names)
+        for path, found in calls.items():
+            for call in found:
+                self._calls[call.name].append((path, call))
+                if call.name in self._named:
+                    self._take_named(path, call)
+        self._follow()
+
+    def queries(self) -> tuple[Query, ...]:
+        """All queries."""
+        self._follow()
+        uncalled = (q for q, owners in self._held.items() if not owners & self._called)
+        return (*dict.fromkeys(self._found), *uncalled)
+
+    def _follow(self) -> None:
+        while True:
+            ready = [pair for pair in self._waiting if self._name(pair[0]) in {*self._known, ""}]
+            if not ready or len(self._found) > _MOST_QUERIES:
+                return
+            self._waiting = [pair for pair in self._waiting if pair not in ready]
+            for wrapper, query in ready:
+                for path, call in self._calls.get(self._name(wrapper), ()):
+                    if self._means(call, path, wrapper):
+                        self._called.add(wrapper)
+                        self._through(wrapper, query, path, call)
+
+    def _take_named(self, path: str, call: Call) -> None:
+        for argument in call.arguments:
+            sql = self._linker.query(argument, path)
+            if begins_like_sql(first_text(sql)):
+                self._add(Query(path, call.line, call.name, sql))
+                return
+
+    def _add(self, query: Query) -> None:
+        parts = within(query.sql)
+        owners = frozenset(part.function for part in parts if isinstance(part, Parameter))
+        if any(self._name(owner) in DIRECT for owner in owners):
+            return  # a database of the project's own make: who calls it is a query by itself
+        if not owners:
+            self._found.append(query)
+        elif query not in self._held:
+            self._held[query] = owners
+            if query.depth < _DEPTH:
+                self._waiting += [(owner, query) for owner in sorted(owners)]
+
+    def _means(self, call: Call, path: str, wrapper: str) -> bool:
+        """Whether a call is of this wrapper, by what it names or by the method's name."""
+        if call.target is not None:
+            return self._linker.function(call.target, path) == wrapper
+        home, _, id_ = wrapper.partition("\0")
+        if not call.arguments or id_ not in self._linker.files[home].methods:
+            return False
+        return home == path or self._imports(path, home)
+
+    def _through(self, wrapper: str, query: Query, path: str, call: Call) -> None:
+        given = [self._linker.query(argument, path) for argument in call.arguments]
+        bound = {(wrapper, place): value for place, value in enumerate(given)}
+        sql = without_parameters(self._linker.query(query.sql, query.path, bound), wrapper)
+        at_call = not first_text(query.sql).strip()
+        place = (path, call.line) if at_call else (query.path, query.line)
+        self._add(Query(*place, query.method, sql, query.depth + 1))
+
+    def _name(self, wrapper: str) -> str:
+        path, _, id_ = wrapper.partition("\0")
+        facts = self._linker.files.get(path)
+        return facts.functions.get(id_, "") if facts else ""
+
+
+def first_text(sql: Expression) -> str:
+    """The text with which a query begins, as far as it is known."""
+    first: Expression | None = sql
+    while isinstance(first, Join | Choice):
+        inner = first.parts if isinstance(first, Join) else first.options
+        first = next((part for part in inner if part != Hole("")), None)
+    return first.text if isinstance(first, Text) else ""

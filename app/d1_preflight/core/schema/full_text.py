@@ -1,0 +1,41 @@
+"""A full-text index as its CREATE VIRTUAL TABLE … USING fts5 declares it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from d1_preflight.core.sql.tokenizer import Token, closing, parted, tokens
+
+
+@dataclass(frozen=True, slots=True)
+class FullText:
+    """Where an FTS5 table has its text: in itself (None), in no place (""), or in a table."""
+
+    content: str | None = None
+    content_rowid: str = "rowid"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another table or view holds the text, by its rowid."""
+        return bool(self.content)
+
+
+@lru_cache(maxsize=4096)
+def full_text(sql: str) -> FullText | None:
+    """The full-text index that a CREATE statement makes; None where it makes something else."""
+    found = tokens(sql, limit=len(sql))
+    words = [token.word for token in found]
+    if "USING" not in words or found[words.index("USING") + 1].name.lower() != "fts5":
+        return None
+    at = words.index("USING") + 2
+    if at >= len(found) or found[at].text != "(":
+        return FullText()
+    options = {part[0].name.lower(): part for part in parted(found[at + 1 : closing(found, at)])}
+    content = _option(options.get("content"))
+    return FullText(content, _option(options.get("content_rowid")) or "rowid")
+
+
+def _option(part: tuple[Token, ...] | None) -> str | None:
+    """The value of `name = value`, None where the option is not there."""
+    if not part or len(part) < len("x=y") or part[1].text != "=":
+        return None
+    return part[2].name

@@ -1,0 +1,193 @@
+"""Judges a project's code beside its schema: which code and which migrations, and what they say.
+
+The deployed code is a git revision, the new one the files here or another revision. Nothing of
+either is checked out, executed or imported.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.adapters.code_cache import CodeCache
+from d1_preflight.adapters.git.revision_tree import RevisionTree, merge_base, revision_tree
+from d1_preflight.adapters.lint_sources import Ledger, Place, Sources
+from d1_preflight.adapters.project_files import find_config, read_config, read_settings
+from d1_preflight.adapters.working_tree import (
+    WorkingTree,
+    fingerprint,
+    repository_root,
+    working_tree,
+)
+from d1_preflight.code.scope import Scope
+from d1_preflight.code.scripts import is_wanted
+from d1_preflight.code.verdict import Verdict, to_json, verdict_from_json
+from d1_preflight.core.errors import ProjectError, UsageError
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.settings import CodeSettings
+from d1_preflight.core.project.wrangler_config import WranglerConfig
+from d1_preflight.core.project.wrangler_config_file import parse_config
+
+Tree = RevisionTree | WorkingTree
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be judged; without `deployed` the merge-base counts, without `new` the files here.
+
+    Without `name` all migrations count that the deployed revision does not have, else the last.
+    """
+
+    sources: Sources
+    name: str = ""
+    deployed: str = ""
+    new: str = ""
+
+
+def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
+    """The verdict; raises UsageError or ProjectError where there is nothing to judge."""
+    sources = request.sources
+    config = read_config(find_config(sources.start, sources.config), sources.environment)
+    settings = read_settings(config.folder).code
+    ledger = _ledger(request)
+    new = revision_tree(config.folder, request.new) if request.new else _here(config.folder)
+    deployed, problem = _deployed(config.folder, request, new)
+    chosen, earlier = _chosen(request, ledger, deployed, config)
+    kept = cache or CodeCache(repository_root(config.folder))
+    scopes = [_scope(tree, config, settings, sources.environment) for tree in (deployed, new)]
+    key = _key((deployed, new), scopes, (*earlier, *chosen), len(chosen))
+    verdict = _kept(kept, key)
+    if verdict is None:
+        verdict = _compared((deployed, new), scopes, (earlier, chosen), kept)
+        kept.save()
+        kept.keep_result(key, to_json(verdict))
+    found = replace(verdict, problems=(*verdict.problems, problem)) if problem else verdict
+    names = (replace(found.deployed, name=deployed.name), replace(found.new, name=new.name))
+    return replace(found, deployed=names[0], new=names[1])
+
+
+def _compared(
+    trees: tuple[Tree, Tree],
+    scopes: Sequence[Scope],
+    migrations: tuple[Sequence[Migration], Sequence[Migration]],
+    cache: CodeCache,
+) -> Verdict:
+    """The verdict, made anew; what that needs is imported only now."""
+    from d1_preflight.code.comparison import Step, compare_codes
+    from d1_preflight.code.project_code import read_code
+    from d1_preflight.core.analysis import schema_after
+
+    earlier, chosen = migrations
+    before = schema_after(earlier)
+    scripts = {migration.name: migration.text for migration in chosen}
+    step = Step(before, schema_after(chosen, before), scripts)
+    deployed, new = (read_code(t, s, cache) for t, s in zip(trees, scopes, strict=True))
+    return compare_codes(deployed, new, step)
+
+
+def _here(folder: Path) -> WorkingTree:
+    return working_tree(folder, is_wanted)
+
+
+def _deployed(folder: Path, request: Request, new: Tree) -> tuple[Tree, str]:
+    """The tree of the code that runs, and what is not known of it."""
+    if request.deployed:
+        return revision_tree(folder, request.deployed), ""
+    base = merge_base(folder)
+    if base:
+        tree = revision_tree(folder, base)
+        return replace(tree, name=f"{base[:9]} (merge-base; name another with --deployed)"), ""
+    return new, "which code is deployed is unknown: git names no revision here"
+
+
+def _ledger(request: Request) -> Ledger:
+    """The migrations of the chosen database."""
+    ledgers = [ledger for ledger in request.sources.project() if ledger.wanted]
+    if request.name:
+        named = [ledger for ledger in ledgers if _named(ledger.migrations, request.name)]
+        ledgers = named or ledgers
+    if len(ledgers) > 1:
+        folders = ", ".join(str(ledger.place.folder) for ledger in ledgers)
+        raise UsageError(
+            f"There are migrations in {folders}.", hint="Choose one with --database NAME."
+        )
+    return ledgers[0]
+
+
+def _chosen(
+    request: Request, ledger: Ledger, deployed: Tree, config: WranglerConfig
+) -> tuple[tuple[Migration, ...], tuple[Migration, ...]]:
+    """The migrations to judge, and those before them."""
+    ordered = ledger.migrations
+    if request.name:
+        found = _named(ordered, request.name)
+        if len(found) != 1:
+            names = ", ".join(m.name for m in (found or ordered[-5:]))
+            what = "may mean" if found else "is no migration; the latest are"
+            raise UsageError(f"{request.name!r} {what}: {names}.", hint="Name one in full.")
+        at = ordered.index(found[0])
+        return found, ordered[:at]
+    fresh: tuple[Migration, ...] = ()
+    if isinstance(deployed, RevisionTree):
+        known = _names_at(deployed, ledger.place, config)
+        fresh = tuple(m for m in ordered if m.name not in known)
+    chosen = fresh or ordered[-1:]
+    return chosen, tuple(m for m in ordered if m not in chosen)
+
+
+def _named(migrations: Sequence[Migration], wanted: str) -> tuple[Migration, ...]:
+    exact = tuple(m for m in migrations if wanted in (m.name, m.stem))
+    return exact or tuple(m for m in migrations if m.name.startswith(wanted))
+
+
+def _names_at(tree: RevisionTree, place: Place, config: WranglerConfig) -> frozenset[str]:
+    """The migrations that a revision has in a folder."""
+    folder = _below(place.folder, repository_root(config.folder))
+    start = f"{folder}/" if folder else ""
+    names = (path.removeprefix(start) for path in tree.blobs if path.startswith(start))
+    return frozenset(name for name in names if place.glob.matches(name))
+
+
+def _scope(tree: Tree, config: WranglerConfig, settings: CodeSettings, environment: str) -> Scope:
+    """Where the code lies, as the configuration of that tree itself says it."""
+    root = repository_root(config.folder)
+    folder = _below(config.folder, root)
+    path = "/".join(filter(None, (folder, config.path.name)))
+    main = config.main
+    if isinstance(tree, RevisionTree):
+        data = tree.read([path]).get(path)
+        try:
+            text = (data or b"").decode("utf-8-sig")
+            main = parse_config(config.path, text, environment).main if data else main
+        except (ProjectError, UnicodeDecodeError):
+            pass  # that revision's configuration does not read: today's entry counts
+    return Scope(folder, main, settings.roots, settings.exclude, settings.wrappers)
+
+
+def _below(folder: Path, root: Path) -> str:
+    real = Path(os.path.realpath(folder))
+    found = real.relative_to(root).as_posix() if real.is_relative_to(root) else ""
+    return "" if found == "." else found
+
+
+def _key(
+    trees: Sequence[Tree], scopes: Sequence[Scope], migrations: Sequence[Migration], count: int
+) -> str:
+    parts: list[object] = [fingerprint(_wanted(tree.blobs)) for tree in trees]
+    parts += [asdict(scope) for scope in scopes]
+    parts += [[migration.name, migration.sha256] for migration in migrations]
+    return sha256(json.dumps([*parts, count]).encode()).hexdigest()
+
+
+def _wanted(blobs: Mapping[str, str]) -> Mapping[str, str]:
+    return {path: blob for path, blob in blobs.items() if is_wanted(path)}
+
+
+def _kept(cache: CodeCache, key: str) -> Verdict | None:
+    raw = cache.result(key)
+    try:
+        return verdict_from_json(raw) if raw else None
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,464 @@
+"""A target in memory that answers as wrangler does, and a session whose real steps work on it.
+
+The steps run unchanged on real local copies; only wrangler, the web, the key and the clock are
+fakes. A test says what an answer becomes (`instead`), or what happens around a command (`first`,
+`then`): somebody else's apply, a lost reply, a killed program.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import apsw
+
+from core.record_values import ANA, KEYS, START
+from d1_preflight.actions import STEPS
+from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.adapters.http import ProbeResult
+from d1_preflight.adapters.local import LocalDatabases
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.ports import Emit, Evidence, silent
+from d1_preflight.core.project.migration import Migration, MigrationFile
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.setting_types import Endpoint
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
+from d1_preflight.core.record.record import Attempt, Outcome
+from d1_preflight.core.sql.tokenizer import quote_name, statements
+from d1_preflight.session import Session
+from plain.fakes import MemoryStore, ReadySigner
+
+CHECKLIST = shipped_checklist()
+UUID = "a1b2c3d4-0000-4000-8000-000000000001"
+NAME = "0002_rebuild_teams.sql"
+EARLIER = """CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
+CREATE TABLE members(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id), role TEXT);
+CREATE TABLE log(what TEXT);
+CREATE INDEX members_team ON members(team);
+CREATE VIEW roles AS SELECT role FROM members;
+CREATE TRIGGER logged AFTER INSERT ON members BEGIN INSERT INTO log VALUES ('in'); END;
+"""
+ROWS = """INSERT INTO teams VALUES ('a', 'A', 'x'), ('b', 'B', NULL);
+INSERT INTO members VALUES (1, 'a', 'OWNER'), (2, 'a', 'member'), (3, 'b', NULL);"""
+HEADER = """-- Migration: {name}
+-- Author: Ana
+-- Date: 2026-11-23
+-- Ticket: T-1
+-- Description: as the test needs it
+-- Type: {kind}
+-- Rollback: the down migration
+"""
+DESTRUCTIVE = "ALTER TABLE teams DROP COLUMN old;\n"
+ADDITIVE = "ALTER TABLE teams ADD COLUMN billing TEXT;\n"
+
+Answer = Callable[[Evidence], Evidence]
+
+
+class Clock:
+    """A clock that stands still, but for a sleep."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class Files:
+    """The migrations of a project in memory, staged to a real folder."""
+
+    root: Path
+    own: Migration
+    others: tuple[Migration, ...] = (Migration.from_text("0001_prior_state.sql", EARLIER),)
+    down_file: Migration | None = None
+    config: str = "c" * 64
+    spoils: str = ""  # what an editor adds to a down file as it is written
+
+    def files(self) -> Sequence[MigrationFile]:
+        return sorted((*self.others, self.own), key=lambda file: file.name)
+
+    def migrations(self) -> Sequence[Migration]:
+        return sorted((*self.others, self.own), key=lambda file: file.name)
+
+    def down(self, stem: str) -> Migration | None:
+        assert self.own.name == f"{stem}.sql"
+        return self.down_file
+
+    def write_down(self, stem: str, text: str) -> Path:
+        self.down_file = Migration.from_text(f"{stem}.sql", text + self.spoils)
+        return self.root / "migrations" / "down" / f"{stem}.sql"
+
+    def config_sha256(self) -> str:
+        return self.config
+
+    def sha256(self, name: str) -> str:
+        raise NotImplementedError(name)
+
+    def stage(self, migration: Migration, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "staged.sql").write_text(migration.text)
+        return folder / "wrangler.json"
+
+    def target_config(self) -> Path:
+        return self.root / ".preflight" / "targets" / "one.json"
+
+
+@dataclass
+class Web:
+    """Endpoints, webhook and analytics that answer as the test says."""
+
+    probes: list[ProbeResult] = field(default_factory=list)
+    samples: list[Mapping[str, object] | Exception] = field(default_factory=list)
+    asked: list[Mapping[str, object]] = field(default_factory=list)
+    has_webhook: bool = False
+
+    def account(self, configured: str) -> str:
+        return configured or "account"
+
+    async def probe(self, endpoint: Endpoint) -> ProbeResult:
+        assert endpoint.url
+        return self.probes.pop(0)
+
+    async def notify(self, text: str) -> ProbeResult:
+        raise NotImplementedError(text)
+
+    async def analytics(self, query: str, variables: Mapping[str, object]) -> Mapping[str, object]:
+        assert query
+        self.asked.append(variables)
+        answer = self.samples.pop(0) if len(self.samples) > 1 else self.samples[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def open(self, url: str) -> bool:
+        raise NotImplementedError(url)
+
+
+def invocations(*samples: tuple[datetime, int, int]) -> Mapping[str, object]:
+    """What analytics answers about a Worker: (minute, requests, errors)."""
+    groups = [
+        {"sum": {"requests": n, "errors": bad}, "dimensions": {"datetimeMinute": at.isoformat()}}
+        for at, n, bad in samples
+    ]
+    return {"viewer": {"accounts": [{"workersInvocationsAdaptive": groups}]}}
+
+
+@dataclass
+class FakeTarget:
+    """A D1 database and the wrangler in front of it; commands go by the words in `command_of`."""
+
+    local: LocalDatabases
+    connection: apsw.Connection = field(default_factory=lambda: apsw.Connection(":memory:"))
+    version: str = "4.164.0"
+    uuid: str = UUID
+    bookmark: str = "00000001-bookmark"
+    writing: bool = False
+    left: tuple[Evidence, ...] = ()
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    kept: list[str | None] = field(default_factory=list)
+    protected: list[str] = field(default_factory=list)
+    instead: dict[str, Answer] = field(default_factory=dict)
+    first: dict[str, Callable[[], object]] = field(default_factory=dict)
+    then: dict[str, Callable[[], object]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        self.connection.execute(
+            "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
+            " applied_at TEXT)"
+        )
+        self.apply("0001_prior_state.sql", EARLIER)
+        self.connection.execute(ROWS)
+
+    @property
+    def commands(self) -> list[str]:
+        return [command_of(call) for call in self.calls]
+
+    def apply(self, name: str, sql: str) -> None:
+        """Run a migration and write its row, in one transaction."""
+        with self.connection:
+            self.connection.execute(sql)
+            self.connection.execute(
+                "INSERT INTO d1_migrations(name, applied_at) VALUES (?, '2026-11-23 14:30:00')",
+                (name,),
+            )
+
+    async def run(
+        self,
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        emit: Emit = silent,
+        keep: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the port's own
+        protect: bool = False,
+    ) -> Evidence:
+        assert timeout is None or timeout > 0
+        command = command_of(args)
+        self.calls.append(tuple(args))
+        self.kept.append(keep)
+        if protect:
+            self.protected.append(command)
+        emit(command, "out")
+        self.first.get(command, lambda: None)()
+        answer = self._answer(command, args, cwd)
+        self.then.get(command, lambda: None)()
+        return self.instead[command](answer) if command in self.instead else answer
+
+    def is_writing(self) -> bool:
+        return self.writing
+
+    def recover(self, step: str) -> tuple[Evidence, ...]:
+        assert step
+        return self.left
+
+    def _answer(self, command: str, args: Sequence[str], cwd: Path) -> Evidence:
+        match command:
+            case "info":
+                return replied(args, {"uuid": self.uuid})
+            case "bookmark":
+                return replied(args, {"bookmark": self.bookmark})
+            case "deployments":
+                return replied(args, {"versions": [{"version_id": "v1-live", "percentage": 100}]})
+            case "read":
+                return self._read(args)
+            case "export":
+                return self._export(args)
+            case "apply":
+                return self._apply(args, cwd)
+        return self._local(command, args, cwd)
+
+    def _read(self, args: Sequence[str]) -> Evidence:
+        sql = next(word for word in args if word.startswith("--command=")).removeprefix(
+            "--command="
+        )
+        results: list[object] = []
+        try:
+            for statement in statements(sql):
+                cursor = self.connection.execute(statement.text)
+                rows = [
+                    dict(zip((c[0] for c in cursor.get_description()), row, strict=True))
+                    for row in cursor
+                ]
+                results.append({"results": rows, "success": True, "meta": {}})
+        except apsw.Error as error:
+            return refused(args, f"{error}: SQLITE_ERROR")
+        return replied(args, results)
+
+    def _export(self, args: Sequence[str]) -> Evidence:
+        tables = [args[n + 1] for n, word in enumerate(args) if word == "--table"]
+        lines = ["PRAGMA defer_foreign_keys=TRUE;"]
+        for table in tables:
+            [(sql,)] = self.connection.execute(
+                "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+            )
+            lines.append(f"{sql};")
+            for row in self.connection.execute(f"SELECT * FROM {quote_name(table)}"):
+                values = ", ".join(apsw.format_sql_value(value) for value in row)
+                lines.append(f"INSERT INTO {quote_name(table)} VALUES ({values});")
+        Path(args[args.index("--output") + 1]).write_text("\n".join(lines))
+        return Evidence(tuple(args), 0, 7)
+
+    def _apply(self, args: Sequence[str], cwd: Path) -> Evidence:
+        try:
+            self.apply(NAME, (cwd / "staged.sql").read_text())
+        except apsw.Error as error:
+            return refused(args, f"{error}: SQLITE_ERROR")
+        return Evidence(tuple(args), 0, 40)
+
+    def _local(self, command: str, args: Sequence[str], cwd: Path) -> Evidence:
+        file = self.local.file(Path(args[args.index("--persist-to") + 1]))
+        script = cwd / "staged.sql"
+        if command == "down":
+            script = Path(args[-1].removeprefix("--file="))
+        connection = apsw.Connection(str(file))
+        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            with connection:
+                connection.execute(script.read_text())
+                if command == "rehearse":
+                    row = "INSERT INTO d1_migrations(name, applied_at) VALUES (?, '2026-11-23')"
+                    connection.execute(row, (NAME,))
+        except apsw.Error as error:
+            return refused(args, f"{error}: SQLITE_ERROR")
+        finally:
+            connection.close()
+        return Evidence(tuple(args), 0, 2400)
+
+
+def command_of(args: Sequence[str]) -> str:
+    """The word for a command: read, info, bookmark, export, apply, deployments, rehearse, down."""
+    match tuple(args[:3]):
+        case ("d1", "execute", _):
+            return "down" if "--local" in args else "read"
+        case ("d1", "migrations", "apply"):
+            return "rehearse" if "--local" in args else "apply"
+        case ("d1", "time-travel", _):
+            return "bookmark"
+        case ("d1", "info" | "export", _):
+            return args[1]
+    return args[0]
+
+
+def replied(args: Sequence[str], value: object) -> Evidence:
+    text = json.dumps(value)
+    return Evidence(tuple(args), 0, 5, stdout=text, shown=text)
+
+
+def refused(args: Sequence[str], reason: str, text: str = "the query failed") -> Evidence:
+    said = json.dumps({"error": {"text": text, "notes": [{"text": reason}], "code": 7500}})
+    return Evidence(tuple(args), 1, 5, stdout=said, shown=said)
+
+
+def cut(ran: Evidence) -> Evidence:
+    """The connection broke after it was sent: whether it arrived is not known."""
+    return replace(ran, exit_code=1, stdout="", shown="", stderr="✘ [ERROR] fetch failed")
+
+
+def failed(reason: str) -> Answer:
+    """The database refused it with a reason."""
+    return lambda ran: refused(ran.argv, reason)
+
+
+def lost(ran: Evidence) -> Evidence:
+    """The program was killed with us."""
+    return replace(ran, exit_code=None, stdout="", shown="")
+
+
+@dataclass
+class Bench:
+    """A project, its target, and a session on them."""
+
+    folder: Path
+    sql: str = DESTRUCTIVE
+    kind: str = "destructive"
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
+        self.web.samples = [invocations((START, 100, 0))]
+        text = HEADER.format(name=NAME, kind=self.kind.upper()) + self.sql
+        self.files = Files(self.folder, Migration.from_text(NAME, text))
+        self.local = LocalDatabases(UUID)
+        self.target = FakeTarget(self.local)
+        self.session = self.opened()
+
+    def environment(self) -> Environment:
+        database = Database("DB", "marketplace-production", UUID)
+        config = WranglerConfig(self.folder / "wrangler.jsonc", "workway-api")
+        return Environment(
+            project=Project(self.folder, config, database, settings=self.settings),
+            name=NAME,
+            target="remote",
+            workspace=self.folder / ".preflight",
+            operator=ANA,
+            versions={"wrangler": self.target.version},
+            files=self.files,
+            store=self.store,
+            signer=ReadySigner(KEYS, ANA),
+            clock=self.clock,
+            wrangler=self.target,
+            local=self.local,
+            web=self.web,
+        )
+
+    def opened(self) -> Session:
+        """A new session on the same record, as after a restart."""
+        self.session = Session(CHECKLIST, self.environment(), STEPS)
+        return self.session
+
+    async def step(self, step_id: str, **given: object) -> Attempt:
+        """Perform one step with an agreeable operator's answers, or the given ones."""
+        step = CHECKLIST.step(step_id)
+        asked = self.session.prompts(step)
+        raw = {prompt.key: given.get(prompt.key, agreeable(prompt)) for prompt in asked}
+        return await self.session.perform(step, raw)
+
+    async def walk(self, until: str = "", **given: object) -> "Bench":
+        """Perform every step up to `until`; what can be waived and is not proved is waived."""
+        while (step := self.session.current) is not None and step.id != until:
+            attempt = await self.step(step.id, **given)
+            if not attempt.status.is_answered:
+                assert step.waivable, f"{step.id}: {attempt.status}: {attempt.words}"
+                self.session.waive(step, "not in a test")
+        return self
+
+    def saved(self) -> "Saved":
+        """This state of record, target and folder, for another test to go on from."""
+        copy = self.folder.with_name(f"{self.folder.name}-saved")
+        shutil.copytree(self.folder, copy)
+        held, data = dict(self.store.held), self.target.connection.serialize("main")
+        return Saved(copy, held, data, self.clock.at, self.files.down_file, self.sql, self.kind)
+
+    async def run(self, context: StepContext) -> Outcome:
+        """Run a step's action past the session's door."""
+        return await STEPS[context.step.action].run(context)
+
+    def writes(self, sql: str) -> Callable[[], object]:
+        """Somebody writes to the target."""
+        return lambda: self.target.connection.execute(sql)
+
+    def exports(self) -> list[Path]:
+        return list(self.folder.rglob("export.sql"))
+
+    def forgets_exports(self) -> None:
+        for path in self.exports():
+            path.unlink()
+
+    def harm_backup(self, harm: str) -> None:
+        """Take the backup away, or put another table's rows in its place."""
+        (copy,) = (self.folder / ".preflight" / "backup").rglob("*.rows")
+        if harm == "gone":
+            copy.unlink()
+        else:
+            other = next((self.folder / ".preflight" / "copy" / "rows").rglob("*.rows"))
+            copy.write_bytes(other.read_bytes())
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        return cast("list[tuple[object, ...]]", self.target.connection.execute(sql).fetchall())
+
+
+def agreeable(prompt: Prompt) -> object:
+    match prompt.kind:
+        case PromptKind.CONFIRM:
+            return True
+        case PromptKind.CHOOSE:
+            return prompt.choices[0]
+        case PromptKind.CHOOSE_MANY:
+            return prompt.choices
+    return prompt.typed or ("" if prompt.optional else "looked at, and fine")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A walk at some step, kept for many tests."""
+
+    folder: Path
+    held: Mapping[str, bytes]
+    database: bytes
+    at: datetime
+    down: Migration | None
+    sql: str
+    kind: str
+
+    def resumed(self, folder: Path, settings: Settings) -> Bench:
+        """The same walk in a folder of its own, in a new session."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        bench = Bench(folder, self.sql, self.kind, settings)
+        bench.store.held.update(self.held)
+        bench.target.connection.deserialize("main", self.database)
+        bench.clock.at, bench.files.down_file = self.at, self.down
+        bench.opened()
+        return bench

@@ -1,0 +1,147 @@
+"""The class of a script, with its reasons and effects, and where every row and value went.
+
+The cases stand in `effects.toml`; a case names only what differs from a table left alone.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import apsw
+import pytest
+
+from d1_preflight.core.effects.classify import Verdict, classify
+from d1_preflight.core.effects.row_lineage import TableLineage
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.findings import Effects, Kind, Risk
+from d1_preflight.core.schema.schema import Schema
+
+PRIOR = """
+CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
+CREATE TABLE members(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id) ON DELETE CASCADE,
+  role TEXT);
+CREATE TABLE badges(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id) ON DELETE SET NULL);
+CREATE TABLE moves(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id) ON UPDATE SET NULL);
+CREATE TABLE marks(id INTEGER PRIMARY KEY, team TEXT DEFAULT 'x' REFERENCES teams(id)
+  ON DELETE SET DEFAULT ON UPDATE CASCADE);
+CREATE TABLE log(what TEXT, at INTEGER);
+CREATE TABLE counters(id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER UNIQUE);
+CREATE TABLE audit(id INTEGER PRIMARY KEY, log TEXT);
+CREATE INDEX members_role ON members(role);
+CREATE VIEW sums AS SELECT n FROM counters;
+CREATE TRIGGER counted AFTER INSERT ON log BEGIN UPDATE counters SET n = n + 1; END;
+CREATE TRIGGER cleaned AFTER DELETE ON counters BEGIN DELETE FROM audit WHERE id = old.id; END;
+"""
+CASES = tomllib.loads(Path(__file__).with_name("effects.toml").read_text())["case"]
+
+
+def judged(sql: str, prior: str = PRIOR) -> Verdict:
+    connection = apsw.Connection(":memory:")
+    connection.execute(prior)
+    schema = Schema.from_connection(connection)
+    connection.close()
+    sandbox = Sandbox(schema)
+    try:
+        return classify(sandbox.run(sql))
+    finally:
+        sandbox.close()
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: " ".join(case["sql"].split()))
+def case(request: pytest.FixtureRequest) -> tuple[Mapping[str, object], Verdict]:
+    return request.param, judged(request.param["sql"])
+
+
+def test_the_class_follows_from_the_effects(case: tuple[Mapping[str, object], Verdict]) -> None:
+    expected, found = case
+
+    assert found.kind == expected["class"]
+    assert [f"{reason.line}: {reason.text}" for reason in found.reasons] == expected["reasons"]
+
+
+def test_the_effects_name_every_table_and_column(
+    case: tuple[Mapping[str, object], Verdict],
+) -> None:
+    expected, found = case
+
+    effects = {field.name: getattr(found.effects, field.name) for field in fields(Effects)}
+    named = {name: value for name, value in effects.items() if value}
+    assert named == {name: tuple(value) if isinstance(value, list) else value
+                     for name, value in table(expected, "effects").items()}  # fmt: skip
+
+
+def test_every_row_and_value_is_followed(case: tuple[Mapping[str, object], Verdict]) -> None:
+    expected, found = case
+
+    named = {lineage.table: dict(told(lineage)) for lineage in found.lineages}
+    assert {name: found for name, found in named.items() if found} == table(expected, "lineage")
+    assert list(named) == [
+        "teams", "members", "badges", "moves", "marks", "log", "counters", "audit",
+    ]  # fmt: skip
+
+
+def table(case: Mapping[str, object], name: str) -> dict[str, object]:
+    found = case.get(name, {})
+    assert isinstance(found, dict)
+    return found
+
+
+def told(lineage: TableLineage) -> Iterator[tuple[str, object]]:
+    """What differs from the lineage of a table that was left alone."""
+    if lineage.name != lineage.table:
+        yield "name", lineage.name or ""
+    if lineage.rebuilt:
+        yield "rebuilt", True
+    if not lineage.kept:
+        yield "kept", False
+    losses = (
+        f"{loss.storage_table}:{loss.trace.line}{' indirect' if loss.indirect else ''}"
+        for loss in lineage.losses
+    )
+    lists = {
+        "losses": list(losses),
+        "partial": [trace.line for trace in lineage.partial],
+        "nulled": [f"{column}:{trace.line}" for column, trace in lineage.nulled],
+        "copied_to": list(lineage.copied_to),
+        "moved": dict(lineage.moved),
+        "derived": list(lineage.derived),
+        "dropped": list(lineage.dropped),
+    }
+    yield from ((name, found) for name, found in lists.items() if found)
+    for name, trace in (("dropped_by", lineage.dropped_by), ("filled_by", lineage.filled_by)):
+        if trace:
+            yield name, trace.line
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "risk", "rollback"),
+    [
+        ("SELECT 1;", Kind.NONE, Risk.LOW, "low"),
+        ("CREATE TABLE new(a);", Kind.ADDITIVE, Risk.LOW, "low"),
+        ("UPDATE log SET at = 1;", Kind.TRANSFORMATIVE, Risk.MEDIUM, "medium"),
+        ("DROP TABLE log;", Kind.DESTRUCTIVE, Risk.HIGH, "irreversible"),
+        ("SELEC 1;", Kind.UNKNOWN, Risk.UNKNOWN, "irreversible"),
+    ],
+)
+def test_risk_and_way_back_follow_from_the_class(
+    sql: str, kind: Kind, risk: Risk, rollback: str
+) -> None:
+    found = judged(sql)
+
+    assert (found.kind, found.risk, found.rollback) == (kind, risk, rollback)
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("CREATE TABLE new(a); SELEC 1;", Kind.UNKNOWN),
+        ("UPDATE log SET at = 1; SELEC 1;", Kind.UNKNOWN),
+        ("DELETE FROM log; SELEC 1;", Kind.DESTRUCTIVE),
+        ("CREATE TABLE new(a); UPDATE log SET at = 1;", Kind.TRANSFORMATIVE),
+        ("ATTACH 'other' AS other;", Kind.UNKNOWN),
+        ("BEGIN;", Kind.UNKNOWN),
+    ],
+)
+def test_the_heaviest_effect_gives_the_class(sql: str, kind: Kind) -> None:
+    assert judged(sql).kind is kind
