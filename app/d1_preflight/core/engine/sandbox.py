@@ -20,7 +20,7 @@ from d1_preflight.core.sql.tokenizer import each_statement
 
 _SMALL = 10_000
 _STEPS_BETWEEN_LOOKS = 10_000
-_PAGES = 65_536  # 256 MiB: a script cannot fill the machine's memory
+_PAGES = 32_768  # 128 MiB: a script cannot fill the machine's memory
 _LEDGER_SQL = f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}"
 _SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is not recorded"
 
