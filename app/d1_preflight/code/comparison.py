@@ -32,6 +32,7 @@ from d1_preflight.core.sql.statement import read_statement
 from d1_preflight.core.sql.tokenizer import statements, tokens
 
 _ORDER = list(Harm)
+_MOVES_ROWS = re.compile(r"\b(?:UPDATE|INSERT|REPLACE|SELECT)\b", re.IGNORECASE)
 _READS = re.compile(r"\s*(?:SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -217,6 +218,8 @@ class _Side:
 
 def _rewriting(step: Step, old_side: _Side, new_side: _Side) -> Mapping[Literal, str]:
     """The literals that the migrations rewrite, of those that queries or the files name."""
+    if not any(_MOVES_ROWS.search(script) for script in step.scripts.values()):
+        return {}
     used = {found for side in (old_side, new_side) for _, _, found in side.literals()}
     if not used:
         return {}
