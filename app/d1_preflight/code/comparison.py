@@ -100,8 +100,9 @@ class _Side:
         breaks = self._broken(home, other, mappings[1], forward=forward)
         at_home = () if forward else self._broken(other, home, mappings[0], forward=True)
         coverage, unread = self._coverage()
+        code = self.code
         return CodeState(
-            self.code.name, coverage, breaks, at_home, unread, self.code.orms, self.code.notes
+            code.name, coverage, breaks, at_home, unread, code.orms, code.notes, code.left_out
         )
 
     def literals(self) -> Iterator[tuple[Query, str, Literal]]:

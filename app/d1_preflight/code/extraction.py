@@ -153,7 +153,7 @@ def extract(path: str, data: bytes) -> Extraction | str:
     try:
         walked = walk(tree.root_node, known.noted)
     except TooLarge:
-        return "is too large to be read"
+        return "has too many parts to be read: left out"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
 
 
