@@ -90,6 +90,17 @@ def test_tables_that_the_code_makes_itself_belong_to_both_schemas() -> None:
     assert [query.words for query in verdict.deployed.harmed] == ["ambiguous column name: a"]
 
 
+def test_code_that_makes_its_own_columns_may_find_them_made() -> None:
+    files = {
+        "a.ts": "db.exec('ALTER TABLE users ADD COLUMN age INTEGER');\n"
+        "db.prepare(`CREATE INDEX by_age ON users (age)`); db.prepare('SELECT id FROM users')"
+    }
+
+    verdict = verdict_of(files, "ALTER TABLE users ADD COLUMN age INTEGER", before=BEFORE)
+
+    assert verdict.order is Order.ANY
+
+
 def test_a_table_that_is_dropped_is_gone_though_the_code_would_make_it_again() -> None:
     files = {
         "a.ts": "db.exec('CREATE TABLE IF NOT EXISTS users (id INTEGER, name TEXT)');\n"
