@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 from d1_preflight.adapters.code_cache import CodeCache
 from d1_preflight.adapters.git.revision_tree import RevisionTree, merge_base, revision_tree
@@ -29,6 +30,9 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.settings import CodeSettings
 from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
+
+LIMIT_S = 120.0
+"""How long source files are parsed; later ones are left out, which is said."""
 
 Tree = RevisionTree | WorkingTree
 
@@ -62,7 +66,8 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     if verdict is None:
         verdict = _compared((deployed, new), scopes, (earlier, chosen), kept)
         kept.save()
-        kept.keep_result(key, to_json(verdict))
+        if not (verdict.deployed.left_out or verdict.new.left_out):  # another time it may be read
+            kept.keep_result(key, to_json(verdict))
     found = replace(verdict, problems=(*verdict.problems, problem)) if problem else verdict
     names = (replace(found.deployed, name=deployed.name), replace(found.new, name=new.name))
     return replace(found, deployed=names[0], new=names[1])
@@ -83,7 +88,11 @@ def _compared(
     before = schema_after(earlier)
     scripts = {migration.name: migration.text for migration in chosen}
     step = Step(before, schema_after(chosen, before), scripts)
-    deployed, new = (read_code(t, s, cache) for t, s in zip(trees, scopes, strict=True))
+    end = monotonic() + LIMIT_S
+    deployed, new = (
+        read_code(tree, scope, cache, lambda: monotonic() > end)
+        for tree, scope in zip(trees, scopes, strict=True)
+    )
     return compare_codes(deployed, new, step)
 
 

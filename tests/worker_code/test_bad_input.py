@@ -79,6 +79,17 @@ def test_nested_choices_do_not_explode() -> None:
     assert len(forms_of(query.sql).forms) <= MOST_FORMS
 
 
+def test_files_that_come_too_late_are_left_out_and_said() -> None:
+    answers = iter((False, True, True))
+    tree = MemoryTree({"a.ts": GOOD, "b.ts": GOOD.replace("1", "2")})
+
+    code = read_code(tree, Scope(), NoCache(), lambda: next(answers, True))
+
+    assert texts_of(code) == ["SELECT 1"]
+    assert code.left_out == 1
+    assert "b.ts came too late: left out" in code.notes
+
+
 def test_others_files_are_not_even_read() -> None:
     tree = MemoryTree({
         "a.ts": GOOD, "node_modules/x/a.ts": GOOD, "a.test.ts": GOOD, "dist.min.js": GOOD,

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -249,3 +251,25 @@ def test_the_settings_choose_roots_and_leave_files_out(repository: Path) -> None
     refused = preflight("code")
     assert refused.code == 2
     assert "preflight.toml:2: exclude" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "is_loaded"), [(("lint",), False), (("code",), False), (("code", "0002"), True)]
+)
+def test_the_grammars_are_loaded_only_where_source_is_read(
+    words: tuple[str, ...], is_loaded: bool, repository: Path
+) -> None:
+    """`code` asks a question that was answered before; `code 0002` asks another one."""
+    preflight("code")
+    if is_loaded:
+        folder(repository, {"worker/src/users.ts": f"{NEW}// edited\n"})
+    source = (
+        f"import sys; from d1_preflight.cli import main; main({list(words)!r});"
+        "print('tree_sitter' in sys.modules, file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr.splitlines()[-1] == str(is_loaded)

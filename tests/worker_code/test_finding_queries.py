@@ -74,6 +74,7 @@ WRITTEN = {
         ["SELECT a FROM t ORDER BY a ASC", "SELECT a FROM t ORDER BY a DESC"],
     ),
     "exec": ("env.DB.exec('DELETE FROM t')", ["DELETE FROM t"]),
+    "a Durable Object's own": ("this.ctx.storage.sql.exec('SELECT 1'); sql.exec('SELECT 2')", []),
     "exec of a pattern": ("const m = /a/.exec(text); re.exec('other')", []),
     "tag": ("const r = await sql`SELECT ${id} FROM t`", ["SELECT ${id} FROM t"]),
     "hole": ("db.prepare(`SELECT 1 FROM ${table}`)", ["SELECT 1 FROM ${table}"]),

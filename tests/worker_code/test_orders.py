@@ -61,6 +61,8 @@ def test_code_that_was_not_changed_is_not_sent_ahead() -> None:
         ({**OLD, "b.ts": "import { drizzle } from 'drizzle-orm/d1'"}, "drizzle"),
         ({**OLD, "b.ts": "db.prepare(await load())"}, "could not be read"),
         ({}, "no query was found"),
+        ({**OLD, "b.js": "!function(){" + "a=a+1;" * 2000 + "}()"}, "1 file of memory not read"),
+        ({**OLD, "b.js": "x" * 1_100_000}, "1 file of memory not read"),
     ],
 )
 def test_unseen_queries_are_unknown_and_never_a_pass(files: dict[str, str], words: str) -> None:
@@ -86,6 +88,17 @@ def test_tables_that_the_code_makes_itself_belong_to_both_schemas() -> None:
     verdict = verdict_of(files, "ALTER TABLE users ADD COLUMN a TEXT", before=BEFORE)
 
     assert [query.words for query in verdict.deployed.harmed] == ["ambiguous column name: a"]
+
+
+def test_code_that_makes_its_own_columns_may_find_them_made() -> None:
+    files = {
+        "a.ts": "db.exec('ALTER TABLE users ADD COLUMN age INTEGER');\n"
+        "db.prepare(`CREATE INDEX by_age ON users (age)`); db.prepare('SELECT id FROM users')"
+    }
+
+    verdict = verdict_of(files, "ALTER TABLE users ADD COLUMN age INTEGER", before=BEFORE)
+
+    assert verdict.order is Order.ANY
 
 
 def test_a_table_that_is_dropped_is_gone_though_the_code_would_make_it_again() -> None:

@@ -119,8 +119,11 @@ class Extraction:
         if first is None:
             return
         of = called.child_by_field_name("object")
+        receiver = text_of(of) if of is not None else ""
+        if name == "exec" and receiver.rpartition(".")[2].lower() == "sql":
+            return  # a Durable Object's own database (`ctx.storage.sql`), which D1 does not have
         sql = self.reader.read(first, scope)
-        is_database = of is not None and _DATABASE.search(text_of(of)) is not None
+        is_database = _DATABASE.search(receiver) is not None
         if name == "prepare" or (name == "exec" and (is_database or _is_written(sql))):
             yield self._sink(name, sql, first, scope)
         elif name == "batch" and isinstance(sql, Items):
@@ -153,7 +156,7 @@ def extract(path: str, data: bytes) -> Extraction | str:
     try:
         walked = walk(tree.root_node, known.noted)
     except TooLarge:
-        return "is too large to be read"
+        return "has too many parts to be read: left out"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
 
 

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -19,6 +19,7 @@ from d1_preflight.code.wrappers import Query, Wrappers
 
 _MOST_FILES = 20_000
 _ROUNDS = 8
+_LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,23 @@ class ProjectCode:
     files: int = 0
     orms: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: int = 0
 
 
-def read_code(tree: SourceTree, scope: Scope, cache: Cache) -> ProjectCode:
-    """Read a tree's code; nothing of it is executed."""
-    return _Reading(tree, scope, cache).code()
+def read_code(
+    tree: SourceTree, scope: Scope, cache: Cache, is_late: Callable[[], bool] = lambda: False
+) -> ProjectCode:
+    """Read a tree's code; nothing of it is executed, and nothing parsed once it `is_late`."""
+    return _Reading(tree, scope, cache, is_late).code()
 
 
 class _Reading:
     """One reading of one tree."""
 
-    def __init__(self, tree: SourceTree, scope: Scope, cache: Cache) -> None:
+    def __init__(
+        self, tree: SourceTree, scope: Scope, cache: Cache, is_late: Callable[[], bool]
+    ) -> None:
+        self._is_late = is_late
         self._tree = tree
         self._scope = scope
         self._cache = cache
@@ -73,6 +80,8 @@ class _Reading:
             len(paths),
             dict(orms),
             tuple(dict.fromkeys((*self._notes, *notes))),
+            sum(problem.endswith(_LEFT_OUT) for _, problem in problems)
+            + sum(note.endswith(_LEFT_OUT) for note in self._tree.notes),
         )
 
     def facts(self, path: str) -> FileFacts | None:
@@ -87,7 +96,9 @@ class _Reading:
             return FileFacts.from_json(kept)
         found = self._extraction(path)
         tags = {name.rpartition(".")[2] for name in self._scope.wrappers}
-        facts = FileFacts(problem=found) if isinstance(found, str) else found.facts(tags)
+        if isinstance(found, str):
+            return FileFacts(problem=found)
+        facts = found.facts(tags)
         self._cache.put(key, facts.to_json())
         return facts
 
@@ -96,7 +107,9 @@ class _Reading:
         kept = self._cache.get(key)
         if kept is None:
             extraction = self._extraction(path)
-            found = None if isinstance(extraction, str) else extraction.returned(function)
+            if isinstance(extraction, str):
+                return None
+            found = extraction.returned(function)
             kept = [dump(found)] if found is not None else []
             self._cache.put(key, kept)
         return load(kept[0]) if kept else None
@@ -104,7 +117,10 @@ class _Reading:
     def _extraction(self, path: str) -> Extraction | str:
         if path not in self._extractions:
             data = self._data(path)
-            self._extractions[path] = extract(path, data) if data is not None else "is unreadable"
+            if data is None or self._is_late():
+                reason = "is unreadable" if data is None else "came too late"
+                return f"{reason}: {_LEFT_OUT}"
+            self._extractions[path] = extract(path, data)
         return self._extractions[path]
 
     def _calls(self, paths: Sequence[str], names: frozenset[str]) -> dict[str, tuple[Call, ...]]:
@@ -118,8 +134,9 @@ class _Reading:
                 kept = self._cache.get(key)
                 if kept is None:
                     extraction = self._extraction(path)
-                    calls = () if isinstance(extraction, str) else extraction.calls(called)
-                    kept = [_dumped(call) for call in calls]
+                    if isinstance(extraction, str):
+                        continue
+                    kept = [_dumped(call) for call in extraction.calls(called)]
                     self._cache.put(key, kept)
                 found[path] = tuple(map(_loaded, kept))
         return found
