@@ -62,7 +62,11 @@ def sparse(size: int, *names: str) -> Make:
 
 def flood(content: Callable[[], str]) -> Make:
     """A migration whose text is made when it is needed."""
-    return lambda root: text(MIGRATION, content())(root)
+
+    def make(root: Path) -> None:
+        text(MIGRATION, content())(root)
+
+    return make
 
 
 def record(pattern: str, by: str) -> Make:

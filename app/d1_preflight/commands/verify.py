@@ -58,7 +58,7 @@ _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 def _lines(folder: Path, verification: Verification) -> Iterator[str]:
     from d1_preflight.report.text import clean
 
-    by = clean(verification.facts.get("trust", "").partition(";")[0])
+    by = clean(verification.trust.partition(";")[0])
     yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}  ({by})"
     width = max((len(name) for name in verification.facts), default=0)
     for name, value in verification.facts.items():
@@ -73,7 +73,7 @@ def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
     return {
         "record": str(folder),
         "exit_code": verification.exit_code,
-        "trust": verification.facts.get("trust", ""),
+        "trust": verification.trust,
         "facts": dict(verification.facts),
         "problems": [
             {"weight": p.weight.value, "file": p.file, "words": p.words, "next": p.hint}

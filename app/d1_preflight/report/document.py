@@ -181,7 +181,7 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
 def _verified(verification: Verification | None) -> Sequence[Block]:
     if verification is None:
         return ()
-    trust = verification.facts.get("trust", "")
+    trust = verification.trust
     by = f" ({trust})" if trust else ""
     if not verification.problems:
         return (Words(f"✓ verified: signatures, hashes and completeness{by}.", strong=True),)

@@ -32,10 +32,14 @@ RECORD_FILE = "record.toml"
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The problems found (none: the record is good), and what is known, for people."""
+    """The problems found (none: the record is good), and what is known, for people.
+
+    `trust` says whose list of signers they were held against.
+    """
 
     problems: tuple[Problem, ...]
     facts: Mapping[str, str]
+    trust: str = ""
 
     @property
     def exit_code(self) -> int:
