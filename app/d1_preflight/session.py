@@ -186,10 +186,8 @@ class Session:
         _require_turn(self, step)
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
-        context, read = (
-            self.context(step, emit, progress, terminal),
-            self.environment.cache.rows_read,
-        )
+        context = self.context(step, emit, progress, terminal)
+        read = self.environment.cache.rows_read
         try:
             outcome = await self._actions[step.action].run(context)
         except (PreflightError, OSError) as error:

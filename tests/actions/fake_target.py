@@ -276,7 +276,7 @@ class FakeTarget:
             self.apply(NAME, (cwd / "staged.sql").read_text())
         except apsw.Error as error:
             return refused(args, f"{error}: SQLITE_ERROR")
-        return Evidence(tuple(args), 0, 40)
+        return Evidence(tuple(args), 0, 40, shown=f"│ {NAME} │ ✅ │")
 
     def _local(self, command: str, args: Sequence[str], cwd: Path) -> Evidence:
         file = self.local.file(Path(args[args.index("--persist-to") + 1]))

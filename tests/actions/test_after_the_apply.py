@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.context import Environment, StepContext, TargetCache
 from d1_preflight.actions.preconditions import moved_at_risk
 from d1_preflight.actions.verification import signed_limits, verify_rows
 from d1_preflight.core.findings import Kind
@@ -35,7 +35,7 @@ def work_on(record: Record, step: str, observed: Observation, ahead_s: int = 1) 
         verification=replace(Verification(), error_rate_percent=Decimal(50), watch_minutes=1)
     )
     environment = SimpleNamespace(
-        clock=clock, settings=settings, cache=SimpleNamespace(observation=observed), root=Path()
+        clock=clock, settings=settings, cache=TargetCache(observation=observed), root=Path()
     )
     return StepContext(
         environment=cast("Environment", environment),

@@ -10,6 +10,7 @@ import pytest
 from actions.conftest import Walked
 from actions.fake_target import NAME, Answer, Bench, cut, failed, lost
 from d1_preflight.actions.apply import apply_plan, apply_prompts
+from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.settings import Settings, Verification
@@ -49,14 +50,15 @@ async def test_a_row_in_the_ledger_is_applied_whatever_wrangler_reports(
     attempt = await bench.step("applied")
 
     assert attempt.status is Status.PROVED
-    assert attempt.words.startswith("Applied: ledger row 2 at 2026-11-23 14:30:00 UTC.")
-    assert ("Wrangler reported a failure" in attempt.words) is bool(code)
+    who = "Applied by another" if code else "Applied"
+    assert attempt.words.startswith(f"{who}: ledger row 2 at 2026-11-23 14:30:00 UTC.")
     assert attempt.facts["ledger_id"] == 2
     assert attempt.facts["applied_at"] == "2026-11-23 14:30:00"
     assert attempt.facts["exit_code"] == code
     assert "observed" not in attempt.facts
     assert attempt.facts["rechecked"] == (
-        "file", "configuration", "pending", "schema", "ledger", "backup", "GO signature",
+        "file", "configuration", "pending", "schema", "ledger", "values", "backup", "window",
+        "GO signature",
     )  # fmt: skip
     assert bench.target.protected == ["apply"]
     assert bench.target.commands[-2:] == ["apply", "read"]
@@ -93,7 +95,8 @@ async def test_nothing_applied_and_no_error_is_failed_too(walked: Walked) -> Non
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "Not applied: wrangler reported no error Ledger and schema are as before."
+        "Checked: it was not applied; ledger, schema and values are as before."
+        " It may be tried again."
     )
 
 
@@ -177,7 +180,10 @@ async def test_after_an_unknown_end_nothing_is_asked_and_only_read(walked: Walke
     attempt = await bench.step("applied")
 
     assert attempt.status is Status.PROVED
-    assert attempt.words == "Applied: ledger row 2 at 2026-11-23 14:30:00 UTC."
+    assert attempt.words == (
+        "Applied, by whom is unknown: ledger row 2 at 2026-11-23 14:30:00 UTC;"
+        " no reply to this record's apply was seen."
+    )
     assert attempt.facts["observed"] is True
     assert bench.target.commands.count("apply") == 1
 
@@ -259,7 +265,7 @@ async def test_what_is_asked_before_an_apply_is_typed(walked: Walked) -> None:
 
     assert prompts == {"database": "marketplace-production", "rows": "0"}
     first, command, last = apply_plan(context)
-    assert first == "re-check ledger, schema and counts of marketplace-production"
+    assert first == "re-check ledger, schema and values of marketplace-production"
     assert command.startswith("wrangler d1 migrations apply marketplace-production --config")
     assert command.endswith("--remote")
     assert last == "read the ledger again"
@@ -287,7 +293,7 @@ CHANGES: dict[str, tuple[Callable[[Bench], object], str]] = {
     ),
     "rows that may be lost": (
         lambda bench: bench.target.connection.execute("INSERT INTO teams VALUES ('c', 'C', 'z')"),
-        "Since the rehearsal, the rows of teams, which may be lost, changed.",
+        "Held, nothing was sent: since the copy, values changed in teams (2 rows then, 3 now).",
     ),
     "ledger": (
         colleague,
@@ -362,7 +368,7 @@ async def test_a_go_that_expires_during_the_recheck_is_not_applied(walked: Walke
     attempt = await bench.step("applied")
 
     assert attempt.status is Status.FAILED
-    assert attempt.words.startswith("The signed GO expired during the re-check.")
+    assert attempt.words.startswith("The signed GO has expired.")
     assert "apply" not in bench.target.commands
 
 
@@ -396,10 +402,10 @@ async def test_an_edited_plan_is_not_applied(walked: Walked, name: str) -> None:
     bench = await at_apply(walked)
     bench.store.held[name] += b"\n"
 
-    attempt = await bench.step("applied")
+    with pytest.raises(NotAllowed, match="“GO / NO-GO” is pending") as refused:
+        await bench.step("applied")
 
-    assert attempt.status is Status.FAILED
-    assert attempt.words.startswith("go.toml or its signature is not what was signed.")
+    assert refused.value.hint.startswith("go.toml or its signature is not what was signed.")
     assert "apply" not in bench.target.commands
 
 

@@ -45,7 +45,9 @@ async def test_no_down_file_is_attested_and_none_is_tried(walked: Walked) -> Non
     attempt = await bench.step("down_written", down=NONE)
 
     assert attempt.status is Status.ATTESTED
-    assert attempt.words == "No down migration: the rollback path is the backup."
+    assert attempt.words == (
+        "No down migration: the rollback path is the backup. Reason: looked at, and fine"
+    )
     assert bench.files.down_file is None
 
 
@@ -219,6 +221,9 @@ async def test_a_migration_that_passes_others_by_says_why(walked: Walked) -> Non
 # The close: what the operator says is held against the database.
 
 NOT_FIXED = "nothing was fixed manually. Choose how it really ended."
+NOT_BEFORE = "The schema is not the one from before"
+NEITHER = "If it is neither, choose “fixed manually”."
+INDEX = "create index members_team on members ( team )"
 ENDS = {
     "kept": (KEPT, "", Status.ATTESTED, "fine"),
     "kept, but the row is gone": (
@@ -238,13 +243,13 @@ ENDS = {
         ROLLED_BACK,
         "",
         Status.FAILED,
-        "The schema is not the one from before. If it is neither, choose “fixed manually”.",
+        f"{NOT_BEFORE}: column teams.old is gone: TEXT. {NEITHER}",
     ),
     "rolled back by half": (
         ROLLED_BACK,
         f"{UNDO}DROP INDEX members_team",
         Status.FAILED,
-        "The schema is not the one from before. If it is neither, choose “fixed manually”.",
+        f"{NOT_BEFORE}: index members_team is gone: {INDEX}. {NEITHER}",
     ),
     "fixed manually": (
         FIXED_MANUALLY,

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import file_digest
 from pathlib import Path
@@ -32,6 +33,7 @@ from d1_preflight.core.format import date, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
 from d1_preflight.core.record.facts import StepFacts, instant, is_absent
+from d1_preflight.core.record.gate import staleness
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -94,7 +96,9 @@ async def back_up(context: StepContext) -> Outcome:
     started = environment.clock.monotonic()
     folder = backup_folder(environment) / context.evidence_name
     wanted = with_shadows(environment, tables)
-    at_hand = await asyncio.to_thread(_from_copy, environment, wanted, folder / "rows")
+    at_hand = None
+    if _copy_is_recent(context):
+        at_hand = await asyncio.to_thread(_from_copy, environment, wanted, folder / "rows")
     copied, evidence = at_hand or await read_still(context, wanted, folder / "rows")
     export, ran = await _export(context, _exportable(environment, tables), folder)
     rows = sum(copy.rows for copy in copied.copies)
@@ -128,6 +132,12 @@ def _nothing_to_back_up(context: StepContext) -> Outcome:
         return Outcome(Status.UNKNOWN, words)
     words = "The rehearsal changed no existing table, and none is named critical: nothing to keep."
     return Outcome(Status.PROVED, words)
+
+
+def _copy_is_recent(context: StepContext) -> bool:
+    """Whether the copy is no older than this step's answer may be: rows of it are no newer."""
+    step = replace(context.checklist.step(CopyFacts.step), good_for=context.step.good_for)
+    return not staleness(context.record, step, context.environment.clock.now())
 
 
 def _from_copy(
@@ -294,7 +304,7 @@ async def count_rows(context: StepContext) -> Outcome:
     """The count of every table, out of the copy where it is at hand; ledger and schema again."""
     environment, copied = context.environment, context.facts(CopyFacts)
     persist = copy_folder(environment)
-    has_copy = environment.local.file(persist).is_file()
+    has_copy = _copy_is_recent(context) and environment.local.file(persist).is_file()
     tables = () if has_copy else countable(tables_of(environment.prior_schema()))
     look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     seen = look.observation
