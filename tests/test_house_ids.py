@@ -12,7 +12,6 @@ from d1_preflight import actions
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.rules import ALLOW_IGNORED, BETWEEN_REVISIONS, RULES, rule_id
 from d1_preflight.core.rules.catalog import rule_catalog
-from d1_preflight.lint.deploy_order.places import RULES as DEPLOY_RESULTS
 from d1_preflight.tui.bodies import BODIES
 from reading_ids import Sources, Use
 
@@ -22,7 +21,7 @@ STEPS = {step.id for step in CHECKLIST.steps}
 SECTIONS = {section.id for section in CHECKLIST.sections}
 USES = tuple(Sources.read(APP).uses())
 KNOWN: Mapping[str, set[str]] = {
-    "rule": set(rule_catalog()) | set(DEPLOY_RESULTS),
+    "rule": set(rule_catalog()),
     "step": STEPS,
     "action": {step.action for step in CHECKLIST.steps},
     "section": SECTIONS,

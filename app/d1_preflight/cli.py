@@ -10,8 +10,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.commands import output
@@ -20,6 +21,7 @@ from d1_preflight.core.errors import PreflightError, UsageError
 _INTERRUPTED = 130
 _TERMINATED = 143
 _OUR_BUG = 70
+_PACKAGE = "d1_preflight"
 _COMMANDS = (
     "run", "lint", "code", "explain", "verify", "show", "review", "restore", "new", "init",
     "doctor", "practice",
@@ -106,13 +108,29 @@ def _tell(error: PreflightError) -> None:
 
 
 def _report() -> None:
-    """A report that can be pasted into an issue: no environment, no paths but ours."""
+    """A report that can be pasted into an issue: no environment, no values, no paths but ours."""
     output.say(
         "preflight: this is a bug of preflight, not of your migration. It proves nothing;\n"
         "what was saved before is kept. Please open an issue with the lines below.\n"
     )
     output.say(f"d1-preflight {__version__}, Python {platform.python_version()}, {sys.platform}")
-    output.say(traceback.format_exc().rstrip())
+    for line in _frames(sys.exception()):
+        output.say(line)
+
+
+def _frames(error: BaseException | None) -> Iterator[str]:
+    """Where it happened, by module and line; a message may hold values, so that it is left out."""
+    if error is None:
+        return
+    before = None if error.__suppress_context__ else error.__context__
+    yield from _frames(error.__cause__ or before)
+    for frame in traceback.extract_tb(error.__traceback__):
+        parts = Path(frame.filename).parts
+        ours = len(parts) - 1
+        if _PACKAGE in parts:
+            ours -= parts[::-1].index(_PACKAGE)
+        yield f"  {'/'.join(parts[ours:])}:{frame.lineno} in {frame.name}"
+    yield f"{type(error).__module__}.{type(error).__qualname__} (its message is left out)"
 
 
 if __name__ == "__main__":

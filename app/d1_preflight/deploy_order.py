@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 from d1_preflight.adapters.code_cache import CodeCache
 from d1_preflight.adapters.git.revision_tree import RevisionTree, merge_base, revision_tree
@@ -21,16 +22,17 @@ from d1_preflight.adapters.working_tree import (
     repository_root,
     working_tree,
 )
-from d1_preflight.code.comparison import Step, compare_codes
-from d1_preflight.code.imports import is_wanted
-from d1_preflight.code.project_code import Scope, read_code
+from d1_preflight.code.scope import Scope
+from d1_preflight.code.scripts import is_wanted
 from d1_preflight.code.verdict import Verdict, to_json, verdict_from_json
-from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.settings import CodeSettings
 from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
+
+LIMIT_S = 120.0
+"""How long source files are parsed; later ones are left out, which is said."""
 
 Tree = RevisionTree | WorkingTree
 
@@ -62,16 +64,36 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     key = _key((deployed, new), scopes, (*earlier, *chosen), len(chosen))
     verdict = _kept(kept, key)
     if verdict is None:
-        scripts = {migration.name: migration.text for migration in chosen}
-        before = schema_after(earlier)
-        step = Step(before, schema_after(chosen, before), scripts)
-        codes = [read_code(t, s, kept) for t, s in zip((deployed, new), scopes, strict=True)]
-        verdict = compare_codes(codes[0], codes[1], step)
+        verdict = _compared((deployed, new), scopes, (earlier, chosen), kept)
         kept.save()
-        kept.keep_result(key, to_json(verdict))
+        if not (verdict.deployed.left_out or verdict.new.left_out):  # another time it may be read
+            kept.keep_result(key, to_json(verdict))
     found = replace(verdict, problems=(*verdict.problems, problem)) if problem else verdict
     names = (replace(found.deployed, name=deployed.name), replace(found.new, name=new.name))
     return replace(found, deployed=names[0], new=names[1])
+
+
+def _compared(
+    trees: tuple[Tree, Tree],
+    scopes: Sequence[Scope],
+    migrations: tuple[Sequence[Migration], Sequence[Migration]],
+    cache: CodeCache,
+) -> Verdict:
+    """The verdict, made anew; what that needs is imported only now."""
+    from d1_preflight.code.comparison import Step, compare_codes
+    from d1_preflight.code.project_code import read_code
+    from d1_preflight.core.analysis import schema_after
+
+    earlier, chosen = migrations
+    before = schema_after(earlier)
+    scripts = {migration.name: migration.text for migration in chosen}
+    step = Step(before, schema_after(chosen, before), scripts)
+    end = monotonic() + LIMIT_S
+    deployed, new = (
+        read_code(tree, scope, cache, lambda: monotonic() > end)
+        for tree, scope in zip(trees, scopes, strict=True)
+    )
+    return compare_codes(deployed, new, step)
 
 
 def _here(folder: Path) -> WorkingTree:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -184,6 +185,36 @@ async def test_after_an_unknown_end_nothing_is_asked_and_only_read(walked: Walke
         " no reply to this record's apply was seen."
     )
     assert attempt.facts["observed"] is True
+    assert bench.target.commands.count("apply") == 1
+
+
+async def test_a_row_that_appears_after_an_apply_of_ours_that_was_not_seen_is_observed(
+    walked: Walked,
+) -> None:
+    bench = await at_apply(walked)
+    bench.target.then["apply"] = undone_view(bench)
+    bench.target.instead["apply"] = failed("no: SQLITE_ERROR")
+    assert (await bench.step("applied")).status is Status.FAILED
+    applied_since(bench)
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.PROVED
+    assert attempt.facts["observed"] is True
+    assert "exit_code" not in attempt.facts
+    assert bench.target.commands.count("apply") == 1
+
+
+async def test_a_look_that_finds_everything_as_before_is_no_proof_of_an_apply(
+    walked: Walked,
+) -> None:
+    bench = await after_unknown(walked)
+
+    attempt = await bench.step("applied")
+
+    assert not attempt.status.is_answered
+    assert attempt.facts["observed"] is True
+    assert "half_way" not in attempt.facts
     assert bench.target.commands.count("apply") == 1
 
 
@@ -375,6 +406,34 @@ async def test_an_edited_plan_is_not_applied(walked: Walked, name: str) -> None:
         await bench.step("applied")
 
     assert refused.value.hint.startswith("go.toml or its signature is not what was signed.")
+    assert "apply" not in bench.target.commands
+
+
+@pytest.mark.parametrize("name", ["go.toml", "go.toml.sig"])
+async def test_a_plan_that_is_gone_is_not_applied(walked: Walked, name: str) -> None:
+    bench = await at_apply(walked)
+    del bench.store.held[name]
+
+    attempt = await bench.step("applied")
+
+    assert attempt.words.startswith("go.toml or its signature is not what was signed.")
+    assert "apply" not in bench.target.commands
+
+
+async def test_a_plan_whose_signature_is_nobodys_is_not_applied(walked: Walked) -> None:
+    bench = await at_apply(walked)
+    go = bench.session.record.last("go")
+    assert go is not None
+    bench.store.held["go.toml.sig"] = forged = b"mallory@example.com 00\n"
+    named = str(go.facts["signature_sha256"]).encode()
+    record = bench.store.held["record.toml"]
+    bench.store.held["record.toml"] = record.replace(named, sha256(forged).hexdigest().encode())
+    bench.opened()
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words.startswith("go.toml or its signature is not what was signed.")
     assert "apply" not in bench.target.commands
 
 

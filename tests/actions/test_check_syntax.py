@@ -1,6 +1,7 @@
 """The step about D1's engine rests on what the engine answered, whatever rule explains it."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.findings import Analysis, Kind, Risk, Severity
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.core.rules.engine.refusals import RULES as REFUSALS
@@ -232,6 +234,21 @@ def test_a_refusal_on_the_targets_schema_reopens_the_classification(bench: Bench
     bench.copy(USERS)
     assert "D1" not in stale_answers(bench.context("CREATE TABLE a(x);"))
     assert "already exists" in stale_answers(bench.context("CREATE TABLE users(x);"))
+
+
+def test_an_unknown_class_is_judged_again_on_the_targets_schema(bench: Bench) -> None:
+    add = "ALTER TABLE users ADD COLUMN salt TEXT;"
+    context = bench.context(add)
+    unknown = ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE, risk="high")
+    step = CHECKLIST.step("class")
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    begun = context.record.begin(step, {}, by="ana@example.com", at=at)
+    record = begun.finish(Outcome(Status.ATTESTED, "raised", unknown), at=at)
+    context = replace(context, record=record)
+    assert "unknown" not in stale_answers(context)
+    bench.copy(USERS)
+    context = replace(bench.context(add), record=record)
+    assert "it is additive, no longer unknown" in stale_answers(context)
 
 
 async def test_the_words_of_a_trigger_are_not_kept(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from d1_preflight.actions.classification import class_prompts, finding_prompts
 from d1_preflight.actions.go import go_prompts, prepare_signer
 from d1_preflight.actions.timing import dashboard_plan
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.findings import Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.setting_types import Freeze
 from d1_preflight.core.project.settings import Settings, Users
@@ -319,3 +320,93 @@ async def test_what_the_first_signature_makes_is_asked_for(walked: Walked) -> No
     assert signer.prepared == 0
     prepare_signer(replace(context, answers={"prepare": True}))
     assert signer.prepared == 1
+
+
+# What was answered before the target was read.
+
+FILTERED = """DELETE FROM members;
+CREATE TABLE IF NOT EXISTS more(a);
+"""
+
+
+async def test_what_was_found_is_kept_with_its_answer(walked: Walked) -> None:
+    bench = await walked("findings", FILTERED)
+    step = bench.session.checklist.step("findings")
+    context = bench.session.context(step)
+    findings = context.environment.analysis().findings
+    asked = {prompt.key for prompt in finding_prompts(context)}
+    weighing = {
+        f"{f.rule}@{f.line}"
+        for f in findings
+        if f.severity is not Severity.NOTE and not (f.allowed or f.rows_at_risk or f.refusal)
+    }
+    assert asked == weighing | {"losses", "loss_reason"}
+
+    attempt = await bench.step("findings")
+
+    kept = attempt.facts["findings"]
+    assert isinstance(kept, tuple)
+    answers = {
+        f"{item['rule']}@{item['line']}": item["answer"]
+        for item in kept
+        if isinstance(item, Mapping)
+    }
+    assert {key for key, answer in answers.items() if answer} == weighing
+    assert attempt.status is Status.ATTESTED
+
+
+async def test_a_finding_that_the_file_allows_is_asked_no_more(walked: Walked) -> None:
+    plain = await walked("findings", "UPDATE members SET role = 'x';\n", "transformative")
+    step = plain.session.checklist.step("findings")
+    before = finding_prompts(plain.session.context(step))
+    assert len(before) >= 1
+    rule = before[0].key.partition("@")[0]
+    allowed = f"-- preflight: allow {rule} — meant\nUPDATE members SET role = 'x';\n"
+    text = HEADER.format(name=NAME, kind="TRANSFORMATIVE") + allowed
+    session = with_text(plain, text)
+
+    assert not [p for p in finding_prompts(session.context(step)) if p.key.startswith(rule)]
+    attempt = await plain.step("findings")
+    kept = attempt.facts["findings"]
+    assert isinstance(kept, tuple)
+    told = [i["answer"] for i in kept if isinstance(i, Mapping) and i["rule"] == rule]
+    assert told == ["meant"]
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "words"),
+    [
+        (False, Status.UNKNOWN, "copy the target, then answer again."),
+        (True, Status.FAILED, "The migration cannot run like this."),
+    ],
+)
+async def test_a_refusal_is_final_once_the_target_is_known(
+    walked: Walked, status: Status, words: str, *, known: bool
+) -> None:
+    bench = await walked("copied", ADDITIVE, "additive")
+    if known:
+        await bench.step("copied")
+    text = HEADER.format(name=NAME, kind="ADDITIVE") + "ALTER TABLE nowhere ADD COLUMN a;\n"
+    with_text(bench, text)
+
+    attempt = await bench.step("findings")
+
+    assert attempt.status is status
+    assert attempt.words.endswith(words)
+    assert "nowhere" in attempt.words
+
+
+async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked) -> None:
+    sql = "DROP TABLE IF EXISTS extra;\n"
+    bench = await walked("copied", sql, "additive")
+    bench.target.connection.execute("CREATE TABLE extra(a)")
+    await bench.step("copied")
+    await bench.step("syntax")
+
+    attempt = await bench.step("rehearsed")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words == (
+        "On the target's schema it is destructive, not additive. Answer section 1 again."
+    )
+    assert "rehearse" not in bench.target.commands

@@ -1,6 +1,6 @@
 """The notice to the team: it cannot be taken back, so it is never sent twice unasked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -8,7 +8,7 @@ import pytest
 
 from core.record_values import START, Walk, shipped_checklist
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.timing import notify_prompts, notify_team
+from d1_preflight.actions.timing import notice, notify_prompts, notify_team
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.findings import Kind
@@ -95,3 +95,37 @@ async def test_only_an_answer_says_whether_the_notice_arrived(
     outcome = await notify_team(work_on(begun_again(Status.FAILED), Channel(answers), send=True))
 
     assert outcome.status is told
+
+
+def test_the_first_notice_is_shown_before_it_is_sent() -> None:
+    context = work_on(Walk(CHECKLIST).record, Channel(SENT))
+
+    (asked,) = notify_prompts(context)
+
+    assert (asked.key, asked.kind) == ("send", PromptKind.CONFIRM)
+    assert asked.help == notice(context)
+    assert "on marketplace-production: DESTRUCTIVE, 14:00 UTC, by ana@example.com." in asked.help
+    assert asked.help.endswith("Watching for 5 min afterwards.")
+
+
+@pytest.mark.parametrize("earlier", [Status.FAILED, Status.INTERRUPTED])
+async def test_without_a_webhook_a_person_says_how_the_team_knows(earlier: Status) -> None:
+    channel = Channel(SENT, has_webhook=False)
+    record = begun_again(earlier)
+
+    (asked,) = notify_prompts(work_on(record, channel))
+    outcome = await notify_team(work_on(record, channel, told="Ben, in the stand-up"))
+
+    assert asked.key == "told"
+    assert outcome.status is Status.ATTESTED
+    assert outcome.words == "#engineering: Ben, in the stand-up"
+    assert channel.sent == []
+
+
+def test_a_notice_of_practice_says_so() -> None:
+    context = work_on(Walk(CHECKLIST).record, Channel(SENT))
+    environment = SimpleNamespace(**{**vars(context.environment), "target": "practice"})
+    practice = replace(context, environment=cast("Environment", environment))
+
+    assert "marketplace-production (PRACTICE):" in notice(practice)
+    assert "PRACTICE" not in notice(context)

@@ -387,6 +387,7 @@ REMOVED = "removed"
         (Change("changed", "column", "t.a", "TEXT", "TEXT NOT NULL"), Says(), True),
         (Change("changed", "column", "t.a", "TEXT NOT NULL", "TEXT"), Says(), False),
         (Change("changed", "column", "t.a", "TEXT", "INTEGER NOT NULL"), Says(), False),
+        (Change("changed", "index", "i", "TEXT", "TEXT NOT NULL"), Says(), False),
         (Change(REMOVED, "index", "i"), Says(), False),
         (Change(REMOVED, "index", "i"), Says(Effects(tables_dropped=("t",))), True),
         (Change(REMOVED, "index", "i"), Says(reasons=('Drops index "i".',)), True),

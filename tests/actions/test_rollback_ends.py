@@ -297,6 +297,20 @@ async def test_a_close_that_cannot_read_the_database_is_none(walked: Walked) -> 
     assert not bench.session.closed
 
 
+@pytest.mark.parametrize(("there", "status"), [(True, Status.ATTESTED), (False, Status.FAILED)])
+async def test_a_schema_in_other_words_is_the_one_from_before_by_its_copy(
+    walked: Walked, status: Status, *, there: bool
+) -> None:
+    bench = await walked("close")
+    bench.target.connection.execute('ALTER TABLE teams ADD COLUMN "old" TEXT')
+    if not there:
+        bench.local.file(bench.folder / ".preflight" / "copy" / "d1").unlink()
+
+    attempt = await bench.step("close", end=ROLLED_BACK, verdict="fine")
+
+    assert attempt.status is status
+
+
 async def test_a_manual_fix_says_in_what_it_differs(walked: Walked) -> None:
     bench = await walked("close")
     bench.target.connection.execute("CREATE TABLE more(a); DROP VIEW roles")

@@ -125,6 +125,8 @@ async def test_the_read_of_the_ledger_serves_schema_and_rows_for_a_while(walked:
     bench = await walked("ledger")
     await bench.step("ledger")
     reads = bench.target.commands.count("read")
+    assert (await bench.step("schema")).status is Status.PROVED
+    assert bench.target.commands.count("read") == reads
     bench.clock.at += timedelta(seconds=89)
     bench.target.connection.execute("DELETE FROM members WHERE id = 3")
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from d1_preflight.adapters.git.revision_tree import RevisionTree, revision_tree
 from d1_preflight.code.comparison import Step, compare_codes
-from d1_preflight.code.project_code import ProjectCode, Scope, read_code
+from d1_preflight.code.project_code import ProjectCode, read_code
+from d1_preflight.code.scope import Scope
 from d1_preflight.code.verdict import CodeState, Harm, Verdict
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration, ledger_key
@@ -62,7 +63,8 @@ def schema_of(texts: dict[str, str]) -> Schema:
 
 def commits(clone: Path) -> Iterator[tuple[str, set[str]]]:
     """The commits that add migrations, with the folders in which they do, oldest first."""
-    words = ("log", "--no-merges", "--reverse", "--diff-filter=A", "--name-only", "--format=%x00%H")
+    words = ("log", "--no-merges", "--reverse", "--diff-filter=A", "--name-only", "--format=%x00%H",
+             "--", "*.sql")  # fmt: skip
     for block in git(clone, *words).split("\0")[1:]:
         commit, *paths = [line for line in block.splitlines() if line]
         folders = {p.rpartition("/")[0] for p in paths if _is_migration(p)}
@@ -94,8 +96,7 @@ def print_coverage(clone: Path, scope: Scope) -> None:
     print(f"coverage of prepare at HEAD: {seen.queries} calls in {seen.files} files")
     for name, count in shares.items():
         print(f"  {name:20} {count:5}  {100 * count / total:5.1f} %")
-    print(f"  ORMs: {code.orms or 'none'}")
-    print(f"  all queries (exec, tags, wrappers too): {len(code.queries)}")
+    print(f"  ORMs: {code.orms or 'none'}, with exec, tags, wrappers: {len(code.queries)}")
     for unread in state.unread:
         print(f"    {unread.path}:{unread.line}: {unread.why}")
     for note in code.notes[:8]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 SIZES = (1_000, 2_000, 5_000, 10_000, 20_000)
 MANY = 9_900_000
+REFUSED = 2
 TABLE = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT);\n"
 REBUILD = (
     "CREATE TABLE t_new(id INTEGER PRIMARY KEY, a TEXT);\nINSERT INTO t_new SELECT * FROM t;\n"
@@ -121,9 +122,13 @@ def lines(wanted: str) -> Iterator[str]:
     for name, make in GROWTH.items():
         if wanted in name:
             found = [(n, *measured(make(n))) for n in SIZES]
-            steep = slope([(n, seconds - start) for n, seconds, *_ in found])
-            each = "  ".join(f"{n:,}: {s:.1f} s {mb} MB" for n, s, mb, _ in found)
-            yield f"{name:<26} slope {steep:.2f}  {each}"
+            judged = [(n, seconds - start) for n, seconds, _, code in found if code != REFUSED]
+            steep = f"{slope(judged):.2f}" if len(judged) > 1 else "-"
+            each = "  ".join(
+                f"{n:,}: {s:.1f} s {mb} MB{' refused' if code == REFUSED else ''}"
+                for n, s, mb, code in found
+            )
+            yield f"{name:<26} slope {steep}  {each}"
     for name, flood in FLOODS.items():
         if wanted in name:
             seconds, megabytes, code = measured(flood())

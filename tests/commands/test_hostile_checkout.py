@@ -60,6 +60,7 @@ def test_nothing_runs_and_nothing_is_hidden(
         "verify": ("verify",),
         "show": ("show", "0061_rebuild_teams"),
         "explain": ("explain", "cascade-delete"),
+        "code": ("code", f"--deployed={ci.base}"),
     }
     codes, executed = {}, []
     for what, words in commands.items():

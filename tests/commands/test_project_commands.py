@@ -1,6 +1,7 @@
 """`new`, `doctor` and `init` in a project on disk."""
 
 import argparse
+import re
 import subprocess
 from pathlib import Path
 
@@ -122,6 +123,29 @@ def test_doctor_tells_a_fix_for_everything_that_is_missing(project: Path) -> Non
     assert found["users' zones"].status is Status.UNKNOWN
     assert found["database"].words.startswith("marketplace-production a1b2c3d4")
     assert found["credentials"].status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    ["${D1_ID}", "YOUR_D1_DATABASE_ID", "<id>", "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+     "00000000-0000-0000-0000-000000000000", "replace-with-your-d1-database-id"],
+)  # fmt: skip
+def test_doctor_takes_no_placeholder_for_an_id(project: Path, placeholder: str) -> None:
+    path = project / "wrangler.jsonc"
+    path.write_text(re.sub(r'"a1b2c3d4[^"]*"', f'"{placeholder}"', path.read_text()))
+    found = looked(project)["database"]
+    assert found.status is Status.FAILED
+    assert "is a placeholder, no id" in found.words
+    assert "wrangler.jsonc" in found.fix
+
+
+def test_doctor_sees_a_key_that_wrangler_took_away(project: Path) -> None:
+    path = project / "wrangler.jsonc"
+    path.write_text(path.read_text().replace("{", '{"node_compat": true,', 1))
+    found = looked(project)["project"]
+    assert found.status is Status.FAILED
+    assert "node_compat" in found.words
+    assert "nodejs_compat" in found.fix
 
 
 def test_doctor_sees_credentials_but_never_shows_them(project: Path) -> None:

@@ -41,7 +41,7 @@ def judged(sql: str, prior: str = PRIOR) -> Verdict:
     connection.execute(prior)
     schema = Schema.from_connection(connection)
     connection.close()
-    sandbox = Sandbox(schema)
+    sandbox = Sandbox(schema, whole=True)
     try:
         return classify(sandbox.run(sql))
     finally:

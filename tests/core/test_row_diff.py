@@ -1,6 +1,7 @@
 """The account: no row and no value goes without being counted, and none is counted wrongly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -294,6 +295,106 @@ def test_a_difference_never_tells_the_values(tmp_path: Path) -> None:
     found = compare_copy(copy, tmp_path / "b.sqlite")
     assert found is not None
     assert not any(word in repr(found) for word in ("canary", "secret", "other"))
+
+
+COUNTER = """CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a);
+INSERT INTO t VALUES (1, 'x'), (9, 'y'); DELETE FROM t WHERE id = 9;"""
+
+
+@pytest.mark.parametrize(
+    ("migration", "issued", "reissues"),
+    [
+        ("SELECT 1", (9, 9), False),
+        ("INSERT INTO t(a) VALUES ('z')", (9, 10), False),
+        ("UPDATE sqlite_sequence SET seq = 3", (9, 3), True),
+        ("DELETE FROM sqlite_sequence", (9, 1), True),
+        (
+            (
+                "CREATE TABLE n(id INTEGER PRIMARY KEY, a); INSERT INTO n SELECT * FROM t;"
+                "DROP TABLE t; ALTER TABLE n RENAME TO t"
+            ),
+            (9, 1),
+            True,
+        ),
+    ],
+)
+def test_ids_that_are_issued_again_are_seen(
+    compare: Compare, migration: str, issued: tuple[int, int], *, reissues: bool
+) -> None:
+    found = _table(compare(migration, setup=COUNTER), "t")
+
+    assert (found.issued_before, found.issued_after) == issued
+    assert found.reissues is reissues
+    assert found.is_untouched is (migration == "SELECT 1")
+
+
+def test_a_table_that_issues_no_ids_has_no_mark(compare: Compare) -> None:
+    found = _table(compare("DELETE FROM badges"), "badges")
+
+    assert (found.issued_before, found.issued_after, found.reissues) == (None, None, False)
+
+
+TEAMS = TableDiff("teams", 3, 3, pairing=Pairing.KEY)
+LOG = TableDiff("log", 3, 3, pairing=Pairing.ROWID)
+
+
+@pytest.mark.parametrize(
+    ("migration", "expected"),
+    [
+        ("SELECT 1", TEAMS),
+        ("DELETE FROM log WHERE what = 'two'", replace(LOG, after=2, lost=1)),
+        ("UPDATE log SET what = NULL", replace(LOG, changed=3, nulled=(("what", 3),))),
+        ("INSERT INTO log VALUES ('x'), ('y')", replace(LOG, after=5, added=2)),
+        ("SELECT 2", replace(LOG, pairing=Pairing.CONTENT)),
+        ("DELETE FROM teams WHERE id = 'c'", replace(TEAMS, after=2, lost=1)),
+        (
+            "UPDATE teams SET name = NULL, old = 'n' WHERE id <> 'c'",
+            replace(TEAMS, changed=2, nulled=(("name", 2),), altered=(("old", 2),)),
+        ),
+        (
+            "UPDATE teams SET old = 'y' WHERE id = 'b'; DELETE FROM teams WHERE id = 'c'",
+            replace(TEAMS, after=2, lost=1, changed=1, altered=(("old", 1),)),
+        ),
+        (
+            "ALTER TABLE teams DROP COLUMN old; UPDATE teams SET name = 'n' WHERE id = 'b'",
+            replace(
+                TEAMS, changed=3, altered=(("name", 1),), dropped=(("old", 2),),
+                columns_gone=("old",),
+            ),
+        ),
+        ("DROP TABLE log", TableDiff("log", 3, None, lost=3)),
+        ("CREATE TABLE more AS SELECT * FROM log", TableDiff("more", None, 3, added=3)),
+        ("ALTER TABLE log ADD COLUMN at INTEGER", replace(LOG, pairing=Pairing.CONTENT)),
+    ],
+)  # fmt: skip
+def test_every_number_of_a_diff_is_the_one_that_a_hand_would_count(
+    compare: Compare, migration: str, expected: TableDiff
+) -> None:
+    found = _table(compare(migration), expected.table)
+
+    assert found == expected
+    still = migration.startswith(("SELECT", "ALTER TABLE log ADD"))
+    assert found.is_untouched is still
+    assert found.loses is bool(found.lost or found.nulled or found.dropped)
+
+
+def test_what_is_ignored_is_not_compared_and_the_ledger_by_itself(compare: Compare) -> None:
+    setup = SHOP + "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY, name TEXT);"
+    change = "INSERT INTO d1_migrations VALUES (1, 'x')"
+
+    assert "d1_migrations" not in {t.table for t in compare(change, setup=setup).tables}
+    found = compare(change, setup=setup, ignore=("log",))
+    assert _table(found, "d1_migrations").added == 1
+    assert found.table("log") is None
+    assert found.table("TEAMS") is not None
+
+
+def test_a_diff_adds_up_what_its_tables_lose(compare: Compare) -> None:
+    found = compare("DELETE FROM log; DELETE FROM badges WHERE id = 2")
+
+    assert (found.lost, found.loses) == (4, True)
+    kept = compare("INSERT INTO log VALUES ('x')")
+    assert (kept.lost, kept.loses) == (0, False)
 
 
 def _make(path: Path, sql: str) -> None:

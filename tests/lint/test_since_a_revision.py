@@ -207,6 +207,22 @@ def test_a_branch_that_is_behind_removes_nothing(repository: Path) -> None:
     assert "4_more.sql is there at later and was not where this branch began" in ran.err
 
 
+def test_a_folder_that_is_moved_takes_its_history_along(repository: Path) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    folder(repository, {"wrangler.jsonc": CONFIG, "db/3_more.sql": "CREATE TABLE more(x);"})
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=three")
+    git(repository, "mv", "db", "sql")
+    folder(repository, {"wrangler.jsonc": CONFIG.replace('_dir": "db"', '_dir": "sql"')})
+    ran = preflight("lint", "--base", "main", "--format", "json")
+    assert (ran.code, names(ran.out)) == (0, [])
+    folder(repository, {"sql/1_users.sql": f"{USERS}-- more"})
+    (repository / "sql" / "3_more.sql").unlink()
+    ran = preflight("lint", "--base", "main", "--format", "json")
+    told = {"1_users.sql": ["edited"], "3_more.sql": ["merged-removed"]}
+    assert (ran.code, findings(ran.out)) == (1, told)
+
+
 def test_every_migration_gone_blocks(repository: Path) -> None:
     folder(repository, {"wrangler.jsonc": CONFIG})
     git(repository, "rm", "--quiet", "db/1_users.sql", "db/2_posts.sql")

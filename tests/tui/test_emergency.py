@@ -123,3 +123,17 @@ async def test_the_maintenance_deploy_is_never_run_from_the_card() -> None:
 
         assert "not from here: copy" in screen_text(app)
     assert board.ran == []
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_every_answer_to_what_happened_is_on_the_screen(size: tuple[int, int]) -> None:
+    app, _ = card_over()
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await press(pilot, "exclamation_mark")
+        card = app.screen
+        assert isinstance(card, EmergencyScreen)
+        told = screen_text(app)
+
+    for number, situation in enumerate(card._situations, 1):
+        assert f"{number} {situation.title}" in told

@@ -3,14 +3,17 @@
 import pytest
 
 from code_in_memory import code_of, queries_in, texts_of
-from d1_preflight.code.project_code import Scope
+from d1_preflight.code.scope import Scope
 
 WRITTEN = {
     "string": ("db.prepare('SELECT 1').first()", ["SELECT 1"]),
     "double quotes": ('env.DB.prepare("SELECT 1")', ["SELECT 1"]),
     "escapes": (r"db.prepare('SELECT \'a\'\n, \x41\u{42}')", ["SELECT 'a'\n, AB"]),
     "template": ("db.prepare(`SELECT\n 1`)", ["SELECT\n 1"]),
-    "concatenation": ("db.prepare('SELECT a ' + 'FROM t ' + `WHERE 1`)", ["SELECT a FROM t WHERE 1"]),
+    "concatenation": (
+        "db.prepare('SELECT a ' + 'FROM t ' + `WHERE 1`)",
+        ["SELECT a FROM t WHERE 1"],
+    ),
     "type argument": ("db.prepare<Row>('SELECT 1')", ["SELECT 1"]),
     "constant": ("const Q = 'SELECT 1'; db.prepare(Q)", ["SELECT 1"]),
     "constant below": ("function f() { db.prepare(Q) }\nconst Q = 'SELECT 1';", ["SELECT 1"]),
@@ -44,8 +47,10 @@ WRITTEN = {
         ["SELECT a FROM t LIMIT 1", "SELECT a FROM t"],
     ),
     "pushed": (
-        "const w: string[] = ['a = ?']; if (x) { w.push('b = ?') }\n"
-        "db.prepare(`SELECT 1 FROM t WHERE ${w.join(' AND ')}`)",
+        (
+            "const w: string[] = ['a = ?']; if (x) { w.push('b = ?') }\n"
+            "db.prepare(`SELECT 1 FROM t WHERE ${w.join(' AND ')}`)"
+        ),
         ["SELECT 1 FROM t WHERE a = ? AND b = ?", "SELECT 1 FROM t WHERE a = ?"],
     ),
     "marks": (
@@ -69,17 +74,22 @@ WRITTEN = {
         ["SELECT a FROM t ORDER BY a ASC", "SELECT a FROM t ORDER BY a DESC"],
     ),
     "exec": ("env.DB.exec('DELETE FROM t')", ["DELETE FROM t"]),
+    "a Durable Object's own": ("this.ctx.storage.sql.exec('SELECT 1'); sql.exec('SELECT 2')", []),
     "exec of a pattern": ("const m = /a/.exec(text); re.exec('other')", []),
     "tag": ("const r = await sql`SELECT ${id} FROM t`", ["SELECT ${id} FROM t"]),
     "hole": ("db.prepare(`SELECT 1 FROM ${table}`)", ["SELECT 1 FROM ${table}"]),
     "wrapper": (
-        "async function all(q: string, ...a: unknown[]) { return db.prepare(q).bind(...a).all() }\n"
-        "all('SELECT 1'); all(`SELECT 2`, 3)",
+        (
+            "async function all(q: string, ...a: any[]) { return db.prepare(q).bind(...a).all() }\n"
+            "all('SELECT 1'); all(`SELECT 2`, 3)"
+        ),
         ["SELECT 1", "SELECT 2"],
     ),
     "wrapper of a wrapper": (
-        "const a = (q: string) => db.prepare(q); const b = (q: string) => a(q + ' LIMIT 1');\n"
-        "b('SELECT 1')",
+        (
+            "const a = (q: string) => db.prepare(q); const b = (q: string) => a(q + ' LIMIT 1');\n"
+            "b('SELECT 1')"
+        ),
         ["SELECT 1 LIMIT 1"],
     ),
     "method": (
@@ -87,7 +97,7 @@ WRITTEN = {
         ["SELECT 1"],
     ),
     "table by parameter": (
-        "const list = (table: string) => db.prepare(`SELECT a FROM ${table}`); list('x'); list('y')",
+        "const l = (table: string) => db.prepare(`SELECT a FROM ${table}`); l('x'); l('y')",
         ["SELECT a FROM x", "SELECT a FROM y"],
     ),
     "named arguments": (
@@ -95,12 +105,14 @@ WRITTEN = {
         ["SELECT 1"],
     ),
     "made by a function": (
-        "const where = (c: string) => `WHERE ${c} = ?`; db.prepare(`SELECT 1 FROM t ${where('a')}`)",
+        "const w = (c: string) => `WHERE ${c} = ?`; db.prepare(`SELECT 1 FROM t ${w('a')}`)",
         ["SELECT 1 FROM t WHERE a = ?"],
     ),
     "taken apart": (
-        "function make() { return { sql: 'SELECT 1', n: 2 } }\n"
-        "const { sql } = make(); db.prepare(sql)",
+        (
+            "function make() { return { sql: 'SELECT 1', n: 2 } }\n"
+            "const { sql } = make(); db.prepare(sql)"
+        ),
         ["SELECT 1"],
     ),
     "own database": ("class D { prepare(q: string) { return this.inner.prepare(q) } }", []),
@@ -169,7 +181,9 @@ def test_a_wrapper_of_another_file_is_followed_by_import_and_by_method() -> None
 
 
 def test_the_settings_name_wrappers_that_are_not_the_projects() -> None:
-    source = "import { q } from 'a-package'; q(env, 'SELECT 1'); client.rows('SELECT 2'); x`SELECT 3`"
+    source = (
+        "import { q } from 'a-package'; q(env, 'SELECT 1'); client.rows('SELECT 2'); x`SELECT 3`"
+    )
 
     code = code_of({"a.ts": source}, Scope(wrappers=("q", "client.rows", "x")))
 

@@ -32,6 +32,9 @@ QUERIES = {
     "log": "INSERT INTO logs VALUES (NULL, ?, ?)",
     "clear": "DELETE FROM logs WHERE at < ?",
     "view": "SELECT title FROM open_teams",
+    "quoted": 'SELECT "nickname" AS n FROM users WHERE id = ?',
+    "clear-title": "UPDATE teams SET title = NULL WHERE id = ?",
+    "owner-by-name": "INSERT INTO teams (id, title, owner) VALUES (?, 'x', 'nobody')",
     "elsewhere": "SELECT * FROM another_database WHERE nickname = 'OWNER'",
 }
 PROJECT = {
@@ -54,8 +57,8 @@ def rebuilt(table: str, columns: str, names: str, values: str = "") -> str:
 
 
 MUTANTS = {
-    "drop column": ("ALTER TABLE users DROP COLUMN nickname", {"by-name"}),
-    "rename column": ("ALTER TABLE users RENAME COLUMN nickname TO handle", {"by-name"}),
+    "drop column": ("ALTER TABLE users DROP COLUMN nickname", {"by-name", "quoted"}),
+    "rename column": ("ALTER TABLE users RENAME COLUMN nickname TO handle", {"by-name", "quoted"}),
     "drop table": ("DROP TABLE logs", {"log", "clear"}),
     "rename table": ("ALTER TABLE logs RENAME TO audit", {"log", "clear"}),
     "drop view": ("DROP VIEW open_teams", {"view"}),
@@ -69,6 +72,24 @@ MUTANTS = {
             "id, email, coalesce(name, ''), nickname, role",
         ),
         {"add-user"},
+    ),
+    "NULL is no longer taken": (
+        rebuilt(
+            "teams",
+            "id TEXT PRIMARY KEY, title TEXT NOT NULL DEFAULT '', status TEXT, owner INTEGER",
+            "id, title, status, owner",
+            "id, coalesce(title, ''), status, owner",
+        ),
+        {"clear-title"},
+    ),
+    "STRICT": (
+        REBUILD.format(
+            table="teams",
+            columns=f"{TEAMS}) STRICT; CREATE TABLE other (a",
+            names="id, title, status, owner",
+            values="id, title, status, owner",
+        ).join(("DROP VIEW open_teams;", "CREATE VIEW open_teams AS SELECT title FROM teams;")),
+        {"owner-by-name"},
     ),
     "type of key": (
         rebuilt(

@@ -44,7 +44,7 @@ async def check_header(context: StepContext) -> Outcome:
     facts = HeaderFacts(declared=word, found=found.value, missing=header.missing)
     if header.missing:
         names = ", ".join(name.capitalize() for name in header.missing)
-        return Outcome(Status.FAILED, f"The header lacks: {names}. Press e to edit.", facts)
+        return Outcome(Status.FAILED, f"The header lacks: {names}. Edit the file.", facts)
     if found is Kind.UNKNOWN:
         words = f"The header declares {word}; the effect of the SQL is not certain."
         return Outcome(Status.UNKNOWN, words, facts)
@@ -181,6 +181,8 @@ def stale_answers(context: StepContext) -> str:
     """
     analysis = context.environment.analysis()
     confirmed = context.facts(ClassFacts).kind
+    if context.facts(ClassFacts).found == Kind.UNKNOWN and analysis.kind in _ORDER:
+        return f"On the target's schema it is {analysis.kind}, no longer unknown."
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(confirmed):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."

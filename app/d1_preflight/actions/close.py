@@ -7,7 +7,6 @@ from pathlib import Path
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.target import observe
-from d1_preflight.actions.verification import look_after
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.checklist.answers import (
     ANSWER_LABELS,
@@ -61,7 +60,7 @@ async def sign_close(context: StepContext) -> Outcome:
     """
     require_checklist_of_go(context)
     end = context.answer("end")
-    seen, evidence = await (look_after(context) if end == KEPT else _look_at_end(context))
+    seen, evidence = await _look_at_end(context)
     facts = _found(context, seen)
     against = _contradicted(context, seen)
     if against is not None:
@@ -79,9 +78,14 @@ async def sign_close(context: StepContext) -> Outcome:
 
 
 async def _look_at_end(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
-    """The schema, then the counts of what is there of the tables from before and from after."""
+    """Ledger and schema; after an emergency the counts of what is there as well.
+
+    What was kept was counted by the verification: its rows are not read once more.
+    """
     environment, keep = context.environment, context.evidence_name
     first = await observe(environment, keep=keep, emit=context.emit)
+    if context.answer("end") == KEPT:
+        return first.observation, first.evidence
     there = countable(tables_of(first.observation.schema))
     known = {table.lower() for table in (*_counts_before(context), *_rehearsed_counts(context))}
     tables = tuple(table for table in there if table.lower() in known)

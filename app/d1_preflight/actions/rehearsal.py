@@ -200,6 +200,7 @@ def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
     lost = facts.rows_lost
     kept = f"{plural(facts.rows or 0, 'row')}: {count(lost)} lost"
     kept += " as declared" if lost else ""
+    kept += f", {count(facts.rows_changed)} changed" if facts.rows_changed else ""
     return Status.PROVED, f"{kept}, {plural(len(facts.schema), 'schema change')}. {facts.downtime}"
 
 

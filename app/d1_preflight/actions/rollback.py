@@ -1,6 +1,7 @@
 """Section 4: the rollback path, written and tested before it is needed."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -27,6 +28,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
+    DOES_NOT_RUN,
     BookmarkFacts,
     DeployOrderFacts,
     DownFacts,
@@ -148,7 +150,7 @@ async def test_down(context: StepContext) -> Outcome:
     ran = await run_local_file(context, down, after, keep=None)
     if ran.exit_code != 0:
         words = f"The down migration does not run: {context.own_reason(ran, down)}"
-        facts = DownTestFacts(verdict="does not run")
+        facts = DownTestFacts(verdict=DOES_NOT_RUN)
         return Outcome(Status.FAILED, words, facts, (ran,))
     changes = diff(environment.local.schema(before), environment.local.schema(after))
     row_diff = await asyncio.to_thread(compare_states, environment, before, after)
@@ -162,10 +164,23 @@ async def check_rollback_header(context: StepContext) -> Outcome:
     """The header says how to roll back."""
     rollback = context.environment.migration().header.rollback
     facts = RollbackHeaderFacts(rollback=rollback)
+    absent = _absent_files(context, rollback)
+    if absent:
+        words = f"The header names {', '.join(absent)}, which is not there."
+        return Outcome(Status.FAILED, f"{words} Write it, or correct the line.", facts)
     if rollback:
         return Outcome(Status.PROVED, f"Rollback: {rollback}", facts)
-    words = "The header has no “-- Rollback:” line. Press e and add it."
+    words = "The header has no “-- Rollback:” line. Add it to the file."
     return Outcome(Status.FAILED, words, facts)
+
+
+def _absent_files(context: StepContext, rollback: str) -> list[str]:
+    """The SQL files that a rollback line names and that are nowhere it could mean."""
+    project = context.environment.project
+    above = project.migrations_folder
+    places = (above, above.parent, project.root, above / "down", above / ".down")
+    names = re.findall(r"[\w./-]+\.sql\b", rollback)
+    return [name for name in names if not any((place / name).is_file() for place in places)]
 
 
 def way_back_prompts(context: StepContext) -> Sequence[Prompt]:

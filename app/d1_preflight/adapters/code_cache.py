@@ -75,7 +75,7 @@ class CodeCache:
             other = self._folder / f".{os.getpid()}-{name}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
             with os.fdopen(os.open(other, flags, 0o600), "w", encoding="utf-8") as file:
-                json.dump(value, file)
+                file.write(json.dumps(value, separators=(",", ":")))
             other.replace(self._folder / name)
 
     def _prune(self, pattern: str, most: int) -> None:

@@ -5,6 +5,7 @@ are read with a bound, and bytes that are no UTF-8 as wrangler reads them, so th
 does not hide what the others do.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -228,11 +229,15 @@ def _below(place: Place, folder: Path) -> tuple[str, ...]:
 def judged_text(name: str, data: bytes, path: Path | None = None) -> Migration:
     """The migration in these bytes; raises MigrationUnreadable where there are too many."""
     if len(data) > MOST_BYTES:
-        raise MigrationUnreadable(
-            f"{path or name} is longer than {count(MOST_BYTES)} bytes: too long to judge.",
-            hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
-        )
+        raise _too_long(path or name)
     return Migration(name, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
+
+
+def _too_long(what: Path | str) -> MigrationUnreadable:
+    return MigrationUnreadable(
+        f"{what} is longer than {count(MOST_BYTES)} bytes: too long to judge.",
+        hint="Migrations change the schema; bring rows in with wrangler d1 execute --file.",
+    )
 
 
 def _why_not(path: Path) -> str:
@@ -286,8 +291,10 @@ def read_judged(place: Place, name: str) -> Migration:
     """The migration in one file of a place, to be judged; raises MigrationUnreadable."""
     path = place.folder / name
     try:
-        data = read_file(path)
+        data = read_file(path, MOST_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise _too_long(path) from error
         raise MigrationUnreadable(
             f"{path} cannot be read: {error.strerror or error}.",
             hint="Check the path and the file's permissions.",

@@ -25,6 +25,7 @@ from d1_preflight.core.schema.schema import (
 )
 from d1_preflight.core.schema.sequences import set_sequence
 from d1_preflight.core.schema.table import TableKind, read_tables
+from d1_preflight.core.sql.refusal_words import constraint_words
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import DISK_ERRORS, writing
@@ -181,7 +182,7 @@ def _load(connection: apsw.Connection, copy: RowCopy) -> None:
         connection.execute(insert)
     except apsw.ConstraintError as error:
         raise RemoteFailed(
-            f"The rows of {copy.table} do not fit together: {error}.",
+            f"The rows of {copy.table} do not fit together: {constraint_words(str(error))}.",
             hint="The target changed while it was read. Read it again at a quieter time.",
         ) from error
     except DISK_ERRORS:
@@ -211,7 +212,7 @@ def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:
         )
     except (apsw.ConstraintError, apsw.SQLError) as error:
         raise ProjectError(
-            f"The ledger {table} is not as wrangler makes it: {error}.",
+            f"The ledger {table} is not as wrangler makes it ({type(error).__name__}).",
             hint="Look at it on the target; the rehearsal needs it whole.",
         ) from error
 

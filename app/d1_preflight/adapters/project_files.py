@@ -31,7 +31,7 @@ from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, WranglerConfig
-from d1_preflight.core.project.wrangler_config_file import parse_config
+from d1_preflight.core.project.wrangler_config_file import config_keys, parse_config
 
 MOST_MIGRATIONS = 5_000
 _MOST_ENTRIES = 200_000
@@ -195,6 +195,11 @@ def read_config(path: Path, environment: str = "") -> WranglerConfig:
     data = _bytes_of(path)
     found = parse_config(path, _text(path, data), environment)
     return replace(found, sha256=sha256(data).hexdigest())
+
+
+def top_level_keys(path: Path) -> tuple[str, ...]:
+    """The keys at the top of one configuration."""
+    return config_keys(path, _text_of(path))
 
 
 def sha256_of(path: Path) -> str:

@@ -29,7 +29,7 @@ def read_file(path: Path, limit: int = LARGEST) -> bytes:
         raise _refused(path, f"it is a link that leads out of {tree}")
     data = _read(real, limit + 1)
     if len(data) > limit:
-        raise _refused(path, f"it is longer than {limit:,} bytes")
+        raise _refused(path, f"it is longer than {limit:,} bytes", errno.EFBIG)
     return data
 
 
@@ -50,5 +50,5 @@ def _read(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def _refused(path: Path, why: str) -> OSError:
-    return OSError(errno.EINVAL, why, str(path))
+def _refused(path: Path, why: str, number: int = errno.EINVAL) -> OSError:
+    return OSError(number, why, str(path))

@@ -50,10 +50,19 @@ def differences(text: str, base: PreparedSchema, other: PreparedSchema) -> Itera
     for statement in statements(text):
         body = statement.body
         verb = body[:7].upper().split(None, 1)[0] if body.strip() else ""
+        if '"' in body:
+            yield from _quoted(body, base, other)
         if verb in ("INSERT", "REPLACE", "UPDATE", "WITH"):
             yield from _writes(body, base, other)
         if verb in ("SELECT", "WITH") or "RETURNING" in body.upper():
             yield from _shape(body, base, other)
+
+
+def _quoted(body: str, base: PreparedSchema, other: PreparedSchema) -> Iterator[Found]:
+    """A column in double quotes that is gone: SQLite takes its name for text, without an error."""
+    error = other.quoted_error(body)
+    if error and not base.quoted_error(body):
+        yield Harm.WRONG, f"{error}: in double quotes it is taken for text"
 
 
 def read_write(body: str) -> Write | None:
@@ -79,6 +88,7 @@ def _writes(body: str, base: PreparedSchema, other: PreparedSchema) -> Iterator[
     if write.statement.verb == "INSERT":
         yield from _left_out(write, old, new)
         yield from _lost_keys(write, base, other)
+    yield from _refused_values(write, old, new)
     yield from _checked(write, (base, old), (other, new))
 
 
@@ -106,6 +116,37 @@ def _left_out(write: Write, old: Table, new: Table) -> Iterator[Found]:
                 Harm.WRONG,
                 f"{new.name}.{column.name} is no longer numbered by SQLite: it is NULL",
             )
+
+
+def _refused_values(write: Write, old: Table, new: Table) -> Iterator[Found]:
+    """Constants that a column no longer takes: NULL, or text in a strict column of numbers."""
+    for row in write.rows:
+        for name, value in zip(write.columns, row, strict=False):
+            before, after = old.column(name), new.column(name)
+            if after is None or len(value) != 1:
+                continue
+            was_needed = before is not None and before.notnull
+            is_null = value[0].word == "NULL" and not _gives_itself(after, new)
+            if is_null and after.notnull and not was_needed:
+                yield Harm.FAILS, f"NOT NULL constraint failed: {new.name}.{after.name}"
+            is_text = value[0].kind is TokenKind.STRING and not _is_number(value[0].text)
+            if is_text and _holds_numbers(after, new) and not _holds_numbers(before, old):
+                words = f"cannot store TEXT value in {after.type} column {new.name}.{after.name}"
+                yield Harm.FAILS, words
+
+
+def _holds_numbers(column: Column | None, table: Table) -> bool:
+    """Whether a column refuses text."""
+    by_type = column is not None and table.strict and column.affinity in ("INTEGER", "REAL")
+    return by_type or (column is not None and _gives_itself(column, table))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.strip("'"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_needed(column: Column, table: Table) -> bool:

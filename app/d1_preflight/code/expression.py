@@ -170,6 +170,16 @@ def choice(options: Sequence[Expression]) -> Expression:
     return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
 
 
+def member(of: Expression, name: str) -> Expression:
+    """One value of an object, as far as it is known here."""
+    if isinstance(of, Fields):
+        return of.values[of.keys.index(name)] if name in of.keys else Hole(name)
+    if isinstance(of, Choice):
+        return choice([member(option, name) for option in of.options])
+    is_later = isinstance(of, Import | Member | Parameter | Result)
+    return Member(of, name) if is_later else Hole(name)
+
+
 def parts_of(expression: Expression) -> tuple[Expression, ...]:
     """The expressions directly within this one."""
     match expression:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from d1_preflight.code.declarations import text_of
 from d1_preflight.code.expression import (
     Expression,
     Function,
@@ -21,7 +22,7 @@ from d1_preflight.code.expression import (
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink
 from d1_preflight.code.reading import Reader
-from d1_preflight.code.scopes import Scope, TooLarge, Walked, parser, text_of, walk
+from d1_preflight.code.scopes import Scope, TooLarge, Walked, grammar, walk
 from d1_preflight.code.scripts import dialect, script_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _VERB = re.compile(
 _PLAIN_RETURNS = frozenset({
     "string", "template_string", "binary_expression", "ternary_expression", "identifier", "array",
     "call_expression", "member_expression", "subscript_expression", "parenthesized_expression",
-    "as_expression", "satisfies_expression", "object",
+    "as_expression", "satisfies_expression", "object", "null", "undefined",
 })  # fmt: skip
 
 
@@ -71,7 +72,6 @@ class Extraction:
                 if function.name
             },
             frozenset(f.id for f in self.walked.functions.values() if f.is_method),
-            dict(self._returns()),
             {name: found for name, found in exports.items() if _can_be_used(found)},
             tuple(self.walked.again),
             self._problem(),
@@ -92,13 +92,14 @@ class Extraction:
     def _export(self, local: str) -> Expression:
         return self.reader.exported(local)
 
-    def _returns(self) -> Iterator[tuple[str, Expression]]:
-        for id_, function in self.walked.functions.items():
-            kinds = {node.type for node, _ in function.returns}
-            if function.name and kinds and kinds <= _PLAIN_RETURNS | {"null", "undefined"}:
-                found = self.reader.returns(id_)
-                if has_text(found):
-                    yield id_, found
+    def returned(self, function: str) -> Expression | None:
+        """What a function returns; None where that is no text."""
+        known = self.walked.functions.get(function)
+        kinds = {node.type for node, _ in known.returns} if known is not None else set()
+        if not kinds or not kinds <= _PLAIN_RETURNS:
+            return None
+        found = self.reader.returns(function)
+        return found if has_text(found) else None
 
     def _sinks(self, tags: Collection[str]) -> Iterator[Sink]:
         for node, scope in self.walked.calls:
@@ -118,8 +119,11 @@ class Extraction:
         if first is None:
             return
         of = called.child_by_field_name("object")
+        receiver = text_of(of) if of is not None else ""
+        if name == "exec" and receiver.rpartition(".")[2].lower() == "sql":
+            return  # a Durable Object's own database (`ctx.storage.sql`), which D1 does not have
         sql = self.reader.read(first, scope)
-        is_database = of is not None and _DATABASE.search(text_of(of)) is not None
+        is_database = _DATABASE.search(receiver) is not None
         if name == "prepare" or (name == "exec" and (is_database or _is_written(sql))):
             yield self._sink(name, sql, first, scope)
         elif name == "batch" and isinstance(sql, Items):
@@ -147,11 +151,12 @@ class Extraction:
 
 def extract(path: str, data: bytes) -> Extraction | str:
     """Parse a file; words on why where it cannot be read."""
-    tree = parser(dialect(path)).parse(script_of(path, data))
+    known = grammar(dialect(path))
+    tree = known.parser.parse(script_of(path, data))
     try:
-        walked = walk(tree.root_node)
+        walked = walk(tree.root_node, known.noted)
     except TooLarge:
-        return "is too large to be read"
+        return "has too many parts to be read: left out"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
 
 

@@ -43,7 +43,6 @@ class FileFacts:
     sinks: tuple[Sink, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     methods: frozenset[str] = frozenset()
-    returns: Mapping[str, Expression] = field(default_factory=dict)
     exports: Mapping[str, Expression] = field(default_factory=dict)
     again: tuple[str, ...] = ()
     problem: str = ""
@@ -54,7 +53,6 @@ class FileFacts:
             "sinks": [[s.method, dump(s.sql), s.line, s.function] for s in self.sinks],
             "functions": dict(self.functions),
             "methods": sorted(self.methods),
-            "returns": {name: dump(found) for name, found in self.returns.items()},
             "exports": {name: dump(found) for name, found in self.exports.items()},
             "again": list(self.again),
             "problem": self.problem,
@@ -67,7 +65,6 @@ class FileFacts:
             tuple(Sink(m, load(sql), line, f) for m, sql, line, f in raw["sinks"]),
             dict(raw["functions"]),
             frozenset(raw["methods"]),
-            load_all(raw["returns"]),
             load_all(raw["exports"]),
             tuple(raw["again"]),
             str(raw["problem"]),

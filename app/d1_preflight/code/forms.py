@@ -45,8 +45,8 @@ def _forms(expression: Expression) -> list[Form]:
         case Maybe(part):
             return [*_forms(part), ()]
         case Choice(options):
-            found = [form for option in options for form in _forms(option)]
-            return found[: MOST_FORMS + 1]
+            listed = [form for option in options for form in _forms(option)]
+            return listed[: MOST_FORMS + 1]
         case Join(parts):
             return list(_combined([_forms(part) for part in parts]))
         case Joined(Items(items), separator):
@@ -60,8 +60,8 @@ def _combined(lists: Sequence[Sequence[Form]]) -> Iterator[Form]:
     for one in lists:
         count *= len(one)
     if count <= _ALL_TOGETHER:
-        for chosen in product(*lists):
-            yield tuple(part for form in chosen for part in form)
+        for together in product(*lists):
+            yield tuple(part for form in together for part in form)
         return
     for chosen in islice(_one_by_one(lists), MOST_FORMS + 1):
         yield tuple(part for form in chosen for part in form)

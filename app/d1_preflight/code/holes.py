@@ -85,14 +85,21 @@ def texts(form: Form, schema: PreparedSchema) -> Iterator[str]:
 
 
 def error_of(text: str, schema: PreparedSchema) -> str:
-    """The first error of a text's statements; what makes tables of its own is passed over."""
+    """The first error of a text's statements.
+
+    What defines tables is passed over: the code makes its own schema, and may find it made.
+    """
     if ";" not in text:
-        return schema.error(text)
+        return "" if _defines(text) else schema.error(text)
     for statement in statements(text):
-        error = schema.error(statement.body)
-        if error and not statement.body[:6].upper().startswith(("CREATE", "ALTER", "DROP")):
+        error = "" if _defines(statement.body) else schema.error(statement.body)
+        if error:
             return error
     return ""
+
+
+def _defines(text: str) -> bool:
+    return text.lstrip()[:6].upper().startswith(("CREATE", "ALTER", "DROP"))
 
 
 def _combined(guesses: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:

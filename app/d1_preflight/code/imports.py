@@ -2,11 +2,11 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from d1_preflight.code.scripts import PLAIN, SOURCE, is_left_out
+from d1_preflight.code.scripts import PLAIN, SOURCE
 from d1_preflight.core.project.wrangler_config_file import JsoncError, load_jsonc
 
 _SPECIFIER = re.compile(
@@ -14,9 +14,7 @@ _SPECIFIER = re.compile(
 )
 _WHOLE_FOLDER = (b"import.meta.glob", b'"virtual:', b"'virtual:")
 _ENDINGS = ("", *SOURCE, ".sql", *(f"/index{ending}" for ending in PLAIN))
-_CONFIG = re.compile(r"(?:^|/)(?:package|tsconfig(?:\.[\w-]+)*|jsconfig)\.json$")
 _SCRIPT = re.compile(r"\.[mc]?jsx?$")
-_MOST_PACKAGES = 500
 
 
 def specifiers(data: bytes) -> tuple[str, ...]:
@@ -28,17 +26,6 @@ def specifiers(data: bytes) -> tuple[str, ...]:
 def takes_whole_folder(data: bytes) -> bool:
     """Whether a bundler decides which files come along."""
     return any(word in data for word in _WHOLE_FOLDER)
-
-
-def config_paths(paths: Iterable[str]) -> list[str]:
-    """The files that decide what specifiers mean."""
-    return [p for p in paths if _CONFIG.search(p) and not is_left_out(p)][:_MOST_PACKAGES]
-
-
-def is_wanted(path: str) -> bool:
-    """Whether the analysis can want a file of a tree: source, SQL, or what names packages."""
-    is_named = path.endswith((*SOURCE, ".sql")) or _CONFIG.search(path) is not None
-    return is_named and not is_left_out(path)
 
 
 @dataclass(slots=True)

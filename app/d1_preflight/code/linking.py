@@ -27,9 +27,9 @@ from d1_preflight.code.expression import (
     Text,
     choice,
     join,
+    member,
 )
 from d1_preflight.code.facts import FileFacts
-from d1_preflight.code.reading import member
 
 _DEPTH = 40
 _MOST_STEPS = 20_000  # of one query
@@ -47,12 +47,13 @@ def whole_id(path: str, function: str) -> str:
 class Linker:
     """The files of one code; `find` says which file a specifier means in another, "" for none.
 
-    `text` gives the text of an imported `.sql` file.
+    `text` gives the text of an imported `.sql` file, `returned` what a function of a file returns.
     """
 
     files: Mapping[str, FileFacts]
     find: Callable[[str, str], str]
     text: Callable[[str], str]
+    returned: Callable[[str, str], Expression | None]
     _steps: int = 0
     _open: set[str] = field(default_factory=set)
 
@@ -139,9 +140,8 @@ class Linker:
     ) -> Expression:
         id_ = self.function(function, path)
         target, _, local = id_.partition(_SEPARATOR)
-        facts = self.files.get(target)
-        returned = facts.returns.get(local) if facts else None
-        if returned is None or id_ in self._open:
+        returned = self.returned(target, local) if id_ and id_ not in self._open else None
+        if returned is None:
             return Hole("")
         bound = {(id_, place): value for place, value in enumerate(arguments)}
         self._open.add(id_)

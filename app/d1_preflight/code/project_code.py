@@ -2,47 +2,24 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from d1_preflight.code.expression import dump, load
+from d1_preflight.code.expression import Expression, dump, load
 from d1_preflight.code.extraction import Extraction, extract
 from d1_preflight.code.facts import Call, FileFacts
-from d1_preflight.code.imports import Specifiers, config_paths
+from d1_preflight.code.imports import Specifiers
 from d1_preflight.code.linking import Linker
 from d1_preflight.code.scan import Scan, scan
-from d1_preflight.code.scripts import is_source
+from d1_preflight.code.scope import Scope
+from d1_preflight.code.scripts import config_paths, is_source
 from d1_preflight.code.source import Cache, SourceTree
 from d1_preflight.code.wrappers import Query, Wrappers
-from d1_preflight.core.project.migrations_pattern import Glob
 
 _MOST_FILES = 20_000
 _ROUNDS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where the code of a Worker lies in a repository, as configuration and settings say it.
-
-    `folder` is the project's, `main` the Worker's entry; both are relative to the tree's root.
-    """
-
-    folder: str = ""
-    main: str = ""
-    roots: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    wrappers: tuple[str, ...] = ()
-
-    def excludes(self, path: str) -> bool:
-        """Whether the settings leave a file out; patterns count from the project's folder."""
-        below = posixpath.relpath(path, self.folder or ".")
-        return any(
-            below == pattern.rstrip("/")
-            or below.startswith(f"{pattern.rstrip('/')}/")
-            or Glob.parse(pattern).matches(below)
-            for pattern in self.exclude
-        )
+_LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +31,23 @@ class ProjectCode:
     files: int = 0
     orms: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: int = 0
 
 
-def read_code(tree: SourceTree, scope: Scope, cache: Cache) -> ProjectCode:
-    """Read a tree's code; nothing of it is executed."""
-    return _Reading(tree, scope, cache).code()
+def read_code(
+    tree: SourceTree, scope: Scope, cache: Cache, is_late: Callable[[], bool] = lambda: False
+) -> ProjectCode:
+    """Read a tree's code; nothing of it is executed, and nothing parsed once it `is_late`."""
+    return _Reading(tree, scope, cache, is_late).code()
 
 
 class _Reading:
     """One reading of one tree."""
 
-    def __init__(self, tree: SourceTree, scope: Scope, cache: Cache) -> None:
+    def __init__(
+        self, tree: SourceTree, scope: Scope, cache: Cache, is_late: Callable[[], bool]
+    ) -> None:
+        self._is_late = is_late
         self._tree = tree
         self._scope = scope
         self._cache = cache
@@ -78,7 +61,7 @@ class _Reading:
 
     def code(self) -> ProjectCode:
         paths = self._reachable()
-        linker = Linker(self._facts, self._specifiers.find, self._text)
+        linker = Linker(self._facts, self._specifiers.find, self._text, self._returned)
         wrappers = Wrappers(linker, self._scope.wrappers, self._imports)
         for path in paths:
             if self._scans[path].sql:
@@ -97,6 +80,8 @@ class _Reading:
             len(paths),
             dict(orms),
             tuple(dict.fromkeys((*self._notes, *notes))),
+            sum(problem.endswith(_LEFT_OUT) for _, problem in problems)
+            + sum(note.endswith(_LEFT_OUT) for note in self._tree.notes),
         )
 
     def facts(self, path: str) -> FileFacts | None:
@@ -111,14 +96,31 @@ class _Reading:
             return FileFacts.from_json(kept)
         found = self._extraction(path)
         tags = {name.rpartition(".")[2] for name in self._scope.wrappers}
-        facts = FileFacts(problem=found) if isinstance(found, str) else found.facts(tags)
+        if isinstance(found, str):
+            return FileFacts(problem=found)
+        facts = found.facts(tags)
         self._cache.put(key, facts.to_json())
         return facts
+
+    def _returned(self, path: str, function: str) -> Expression | None:
+        key = f"returned:{self._tree.blobs[path]}:{posixpath.splitext(path)[1]}:{function}"
+        kept = self._cache.get(key)
+        if kept is None:
+            extraction = self._extraction(path)
+            if isinstance(extraction, str):
+                return None
+            found = extraction.returned(function)
+            kept = [dump(found)] if found is not None else []
+            self._cache.put(key, kept)
+        return load(kept[0]) if kept else None
 
     def _extraction(self, path: str) -> Extraction | str:
         if path not in self._extractions:
             data = self._data(path)
-            self._extractions[path] = extract(path, data) if data is not None else "is unreadable"
+            if data is None or self._is_late():
+                reason = "is unreadable" if data is None else "came too late"
+                return f"{reason}: {_LEFT_OUT}"
+            self._extractions[path] = extract(path, data)
         return self._extractions[path]
 
     def _calls(self, paths: Sequence[str], names: frozenset[str]) -> dict[str, tuple[Call, ...]]:
@@ -132,8 +134,9 @@ class _Reading:
                 kept = self._cache.get(key)
                 if kept is None:
                     extraction = self._extraction(path)
-                    calls = () if isinstance(extraction, str) else extraction.calls(called)
-                    kept = [_dumped(call) for call in calls]
+                    if isinstance(extraction, str):
+                        continue
+                    kept = [_dumped(call) for call in extraction.calls(called)]
                     self._cache.put(key, kept)
                 found[path] = tuple(map(_loaded, kept))
         return found

@@ -17,18 +17,21 @@ _SQL = re.compile(
     rb"|replace\s+into|with\s+(?:recursive\s+)?[\w$]+\s+(?:as\b|\()"
     rb"|create\s+(?:table|index|unique|view|trigger))"
 )
-_CALLED = re.compile(rb"([A-Za-z_$][\w$]*)[(<]")
+_CALLED = re.compile(rb"(?<![\w$])([A-Za-z_$][\w$]*+)[(<]")
 _ORMS = {
-    "drizzle": ("drizzle-orm",),
-    "Prisma": ("@prisma/", "prisma-client"),
-    "Kysely": ("kysely",),
-    "TypeORM": ("typeorm",),
-    "MikroORM": ("@mikro-orm/",),
-    "Sequelize": ("sequelize",),
-    "Knex": ("knex",),
-    "workers-qb": ("workers-qb",),
+    "drizzle-orm": "drizzle",
+    "@prisma": "Prisma",
+    "kysely": "Kysely",
+    "typeorm": "TypeORM",
+    "@mikro-orm": "MikroORM",
+    "sequelize": "Sequelize",
+    "knex": "Knex",
+    "workers-qb": "workers-qb",
 }
-_CLIENTS = re.compile(r"(?:^|/)(?:generated/prisma|\.prisma/client|prisma/client)(?:/|$)")
+_ORM = re.compile(
+    rf"^(?:({'|'.join(_ORMS)})(?:/.*)?|(?:.*/)?(?:generated/prisma|\.prisma/client|prisma/client)(?:/.*)?)$",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,8 @@ class Scan:
     @property
     def orms(self) -> tuple[str, ...]:
         """The libraries it imports that make SQL out of sight."""
-        return tuple(
-            name
-            for name, starts in _ORMS.items()
-            if any(_is_of(specifier, start) for specifier in self.imports for start in starts)
-            or (name == "Prisma" and any(map(_CLIENTS.search, self.imports)))
-        )
+        found = _ORM.findall("\n".join(self.imports))
+        return tuple(dict.fromkeys(_ORMS.get(name, "Prisma") for name in found))
 
     def to_json(self) -> list[Any]:
         """As JSON holds it."""
@@ -78,7 +77,3 @@ def _can_hold_sql(data: bytes) -> bool:
     if any(word in lower for word in _WORDS):
         return True
     return any(verb in lower for verb in _VERBS) and _SQL.search(lower) is not None
-
-
-def _is_of(specifier: str, start: str) -> bool:
-    return specifier == start or specifier.startswith(start if start.endswith("/") else f"{start}/")

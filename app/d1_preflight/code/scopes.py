@@ -1,35 +1,34 @@
 """Walks a syntax tree once: the names of each scope, the functions, and what is called.
 
-The walk has its own stack, since a hostile file nests as deep as it likes.
+tree-sitter itself finds the nodes that matter: a hostile file nests as deep as it likes, and most
+nodes of a file never become objects of ours.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from d1_preflight.code.declarations import (
+    FUNCTIONS,
+    declared_names,
+    imported_names,
+    parameters,
+    pattern_fields,
+    pattern_names,
+    plain,
+    string_of,
+    text_of,
+)
 from d1_preflight.code.expression import Import
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node, Parser, Query
 
-FUNCTIONS = frozenset({
-    "function_declaration", "generator_function_declaration", "function_expression",
-    "generator_function", "arrow_function", "method_definition",
-})  # fmt: skip
 _BLOCKS = frozenset({
     "statement_block", "for_statement", "for_in_statement", "catch_clause", "switch_body",
     "class_body",
 })  # fmt: skip
-_LEAVES = frozenset({  # and what holds types alone
-    "comment", "type_annotation", "type_arguments", "type_parameters", "interface_declaration",
-    "type_alias_declaration", "jsx_text", "regex", "string", "number", "ambient_declaration",
-    "identifier", "property_identifier", "type_identifier", "shorthand_property_identifier",
-    "private_property_identifier", "predefined_type", "string_fragment", "escape_sequence", "this",
-    "true", "false", "null", "undefined", "super", "accessibility_modifier", "object_pattern",
-    "array_pattern", "jsx_closing_element", "break_statement", "continue_statement",
-})  # fmt: skip
-_MOST_NODES = 400_000
+_MOST_NODES = 200_000
 
 
 class TooLarge(Exception):
@@ -61,7 +60,7 @@ class Scope:
 
     outer: "Scope | None" = None
     function: str = ""
-    node_id: int = 0
+    class_body: int = 0
     names: dict[str, Binding] = field(default_factory=dict)
 
     def find(self, name: str) -> Binding | None:
@@ -94,7 +93,8 @@ class Walked:
     top: Scope
     functions: dict[str, FunctionNode] = field(default_factory=dict)
     calls: "list[tuple[Node, Scope]]" = field(default_factory=list)
-    fields: "dict[str, tuple[Node, Scope]]" = field(default_factory=dict)
+    fields: "dict[str, list[tuple[int, Node, Scope]]]" = field(default_factory=dict)
+    classes: dict[str, int] = field(default_factory=dict)
     exports: dict[str, str] = field(default_factory=dict)
     again: list[str] = field(default_factory=list)
     imported_exports: dict[str, Import] = field(default_factory=dict)
@@ -103,52 +103,55 @@ class Walked:
     errors: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A dialect's parser, and the query that finds the nodes which the walk notes."""
+
+    parser: "Parser"
+    noted: "Query"
+
+
 @cache
-def parser(dialect: str) -> "Parser":
-    """The parser of a dialect; the grammars are imported when the first file is read."""
-    from tree_sitter import Language, Parser
+def grammar(dialect: str) -> Grammar:
+    """The grammar of a dialect; it is imported when the first file is read."""
+    from tree_sitter import Language, Parser, Query
 
     if dialect == "javascript":
         import tree_sitter_javascript
 
-        return Parser(Language(tree_sitter_javascript.language()))
-    import tree_sitter_typescript as grammars
+        language = Language(tree_sitter_javascript.language())
+    else:
+        import tree_sitter_typescript as grammars
 
-    is_tsx = dialect == "tsx"
-    return Parser(Language(grammars.language_tsx() if is_tsx else grammars.language_typescript()))
-
-
-def text_of(node: "Node") -> str:
-    """The source of a node."""
-    return (node.text or b"").decode("utf-8", "replace")
-
-
-def string_of(node: "Node | None") -> str:
-    """What a string literal without escapes holds; "" where there is none."""
-    return text_of(node)[1:-1] if node is not None and node.type == "string" else ""
+        is_tsx = dialect == "tsx"
+        made = grammars.language_tsx() if is_tsx else grammars.language_typescript()
+        language = Language(made)
+    kinds = sorted(kind for kind in _NOTED if language.id_for_node_kind(kind, True))  # noqa: FBT003 - by position alone
+    query = Query(language, f"[{' '.join(f'({kind})' for kind in (*kinds, 'ERROR'))}] @noted")
+    return Grammar(Parser(language), query)
 
 
-def walk(root: "Node") -> Walked:
-    """Walk a whole file; raises TooLarge."""
+def walk(root: "Node", noted: "Query") -> Walked:
+    """Walk a whole file, from one noted node to the next; raises TooLarge."""
+    from tree_sitter import QueryCursor
+
+    nodes = QueryCursor(noted).captures(root).get("noted", [])
+    if len(nodes) > _MOST_NODES:
+        raise TooLarge
     found = Walked(Scope())
     walker = _Walker(found)
-    waiting = [(root, found.top)]
-    count = 0
-    while waiting:
-        node, scope = waiting.pop()
+    within = [(root.end_byte + 1, found.top)]
+    for start, end, node in sorted(
+        ((node.start_byte, node.end_byte, node) for node in nodes), key=lambda n: (n[0], -n[1])
+    ):
+        while start >= within[-1][0]:
+            within.pop()
+        scope = within[-1][1]
         kind = node.type
-        if kind in _LEAVES:
-            continue
-        count += 1
-        if count > _MOST_NODES:
-            raise TooLarge
-        inner: Scope | None = scope
-        if kind in _NOTED:
-            inner = walker.enter(node, kind, scope)
-        elif kind == "ERROR":
+        if kind == "ERROR":
             found.errors.append(node.start_point[0] + 1)
-        if inner is not None:
-            waiting += [(child, inner) for child in node.named_children[::-1]]
+        elif (inner := walker.enter(node, kind, scope)) is not scope:
+            within.append((end, inner))
     walker.attach()
     return found
 
@@ -163,19 +166,18 @@ class _Walker:
         self._methods: set[int] = set()
         self._callers: dict[int, Node] = {}
 
-    def enter(self, node: "Node", kind: str, scope: Scope) -> Scope | None:
-        """Note a node; the scope of what is within, None where nothing there matters."""
+    def enter(self, node: "Node", kind: str, scope: Scope) -> Scope:
+        """Note a node; the scope of what is within."""
         if kind in FUNCTIONS:
             return self._function(node, scope)
         if kind in _BLOCKS:
-            scope = Scope(scope, scope.function, node.id)
+            body = node.id if kind == "class_body" else scope.class_body
+            scope = Scope(scope, scope.function, body)
             if kind == "for_in_statement":
                 self._loop(node, scope)
             return scope
-        note = _NOTES.get(kind)
-        if note is not None:
-            note(self, node, scope)
-        return None if kind == "import_statement" else scope
+        _NOTES[kind](self, node, scope)
+        return scope
 
     def attach(self) -> None:
         """Tie assignments and pushes to the names they change, which may be declared later."""
@@ -200,7 +202,7 @@ class _Walker:
         name = text_of(named) if named is not None else self._names.get(node.id, "")
         number = len(self._found.functions)
         id_ = f"{name or 'function'}:{node.start_point[0] + 1}:{number}"
-        inner = Scope(scope, id_, node.id)
+        inner = Scope(scope, id_, scope.class_body)
         is_method = node.type == "method_definition" or node.id in self._methods
         caller = self._callers.get(node.id)
         function = FunctionNode(id_, name, node, inner, is_method, called_by=caller)
@@ -208,7 +210,7 @@ class _Walker:
         self._found.by_node[node.id] = id_
         if named is not None and node.type != "method_definition":
             scope.names[name] = Binding("function", node, scope, id_)
-        for place, parameter in enumerate(_parameters(node)):
+        for place, parameter in enumerate(parameters(node)):
             _bind_parameter(parameter, inner, id_, place)
         body = node.child_by_field_name("body")
         if body is not None and body.type != "statement_block":
@@ -220,7 +222,7 @@ class _Walker:
         if left is not None and left.type == "identifier":
             scope.names[text_of(left)] = Binding("element", right, scope)
         elif left is not None:
-            for name in _pattern_names(left):
+            for name in pattern_names(left):
                 scope.names[name] = Binding("part", None, scope)
 
     def declarator(self, node: "Node", scope: Scope) -> None:
@@ -232,9 +234,9 @@ class _Walker:
             scope.names[text_of(name)] = Binding("value", value, scope)
             self._name(value, text_of(name))
         else:
-            for part in _pattern_names(name):
+            for part in pattern_names(name):
                 scope.names.setdefault(part, Binding("part", None, scope))
-            for key, local in _fields(name):
+            for key, local in pattern_fields(name):
                 scope.names[local] = Binding("value", value, scope, key=key)
 
     def pair(self, node: "Node", _scope: Scope) -> None:
@@ -243,12 +245,19 @@ class _Walker:
         if key is not None:
             self._name(value, text_of(key), is_method=True)
 
+    def class_name(self, node: "Node", _scope: Scope) -> None:
+        """A class, by whose name its fields can be called."""
+        name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
+        if name is not None and body is not None:
+            self._found.classes[text_of(name)] = body.id
+
     def class_field(self, node: "Node", scope: Scope) -> None:
         """A field of a class with its first value."""
         name = node.child_by_field_name("name") or node.child_by_field_name("property")
         value = node.child_by_field_name("value")
         if name is not None and value is not None:
-            self._found.fields[text_of(name)] = (value, scope)
+            fields = self._found.fields.setdefault(text_of(name), [])
+            fields.append((scope.class_body, value, scope))
             self._name(value, text_of(name), is_method=True)
 
     def call(self, node: "Node", scope: Scope) -> None:
@@ -287,7 +296,7 @@ class _Walker:
         """The names that an import brings."""
         specifier = string_of(node.child_by_field_name("source"))
         clause = next((c for c in node.named_children if c.type == "import_clause"), None)
-        for name, local in _imported(clause):
+        for name, local in imported_names(clause):
             binding = Binding("import", None, scope, imported=Import(specifier, name))
             scope.names[local] = binding
 
@@ -307,7 +316,7 @@ class _Walker:
         found.default = node.child_by_field_name("value") or found.default
         declaration = node.child_by_field_name("declaration")
         is_default = any(child.type == "default" for child in node.children)
-        for name_ in _declared(declaration):
+        for name_ in declared_names(declaration):
             found.exports["default" if is_default else name_] = name_
 
     def _name(self, value: "Node | None", name: str, *, is_method: bool = False) -> None:
@@ -322,6 +331,9 @@ class _Walker:
 _NOTES = {
     "variable_declarator": _Walker.declarator,
     "pair": _Walker.pair,
+    "class_declaration": _Walker.class_name,
+    "abstract_class_declaration": _Walker.class_name,
+    "class": _Walker.class_name,
     "public_field_definition": _Walker.class_field,
     "field_definition": _Walker.class_field,
     "call_expression": _Walker.call,
@@ -332,20 +344,6 @@ _NOTES = {
     "export_statement": _Walker.exported,
 }
 _NOTED = FUNCTIONS | _BLOCKS | _NOTES.keys()
-_WRAPPED = frozenset({
-    "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
-    "type_assertion", "await_expression",
-})  # fmt: skip
-
-
-def plain(node: "Node | None") -> "Node | None":
-    """The expression without parentheses, types and `await` around it."""
-    while node is not None and node.type in _WRAPPED:
-        children = [child for child in node.named_children if child.type != "type_arguments"]
-        node = (
-            (children[-1] if node.type == "type_assertion" else children[0]) if children else None
-        )
-    return node
 
 
 def _is_plain_statement(assignment: "Node") -> bool:
@@ -355,72 +353,13 @@ def _is_plain_statement(assignment: "Node") -> bool:
     return block is not None and block.type in ("statement_block", "program")
 
 
-def _parameters(node: "Node") -> "list[Node]":
-    one = node.child_by_field_name("parameter")
-    several = node.child_by_field_name("parameters")
-    found = several.named_children if several is not None else [one] if one is not None else []
-    return [
-        parameter for parameter in found
-        if parameter.type != "comment" and not text_of(parameter).startswith("this:")
-    ]  # fmt: skip
-
-
 def _bind_parameter(node: "Node", scope: Scope, function: str, place: int) -> None:
     pattern = node.child_by_field_name("pattern") or node.child_by_field_name("left") or node
     value = node.child_by_field_name("value") or node.child_by_field_name("right")
     if pattern.type == "identifier":
         scope.names[text_of(pattern)] = Binding("parameter", value, scope, function, place)
         return
-    for name in _pattern_names(pattern):
+    for name in pattern_names(pattern):
         scope.names[name] = Binding("part", None, scope)
-    for key, local in _fields(pattern):
+    for key, local in pattern_fields(pattern):
         scope.names[local] = Binding("parameter", None, scope, function, place, key)
-
-
-def _fields(pattern: "Node") -> Iterator[tuple[str, str]]:
-    """The keys and the local names of an object that is taken apart."""
-    for part in pattern.named_children if pattern.type == "object_pattern" else ():
-        key, local = part.child_by_field_name("key"), part.child_by_field_name("value")
-        if part.type == "shorthand_property_identifier_pattern":
-            key = local = part
-        if key is not None and local is not None and local.type in _NAMES:
-            yield text_of(key), text_of(local)
-
-
-_NAMES = ("identifier", "shorthand_property_identifier_pattern")
-
-
-def _pattern_names(node: "Node") -> Iterator[str]:
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if one.type in _NAMES:
-            yield text_of(one)
-        else:
-            waiting += one.named_children
-
-
-def _imported(clause: "Node | None") -> Iterator[tuple[str, str]]:
-    """The exported and the local name of each import."""
-    for part in clause.named_children if clause is not None else ():
-        if part.type == "identifier":
-            yield "default", text_of(part)
-        elif part.type == "namespace_import":
-            yield from (("*", text_of(child)) for child in part.named_children)
-        elif part.type == "named_imports":
-            for one in part.named_children:
-                name, alias = one.child_by_field_name("name"), one.child_by_field_name("alias")
-                if name is not None:
-                    yield text_of(name), text_of(alias or name)
-
-
-def _declared(node: "Node | None") -> Iterator[str]:
-    for part in (node, *(node.named_children if node is not None else ())):
-        if part is not None and part.type in (
-            "variable_declarator",
-            *FUNCTIONS,
-            "class_declaration",
-        ):
-            name = part.child_by_field_name("name")
-            if name is not None and name.type in ("identifier", "type_identifier"):
-                yield text_of(name)

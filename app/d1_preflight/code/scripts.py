@@ -1,6 +1,7 @@
 """Which files are source code, and the script of a file that also holds markup."""
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 MOST_BYTES = 1_000_000
@@ -23,6 +24,8 @@ _MADE = re.compile(
 _SCRIPT = re.compile(rb"<script\b[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 _FRONTMATTER = re.compile(rb"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _KEPT = re.compile(rb"[^\n]")
+_CONFIG = re.compile(r"(?:^|/)(?:package|tsconfig(?:\.[\w-]+)*|jsconfig)\.json$")
+_MOST_PACKAGES = 500
 _LONG_LINE = 1000
 _MINIFIED_BYTES = 5000
 _MINIFIED_SHARE = 0.5
@@ -36,6 +39,17 @@ def is_source(path: str) -> bool:
 def is_left_out(path: str) -> bool:
     """Whether a folder of others' or of made files holds it."""
     return _MADE.search(path) is not None
+
+
+def config_paths(paths: Iterable[str]) -> list[str]:
+    """The files that decide what specifiers mean."""
+    return [p for p in paths if _CONFIG.search(p) and not is_left_out(p)][:_MOST_PACKAGES]
+
+
+def is_wanted(path: str) -> bool:
+    """Whether the analysis can want a file of a tree: source, SQL, or what names packages."""
+    is_named = path.endswith((*SOURCE, ".sql")) or _CONFIG.search(path) is not None
+    return is_named and not is_left_out(path)
 
 
 def dialect(path: str) -> str:

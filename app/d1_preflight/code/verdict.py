@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from d1_preflight.core.format import plural
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
 
@@ -91,6 +92,7 @@ class CodeState:
     unread: tuple[UnreadQuery, ...] = ()
     orms: Mapping[str, int] | None = None
     notes: tuple[str, ...] = ()
+    left_out: int = 0  # files that may run and were not read: minified, too long, no time left
 
     @property
     def harmed(self) -> tuple[BrokenQuery, ...]:
@@ -144,6 +146,8 @@ class Verdict:
         found = [
             f"{name}: the queries of {count} files" for name, count in (code.orms or {}).items()
         ]
+        if code.left_out:
+            found.append(f"{plural(code.left_out, 'file')} of {code.name} not read")
         if code.unread:
             found.append(f"{len(code.unread)} queries of {code.name} could not be read")
         if not code.coverage.queries and not code.orms:
@@ -201,6 +205,7 @@ def _code(raw: Mapping[str, Any]) -> CodeState:
         ),
         raw["orms"],
         tuple(raw["notes"]),
+        int(raw["left_out"]),
     )
 
 

@@ -33,7 +33,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )  # fmt: skip
     parser.add_argument(
         "--new", default="", metavar="REV",
-        help="the git revision that will be deployed; the files here without it",
+        help="the git revision that will be deployed, with the migrations that lie here; "
+        "the files here without it",
     )  # fmt: skip
     parser.add_argument("--format", choices=_FORMATS, default="text")
     add_project_arguments(parser)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from d1_preflight.commands.checks import (
     Check,
@@ -13,6 +14,9 @@ from d1_preflight.commands.checks import (
     project_of,
     unknown,
 )
+
+if TYPE_CHECKING:
+    from d1_preflight.core.project.project import Project
 
 
 def _wrangler(around: Surroundings) -> Iterator[Check]:
@@ -33,9 +37,31 @@ def _wrangler(around: Surroundings) -> Iterator[Check]:
 
 def _database(around: Surroundings) -> Iterator[Check]:
     project = project_of(around)
-    yield good("project", f"{project.config.words} in {project.root}")
-    yield good("database", f"{project.database.name} {project.database.id}")
+    yield from _removed_keys(project)
+    if project.database.has_placeholder_id:
+        words = f"{project.database.name}: {project.database.id} is a placeholder, no id"
+        fix = (
+            f"Write the uuid of wrangler d1 list into {project.config.path.name}, or name the "
+            "file that your deploy fills in: --config FILE"
+        )
+        yield failed("database", words, fix)
+    else:
+        yield good("database", f"{project.database.name} {project.database.id}")
     yield from _target(around)
+
+
+def _removed_keys(project: "Project") -> Iterator[Check]:
+    """A key that wrangler 4 took away stops each of its commands."""
+    from d1_preflight.adapters.project_files import top_level_keys
+    from d1_preflight.core.project.wrangler_config import REMOVED_KEYS
+
+    found = [key for key in top_level_keys(project.config.path) if key in REMOVED_KEYS]
+    where = f"{project.config.words} in {project.root}"
+    if found:
+        words = f"{where}: wrangler 4 has removed {', '.join(found)} and refuses the file"
+        yield failed("project", words, " ".join(REMOVED_KEYS[key] for key in found))
+    else:
+        yield good("project", where)
 
 
 def _target(around: Surroundings) -> Iterator[Check]:

@@ -77,8 +77,7 @@ class OpenRecord:
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
         )
-        facts = {**found.facts, "trust": self.trust}
-        found = replace(found, facts=facts, trust=self.trust)
+        found = replace(found, trust=self.trust)
         if self.refused is None:
             return found
         unread = Problem("d1.toml", self.refused.message, self.refused.hint)

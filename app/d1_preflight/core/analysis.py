@@ -35,17 +35,20 @@ def analyse(
 
 
 def analyse_ledger(
-    migrations: Sequence[Migration], prior: Schema | None = None
+    migrations: Sequence[Migration], prior: Schema | None = None, *, whole: bool = False
 ) -> tuple[Analysis, ...]:
-    """Judge files in the given order, each on the schema that the earlier ones leave."""
-    return tuple(judge_in_order(migrations, prior))
+    """Judge files in the given order, each on the schema that the earlier ones leave.
+
+    With `whole`, what neither `prior` has nor a file makes is not there.
+    """
+    return tuple(_in_order(migrations, prior, whole=whole))
 
 
 def judge_in_order(
     migrations: Sequence[Migration], prior: Schema | None = None
 ) -> Iterator[Analysis]:
     """The same, one by one, so that a caller may stop."""
-    return _in_order(migrations, prior)
+    return _in_order(migrations, prior, whole=False)
 
 
 def judge_some(
@@ -106,8 +109,10 @@ def baseline_schema(baseline: Migration) -> Schema:
         sandbox.close()
 
 
-def _in_order(migrations: Sequence[Migration], prior: Schema | None) -> Iterator[Analysis]:
-    sandbox, noted = Sandbox(prior), frozenset[str]()
+def _in_order(
+    migrations: Sequence[Migration], prior: Schema | None, *, whole: bool
+) -> Iterator[Analysis]:
+    sandbox, noted = Sandbox(prior, whole=whole), frozenset[str]()
     try:
         for migration in migrations:
             judged = _judged(sandbox, migration, migrations, keep=True, noted=noted)

@@ -19,14 +19,14 @@ _HEADER = re.compile(r"\s*(\[\[?)(.+?)\]\]?\s*(?:#.*)?")
 Path = tuple[str | int, ...]
 """Where a table lies in its document: keys, and places in a list from 0."""
 _LONGEST_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
-_BITS = 63
+_SMALLEST = -(2**63)
 _LARGEST_EXPONENT = 18
 
 
 def refuse_endless(text: str) -> None:
     """Refuse a key of many parts, which the parser reads in quadratic time; raises ValueError."""
     if _LONGEST_KEY.search(text):
-        raise ValueError("a key has more than 50 parts")
+        raise ValueError("it is nested more than 40 deep: a key has more than 50 parts")
 
 
 def refuse_numbers(document: object) -> None:
@@ -44,11 +44,12 @@ def refuse_numbers(document: object) -> None:
 
 def _is_usual(value: object) -> bool:
     if isinstance(value, int):
-        return value.bit_length() <= _BITS
+        return _SMALLEST <= value < -_SMALLEST
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, Decimal):
-        return value.is_finite() and abs(value.adjusted()) <= _LARGEST_EXPONENT
+        # What reads settings tells nan and infinity with line and key.
+        return not value.is_finite() or abs(value.adjusted()) <= _LARGEST_EXPONENT
     return True
 
 

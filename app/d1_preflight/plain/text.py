@@ -10,7 +10,12 @@ from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
-from d1_preflight.core.record.safety_facts import BackupFacts, RollbackPlanFacts
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    DownTestFacts,
+    RollbackPlanFacts,
+    changed_words,
+)
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of
 from d1_preflight.report.fact_text import fact_text
@@ -84,6 +89,8 @@ def go_summary(session: Session) -> Iterator[str]:
     yield f"{_INDENT}apply   {record.migration} (sha256 {record.subjects.get('migration', '?')})"
     yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
     yield f"{_INDENT}loses   {_losses(session)}"
+    if changes := _changes(session):
+        yield f"{_INDENT}rows    {changes}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
     yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
@@ -119,6 +126,7 @@ def status_line(session: Session, step: Step) -> str:
 def _fact_lines(key: str, value: Fact) -> Iterator[str]:
     table = table_of(value)
     if table is not None:
+        yield f"{_INDENT}{key.replace('_', ' ')}:"
         yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
     elif value not in ("", (), {}):
         yield f"{_INDENT}{key.replace('_', ' ')}: {clean(fact_text(key, value))}"
@@ -141,6 +149,11 @@ def _losses(session: Session) -> str:
     lost = {t.table: t.lost or 0 for t in RehearsalFacts.from_attempt(attempt).tables}
     named = [f"{count(n)} of {table}" for table, n in lost.items() if n]
     return plural(sum(lost.values()), "row") + (f": {', '.join(named)}" if named else "")
+
+
+def _changes(session: Session) -> str:
+    rehearsed = RehearsalFacts.from_attempt(session.attempt(RehearsalFacts.step))
+    return changed_words(rehearsed, DownTestFacts.from_attempt(session.attempt(DownTestFacts.step)))
 
 
 def _rollback_path(session: Session) -> str:

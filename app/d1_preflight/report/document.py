@@ -181,8 +181,7 @@ def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
 def _verified(verification: Verification | None) -> Sequence[Block]:
     if verification is None:
         return ()
-    trust = verification.trust
-    by = f" ({trust})" if trust else ""
+    by = f" ({verification.trust})" if verification.trust else ""
     if not verification.problems:
         return (Words(f"✓ verified: signatures, hashes and completeness{by}.", strong=True),)
     rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)

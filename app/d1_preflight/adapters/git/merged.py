@@ -44,14 +44,15 @@ class Merged:
         if ledger.unjudged and not ledger.migrations:
             return ledger
         place, folder = ledger.place, ledger.place.folder
-        then = self._base.files(folder)
-        named_then = self._place_then(place) if self.by_config else place
-        known = {n: o for n, o in then.items() if named_then and named_then.glob.matches(n)}
+        before = self._place_then(place) if self.by_config else place
+        then = self._base.files(before.folder) if before else {}
+        known = {n: o for n, o in then.items() if before and before.glob.matches(n)}
         same = {m.name for m in ledger.migrations if _is_same(m, known.get(m.name, ""))}
         edited = ledger.wanted & known.keys() - same
         applied = AppliedMigrations(self._base, folder)
         lost = sorted(known.keys() - set(place.names()), key=ledger_key)
-        behind = frozenset(lost) - self._there_at_the_fork(folder) if lost else frozenset()
+        begun = before.folder if before else folder
+        behind = frozenset(lost) - self._there_at_the_fork(begun) if lost else frozenset()
         later = _BEHIND.format(self.revision)
         return replace(
             ledger,
@@ -63,7 +64,7 @@ class Merged:
             },
             departed=(
                 *(self._removal(folder, name) for name in lost if name not in behind),
-                *(self._down_edits(place, then, known, applied) if self.by_config else ()),
+                *(self._down_edits(place, begun, then, known, applied) if self.by_config else ()),
             ),
         )  # fmt: skip
 
@@ -84,6 +85,7 @@ class Merged:
     def _down_edits(
         self,
         place: Place,
+        begun: Path,
         then: Mapping[str, str],
         known: Mapping[str, str],
         applied: AppliedMigrations,
@@ -95,7 +97,7 @@ class Merged:
                 continue
             path = place.folder / PurePosixPath(name)
             if not path.is_file():
-                if name in self._there_at_the_fork(place.folder):
+                if name in self._there_at_the_fork(begun):
                     gone = Migration(name, "", "", path)
                     yield MergedChange(Change.DOWN_EDITED, gone, self.revision)
                 continue
@@ -110,9 +112,10 @@ class Merged:
         return frozenset(fork.files(folder))
 
     def _place_then(self, place: Place) -> Place | None:
-        """The same folder as the base's configuration has it; None where that names no such one.
+        """The same folder as the base's configuration has it, or the one that it replaces.
 
-        A configuration that is not under git (made by a deploy script) is no pull request's.
+        None where there is no such one. A configuration that is not under git (made by a deploy
+        script) is no pull request's.
         """
         path = find_config(self.sources.start, self.sources.config)
         if checkout_of(path.parent) is None:
@@ -126,7 +129,12 @@ class Merged:
             places = self.sources.places_of(config)
         except (ProjectError, UsageError, UnicodeDecodeError):
             return None
-        return next((other for other in places if other.folder == place.folder), None)
+        same = next((other for other in places if other.folder == place.folder), None)
+        now = self.sources.places_of(
+            parse_config(path, here.decode("utf-8-sig"), self.sources.environment)
+        )
+        gone = [p for p in places if p.folder not in {other.folder for other in now}]
+        return same or (gone[0] if len(gone) == 1 else None)
 
 
 def _is_same(migration: Migration, name: str) -> bool:

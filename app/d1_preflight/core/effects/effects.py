@@ -87,15 +87,14 @@ class EffectsBuilder:
     def inserted(self) -> Iterator[tuple[str, StatementTrace]]:
         """The pre-existing tables that get rows, each with the statement that adds them."""
         putting_back = {
-            loss.trace.statement.start
+            lineage.table: lineage.filled_by
             for lineage in self.lineages
-            if lineage.kept
-            for loss in lineage.losses
+            if lineage.kept and lineage.losses
         }
         for trace in self._accepted:
             for table in trace.access.inserts:
                 origin = self._origin(trace, table)
-                if origin and not (putting_back and trace.parsed.copy and trace.parsed.copy.whole):
+                if origin and putting_back.get(origin) is not trace:
                     yield origin, trace
         for lineage in self.lineages:
             filled = lineage.filled_by.parsed.copy if lineage.filled_by and lineage.name else None

@@ -47,7 +47,8 @@ def _changes(script: ScriptTrace) -> Iterator[OutsideChange]:
     for trace in script.statements:
         name = trace.target.lower()
         action, _, kind = trace.verb.partition(" ")
-        is_unknown = name not in made and script.missing(trace) in ("", name)
+        before = trace.statement.start
+        is_unknown = name not in made and script.is_unknown(name, before=before)
         remade = last.get(name, -1) > trace.statement.start
         gone = remade and name not in there
         if action == "DROP" and kind in _KINDS and is_unknown and not trace.dropped:

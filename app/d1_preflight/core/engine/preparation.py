@@ -72,6 +72,14 @@ class PreparedSchema:
             self._errors[sql] = self._prepare(sql).error
         return self._errors[sql]
 
+    def quoted_error(self, sql: str) -> str:
+        """Why a query does not prepare where a name in double quotes is never taken for text."""
+        self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+        try:
+            return self._prepare(sql).error
+        finally:
+            self._connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
+
     def prepared(self, sql: str) -> Prepared:
         """The same with what the query touches."""
         reads, writes = set[ColumnRef](), set[ColumnRef]()

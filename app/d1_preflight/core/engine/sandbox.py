@@ -20,7 +20,7 @@ from d1_preflight.core.sql.tokenizer import each_statement
 
 _SMALL = 10_000
 _STEPS_BETWEEN_LOOKS = 10_000
-_PAGES = 65_536  # 256 MiB: a script cannot fill the machine's memory
+_PAGES = 32_768  # 128 MiB: a script cannot fill the machine's memory
 _LEDGER_SQL = f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}"
 _SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is not recorded"
 
@@ -58,10 +58,12 @@ class Sandbox:
         after = _read(self._connection)
         new = self._reader.read(after)
         unusable = self._unusable_after(traces, new)
-        made = self._made | {made.lower() for one in traces for _, made in one.created}
+        made_at = {
+            made.lower(): one.statement.start for one in reversed(traces) for _, made in one.created
+        }
         trace = ScriptTrace(
             traces, self._schema, after, self._old, new, count=count, unusable=unusable,
-            is_whole=self._whole, made_before=self._made, made=made,
+            is_whole=self._whole, made_before=self._made, made_at=made_at,
         )  # fmt: skip
         left_no_row = self._connection.total_changes() == changes
         if name:
@@ -76,7 +78,7 @@ class Sandbox:
         self._settle()
         if keep:
             self._schema, self._old = trace.after, trace.new
-            self._made = made
+            self._made |= made_at.keys()
         return trace
 
     def _unusable_after(

@@ -1,7 +1,8 @@
 """SQLite's report on each statement of a script, as values."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from d1_preflight.core.d1 import LEDGER
 from d1_preflight.core.schema.schema import Schema, Structure
@@ -110,17 +111,24 @@ class ScriptTrace:
     unusable: tuple[Unusable, ...] = ()
     is_whole: bool = True  # whether the schema before is all that there is
     made_before: frozenset[str] = frozenset()  # every name that earlier files made, in lower case
-    made: frozenset[str] = frozenset()  # those, and what this script makes
+    made_at: Mapping[str, int] = field(default_factory=dict)  # what this script makes first where
 
-    def is_unknown(self, name: str) -> bool:
-        """Whether no file makes an object of this name, so that it may be made elsewhere."""
+    def is_unknown(self, name: str, *, before: int | None = None) -> bool:
+        """Whether no file makes an object of this name, so that it may be made elsewhere.
+
+        With `before` a place of this script, what the script makes from there on does not count.
+        """
         lower = name.lower()
-        return not (self.is_whole or lower in self.made or lower.startswith(_OWN))
+        if self.is_whole or lower in self.made_before or lower.startswith(_OWN):
+            return False
+        made = self.made_at.get(lower)
+        return made is None or (before is not None and made >= before)
 
     def missing(self, trace: StatementTrace) -> str:
         """The object that a refused statement misses and that no file makes, in lower case."""
         name = missing_name(trace.error)
-        return name if name and self.is_unknown(name) else ""
+        before = trace.statement.start
+        return name if name and self.is_unknown(name, before=before) else ""
 
 
 def missing_name(error: str) -> str:

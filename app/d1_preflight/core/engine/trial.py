@@ -11,6 +11,7 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.engine.ledger import ledger_insert
 from d1_preflight.core.findings import EngineVerdict, Refusal
+from d1_preflight.core.sql.refusal_words import constraint_words, error_words
 from d1_preflight.core.sql.tokenizer import Statement, each_statement, quote_name
 
 LIMIT_S = 300.0
@@ -28,7 +29,7 @@ def run_as_d1(
 ) -> EngineVerdict:
     """Run the text of the migration `name` and commit it; nothing is kept where it is refused.
 
-    The reasons are SQLite's own words: a trigger's may quote a row.
+    The reasons are SQLite's own words, without what a row holds.
     """
     connection.execute("PRAGMA foreign_keys = ON")
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 1)
@@ -81,8 +82,10 @@ def _refused(connection: apsw.Connection, statement: Statement) -> str:
         raise
     except apsw.TooBigError:
         return "statement too long: SQLITE_TOOBIG"
+    except apsw.ConstraintError as error:
+        return refusals[0] if refusals else constraint_words(str(error))
     except (apsw.Error, ValueError, OverflowError, TypeError) as error:
-        return refusals[0] if refusals else str(error)
+        return refusals[0] if refusals else error_words(str(error))
     finally:
         connection.authorizer = None
     return refusals[0] if refusals else ""

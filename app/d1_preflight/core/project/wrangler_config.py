@@ -3,6 +3,7 @@
 A database is found by wrangler's own rule: by its name or its binding, the first entry wins.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,13 @@ CONFIG_NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
 
 DEFAULT_LEDGER = "d1_migrations"
 DEFAULT_MIGRATIONS_DIR = "migrations"
+
+
+REMOVED_KEYS = {
+    "node_compat": 'Use compatibility_flags = ["nodejs_compat"] instead of node_compat.',
+}
+"""The keys that wrangler 4 took away, and what to write instead."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,12 @@ class Database:
     def glob(self) -> Glob:
         """Which files below `migrations_dir` are migrations."""
         return Glob.parse(inside(self.migrations_dir, self.migrations_pattern))
+
+    @property
+    def has_placeholder_id(self) -> bool:
+        """Whether the id is one that a person or a deploy script was to replace."""
+        is_uuid = _UUID.fullmatch(self.id) is not None
+        return self.id != "" and not (is_uuid and set(self.id) - set("0-"))
 
     def answers_to(self, reference: str) -> bool:
         """Whether `reference` is this database's name or binding."""

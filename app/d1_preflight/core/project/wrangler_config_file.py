@@ -60,6 +60,11 @@ _HINTS = {
 }
 
 
+def config_keys(path: Path, text: str) -> tuple[str, ...]:
+    """The keys at the top of a configuration; raises ProjectError."""
+    return tuple(_document(path, SourceText(path.name, text)))
+
+
 def _document(path: Path, located: SourceText) -> Mapping[str, object]:
     if path.suffix == ".toml":
         return located.toml()

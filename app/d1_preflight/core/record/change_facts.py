@@ -166,3 +166,8 @@ class RehearsalFacts(StepFacts):
     def rows_lost(self) -> int:
         """How many rows it lost, over all tables."""
         return sum(table.lost or 0 for table in self.tables)
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows have other values after it, over all tables."""
+        return sum(table.changed or 0 for table in self.tables)

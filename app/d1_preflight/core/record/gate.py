@@ -18,6 +18,7 @@ from d1_preflight.core.record.signed_plan import SignedPlan
 
 _EXPIRED = "The signed GO has expired; sign it again."
 
+
 @dataclass(frozen=True, slots=True)
 class OpenItem:
     """A step that blocks the gate, and its state."""

@@ -1,7 +1,16 @@
 """Facts of sections 3 and 4: counts, backup and its proof, bookmark, rollback plan."""
 
-from d1_preflight.core.record.change_facts import CopiedTable, TableChange, TableCount
+from d1_preflight.core.format import count, plural
+from d1_preflight.core.record.change_facts import (
+    CopiedTable,
+    RehearsalFacts,
+    TableChange,
+    TableCount,
+)
 from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts
+
+DOES_NOT_RUN = "does not run"
+"""The verdict on a down file that fails on the rehearsal."""
 
 
 class CountFacts(StepFacts):
@@ -103,6 +112,23 @@ class DownTestFacts(StepFacts):
     loses: str = NO_TEXT
     differences: tuple[str, ...] = NO_ITEMS
     tables: tuple[TableChange, ...] = NO_ITEMS
+
+
+def changed_words(rehearsed: RehearsalFacts, down: DownTestFacts) -> str:
+    """What the migration does to rows, and how much of it the down file gives back; "" for none."""
+    lost, changed = rehearsed.rows_lost, rehearsed.rows_changed
+    if not lost + changed:
+        return ""
+    parts = [f"{plural(lost, 'row')} lost"] if lost else []
+    parts += [f"{count(changed)} changed" if lost else f"{plural(changed, 'row')} changed"]
+    told = ", ".join(parts if changed else parts[:1])
+    if down.schema == "restored":
+        still = sum((table.lost or 0) + (table.changed or 0) for table in down.tables)
+        back = max(0, lost + changed - still)
+        return f"{told}; the down file gives back {count(back)} of them"
+    if down.schema or down.verdict == DOES_NOT_RUN:
+        return f"{told}; the down file does not restore the schema"
+    return f"{told}; no down file gives them back"
 
 
 class RollbackHeaderFacts(StepFacts):

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK, answer_label
 from d1_preflight.core.record.apply_facts import (
@@ -22,7 +23,7 @@ from d1_preflight.core.verify.timeline import read_timeline
 
 _OF_DATABASE = (LedgerFacts.step, SchemaCheckFacts.step, RowCheckFacts.step)
 _OF_WORKER = (EndpointFacts.step, ErrorRateFacts.step)
-_COMMAND = re.compile(r"begins `(.*)`")
+_BEGINS = re.compile(r"begins `(.*)`")
 _WRITES = (("d1", "execute"), ("d1", "time-travel", "restore"), ("d1", "migrations", "apply"))
 _DEPLOYS = (("rollback",), ("deploy",), ("versions", "deploy"))
 
@@ -55,8 +56,11 @@ def stale_words(
 
 
 def _writes(record: Record, timeline: bytes | None) -> Iterator[LaterWrite]:
-    for entry in read_timeline(timeline or b"").entries:
-        command = _COMMAND.search(entry.words)
+    entries = read_timeline(timeline or b"").entries
+    for entry, after in zip_longest(entries, entries[1:]):
+        command = _BEGINS.search(entry.words)
+        if after is not None and command and f"could not start `{command[1]}`" in after.words:
+            continue
         if command and (write := _write(entry.at, command[1])):
             yield write
     close = record.last(CloseFacts.step)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from d1_preflight.core.effects.classify import Verdict
 from d1_preflight.core.effects.row_lineage import TableLineage
@@ -12,7 +11,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.tokenizer import Token
 
-_NEAR, _COMPARED = 0.85, 300  # how alike two names are, and among how many it is looked for
+_COMPARED = 100  # among how many tables a name that is nearly right is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,9 @@ class RuleContext:
         name = missing_name(error)
         if not name or not self.script.is_unknown(name):
             return ""
-        near = len(self.new.tables) <= _COMPARED and get_close_matches(
-            name, self.new.tables, n=1, cutoff=_NEAR
-        )
-        return "" if near else name
+        few = len(self.new.tables) <= _COMPARED
+        is_slip = few and any(_is_slip(name, table) for table in self.new.tables)
+        return "" if is_slip else name
 
     def statements_of(self, *verbs: str) -> Iterator[StatementTrace]:
         """The accepted statements with one of these verbs."""
@@ -124,6 +122,18 @@ def match_offset(text: str, offset: int, length: int = 1, **values: str) -> Matc
 def no_file_makes(name: str) -> str:
     """The sentence about a table that may be made outside of the files; "" for none."""
     return f' No file makes "{name}": name the baseline if it is made elsewhere.' if name else ""
+
+
+def _is_slip(name: str, meant: str) -> bool:
+    """Whether two names differ by one letter, or by two that changed places."""
+    if abs(len(name) - len(meant)) > 1:
+        return False
+    start = next((n for n, (a, b) in enumerate(zip(name, meant, strict=False)) if a != b), None)
+    if start is None:
+        return len(name) != len(meant)
+    one, other = name[start:], meant[start:]
+    swapped = one[1:2] + one[:1] + one[2:]
+    return one[1:] == other[1:] or one[1:] == other or one == other[1:] or swapped == other
 
 
 def word_token(trace: StatementTrace, *words: str) -> Token | None:

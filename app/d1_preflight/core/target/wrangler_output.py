@@ -7,16 +7,19 @@ may be an object, prose, or one bare JSON string; the exit code is 1 for all of 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.sql.refusal_words import constraint_words, error_words
 
 Row = Mapping[str, object]
 _LOGIN = "Set CLOUDFLARE_API_TOKEN to a token with D1 edit rights, or run: wrangler login"
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _AGAIN = "Run the step again. If the failure stays, run: preflight doctor"
 _STATEMENT_CODE = 7500
+_CONSTRAINT = re.compile(r"SQLITE_CONSTRAINT\w*")
+_ACCOUNT = re.compile(r"(accounts?/|\baccount (?:id )?[\"'(]?)[0-9a-f]{32}\b")
 _INTERNAL = re.compile(r"(?i)^internal error|^D1_ERROR: internal")
 _LOGIN_CODES = frozenset({9109, 10000, 10001})
 
@@ -130,6 +133,7 @@ def _explain(told: Failure, stderr: str) -> PreflightError:
         _sql(told)
         or _access(told, text)
         or _network(told, text)
+        or _configuration(told)
         or _project(text)
         or RemoteFailed(told.reason, hint=_AGAIN)
     )
@@ -215,7 +219,25 @@ def _sql(told: Failure) -> PreflightError | None:
 
 
 def _sql_reason(reason: str) -> str:
-    return re.sub(r"\s*\[code: \d+\]\s*$", "", reason.strip())
+    told = re.sub(r"\s*\[code: \d+\]\s*$", "", reason.strip())
+    if _CONSTRAINT.search(told):
+        kept = constraint_words(re.sub(r"^D1_ERROR: |: SQLITE_CONSTRAINT\w*.*$", "", told))
+        code = _CONSTRAINT.search(told)
+        return f"{kept}: {code[0]}" if code else kept
+    return error_words(told)
+
+
+def _configuration(told: Failure) -> PreflightError | None:
+    """What wrangler says against the configuration file; its words stand under a heading."""
+    whole = " ".join((told.text, *told.notes))
+    found = re.search(r"Processing (\S+) configuration:\s*(.+)", whole, re.DOTALL)
+    if found is None:
+        return None
+    words = " ".join(found[2].split()).removeprefix("- ").rstrip(".")
+    return ProjectError(
+        f"wrangler refuses {found[1]}: {words}.",
+        hint="Correct that file; no command of wrangler works before.",
+    )
 
 
 def _statement(item: object, number: int) -> StatementResult:
@@ -223,7 +245,7 @@ def _statement(item: object, number: int) -> StatementResult:
         raise RemoteFailed(f"Result {number} of wrangler's answer is not an object.")
     if item.get("success") is not True:
         reason = item.get("error")
-        told = f": {reason}" if isinstance(reason, str) else "."
+        told = f": {_sql_reason(reason)}" if isinstance(reason, str) else "."
         raise RemoteFailed(
             f"The database reports that statement {number} did not succeed{told}",
             hint="Observe the database before trying again.",
@@ -258,6 +280,16 @@ def _is_reply(value: object) -> bool:
 
 
 def _failure_of(reply: object) -> Failure:
+    return _without_account(_failure_in(reply))
+
+
+def _without_account(told: Failure) -> Failure:
+    """The failure without the account's id, which its URLs hold: records go into git."""
+    text, *notes = (_ACCOUNT.sub(r"\1…", words) for words in (told.text, *told.notes))
+    return replace(told, text=text, notes=tuple(notes))
+
+
+def _failure_in(reply: object) -> Failure:
     match reply:
         case {"error": dict(error)}:
             notes = error.get("notes")
@@ -284,7 +316,7 @@ def _prose(text: str) -> Failure | None:
     words = " ".join(found[1].split())
     notes = tuple(" ".join(line.split()) for line in found[2].splitlines() if line.strip())
     code = re.search(r"\[code: (\d+)\]", found[0])
-    return Failure(words, notes, int(code[1]) if code else None)
+    return _without_account(Failure(words, notes, int(code[1]) if code else None))
 
 
 def _plain(text: str) -> str:

@@ -34,7 +34,7 @@ RECORD_FILE = "record.toml"
 class Verification:
     """The problems found (none: the record is good), and what is known, for people.
 
-    `trust` says whose list of signers they were held against.
+    `trust` says from where signers, policy and checklist are: a verdict is worth no more.
     """
 
     problems: tuple[Problem, ...]

@@ -10,15 +10,15 @@ from d1_preflight.core.findings import Severity
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One query of one code; `rule` names the kind of result for other programs."""
+    """One query of one code; `sort` names the kind of result for other programs."""
 
-    rule: str
+    sort: str
     severity: Severity
     query: BrokenQuery
     title: str
 
 
-RULES = {
+SORTS = {
     "deployed-code-breaks": "The deployed code breaks on the new schema",
     "new-code-needs-migration": "The new code needs the new schema",
     "new-code-breaks": "The new code breaks on the new schema",

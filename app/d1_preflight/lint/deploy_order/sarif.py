@@ -9,40 +9,54 @@ from urllib.parse import quote
 from d1_preflight import __version__
 from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.findings import Severity
-from d1_preflight.lint.deploy_order.places import RULES, Place, places_of, shown
+from d1_preflight.lint.deploy_order.places import SORTS, Place, places_of, shown
 from d1_preflight.lint.sarif import SARIF_SCHEMA
 
+_SORT_LEVELS = {
+    "deployed-code-breaks": "error",
+    "new-code-breaks": "error",
+    "new-code-needs-migration": "warning",
+    "query-changes": "note",
+}
 _LEVELS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
 def order_run(verdict: Verdict, prefix: str = "") -> Mapping[str, object]:
     """One run: a result for each query, a notification for what was not seen."""
-    rules = list(RULES)
+    sorts = list(SORTS)
     seen: Counter[str] = Counter()
     return {
         "tool": {
             "driver": {
                 "name": "preflight code",
                 "semanticVersion": __version__,
-                "rules": [
-                    {"id": rule, "shortDescription": {"text": words}}
-                    for rule, words in RULES.items()
-                ],
+                "rules": [_sort(sort, words) for sort, words in SORTS.items()],
             }
         },
-        "automationDetails": {"id": "preflight-code/"},
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
                 "executionSuccessful": True,
                 "toolExecutionNotifications": [
-                    {"level": "warning", "message": {"text": f"Unknown: {words}."}}
-                    for words in verdict.unseen
+                    {"level": "note", "message": {"text": f"{verdict.order}."}},
+                    *(
+                        {"level": "warning", "message": {"text": f"Unknown: {words}."}}
+                        for words in verdict.unseen
+                    ),
                 ],
             }
         ],
-        "properties": {"order": verdict.order.value, "proved": verdict.is_proved},
-        "results": [_result(place, prefix, rules, seen) for place in places_of(verdict)],
+        "results": [_result(place, prefix, sorts, seen) for place in places_of(verdict)],
+    }
+
+
+def _sort(sort: str, words: str) -> Mapping[str, object]:
+    return {
+        "id": sort,
+        "shortDescription": {"text": words},
+        "fullDescription": {"text": f"{words}: SQLite prepares the query on one schema only."},
+        "help": {"text": "preflight code says which order is safe, and how to split a change."},
+        "defaultConfiguration": {"level": _SORT_LEVELS[sort]},
     }
 
 
@@ -56,16 +70,16 @@ def with_run(document: str, run: Mapping[str, object]) -> str:
 
 
 def _result(
-    place: Place, prefix: str, rules: list[str], seen: Counter[str]
+    place: Place, prefix: str, sorts: list[str], seen: Counter[str]
 ) -> Mapping[str, object]:
     query = place.query
-    base = f"{place.rule}\0{query.path}\0{query.digest}\0{query.words}"
+    base = f"{place.sort}\0{query.path}\0{query.digest}\0{query.words}"
     seen[base] += 1
     mark = sha256(f"{base}\0{seen[base]}".encode(errors="surrogateescape")).hexdigest()[:32]
     uri = quote(shown(prefix, query.path), errors="surrogateescape")
     return {
-        "ruleId": place.rule,
-        "ruleIndex": rules.index(place.rule),
+        "ruleId": place.sort,
+        "ruleIndex": sorts.index(place.sort),
         "level": _LEVELS[place.severity],
         "message": {"text": f"{place.title}: {query.masked_words}"},
         "locations": [

@@ -1,12 +1,16 @@
 """The acts between and after the sections: GO, apply, close; and sections a project adds."""
 
+from textwrap import wrap
+
 from textual.content import Content
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.format import duration, plural, short_hash
-from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
+from d1_preflight.core.format import count, duration, plural, short_hash
+from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
+from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
+from d1_preflight.core.record.safety_facts import DownTestFacts, changed_words
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
@@ -26,7 +30,10 @@ def go_body(view: View, width: int) -> Content:
         until = view.moment(go.expires_at)
         return Content(f"GO by {go.signer} {go.fingerprint}, good until {until}.")
     if not still_open:
-        return Content("Nothing is open. Enter opens the gate: read the whole plan there.")
+        opens = Content("Nothing is open. Enter opens the gate: read the whole plan there.")
+        changes = changed_words(view.facts(RehearsalFacts), view.facts(DownTestFacts))
+        told = Content("\n".join(wrap(f"Rows: {changes}.", max(width, 1))))
+        return Content("\n\n").join([opens, told.stylize(DANGER)]) if changes else opens
     lines: list[tuple[Cell, ...]] = [
         (
             (f"{MARKS[item.status]} {WORDS[item.status]}", ink_of(item.status)),
@@ -86,8 +93,26 @@ def close_body(view: View, width: int) -> Content:
         lines.append(Content(f"⊘ {step.title}: {attempt.words if attempt else ''}"))
     if view.session.closed:
         lines += _kept(view)
+    counted = _counted(view.facts(CloseFacts), width)
+    lines += [Content(""), counted] if counted.cell_length else []
     lines += [Content(""), steps_table(view, view.session.checklist.before("close"), width)]
     return Content("\n").join(lines)
+
+
+def _counted(close: CloseFacts, width: int) -> Content:
+    """After an emergency: the rows of each table before the apply, after it, and now."""
+    columns = (Column("table"), *(Column(n, right=True) for n in ("before", "after", "now")))
+    lines: list[tuple[Cell, ...]] = [
+        (t.table, _rows(t.before), _rows(t.after), (_rows(t.now), STRONG)) for t in close.tables
+    ]
+    return table(columns, lines, width) if lines else Content("")
+
+
+def _rows(rows: int | None) -> str:
+    """A count; -1 says that the table is not there, None that nobody counted."""
+    if rows is None:
+        return "?"
+    return "–" if rows < 0 else count(rows)
 
 
 def _kept(view: View) -> list[Content]:

@@ -17,7 +17,12 @@ from d1_preflight.core.format import duration, plural, rows_read, short_hash
 from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.core.record.safety_facts import BookmarkFacts, RollbackPlanFacts
+from d1_preflight.core.record.safety_facts import (
+    BookmarkFacts,
+    DownTestFacts,
+    RollbackPlanFacts,
+    changed_words,
+)
 from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
 from d1_preflight.tui.screens.dialogs import Reason
@@ -192,6 +197,10 @@ class GoScreen(Screen[Decision]):
             (("watch", QUIET), watch),
             (("read", QUIET), rows_read(record.rows_read)),
         ]
+        if not self._session.open_before_go():  # what is open comes first while the gate is shut
+            lines[6:6] = changes = _changes(rehearsed, view.facts(DownTestFacts))
+            lines[0] = (("apply", QUIET), (f"{record.migration}, only this file", STRONG))
+            del lines[4 : 4 + bool(changes)]  # the same words in one line: the tally stays in view
         bookmark = view.facts(BookmarkFacts).bookmark
         if bookmark:
             lines.append((("bookmark", QUIET), bookmark))
@@ -229,6 +238,12 @@ def _loses(rehearsed: RehearsalFacts) -> Cell:
     if not lost and not columns:
         return "0 rows"
     return "; ".join([*(lost or ["0 rows"]), *columns]), DANGER
+
+
+def _changes(rehearsed: RehearsalFacts, down: DownTestFacts) -> list[tuple[Cell, ...]]:
+    """What changes, and what of it no down file gives back."""
+    words = changed_words(rehearsed, down)
+    return [(("rows", QUIET), (words, DANGER))] if words else []
 
 
 def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:

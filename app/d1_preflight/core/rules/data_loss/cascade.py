@@ -101,7 +101,7 @@ def parent_in_use(context: RuleContext) -> Iterator[Match]:
     """A parent whose DROP fails once a child with RESTRICT or NO ACTION has a row."""
     gone: set[str] = set()
     for trace in context.done:
-        if trace.verb == "DELETE" and not trace.parsed.filtered:
+        if not trace.parsed.filtered and (trace.verb == "DELETE" or _nulls(trace)):
             gone.add(trace.target.lower())
         if trace.verb != "DROP TABLE":
             continue
@@ -270,6 +270,12 @@ def _keys_to(context: RuleContext, parent: str) -> Iterator[tuple[Table, Foreign
             for key in table.foreign_keys:
                 if key.parent.lower() == parent.lower():
                     yield table, key
+
+
+def _nulls(trace: StatementTrace) -> bool:
+    """Whether an UPDATE sets columns to NULL in every row."""
+    values = [value for _, value in trace.parsed.sets]
+    return trace.verb == "UPDATE" and any([t.word for t in v] == ["NULL"] for v in values)
 
 
 def _is_deferred(context: RuleContext, drop: StatementTrace) -> bool:

@@ -1,0 +1,107 @@
+"""Reads calls that give text or a list: methods of strings and lists, the project's functions."""
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from d1_preflight.code.declarations import text_of
+from d1_preflight.code.expression import (
+    Expression,
+    Fields,
+    Hole,
+    Import,
+    Items,
+    Joined,
+    Result,
+    Text,
+    join,
+)
+from d1_preflight.code.scopes import Scope
+from d1_preflight.code.shapes import hole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+_SAME = frozenset({"trim", "trimStart", "trimEnd", "toString", "normalize", "valueOf", "dedent"})
+_KEPT_LISTS = frozenset({"filter", "slice", "sort", "reverse", "flat", "concat", "values"})
+_SPACES = re.compile(r"/(?:\\[snrt]|\[[\\snrt ]+\]| |\(\?:\\[nrs]\))[+*]?/[a-z]*")
+_PASSES_ON = ("String", "dedent", "stripIndent", "Object.freeze", "Object.values")
+
+
+class Reads(Protocol):
+    """What calls need of the reader of a file."""
+
+    def read(self, node: "Node | None", scope: Scope) -> Expression:
+        """What an expression can be."""
+
+    def template(self, node: "Node", scope: Scope) -> Expression:
+        """A template."""
+
+    def function_of(self, node: "Node", scope: Scope) -> Expression | None:
+        """What is called."""
+
+    def own_method(self, called: "Node") -> Expression | None:
+        """The method of this class that is called."""
+
+    def mapped(self, items: Expression, function: "Node | None") -> Expression:
+        """A list whose items a function makes."""
+
+
+def read_call(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    """What a call gives."""
+    called, given = node.child_by_field_name("function"), node.child_by_field_name("arguments")
+    if called is None or given is None:
+        return hole(node)
+    if given.type == "template_string":
+        return reader.template(given, scope)
+    arguments = [child for child in given.named_children if child.type != "comment"]
+    if called.type == "member_expression":
+        found = _method(reader, node, called, arguments, scope)
+        if found is not None:
+            return found
+    if text_of(called) in _PASSES_ON:
+        return reader.read(next(iter(arguments), None), scope)
+    function = reader.function_of(called, scope) or reader.own_method(called)
+    if function is None:
+        return hole(node)
+    return Result(function, tuple(reader.read(argument, scope) for argument in arguments))
+
+
+def _method(
+    reader: Reads, node: "Node", called: "Node", arguments: "Sequence[Node]", scope: Scope
+) -> Expression | None:
+    """What a method of strings and lists gives; None where it is another's."""
+    of, named = called.child_by_field_name("object"), called.child_by_field_name("property")
+    name = text_of(named) if named is not None else ""
+    first = next(iter(arguments), None)
+    match name:
+        case "join":
+            return _joined(reader, reader.read(of, scope), first, scope)
+        case "map":
+            return reader.mapped(reader.read(of, scope), first)
+        case "fill":
+            return Items((reader.read(first, scope),))
+        case "from" if len(arguments) > 1:
+            return reader.mapped(Hole("list"), arguments[1])
+        case "repeat":
+            return Hole("marks")
+        case "keys" if text_of(called) == "Object.keys":
+            inner = reader.read(first, scope)
+            if isinstance(inner, Fields):
+                return Items(tuple(map(Text, inner.keys)))
+            return hole(node)
+        case "concat" if not isinstance(whole := reader.read(of, scope), Items):
+            return join([whole, *(reader.read(argument, scope) for argument in arguments)])
+        case "replace" | "replaceAll":
+            is_space = first is not None and _SPACES.fullmatch(text_of(first))
+            return reader.read(of, scope) if is_space else hole(node)
+    if name in _SAME or name in _KEPT_LISTS:
+        inner = reader.read(of, scope)
+        return inner if name in _SAME or isinstance(inner, Items | Import) else hole(node)
+    return None
+
+
+def _joined(reader: Reads, items: Expression, separator: "Node | None", scope: Scope) -> Expression:
+    between = reader.read(separator, scope) if separator is not None else Text(",")
+    return Joined(items, between.text if isinstance(between, Text) else ", ")

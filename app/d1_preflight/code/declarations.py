@@ -1,0 +1,96 @@
+"""Reads what declarations name: parameters, patterns, imports, exports, and plain expressions."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+FUNCTIONS = frozenset({
+    "function_declaration", "generator_function_declaration", "function_expression",
+    "generator_function", "arrow_function", "method_definition",
+})  # fmt: skip
+_NAMES = ("identifier", "shorthand_property_identifier_pattern")
+_WRAPPED = frozenset({
+    "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
+    "type_assertion", "await_expression",
+})  # fmt: skip
+
+
+def text_of(node: "Node") -> str:
+    """The source of a node."""
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+def string_of(node: "Node | None") -> str:
+    """What a string literal without escapes holds; "" where there is none."""
+    return text_of(node)[1:-1] if node is not None and node.type == "string" else ""
+
+
+def plain(node: "Node | None") -> "Node | None":
+    """The expression without parentheses, types and `await` around it."""
+    while node is not None and node.type in _WRAPPED:
+        children = [child for child in node.named_children if child.type != "type_arguments"]
+        node = (
+            (children[-1] if node.type == "type_assertion" else children[0]) if children else None
+        )
+    return node
+
+
+def parameters(node: "Node") -> "list[Node]":
+    """The parameters of a function."""
+    one = node.child_by_field_name("parameter")
+    several = node.child_by_field_name("parameters")
+    found = several.named_children if several is not None else [one] if one is not None else []
+    return [
+        parameter for parameter in found
+        if parameter.type != "comment" and not text_of(parameter).startswith("this:")
+    ]  # fmt: skip
+
+
+def pattern_fields(pattern: "Node") -> Iterator[tuple[str, str]]:
+    """The keys and the local names of an object that is taken apart."""
+    for part in pattern.named_children if pattern.type == "object_pattern" else ():
+        key, local = part.child_by_field_name("key"), part.child_by_field_name("value")
+        if part.type == "shorthand_property_identifier_pattern":
+            key = local = part
+        if key is not None and local is not None and local.type in _NAMES:
+            yield text_of(key), text_of(local)
+
+
+def pattern_names(node: "Node") -> Iterator[str]:
+    """The names that a pattern binds."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if one.type in _NAMES:
+            yield text_of(one)
+        else:
+            waiting += one.named_children
+
+
+def imported_names(clause: "Node | None") -> Iterator[tuple[str, str]]:
+    """The exported and the local name of each import."""
+    for part in clause.named_children if clause is not None else ():
+        if part.type == "identifier":
+            yield "default", text_of(part)
+        elif part.type == "namespace_import":
+            yield from (("*", text_of(child)) for child in part.named_children)
+        elif part.type == "named_imports":
+            for one in part.named_children:
+                name, alias = one.child_by_field_name("name"), one.child_by_field_name("alias")
+                if name is not None:
+                    yield text_of(name), text_of(alias or name)
+
+
+def declared_names(node: "Node | None") -> Iterator[str]:
+    """The names that a declaration gives."""
+    for part in (node, *(node.named_children if node is not None else ())):
+        if part is not None and part.type in (
+            "variable_declarator",
+            *FUNCTIONS,
+            "class_declaration",
+        ):
+            name = part.child_by_field_name("name")
+            if name is not None and name.type in ("identifier", "type_identifier"):
+                yield text_of(name)

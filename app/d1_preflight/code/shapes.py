@@ -1,0 +1,186 @@
+"""Reads the shapes of expressions: literals, concatenations, choices, lists, objects, members."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from d1_preflight.code.declarations import FUNCTIONS, plain, text_of
+from d1_preflight.code.expression import (
+    EMPTY,
+    Choice,
+    Each,
+    Expression,
+    Fields,
+    Hole,
+    Import,
+    Items,
+    Mapped,
+    Maybe,
+    Member,
+    Parameter,
+    Result,
+    Text,
+    choice,
+    join,
+    member,
+)
+from d1_preflight.code.scopes import Scope
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_HINT = 60
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f", "v": "\v", "\n": ""}
+_UNICODE = re.compile(r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+
+
+class Reads(Protocol):
+    """What the shapes need of the reader of a file."""
+
+    def read(self, node: "Node | None", scope: Scope) -> Expression:
+        """What an expression can be."""
+
+    def name(self, node: "Node", scope: Scope) -> Expression:
+        """What a name stands for."""
+
+    def function(self, node: "Node | None") -> Expression:
+        """A function that stands here itself."""
+
+    def own_field(self, name: str, of: str, scope: Scope) -> Expression | None:
+        """The first value of a class's field; `of` is the class's name, or `this`."""
+
+
+def _string(_reader: Reads, node: "Node", _scope: Scope) -> Expression:
+    return Text("".join(unescaped(child) for child in node.named_children))
+
+
+def _number(_reader: Reads, node: "Node", _scope: Scope) -> Expression:
+    return Text(text_of(node).replace("_", ""))
+
+
+def _nothing(_reader: Reads, _node: "Node", _scope: Scope) -> Expression:
+    return EMPTY
+
+
+def _binary(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    chain: list[Node | None] = []
+    sign, at = "", plain(node)
+    while at is not None and at.type == "binary_expression":  # a + b + c leans to the left
+        operator = at.child_by_field_name("operator")
+        here = text_of(operator) if operator is not None else ""
+        if sign and here != sign:
+            break
+        sign = here
+        chain.append(at.child_by_field_name("right"))
+        at = plain(at.child_by_field_name("left"))
+    parts = [reader.read(part, scope) for part in (at, *reversed(chain))]
+    if sign == "+":
+        return join(parts)
+    if sign in ("||", "??"):
+        return choice(parts)
+    return choice([parts[-1], EMPTY]) if sign == "&&" else hole(node)
+
+
+def _ternary(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    names = ("consequence", "alternative")
+    return choice([reader.read(node.child_by_field_name(name), scope) for name in names])
+
+
+def _array(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    items: list[Expression] = []
+    for child in node.named_children:
+        if child.type == "spread_element":
+            inner = reader.read(next(iter(child.named_children), None), scope)
+            items += inner.items if isinstance(inner, Items) else _spread(inner)
+        elif child.type != "comment":
+            found = reader.read(child, scope)
+            is_conditional = isinstance(found, Choice) and EMPTY in found.options
+            items.append(Maybe(found) if is_conditional else found)
+    return Items(tuple(items))
+
+
+def _object(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    found: dict[str, Expression] = {}
+    for child in node.named_children:
+        key = child.child_by_field_name("key")
+        if child.type == "pair" and key is not None:
+            value = plain(child.child_by_field_name("value"))
+            name = text_of(key).strip("'\"`")
+            is_function = value is not None and value.type in FUNCTIONS
+            found[name] = reader.function(value) if is_function else reader.read(value, scope)
+        elif child.type == "shorthand_property_identifier":
+            found[text_of(child)] = reader.name(child, scope)
+        elif child.type == "method_definition":
+            name = text_of(child.child_by_field_name("name") or child)
+            found[name] = reader.function(child)
+    return Fields(tuple(found), tuple(found.values()))
+
+
+def _member(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    of, named = node.child_by_field_name("object"), node.child_by_field_name("property")
+    if of is None or named is None:
+        return hole(node)
+    name = text_of(named)
+    binding = scope.find(text_of(of)) if of.type == "identifier" else None
+    is_own = of.type == "this" or (of.type == "identifier" and text_of(of)[:1].isupper())
+    if is_own and (binding is None or binding.kind != "import"):
+        own = reader.own_field(name, text_of(of), scope)
+        if own is not None:
+            return own
+    if of.type != "this":
+        inner = reader.read(of, scope)
+        if isinstance(inner, Import) and inner.name == "*":
+            return Import(inner.specifier, name)
+        if isinstance(inner, Fields | Import | Member | Choice | Parameter | Result):
+            return member(inner, name)
+    return hole(node)
+
+
+def _subscript(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    inner = reader.read(node.child_by_field_name("object"), scope)
+    index = node.child_by_field_name("index")
+    key = reader.read(index, scope)
+    if isinstance(key, Text) and isinstance(inner, Fields):
+        return member(inner, key.text)
+    return Each(inner) if isinstance(inner, Fields | Items | Import | Member) else hole(node)
+
+
+def hole(node: "Node") -> Hole:
+    """A hole under the name that the source gives it."""
+    return Hole(" ".join(text_of(node)[:_HINT].split()))
+
+
+def unescaped(node: "Node") -> str:
+    """A piece of a literal as the text that it stands for."""
+    text = text_of(node)
+    if node.type != "escape_sequence":
+        return text
+    found = _UNICODE.fullmatch(text)
+    if found:
+        number = int(next(filter(None, found.groups())), 16)
+        return chr(number) if number < 0x110000 else ""  # noqa: PLR2004 - the end of Unicode
+    return _ESCAPES.get(text[1:2], text[1:])
+
+
+def _spread(inner: Expression) -> Iterator[Expression]:
+    options = inner.options if isinstance(inner, Choice) else (inner,)
+    for option in options:
+        if isinstance(option, Items):
+            yield from (Maybe(item) for item in option.items)
+        elif option != EMPTY:
+            yield Maybe(Each(option)) if isinstance(option, Import | Mapped) else option
+
+
+SHAPES = {
+    "string": _string,
+    "number": _number,
+    "null": _nothing,
+    "undefined": _nothing,
+    "binary_expression": _binary,
+    "ternary_expression": _ternary,
+    "array": _array,
+    "object": _object,
+    "member_expression": _member,
+    "subscript_expression": _subscript,
+}
+"""How each type of node is read."""

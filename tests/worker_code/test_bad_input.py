@@ -1,0 +1,115 @@
+"""Whatever lies in a project: it is said in one line, and the rest goes on."""
+
+import pytest
+
+from code_in_memory import MemoryTree, code_of, queries_in, texts_of
+from d1_preflight.code.forms import MOST_FORMS, forms_of
+from d1_preflight.code.project_code import read_code
+from d1_preflight.code.scope import Scope
+from d1_preflight.code.source import NoCache
+
+GOOD = "db.prepare('SELECT 1')"
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        ({"bad.ts": f"const a = = {{;\n{GOOD}"}, "bad.ts does not parse"),
+        ({"big.js": "x" * 1_100_000}, "big.js is longer than 1,000,000 bytes"),
+        ({"made.js": "!function(){var a=1;" + "a=a+1;" * 2000 + "}()"}, "made.js is minified"),
+        ({"deep.ts": "(" * 20_000}, "deep.ts"),
+        ({"bytes.ts": b"\xff\xfe\x00" * 50 + b"db.prepare('SELECT"}, "bytes.ts"),
+        ({"chain.ts": "db.prepare(" + "'a' + " * 9_000 + "'b')"}, ""),
+        ({"nested.ts": "f(" * 3_000 + "db.prepare('SELECT 2')" + ")" * 3_000}, ""),
+        ({"templates.ts": "db.prepare(" + "`${" * 500 + "a" + "}`" * 500 + ")"}, ""),
+    ],
+    ids=["syntax", "long", "minified", "parentheses", "bytes", "chain", "calls", "templates"],
+)
+def test_a_bad_file_hides_no_other(files: dict[str, str | bytes], note: str) -> None:
+    code = code_of({**files, "good.ts": GOOD})
+
+    assert "SELECT 1" in texts_of(code)
+    assert any(note in found for found in code.notes) or not note
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import { a } from './index'; export const a = `${a} x`; db.prepare(a)",
+        "const a = b; const b = a; db.prepare(a)",
+        "const f = (q: string) => f(q + 'x'); const g = () => g(); db.prepare(f('a') + g())",
+        "function w(q) { db.prepare(q); w(q + ' ') } w('SELECT 1')",
+        "let q = ''; q = q + q; q += q; db.prepare(q)",
+        "const o = { ...o, a: o.a }; db.prepare(o.a)",
+        "export * from './index'; export { z } from './index'; db.prepare(z)",
+    ],
+)
+def test_a_circle_ends(source: str) -> None:
+    assert isinstance(queries_in(source), list)
+
+
+def test_imports_in_a_circle_end() -> None:
+    code = code_of({
+        "a.ts": "import { B } from './b'; export const A = B; db.prepare(A)",
+        "b.ts": "import { A } from './a'; export const B = A; export const C = 'SELECT 1'",
+        "c.ts": "import { C } from './b'; db.prepare(C)",
+    })  # fmt: skip
+
+    assert "SELECT 1" in texts_of(code)
+
+
+def test_the_forms_of_a_query_are_bounded() -> None:
+    parts = "".join(f"if (a{n}) {{ q += ' AND c{n} = ?' }}\n" for n in range(200))
+    code = code_of({"a.ts": f"let q = 'SELECT 1 FROM t WHERE 1';\n{parts}db.prepare(q)"})
+
+    found = forms_of(code.queries[0].sql)
+
+    assert len(found.forms) <= MOST_FORMS
+    assert found.is_cut
+    assert len(str(found.forms[0][0])) > 200 * len(" AND c1 = ?")
+
+
+def test_nested_choices_do_not_explode() -> None:
+    source = "const a0 = x ? 'a' : 'b';\n"
+    source += "".join(f"const a{n} = x ? a{n - 1} + a{n - 1} : a{n - 1};\n" for n in range(1, 40))
+    source += "db.prepare('SELECT ' + a39)"
+
+    (query,) = code_of({"a.ts": source}).queries
+
+    assert len(forms_of(query.sql).forms) <= MOST_FORMS
+
+
+def test_files_that_come_too_late_are_left_out_and_said() -> None:
+    answers = iter((False, True, True))
+    tree = MemoryTree({"a.ts": GOOD, "b.ts": GOOD.replace("1", "2")})
+
+    code = read_code(tree, Scope(), NoCache(), lambda: next(answers, True))
+
+    assert texts_of(code) == ["SELECT 1"]
+    assert code.left_out == 1
+    assert "b.ts came too late: left out" in code.notes
+
+
+def test_others_files_are_not_even_read() -> None:
+    tree = MemoryTree({
+        "a.ts": GOOD, "node_modules/x/a.ts": GOOD, "a.test.ts": GOOD, "dist.min.js": GOOD,
+        "pkg/.wrangler/tmp/a.js": GOOD,
+    })  # fmt: skip
+
+    read_code(tree, Scope(), NoCache())
+
+    assert tree.asked == ["a.ts"]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import { drizzle } from 'drizzle-orm/d1'", "drizzle"),
+        ("import { PrismaClient } from '@prisma/client'", "Prisma"),
+        ("import { PrismaClient } from './generated/prisma'", "Prisma"),
+        ("import { Kysely } from 'kysely'", "Kysely"),
+        ("const { D1Dialect } = require('kysely-d1'); import k from 'kysely'", "Kysely"),
+    ],
+)
+def test_a_library_that_hides_sql_is_recognised(source: str, name: str) -> None:
+    assert code_of({"a.ts": source}).orms == {name: 1}
