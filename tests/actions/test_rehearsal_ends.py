@@ -314,7 +314,7 @@ async def test_the_identity_is_asked_once_and_again_where_the_ledger_is_another(
         (lambda ran: replace(ran, stdout="", shown=""), "wrangler printed no JSON result."),
         (
             lambda ran: replied(
-                ran.argv, [{"success": True, "results": []}] * len(json.loads(ran.stdout))
+                ran.argv, [{"success": True, "results": [{}]}] * len(json.loads(ran.stdout))
             ),
             "The database's answer could not be read",
         ),

@@ -147,18 +147,18 @@ def test_only_an_apply_may_be_looked_at_whatever_it_needs() -> None:
 @pytest.mark.parametrize(
     ("status", "facts", "words"),
     [
-        (Status.PROVED, {}, "It is applied; what came before it is history."),
-        (Status.UNKNOWN, {}, "The apply was begun. Look at what it did first."),
-        (Status.INTERRUPTED, {}, "The apply was begun. Look at what it did first."),
+        (Status.PROVED, {}, "It is applied: the earlier steps are final."),
+        (Status.UNKNOWN, {}, "The apply was started. Check what it did first."),
+        (Status.INTERRUPTED, {}, "The apply was started. Check what it did first."),
         (
             Status.FAILED,
             {"half_way": True},
-            "It failed half-way: what was proved before is kept. Press ! for help.",
+            "The apply failed half-way: the earlier steps are kept. Press ! for help.",
         ),
         (
             Status.FAILED,
             {"half_way": "yes"},
-            "It failed half-way: what was proved before is kept. Press ! for help.",
+            "The apply failed half-way: the earlier steps are kept. Press ! for help.",
         ),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_running_apply_is_no_history_yet() -> None:
 
     assert (item.status, item.words) == (
         Status.RUNNING,
-        "The apply was begun. Look at what it did first.",
+        "The apply was started. Check what it did first.",
     )
 
 
