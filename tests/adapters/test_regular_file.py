@@ -13,6 +13,9 @@ READS = re.compile(r"\.read_(?:text|bytes)\(|\.open\(\"r?b\"\)|os\.O_RDONLY")
 OURS = {
     "adapters/regular_file.py": "the one that reads",
     "adapters/git/door.py": ".git, which no pull request brings: 4,096 bytes of it",
+    "adapters/code_cache.py": "the cache, and files that were found as regular",
+    "adapters/working_tree.py": "the reader of code, which follows no link",
+    "adapters/timeline.py": "the timeline of a session under way",
     "adapters/store.py": "a lock beside the record, and a folder that is synced",
     "adapters/ssh/keys.py": "the key that it has made",
     "adapters/local.py": "the workspace",
