@@ -75,7 +75,7 @@ async def test_a_header_that_lacks_a_line_names_it(tmp_path: Path) -> None:
     assert attempt.status is Status.FAILED
     assert attempt.words.startswith("The header lacks: ")
     assert "Author" not in attempt.words
-    assert attempt.words.endswith("Press e to edit.")
+    assert attempt.words.endswith("Edit the file.")
 
 
 async def test_a_loss_that_is_not_declared_stays_open(walked: Walked) -> None:
@@ -397,9 +397,12 @@ async def test_a_refusal_is_final_once_the_target_is_known(
 
 
 async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked) -> None:
-    sql = "DROP TABLE IF EXISTS extra;\n"
-    bench = await walked("copied", sql, "additive")
-    bench.target.connection.execute("CREATE TABLE extra(a)")
+    sql = "INSERT INTO teams VALUES ('z', '', '');\n"
+    bench = await walked("copied", sql, "transformative")
+    confirmed = bench.session.kind
+    bench.target.connection.execute(
+        "CREATE TABLE extra(a); CREATE TRIGGER t AFTER INSERT ON teams BEGIN DELETE FROM extra; END"
+    )
     await bench.step("copied")
     await bench.step("syntax")
 
@@ -407,6 +410,6 @@ async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked)
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "On the target's schema it is destructive, not additive. Answer section 1 again."
+        f"On the target's schema it is destructive, not {confirmed}. Answer section 1 again."
     )
     assert "rehearse" not in bench.target.commands

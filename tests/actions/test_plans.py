@@ -36,7 +36,7 @@ PLANS = {
     "bookmark": (rf"wrangler d1 time-travel info marketplace-production {CONFIG} --json",),
     "deploy_order": (rf"wrangler deployments status --name workway-api {CONFIG} --json",),
     "applied": (
-        r"re-check ledger, schema and counts of marketplace-production",
+        r"re-check ledger, schema and values of marketplace-production",
         (
             r"wrangler d1 migrations apply marketplace-production"
             r" --config '<staged>/wrangler\.json' --remote"

@@ -297,7 +297,7 @@ async def test_a_close_that_cannot_read_the_database_is_none(walked: Walked) -> 
     assert not bench.session.closed
 
 
-@pytest.mark.parametrize(("there", "status"), [(True, Status.ATTESTED), (False, Status.FAILED)])
+@pytest.mark.parametrize(("there", "status"), [(True, Status.ATTESTED), (False, Status.UNKNOWN)])
 async def test_a_schema_in_other_words_is_the_one_from_before_by_its_copy(
     walked: Walked, status: Status, *, there: bool
 ) -> None:

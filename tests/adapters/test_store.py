@@ -209,4 +209,4 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="record cannot be made") as refused:
         store(tmp_path).write("go.toml", b"text")
 
-    assert refused.value.hint.startswith("Nothing was begun.")
+    assert refused.value.hint.startswith("Nothing was started.")

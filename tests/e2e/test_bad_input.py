@@ -125,7 +125,7 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "project", tmp_path / "keys")
     (checkout.folder / "record.toml").write_text("x = [")
 
-    assert_told(preflight(checkout.root, "verify"), 4, "damaged", "Restore it from git")
+    assert_told(preflight(checkout.root, "verify"), 4, "damaged", "restore it from git")
     assert_told(preflight(checkout.root, "show", "0057"), 4, "damaged")
 
 

@@ -236,7 +236,7 @@ def test_the_plain_face_asks_the_first_section_on_a_terminal(
 ) -> None:
     with practising(project, environ, "0057", "--plain") as tmux:
         tmux.until("The file is named")
-        asked = "What will users have"
+        asked = "What will users gain"
         while asked not in (before := tmux.screen):
             tmux.press("Enter")
             tmux.until_not(before)

@@ -59,7 +59,7 @@ attested = true
 [[section.step.prompt]]
 key = "purpose"
 kind = "text"
-label = "What will users have?"
+label = "What will users gain?"
 [[section]]
 id = "go"
 title = "GO"

@@ -55,7 +55,7 @@ def test_a_session_that_was_killed_while_a_step_ran_goes_on_there(practice: Open
     first.type("1\r")
     first.wait_for(MENU)
     first.type("1\r")
-    first.wait_for("What will users have")
+    first.wait_for("What will users gain")
     first.type("Bills by mail\r")
     first.wait_for("The target is copied")
     first.wait_for(MENU)

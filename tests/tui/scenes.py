@@ -329,7 +329,7 @@ def plans() -> Mapping[str, tuple[str, ...]]:
         "counted": (f"wrangler d1 execute {DATABASE} --remote --json --command=SELECT count(*) …",),
         "backed_up": (f"wrangler d1 export {DATABASE} --remote --output .preflight/backup.sql",),
         "applied": (
-            f"re-check ledger, schema and counts of {DATABASE}",
+            f"re-check ledger, schema and values of {DATABASE}",
             f"wrangler d1 migrations apply {DATABASE} {staged} --remote",
             "read the ledger again",
         ),

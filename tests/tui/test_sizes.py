@@ -45,7 +45,7 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
         ("applied", "Type the database's", "type it as shown"),
         ("class", "Found: destructive", "▸ destructive"),
         ("way_back", "which rollback path is used first?", "▸ down migration"),
-        ("purpose", "What will users have", ""),
+        ("purpose", "What will users gain", ""),
     ],
 )
 async def test_a_short_screen_keeps_the_question_and_its_field(

@@ -46,7 +46,7 @@ async def test_enter_performs_the_step_and_goes_on_to_the_next() -> None:
 
     assert session.performed == [("named", {})]
     assert "✓ proved" in text
-    assert "The header says what it is" in text
+    assert "The header states purpose" in text
 
 
 async def test_the_end_of_a_section_is_read_before_the_next_one_opens() -> None:
@@ -725,7 +725,7 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
     chosen = Outcome(Status.ATTESTED, "Chosen.", DeployOrderFacts(order=order))
     session = scenes.rebuild()
     session.script = {**scenes.outcomes(), "deploy_order": chosen}
-    app = opened(session.walked_to("window"))
+    app = opened(session.walked_to("ready"))
     async with app.run_test(size=(120, 50)) as pilot:
         await settle(pilot)
         await pilot.press("up")

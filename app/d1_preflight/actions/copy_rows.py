@@ -22,7 +22,9 @@ from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
 from d1_preflight.core.schema.table import Table, TableKind
 from d1_preflight.core.target.snapshot import (
     Observation,
+    count_statements,
     ledger_statement,
+    read_counts,
     read_ledger,
 )
 from d1_preflight.core.target.wrangler_output import Row
@@ -144,6 +146,10 @@ class _Writing:
         table = self._reading.tables[page.table]
         await asyncio.to_thread(self._writer.add, read_rows(table, rows))
 
+    def note_moved(self, table: str) -> None:
+        """The table changed while it was read."""
+        self._moved[table] = None
+
     def tell(self) -> None:
         """Report the progress."""
         of = len(self._reading.observation.counts)
@@ -235,8 +241,13 @@ def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
 async def _fetch(
     environment: Environment, batch: Sequence[Page], writing: _Writing
 ) -> list[tuple[Row, ...]]:
-    """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
-    asked = [*writing.marked, *(page.sql for page in batch)]
+    """Rows go from wrangler's output into the copy; nothing of them is kept as evidence.
+
+    A page that no plan counted is counted with its rows: an answer that lacks some is none.
+    """
+    uncounted = [page.table for page in batch if page.rows is None]
+    counts = count_statements(uncounted)
+    asked = [*writing.marked, *(page.sql for page in batch), *counts]
     known = writing.ledger
     ledger = (ledger_statement(environment.project.database.migrations_table),) if known else ()
     results, _ = await read_batch(environment, [*ledger, *asked], keep=None)
@@ -248,7 +259,21 @@ async def _fetch(
         )
     if writing.marked:
         writing.sequences = read_sequences(answers.pop(0))
-    return answers
+    counted = _counted(uncounted, answers[len(batch) :])
+    for page, rows in zip(batch, answers, strict=False):
+        if counted.get(page.table, len(rows)) != len(rows):
+            writing.note_moved(page.table)
+    return answers[: len(batch)]
+
+
+def _counted(tables: Sequence[str], answers: Sequence[Sequence[Row]]) -> Mapping[str, int]:
+    try:
+        return read_counts(tables, answers)
+    except (IndexError, KeyError, ValueError) as error:
+        raise RemoteFailed(
+            "The database's answer could not be read: it counts no rows.",
+            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+        ) from error
 
 
 def _empty(folder: Path) -> None:

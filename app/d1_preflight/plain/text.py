@@ -92,7 +92,8 @@ def go_summary(session: Session) -> Iterator[str]:
     if changes := _changes(session):
         yield f"{_INDENT}rows    {changes}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
-    yield f"{_INDENT}read    {rows_read(record.rows_read)}"
+    if record.rows_read:
+        yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 

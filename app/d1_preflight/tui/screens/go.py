@@ -195,7 +195,6 @@ class GoScreen(Screen[Decision]):
             (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
             (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
             (("watch", QUIET), watch),
-            (("read", QUIET), rows_read(record.rows_read)),
         ]
         if not self._session.open_before_go():  # what is open comes first while the gate is shut
             lines[6:6] = changes = _changes(rehearsed, view.facts(DownTestFacts))
@@ -213,6 +212,9 @@ class GoScreen(Screen[Decision]):
         parts = [(f"{WORDS[s]} {states[s]}   ", STRONG if states[s] else QUIET) for s in shown]
         still_open = len(session.open_before_go())
         parts.append((f"open {still_open}", DANGER if still_open else QUIET))
+        read = session.record.rows_read
+        if read:
+            parts.append((f"\nread {rows_read(read)}", QUIET))
         return Content.assemble(*parts)
 
     def _say(self, words: str) -> None:
