@@ -24,7 +24,7 @@ from d1_preflight.core.record.facts import instant, is_absent, moment
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
-from d1_preflight.core.target.wrangler_output import may_have_arrived, says_applied
+from d1_preflight.core.target.wrangler_output import may_have_arrived, says_applied, says_refused
 
 SETTLED_S = 45.0
 """After this time no statement of ours can still commit: D1 stops a query after 30 s."""
@@ -219,4 +219,4 @@ def _by(ran: Evidence, name: str) -> By:
     """Our own reply proves ours; a refusal proves another; a lost reply proves nothing."""
     if says_applied(ran, name):
         return By.US
-    return By.UNKNOWN if may_have_arrived(ran) else By.ANOTHER
+    return By.ANOTHER if says_refused(ran) else By.UNKNOWN

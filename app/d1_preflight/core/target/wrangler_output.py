@@ -116,6 +116,17 @@ def may_have_arrived(evidence: Evidence) -> bool:
     return not answered and _network(told, text) is not None
 
 
+def says_refused(evidence: Evidence) -> bool:
+    """Whether D1 refused the migration's SQL, or wrangler found none to apply: not by this command.
+
+    A failure without such an answer may have come after the commit.
+    """
+    printed = _plain(evidence.shown or evidence.stdout)
+    if evidence.exit_code == 0:
+        return "No migrations to apply" in printed
+    return not may_have_arrived(evidence) and _sql(read_failure(evidence)) is not None
+
+
 def says_applied(evidence: Evidence, name: str) -> bool:
     """Whether wrangler's own table says that this very command applied the migration."""
     printed = _plain(evidence.shown or evidence.stdout)

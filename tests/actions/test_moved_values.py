@@ -1,0 +1,201 @@
+"""Values that move between copy, GO and apply; commits that come late; two operators at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from actions.conftest import Walked
+from actions.fake_target import NAME, Bench, Clock, command_of, cut
+from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.record import Attempt, Status
+
+LOWER = "UPDATE members SET role = lower(role);\n"
+CHANGES = {
+    "teams": (
+        "UPDATE teams SET name = 'other' WHERE id = 'a'",
+        "UPDATE teams SET old = NULL WHERE id = 'a'",
+        "INSERT INTO teams VALUES ('c', 'C', 'y')",
+        "DELETE FROM members WHERE team = 'b'; DELETE FROM teams WHERE id = 'b'",
+        "UPDATE teams SET name = iif(id = 'a', 'B', 'A')",
+    ),
+    "members": (
+        "UPDATE members SET role = 'guest' WHERE id = 2",
+        "INSERT INTO members VALUES (9, 'a', 'GUEST')",
+        "DELETE FROM members WHERE id = 1",
+        "UPDATE members SET role = CAST(role AS BLOB) WHERE id = 1",
+    ),
+    "log": ("INSERT INTO log VALUES ('out')", "DELETE FROM log", "UPDATE log SET what = 'x'"),
+}
+EVERY = [(table, sql) for table, statements in CHANGES.items() for sql in statements]
+DURING = [(moment, table, sql) for moment in ("before", "during") for table, sql in EVERY]
+
+
+async def attempt_after(bench: Bench, moment: str, sql: str) -> Attempt:
+    """Apply, after somebody wrote before it, or while the target is read once more for it."""
+    if moment == "before":
+        bench.target.connection.execute(sql)
+    else:
+        once = iter((sql,))
+        bench.target.first["read"] = lambda: bench.target.connection.execute(next(once, ""))
+    return await bench.step("applied")
+
+
+@pytest.mark.parametrize(("moment", "table", "sql"), DURING)
+async def test_a_destructive_migration_waits_where_a_touched_table_moved(
+    walked: Walked, moment: str, table: str, sql: str
+) -> None:
+    bench = await walked("applied")
+    attempt = await attempt_after(bench, moment, sql)
+
+    touches = table == "teams"
+    assert ("apply" in bench.target.commands) is not touches, attempt.words
+    if touches:
+        assert attempt.status is Status.FAILED
+        assert "teams" in ApplyFacts.from_attempt(attempt).moved
+        assert attempt.words.startswith("Held, nothing was sent")
+
+
+@pytest.mark.parametrize(("table", "sql"), EVERY)
+async def test_a_data_migration_waits_where_a_touched_table_moved(
+    walked: Walked, table: str, sql: str
+) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+
+    attempt = await attempt_after(bench, "before", sql)
+
+    touches = table == "members" or "members" in sql
+    assert ("apply" in bench.target.commands) is not touches, attempt.words
+
+
+async def test_a_living_table_is_rehearsed_again_and_applied(walked: Walked) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+    bench.target.connection.execute("INSERT INTO members VALUES (9, 'a', 'GUEST')")
+    held = await bench.step("applied")
+    assert held.status is Status.FAILED
+    bench.target.connection.execute("INSERT INTO members VALUES (10, 'a', 'GUEST')")
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.PROVED, attempt.words
+    assert "members" in ApplyFacts.from_attempt(attempt).rehearsed_again
+    await bench.walk("endpoints")
+    assert bench.session.attempt("rows").status is Status.PROVED  # type: ignore[union-attr]
+
+
+async def test_a_larger_loss_than_was_signed_is_not_applied(walked: Walked) -> None:
+    sql = "DELETE FROM members WHERE role = 'member';\n"
+    bench = await walked("applied", sql, "destructive")
+    bench.target.connection.execute("UPDATE members SET role = 'member'")
+    assert (await bench.step("applied")).status is Status.FAILED
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "loses more in members than was signed" in attempt.words
+    assert "apply" not in bench.target.commands
+
+
+class Late(Clock):
+    """A clock in whose waiting time a statement commits, that many seconds after it was sent."""
+
+    def __init__(self, after: float, commit: Callable[[], object]) -> None:
+        super().__init__()
+        self.due, self.commit, self.is_done = self.at + timedelta(seconds=after), commit, False
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if self.at >= self.due and not self.is_done:
+            self.is_done = True
+            self.commit()
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 25, 29])
+@pytest.mark.parametrize("sql", ["ALTER TABLE teams DROP COLUMN old;\n", LOWER])
+async def test_a_commit_that_comes_late_is_waited_for(
+    walked: Walked, seconds: int, sql: str
+) -> None:
+    kind = "transformative" if sql == LOWER else "destructive"
+    bench = await walked("applied", sql, kind)
+    data = bench.target.connection.serialize("main")
+    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
+    bench.target.instead["apply"] = cut
+    assert (await bench.step("applied")).status is Status.UNKNOWN
+    late = Late(seconds, lambda: bench.target.apply(NAME, bench.files.own.text))
+    late.at = bench.clock.at
+    late.due = late.at + timedelta(seconds=seconds)
+    bench.clock = late
+    bench.opened()
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.PROVED, attempt.words
+    assert ApplyFacts.from_attempt(attempt).by == "unknown"
+    assert bench.target.commands.count("apply") == 1
+
+
+@pytest.mark.parametrize("sql", ["ALTER TABLE teams DROP COLUMN old;\n", LOWER])
+async def test_what_never_committed_may_be_tried_again_after_the_wait(
+    walked: Walked, sql: str
+) -> None:
+    kind = "transformative" if sql == LOWER else "destructive"
+    bench = await walked("applied", sql, kind)
+    data = bench.target.connection.serialize("main")
+    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
+    bench.target.instead["apply"] = cut
+    sent = bench.clock.now()
+    assert (await bench.step("applied")).status is Status.UNKNOWN
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "may be tried again" in attempt.words
+    assert bench.clock.now() - sent >= timedelta(seconds=45)
+    bench.target.then.clear()
+    bench.target.instead.clear()
+    assert (await bench.step("applied")).status is Status.PROVED
+
+
+async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+    data = bench.target.connection.serialize("main")
+    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
+    bench.target.instead["apply"] = cut
+    assert (await bench.step("applied")).status is Status.UNKNOWN
+    bench.target.connection.execute("UPDATE members SET role = 'else'")
+
+    unknown = await bench.step("applied")
+    still = await bench.step("applied", stands="")
+    attested = await bench.step("applied", stands="I compared the rows: it was not applied")
+
+    assert unknown.status is still.status is Status.UNKNOWN
+    assert "members" in unknown.words
+    assert attested.status is Status.ATTESTED
+    assert bench.target.commands.count("apply") == 1
+
+
+@pytest.mark.parametrize("number", range(20))
+async def test_of_two_operators_only_one_applies_and_says_so(walked: Walked, number: int) -> None:
+    ours, theirs = await walked("applied"), await walked("applied")
+    theirs.target.connection = ours.target.connection
+    race = "apply" if number % 2 else "read"
+
+    other: list[Attempt] = []
+
+    async def colleague() -> None:
+        other.append(await theirs.step("applied"))
+
+    bench_run = ours.target.run
+
+    async def run(*args: object, **named: object) -> object:
+        if not other and command_of(args[0]) == race:  # type: ignore[arg-type]
+            await colleague()
+        return await bench_run(*args, **named)  # type: ignore[arg-type]
+
+    ours.target.run = run  # type: ignore[method-assign, assignment]
+    mine = await ours.step("applied")
+
+    assert "Applied: " in other[0].words
+    assert ApplyFacts.from_attempt(other[0]).by == "us"
+    assert not mine.words.startswith("Applied: ")
+    assert ApplyFacts.from_attempt(mine).by in ("", "another")
