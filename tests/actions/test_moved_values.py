@@ -7,6 +7,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import NAME, Bench, Clock, command_of, cut
+from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Attempt, Status
 
@@ -199,3 +200,19 @@ async def test_of_two_operators_only_one_applies_and_says_so(walked: Walked, num
     assert ApplyFacts.from_attempt(other[0]).by == "us"
     assert not mine.words.startswith("Applied: ")
     assert ApplyFacts.from_attempt(mine).by in ("", "another")
+
+
+@pytest.mark.parametrize(
+    ("sql", "status"),
+    [("UPDATE members SET role = 'OWNER' WHERE id = 1", Status.ATTESTED), ("", Status.FAILED)],
+)
+async def test_a_data_migration_is_rolled_back_when_its_values_are_those_from_before(
+    walked: Walked, sql: str, status: Status
+) -> None:
+    bench = await walked("close", LOWER, "transformative")
+    bench.target.connection.execute(sql)
+
+    attempt = await bench.step("close", end=ROLLED_BACK, verdict="fine")
+
+    assert attempt.status is status, attempt.words
+    assert ("members (other values)" in attempt.words) is (status is Status.FAILED)

@@ -7,6 +7,7 @@ from pathlib import Path
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
 from d1_preflight.actions.target import observe
+from d1_preflight.actions.values import touched_tables, value_question
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.checklist.answers import (
     ANSWER_LABELS,
@@ -36,6 +37,7 @@ from d1_preflight.core.verify.timeline import TIMELINE, read_timeline
 
 _NAMED = 3
 _NOT_THERE = -1
+_NO_COPY = "The copy is not on this machine: whether the values are those from before is unknown."
 _UNKNOWN = (
     "The schema's text is another one, and the schema that was rehearsed is not on this machine: "
     "whether it is the same is unknown. Close the record on the machine that rehearsed it."
@@ -63,6 +65,8 @@ async def sign_close(context: StepContext) -> Outcome:
     seen, evidence = await _look_at_end(context)
     facts = _found(context, seen)
     against = _contradicted(context, seen)
+    if against is None and end == ROLLED_BACK:
+        against = await _rows_contradict(context)
     if against is not None:
         return Outcome(against[0], against[1], facts, evidence)
     prepare_signer(context)
@@ -180,6 +184,27 @@ def _contradicted(context: StepContext, seen: Observation) -> tuple[Status, str]
     needed = {KEPT: (rehearsed,), ROLLED_BACK: (before,)}.get(end, (rehearsed, before))
     unknown = None in needed and True not in needed
     return (Status.UNKNOWN, _UNKNOWN) if unknown else (Status.FAILED, words)
+
+
+async def _rows_contradict(context: StepContext) -> tuple[Status, str] | None:
+    """Of a change of data alone the schema tells nothing: the touched tables' values do."""
+    environment, persist = context.environment, copy_folder(context.environment)
+    touched = touched_tables(context)
+    is_data = context.facts(RehearsalFacts).schema_after == context.facts(CopyFacts).schema
+    if not is_data or not touched:
+        return None
+    if not environment.local.file(persist).is_file():
+        return Status.UNKNOWN, f"{_NO_COPY} Close the record on the machine that copied it."
+    question = value_question(environment, persist, touched)
+    look = await observe(environment, extra=question.statements, emit=context.emit)
+    values = question.read(look.extra)
+    if values.moved:
+        words = f"The values are not those from before: {values.words(values.moved)}."
+        return Status.FAILED, f"{words} If rows were written since, choose “{_FIXED}”."
+    if values.unsure:
+        words = f"{', '.join(values.unsure)} holds rows too long to compare by a query."
+        return Status.UNKNOWN, f"{words} Compare them yourself, then choose “{_FIXED}”."
+    return None
 
 
 def _not_rolled_back(context: StepContext, seen: Observation, before: bool | None) -> str:
