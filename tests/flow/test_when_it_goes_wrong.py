@@ -47,7 +47,7 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
     attempt = await try_step(session, "applied")
 
     assert attempt.status is Status.PROVED
-    assert "reported a failure" in attempt.words
+    assert "by whom is unknown" in attempt.words
     assert '"n": 1' in await ledger_count(wrangler, context)
 
 
