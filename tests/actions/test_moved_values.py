@@ -7,7 +7,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import NAME, Bench, Clock, command_of, cut
-from d1_preflight.core.checklist.answers import ROLLED_BACK
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Attempt, Status
 
@@ -173,6 +173,14 @@ async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> N
     assert "members" in unknown.words
     assert attested.status is Status.ATTESTED
     assert bench.target.commands.count("apply") == 1
+    assert (await bench.step("ledger")).status is Status.FAILED
+    explained = await bench.step("ledger", explanation="it never committed")
+    assert explained.status is Status.ATTESTED
+    assert (await bench.step("schema")).status is Status.PROVED
+    assert (await bench.step("rows")).status is Status.FAILED
+    await bench.walk("close", explanation="somebody wrote every role anew")
+    closed = await bench.step("close", end=FIXED_MANUALLY, verdict="done by hand")
+    assert closed.status is Status.ATTESTED, closed.words
 
 
 @pytest.mark.parametrize("number", range(20))

@@ -51,13 +51,26 @@ def verify_plan(context: StepContext) -> Sequence[str]:
     return (shown(environment, execute_args(environment, question.sql)),)
 
 
+def ledger_prompts(context: StepContext) -> Sequence[Prompt]:
+    """Where only a person's words say how the apply ended, they may say so of its row, too."""
+    last, applied = context.record.last("ledger"), context.record.last(ApplyFacts.step)
+    attested = applied is not None and applied.status is Status.ATTESTED
+    if not attested or last is None or last.status is not Status.FAILED:
+        return ()
+    label = "Why may the row be missing? Leave it empty to read the ledger again"
+    return (Prompt("explanation", PromptKind.TEXT, label, help=last.words, optional=True),)
+
+
 async def verify_ledger(context: StepContext) -> Outcome:
     """The ledger has this migration's row."""
     seen, evidence = await look_after(context)
     row = seen.ledger_row(context.environment.name)
     if row is None:
-        words = f"The ledger has no row for {context.environment.name}. Press ! for what to do."
-        return Outcome(Status.FAILED, words, evidence=evidence)
+        words = f"The ledger has no row for {context.environment.name}."
+        if context.answer("explanation"):
+            words = f"{words} Explained: {context.answer('explanation')}"
+            return Outcome(Status.ATTESTED, words, evidence=evidence)
+        return Outcome(Status.FAILED, f"{words} Press ! for what to do.", evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
     return Outcome(Status.PROVED, words, facts, evidence)
@@ -338,7 +351,7 @@ def _watch_facts(
 
 
 STEPS: Mapping[str, StepAction] = {
-    "verify_ledger": StepAction(verify_ledger, plan=verify_plan),
+    "verify_ledger": StepAction(verify_ledger, prompts=ledger_prompts, plan=verify_plan),
     "verify_schema": StepAction(verify_schema),
     "verify_rows": StepAction(verify_rows, prompts=row_prompts),
     "probe_endpoints": StepAction(probe_endpoints),
