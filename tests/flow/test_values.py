@@ -56,6 +56,7 @@ async def test_a_data_migration_is_never_run_on_values_that_were_not_rehearsed(
     assert explained.status is Status.ATTESTED
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_moved_values
 async def test_an_apply_that_commits_late_is_waited_for(practice: OpenPractice) -> None:
     context, running = practice("0057")
     session, wrangler = open_session(context, BILLING)
@@ -82,6 +83,7 @@ async def test_an_apply_that_commits_late_is_waited_for(practice: OpenPractice) 
     assert sum("apply" in call for call in wrangler.remote) == 1
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_moved_values
 async def test_somebody_elses_apply_is_not_claimed(practice: OpenPractice) -> None:
     context, running = practice("0057")
     session, wrangler = open_session(context, BILLING)
@@ -98,6 +100,7 @@ async def test_somebody_elses_apply_is_not_claimed(practice: OpenPractice) -> No
     assert in_ledger(running, BILLING) == 1
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_moved_values
 async def test_data_that_came_without_a_row_is_no_reason_to_try_again(
     practice: OpenPractice,
 ) -> None:
