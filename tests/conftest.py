@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import WorkStealingScheduling
 
 from d1_preflight.adapters.wrangler.nodes import find_node
 from d1_preflight.adapters.wrangler.npm import Npm
@@ -23,6 +25,11 @@ from law_size import THOROUGH
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=THOROUGH)
 settings.load_profile("suite")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkStealingScheduling:
+    """Let an idle worker take over tests: the longest ones come last, and wait for wrangler."""
+    return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
