@@ -9,7 +9,7 @@ from e2e.terminal import Tmux
 WORDS = "checked, and acceptable here"
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
 _PATIENCE, _WATCH = 20.0, 100.0
-_STEADY = 0.12
+_STEADY = 0.2
 _FIELD, _TAKEN = 8, 6.0
 _MOST = 90
 

@@ -42,6 +42,7 @@ class TargetCache:
     observation: Observation | None = None
     values: Values | None = None
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
+    made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 
@@ -118,7 +119,15 @@ class Environment:
             return seen.schema
         if self.local.file(self.copy).is_file():
             return self.local.schema(self.copy)
-        return schema_after(self.earlier())
+        return self._schema_of_files()
+
+    def _schema_of_files(self) -> Schema:
+        """What the earlier files make; they are run once for each of their texts."""
+        earlier = self.earlier()
+        key = tuple(migration.sha256 for migration in earlier)
+        if self.cache.made is None or self.cache.made[0] != key:
+            self.cache.made = (key, schema_after(earlier))
+        return self.cache.made[1]
 
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
