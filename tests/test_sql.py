@@ -2,9 +2,11 @@
 
 import sqlite3
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from d1_preflight.core.sql.statement import read_statement
 from d1_preflight.core.sql.tokenizer import (
     TokenKind,
     all_tokens,
@@ -79,3 +81,16 @@ def test_a_quoted_name_comes_back(name: str) -> None:
 
 def _surrogate(script: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in script)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "INSERT INTO m SELECT * FROM", "INSERT INTO m SELECT", "SELECT * FROM", "UPDATE t SET",
+        "CREATE TABLE a AS SELECT * FROM", "INSERT INTO m SELECT DISTINCT FROM", "DELETE FROM",
+        "INSERT INTO m SELECT * FROM (", "REPLACE INTO m SELECT * FROM ,", "ALTER TABLE",
+        "CREATE VIEW v AS SELECT * FROM", "UPDATE t SET a = 1 FROM", "INSERT INTO", "UPDATE",
+    ],
+)  # fmt: skip
+def test_a_statement_that_is_cut_off_is_read_without_a_crash(cut: str) -> None:
+    assert read_statement(cut).verb in cut

@@ -300,7 +300,7 @@ def _read_copy(rest: Sequence[Token], before: Sequence[Token] = ()) -> tuple[Cop
         return CopySource("", why_not="WITH"), text
     top = list(outside(rest))
     start = _from_place(rest)
-    if start is None:
+    if start is None or start + 1 == len(rest):  # nothing after FROM: SQLite refuses it
         return CopySource(""), ""
     early = next((t.word for n, t in top if n < start and t.word in _FILTERS), "")
     if early:  # a compound whose first SELECT has no FROM
