@@ -88,7 +88,7 @@ def _surrogate(script: str) -> bool:
     [
         "INSERT INTO m SELECT * FROM", "INSERT INTO m SELECT", "SELECT * FROM", "UPDATE t SET",
         "CREATE TABLE a AS SELECT * FROM", "INSERT INTO m SELECT DISTINCT FROM", "DELETE FROM",
-        "INSERT INTO m SELECT * FROM (", "REPLACE INTO m SELECT * FROM ,", "ALTER TABLE",
+        "INSERT INTO m SELECT * FROM (", "INSERT INTO m SELECT * FROM ,", "ALTER TABLE",
         "CREATE VIEW v AS SELECT * FROM", "UPDATE t SET a = 1 FROM", "INSERT INTO", "UPDATE",
     ],
 )  # fmt: skip
