@@ -110,10 +110,13 @@ def may_have_arrived(evidence: Evidence) -> bool:
     """
     if evidence.exit_code is None or evidence.exit_code < 0 or evidence.timed_out:
         return True
+    if evidence.exit_code == 0:
+        return False
     told, stderr = read_failure(evidence), _plain(evidence.stderr)
     text = "\n".join((told.text, *told.notes, stderr))
-    answered = _sql(told) or _access(told, text) or "429" in text
-    return not answered and _network(told, text) is not None
+    if _INTERNAL.search(told.reason):  # D1 itself does not know how far it came
+        return True
+    return not (_sql(told) or _access(told, text) or _project(text) or "429" in text)
 
 
 def says_refused(evidence: Evidence) -> bool:
