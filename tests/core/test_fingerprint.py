@@ -154,11 +154,16 @@ def test_hostile_names_stay_names() -> None:
     assert taken(connection, query_for(connection)).rows == 1
 
 
-def test_a_virtual_table_is_not_asked() -> None:
+def test_a_virtual_table_is_asked_by_the_tables_that_hold_its_rows() -> None:
     connection = apsw.Connection(":memory:")
-    connection.execute("CREATE VIRTUAL TABLE f USING fts5(a)")
-    tables: tuple[Table, ...] = read_tables(connection)
-    assert all(fingerprint_query(connection, "main", table) is None for table in tables)
+    connection.execute("CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('one')")
+    tables: dict[str, Table] = {table.name: table for table in read_tables(connection)}
+    assert fingerprint_query(connection, "main", tables["f"]) is None
+    query = fingerprint_query(connection, "main", tables["f_content"])
+    assert query is not None
+    before = taken(connection, query)
+    connection.execute("UPDATE f SET a = 'two'")
+    assert taken(connection, query) != before
 
 
 def test_the_text_reads_back() -> None:

@@ -27,7 +27,7 @@ class Carried:
 
 
 def carried_rows(connection: apsw.Connection, tables: Sequence[str]) -> tuple[Carried, ...]:
-    """Compare the tables that all three states have, by rowid or primary key."""
+    """Compare the tables that all three states have, by primary key or rowid."""
     states = [
         {t.name.lower(): t for t in read_tables(connection, name)}
         for name in ("copy", "rehearsed", "now")
@@ -46,7 +46,7 @@ def _carried(
     name = quote_name(table.name)
     places = {state: f"{state}.{name}" for state in ("copy", "rehearsed", "now")}
     on = {
-        pair: " AND ".join(f"{pair[0]}.{key} = {pair[1]}.{key}" for key in keys)
+        pair: " AND ".join(f"{pair[0]}.{key} IS {pair[1]}.{key}" for key in keys)
         for pair in ("cr", "nc", "nr")
     }
     changed, like_result, like_copy = (
@@ -81,11 +81,11 @@ def _carried(
 
 def _keys(states: Sequence[Table]) -> tuple[str, ...]:
     """What names a row in all three states; () where nothing does."""
-    rowids = {table.rowid for table in states}
-    if "" not in rowids:
-        return tuple(rowids) if len(rowids) == 1 else ()
     keys = {tuple(name.lower() for name in table.primary_key) for table in states}
-    return tuple(quote_name(name) for name in keys.pop()) if len(keys) == 1 else ()
+    if len(keys) == 1 and (key := keys.pop()):
+        return tuple(quote_name(name) for name in key)  # a rebuild may number the rows anew
+    rowids = {table.rowid for table in states}
+    return tuple(rowids) if len(rowids) == 1 and "" not in rowids else ()
 
 
 def _common(states: Sequence[Table]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from hashlib import sha256
 import apsw
 
 from d1_preflight.core.rows.codec import STATEMENT_LIMIT, literal
-from d1_preflight.core.schema.table import Table, TableKind
+from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
 
 _PIECE = 16  # digits: the largest piece stays below 2^63
@@ -95,7 +95,7 @@ class FingerprintQuery:
 
 def can_be_asked(table: Table) -> bool:
     """Whether a query can tell the table's values; a virtual table's module keeps its own."""
-    return table.kind is TableKind.ORDINARY and bool(table.data_columns)
+    return not table.is_virtual and bool(table.data_columns)
 
 
 def fingerprint_query(
