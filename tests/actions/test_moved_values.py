@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import NAME, Bench, Clock, command_of, cut
+from actions.fake_target import NAME, Bench, Clock, command_of, cut, refused
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK
+from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Attempt, Status
 
@@ -224,3 +225,97 @@ async def test_a_data_migration_is_rolled_back_when_its_values_are_those_from_be
 
     assert attempt.status is status, attempt.words
     assert ("members (other values)" in attempt.words) is (status is Status.FAILED)
+
+
+async def test_an_apply_that_was_held_is_not_taken_for_one_that_was_refused(
+    walked: Walked,
+) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+    bench.target.connection.execute("UPDATE members SET role = 'guest' WHERE id = 2")
+    assert (await bench.step("applied")).status is Status.FAILED
+    bench.target.apply(NAME, "UPDATE members SET role = 'theirs'")  # another's, of another text
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "already in the ledger, and not by this record" in attempt.words
+    assert "apply" not in bench.target.commands
+
+
+async def test_what_a_command_can_show_is_not_asked_of_a_person(walked: Walked) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+    data = bench.target.connection.serialize("main")
+    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
+    bench.target.instead["apply"] = cut
+    await bench.step("applied")
+    bench.target.connection.execute("UPDATE members SET role = 'else'")
+    assert (await bench.step("applied")).status is Status.UNKNOWN
+    bench.target.apply(NAME, bench.files.own.text)
+
+    attempt = await bench.step("applied", stands="I think that it was not applied")
+
+    assert attempt.status is Status.PROVED
+    assert "ledger row" in attempt.words
+
+
+async def test_the_time_of_the_wait_begins_when_the_sender_is_gone(walked: Walked) -> None:
+    bench = await walked("applied")
+    data = bench.target.connection.serialize("main")
+    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
+    bench.target.instead["apply"], bench.target.writing = cut, True
+    attempt = await bench.step("applied")
+    assert "looked_at" not in attempt.facts
+    bench.clock.at += timedelta(minutes=2)
+    bench.target.writing = False
+    gone = bench.clock.now()
+
+    await bench.step("applied")
+
+    assert bench.clock.now() - gone >= timedelta(seconds=45)
+
+
+async def test_more_values_lost_with_a_column_than_were_signed_are_not_applied(
+    walked: Walked,
+) -> None:
+    bench = await walked("applied")
+    bench.target.connection.execute("UPDATE teams SET old = 'more'")
+    assert (await bench.step("applied")).status is Status.FAILED
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "loses more in teams than was signed" in attempt.words
+    assert "apply" not in bench.target.commands
+
+
+async def test_a_go_that_expires_while_it_is_rehearsed_again_is_not_applied(
+    walked: Walked,
+) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+    bench.target.connection.execute("INSERT INTO members VALUES (9, 'a', 'GUEST')")
+    assert (await bench.step("applied")).status is Status.FAILED
+
+    def takes_long() -> None:
+        bench.clock.at += timedelta(minutes=31)
+
+    bench.target.first["rehearse"] = takes_long
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "expired" in attempt.words
+    assert "apply" not in bench.target.commands
+
+
+async def test_a_target_that_cannot_say_its_values_is_not_applied_to(walked: Walked) -> None:
+    bench = await walked("applied")
+
+    def no_function(ran: Evidence) -> Evidence:
+        asks = any("atan2" in word for word in ran.argv)
+        return refused(ran.argv, "no such function: atan2: SQLITE_ERROR") if asks else ran
+
+    bench.target.instead["read"] = no_function
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "could not say which values" in attempt.words
+    assert "apply" not in bench.target.commands

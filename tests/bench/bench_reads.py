@@ -17,7 +17,7 @@ import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -27,6 +27,9 @@ from d1_preflight.practice.run import start
 from d1_preflight.practice.state import DATABASE_ID
 from d1_preflight.project_context import open_context
 from flow.walking import open_session, raw_answers
+
+if TYPE_CHECKING:
+    from d1_preflight.core.ports import Wrangler
 
 _READ = re.compile(r'"rows_read":\s*(\d+)')
 _MORE = (
@@ -70,9 +73,8 @@ def add_rows(environment: Any, number: int) -> None:
 async def walk(context: Any, name: str) -> Counted:
     """Everything up to the close, as an agreeable operator; what fails and may be waived is."""
     session, _ = open_session(context, name)
-    world = "environment" if hasattr(session, "environment") else "tools"
-    counted = Counted(getattr(session, world).wrangler)
-    setattr(session, world, replace(getattr(session, world), wrangler=counted))
+    counted = Counted(session.environment.wrangler)
+    session.environment = replace(session.environment, wrangler=cast("Wrangler", counted))
     while (step := session.current) is not None:
         counted.step = step.id
         attempt = await session.perform(step, raw_answers(session, step))

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 from d1_preflight.actions.apply_end import By, applied, conclude, observe_unseen
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.preconditions import Rechecked, recheck, signed_migration, signed_plan
+from d1_preflight.actions.preconditions import (
+    Rechecked,
+    recheck,
+    require_still_valid,
+    signed_migration,
+    signed_plan,
+)
 from d1_preflight.actions.rehearse_again import RehearsedAgain, rehearse_again
 from d1_preflight.actions.target import shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -63,6 +69,8 @@ async def apply_migration(context: StepContext) -> Outcome:
     if now.moved and not _was_held(context):
         return _held(now)
     again = await rehearse_again(context, plan, now) if now.moved else None
+    if again is not None:  # it took its time
+        require_still_valid(context, plan)
     staged = environment.files.stage(
         signed_migration(environment, plan), environment.workspace / "apply"
     )

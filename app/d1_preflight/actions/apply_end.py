@@ -4,18 +4,17 @@ It was 0 for a failure and 1 after a commit (both shown by runs). A statement of
 the end may still be at work: D1 stops a query after 30 s, so until then nothing is concluded.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
 from d1_preflight.actions.rehearse_again import carried
+from d1_preflight.actions.rows_now import as_database, rows_now
 from d1_preflight.actions.target import Look, failure_words, observe
 from d1_preflight.actions.values import local_of, touched_tables, value_question
-from d1_preflight.actions.workspace import copy_folder, recheck_folder, rehearsal_folder
+from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
@@ -64,10 +63,12 @@ async def conclude(
     row = seen.ledger_row(environment.name)
     if row is not None:
         return applied(row, replace(facts, by=_by(ran, environment.name)), everything)
-    if environment.wrangler.is_writing() or may_have_arrived(ran):
+    writing = environment.wrangler.is_writing()
+    if writing or may_have_arrived(ran):
         words = f"Not seen yet: {context.own_reason(ran)} It may still be running. Check again."
-        unseen = replace(facts, looked_at=instant(environment.clock.now()))
-        return Outcome(Status.UNKNOWN, words, unseen, everything)
+        if not writing:  # the time in which it can commit begins when its sender is gone
+            facts = replace(facts, looked_at=instant(environment.clock.now()))
+        return Outcome(Status.UNKNOWN, words, facts, everything)
     reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if seen.schema.fingerprint != before.schema.fingerprint:
         words = f"Half-way: {reason} The ledger has no row, but the schema changed."
@@ -82,10 +83,6 @@ async def conclude(
 async def observe_unseen(context: StepContext) -> Outcome:
     """After an apply whose end nobody saw: look until it is certain, and write nothing."""
     environment = context.environment
-    stands = context.answer("stands")
-    if stands:
-        facts = ApplyFacts(observed=True)
-        return Outcome(Status.ATTESTED, f"Not proved: {stands}", facts)
     if environment.wrangler.is_writing():
         words = "The earlier apply is still running on this machine. Check again in a moment."
         return Outcome(Status.UNKNOWN, words)
@@ -117,7 +114,7 @@ def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> 
         case By.US:
             words = f"Applied: {where}."
         case By.ANOTHER:
-            words = f"Applied by another: {where}. The target refused this record's own apply."
+            words = f"Applied by another: {where}. This record's own apply was refused."
         case _:
             words = (
                 f"Applied, by whom is unknown: {where}; no reply to this record's apply was seen."
@@ -169,9 +166,14 @@ async def _without_row(
         words = f"Half-way: the ledger has no row, but {names} holds what the migration writes."
         half_way = replace(facts, half_way=True)
         return Outcome(Status.FAILED, f"{words} Press ! for help.", half_way, everything)
-    words = f"Whether it was applied is unknown: {names} holds neither the values from before nor"
-    unknown = replace(facts, moved=tables)
-    return Outcome(Status.UNKNOWN, f"{words} the rehearsed ones.", unknown, everything)
+    words = (
+        f"Whether it was applied is unknown: {names} holds neither the values from before nor "
+        "the rehearsed ones."
+    )
+    stands = context.answer("stands")
+    if stands:
+        return Outcome(Status.ATTESTED, f"{words} Attested: {stands}", facts, everything)
+    return Outcome(Status.UNKNOWN, words, replace(facts, moved=tables), everything)
 
 
 async def _held_by(
@@ -198,21 +200,12 @@ async def _by_rows(
     context: StepContext, schema: Schema, tables: tuple[str, ...]
 ) -> tuple[Found, tuple[str, ...], tuple[Evidence, ...]]:
     """Read the rows again: those that the migration changes hold the one or the other."""
-    environment, folder = context.environment, recheck_folder(context.environment)
-    try:
-        reading = await plan_reading(context, tables)
-        check_size(environment, reading)
-        copied = await copy_rows(context, reading, folder)
-        now = folder.parent / "d1"
-        only = Schema(tuple(o for o in schema.objects if o.kind == "table" and o.name in tables))
-        environment.local.make(now, only, copied.copies, ())
-        states = carried(context, now)
-    finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
+    async with rows_now(context, tables) as rows:
+        states = carried(context, as_database(context, rows, schema))
     done, left = sum(state.done for state in states), sum(state.left for state in states)
-    if bool(done) is bool(left):
-        return Found.UNKNOWN, tables, reading.evidence
-    return (Found.CHANGED if done else Found.BEFORE), tables, reading.evidence
+    if rows.copied.moved or bool(done) is bool(left):
+        return Found.UNKNOWN, tables, rows.evidence
+    return (Found.CHANGED if done else Found.BEFORE), tables, rows.evidence
 
 
 def _by(ran: Evidence, name: str) -> By:

@@ -20,7 +20,12 @@ from d1_preflight.actions.target import (
     shown,
     target_flags,
 )
-from d1_preflight.actions.values import changed_in_rehearsal, existing_tables, touched_tables
+from d1_preflight.actions.values import (
+    changed_in_rehearsal,
+    existing_tables,
+    touched_tables,
+    with_shadows,
+)
 from d1_preflight.actions.workspace import (
     backup_folder,
     copied_rows,
@@ -46,7 +51,7 @@ from d1_preflight.core.record.safety_facts import (
 )
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import tables_of
-from d1_preflight.core.schema.table import Table, TableKind, countable, shadows_of
+from d1_preflight.core.schema.table import Table, TableKind, countable
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
 
@@ -229,17 +234,6 @@ async def prove_backup(context: StepContext) -> Outcome:
 
 def _known(environment: Environment) -> tuple[Table, ...]:
     return tables_of(environment.prior_schema())
-
-
-def with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
-    """Replace a virtual table by the shadow tables that hold its rows."""
-    known = _known(environment)
-    virtual = {t.name for t in known if t.kind is TableKind.VIRTUAL}
-    return tuple(
-        name
-        for table in tables
-        for name in (shadows_of(known, table) if table in virtual else (table,))
-    )
 
 
 def _exportable(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:

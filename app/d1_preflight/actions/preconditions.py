@@ -1,20 +1,19 @@
 """Before the apply: everything GO rests on is re-checked against what was signed."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.rows_now import rows_now
 from d1_preflight.actions.standing import read_signed_plan
 from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe, relative
 from d1_preflight.actions.timing import require_window
-from d1_preflight.actions.values import touched_tables, value_question
-from d1_preflight.actions.workspace import copy_folder, recheck_folder, rehearsal_folder
+from d1_preflight.actions.values import touched_tables, value_question, with_shadows
+from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
@@ -64,12 +63,10 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     require_local_databases(environment)
     look, values = await _look(context)
     now = look.observation
-    require_same_files(environment)
-    require_unexpired(context, plan)
-    require_window(context)
+    require_still_valid(context, plan)
     if environment.name in now.applied:
-        if context.before is not None:
-            return Rechecked(now, look.evidence)  # after an earlier attempt
+        if was_sent(context):
+            return Rechecked(now, look.evidence)
         raise NotAllowed(
             f"{environment.name} is already in the ledger, and not by this record.",
             hint="Nothing was sent. Someone else applied it: read the ledger and ask them.",
@@ -80,12 +77,24 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
             f"Since the rehearsal, {' and '.join(changed)} changed.",
             hint="Nothing was applied. Copy and rehearse again, then sign GO.",
         )
+    if values is None:
+        raise NotAllowed(
+            "The target could not say which values its tables hold.",
+            hint="Nothing was applied. Try again; if it stays, run: preflight doctor",
+        )
     return await _with_moved(context, look, values)
+
+
+def require_still_valid(context: StepContext, plan: SignedPlan) -> None:
+    """What time alone can end: settings as they were read, GO unexpired, the window open."""
+    require_same_files(context.environment)
+    require_unexpired(context, plan)
+    require_window(context)
 
 
 async def _with_moved(context: StepContext, look: Look, values: Values) -> Rechecked:
     """Which tables hold other values than the copy; rows are read again where no query tells."""
-    touched = touched_tables(context)
+    touched = with_shadows(context.environment, touched_tables(context))
     unsure = [table for table in values.unsure if table in touched]
     read_again = await _differing(context, unsure) if unsure else ()
     moved = tuple(table for table in touched if table in (*values.moved, *read_again))
@@ -95,15 +104,9 @@ async def _with_moved(context: StepContext, look: Look, values: Values) -> Reche
 
 async def _differing(context: StepContext, tables: Sequence[str]) -> tuple[str, ...]:
     """The tables whose rows, read once more, are not those of the copy."""
-    environment, folder = context.environment, recheck_folder(context.environment)
-    reading = await plan_reading(context, tables)
-    check_size(environment, reading)
-    copied = await copy_rows(context, reading, folder)
-    try:
-        copy = copy_folder(environment)
-        return tuple(c.table for c in copied.copies if environment.local.compare_copy(c, copy))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    environment, copy = context.environment, copy_folder(context.environment)
+    async with rows_now(context, tables) as rows:
+        return tuple(c.table for c in rows.copied.copies if environment.local.compare_copy(c, copy))
 
 
 def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
@@ -117,7 +120,7 @@ def signed_migration(environment: Environment, plan: SignedPlan) -> Migration:
     return migration
 
 
-async def _look(context: StepContext) -> tuple[Look, Values]:
+async def _look(context: StepContext) -> tuple[Look, Values | None]:
     """One batched read: ledger, schema, values of the watched tables, counts of the others."""
     question = _value_question(context)
     try:
@@ -126,7 +129,8 @@ async def _look(context: StepContext) -> tuple[Look, Values]:
         except RemoteFailed as error:
             if "no such" not in error.message:
                 raise
-            return await _ask(context, ValueQuestion())  # the schema changed: that will be said
+            look, _ = await _ask(context, ValueQuestion())
+            return look, None  # the schema changed: that is said, or nothing is applied
     except PreflightError as error:
         # Nothing was sent yet, so this attempt may be repeated without an observation.
         raise NotAllowed(
@@ -150,7 +154,8 @@ def _value_question(context: StepContext) -> ValueQuestion:
     """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
     environment, persist = context.environment, copy_folder(context.environment)
     recorded = recorded_values(context)
-    wanted = {*recorded, *touched_tables(context)}
+    touched = touched_tables(context)
+    wanted = {*recorded, *touched, *with_shadows(environment, touched)}
     if not wanted:
         return ValueQuestion()
     question = value_question(environment, persist, wanted)
@@ -162,6 +167,15 @@ def _value_question(context: StepContext) -> ValueQuestion:
                 hint="Nothing was applied. Copy the target and rehearse again, then sign GO.",
             )
     return question
+
+
+def was_sent(context: StepContext) -> bool:
+    """Whether an earlier try of this record sent the apply; one that was held sent nothing."""
+    tries = [a for a in context.record.attempts if a.step == ApplyFacts.step]
+    return any(
+        attempt.status.is_unobserved or ApplyFacts.from_attempt(attempt).exit_code is not None
+        for attempt in tries
+    )
 
 
 def recorded_values(context: StepContext) -> Mapping[str, str]:

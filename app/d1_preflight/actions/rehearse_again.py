@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.data_safety import read_still, with_shadows
+from d1_preflight.actions.data_safety import read_still
 from d1_preflight.actions.preconditions import Rechecked
 from d1_preflight.actions.rehearsal import apply_local, compare_states, explained_facts
 from d1_preflight.actions.table_restore import restore_copies
@@ -20,6 +20,7 @@ from d1_preflight.actions.values import (
     touched_tables,
     values_facts,
     watched_values,
+    with_shadows,
 )
 from d1_preflight.actions.workspace import (
     again_folder,
@@ -114,8 +115,8 @@ def require_not_carried(context: StepContext, now: Path) -> None:
             rows = plural(table.done, "row")
             raise NotAllowed(
                 f"{rows} of {table.table} already hold what the migration writes.",
-                hint="Nothing was applied. Somebody ran its SQL by hand: find out who, then copy "
-                "and rehearse again.",
+                hint="Nothing was applied. Somebody may have run its SQL by hand: find out who, "
+                "then copy and rehearse again.",
             )
 
 
@@ -138,18 +139,22 @@ def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, aft
     found = compare_states(environment, before, after, effects=analysis.effects)
     declared = context.facts(FindingsFacts).declared_losses
     signed = {change.table: change for change in context.facts(RehearsalFacts).tables}
+    cut = {name.partition(".")[0] for name in analysis.effects.columns_dropped}
     for change in explained_facts(found, analysis, declared):
         if not change.ok:
             raise NotAllowed(f"{change.table}: {change.verdict}; not declared.", hint=_HINT)
-        if _loses_more(change, signed):
+        if _loses_more(change, signed, cells=change.table in cut):
             raise NotAllowed(
                 f"On the present rows it loses more in {change.table} than was signed.", hint=_HINT
             )
 
 
-def _loses_more(now: TableChange, signed: Mapping[str, TableChange]) -> bool:
+def _loses_more(now: TableChange, signed: Mapping[str, TableChange], *, cells: bool) -> bool:
+    """Whether more rows, references, or (where columns go) rows with their values are lost."""
     then = signed.get(now.table, TableChange())
-    return (now.lost or 0) > (then.lost or 0) or (now.nulled or 0) > (then.nulled or 0)
+    pairs = [(now.lost, then.lost), (now.nulled, then.nulled)]
+    pairs += [(now.changed, then.changed)] if cells else []
+    return any((here or 0) > (there or 0) for here, there in pairs)
 
 
 def _take_place(context: StepContext, copies: Sequence[RowCopy], before: Path, after: Path) -> None:

@@ -4,7 +4,7 @@ Counts do not show an UPDATE. The fingerprints of the local side are taken of th
 on this machine, by the very query that the target is asked (`core.rows.fingerprint`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepContext
@@ -18,7 +18,7 @@ from d1_preflight.core.rows.fingerprint import (
 )
 from d1_preflight.core.rows.values import ValueQuestion
 from d1_preflight.core.schema.schema import tables_of
-from d1_preflight.core.schema.table import Table, countable, read_tables
+from d1_preflight.core.schema.table import Table, countable, read_tables, shadows_of
 
 _CHEAP_ROWS = 100_000
 """Tables that no statement touches are watched too, as long as they have so few rows together."""
@@ -31,6 +31,17 @@ def existing_tables(context: StepContext, wanted: Iterable[str]) -> tuple[str, .
         return existing
     lower = {table.lower() for table in wanted}
     return tuple(table for table in existing if table.lower() in lower)
+
+
+def with_shadows(environment: Environment, tables: Sequence[str]) -> tuple[str, ...]:
+    """Replace a virtual table by the shadow tables that hold its rows."""
+    known = tables_of(environment.prior_schema())
+    virtual = {t.name for t in known if t.is_virtual}
+    return tuple(
+        name
+        for table in tables
+        for name in (shadows_of(known, table) if table in virtual else (table,))
+    )
 
 
 def touched_tables(context: StepContext) -> tuple[str, ...]:

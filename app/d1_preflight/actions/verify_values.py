@@ -1,18 +1,18 @@
 """After the apply: the touched tables hold the values that the rehearsal came to."""
 
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.copy_rows import check_size, copy_rows, plan_reading
+from d1_preflight.actions.rows_now import as_database, rows_now
 from d1_preflight.actions.values import touched_tables, value_question
-from d1_preflight.actions.workspace import recheck_folder, rehearsal_folder
+from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
-from d1_preflight.core.record.change_facts import RehearsalFacts
+from d1_preflight.core.record.change_facts import RehearsalFacts, TableValues
+from d1_preflight.core.record.facts import is_absent
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schema.schema import Schema
@@ -46,9 +46,10 @@ def rehearsed_question(context: StepContext) -> ValueQuestion:
     Nothing is asked where the record holds no rehearsed values: it was made before they were kept.
     """
     environment, persist = context.environment, rehearsal_folder(context.environment)
-    recorded = _recorded(context)
-    if not recorded:
+    kept = _recorded(context)
+    if is_absent(kept):
         return ValueQuestion()
+    recorded = {table.table: table.values for table in kept}
     before = {change.table for change in context.facts(RehearsalFacts).counts_before}
     after = [count.table for count in context.facts(RehearsalFacts).counts_after]
     wanted = {*touched_tables(context), *(table for table in after if table not in before)}
@@ -69,23 +70,15 @@ async def differing_tables(
     tables = (*values.moved, *values.unsure)
     if not tables:
         return (), ()
-    environment, folder = context.environment, recheck_folder(context.environment)
-    try:
-        reading = await plan_reading(context, tables)
-        check_size(environment, reading)
-        copied = await copy_rows(context, reading, folder)
-        now = folder.parent / "d1"
-        only = Schema(tuple(o for o in schema.objects if o.kind == "table" and o.name in tables))
-        environment.local.make(now, only, copied.copies, ())
+    environment = context.environment
+    async with rows_now(context, tables) as rows:
         files = {
             "before": environment.local.file(rehearsal_folder(environment)),
-            "after": environment.local.file(now),
+            "after": environment.local.file(as_database(context, rows, schema)),
         }
         with environment.local.attached(**files) as connection:
             found = diff_rows(connection).tables
-    finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
-    return tuple(_differing(found, tables)), reading.evidence
+    return tuple(_differing(found, tables)), rows.evidence
 
 
 def _differing(found: Collection[TableDiff], tables: Collection[str]) -> list[Differing]:
@@ -96,8 +89,7 @@ def _differing(found: Collection[TableDiff], tables: Collection[str]) -> list[Di
     ]
 
 
-def _recorded(context: StepContext) -> Mapping[str, str]:
+def _recorded(context: StepContext) -> tuple[TableValues, ...]:
     """The rehearsed fingerprints by the record: of the rehearsal at the apply, if there was one."""
     again = context.facts(ApplyFacts).values_after
-    kept = again or context.facts(RehearsalFacts).values_after
-    return {table.table: table.values for table in kept}
+    return context.facts(RehearsalFacts).values_after if is_absent(again) else again
