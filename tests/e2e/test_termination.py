@@ -64,7 +64,9 @@ def test_sigterm_ends_a_command_without_a_traceback(project: Path) -> None:
     with subprocess.Popen(
         words, cwd=project, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as lint:
-        time.sleep(1.5)  # it waits for its text
+        assert lint.stdin
+        lint.stdin.write("-- a line\n" * 20_000)  # more than a pipe holds: it reads by now
+        lint.stdin.flush()
         lint.terminate()
         assert lint.stderr
         told = lint.stderr.read()
