@@ -42,7 +42,7 @@ from d1_preflight.core.record.gate import (
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
 from d1_preflight.core.record.signing import CLOSE
-from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.verify.timeline import TIMELINE
 
 _SIGNATURE = "record.toml.sig"
@@ -134,10 +134,10 @@ class Session:
             return None
         return self.record.standing(self.checklist.step(step_id))
 
-    def stale(self, step: Step) -> str:
+    def later_write(self, step: Step) -> str:
         """What was written since the step was proved, in words; "" where nothing is known of."""
         timeline = self.environment.store.read(TIMELINE)
-        return stale_words(self.record, step.id, timeline, self.environment.cache.observation)
+        return later_write(self.record, step.id, timeline, self.environment.cache.observation)
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
