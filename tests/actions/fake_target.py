@@ -169,6 +169,7 @@ class FakeTarget:
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
+    reached: int = 0  # how many applies the database was given
     instead: dict[str, Answer] = field(default_factory=dict)
     first: dict[str, Callable[[], object]] = field(default_factory=dict)
     then: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -272,6 +273,7 @@ class FakeTarget:
         return Evidence(tuple(args), 0, 7)
 
     def _apply(self, args: Sequence[str], cwd: Path) -> Evidence:
+        self.reached += 1
         try:
             self.apply(NAME, (cwd / "staged.sql").read_text())
         except apsw.Error as error:

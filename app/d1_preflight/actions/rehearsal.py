@@ -140,6 +140,10 @@ async def rehearse(context: StepContext) -> Outcome:
         said = f"It fails on a copy of the target: {reason}"
         facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
         return Outcome(Status.FAILED, said, facts, (ran,))
+    if ran.exit_code != 0:
+        said = f"It was applied to the copy, but wrangler failed: {context.own_reason(ran)}"
+        facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
+        return Outcome(Status.FAILED, said, facts, (ran,))
     facts = await asyncio.to_thread(_compared, context, ran.milliseconds)
     return Outcome(*_verdict(context, facts), facts, (ran,))
 
