@@ -1,8 +1,11 @@
 """The wizard: walks one session; shows it in the frame and hands on what the operator asks."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -28,6 +31,7 @@ from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
+from d1_preflight.tui.widgets.rail import Rail
 
 _FRAME = 1 / 20
 
@@ -253,6 +257,19 @@ class WizardScreen(Screen[None]):
         prompts = self._prompts(go)
         if prompts is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
+
+    @property
+    def places(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Where one may jump to: each step by its section and title."""
+        return [
+            (f"{section.title}: {step.title}", partial(self._look_at, step))
+            for section, steps in self._session.sections
+            for step in steps
+        ]
+
+    @on(Rail.Chosen)
+    async def _jump(self, event: Rail.Chosen) -> None:
+        await self._look_at(event.step)
 
     async def _look_at(self, step: Step) -> None:
         self._step, self._last = step, None
