@@ -30,6 +30,7 @@ from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
 from d1_preflight.core.rows.row_diff import (
+    Failing,
     Renames,
     RowDiff,
     TableDiff,
@@ -160,7 +161,7 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
         schema_after=news.fingerprint,
         counts_before=_counts(environment, before),
         counts_after=_counts(environment, after),
-        rows=sum(table.before or 0 for table in found.tables),
+        rows=sum(table.before or 0 for table in found.tables if not table.content),
         downtime=_downtime(predicted),
         sql_ms=sql_ms,
         values_after=values_facts(watched_values(context, after)),
@@ -258,9 +259,12 @@ def compare_states(
     renames = renames_by(environment.migration(), prior) if effects else Renames()
     rebuilt = effects.tables_rebuilt if effects else ()
     ledger = (environment.project.database.migrations_table,)
-    files = {"before": environment.local.file(before), "after": environment.local.file(after)}
-    with environment.local.attached(**files) as connection:
-        return diff_rows(connection, renames=renames, ignore=ledger, rebuilt=rebuilt)
+    local = environment.local
+    failing = Failing(local.failing_indexes(before), local.failing_indexes(after))
+    with local.attached(before=local.file(before), after=local.file(after)) as connection:
+        return diff_rows(
+            connection, renames=renames, ignore=ledger, rebuilt=rebuilt, failing=failing
+        )
 
 
 def explained_facts(

@@ -1,9 +1,12 @@
 """A full-text index as its CREATE VIRTUAL TABLE … USING fts5 declares it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from d1_preflight.core.sql.tokenizer import Token, closing, parted, tokens
+
+_FORGETS = frozenset({"'delete'", "'delete-all'", '"delete"', '"delete-all"'})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ def full_text(sql: str) -> FullText | None:
     options = {part[0].name.lower(): part for part in parted(found[at + 1 : closing(found, at)])}
     content = _option(options.get("content"))
     return FullText(content, _option(options.get("content_rowid")) or "rowid")
+
+
+def removes_entries(index: str, found: Sequence[Token]) -> bool:
+    """Whether statements give a contentless index the command to forget entries, and add none.
+
+    SQLite reports the command as an INSERT: `INSERT INTO f(f, rowid, …) VALUES ('delete', …)`.
+    """
+    texts = [token.text.lower() for token in found]
+    removed = sum(text in _FORGETS for text in texts)
+    named = [token.name.lower() for token in found]
+    inserts = sum(named[n : n + 2] == ["into", index.lower()] for n in range(len(named)))
+    return removed > 0 and inserts <= removed
 
 
 def _option(part: tuple[Token, ...] | None) -> str | None:
