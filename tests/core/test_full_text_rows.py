@@ -114,10 +114,10 @@ def test_the_index_made_again_is_no_loss() -> None:
     [
         "DROP TRIGGER posts_au; UPDATE posts SET title = 'x' WHERE spam = 1;",
         "INSERT INTO posts_fts(posts_fts) VALUES ('delete-all');",
-        "DROP TRIGGER posts_ad; DROP TRIGGER posts_ai; CREATE TABLE n (id INTEGER PRIMARY KEY,"
-        " title TEXT, spam INTEGER, author INTEGER);"
-        " INSERT INTO n SELECT 21 - id, title, spam, author FROM posts;"
-        " DROP TABLE posts; ALTER TABLE n RENAME TO posts;",
+        """DROP TRIGGER posts_ad; DROP TRIGGER posts_ai;
+        CREATE TABLE n (id INTEGER PRIMARY KEY, title TEXT, spam INTEGER, author INTEGER);
+        INSERT INTO n SELECT 21 - id, title, spam, author FROM posts;
+        DROP TABLE posts; ALTER TABLE n RENAME TO posts;""",
     ],
 )
 def test_an_index_of_other_words_is_not_explained(tmp_path: Path, sql: str) -> None:
