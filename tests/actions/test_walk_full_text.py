@@ -90,6 +90,30 @@ SHAPES = {
 }
 
 
+CONTENT = POSTS.format(more="") + EXTERNAL
+OTHERS = {
+    "the index is dropped with its triggers": (
+        CONTENT + TRIGGERS,
+        ROWS,
+        "DROP TRIGGER posts_ai; DROP TRIGGER posts_ad; DROP TRIGGER posts_au;DROP TABLE posts_fts;",
+    ),
+    "the index lost its content before": (
+        CONTENT + "CREATE TABLE kept(id INTEGER);",
+        ROWS + "; DROP TABLE posts;",
+        "DROP TABLE posts_fts;",
+    ),
+    "the index was stale before": (
+        CONTENT + TRIGGERS,
+        ROWS + "; DROP TRIGGER posts_au; UPDATE posts SET title = 'other';",
+        PURGE,
+    ),
+    "the index is rebuilt": (CONTENT, ROWS, "INSERT INTO posts_fts(posts_fts) VALUES('rebuild');"),
+    "a vocabulary": (
+        CONTENT + TRIGGERS + "CREATE VIRTUAL TABLE words USING fts5vocab('posts_fts', 'row');",
+        ROWS,
+        PURGE,
+    ),
+}
 KEPT_IN_THE_SUITE = ("external", "cascade")
 
 
@@ -111,6 +135,19 @@ async def test_a_content_with_its_index_is_walked_to_the_close(tmp_path: Path, s
     given_back = RestoreFacts.from_attempt(restored).gives_back
     assert given_back is not None
     assert (given_back.runs, given_back.whole, given_back.words) == (True, True, "")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("case", OTHERS)
+async def test_an_index_in_any_state_keeps_no_migration_from_its_close(
+    tmp_path: Path, case: str
+) -> None:
+    earlier, rows, sql = OTHERS[case]
+    bench = Bench(tmp_path, sql, "destructive", earlier=earlier, rows=rows)
+
+    await bench.walk()
+
+    assert bench.session.closed
 
 
 async def test_the_rows_of_an_index_are_counted_once(tmp_path: Path) -> None:

@@ -339,7 +339,9 @@ def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
         *effects.columns_renamed,
     ):
         return True
-    if change.object in ("index", "trigger", "view") and _is_a_reason(analysis, change):
+    if change.object in ("index", "trigger", "view") and (
+        change.name in effects.objects_dropped or _is_a_reason(analysis, change)
+    ):
         return True
     answered = (f for f in analysis.findings if not f.rows_at_risk)
     return any({table, owner, change.name} & set(f.tables) for f in answered)

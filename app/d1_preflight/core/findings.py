@@ -98,6 +98,7 @@ class Effects:
     columns_dropped: tuple[str, ...] = ()
     columns_renamed: tuple[str, ...] = ()
     tables_touched: tuple[str, ...] = ()
+    objects_dropped: tuple[str, ...] = ()  # indexes, triggers and views that a DROP names
     sequences_written: bool = False  # AUTOINCREMENT marks, by a statement that names their table
 
 

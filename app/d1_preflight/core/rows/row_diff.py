@@ -15,6 +15,7 @@ import apsw
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows.codec import differs, row_text
 from d1_preflight.core.rows.index_gap import IndexState, index_state
+from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.sequences import highest_issued
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -160,8 +161,7 @@ def _row_diff(
             found.append(_numbered(connection, old, new, pair.diff()))
     for new in news.values():
         count = _count(connection, "after", new)
-        failure = failing.after.get(new.name.lower(), "")
-        found.append(TableDiff(new.name, None, count, added=count, failure=failure))
+        found.append(TableDiff(new.name, None, count, added=count))
     return RowDiff(tuple(found))
 
 
@@ -358,9 +358,9 @@ class _Pair:
 
 
 def _sorted_out(tables: tuple[Table, ...], ignore: Collection[str]) -> dict[str, Table]:
-    """The tables that hold rows; a shadow's rows are those of its virtual table."""
-    kept = (t for t in tables if t.name not in ignore and t.kind is not TableKind.SHADOW)
-    return {t.name.lower(): t for t in kept}
+    """The tables that hold rows or entries; a shadow's rows are those of its virtual table."""
+    kept = (t for t in tables if t.name not in ignore and not t.is_shadow)
+    return {t.name.lower(): t for t in kept if not t.is_derived or full_text(t.sql)}
 
 
 def _common(old: Table, new: Table, renames: Renames) -> Iterator[tuple[str, str]]:
