@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from d1_preflight.actions.classification import refusal_words, stale_answers
+from d1_preflight.actions.classification import judged_again, refusal_words, stale_answers
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
@@ -131,7 +131,7 @@ async def rehearse(context: StepContext) -> Outcome:
     environment = context.environment
     more = stale_answers(context)
     if more:
-        return Outcome(Status.FAILED, f"{more} Answer section 1 again.")
+        return Outcome(Status.FAILED, f"{more} Answer the findings again.")
     persist, before = rehearsal_folder(environment), copy_folder(environment)
     await asyncio.to_thread(environment.local.duplicate, before, persist)
     keep = None if context.quotes_rows() else context.evidence_name
@@ -186,7 +186,7 @@ def _timed(context: StepContext) -> int | None:
 def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
     wrong = [table for table in facts.tables if not table.ok]
     if wrong:
-        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; not declared."
+        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}."
     hidden = [change for change in facts.schema if not change.declared]
     if hidden:
         words = f"Not declared: {hidden[0].words}."
@@ -356,5 +356,5 @@ def _is_a_reason(analysis: Analysis, change: Change) -> bool:
 STEPS: Mapping[str, StepAction] = {
     "copy_target": StepAction(copy_target, plan=copy_plan),
     "check_syntax": StepAction(check_syntax),
-    "rehearse": StepAction(rehearse, plan=rehearse_plan),
+    "rehearse": StepAction(rehearse, plan=rehearse_plan, settles=judged_again),
 }

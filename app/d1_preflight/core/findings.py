@@ -104,10 +104,14 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One place that D1's engine does not accept, or may not accept, and why."""
+    """One place that D1's engine does not accept, or may not accept, and why.
+
+    `outside` where it only lacks an object that no file makes: the target may have it.
+    """
 
     line: int
     reason: str
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
