@@ -393,7 +393,7 @@ async def test_a_refusal_is_final_once_the_target_is_known(
 
     assert attempt.status is status
     assert attempt.words.endswith(words)
-    assert "nowhere" in attempt.words
+    assert "duplicate column" in attempt.words
 
 
 async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked) -> None:
