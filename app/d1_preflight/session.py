@@ -16,7 +16,7 @@ from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
-from d1_preflight.actions.surroundings import require_same_files
+from d1_preflight.actions.surroundings import require_same_files, require_same_target
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -197,7 +197,9 @@ class Session:
                 self._finish(broken_off(step, error))
             raise
         self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
-        return self.record.attempts[-1]
+        performed = self.record.attempts[-1]
+        self._settle(step)
+        return performed
 
     def waive(self, step: Step, reason: str) -> Attempt:
         """Answer a step with a reason instead of a proof; it stays visible as waived."""
@@ -252,6 +254,15 @@ class Session:
         self._begin(step, {"reason": reason})
         self._finish(outcome)
         return self.record.attempts[-1]
+
+    def _settle(self, step: Step) -> None:
+        """Answer again what an answered step settles: nobody is asked twice."""
+        settles = self._actions[step.action].settles
+        if settles is None or not self.record.status_of(step).is_answered:
+            return
+        for step_id, outcome in settles(self.context(step)).items():
+            self._begin(self.checklist.step(step_id), {})
+            self._finish(outcome)
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         now = self.now()
@@ -344,7 +355,7 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     fresh = environment.new_record(checklist.sha256)
     if saved is None:
         return fresh
-    _require_same_target(saved, fresh)
+    require_same_target(saved, fresh)
     if _is_sealed(environment, saved):
         return saved
     current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
@@ -352,27 +363,6 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     if saved.running:
         environment.store.save(recovered)
     return recovered
-
-
-def _require_same_target(saved: Record, fresh: Record) -> None:
-    """Refuse a record of another migration, database or target; raises NotAllowed."""
-    if saved.database.id != fresh.database.id:
-        raise NotAllowed(
-            f"This record is about another database ({saved.database.name} "
-            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
-            hint="Move the record away, or choose the database it was made for.",
-        )
-    if saved.migration != fresh.migration:
-        raise NotAllowed(
-            f"This record is about {saved.migration}, not {fresh.migration}.",
-            hint="It was copied here, or the migration was renamed: move the record away.",
-        )
-    if saved.database.target != fresh.database.target:
-        raise NotAllowed(
-            f"This record was made on {saved.database.target}, and this is "
-            f"{fresh.database.target}.",
-            hint="Move the record away: what was proved there proves nothing here.",
-        )
 
 
 def _is_sealed(environment: Environment, record: Record) -> bool:

@@ -160,6 +160,8 @@ class FakeTarget:
     """A D1 database and the wrangler in front of it; commands go by the words in `command_of`."""
 
     local: LocalDatabases
+    earlier: str = EARLIER
+    rows: str = ROWS
     connection: apsw.Connection = field(default_factory=lambda: apsw.Connection(":memory:"))
     version: str = "4.164.0"
     uuid: str = UUID
@@ -180,8 +182,8 @@ class FakeTarget:
             "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
             " applied_at TEXT)"
         )
-        self.apply("0001_prior_state.sql", EARLIER)
-        self.connection.execute(ROWS)
+        self.apply("0001_prior_state.sql", self.earlier)
+        self.connection.execute(self.rows)
 
     @property
     def commands(self) -> list[str]:
@@ -347,14 +349,17 @@ class Bench:
     sql: str = DESTRUCTIVE
     kind: str = "destructive"
     settings: Settings = field(default_factory=Settings)
+    earlier: str = EARLIER
+    rows: str = ROWS
 
     def __post_init__(self) -> None:
         self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
         self.web.samples = [invocations((START, 100, 0))]
         text = HEADER.format(name=NAME, kind=self.kind.upper()) + self.sql
-        self.files = Files(self.folder, Migration.from_text(NAME, text))
+        others = (Migration.from_text("0001_prior_state.sql", self.earlier),)
+        self.files = Files(self.folder, Migration.from_text(NAME, text), others)
         self.local = LocalDatabases(UUID)
-        self.target = FakeTarget(self.local)
+        self.target = FakeTarget(self.local, self.earlier, self.rows)
         self.session = self.opened()
 
     def environment(self) -> Environment:

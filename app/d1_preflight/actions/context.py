@@ -214,7 +214,8 @@ class StepAction:
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
-    the apply asks it again.
+    the apply asks it again. What `settles` gives are answers of earlier steps that its success
+    settles without asking anybody.
     """
 
     run: Callable[[StepContext], Awaitable[Outcome]]
@@ -222,3 +223,4 @@ class StepAction:
     plan: Callable[[StepContext], Sequence[str]] | None = None
     seals: bool = False
     rechecked: bool = False
+    settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None

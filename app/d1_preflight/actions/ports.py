@@ -108,6 +108,10 @@ class Local(Protocol):
         """Run a migration as D1 does on a temporary duplicate; return the refusal."""
         ...
 
+    def failing_indexes(self, persist: Path) -> Mapping[str, str]:
+        """The full-text indexes, in lower case, that fail their integrity check, and why."""
+        ...
+
     def attached(self, **files: Path) -> "AbstractContextManager[apsw.Connection]":
         """A read-only connection with these database files attached under their names."""
         ...

@@ -61,6 +61,7 @@ class EffectsBuilder:
             tables_touched=tuple(
                 n for n in dict.fromkeys((*touched, *nulled_tables)) if old.table(n)
             ),
+            objects_dropped=tuple(self._objects_dropped()),
             sequences_written=any(self.sequences_written()),
         )
 
@@ -100,6 +101,15 @@ class EffectsBuilder:
             filled = lineage.filled_by.parsed.copy if lineage.filled_by and lineage.name else None
             if lineage.filled_by and filled and filled.adds:
                 yield lineage.table, lineage.filled_by
+
+    def _objects_dropped(self) -> Iterator[str]:
+        old = self.script.old
+        kinds = {"INDEX": old.indexes, "TRIGGER": old.triggers, "VIEW": old.views}
+        for trace in self._accepted:
+            action, _, kind = trace.verb.partition(" ")
+            found = kinds.get(kind, {}).get(trace.target.lower()) if action == "DROP" else None
+            if found:
+                yield found.name
 
     def columns_added(self) -> Iterator[str]:
         """The columns added to pre-existing tables."""
