@@ -201,3 +201,19 @@ def test_what_the_engine_says_of_a_row_is_not_repeated() -> None:
 
     assert refused.value.message == "The two copies cannot be compared (SQLError)."
     assert refused.value.hint == "Copy the target and rehearse again."
+
+
+def test_a_key_of_two_columns_pairs_by_both() -> None:
+    table = "CREATE TABLE t(a, b, v, PRIMARY KEY (a, b)) WITHOUT ROWID;"
+    before = f"{table} INSERT INTO t VALUES (1, 1, 'x'), (1, 2, 'y'), (2, 1, 'z');"
+    after = f"{table} INSERT INTO t VALUES (1, 1, 'x'), (1, 2, NULL), (2, 2, 'z');"
+
+    found = diff_of(before, after)
+
+    assert found == TableDiff(
+        "t", 3, 3, lost=1, added=1, changed=1, nulled=(("v", 1),), pairing=Pairing.KEY
+    )
+
+
+def test_a_pairing_is_said_in_these_words() -> None:
+    assert [*Pairing] == ["primary key", "rowid", "whole rows", "nothing to pair"]
