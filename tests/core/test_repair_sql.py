@@ -14,7 +14,7 @@ from d1_preflight.core.recovery.repair_sql import (
 )
 from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.schema.schema import Schema, diff
-from local_copies import diff_files, write_repair
+from local_copies import diff_files, two_states, write_repair
 
 SHOP = """
 CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, boss INTEGER REFERENCES users(id));
@@ -379,6 +379,42 @@ def test_states_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
         write_repair_sql(print, connection, Schema(()))
 
     assert refused.value.hint.startswith("Restore with Time Travel")
+
+
+def test_what_the_engine_says_of_a_row_is_not_repeated() -> None:
+    def fail(_: str) -> None:
+        raise apsw.SQLError("bad JSON path: 'canary'")
+
+    with two_states(SHOP, SHOP) as connection, pytest.raises(ProjectError) as refused:
+        write_repair_sql(fail, connection, Schema(()))
+
+    assert "canary" not in refused.value.message
+    assert "SQLError" in refused.value.message
+
+
+MERGED = """CREATE TABLE t(k TEXT PRIMARY KEY, v);
+INSERT INTO t VALUES ('007', 'a'), ('7', 'b'), ('8', 'c');"""
+
+
+@pytest.mark.parametrize(
+    ("key", "problems"),
+    [
+        ("INTEGER", ("t: rows have one key now, so 1 cannot be put back",)),
+        ("TEXT", ()),
+    ],
+)
+def test_rows_that_a_new_type_gives_one_key_are_never_called_given_back(
+    key: str, problems: tuple[str, ...]
+) -> None:
+    rebuilt = f"CREATE TABLE t(k {key} PRIMARY KEY, v); INSERT OR IGNORE INTO t VALUES"
+    after = f"{rebuilt} ('007', 'a'), ('7', 'b'), ('8', 'c');"
+    written: list[str] = []
+
+    with two_states(MERGED, after) as connection:
+        schema = Schema.from_connection(connection, "before")
+        given = write_repair_sql(written.append, connection, schema, rebuilt=["t"])
+
+    assert given.problems == problems
 
 
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:

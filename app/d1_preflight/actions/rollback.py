@@ -300,8 +300,13 @@ def live_version(deployment: Mapping[str, object]) -> str:
     if not isinstance(versions, list) or not versions:
         return ""
     known = [v for v in versions if isinstance(v, dict) and "version_id" in v]
-    most = max(known, key=lambda v: float(v.get("percentage", 0)), default={})
-    return str(most.get("version_id", ""))
+    return str(max(known, key=_share, default={}).get("version_id", ""))
+
+
+def _share(version: Mapping[str, object]) -> float:
+    """The traffic that a version gets; 0 where wrangler does not say it as a number."""
+    told = version.get("percentage")
+    return told if isinstance(told, int | float) else 0
 
 
 def _down_name(environment: Environment) -> str:

@@ -92,9 +92,9 @@ def write_repair_sql(
         results = tuple(repair.result() for repair in repairs)
         results += tuple(_index_result(index) for index in indexes)
         return RepairScript(results, found.made, found.missing)
-    except apsw.Error as error:
+    except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
-            f"The rows that the migration loses cannot be identified: {error}.",
+            f"The rows that the migration loses cannot be identified ({type(error).__name__}).",
             hint="Restore with Time Travel; the backup itself is complete.",
         ) from error
 
@@ -207,6 +207,7 @@ class TableRepair:
         if self.new is None:
             where = ""
         elif self._key:
+            self._check_shared_keys()
             there = f"SELECT 1 FROM after.{quote_name(self.new.name)} AS a WHERE {self._on}"
             where = f" WHERE NOT EXISTS ({there})"
         else:
@@ -279,6 +280,18 @@ class TableRepair:
         if column in self._gone:
             return f"b.{name} IS NOT NULL"
         return differs(f"b.{name}", f"a.{name}")
+
+    def _check_shared_keys(self) -> None:
+        """Rows that another type or collation gives one key cannot be put back beside another."""
+        assert self.new is not None  # noqa: S101 - inserts asks first
+        key = ", ".join(f"a.{k}" for k in self._key)
+        query = (
+            "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n"
+            f" FROM before.{quote_name(self.old.name)} AS b"
+            f" JOIN after.{quote_name(self.new.name)} AS a ON {self._on} GROUP BY {key})"
+        )
+        if number := self.connection.execute(query).fetchall()[0][0]:
+            self.problems.append(f"rows have one key now, so {number} cannot be put back")
 
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is reported, none is written."""
