@@ -63,7 +63,7 @@ def _revision_prompts(context: StepContext) -> Sequence[Prompt]:
     help_text = "These are proposals: a tag or a message proves nothing. Confirm the right one."
     return (
         Prompt("deployed", PromptKind.CHOOSE, f"Which code is deployed now{runs}?",
-               help=help_text, choices=choices, labels=labels),
+               help=help_text, choices=choices, labels=labels, deliberate=True),
         Prompt("revision", PromptKind.TEXT, "Its git revision (commit, tag or branch)",
                after="deployed", only=OTHER_REVISION),
     )  # fmt: skip
