@@ -38,6 +38,7 @@ from d1_preflight.core.project.migration import MigrationFile
 from d1_preflight.core.project.project import WORKSPACE_NAME, Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
+from d1_preflight.deploy_order import WorkerSource
 from d1_preflight.session import Session
 
 
@@ -119,6 +120,7 @@ class ProjectContext:
                 project.database.id or project.database.binding, project.database.migrations_table
             ),
             web=web,
+            source=WorkerSource(project.config, project.settings.code, project.environment or ""),
             cache=self.cache,
             read={
                 SETTINGS_NAME: project.settings_sha256,

@@ -18,6 +18,7 @@ import apsw
 from core.record_values import ANA, KEYS, START
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.ports import NoSource, WorkerSource
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -167,6 +168,8 @@ class FakeTarget:
     uuid: str = UUID
     bookmark: str = "00000001-bookmark"
     writing: bool = False
+    running: dict[str, int] = field(default_factory=lambda: {"v1-live": 100})
+    notes: dict[str, str] = field(default_factory=dict)  # the annotations of the version
     left: tuple[Evidence, ...] = ()
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
@@ -234,7 +237,9 @@ class FakeTarget:
             case "bookmark":
                 return replied(args, {"bookmark": self.bookmark})
             case "deployments":
-                return replied(args, {"versions": [{"version_id": "v1-live", "percentage": 100}]})
+                return replied(args, [self._deployment()])
+            case "versions":
+                return replied(args, {"id": args[2], "annotations": dict(self.notes)})
             case "read":
                 return self._read(args)
             case "export":
@@ -242,6 +247,10 @@ class FakeTarget:
             case "apply":
                 return self._apply(args, cwd)
         return self._local(command, args, cwd)
+
+    def _deployment(self) -> Mapping[str, object]:
+        shares = [{"version_id": v, "percentage": share} for v, share in self.running.items()]
+        return {"created_on": "2026-11-23T10:00:00Z", "versions": shares}
 
     def _read(self, args: Sequence[str]) -> Evidence:
         sql = next(word for word in args if word.startswith("--command=")).removeprefix(
@@ -351,6 +360,7 @@ class Bench:
     settings: Settings = field(default_factory=Settings)
     earlier: str = EARLIER
     rows: str = ROWS
+    source: WorkerSource = field(default_factory=NoSource)
 
     def __post_init__(self) -> None:
         self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
@@ -379,6 +389,7 @@ class Bench:
             wrangler=self.target,
             local=self.local,
             web=self.web,
+            source=self.source,
         )
 
     def opened(self) -> Session:

@@ -8,10 +8,12 @@ from pathlib import Path
 from d1_preflight.actions.ports import (
     Files,
     Local,
+    NoSource,
     Progress,
     Signer,
     Store,
     Web,
+    WorkerSource,
     no_progress,
 )
 from d1_preflight.core.analysis import analyse, schema_after
@@ -66,6 +68,7 @@ class Environment:
     wrangler: Wrangler
     local: Local
     web: Web
+    source: WorkerSource = field(default_factory=NoSource)
     cache: TargetCache = field(default_factory=TargetCache)
     read: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProposal
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.core.rows.codec import Row
 from d1_preflight.core.rows.equality import Difference
@@ -158,6 +159,36 @@ class Web(Protocol):
         self, query: str, variables: Mapping[str, object]
     ) -> Mapping[str, object]: ...
     def open(self, url: str) -> bool: ...
+
+
+class WorkerSource(Protocol):
+    """The source of the Worker: its revisions, and the proof by its queries."""
+
+    def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
+        """The revisions that may run now, by a version's notes; none where there is no source."""
+        ...
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Deployed and new code on two schemas; raises UsageError for no such revision."""
+        ...
+
+
+class NoSource:
+    """A project without source of a Worker: nothing is proposed, and nothing proved."""
+
+    def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
+        """None."""
+        del notes
+        return ()
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Nothing is known."""
+        del deployed, before, after, scripts
+        return DeployOrderFacts()
 
 
 class Files(Protocol):

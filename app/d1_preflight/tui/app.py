@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual import on
 from textual.app import App
@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 _OUR_BUG = 70
 
 
-Edit = Callable[[Path], None]
-"""Opens a file in the operator's editor and returns when it is closed."""
+class Edit(Protocol):
+    """Opens a file in the operator's editor, at a line, and returns when it is closed."""
+
+    def __call__(self, path: Path, /, *, line: int = 0) -> None:
+        """Edit the file; raises PreflightError where there is no editor."""
+        ...
+
 
 Browse = Callable[[str], bool]
 """Opens a page in the operator's browser; False where there is none."""
@@ -135,7 +140,7 @@ class PreflightApp(App[None]):
     async def _edited(self, event: messages.EditAsked) -> None:
         try:
             with Terminal(self):
-                self._edit(event.path)
+                self._edit(event.path, line=event.line)
             if self._session and self._wizard:
                 self._session.refresh()
                 await self._wizard.refresh_files()

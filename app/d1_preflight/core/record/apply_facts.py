@@ -91,6 +91,7 @@ class GoFacts(StepFacts):
     expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
+    worker_version: str = NO_TEXT
 
     def is_by(self, checklist: str) -> bool:
         """Whether GO was signed with this checklist; old records do not say with which."""
@@ -239,3 +240,12 @@ class CloseFacts(StepFacts):
     tables: tuple[CountedTable, ...] = NO_ITEMS
     schema: str = NO_TEXT
     timeline: str = NO_TEXT
+
+
+class WorkerFacts(StepFacts):
+    """The Worker after the apply: the version that GO froze, and all that get traffic now."""
+
+    step = "worker_deployed"
+    worker: str = NO_TEXT
+    frozen: str = NO_TEXT
+    versions: tuple[str, ...] = NO_ITEMS

@@ -61,6 +61,7 @@ class WizardScreen(Screen[None]):
         self._session, self._running_step, self._zone = session, running_step, zone
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
+        self._query = 0
 
     @property
     def section(self) -> str:
@@ -133,7 +134,7 @@ class WizardScreen(Screen[None]):
         return idle and open_ and step.id != "go"
 
     def _view(self) -> View:
-        return View(self._session, self._step, self._running_step.facts, self._zone)
+        return View(self._session, self._step, self._running_step.facts, self._zone, self._query)
 
     def _draw_title(self) -> None:
         session = self._session
@@ -202,18 +203,28 @@ class WizardScreen(Screen[None]):
         """Scroll by a page."""
         self.query_one(Frame).page(by)
 
-    def action_finding(self) -> None:
-        """Unfold the next finding."""
-        self.query_one(Frame).turn_finding()
+    async def action_finding(self) -> None:
+        """Unfold the next finding, or choose the next broken query."""
+        broken = words_of.broken_queries(self._session, self._step)
+        if not broken:
+            self.query_one(Frame).turn_finding()
+            return
+        self._query = (self._query + 1) % len(broken)
+        await self.redraw()
 
     def action_output(self) -> None:
         """Open or shut the output."""
         self.query_one(Frame).turn_output()
 
     def action_edit(self) -> None:
-        """Open the migration, or in section 4 its down file, in the editor."""
+        """Open the migration, in section 4 its down file, or a broken query at its line."""
+        if self._running_step.step:
+            return
+        query = places.broken_query(self._session, self._step, self._query)
         file = places.editable(self._session, self._step)
-        if file is not None and not self._running_step.step:
+        if query is not None:
+            self.post_message(EditAsked(*query))
+        elif file is not None:
             self.post_message(EditAsked(file))
 
     def action_waive(self) -> None:
@@ -272,7 +283,7 @@ class WizardScreen(Screen[None]):
         await self._look_at(event.step)
 
     async def _look_at(self, step: Step) -> None:
-        self._step, self._last = step, None
+        self._step, self._last, self._query = step, None, 0
         await self.redraw()
 
     def on_descendant_focus(self) -> None:
