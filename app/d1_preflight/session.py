@@ -232,17 +232,12 @@ class Session:
         terminal: AbstractContextManager[object] | None = None,
     ) -> StepContext:
         """What an action is given."""
+        running = self.record.running
         return StepContext(
-            environment=self.environment,
-            record=self._now,
-            checklist=self.checklist,
-            kind=self.kind,
-            step=step,
-            answers=self.record.running.answers if self.record.running else {},
-            emit=emit,
-            progress=progress,
-            terminal=terminal or nullcontext(),
-        )
+            environment=self.environment, record=self._now, checklist=self.checklist,
+            kind=self.kind, step=step, answers=running.answers if running else {},
+            emit=emit, progress=progress, terminal=terminal or nullcontext(),
+        )  # fmt: skip
 
     @property
     def _now(self) -> Record:
@@ -271,16 +266,7 @@ class Session:
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
-        self._keep(self.record.finish(outcome, at=self.now()))
-
-    def _keep(self, finished: Record) -> None:
-        """Save the result; if that fails, this session drops it as well."""
-        try:
-            _save(self.environment, finished, "The step ran, but its result was not saved.")
-        except PreflightError:
-            self.record = self.record.recovered()
-            raise
-        self.record = finished
+        _keep(self, self.record.finish(outcome, at=self.now()))
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
@@ -296,9 +282,19 @@ class Session:
         except PreflightError as error:
             self._finish(failed(error))
             return
-        self._keep(finished)
+        _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
+
+
+def _keep(session: Session, finished: Record) -> None:
+    """Save the result; if that fails, this session drops it as well."""
+    try:
+        _save(session.environment, finished, "The step ran, but its result was not saved.")
+    except PreflightError:
+        session.record = session.record.recovered()
+        raise
+    session.record = finished
 
 
 def _require_before_apply(session: Session) -> None:

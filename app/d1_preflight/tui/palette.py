@@ -7,7 +7,7 @@ from functools import partial
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from d1_preflight.tui import theme
-from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.widgets.rail import Rail
 
 Run = Callable[[], object]
 
@@ -43,8 +43,10 @@ class Acts(Provider):
 
     def _acts(self) -> Iterator[Act]:
         yield from self._bound()
-        if isinstance(self.screen, WizardScreen):
-            yield from (Act(f"Go to {words}", "", run) for words, run in self.screen.places)
+        for rail in self.screen.query(Rail):
+            for section, step in rail.steps:
+                go = partial(rail.post_message, Rail.Chosen(step))
+                yield Act(f"Go to {section.title}: {step.title}", "", go)
         for name, words in theme.NAMES.items():
             yield Act(f"Theme: {words}", "", partial(setattr, self.app, "theme", name))
 
@@ -53,7 +55,8 @@ class Acts(Provider):
         keys: dict[str, Act] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if not active.enabled or not binding.description or "move" in binding.action:
+            is_move = binding.action.startswith("move(")
+            if is_move or not active.enabled or not binding.description:
                 continue
             words = binding.description[:1].upper() + binding.description[1:]
             run = partial(self.app.run_action, binding.action, active.node)

@@ -1,8 +1,6 @@
 """The wizard: walks one session; shows it in the frame and hands on what the operator asks."""
 
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import tzinfo
-from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -12,7 +10,6 @@ from textual.screen import Screen
 
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.session import Session
 from d1_preflight.tui import places
@@ -106,7 +103,7 @@ class WizardScreen(Screen[None]):
             await frame.question.clear()
             self.set_focus(None)
         frame.draw(self._view(), self._last)
-        self._draw_title()
+        self.query_one(TitleBar).show(self._session)
         self._draw_keys()
 
     async def _ask(self, *, anew: bool) -> None:
@@ -135,20 +132,6 @@ class WizardScreen(Screen[None]):
 
     def _view(self) -> View:
         return View(self._session, self._step, self._running_step.facts, self._zone, self._query)
-
-    def _draw_title(self) -> None:
-        session = self._session
-        kind = session.kind.value
-        danger = kind in ("destructive", "unknown")
-        # Once applied, the schema already has the change, so the earlier class is shown.
-        decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
-        risk = decided.risk or session.analysis.risk.value
-        judged = f"{kind.upper() if danger else kind} · {risk} risk"
-        database = session.record.database
-        stem = session.record.migration.removesuffix(".sql")
-        self.query_one(TitleBar).tell(
-            stem, judged, danger=danger, database=database.label, target=database.target
-        )
 
     def _draw_keys(self) -> None:
         bar, running = self.query_one(KeyBar), self._running_step.step
@@ -268,15 +251,6 @@ class WizardScreen(Screen[None]):
         prompts = self._prompts(go)
         if prompts is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
-
-    @property
-    def places(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Where one may jump to: each step by its section and title."""
-        return [
-            (f"{section.title}: {step.title}", partial(self._look_at, step))
-            for section, steps in self._session.sections
-            for step in steps
-        ]
 
     @on(Rail.Chosen)
     async def _jump(self, event: Rail.Chosen) -> None:

@@ -35,6 +35,12 @@ class Rail(Widget):
         self._view, self._runs = view, running
         self.refresh()
 
+    @property
+    def steps(self) -> list[tuple[Section, Step]]:
+        """Every step that one may go to, with its section."""
+        sections = self._view.session.sections if self._view else ()
+        return [(section, step) for section, steps in sections for step in steps]
+
     def render(self) -> Content:
         """One line a section, and one a step of the section looked at."""
         if self._view is None:
