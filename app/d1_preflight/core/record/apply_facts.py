@@ -79,7 +79,7 @@ class AbortCriteria(FactGroup):
 
 
 class GoFacts(StepFacts):
-    """The decision, the signed bytes and their signer."""
+    """The decision, the signed bytes and their signer; `summary` is the hash of GO's SUMMARY.md."""
 
     step = "go"
     decision: str = NO_TEXT
@@ -91,6 +91,7 @@ class GoFacts(StepFacts):
     expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
+    summary: str = NO_TEXT
 
     def is_by(self, checklist: str) -> bool:
         """Whether GO was signed with this checklist; old records do not say with which."""
@@ -227,7 +228,7 @@ class CloseFacts(StepFacts):
     """How it ended; `differs` lists the schema's differences from the rehearsed one.
 
     `differs_from_before` those from the schema before, `schema` what was seen,
-    `timeline` the hash of the emergency's timeline as it was then.
+    `timeline` the hash of the emergency's timeline as it was then, `summary` that of SUMMARY.md.
     """
 
     step = "close"
@@ -239,3 +240,5 @@ class CloseFacts(StepFacts):
     tables: tuple[CountedTable, ...] = NO_ITEMS
     schema: str = NO_TEXT
     timeline: str = NO_TEXT
+    fingerprint: str = NO_TEXT
+    summary: str = NO_TEXT
