@@ -35,7 +35,7 @@ from d1_preflight.core.checklist.policy import with_ages
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import MigrationFile
-from d1_preflight.core.project.project import WORKSPACE_NAME, Project
+from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.session import Session
@@ -84,7 +84,7 @@ class ProjectContext:
         """The record's files and lock of one migration."""
         stem = name.removesuffix(".sql")
         lock = self.workspace(name).parent / f"{stem.replace('/', '__')}.lock"
-        return RecordStore(self.project.records / stem, lock)
+        return RecordStore(self.project.records / stem, lock, self.project.root / RECORDS_NAME)
 
     def workspace(self, name: str) -> Path:
         """The private folder of one migration on this database."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.recorded import recorded
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files
@@ -196,7 +197,7 @@ class Session:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(broken_off(step, error))
             raise
-        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
+        self._conclude(step, recorded(self.environment, outcome, read), context)
         return self.record.attempts[-1]
 
     def waive(self, step: Step, reason: str) -> Attempt:
@@ -321,11 +322,6 @@ def _require_turn(session: Session, step: Step) -> None:
         raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
     if step.effect is Effect.REMOTE_WRITE and session.status_of(step).is_answered:
         raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
-
-
-def _priced(outcome: Outcome, rows: int) -> Outcome:
-    """The outcome with the rows that D1 read for it."""
-    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
 
 
 def _reason(text: str, refusal: str, hint: str) -> str:

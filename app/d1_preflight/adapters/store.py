@@ -23,6 +23,11 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.disk import writing
 
 RECORD = "record.toml"
+_ATTRIBUTES = b"""\
+# Records are signed: git leaves their bytes as they are, and folds the evidence in a diff.
+* -text
+**/evidence/** linguist-generated
+"""
 _EVIDENCE = "evidence"
 _PART, _NEW = ".preflight-", ".new"
 _LEFT = re.compile(rf"{re.escape(_PART)}[a-z0-9_]+{re.escape(_NEW)}|\..+\.partial")
@@ -32,11 +37,15 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 
 
 class RecordStore:
-    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`."""
+    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`.
 
-    def __init__(self, folder: Path, lock: Path) -> None:
+    `records` is the folder of all records; the first one gives it its `.gitattributes`.
+    """
+
+    def __init__(self, folder: Path, lock: Path, records: Path | None = None) -> None:
         self.folder = folder
         self._lock_path = lock
+        self._records = records
         self._lock: int | None = None
 
     @property
@@ -78,6 +87,8 @@ class RecordStore:
 
     def save(self, record: Record) -> None:
         """Write the record; it is on the disk when this returns."""
+        if self._records is not None and not os.path.lexists(self.folder / RECORD):
+            _describe_to_git(self._records)
         self.write(RECORD, dump_record(record))
 
     def read(self, name: str) -> bytes | None:
@@ -94,7 +105,7 @@ class RecordStore:
 
     def write(self, name: str, data: bytes) -> str:
         """Write one of the record's files atomically and durably; returns its sha256."""
-        make_folder(self.folder)
+        make_folder((self.folder / name).parent)
         write_durably(self.folder / name, data)
         return sha256(data).hexdigest()
 
@@ -109,6 +120,13 @@ class RecordStore:
         """Take one of the record's files away, if it is there."""
         with writing(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def _describe_to_git(records: Path) -> None:
+    """Signed bytes must not be converted, and nobody reviews evidence line by line."""
+    make_folder(records)
+    if not os.path.lexists(records / ".gitattributes"):
+        write_durably(records / ".gitattributes", _ATTRIBUTES)
 
 
 def _holder(lock: Path) -> str:
