@@ -16,6 +16,7 @@ from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
+from d1_preflight.adapters.record_folder import closed_records
 from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone
@@ -120,6 +121,7 @@ class ProjectContext:
             ),
             web=web,
             cache=self.cache,
+            closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
             read={
                 SETTINGS_NAME: project.settings_sha256,
                 OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),

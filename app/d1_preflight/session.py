@@ -15,6 +15,7 @@ from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.recorded import recorded
+from d1_preflight.actions.sealing import sealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files
@@ -41,7 +42,7 @@ from d1_preflight.core.record.gate import (
     checklist_of,
     open_items,
 )
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
 from d1_preflight.core.record.signing import CLOSE
 from d1_preflight.core.recovery.stale import stale_words
 from d1_preflight.core.verify.timeline import TIMELINE
@@ -255,8 +256,8 @@ class Session:
         return self.record.attempts[-1]
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.now()
-        begun = self.record.begin(step, answers, by=self.environment.operator, at=now)
+        record = upgraded(self.record, now_signed=step.id == "go")
+        begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
         _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
@@ -279,8 +280,8 @@ class Session:
         if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
-        finished = self.record.finish(outcome, at=self.now())
         try:
+            finished = sealed(self.environment, self.record, outcome, self.now())
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
@@ -343,7 +344,7 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     _require_same_target(saved, fresh)
     if _is_sealed(environment, saved):
         return saved
-    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    current = upgraded(replace(saved, checklist=checklist.sha256, tools=fresh.tools))
     recovered = current.about(fresh.subjects).recovered()
     if saved.running:
         environment.store.save(recovered)

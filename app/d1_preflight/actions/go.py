@@ -13,8 +13,9 @@ from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.gate import open_items
-from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
     BookmarkFacts,
@@ -24,9 +25,9 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
     GO_SIGNATURE,
-    SCHEMA,
     PlannedDatabase,
     PlannedFiles,
+    PlannedHistory,
     PlannedStep,
     PlannedTools,
     Proofs,
@@ -97,7 +98,7 @@ def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetim
         context.checklist.before("go"),
     )
     return SignedPlan(
-        schema=SCHEMA,
+        schema=record.schema,
         decision=GO_DECISION,
         decided_by=environment.signer.identity,
         decided_at=decided_at,
@@ -111,12 +112,21 @@ def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetim
         tools=PlannedTools.read(dict(sorted(record.tools.items()))),
         proofs=_proofs(context),
         criteria=AbortCriteria.of(environment.settings.verification),
+        history=_history(record),
         steps=tuple(
             PlannedStep(id=step.id, status=attempt.status.value, words=attempt.words)
             for step in context.checklist.steps_for(context.kind)
             if step in before and (attempt := record.standing(step))
         ),
     )
+
+
+def _history(record: Record) -> PlannedHistory | None:
+    """The attempts before this GO, so that none can be dropped or reworded afterwards."""
+    if record.schema == 1:
+        return None
+    before = [attempt for attempt in record.attempts if attempt.status is not Status.RUNNING]
+    return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
 
 
 def _proofs(context: StepContext) -> Proofs:

@@ -116,6 +116,13 @@ class RecordStore:
         read = {path.name: self.read(path.name) for path in ours}
         return {name: data for name, data in read.items() if data is not None}
 
+    def sums(self) -> dict[str, str]:
+        """The sha256 of every file of the record, evidence too, by its path in the folder."""
+        paths = sorted(path for path in self.folder.rglob("*") if _is_own(path))
+        names = [path.relative_to(self.folder).as_posix() for path in paths]
+        read = {name: self.read(name) for name in names}
+        return {name: sha256(data).hexdigest() for name, data in read.items() if data is not None}
+
     def remove(self, name: str) -> None:
         """Take one of the record's files away, if it is there."""
         with writing(self.folder / name):
@@ -127,6 +134,10 @@ def _describe_to_git(records: Path) -> None:
     make_folder(records)
     if not os.path.lexists(records / ".gitattributes"):
         write_durably(records / ".gitattributes", _ATTRIBUTES)
+
+
+def _is_own(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not is_leftover(path.name)
 
 
 def _holder(lock: Path) -> str:

@@ -224,11 +224,34 @@ class CountedTable(FactGroup):
     now: int | None = None
 
 
+class ChainHead(FactGroup):
+    """A closed record that the next one follows: its bytes, and the reviews beside it by then."""
+
+    migration: str = NO_TEXT
+    sequence: int | None = None
+    sha256: str = NO_TEXT
+    reviews: tuple[str, ...] = NO_ITEMS
+
+
+class ChainLink(FactGroup):
+    """The record's place among the closed records of its database.
+
+    `skipped` were applied before it and had no closed record by then; `earlier` are the closed
+    records of schema 1, named by the first link alone.
+    """
+
+    sequence: int | None = None
+    earlier: tuple[str, ...] = NO_ITEMS
+    skipped: tuple[str, ...] = NO_ITEMS
+    previous: tuple[ChainHead, ...] = NO_ITEMS
+
+
 class CloseFacts(StepFacts):
     """How it ended; `differs` lists the schema's differences from the rehearsed one.
 
     `differs_from_before` those from the schema before, `schema` what was seen,
-    `timeline` the hash of the emergency's timeline as it was then, `summary` that of SUMMARY.md.
+    `timeline` the hash of the emergency's timeline as it was then. `files` are the folder's other
+    files, each as `sha256sum` writes it; evidence is named by its attempt.
     """
 
     step = "close"
@@ -241,4 +264,5 @@ class CloseFacts(StepFacts):
     schema: str = NO_TEXT
     timeline: str = NO_TEXT
     fingerprint: str = NO_TEXT
-    summary: str = NO_TEXT
+    files: tuple[str, ...] = NO_ITEMS
+    chain: ChainLink | None = None

@@ -4,7 +4,8 @@ The same facts give the same bytes, and `dump(load(bytes)) == bytes`, so a signa
 bytes covers the value too. UTC, LF, no comments, absent keys instead of nulls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import cast
 
 import tomli_w
@@ -15,10 +16,10 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import Fact, Facts, instant, moment
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Record, Status
+from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Record, Status
 from d1_preflight.core.strict_toml import SourceText, TomlTable
 
-_SCHEMA = 1
+_SCHEMAS = (1, SCHEMA)
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
 _TOP = {"schema", "migration", "checklist", "database", "subjects", "tools", "attempt"}
 _DATABASE = ("name", "id", "environment", "target")
@@ -35,7 +36,7 @@ _INSTANT = "a moment like 2026-11-23T14:00:00Z"
 def dump_record(record: Record) -> bytes:
     """The bytes of `record.toml`."""
     document: dict[str, object] = {
-        "schema": _SCHEMA,
+        "schema": record.schema,
         "migration": record.migration,
         "checklist": record.checklist,
         "database": {
@@ -51,6 +52,12 @@ def dump_record(record: Record) -> bytes:
     return dump_facts(document)
 
 
+def history_sha256(attempts: Iterable[Attempt]) -> str:
+    """The sha256 of these attempts as the record holds them, from the first to the last."""
+    tables = [_attempt_table(attempt) for attempt in attempts]
+    return sha256(dump_facts({"attempt": tables})).hexdigest()
+
+
 def dump_facts(document: Mapping[str, object]) -> bytes:
     """Write any tree of facts in the profile's form; `go.toml` uses it too."""
     return tomli_w.dumps(cast("dict[str, object]", _plain(document)), indent=2).encode()
@@ -60,8 +67,9 @@ def load_record(data: bytes, source: str = "record.toml") -> Record:
     """Read a record; raises RecordInvalid naming file, line and key."""
     top = load_table(data, source)
     top.only(_TOP)
-    if top.whole("schema") != _SCHEMA:
-        raise top.error("schema", f"schema must be {_SCHEMA}")
+    schema = top.whole("schema")
+    if schema not in _SCHEMAS:
+        raise top.error("schema", f"schema must be {' or '.join(map(str, _SCHEMAS))}")
     database = top.table("database")
     database.only(_DATABASE)
     attempts = top.tables("attempt", "an attempt")
@@ -74,6 +82,7 @@ def load_record(data: bytes, source: str = "record.toml") -> Record:
         attempts=tuple(
             _attempt(table.called(f"attempt {n}")) for n, table in enumerate(attempts, 1)
         ),
+        schema=schema,
     )
 
 

@@ -12,12 +12,13 @@ from d1_preflight.core.errors import BadSignature, RecordInvalid
 from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
 from d1_preflight.core.record.facts import AnyStep, instant
+from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
     GO_SIGNATURE,
-    SCHEMA,
     PlannedDatabase,
+    PlannedHistory,
     SignedPlan,
 )
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
@@ -137,7 +138,7 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
     signed = GoFacts.from_attempt(go)
     return replace(
         plan,
-        schema=SCHEMA,
+        schema=_expected_schema(record, go, plan),
         decision=GO_DECISION,
         decided_by=signed.signer,
         decided_at=signed.signed_at,
@@ -147,7 +148,25 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
         rows_at_risk=_before(record, go, RehearsalFacts).rows_lost,
         database=PlannedDatabase.of(record.database),
         criteria=signed.criteria,
+        history=_expected_history(record, go, plan),
     )
+
+
+def _expected_schema(record: Record, go: Attempt, plan: SignedPlan) -> int:
+    """The record's own; a GO of schema 1 that was never used may stay beside a newer record."""
+    was_used = any(a.step == ApplyFacts.step for a in _since(record, go))
+    return record.schema if was_used or plan.schema not in (1, record.schema) else plan.schema
+
+
+def _expected_history(record: Record, go: Attempt, plan: SignedPlan) -> PlannedHistory | None:
+    if plan.schema == 1:
+        return None
+    before = record.attempts[: record.attempts.index(go)]
+    return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
+
+
+def _since(record: Record, go: Attempt) -> tuple[Attempt, ...]:
+    return record.attempts[record.attempts.index(go) :]
 
 
 def _before(record: Record, go: Attempt, kind: type[AnyStep]) -> AnyStep:
@@ -160,7 +179,7 @@ def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> I
     """The record continues with the checklist that was signed, else it needs another GO."""
     if plan.checklist == record.checklist:
         return
-    since = record.attempts[record.attempts.index(go) :]
+    since = _since(record, go)
     applied = any(a.step == ApplyFacts.step and a.status.is_answered for a in since)
     words = (
         f"was signed with another checklist (sha256 {plan.checklist[:12]}…) than the "
