@@ -1,6 +1,7 @@
 """GO: the plan, the proofs and the abort criteria are frozen as bytes and signed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from d1_preflight.actions.context import StepAction, StepContext
@@ -34,6 +35,8 @@ from d1_preflight.core.record.signed_plan import (
     SignedPlan,
 )
 from d1_preflight.core.record.signing import GO
+from d1_preflight.core.summary.markdown import summary_bytes
+from d1_preflight.core.summary.summary import SUMMARY_FILE, go_copy
 
 
 def go_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -87,7 +90,16 @@ async def sign_go(context: StepContext) -> Outcome:
         checklist=plan.checklist,
     )
     words = f"GO by {plan.decided_by}, good until {instant(expires)}."
-    return Outcome(Status.ATTESTED, words, facts)
+    outcome = Outcome(Status.ATTESTED, words, facts)
+    return replace(outcome, facts=replace(facts, summary=_keep_summary(context, outcome, now)))
+
+
+def _keep_summary(context: StepContext, outcome: Outcome, now: datetime) -> str:
+    """Write `SUMMARY.md` as of GO, and GO's own copy; the sha256 of both."""
+    data = summary_bytes(context.record.finish(outcome, at=now))
+    store = context.environment.store
+    store.write(go_copy(len(context.record.attempts)), data)
+    return store.write(SUMMARY_FILE, data)
 
 
 def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetime) -> SignedPlan:

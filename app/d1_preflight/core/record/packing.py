@@ -14,7 +14,7 @@ from d1_preflight.core.record.facts import Fact, Facts
 UNCHANGED = "unchanged"
 _LINE = " / "
 _SAMPLE = ("at", "requests", "errors")
-Rows = Mapping[str, int]
+Rows = dict[str, int]
 """The copy's counts, in its order: what other counts are compared with."""
 
 

@@ -1,15 +1,22 @@
 """The summary as `SUMMARY.md`: made for a pull request, and read as it is in a terminal."""
 
 import re
+from collections.abc import Sequence
 
 from d1_preflight.core.format import count
+from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.changed_rows import ChangedTable
-from d1_preflight.core.summary.summary import Summary
+from d1_preflight.core.summary.summary import Event, Summary, summary_of
 from d1_preflight.core.summary.text import clean
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])|#(?=\w)")
 _MENTION = re.compile(r"(?<![\w.+-])@")
 _NOT_THERE = -1
+
+
+def summary_bytes(record: Record, timeline: Sequence[Event] = ()) -> bytes:
+    """The bytes of `SUMMARY.md` for a record as it is."""
+    return as_markdown(summary_of(record, timeline)).encode()
 
 
 def as_markdown(summary: Summary) -> str:

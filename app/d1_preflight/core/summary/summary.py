@@ -4,6 +4,7 @@ It follows from the record and the emergency's timeline alone, and `verify` rend
 other words, order or limits here, the summaries that people signed would no longer compare.
 """
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from d1_preflight.core.summary.text import joined, sentence, step_name
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
 
 SUMMARY_FILE = "SUMMARY.md"
+GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
 _TABLES, _EVENTS, _NAMED = 6, 6, 4
 
 
@@ -64,6 +66,11 @@ class Summary:
     is_rehearsed: bool
     events: tuple[str, ...]
     commands: tuple[str, ...]
+
+
+def go_copy(number: int) -> str:
+    """Where GO's own copy is kept, by the number of its attempt."""
+    return f"evidence/{number:03d}-go.summary.md"
 
 
 def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = "") -> Summary:

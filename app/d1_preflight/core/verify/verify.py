@@ -25,6 +25,7 @@ from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
+from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
@@ -85,6 +86,7 @@ def verify_record(
         *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
+        *summary_problems(bundle),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
 
