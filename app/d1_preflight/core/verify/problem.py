@@ -17,10 +17,65 @@ class Weight(StrEnum):
     INVALID = "invalid"
 
 
+class Id(StrEnum):
+    """What is wrong, by a name that stays: for programs, and for the page on the record."""
+
+    RECORD_MISSING = "record-missing"
+    RECORD_INVALID = "record-invalid"
+    RECORD_EDITED = "record-edited"
+    NOT_CLOSED = "not-closed"
+    STEPS_OPEN = "steps-open"
+    STEP_UNKNOWN = "step-unknown"
+    TIME_ORDER = "time-order"
+    ATTEMPT_WITHOUT_END = "attempt-without-end"
+    CLASS_LOWERED = "class-lowered"
+    WAIVER_FORBIDDEN = "waiver-forbidden"
+    WAIVER_WITHOUT_REASON = "waiver-without-reason"
+    PROOF_STALE = "proof-stale"
+    CHECKLIST_INVALID = "checklist-invalid"
+    CHECKLIST_UNKNOWN = "checklist-unknown"
+    CHECKLIST_WEAK = "checklist-weak"
+    WRONG_FOLDER = "wrong-folder"
+    WRONG_DATABASE = "wrong-database"
+    DATABASE_UNKNOWN = "database-unknown"
+    MIGRATION_CHANGED = "migration-changed"
+    MIGRATION_MISSING = "migration-missing"
+    MIGRATION_RENAMED = "migration-renamed"
+    SIGNERS_MISSING = "signers-missing"
+    SIGNATURE_MISSING = "signature-missing"
+    SIGNATURE_WITHOUT_CLOSE = "signature-without-close"
+    SIGNATURE_BAD = "signature-bad"
+    SIGNER_DIFFERS = "signer-differs"
+    GO_MISSING = "go-missing"
+    GO_CHANGED = "go-changed"
+    GO_UNREADABLE = "go-unreadable"
+    GO_EXPIRED = "go-expired"
+    APPLIED_BEFORE_GO = "applied-before-go"
+    PLAN_INVALID = "plan-invalid"
+    PLAN_EDITED = "plan-edited"
+    PLAN_DIFFERS = "plan-differs"
+    PLAN_CHECKLIST = "plan-checklist"
+    HISTORY_CHANGED = "history-changed"
+    EVIDENCE_MISSING = "evidence-missing"
+    EVIDENCE_CHANGED = "evidence-changed"
+    CLOSE_INCOMPLETE = "close-incomplete"
+    FILE_UNLISTED = "file-unlisted"
+    FILE_MISSING = "file-missing"
+    FILE_CHANGED = "file-changed"
+    TIMELINE_MISSING = "timeline-missing"
+    TIMELINE_CHANGED = "timeline-changed"
+    REVIEW_UNPAIRED = "review-unpaired"
+    REVIEW_INVALID = "review-invalid"
+    REVIEW_STALE = "review-stale"
+    SENT_BACK = "sent-back"
+    SECOND_PERSON_MISSING = "second-person-missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with which file, and what to do."""
 
+    id: Id
     file: str
     words: str
     hint: str = ""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from d1_preflight.core.record.apply_facts import CloseFacts
-from d1_preflight.core.verify.problem import Bundle, Problem
+from d1_preflight.core.verify.problem import Bundle, Id, Problem
 
 TIMELINE, POSTMORTEM = "timeline.md", "postmortem.md"
 _BOUND = "Each line ends in a hash over it and all lines above: preflight alone writes here."
@@ -111,14 +111,21 @@ def timeline_problems(bundle: Bundle) -> Iterator[Problem]:
     data = bundle.files.get(TIMELINE)
     if data is None:
         if closed:
-            yield Problem(TIMELINE, "is missing, but the record names it", _BY_HAND)
+            yield Problem(
+                Id.TIMELINE_MISSING, TIMELINE, "is missing, but the record names it", _BY_HAND
+            )
         return
     found = read_timeline(data)
     if found.broken:
         words = f"line {found.broken} is not as preflight wrote it (its hash differs)"
-        yield Problem(TIMELINE, words, _BY_HAND)
+        yield Problem(Id.TIMELINE_CHANGED, TIMELINE, words, _BY_HAND)
     elif closed and closed not in found.states:
-        yield Problem(TIMELINE, "is not the one that the record was closed with", _BY_HAND)
+        yield Problem(
+            Id.TIMELINE_CHANGED,
+            TIMELINE,
+            "is not the one that the record was closed with",
+            _BY_HAND,
+        )
 
 
 def _is_bound(text: str) -> bool:
