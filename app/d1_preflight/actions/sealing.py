@@ -10,7 +10,7 @@ from d1_preflight.core.summary.markdown import summary_bytes
 from d1_preflight.core.summary.summary import SUMMARY_FILE
 from d1_preflight.core.verify.bound import bound_files
 from d1_preflight.core.verify.chain import ClosedRecord, chain_key, next_link
-from d1_preflight.core.verify.timeline import TIMELINE, read_timeline
+from d1_preflight.core.verify.timeline import TIMELINE, read_until
 
 
 def sealed(environment: Environment, record: Record, outcome: Outcome, at: datetime) -> Record:
@@ -24,8 +24,8 @@ def sealed(environment: Environment, record: Record, outcome: Outcome, at: datet
     facts = outcome.facts if isinstance(outcome.facts, CloseFacts) else CloseFacts()
     facts = replace(facts, fingerprint=environment.signer.fingerprint)
     finished = record.finish(replace(outcome, facts=facts), at=at)
-    timeline = read_timeline(environment.store.read(TIMELINE) or b"").entries
-    environment.store.write(SUMMARY_FILE, summary_bytes(finished, timeline))
+    timeline = read_until(environment.store.read(TIMELINE) or b"", facts.timeline)
+    environment.store.write(SUMMARY_FILE, summary_bytes(finished, timeline.entries))
     bound = bound_files(finished, environment.store.sums(), timeline_is_bound=bool(facts.timeline))
     facts = replace(facts, files=bound, chain=_link(environment, finished))
     return record.finish(replace(outcome, facts=facts), at=at)

@@ -10,7 +10,7 @@ from d1_preflight.core.summary.markdown import summary_bytes
 from d1_preflight.core.summary.summary import GO_COPY, SUMMARY_FILE, go_copy
 from d1_preflight.core.summary.text import sentence
 from d1_preflight.core.summary.verdict import closed_attempt
-from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.timeline import TIMELINE, read_until
 
 _RESTORE = "Restore it from git; preflight show RECORD says what the record says."
@@ -26,13 +26,15 @@ def summary_problems(bundle: Bundle) -> Iterator[Problem]:
         yield from _go_problems(bundle, number, name)
     for name in sorted(n for n in bundle.files if GO_COPY.fullmatch(n)):
         if name not in [known for _, known in names]:
-            yield Problem(name, "belongs to no GO of the record", "Take it out.")
+            yield Problem(Id.FILE_UNLISTED, name, "belongs to no GO of the record", "Take it out.")
     if closed_attempt(record):
         yield from _closed_problems(bundle)
     elif names:
         yield from _open_problems(bundle, names[-1][1])
     elif SUMMARY_FILE in bundle.files:
-        yield Problem(SUMMARY_FILE, "is there, but no GO was signed yet", "Take it out.")
+        yield Problem(
+            Id.FILE_UNLISTED, SUMMARY_FILE, "is there, but no GO was signed yet", "Take it out."
+        )
 
 
 def _signed(record: Record) -> list[int]:
@@ -49,9 +51,13 @@ def _go_problems(bundle: Bundle, number: int, name: str) -> Iterator[Problem]:
     data = bundle.files.get(name)
     attempt = bundle.record.attempts[number - 1]
     if data is None:
-        yield Problem(name, "is missing, but the record names GO's summary", _RESTORE)
+        yield Problem(
+            Id.SUMMARY_MISSING, name, "is missing, but the record names GO's summary", _RESTORE
+        )
     elif sha256(data).hexdigest() != GoFacts.from_attempt(attempt).summary:
-        yield Problem(name, "is not GO's summary (its sha256 differs)", _RESTORE)
+        yield Problem(
+            Id.SUMMARY_CHANGED, name, "is not GO's summary (its sha256 differs)", _RESTORE
+        )
     else:
         before = replace(bundle.record, attempts=bundle.record.attempts[:number])
         yield from _compared(name, data, summary_bytes(before))
@@ -60,10 +66,14 @@ def _go_problems(bundle: Bundle, number: int, name: str) -> Iterator[Problem]:
 def _closed_problems(bundle: Bundle) -> Iterator[Problem]:
     data = bundle.files.get(SUMMARY_FILE)
     if data is None:
-        yield Problem(SUMMARY_FILE, "is missing, but the record is closed", _RESTORE)
+        yield Problem(
+            Id.SUMMARY_MISSING, SUMMARY_FILE, "is missing, but the record is closed", _RESTORE
+        )
         return
     closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step))
-    timeline = read_until(bundle.files.get(TIMELINE, b""), closed.timeline)
+    was_there = closed.timeline or any(line.endswith(f"  {TIMELINE}") for line in closed.files)
+    data_then = bundle.files.get(TIMELINE, b"") if was_there else b""
+    timeline = read_until(data_then, closed.timeline)
     yield from _compared(SUMMARY_FILE, data, summary_bytes(bundle.record, timeline.entries))
 
 
@@ -71,11 +81,12 @@ def _open_problems(bundle: Bundle, copy: str) -> Iterator[Problem]:
     """Until the close the summary is GO's; a close that was not signed may have left its own."""
     data, kept = bundle.files.get(SUMMARY_FILE), bundle.files.get(copy)
     if data is None:
-        yield Problem(SUMMARY_FILE, "is missing, but GO is signed", _RESTORE)
+        yield Problem(Id.SUMMARY_MISSING, SUMMARY_FILE, "is missing, but GO is signed", _RESTORE)
     elif kept is not None and data != kept:
         was_closing = bundle.record.last(CloseFacts.step) is not None
         weight = Weight.OPEN if was_closing else Weight.INVALID
-        yield Problem(SUMMARY_FILE, f"says other things than {copy}", _RESTORE, weight)
+        words = f"says other things than {copy}"
+        yield Problem(Id.SUMMARY_DIFFERS, SUMMARY_FILE, words, _RESTORE, weight)
 
 
 def _compared(name: str, data: bytes, expected: bytes) -> Iterator[Problem]:
@@ -87,4 +98,5 @@ def _compared(name: str, data: bytes, expected: bytes) -> Iterator[Problem]:
         ((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]), (len(found), ("", ""))
     )
     words = f"says other things than the record: line {number} is “{sentence(has)}”, "
-    yield Problem(name, f"{words}and the record says “{sentence(wants)}”", _RESTORE)
+    words += f"and the record says “{sentence(wants)}”"
+    yield Problem(Id.SUMMARY_DIFFERS, name, words, _RESTORE)

@@ -21,6 +21,7 @@ from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.history import history_problems, path_problems
 from d1_preflight.core.verify.place import Place, place_problems
@@ -145,6 +146,21 @@ def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
                 yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+    yield from _query_problems(bundle)
+
+
+def _query_problems(bundle: Bundle) -> Iterator[Problem]:
+    """The text of each query that the record names by its digest."""
+    ran = [evidence for attempt in bundle.record.attempts for evidence in attempt.evidence]
+    digests = tuple(dict.fromkeys(digests_of(ran)))
+    found = read_queries(bundle.files.get(QUERIES, b""))
+    for digest in digests:
+        if digest not in found.texts:
+            words = f"does not hold the query with sha256 {digest[:12]}…, which the record names"
+            yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
+    if not found.is_whole:
+        words = "holds more than the queries of the record"
+        yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
 
 
 def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
