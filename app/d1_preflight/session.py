@@ -14,6 +14,8 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.recorded import recorded
+from d1_preflight.actions.sealing import sealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files, require_same_target
@@ -40,7 +42,7 @@ from d1_preflight.core.record.gate import (
     checklist_of,
     open_items,
 )
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
 from d1_preflight.core.record.signing import CLOSE
 from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.verify.timeline import TIMELINE
@@ -196,7 +198,7 @@ class Session:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(broken_off(step, error))
             raise
-        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
+        self._conclude(step, recorded(self.environment, outcome, read), context)
         performed = self.record.attempts[-1]
         self._settle(step)
         return performed
@@ -260,8 +262,8 @@ class Session:
             self._finish(outcome)
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.now()
-        begun = self.record.begin(step, answers, by=self.environment.operator, at=now)
+        record = upgraded(self.record, now_signed=step.id == "go")
+        begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
         _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
@@ -275,8 +277,8 @@ class Session:
         if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
-        finished = self.record.finish(outcome, at=self.now())
         try:
+            finished = sealed(self.environment, self.record, outcome, self.now())
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
@@ -330,11 +332,6 @@ def _require_turn(session: Session, step: Step) -> None:
         raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
 
-def _priced(outcome: Outcome, rows: int) -> Outcome:
-    """The outcome with the rows that D1 read for it."""
-    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
-
-
 def _reason(text: str, refusal: str, hint: str) -> str:
     """The reason in words; raises Rejected for none."""
     words = text.strip()
@@ -354,7 +351,7 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     require_same_target(saved, fresh)
     if _is_sealed(environment, saved):
         return saved
-    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    current = upgraded(replace(saved, checklist=checklist.sha256, tools=fresh.tools))
     recovered = current.about(fresh.subjects).recovered()
     if saved.running:
         environment.store.save(recovered)
