@@ -7,7 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.checklists import read_checklist
-from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
+from d1_preflight.adapters.record_folder import (
+    all_records,
+    closed_records,
+    find_record,
+    read_record_folder,
+)
 from d1_preflight.commands.trust import (
     ThisCheckout,
     TrustSource,
@@ -28,9 +33,11 @@ from d1_preflight.core.errors import (
 from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
-from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.verify.chain import ClosedRecord, chain_key
+from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
 from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
@@ -51,6 +58,7 @@ class OpenRecord:
     migration_sha256: str | None
     place: Place | None = None
     refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
+    chain: Chain | None = None
 
     @property
     def record(self) -> Record:
@@ -76,6 +84,7 @@ class OpenRecord:
             migration_sha256=self.migration_sha256,
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
+            chain=self.chain,
         )
         found = replace(found, trust=self.trust)
         if self.refused is None:
@@ -84,13 +93,34 @@ class OpenRecord:
         return replace(found, problems=(unread, *found.problems))
 
 
-def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
+class Chains:
+    """The chains of the projects' records; a project is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, dict[str, list[ClosedRecord]]] = {}
+        self._made: dict[tuple[Path, str], Chain] = {}
+
+    def of(self, root: Path, database: DatabaseRef) -> Chain:
+        """The chain of a database in the project at `root`; raises ProjectError."""
+        key = chain_key(database)
+        if root not in self._read:
+            found = self._read.setdefault(root, {})
+            for record in closed_records(root / RECORDS_NAME):
+                found.setdefault(record.database, []).append(record)
+        if (root, key) not in self._made:
+            self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
+        return self._made[root, key]
+
+
+def open_record(
+    word: str, arguments: argparse.Namespace, chains: Chains | None = None
+) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, _roots(arguments)), arguments)
+    return opened(find_record(word, _roots(arguments)), arguments, chains)
 
 
-def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
-    """Open the record in this folder."""
+def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
+    """Open the record in this folder; several share what is read of their `chains`."""
     files = read_record_folder(folder)
     config = _given(vars(arguments).get("config"))
     root = _project_of(folder, config)
@@ -118,7 +148,17 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
         migration_sha256=text,
         place=place,
         refused=refused,
+        chain=_chain(chains or Chains(), root, place, record),
     )
+
+
+def _chain(
+    chains: Chains, root: Path | None, place: Place | None, record: Record | None
+) -> Chain | None:
+    """The chain of a record that lies in its place; one that is read alone has none."""
+    if root is None or record is None or place is None or not place.is_bound:
+        return None
+    return chains.of(root, record.database)
 
 
 def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:

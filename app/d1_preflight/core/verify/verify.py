@@ -14,7 +14,7 @@ from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
@@ -22,7 +22,9 @@ from d1_preflight.core.record.record import Record, Status, kind_of
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
 from d1_preflight.core.verify.bound import bound_problems
+from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
+from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
@@ -61,12 +63,14 @@ def verify_record(
     migration_sha256: str | None = None,
     second_person: frozenset[Kind] = frozenset(),
     place: Place | None = None,
+    chain: Chain | None = None,
 ) -> Verification:
     """Verify a record's files with the checklist, the allowed signers and the migration's text.
 
     `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
     file in the checkout, None where it is not there; `second_person` are the classes whose GO
-    needs a second signature; `place` is where the record lies in a project, None outside of one.
+    needs a second signature; `place` is where the record lies in a project, None outside of one;
+    `chain` holds the closed records of the same database that lie beside it.
     """
     data = files.get(RECORD_FILE)
     if data is None:
@@ -91,6 +95,7 @@ def verify_record(
         *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
+        *_chain_problems(bundle, chain),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
 
@@ -154,6 +159,16 @@ def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -
         yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
 
 
+def _chain_problems(bundle: Bundle, chain: Chain | None) -> Iterator[Problem]:
+    if chain is None:
+        return
+    mine = read_closed(bundle.files)
+    if mine is not None:
+        yield from chain.problems(mine)
+    for review in good_reviews(bundle):
+        yield from chain.review_problems(review)
+
+
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     record, checklist = bundle.record, bundle.checklist
     counts = tally(record, checklist, bundle.kind)
@@ -175,12 +190,7 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         signed = GoFacts.from_attempt(go)
         signed_at = instant(signed.signed_at) if signed.signed_at else ""
         facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
-    closer = closing_signer(bundle)
-    if closer is not None:
-        facts["closed"] = f"{closer.principal} {closer.fingerprint}"
-        closed = CloseFacts.from_attempt(record.last(CloseFacts.step))
-        if closed.end:
-            facts["end"] = closed.end
+    facts |= _closing_facts(bundle)
     for review in good_reviews(bundle):
         told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
         facts[f"review of {review.subject.stem}"] = told
@@ -189,6 +199,25 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     if counts[Status.WAIVED]:
         facts["waived"] = str(counts[Status.WAIVED])
     return facts
+
+
+def _closing_facts(bundle: Bundle) -> dict[str, str]:
+    """Who closed the record and how, and its place in the chain; nothing without a signature."""
+    closer = closing_signer(bundle)
+    if closer is None:
+        return {}
+    closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step))
+    facts = {"closed": f"{closer.principal} {closer.fingerprint}"}
+    if closed.chain and closed.chain.sequence:
+        facts["chain"] = _place_in_chain(closed.chain)
+    if closed.end:
+        facts["end"] = closed.end
+    return facts
+
+
+def _place_in_chain(link: ChainLink) -> str:
+    after = " and ".join(head.migration for head in link.previous)
+    return f"number {link.sequence}, {f'after {after}' if after else 'the first'}"
 
 
 def _which(checklist: Checklist) -> str:
