@@ -58,7 +58,6 @@ class OpenRecord:
     migration_sha256: str | None
     place: Place | None = None
     refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
-    chain: Chain | None = None
 
     @property
     def record(self) -> Record:
@@ -84,7 +83,6 @@ class OpenRecord:
             migration_sha256=self.migration_sha256,
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
-            chain=self.chain,
         )
         found = replace(found, trust=self.trust)
         if self.refused is None:
@@ -136,6 +134,8 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     place = _place(root, folder, project) if root else None
     if place and record and text is None and isinstance(project, Project):
         place = _without_migration(place, project, record)
+    if place and place.is_bound and root and record:
+        place = replace(place, chain=(chains or Chains()).of(root, record.database))
     return OpenRecord(
         folder=folder,
         files=files,
@@ -148,17 +148,7 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         migration_sha256=text,
         place=place,
         refused=refused,
-        chain=_chain(chains or Chains(), root, place, record),
     )
-
-
-def _chain(
-    chains: Chains, root: Path | None, place: Place | None, record: Record | None
-) -> Chain | None:
-    """The chain of a record that lies in its place; one that is read alone has none."""
-    if root is None or record is None or place is None or not place.is_bound:
-        return None
-    return chains.of(root, record.database)
 
 
 def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:

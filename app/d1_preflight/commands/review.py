@@ -176,9 +176,8 @@ def sign_review(
 
 def _heads(found: "OpenRecord") -> tuple[str, ...]:
     """The ends of the database's chain, so that the signature covers what is before them."""
-    if found.chain is None:
-        return ()
-    return tuple(f"{head.sha256}  {head.migration}" for head in found.chain.heads)
+    chain = found.place.chain if found.place else None
+    return tuple(f"{head.sha256}  {head.migration}" for head in chain.heads) if chain else ()
 
 
 def _refuse_second_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> None:

@@ -24,7 +24,6 @@ from d1_preflight.core.target.api_place import PRACTICE, REMOTE
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
-from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
@@ -63,14 +62,12 @@ def verify_record(
     migration_sha256: str | None = None,
     second_person: frozenset[Kind] = frozenset(),
     place: Place | None = None,
-    chain: Chain | None = None,
 ) -> Verification:
     """Verify a record's files with the checklist, the allowed signers and the migration's text.
 
     `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
     file in the checkout, None where it is not there; `second_person` are the classes whose GO
-    needs a second signature; `place` is where the record lies in a project, None outside of one;
-    `chain` holds the closed records of the same database that lie beside it.
+    needs a second signature; `place` is where the record lies in a project, None outside of one.
     """
     data = files.get(RECORD_FILE)
     if data is None:
@@ -83,21 +80,28 @@ def verify_record(
         return Verification((unread,), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
-        *_checklist_problems(checklist),
-        *place_problems(record, place),
-        *_bytes_problems(data, record),
-        *_migration_problems(record, migration_sha256, place),
-        *_evidence_problems(bundle),
-        *bound_problems(bundle, is_in_project=place is not None and place.is_bound),
+        *_file_problems(bundle, migration_sha256, place),
         *history_problems(bundle),
         *path_problems(bundle),
         *go_problems(bundle),
         *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
-        *_chain_problems(bundle, chain),
+        *_chain_problems(bundle, place),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
+
+
+def _file_problems(
+    bundle: Bundle, migration_sha256: str | None, place: Place | None
+) -> Iterator[Problem]:
+    """What is wrong with the files themselves, whatever they say."""
+    yield from _checklist_problems(bundle.checklist)
+    yield from place_problems(bundle.record, place)
+    yield from _bytes_problems(bundle.files[RECORD_FILE], bundle.record)
+    yield from _migration_problems(bundle.record, migration_sha256, place)
+    yield from _evidence_problems(bundle)
+    yield from bound_problems(bundle, is_in_project=place is not None and place.is_bound)
 
 
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
@@ -159,14 +163,14 @@ def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -
         yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
 
 
-def _chain_problems(bundle: Bundle, chain: Chain | None) -> Iterator[Problem]:
-    if chain is None:
+def _chain_problems(bundle: Bundle, place: Place | None) -> Iterator[Problem]:
+    if place is None or place.chain is None:
         return
     mine = read_closed(bundle.files)
     if mine is not None:
-        yield from chain.problems(mine)
+        yield from place.chain.problems(mine)
     for review in good_reviews(bundle):
-        yield from chain.review_problems(review)
+        yield from place.chain.review_problems(review)
 
 
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
