@@ -306,7 +306,7 @@ def _require_before_apply(session: Session) -> None:
     if session.closed:
         raise NotAllowed("This record is closed.")
     if apply_was_started(session.record, session.checklist):
-        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="See the emergency card")
 
 
 async def _prove_again(

@@ -124,7 +124,7 @@ async def answer_findings(context: StepContext) -> Outcome:
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
-        words = f"Not declared: {losses}. Fix the migration (e), or declare the loss."
+        words = f"Not declared: {losses}. Fix the migration, or declare the loss."
         return Outcome(Status.FAILED, words, facts)
     if analysis.engine.refused:
         return Outcome(*_refused(context), facts)
