@@ -44,9 +44,8 @@ class EffectsBuilder:
         renamed = tuple(name for name, _ in self.columns_renamed())
         added = tuple(self.columns_added())
         rebuilt = tuple(lineage.table for lineage in living if lineage.rebuilt)
-        shaped = tuple(name.split(".")[0] for name in (*added, *dropped, *renamed))
+        shaped = tuple(name.split(".")[0] for name in (*added, *dropped, *renamed, *nulled))
         touched = (*deleted, *gone, *updated, *inserted, *rebuilt, *shaped)
-        nulled_tables = tuple(name.split(".")[0] for name in nulled)
         return Effects(
             rows_deleted_in=deleted,
             references_nulled_in=nulled,
@@ -58,9 +57,7 @@ class EffectsBuilder:
             columns_added=added,
             columns_dropped=dropped,
             columns_renamed=renamed,
-            tables_touched=tuple(
-                n for n in dict.fromkeys((*touched, *nulled_tables)) if old.table(n)
-            ),
+            tables_touched=tuple(n for n in dict.fromkeys(touched) if old.table(n)),
             objects_dropped=tuple(self._objects_dropped()),
             sequences_written=any(self.sequences_written()),
         )
