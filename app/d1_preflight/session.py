@@ -132,9 +132,8 @@ class Session:
 
     def attempt(self, step_id: str) -> Attempt | None:
         """The current attempt at a step, by its id."""
-        if not self.checklist.has(step_id):
-            return None
-        return self.record.standing(self.checklist.step(step_id))
+        there = self.checklist.has(step_id)
+        return self.record.standing(self.checklist.step(step_id)) if there else None
 
     def later_write(self, step: Step) -> str:
         """What was written since the step was proved, in words; "" where nothing is known of."""
@@ -177,11 +176,7 @@ class Session:
         progress: Progress = no_progress,
         terminal: AbstractContextManager[object] | None = None,
     ) -> Attempt:
-        """Try a step: read the answers, save the intent, act, save what was found.
-
-        Raises Rejected for an answer, NotAllowed for a blocked step; in both cases the step
-        did not start.
-        """
+        """Save the intent, act, save what was found; Rejected or NotAllowed: it did not start."""
         self.refresh()
         if step.id == "go":
             await _prove_again(self, self._standing.rechecked, emit, progress)
@@ -200,7 +195,8 @@ class Session:
             raise
         self._conclude(step, recorded(self.environment, outcome, read), context)
         performed = self.record.attempts[-1]
-        self._settle(step)
+        for settled, found in self._actions[step.action].settled(self.context(step), performed):
+            self._answer(settled, "settled by the rehearsal on the target's schema", found)
         return performed
 
     def waive(self, step: Step, reason: str) -> Attempt:
@@ -252,15 +248,6 @@ class Session:
         self._finish(outcome)
         return self.record.attempts[-1]
 
-    def _settle(self, step: Step) -> None:
-        """Answer again what an answered step settles: nobody is asked twice."""
-        settles = self._actions[step.action].settles
-        if settles is None or not self.record.status_of(step).is_answered:
-            return
-        for step_id, outcome in settles(self.context(step)).items():
-            self._begin(self.checklist.step(step_id), {})
-            self._finish(outcome)
-
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         record = upgraded(self.record, now_signed=step.id == "go")
         begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
@@ -304,7 +291,7 @@ def _require_before_apply(session: Session) -> None:
     if session.closed:
         raise NotAllowed("This record is closed.")
     if apply_was_started(session.record, session.checklist):
-        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="See the emergency card")
 
 
 async def _prove_again(

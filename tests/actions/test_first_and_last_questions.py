@@ -85,7 +85,7 @@ async def test_a_loss_that_is_not_declared_stays_open(walked: Walked) -> None:
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "Not declared: teams would lose column old. Fix the migration (e), or declare the loss."
+        "Not declared: teams would lose column old. Fix the migration, or declare the loss."
     )
     assert attempt.facts["declared_losses"] == ()
 

@@ -153,12 +153,12 @@ def test_only_an_apply_may_be_looked_at_whatever_it_needs() -> None:
         (
             Status.FAILED,
             {"half_way": True},
-            "The apply failed half-way: the earlier steps are kept. Press ! for help.",
+            "The apply failed half-way: the earlier steps are kept. See the emergency card.",
         ),
         (
             Status.FAILED,
             {"half_way": "yes"},
-            "The apply failed half-way: the earlier steps are kept. Press ! for help.",
+            "The apply failed half-way: the earlier steps are kept. See the emergency card.",
         ),
     ],
 )

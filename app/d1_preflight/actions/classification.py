@@ -6,15 +6,19 @@ from dataclasses import replace
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import count, plural
 from d1_preflight.core.project.migration import NAME_PATTERN
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
+    CopyFacts,
     FindingAnswer,
     FindingsFacts,
     HeaderFacts,
+    MeasuredLoss,
     NameFacts,
     PurposeFacts,
+    RehearsalFacts,
+    row_counts,
 )
 from d1_preflight.core.record.record import Outcome, Status
 
@@ -70,8 +74,10 @@ def finding_prompts(context: StepContext) -> Sequence[Prompt]:
     asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
+        known = _known_counts(context, tables)
         losses = "\n".join(
-            f"{table}: {_loses(analysis, table)}{_declared_reason(analysis, table)}"
+            f"{table}: {_loses(analysis, table)}{known.get(table.lower(), '')}"
+            f"{_declared_reason(analysis, table)}"
             for table in tables
         )
         asked += [
@@ -113,19 +119,20 @@ async def answer_findings(context: StepContext) -> Outcome:
         declared_losses=declared,
         losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
         loss_reason=context.answer("loss_reason"),
+        measured=_measured(context, declared),
     )
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
-        words = f"Not declared: {losses}. Fix the migration (e), or declare the loss."
+        words = f"Not declared: {losses}. Fix the migration, or declare the loss."
         return Outcome(Status.FAILED, words, facts)
     if analysis.engine.refused:
         return Outcome(*_refused(context), facts)
     if not analysis.findings:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
-        count = len(analysis.findings)
-        return Outcome(Status.PROVED, f"{plural(count, 'note')}, none needs an answer.", facts)
+        notes = plural(len(analysis.findings), "note")
+        return Outcome(Status.PROVED, f"{notes}, none needs an answer.", facts)
     words = _answered_words(analysis, declared, context.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
 
@@ -255,6 +262,30 @@ def _loses(analysis: Analysis, table: str) -> str:
     nulled = [c.split(".")[1] for c in effects.references_nulled_in if c.split(".")[0] == table]
     found += [f"references in {name}" for name in nulled]
     return ", ".join(found)
+
+
+def _measured(context: StepContext, tables: Sequence[str]) -> tuple[MeasuredLoss, ...]:
+    """What the last rehearsal of this very text lost in these tables."""
+    last = context.record.last(RehearsalFacts.step)
+    if last is None or last.subjects.get("migration") != context.record.subjects.get("migration"):
+        return ()
+    wanted = {table.lower() for table in tables}
+    return tuple(
+        MeasuredLoss(table=change.table, lost=change.lost, nulled=change.nulled)
+        for change in RehearsalFacts.from_attempt(last).tables
+        if change.table.lower() in wanted
+    )
+
+
+def _known_counts(context: StepContext, tables: Sequence[str]) -> Mapping[str, str]:
+    """What the last rehearsal measured, else how many rows the copy has, by table in lower case."""
+    copied = row_counts(context.facts(CopyFacts).tables)
+    found = {name.lower(): f" ({plural(rows, 'row')} in the copy)" for name, rows in copied.items()}
+    for loss in _measured(context, tables):
+        nulled = f", {count(loss.nulled)} nulled" if loss.nulled else ""
+        lost = f"{plural(loss.lost or 0, 'row')} lost{nulled}"
+        found[loss.table.lower()] = f" ({lost} in the last rehearsal)"
+    return found
 
 
 def _declared_reason(analysis: Analysis, table: str) -> str:

@@ -1,6 +1,6 @@
 """What an action is given: the project's facts, the ports to the world, and the record so far."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,3 +232,9 @@ class StepAction:
     seals: bool = False
     rechecked: bool = False
     settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
+
+    def settled(self, context: StepContext, performed: Attempt) -> Iterator[tuple[Step, Outcome]]:
+        """The earlier steps that an attempt settles, if it succeeded."""
+        if self.settles is not None and performed.status.is_answered:
+            for step_id, outcome in self.settles(context).items():
+                yield context.checklist.step(step_id), outcome

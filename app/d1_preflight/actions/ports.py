@@ -106,6 +106,10 @@ class Local(Protocol):
         """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
         ...
 
+    def run_file(self, persist: Path, path: Path) -> int:
+        """Run a file of SQL in the same way, without holding it in memory."""
+        ...
+
     def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
         """Run a migration as D1 does on a temporary duplicate; return the refusal."""
         ...

@@ -1,7 +1,7 @@
 """Section 2: the migration on this machine, on a copy of the target, with the real wrangler."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     sql_ms = _timed(context)
     predicted = predicted_ms(wrangler_ms, sql_ms)
     return RehearsalFacts(
-        tables=explained_facts(found, analysis, context.facts(FindingsFacts).declared_losses),
+        tables=explained_facts(found, analysis, context.facts(FindingsFacts)),
         schema=schema_facts(diff(olds, news), analysis, olds),
         wrangler_ms=wrangler_ms,
         predicted_ms=predicted,
@@ -272,10 +272,11 @@ def compare_states(
 
 
 def explained_facts(
-    found: RowDiff, analysis: Analysis, declared: Collection[str]
+    found: RowDiff, analysis: Analysis, answered: FindingsFacts
 ) -> tuple[TableChange, ...]:
     """The rehearsal's table for record and screen: a loss that nothing explains is not ok."""
-    judged = check_losses(found, analysis, declared)
+    measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in answered.measured}
+    judged = check_losses(found, analysis, answered.declared_losses, measured)
     return tuple(_change(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
 
 

@@ -38,14 +38,23 @@ class FindingAnswer(FactGroup):
     answer: str = NO_TEXT
 
 
+class MeasuredLoss(FactGroup):
+    """How many rows and references of a table the last rehearsal lost, as the person saw it."""
+
+    table: str = NO_TEXT
+    lost: int | None = None
+    nulled: int | None = None
+
+
 class FindingsFacts(StepFacts):
-    """The findings with their answers, and the declared losses."""
+    """The findings with their answers, and the declared losses, with the counts known by then."""
 
     step = "findings"
     findings: tuple[FindingAnswer, ...] = NO_ITEMS
     declared_losses: tuple[str, ...] = NO_ITEMS
     losses: tuple[str, ...] = NO_ITEMS
     loss_reason: str = NO_TEXT
+    measured: tuple[MeasuredLoss, ...] = NO_ITEMS
 
 
 class ClassFacts(StepFacts):
