@@ -51,13 +51,14 @@ def context_of(
     knows_target: bool = True,
     kind: Kind = Kind.DESTRUCTIVE,
     text: str = "",
+    name: str = "0061_x.sql",
     answers: Mapping[str, Answer] | None = None,
 ) -> StepContext:
     environment = SimpleNamespace(
         analysis=lambda: found,
         migration=lambda: Migration.from_text("0061_x.sql", text),
         knows_target=knows_target,
-        name="folder/0061_x.sql",
+        name=name,
     )
     return StepContext(
         environment=cast("Environment", environment),
@@ -337,13 +338,10 @@ async def test_a_header_names_each_line_that_it_lacks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("0061_x.sql", Status.PROVED), ("x.sql", Status.FAILED)]
+    ("name", "status"), [("0061_add_x.sql", Status.PROVED), ("x.sql", Status.FAILED)]
 )
 async def test_a_name_is_judged_without_its_folder(name: str, status: Status) -> None:
-    context = context_of(PLAIN)
-    context.environment.__dict__["name"] = f"folder/{name}"
-
-    outcome = await outcome_of("check_name", context)
+    outcome = await outcome_of("check_name", context_of(PLAIN, name=f"folder/{name}"))
 
     assert outcome.status is status
     assert outcome.words.startswith(name)
