@@ -261,9 +261,12 @@ async def test_a_version_that_is_not_told_is_said_and_not_kept() -> None:
     [
         {"versions": [{"version_id": "a", "percentage": None}]},
         {"versions": [{"version_id": "a", "percentage": "most"}]},
+        {"versions": ["version_id", 7, None, {"version_id": "a", "percentage": 1}]},
+        {"versions": [{"percentage": 95}, {"version_id": "a", "percentage": 5}]},
+        {"versions": [{"version_id": "b"}, {"version_id": "a", "percentage": 0.5}]},
     ],
 )
-def test_a_share_that_is_no_number_is_none(deployment: Mapping[str, object]) -> None:
+def test_a_version_without_a_name_or_a_share_is_none(deployment: Mapping[str, object]) -> None:
     assert live_version(deployment) == "a"
 
 
