@@ -1,57 +1,33 @@
 """Which rollback paths are offered and what each loses; which Worker's version is asked for."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from actions.fake_target import refused, replied
 from core.record_values import Walk, shipped_checklist
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.rollback import (
-    choose_deploy_order,
     choose_way_back,
-    deploy_plan,
-    live_version,
-    order_prompts,
     way_back_prompts,
     ways_back,
 )
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.record import Status
 
 if TYPE_CHECKING:
-    from d1_preflight.core.record.safety_facts import DeployOrderFacts, RollbackPlanFacts
+    from d1_preflight.core.record.safety_facts import RollbackPlanFacts
 
 CHECKLIST = shipped_checklist()
 
 
 @dataclass
-class Live:
-    """A wrangler that tells which version is live, or fails."""
-
-    fails: bool = False
-    asked: list[tuple[str, ...]] = field(default_factory=list)
-
-    async def run(self, args: Sequence[str], **_: object) -> Evidence:
-        self.asked.append(tuple(args))
-        if self.fails:
-            return refused(args, "no such worker")
-        return replied(args, {"versions": [{"version_id": "v-12345678", "percentage": 100}]})
-
-
-@dataclass
 class Place:
-    """A project with these names of its Worker."""
-
-    configured: str = "shop"
-    named: str = ""
-    wrangler: Live = field(default_factory=Live)
+    """A project whose target nobody has looked at."""
 
     def context(
         self,
@@ -59,9 +35,7 @@ class Place:
         walk: Walk | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> StepContext:
-        config = SimpleNamespace(
-            name=self.configured, environments=(), databases=("one",), account_id=""
-        )
+        config = SimpleNamespace(name="shop", environments=(), databases=("one",), account_id="")
         project = SimpleNamespace(
             root=Path("/project"),
             target_config=Path("/project/one.json"),
@@ -73,11 +47,10 @@ class Place:
         )
         environment = SimpleNamespace(
             project=project,
-            settings=SimpleNamespace(verification=SimpleNamespace(worker=self.named)),
+            settings=SimpleNamespace(verification=SimpleNamespace(worker="")),
             name="0061_x.sql",
             stem="0061_x",
             files=SimpleNamespace(target_config=lambda: Path("/project/one.json")),
-            wrangler=self.wrangler,
             cache=SimpleNamespace(observation=None),
         )
         return StepContext(
@@ -212,92 +185,3 @@ async def test_the_chosen_path_is_kept_with_the_others(
         "time travel", prompt.choices,
     )  # fmt: skip
     assert (len(facts.matrix), facts.matrix[-1].action) == (scenarios, last)
-
-
-@pytest.mark.parametrize(
-    ("configured", "named", "worker"),
-    [("shop", "", "shop"), ("shop", "api", "api"), ("", "api", "api")],
-)
-async def test_the_version_of_the_named_worker_is_asked_for(
-    configured: str, named: str, worker: str
-) -> None:
-    place = Place(configured, named)
-
-    outcome = await choose_deploy_order(place.context(answers={"order": "database-first"}))
-
-    assert place.wrangler.asked[0][:4] == ("deployments", "status", "--name", worker)
-    assert deploy_plan(place.context())[0].startswith(
-        f"wrangler deployments status --name {worker} "
-    )
-    assert outcome.words.endswith(f"; {worker} runs version v-123456 now.")
-    facts = cast("DeployOrderFacts", outcome.facts)
-    assert (facts.order, facts.worker, facts.version) == ("database-first", worker, "v-12345678")
-    assert facts.out_of_order == ""
-    assert len(outcome.evidence) == 1
-
-
-async def test_without_a_worker_nothing_is_asked() -> None:
-    place = Place("", "")
-
-    outcome = await choose_deploy_order(place.context(answers={"order": "database-first"}))
-
-    assert (place.wrangler.asked, deploy_plan(place.context())) == ([], ())
-    assert outcome.status is Status.ATTESTED
-    assert outcome.evidence == ()
-
-
-async def test_a_version_that_is_not_told_is_said_and_not_kept() -> None:
-    place = Place(wrangler=Live(fails=True))
-
-    outcome = await choose_deploy_order(place.context(answers={"order": "database-first"}))
-
-    assert "The live version of shop is not known: " in outcome.words
-    assert cast("DeployOrderFacts", outcome.facts).version == ""
-    assert len(outcome.evidence) == 1
-
-
-@pytest.mark.parametrize(
-    "deployment",
-    [
-        {"versions": [{"version_id": "a", "percentage": None}]},
-        {"versions": [{"version_id": "a", "percentage": "most"}]},
-        {"versions": ["version_id", 7, None, {"version_id": "a", "percentage": 1}]},
-        {"versions": [{"percentage": 95}, {"version_id": "a", "percentage": 5}]},
-        {"versions": [{"version_id": "b"}, {"version_id": "a", "percentage": 0.5}]},
-    ],
-)
-def test_a_version_without_a_name_or_a_share_is_none(deployment: Mapping[str, object]) -> None:
-    assert live_version(deployment) == "a"
-
-
-OWN, LATER = "0061_x.sql", "0062_a.sql"
-
-
-@pytest.mark.parametrize(
-    ("pending", "named"),
-    [
-        ((), ""),
-        ((OWN, LATER), ""),
-        ((OWN, "0060_a.sql", LATER), "0060_a.sql"),
-        ((OWN, "0061_y.sql"), "0061_y.sql"),
-        (tuple(f"005{n}_a.sql" for n in range(3)), "0050_a.sql, 0051_a.sql, 0052_a.sql"),
-        (
-            tuple(f"005{n}_a.sql" for n in range(5)),
-            "0050_a.sql, 0051_a.sql, 0052_a.sql and 2 more",
-        ),
-    ],
-)
-async def test_what_is_passed_by_is_named_asked_about_and_kept(
-    pending: tuple[str, ...], named: str
-) -> None:
-    walk = Walk(CHECKLIST).answer("copied", facts={"pending": pending})
-    context = Place("").context(walk=walk, answers={"order": "db", "out_of_order": "it is urgent"})
-
-    asked = order_prompts(context)
-    outcome = await choose_deploy_order(context)
-
-    assert [prompt.label for prompt in asked] == (
-        [f"Pending before it: {named}. Why is this one first?"] if named else []
-    )
-    kept = outcome.facts.written().get("out_of_order", "")
-    assert kept == f"{', '.join(n for n in pending if n not in (OWN, LATER))}: it is urgent"

@@ -12,6 +12,7 @@ from d1_preflight.core.recovery.repair_sql import (
     TableRepairResult,
     write_repair_sql,
 )
+from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.schema.schema import Schema, diff
 from local_copies import diff_files, two_states, write_repair
 
@@ -193,13 +194,68 @@ def test_a_column_that_comes_back_without_not_null_comes_back_with_its_values(
     assert query(tmp_path / "after.sqlite", "SELECT id, a FROM t") == [(1, "x")]
 
 
-def test_a_virtual_table_is_named_and_nothing_of_it_is_written(tmp_path: Path) -> None:
-    prior = "CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('x');"
+def test_a_virtual_table_of_another_module_is_named_and_nothing_of_it_is_written(
+    tmp_path: Path,
+) -> None:
+    prior = (
+        "CREATE VIRTUAL TABLE places USING rtree(id, x1, x2); INSERT INTO places VALUES (1,2,3);"
+    )
 
-    given = repaired(tmp_path, prior, "DROP TABLE notes")
+    given = repaired(tmp_path, prior, "DROP TABLE places")
 
-    assert "notes: a virtual table is not written; only Time Travel has its rows" in given.problems
+    words = "places: a virtual table is not written; only Time Travel has its rows"
+    assert given.problems == (words,)
     assert (tmp_path / "back.sql").read_text() == "PRAGMA defer_foreign_keys = ON;\n"
+
+
+POSTS = "CREATE TABLE posts(id INTEGER PRIMARY KEY, title);"
+FILLED = "INSERT INTO posts VALUES (1, 'one'), (2, 'two'), (3, 'three');"
+EXTERNAL = "CREATE VIRTUAL TABLE f USING fts5(title, content='posts', content_rowid='id');"
+OWN = "CREATE VIRTUAL TABLE f USING fts5(title);"
+FEEDS = """CREATE TRIGGER fed AFTER INSERT ON posts
+BEGIN INSERT INTO f(rowid, title) VALUES (new.id, new.title); END;
+CREATE TRIGGER gone AFTER DELETE ON posts BEGIN DELETE FROM f WHERE rowid = old.id; END;"""
+FORGETS = FEEDS.replace(
+    "DELETE FROM f WHERE rowid = old.id;",
+    "INSERT INTO f(f, rowid, title) VALUES ('delete', old.id, old.title);",
+)
+
+
+@pytest.mark.parametrize(
+    ("prior", "sql"),
+    [
+        (EXTERNAL + FORGETS, "DELETE FROM posts WHERE id > 1"),
+        (EXTERNAL + FORGETS, "DROP TRIGGER gone; DROP TRIGGER fed; DELETE FROM posts WHERE id > 1"),
+        (EXTERNAL + FORGETS, "DROP TABLE f"),
+        (EXTERNAL + FORGETS, "DROP TABLE f; DROP TABLE posts"),
+        (EXTERNAL + FORGETS, "INSERT INTO f(f) VALUES ('delete-all')"),
+        (OWN + FEEDS, "DELETE FROM posts WHERE id > 1"),
+        (OWN + FEEDS, "DELETE FROM f"),
+        (OWN + FEEDS, "UPDATE f SET title = 'other'"),
+        (OWN + FEEDS, "DROP TABLE f"),
+    ],
+)
+def test_the_words_of_a_full_text_index_come_back(tmp_path: Path, prior: str, sql: str) -> None:
+    given = repaired(tmp_path, POSTS + prior + FILLED, sql)
+    after = tmp_path / "after.sqlite"
+    make(after, f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    assert given.problems == ()
+    assert not any(shadow in (tmp_path / "back.sql").read_text() for shadow in ("f_data", "f_idx"))
+    for word in ("one", "two", "three"):
+        assert len(query(after, f"SELECT * FROM f WHERE f MATCH '{word}'")) == 1
+    connection = apsw.Connection(str(after))
+    assert failing_indexes(connection) == {}
+    connection.close()
+
+
+@pytest.mark.parametrize("sql", ["DROP TABLE f", "INSERT INTO f(f) VALUES ('delete-all')"])
+def test_an_index_without_text_is_named(tmp_path: Path, sql: str) -> None:
+    prior = "CREATE VIRTUAL TABLE f USING fts5(title, content=''); INSERT INTO f VALUES ('x');"
+
+    given = repaired(tmp_path, prior, sql)
+
+    assert given.problems == ("f: it keeps no text: fill it again from where its text comes from",)
 
 
 def test_indexes_and_triggers_of_a_dropped_table_come_back(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.disk import writing
 
 RECORD = "record.toml"
+_ATTRIBUTES = b"""\
+# Records are signed: git leaves their bytes as they are, and folds the evidence in a diff.
+* -text
+**/evidence/** linguist-generated
+"""
 _EVIDENCE = "evidence"
 _PART, _NEW = ".preflight-", ".new"
 _LEFT = re.compile(rf"{re.escape(_PART)}[a-z0-9_]+{re.escape(_NEW)}|\..+\.partial")
@@ -35,11 +40,15 @@ Link = Callable[[Path, Path], None]
 
 
 class RecordStore:
-    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`."""
+    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`.
 
-    def __init__(self, folder: Path, lock: Path) -> None:
+    `records` is the folder of all records; the first one gives it its `.gitattributes`.
+    """
+
+    def __init__(self, folder: Path, lock: Path, records: Path | None = None) -> None:
         self.folder = folder
         self._lock_path = lock
+        self._records = records
         self._lock: int | None = None
 
     @property
@@ -81,6 +90,8 @@ class RecordStore:
 
     def save(self, record: Record) -> None:
         """Write the record; it is on the disk when this returns."""
+        if self._records is not None and not os.path.lexists(self.folder / RECORD):
+            _describe_to_git(self._records)
         self.write(RECORD, dump_record(record))
 
     def read(self, name: str) -> bytes | None:
@@ -97,7 +108,7 @@ class RecordStore:
 
     def write(self, name: str, data: bytes) -> str:
         """Write one of the record's files atomically and durably; returns its sha256."""
-        make_folder(self.folder)
+        make_folder((self.folder / name).parent)
         write_durably(self.folder / name, data)
         return sha256(data).hexdigest()
 
@@ -108,10 +119,28 @@ class RecordStore:
         read = {path.name: self.read(path.name) for path in ours}
         return {name: data for name, data in read.items() if data is not None}
 
+    def sums(self) -> dict[str, str]:
+        """The sha256 of every file of the record, evidence too, by its path in the folder."""
+        paths = sorted(path for path in self.folder.rglob("*") if _is_own(path))
+        names = [path.relative_to(self.folder).as_posix() for path in paths]
+        read = {name: self.read(name) for name in names}
+        return {name: sha256(data).hexdigest() for name, data in read.items() if data is not None}
+
     def remove(self, name: str) -> None:
         """Take one of the record's files away, if it is there."""
         with writing(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def _describe_to_git(records: Path) -> None:
+    """Signed bytes must not be converted, and nobody reviews evidence line by line."""
+    make_folder(records)
+    if not os.path.lexists(records / ".gitattributes"):
+        write_durably(records / ".gitattributes", _ATTRIBUTES)
+
+
+def _is_own(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not is_leftover(path.name)
 
 
 def _holder(lock: Path) -> str:
