@@ -58,7 +58,7 @@ async def test_the_rename_is_split_or_needs_its_reason_and_the_new_code_after_it
     assert (unedited.status, edited.status) == (Status.FAILED, Status.FAILED)
     assert (alone.safe_order, both.safe_order) == (Order.SPLIT, Order.SPLIT)
     assert (alone.deployed_breaks, alone.new_breaks_at_home, both.new_breaks) == (1, 1, 1)
-    assert {q.at for q in both.breaks} == {"src/index.ts:22"}
+    assert {q.at for q in both.breaks} == {"src/index.ts:27"}
     assert "no such column: r.old_name" in edited.words
     assert session.attempt("go") is not None
     assert early.status is Status.FAILED
