@@ -14,9 +14,11 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.recorded import recorded
+from d1_preflight.actions.sealing import sealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
-from d1_preflight.actions.surroundings import require_same_files
+from d1_preflight.actions.surroundings import require_same_files, require_same_target
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -40,9 +42,9 @@ from d1_preflight.core.record.gate import (
     checklist_of,
     open_items,
 )
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
 from d1_preflight.core.record.signing import CLOSE
-from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.verify.timeline import TIMELINE
 
 _SIGNATURE = "record.toml.sig"
@@ -134,10 +136,10 @@ class Session:
             return None
         return self.record.standing(self.checklist.step(step_id))
 
-    def stale(self, step: Step) -> str:
+    def later_write(self, step: Step) -> str:
         """What was written since the step was proved, in words; "" where nothing is known of."""
         timeline = self.environment.store.read(TIMELINE)
-        return stale_words(self.record, step.id, timeline, self.environment.cache.observation)
+        return later_write(self.record, step.id, timeline, self.environment.cache.observation)
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
@@ -196,8 +198,10 @@ class Session:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(broken_off(step, error))
             raise
-        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
-        return self.record.attempts[-1]
+        self._conclude(step, recorded(self.environment, outcome, read), context)
+        performed = self.record.attempts[-1]
+        self._settle(step)
+        return performed
 
     def waive(self, step: Step, reason: str) -> Attempt:
         """Answer a step with a reason instead of a proof; it stays visible as waived."""
@@ -230,17 +234,12 @@ class Session:
         terminal: AbstractContextManager[object] | None = None,
     ) -> StepContext:
         """What an action is given."""
+        running = self.record.running
         return StepContext(
-            environment=self.environment,
-            record=self._now,
-            checklist=self.checklist,
-            kind=self.kind,
-            step=step,
-            answers=self.record.running.answers if self.record.running else {},
-            emit=emit,
-            progress=progress,
-            terminal=terminal or nullcontext(),
-        )
+            environment=self.environment, record=self._now, checklist=self.checklist,
+            kind=self.kind, step=step, answers=running.answers if running else {},
+            emit=emit, progress=progress, terminal=terminal or nullcontext(),
+        )  # fmt: skip
 
     @property
     def _now(self) -> Record:
@@ -253,23 +252,23 @@ class Session:
         self._finish(outcome)
         return self.record.attempts[-1]
 
+    def _settle(self, step: Step) -> None:
+        """Answer again what an answered step settles: nobody is asked twice."""
+        settles = self._actions[step.action].settles
+        if settles is None or not self.record.status_of(step).is_answered:
+            return
+        for step_id, outcome in settles(self.context(step)).items():
+            self._begin(self.checklist.step(step_id), {})
+            self._finish(outcome)
+
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.now()
-        begun = self.record.begin(step, answers, by=self.environment.operator, at=now)
+        record = upgraded(self.record, now_signed=step.id == "go")
+        begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
         _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
-        self._keep(self.record.finish(outcome, at=self.now()))
-
-    def _keep(self, finished: Record) -> None:
-        """Save the result; if that fails, this session drops it as well."""
-        try:
-            _save(self.environment, finished, "The step ran, but its result was not saved.")
-        except PreflightError:
-            self.record = self.record.recovered()
-            raise
-        self.record = finished
+        _keep(self, self.record.finish(outcome, at=self.now()))
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
@@ -278,16 +277,26 @@ class Session:
         if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
-        finished = self.record.finish(outcome, at=self.now())
         try:
+            finished = sealed(self.environment, self.record, outcome, self.now())
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
             self._finish(failed(error))
             return
-        self._keep(finished)
+        _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
+
+
+def _keep(session: Session, finished: Record) -> None:
+    """Save the result; if that fails, this session drops it as well."""
+    try:
+        _save(session.environment, finished, "The step ran, but its result was not saved.")
+    except PreflightError:
+        session.record = session.record.recovered()
+        raise
+    session.record = finished
 
 
 def _require_before_apply(session: Session) -> None:
@@ -323,11 +332,6 @@ def _require_turn(session: Session, step: Step) -> None:
         raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
 
-def _priced(outcome: Outcome, rows: int) -> Outcome:
-    """The outcome with the rows that D1 read for it."""
-    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
-
-
 def _reason(text: str, refusal: str, hint: str) -> str:
     """The reason in words; raises Rejected for none."""
     words = text.strip()
@@ -344,35 +348,14 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     fresh = environment.new_record(checklist.sha256)
     if saved is None:
         return fresh
-    _require_same_target(saved, fresh)
+    require_same_target(saved, fresh)
     if _is_sealed(environment, saved):
         return saved
-    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    current = upgraded(replace(saved, checklist=checklist.sha256, tools=fresh.tools))
     recovered = current.about(fresh.subjects).recovered()
     if saved.running:
         environment.store.save(recovered)
     return recovered
-
-
-def _require_same_target(saved: Record, fresh: Record) -> None:
-    """Refuse a record of another migration, database or target; raises NotAllowed."""
-    if saved.database.id != fresh.database.id:
-        raise NotAllowed(
-            f"This record is about another database ({saved.database.name} "
-            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
-            hint="Move the record away, or choose the database it was made for.",
-        )
-    if saved.migration != fresh.migration:
-        raise NotAllowed(
-            f"This record is about {saved.migration}, not {fresh.migration}.",
-            hint="It was copied here, or the migration was renamed: move the record away.",
-        )
-    if saved.database.target != fresh.database.target:
-        raise NotAllowed(
-            f"This record was made on {saved.database.target}, and this is "
-            f"{fresh.database.target}.",
-            hint="Move the record away: what was proved there proves nothing here.",
-        )
 
 
 def _is_sealed(environment: Environment, record: Record) -> bool:

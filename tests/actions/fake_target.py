@@ -161,6 +161,8 @@ class FakeTarget:
     """A D1 database and the wrangler in front of it; commands go by the words in `command_of`."""
 
     local: LocalDatabases
+    earlier: str = EARLIER
+    rows: str = ROWS
     connection: apsw.Connection = field(default_factory=lambda: apsw.Connection(":memory:"))
     version: str = "4.164.0"
     uuid: str = UUID
@@ -173,6 +175,7 @@ class FakeTarget:
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
+    reached: int = 0  # how many applies the database was given
     instead: dict[str, Answer] = field(default_factory=dict)
     first: dict[str, Callable[[], object]] = field(default_factory=dict)
     then: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -183,8 +186,8 @@ class FakeTarget:
             "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
             " applied_at TEXT)"
         )
-        self.apply("0001_prior_state.sql", EARLIER)
-        self.connection.execute(ROWS)
+        self.apply("0001_prior_state.sql", self.earlier)
+        self.connection.execute(self.rows)
 
     @property
     def commands(self) -> list[str]:
@@ -286,6 +289,7 @@ class FakeTarget:
         return Evidence(tuple(args), 0, 7)
 
     def _apply(self, args: Sequence[str], cwd: Path) -> Evidence:
+        self.reached += 1
         try:
             self.apply(NAME, (cwd / "staged.sql").read_text())
         except apsw.Error as error:
@@ -359,15 +363,18 @@ class Bench:
     sql: str = DESTRUCTIVE
     kind: str = "destructive"
     settings: Settings = field(default_factory=Settings)
+    earlier: str = EARLIER
+    rows: str = ROWS
     source: WorkerSource = field(default_factory=NoSource)
 
     def __post_init__(self) -> None:
         self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
         self.web.samples = [invocations((START, 100, 0))]
         text = HEADER.format(name=NAME, kind=self.kind.upper()) + self.sql
-        self.files = Files(self.folder, Migration.from_text(NAME, text))
+        others = (Migration.from_text("0001_prior_state.sql", self.earlier),)
+        self.files = Files(self.folder, Migration.from_text(NAME, text), others)
         self.local = LocalDatabases(UUID)
-        self.target = FakeTarget(self.local)
+        self.target = FakeTarget(self.local, self.earlier, self.rows)
         self.session = self.opened()
 
     def environment(self) -> Environment:

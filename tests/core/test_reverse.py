@@ -12,6 +12,7 @@ from d1_preflight.adapters.row_copies import compare_copy, write_restore
 from d1_preflight.core.project.migration import Migration, parse_header
 from d1_preflight.core.recovery.down import Draft, draft_down
 from d1_preflight.core.recovery.restore_sql import dependency_order
+from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import Change, Schema, diff
 from local_copies import copy_rows, diff_files, opened, read_shapes
@@ -255,6 +256,25 @@ def test_the_restore_sql_brings_every_value_back(tmp_path: Path) -> None:
         connection.execute(statement)
     connection.close()
     assert [compare_copy(copy, tmp_path / "b.sqlite") for copy in copies] == [None] * len(copies)
+
+
+@pytest.mark.parametrize("options", ["", ", content='posts', content_rowid='id'"])
+def test_the_restore_sql_fills_a_full_text_index_again(tmp_path: Path, options: str) -> None:
+    setup = (
+        "CREATE TABLE posts(id INTEGER PRIMARY KEY, title TEXT);"
+        f"CREATE VIRTUAL TABLE f USING fts5(title{options});"
+        "CREATE TRIGGER fed AFTER INSERT ON posts"
+        " BEGIN INSERT INTO f(rowid, title) VALUES (new.id, new.title); END;"
+    )
+    _make(tmp_path / "a.sqlite", f"{setup} INSERT INTO posts VALUES (1, 'one'), (7, 'seven')")
+    names = [t.name for t in read_shapes(tmp_path / "a.sqlite") if not t.is_virtual]
+    copies = copy_rows(tmp_path / "a.sqlite", names, tmp_path / "copies")
+    written = write_restore(tmp_path / "all.sql", copies, _schema(setup))
+    _make(tmp_path / "b.sqlite", f"{setup} {(tmp_path / 'all.sql').read_text()}")
+    connection = apsw.Connection(str(tmp_path / "b.sqlite"))
+    found = connection.execute("SELECT rowid FROM f WHERE f MATCH 'seven'").fetchall()
+    assert (found, failing_indexes(connection)) == ([(7,)], {})
+    assert [caution for caution in written.cautions if "virtual" in caution] == []
 
 
 def test_a_row_too_long_for_d1_is_counted_and_said(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Section 1: what the migration is. Proved by the analysis; a person may only raise it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -17,6 +18,12 @@ from d1_preflight.core.record.change_facts import (
 )
 from d1_preflight.core.record.record import Outcome, Status
 
+_RISK = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
+_ROLLBACK = {
+    Kind.ADDITIVE: "low",
+    Kind.TRANSFORMATIVE: "medium",
+    Kind.DESTRUCTIVE: "irreversible",
+}
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
@@ -124,10 +131,16 @@ async def answer_findings(context: StepContext) -> Outcome:
 
 
 def _refused(context: StepContext) -> tuple[Status, str]:
-    """The refusal; unknown while only the target's schema, not read yet, can confirm it."""
-    words = refusal_words(context.environment.analysis().engine.refused[0])
+    """The refusal; unknown while only the target's schema, not read yet, can confirm it.
+
+    Where nothing but a base schema is missing, the copy brings it, and the rehearsal judges again.
+    """
+    refused = context.environment.analysis().engine.refused
+    words = refusal_words(refused[0])
     if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
+    if all(refusal.outside for refusal in refused):
+        return Status.ATTESTED, f"{words} The rehearsal judges it on the target's schema."
     more = "This was judged on the schema of the earlier files: copy the target, then answer again."
     return Status.UNKNOWN, f"{words} {more}"
 
@@ -151,20 +164,33 @@ async def confirm_class(context: StepContext) -> Outcome:
     analysis = context.environment.analysis()
     chosen = Kind(context.answer("class"))
     raised = chosen is not analysis.kind
-    risk = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
-    rollback = {
-        Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
-    }  # fmt: skip
-    facts = ClassFacts(
-        found=analysis.kind,
-        kind=chosen,
-        risk=risk[chosen] if raised else analysis.risk.value,
-        rollback=rollback[chosen] if raised else analysis.rollback,
-        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
-    )
+    facts = _class_facts(analysis, chosen)
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
     words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
     return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
+
+
+def judged_again(context: StepContext) -> Mapping[str, Outcome]:
+    """The class on the target's schema, where the files alone left it unknown."""
+    analysis, decided = context.environment.analysis(), context.facts(ClassFacts)
+    if decided.found is not Kind.UNKNOWN or analysis.kind not in _ORDER:
+        return {}
+    source = f"the target's schema, as copied ({context.environment.prior_schema().fingerprint})"
+    facts = replace(_class_facts(analysis, analysis.kind), source=source)
+    words = f"{analysis.kind.value.capitalize()}, {facts.risk} risk: {_why(context)}"
+    words += " Judged again on the target's schema; it was unknown on the files alone."
+    return {ClassFacts.step: Outcome(Status.PROVED, words, facts)}
+
+
+def _class_facts(analysis: Analysis, chosen: Kind) -> ClassFacts:
+    raised = chosen is not analysis.kind
+    return ClassFacts(
+        found=analysis.kind,
+        kind=chosen,
+        risk=_RISK[chosen] if raised else analysis.risk.value,
+        rollback=_ROLLBACK[chosen] if raised else analysis.rollback,
+        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
+    )
 
 
 async def state_purpose(context: StepContext) -> Outcome:
@@ -181,8 +207,8 @@ def stale_answers(context: StepContext) -> str:
     """
     analysis = context.environment.analysis()
     confirmed = context.facts(ClassFacts).kind
-    if context.facts(ClassFacts).found == Kind.UNKNOWN and analysis.kind in _ORDER:
-        return f"On the target's schema it is {analysis.kind}, no longer unknown."
+    if context.facts(ClassFacts).found == Kind.UNKNOWN:
+        confirmed = None  # the rehearsal's success judges it again
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(confirmed):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."

@@ -1,6 +1,7 @@
 """GO: the plan, the proofs and the abort criteria are frozen as bytes and signed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from d1_preflight.actions.context import StepAction, StepContext
@@ -14,8 +15,9 @@ from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import NO_TEXT, instant
+from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.gate import open_items
-from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
     BookmarkFacts,
@@ -26,15 +28,17 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
     GO_SIGNATURE,
-    SCHEMA,
     PlannedDatabase,
     PlannedFiles,
+    PlannedHistory,
     PlannedStep,
     PlannedTools,
     Proofs,
     SignedPlan,
 )
 from d1_preflight.core.record.signing import GO
+from d1_preflight.core.summary.markdown import summary_bytes
+from d1_preflight.core.summary.summary import SUMMARY_FILE, go_copy
 
 
 def go_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -94,7 +98,16 @@ async def sign_go(context: StepContext) -> Outcome:
         worker_version=version or NO_TEXT,
     )
     words = f"GO by {plan.decided_by}, good until {instant(expires)}."
-    return Outcome(Status.ATTESTED, words, facts, evidence)
+    outcome = Outcome(Status.ATTESTED, words, facts, evidence)
+    return replace(outcome, facts=replace(facts, summary=_keep_summary(context, outcome, now)))
+
+
+def _keep_summary(context: StepContext, outcome: Outcome, now: datetime) -> str:
+    """Write `SUMMARY.md` as of GO, and GO's own copy; the sha256 of both."""
+    data = summary_bytes(context.record.finish(outcome, at=now))
+    store = context.environment.store
+    store.write(go_copy(len(context.record.attempts)), data)
+    return store.write(SUMMARY_FILE, data)
 
 
 def plan_to_sign(
@@ -110,7 +123,7 @@ def plan_to_sign(
         context.checklist.before("go"),
     )
     return SignedPlan(
-        schema=SCHEMA,
+        schema=record.schema,
         decision=GO_DECISION,
         decided_by=environment.signer.identity,
         decided_at=decided_at,
@@ -124,12 +137,21 @@ def plan_to_sign(
         tools=PlannedTools.read(dict(sorted(record.tools.items()))),
         proofs=_proofs(context, version),
         criteria=AbortCriteria.of(environment.settings.verification),
+        history=_history(record),
         steps=tuple(
             PlannedStep(id=step.id, status=attempt.status.value, words=attempt.words)
             for step in context.checklist.steps_for(context.kind)
             if step in before and (attempt := record.standing(step))
         ),
     )
+
+
+def _history(record: Record) -> PlannedHistory | None:
+    """The attempts before this GO, so that none can be dropped or reworded afterwards."""
+    if record.schema == 1:
+        return None
+    before = [attempt for attempt in record.attempts if attempt.status is not Status.RUNNING]
+    return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
 
 
 def _proofs(context: StepContext, version: str) -> Proofs:

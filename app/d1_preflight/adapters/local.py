@@ -15,6 +15,7 @@ from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import EngineVerdict
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.equality import Difference
+from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.table import Table
@@ -91,6 +92,14 @@ class LocalDatabases:
                 return run_as_d1(connection, text, name, ledger=ledger, clock=time.monotonic)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def failing_indexes(self, persist: Path) -> Mapping[str, str]:
+        """The full-text indexes that do not hold the words of their text, and why."""
+        with writing(self.file(persist)), _opened(self.file(persist)) as connection:
+            connection.execute("BEGIN")
+            found = failing_indexes(connection)
+            connection.execute("ROLLBACK")
+            return found
 
     def attached(self, **files: Path) -> AbstractContextManager[apsw.Connection]:
         """A connection with these database files attached under their names, only to read."""

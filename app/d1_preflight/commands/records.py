@@ -32,7 +32,7 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.verify.place import Place
-from d1_preflight.core.verify.problem import Problem
+from d1_preflight.core.verify.problem import Id, Problem
 from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
 
 
@@ -80,7 +80,7 @@ class OpenRecord:
         found = replace(found, trust=self.trust)
         if self.refused is None:
             return found
-        unread = Problem("d1.toml", self.refused.message, self.refused.hint)
+        unread = Problem(Id.CHECKLIST_INVALID, "d1.toml", self.refused.message, self.refused.hint)
         return replace(found, problems=(unread, *found.problems))
 
 
@@ -102,6 +102,10 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     record = _readable(files)
     checklist, refused = _checklist(source, root, arguments.checklist, record)
     project = _project(root, record, config) if root and record else None
+    text = _migration_sha256(project, folder, record) if record else None
+    place = _place(root, folder, project) if root else None
+    if place and record and text is None and isinstance(project, Project):
+        place = _without_migration(place, project, record)
     return OpenRecord(
         folder=folder,
         files=files,
@@ -111,8 +115,8 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
         trust=_trust(source, path, by_option=given is not None),
         root=root,
         settings=settings,
-        migration_sha256=_migration_sha256(project, folder, record) if record else None,
-        place=_place(root, folder, project) if root else None,
+        migration_sha256=text,
+        place=place,
         refused=refused,
     )
 
@@ -238,6 +242,15 @@ def _place(root: Path, folder: Path, project: Project | PreflightError | None) -
     if isinstance(project, Project):
         return Place(below, is_project=True, database_id=project.database.id)
     return Place(below, is_project=project is not None, unknown=project.message if project else "")
+
+
+def _without_migration(place: Place, project: Project, record: Record) -> Place:
+    """The place of a record whose migration is gone, or has another name by now."""
+    mine = record.subjects.get("migration")
+    files = sorted(project.migrations_folder.rglob("*.sql"))
+    same = (f for f in files if f.is_file() and sha256(_bytes_of(f)).hexdigest() == mine)
+    named = next((f.relative_to(project.migrations_folder).as_posix() for f in same), "")
+    return replace(place, lacks_migration=True, renamed_to=named)
 
 
 def _migration_sha256(

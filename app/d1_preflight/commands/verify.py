@@ -76,7 +76,13 @@ def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
         "trust": verification.trust,
         "facts": dict(verification.facts),
         "problems": [
-            {"weight": p.weight.value, "file": p.file, "words": p.words, "next": p.hint}
-            for p in verification.problems
+            {
+                "id": problem.id.value,
+                "weight": problem.weight.value,
+                "file": problem.file,
+                "words": problem.words,
+                "next": problem.hint,
+            }
+            for problem in verification.problems
         ],
     }

@@ -51,10 +51,10 @@ def _environment(name: str) -> str:
     return f"environment {name}" if name else "the top level, not an environment"
 
 
-def stale_lines(session: Session) -> Iterator[str]:
+def outdated_lines(session: Session) -> Iterator[str]:
     """The steps whose proof a later write has made stale."""
     for step in session.path:
-        if since := session.stale(step):
+        if since := session.later_write(step):
             yield f"{_INDENT}stale: {step.title}; since then {clean(since)}"
 
 

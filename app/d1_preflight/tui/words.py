@@ -139,7 +139,7 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and step != running:
         lines.append(_result(status, attempt.words, step.title))
-        if since := session.stale(step):
+        if since := session.later_write(step):
             lines.append(Content.styled(f"stale: since then {since}", DANGER))
     else:
         lines.append(

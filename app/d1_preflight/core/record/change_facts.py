@@ -49,7 +49,10 @@ class FindingsFacts(StepFacts):
 
 
 class ClassFacts(StepFacts):
-    """The class that was found, and the one that the operator confirmed or raised it to."""
+    """The class that was found, and the one that the operator confirmed or raised it to.
+
+    `source` says on what schema it was judged again by itself, where the first one was not enough.
+    """
 
     step = "class"
     found: Kind | None = None
@@ -57,6 +60,7 @@ class ClassFacts(StepFacts):
     risk: str = NO_TEXT
     rollback: str = NO_TEXT
     reasons: tuple[str, ...] = NO_ITEMS
+    source: str = NO_TEXT
 
 
 class PurposeFacts(StepFacts):

@@ -112,6 +112,8 @@ class _Judge:
         return LossVerdict(table, LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED, words)
 
     def _points(self, table: TableDiff) -> Iterator[_Point]:
+        if table.failure:
+            yield _Point(f"{table.failure}: {_rebuild(table)}", is_fine=False)
         if table.before is None:
             is_fine = _has(self._effects.tables_created, table.table)
             yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
@@ -136,10 +138,10 @@ class _Judge:
         if table.strays:
             yield _Point(
                 f"{table.strays:,} entries and rows of {table.content} have lost each other: "
-                f"INSERT INTO {table.table}({table.table}) VALUES ('rebuild')",
+                f"{_rebuild(table)}",
                 is_fine=False,
             )
-        elif table.lost or table.added:
+        elif table.before != table.after:
             yield _Point(f"follows {table.content}", is_fine=True)
 
     def _renumbered(self, table: TableDiff) -> _Point:
@@ -215,6 +217,10 @@ class _Judge:
             if f'"{table}"' in reason.text or f'"{table}.' in reason.text:
                 return _place(reason.text, reason.line)
         return ""
+
+
+def _rebuild(table: TableDiff) -> str:
+    return f"INSERT INTO {table.table}({table.table}) VALUES ('rebuild')"
 
 
 def _place(cause: str, line: int) -> str:

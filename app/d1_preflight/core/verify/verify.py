@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.shipped import is_shipped, measure_of
@@ -20,14 +21,19 @@ from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
+from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.history import history_problems, path_problems
 from d1_preflight.core.verify.place import Place, place_problems
-from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
+from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
+_NAME_IT = "Name the folder that holds it."
+_FROM_GIT = "Restore it from git."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +72,28 @@ def verify_record(
     """
     data = files.get(RECORD_FILE)
     if data is None:
-        missing = Problem(RECORD_FILE, "is not there", "Name the folder that holds it.")
+        missing = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
         return Verification((missing,), {})
     try:
         record = load_record(data, RECORD_FILE)
     except RecordInvalid as error:
-        return Verification((Problem(RECORD_FILE, error.message, error.hint),), {})
+        unread = Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
+        return Verification((unread,), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
         *_checklist_problems(checklist),
         *place_problems(record, place),
         *_bytes_problems(data, record),
-        *_migration_problems(record, migration_sha256),
+        *_migration_problems(record, migration_sha256, place),
         *_evidence_problems(bundle),
+        *bound_problems(bundle, is_in_project=place is not None and place.is_bound),
         *history_problems(bundle),
         *path_problems(bundle),
         *go_problems(bundle),
         *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
+        *summary_problems(bundle),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
 
@@ -94,25 +103,42 @@ def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
     try:
         require_acts(checklist, measure_of(checklist))
     except ChecklistInvalid as error:
-        yield Problem(checklist.source, error.message, error.hint)
+        yield Problem(Id.CHECKLIST_WEAK, checklist.source, error.message, error.hint)
 
 
 def _bytes_problems(data: bytes, record: Record) -> Iterator[Problem]:
     if dump_record(record) != data:
         yield Problem(
+            Id.RECORD_EDITED,
             RECORD_FILE,
             "has the same content in other bytes than this program writes: it was edited manually",
             "Restore it from git; a record is changed through preflight only.",
         )
 
 
-def _migration_problems(record: Record, found: str | None) -> Iterator[Problem]:
+def _migration_problems(
+    record: Record, found: str | None, place: Place | None
+) -> Iterator[Problem]:
+    if found is None and place is not None and place.lacks_migration and record.schema > 1:
+        yield from _absent_migration(record, place)
     if found is not None and found != record.subjects.get("migration"):
         yield Problem(
+            Id.MIGRATION_CHANGED,
             record.migration,
             "is not the text this record is about (its sha256 differs)",
             "Restore the old text; after the apply, changes belong in a new migration.",
         )
+
+
+def _absent_migration(record: Record, place: Place) -> Iterator[Problem]:
+    """A record whose file is gone proves nothing of this project; what was rolled back may go."""
+    if place.renamed_to:
+        words = f"was renamed to {place.renamed_to}: the ledger would apply it once more"
+        hint = f"Give it its name back: {record.migration}"
+        yield Problem(Id.MIGRATION_RENAMED, record.migration, words, hint)
+    elif CloseFacts.from_attempt(record.last(CloseFacts.step)).end != ROLLED_BACK:
+        words = "is no longer among the project's migrations"
+        yield Problem(Id.MIGRATION_MISSING, record.migration, words, _FROM_GIT)
 
 
 def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -120,15 +146,30 @@ def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
                 yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+    yield from _query_problems(bundle)
+
+
+def _query_problems(bundle: Bundle) -> Iterator[Problem]:
+    """The text of each query that the record names by its digest."""
+    ran = [evidence for attempt in bundle.record.attempts for evidence in attempt.evidence]
+    digests = tuple(dict.fromkeys(digests_of(ran)))
+    found = read_queries(bundle.files.get(QUERIES, b""))
+    for digest in digests:
+        if digest not in found.texts:
+            words = f"does not hold the query with sha256 {digest[:12]}…, which the record names"
+            yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
+    if not found.is_whole:
+        words = "holds more than the queries of the record"
+        yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
 
 
 def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
     if data is None:
-        yield Problem(name, f"is missing; step “{step}” rests on it", "Restore it from git.")
+        words = f"is missing; step “{step}” rests on it"
+        yield Problem(Id.EVIDENCE_MISSING, name, words, _FROM_GIT)
     elif sha256(data).hexdigest() != expected:
-        yield Problem(
-            name, f"is not what step “{step}” saw (its sha256 differs)", "Restore it from git."
-        )
+        words = f"is not what step “{step}” saw (its sha256 differs)"
+        yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
 
 
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:

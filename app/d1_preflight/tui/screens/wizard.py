@@ -3,13 +3,13 @@
 from datetime import tzinfo
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.session import Session
 from d1_preflight.tui import places
@@ -28,6 +28,7 @@ from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
+from d1_preflight.tui.widgets.rail import Rail
 
 _FRAME = 1 / 20
 
@@ -102,7 +103,7 @@ class WizardScreen(Screen[None]):
             await frame.question.clear()
             self.set_focus(None)
         frame.draw(self._view(), self._last)
-        self._draw_title()
+        self.query_one(TitleBar).show(self._session)
         self._draw_keys()
 
     async def _ask(self, *, anew: bool) -> None:
@@ -131,20 +132,6 @@ class WizardScreen(Screen[None]):
 
     def _view(self) -> View:
         return View(self._session, self._step, self._running_step.facts, self._zone, self._query)
-
-    def _draw_title(self) -> None:
-        session = self._session
-        kind = session.kind.value
-        danger = kind in ("destructive", "unknown")
-        # Once applied, the schema already has the change, so the earlier class is shown.
-        decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
-        risk = decided.risk or session.analysis.risk.value
-        judged = f"{kind.upper() if danger else kind} · {risk} risk"
-        database = session.record.database
-        stem = session.record.migration.removesuffix(".sql")
-        self.query_one(TitleBar).tell(
-            stem, judged, danger=danger, database=database.label, target=database.target
-        )
 
     def _draw_keys(self) -> None:
         bar, running = self.query_one(KeyBar), self._running_step.step
@@ -257,6 +244,10 @@ class WizardScreen(Screen[None]):
         prompts = self._prompts(go)
         if prompts is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
+
+    @on(Rail.Chosen)
+    async def _jump(self, event: Rail.Chosen) -> None:
+        await self._look_at(event.step)
 
     async def _look_at(self, step: Step) -> None:
         self._step, self._last, self._query = step, None, 0
