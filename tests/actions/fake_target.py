@@ -170,6 +170,7 @@ class FakeTarget:
     writing: bool = False
     running: dict[str, int] = field(default_factory=lambda: {"v1-live": 100})
     notes: dict[str, str] = field(default_factory=dict)  # the annotations of the version
+    deployment_notes: dict[str, str] = field(default_factory=dict)
     left: tuple[Evidence, ...] = ()
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
@@ -250,7 +251,11 @@ class FakeTarget:
 
     def _deployment(self) -> Mapping[str, object]:
         shares = [{"version_id": v, "percentage": share} for v, share in self.running.items()]
-        return {"created_on": "2026-11-23T10:00:00Z", "versions": shares}
+        return {
+            "created_on": "2026-11-23T10:00:00Z",
+            "versions": shares,
+            "annotations": dict(self.deployment_notes),
+        }
 
     def _read(self, args: Sequence[str]) -> Evidence:
         sql = next(word for word in args if word.startswith("--command=")).removeprefix(

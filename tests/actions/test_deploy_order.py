@@ -67,13 +67,14 @@ class Source:
     """Source code whose queries say what the test says."""
 
     facts: DeployOrderFacts
+    why: str = "tag of version v1-live"
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     notes: list[Mapping[str, str]] = field(default_factory=list)
 
     def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
         self.notes.append(notes)
         return (
-            RevisionProposal(commit=COMMIT, why="tag of version v1-live"),
+            RevisionProposal(commit=COMMIT, why=self.why),
             RevisionProposal(commit=FILES_HERE, why="as they are now"),
         )
 
@@ -158,6 +159,19 @@ async def test_the_notes_of_the_version_are_handed_on_as_proposals(walked: Walke
     }  # fmt: skip
     assert "its tag of version v1-live names abc1234de" in attempt.words
     assert bench.target.commands[-2:] == ["deployments", "versions"]
+
+
+async def test_a_deployment_that_names_its_commit_is_asked_for_no_more(walked: Walked) -> None:
+    bench = await walked("running_code")
+    bench.source = Source(found(Order.ANY), why="message of the deployment")
+    bench.target.deployment_notes = {"workers/message": "Fix abc1234"}
+    bench.opened()
+    bench.target.calls.clear()
+
+    attempt = await bench.step("running_code")
+
+    assert "its message of the deployment names abc1234de" in attempt.words
+    assert bench.target.commands == ["deployments"]
 
 
 async def test_nothing_is_preselected_and_the_operator_confirms_the_revision(

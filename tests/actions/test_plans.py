@@ -40,7 +40,7 @@ PLANS = {
             r"wrangler versions view '<the version that runs>' --name workway-api"
             rf" {CONFIG} --json"
         ),
-        r"two calls of the Workers API, none of D1",
+        r"the second only if the first names no commit; both ask the Workers API, none D1",
     ),
     "worker_deployed": (rf"wrangler deployments list --name workway-api {CONFIG} --json",),
     "applied": (

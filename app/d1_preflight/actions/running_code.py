@@ -83,8 +83,12 @@ async def ask_running_code(context: StepContext) -> Outcome:
     except RemoteFailed as error:
         facts = replace(facts, proposals=tuple(environment.source.proposals({})) or NO_ITEMS)
         return Outcome(Status.UNKNOWN, f"{error.message} {error.hint}".strip(), facts)
-    notes, more = await _notes(context, running)
+    notes, more = _notes_of(running.annotations, "the deployment"), tuple[Evidence, ...]()
     proposals = tuple(environment.source.proposals(notes))
+    if not any(one.why in notes.values() for one in proposals):  # the version may say more
+        found, more = await _version_notes(context, running.version)
+        notes = {**found, **notes}
+        proposals = tuple(environment.source.proposals(notes))
     facts = replace(
         facts,
         version=running.version,
@@ -94,31 +98,31 @@ async def ask_running_code(context: StepContext) -> Outcome:
     words = f"{facts.worker} runs version {running.version[:8]}"
     if len(running.ids) > 1:
         words += f", and {', '.join(v[:8] for v in running.ids[1:])} beside it"
-    named = [one for one in proposals if "version" in one.why]
+    named = [one for one in proposals if one.why in notes.values()]
     words += f"; its {named[0].why} names {named[0].commit[:9]}." if named else "."
     return Outcome(Status.PROVED, words, facts, (*evidence, *more))
 
 
-async def _notes(
-    context: StepContext, running: Deployment
+async def _version_notes(
+    context: StepContext, version: str
 ) -> tuple[Mapping[str, str], tuple[Evidence, ...]]:
-    """The texts that came with the version, each with what it is; a commit may stand in any."""
+    """The texts that came with a version."""
     environment = context.environment
     ran = await call_target(
         environment,
-        _version_args(environment, worker_name(environment), running.version),
+        _version_args(environment, worker_name(environment), version),
         emit=context.emit,
         keep=f"{context.evidence_name}-version",
         timeout=_TIMEOUT_S,
     )
     known = version_annotations(ran.stdout) if ran.exit_code == 0 else {}
-    short = running.version[:8]
-    found: dict[str, str] = {}
-    for annotations, of in ((known, f"version {short}"), (running.annotations, "the deployment")):
-        for key, text in annotations.items():
-            what = _NOTES.get(key, key.rpartition("/")[2])
-            found.setdefault(text, f"{what} of {of}")
-    return found, (ran,)
+    return _notes_of(known, f"version {version[:8]}"), (ran,)
+
+
+def _notes_of(annotations: Mapping[str, str], of: str) -> dict[str, str]:
+    """Each text with what it is; a commit may stand in any."""
+    named = {key: _NOTES.get(key, key.rpartition("/")[2]) for key in annotations}
+    return {text: f"{named[key]} of {of}" for key, text in annotations.items()}
 
 
 def _version_args(environment: Environment, worker: str, version: str) -> tuple[str, ...]:

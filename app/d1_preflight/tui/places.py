@@ -3,28 +3,28 @@
 from pathlib import Path
 
 from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.session import Session
-from d1_preflight.tui.words import is_editable
+from d1_preflight.tui.words import broken_queries, is_editable
 
 _PAGE = "https://"
 
 
-def editable(session: Session, step: Step) -> Path | None:
-    """The migration, or in section 4 its down file; None once it may not be edited any more."""
-    down = session.down if step.section == "rollback" else None
-    chosen = down or session.migration
-    return chosen.path if is_editable(session, step) else None
+def editable(session: Session, step: Step, query: int = 0) -> tuple[Path, int] | None:
+    """The file that e opens, and the line (0: its start); None once none may be edited any more.
 
-
-def broken_query(session: Session, step: Step, chosen: int) -> tuple[Path, int] | None:
-    """The file and line of the chosen broken query; None where the step shows none."""
-    if step.id != DeployOrderFacts.step or not is_editable(session, step):
+    The chosen broken query, else the migration, or in section 4 its down file.
+    """
+    if not is_editable(session, step):
         return None
-    breaks = DeployOrderFacts.from_attempt(session.attempt(step.id)).breaks
-    path, _, line = breaks[chosen % len(breaks)].at.rpartition(":") if breaks else ("", "", "")
-    file = session.project.root / path
-    return (file, int(line)) if path and line.isdigit() and file.is_file() else None
+    broken = broken_queries(session, step)
+    if broken:
+        path, _, line = broken[query % len(broken)].at.rpartition(":")
+        file = session.project.root / path
+        if line.isdigit() and file.is_file():
+            return file, int(line)
+    down = session.down if step.section == "rollback" else None
+    chosen = (down or session.migration).path
+    return (chosen, 0) if chosen is not None else None
 
 
 def address(session: Session, section: str) -> str:

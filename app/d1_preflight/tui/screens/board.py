@@ -98,7 +98,7 @@ class BoardScreen(Screen[None]):
         """Open the row under the cursor."""
         row = self._row
         if row is not None:
-            self.post_message(OpenAsked(row.name))
+            self.post_message(OpenAsked(row.record_of or row.name))
 
     def action_filter(self) -> None:
         """Type a part of a name; the chosen row stays chosen if it matches."""

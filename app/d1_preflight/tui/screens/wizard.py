@@ -55,10 +55,10 @@ class WizardScreen(Screen[None]):
 
     def __init__(self, session: Session, running_step: RunningStep, zone: tzinfo | None) -> None:
         super().__init__()
-        self._session, self._running_step, self._zone = session, running_step, zone
+        self._session, self._running_step = session, running_step
+        self._zone, self._query = zone, 0
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
-        self._query = 0
 
     @property
     def section(self) -> str:
@@ -188,12 +188,10 @@ class WizardScreen(Screen[None]):
 
     async def action_finding(self) -> None:
         """Unfold the next finding, or choose the next broken query."""
-        broken = words_of.broken_queries(self._session, self._step)
-        if not broken:
-            self.query_one(Frame).turn_finding()
-            return
-        self._query = (self._query + 1) % len(broken)
-        await self.redraw()
+        if broken := words_of.broken_queries(self._session, self._step):
+            self._query = (self._query + 1) % len(broken)
+            return await self.redraw()
+        return self.query_one(Frame).turn_finding()
 
     def action_output(self) -> None:
         """Open or shut the output."""
@@ -201,14 +199,9 @@ class WizardScreen(Screen[None]):
 
     def action_edit(self) -> None:
         """Open the migration, in section 4 its down file, or a broken query at its line."""
-        if self._running_step.step:
-            return
-        query = places.broken_query(self._session, self._step, self._query)
-        file = places.editable(self._session, self._step)
-        if query is not None:
-            self.post_message(EditAsked(*query))
-        elif file is not None:
-            self.post_message(EditAsked(file))
+        place = places.editable(self._session, self._step, self._query)
+        if place is not None and not self._running_step.step:
+            self.post_message(EditAsked(*place))
 
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
