@@ -16,10 +16,12 @@ from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
+from d1_preflight.core.project.naming import judged_part, split_number
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.rules import ABOUT_NAMES
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -209,7 +211,7 @@ class Board:
 
     def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
         stem = file.name.removesuffix(".sql")
-        number, _, words = stem.rpartition("/")[2].partition("_")
+        number, words = split_number(judged_part(file.name))
         if isinstance(file, UnreadableMigration):
             return BoardRow(
                 file.name, number, words, Kind.UNKNOWN, Risk.UNKNOWN, self._remote(file.name),
@@ -223,7 +225,10 @@ class Board:
         )  # fmt: skip
         if analysis is None:
             return row
-        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=analysis.findings)
+        findings = analysis.findings
+        if row.remote is Remote.APPLIED:  # renamed, it would be applied a second time
+            findings = tuple(f for f in findings if f.rule not in ABOUT_NAMES)
+        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=findings)
 
     def _remote(self, name: str) -> Remote:
         seen = self._context.cache.observation

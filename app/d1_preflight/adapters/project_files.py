@@ -6,11 +6,12 @@ list would make every later check a check of something else.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from d1_preflight.adapters.naming import naming_of
 from d1_preflight.adapters.regular_file import LARGEST, MAX_BYTES, read_file
 from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.adapters.wrangler.dotenv import (
@@ -28,6 +29,7 @@ from d1_preflight.core.project.migration import (
     ledger_key,
 )
 from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, WranglerConfig
@@ -49,7 +51,14 @@ class ProjectFiles:
 
     def files(self) -> tuple[MigrationFile, ...]:
         """Every file that wrangler counts, in its order, readable or not."""
-        return read_migrations(self._project.database, self._project.config)
+        found = read_migrations(self._project.database, self._project.config)
+        naming = self.naming(file.name for file in found)
+        return tuple(replace(f, naming=naming) if isinstance(f, Migration) else f for f in found)
+
+    def naming(self, names: Iterable[str]) -> Naming:
+        """What the names of these files are judged by."""
+        project = self._project
+        return naming_of(project.migrations_folder, names, project.settings.lint.names)
 
     def migrations(self) -> tuple[Migration, ...]:
         """The readable ones."""

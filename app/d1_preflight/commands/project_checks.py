@@ -16,6 +16,8 @@ from d1_preflight.commands.checks import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from d1_preflight.core.project.project import Project
 
 
@@ -123,12 +125,30 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     names = [file.name for file in files]
     wrong = [f"{f.name}: {f.problem}" for f in files if isinstance(f, UnreadableMigration)]
     wrong += [f"{n} would be applied as a migration" for n in names if looks_like_down(n)]
-    wrong += [f"same number: {', '.join(g)}" for g in pending_set(names, ()).duplicates]
     if wrong:
         fix = "Fix these files; wrangler would apply them as they are."
         yield failed("migrations", "; ".join(wrong), fix)
     else:
         yield good("migrations", f"{len(names)}, the last is {names[-1]}")
+    yield good("names", _naming_words(project, names))
+    twins = "; ".join(", ".join(group) for group in pending_set(names, ()).duplicates)
+    if twins:
+        fix = (
+            "Leave those that are applied: renamed, they would be applied again. Give the next "
+            "free number to one that is applied nowhere."
+        )
+        yield unknown("numbers", f"same number: {twins}", fix)
+
+
+def _naming_words(project: "Project", names: "Sequence[str]") -> str:
+    """The convention of the folder's names, and where it comes from."""
+    from d1_preflight.adapters.project_files import ProjectFiles
+
+    naming = ProjectFiles(project).naming(names)
+    shown = naming.convention(names).shown
+    if naming.tool:
+        return f"{naming.tool} names these files and keeps its own list of them: they stay"
+    return f"{shown}, {'as [lint] names says' if naming.names else 'as the files are named'}"
 
 
 def _git(around: Surroundings) -> Iterator[Check]:

@@ -14,6 +14,7 @@ import tomli_w
 
 from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
+from d1_preflight.core.project.naming import Names
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
 from d1_preflight.core.strict_toml import SourceText
@@ -134,6 +135,12 @@ class LintSettings:
         readers.inner_path,
         "An SQL file with the schema as it was before the first migration, where it was made "
         "outside of them. What neither it nor a migration makes then counts as not there.",
+    )
+    names: Names = _key(  # noqa: RUF009 - it is field()
+        Names.INFERRED,
+        readers.names,
+        "How migrations are named: numbers, hyphens, timestamps, folders, drizzle or prisma; as "
+        "most of the folder's files are where empty.",
     )
 
 
