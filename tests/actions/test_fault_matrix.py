@@ -19,7 +19,9 @@ WALKS = {"destructive": "ALTER TABLE teams DROP COLUMN old;\n", "transformative"
 _TRIES = 4
 _COMMANDS = ("info", "read", "bookmark", "export", "apply", "deployments", "rehearse", "down")
 # The copy of the rows is the backup; an export that failed says so beside it.
-_VOLATILE = frozenset({"rows_read", "export", "sql_ms", "predicted_ms", "wrangler_ms"})
+_VOLATILE = frozenset({
+    "rows_read", "export", "sql_ms", "predicted_ms", "wrangler_ms", "by", "exit_code",
+})  # fmt: skip
 
 
 def says(text: str, code: int = 0) -> Answer:

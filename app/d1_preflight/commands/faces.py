@@ -2,15 +2,20 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from d1_preflight.commands import output
 from d1_preflight.core.errors import UsageError
 
 if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
+
+
+PLAIN = "PREFLIGHT_PLAIN"
 
 
 def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = False) -> None:
@@ -42,8 +47,10 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
     """Open the board, or one migration, in the chosen face."""
-    if plain:
-        return _show_plain(context, name)
+    if why := plain_because(
+        context.environ, asked=plain, set_so=context.project.settings.face.plain
+    ):
+        return _show_plain(context, name, why)
     _need_terminal()
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
@@ -59,6 +66,17 @@ def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> i
     return app.return_code or 0
 
 
+def plain_because(environ: Mapping[str, str], *, asked: bool, set_so: bool) -> str:
+    """What chose the plain face, in words; "" where nothing did and the screen opens."""
+    if asked:
+        return "--plain asks for it"
+    if environ.get(PLAIN, "0") not in ("", "0"):
+        return f"{PLAIN} is set"
+    if set_so:
+        return "preflight.toml sets plain under [face]"
+    return "TERM is dumb" if environ.get("TERM") == "dumb" else ""
+
+
 def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
     names = [file.name for file in context.files()]
@@ -72,15 +90,17 @@ def full_name(context: "ProjectContext", wanted: str) -> str:
     raise UsageError(f"{wanted!r} may mean: {', '.join(found)}.", hint="Name one in full.")
 
 
-def _show_plain(context: "ProjectContext", name: str) -> int:
+def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
+    from d1_preflight import plain
     from d1_preflight.board import Board
-    from d1_preflight.plain import walk
 
-    if not name:
-        raise UsageError(
-            "The plain face walks one migration.", hint="Name it: preflight run NAME --plain"
-        )
-    return walk(context.session(name), Board(context).target(name))
+    asker = plain.open_asker(context.environ)
+    output.write(f"Plain mode: {why}. One question after the other; Ctrl-C leaves.\n")
+    board = Board(context)
+    chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
+    if not chosen:
+        return 0
+    return plain.walk(context.session(chosen), board.target(chosen), asker)
 
 
 def _need_terminal() -> None:

@@ -174,6 +174,18 @@ class CodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """How the program talks to people."""
+
+    plain: bool = _key(
+        False,  # noqa: FBT003 - it is the default
+        readers.flag,
+        "Always ask one question after the other instead of opening the screen, as `--plain`, "
+        "`PREFLIGHT_PLAIN=1` and `TERM=dumb` do.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a team can decide."""
 
@@ -187,6 +199,7 @@ class Settings:
     lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
     code: CodeSettings = field(default_factory=CodeSettings)
+    face: FaceSettings = field(default_factory=FaceSettings)
 
 
 def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
