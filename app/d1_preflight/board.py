@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.naming import judged_part, split_number
+from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
@@ -88,6 +90,7 @@ class BoardHeader:
     databases: tuple[str, ...] = ()
     environment: str = ""
     chosen_by: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -114,7 +117,17 @@ class Board:
             names,
             project.environment,
             project.chosen_by,
+            self._remarks(),
         )
+
+    def _remarks(self) -> tuple[str, ...]:
+        """What to know of this target and its configuration, most important first."""
+        project = self._context.project
+        remarks = project.config.remarks(project.database)
+        here = Path.cwd()
+        if here.is_relative_to(project.root) and project.config.path.name in CONFIG_NAMES:
+            return remarks
+        return (*remarks, f"The configuration is {project.config.path}.")
 
     def choose(self, database: str) -> None:
         """Switch to another database of the same configuration."""
@@ -133,6 +146,7 @@ class Board:
         files = self._context.files()
         name = files[-1].name if files else ""
         try:
+            await self._context.resolve()
             # In a thread: git and node are asked for their versions, and either may be slow.
             environment = await asyncio.to_thread(
                 self._context.environment, name, self._context.store(name)
@@ -143,7 +157,9 @@ class Board:
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
         read_at = look.observation.taken_at.astimezone(zone)
-        return BoardState(self.rows(), f"remote read {read_at:%H:%M %Z}")
+        found = f"{self._context.project.database.id}, found by its name · "
+        by_name = found if self._context.is_resolved else ""
+        return BoardState(self.rows(), f"{by_name}remote read {read_at:%H:%M %Z}")
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""

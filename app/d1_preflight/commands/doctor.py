@@ -74,7 +74,7 @@ def examine(
 
 def _folder(start: Path, config: Path | None) -> Path:
     """Where wrangler would be started: in the project's folder, if there is a project."""
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
     from d1_preflight.core.errors import PreflightError
 
     try:

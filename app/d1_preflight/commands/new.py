@@ -34,11 +34,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print their paths; nothing that exists is touched."""
-    from d1_preflight.adapters.project_files import ProjectFiles, open_project
+    from d1_preflight.adapters.project_files import ProjectFiles, open_folder
     from d1_preflight.core.findings import Kind
     from d1_preflight.core.project.template import down_text, migration_text
 
-    project = open_project(
+    project = open_folder(
         Path.cwd(),
         config=arguments.config,
         environment=arguments.env,

@@ -54,7 +54,7 @@ def _database(around: Surroundings) -> Iterator[Check]:
 
 def _removed_keys(project: "Project") -> Iterator[Check]:
     """A key that wrangler 4 took away stops each of its commands."""
-    from d1_preflight.adapters.project_files import top_level_keys
+    from d1_preflight.adapters.configuration import top_level_keys
     from d1_preflight.core.project.wrangler_config import REMOVED_KEYS
 
     found = [key for key in top_level_keys(project.config.path) if key in REMOVED_KEYS]

@@ -58,6 +58,14 @@ def inner_path(value: object) -> str:
     return path
 
 
+def folder(value: object) -> str:
+    """A relative path, which may lead up into another package; "" for none."""
+    path = text(value).replace("\\", "/")
+    if path.startswith(("/", "~")) or ":" in path:
+        raise UnreadValue('must be a path from this file\'s folder, for example "../db/drizzle"')
+    return path
+
+
 def texts(value: object) -> tuple[str, ...]:
     """A list of strings, none empty, none twice."""
     if not isinstance(value, list):

@@ -145,9 +145,27 @@ class LintSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class WranglerSettings:
-    """Which wrangler is used."""
+class Migrations:
+    """Where the migrations lie if wrangler's configuration does not say so."""
 
+    folder: str = _key(
+        "",
+        readers.folder,
+        "The migrations' folder, from this file's folder; it may lie in another package. Only "
+        "where the configuration has no `migrations_dir`.",
+    )
+    pattern: str = _key(
+        "", readers.text, "Which files below it are migrations: `*.sql` where empty."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WranglerSettings:
+    """Which wrangler is used, and on which configuration."""
+
+    config: str = _key(
+        "", readers.folder, "The wrangler configuration, from this file's folder, among several."
+    )
     command: str = _key(
         "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
     )
@@ -196,6 +214,7 @@ class Settings:
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
     signing: Signing = field(default_factory=Signing)
+    migrations: Migrations = field(default_factory=Migrations)
     lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
     code: CodeSettings = field(default_factory=CodeSettings)
