@@ -182,14 +182,9 @@ def open_surroundings(
         by = f" ({chosen_by} chose the environment.)" if chosen_by else ""
         raise ProjectError(error.message, hint=f"{error.hint}{by}") from error
     found = placed(found, settings.migrations.folder, settings.migrations.pattern)
+    taken = found.database(database)
     project = Project(
-        root=found.folder,
-        config=found,
-        database=found.database(database),
-        environment=chosen,
-        settings=settings,
-        chosen_by=chosen_by,
-        settings_sha256=settings_sha256,
+        found.folder, found, taken, chosen, settings, chosen_by, settings_sha256=settings_sha256
     )
     return OpenedProject(project, around)
 

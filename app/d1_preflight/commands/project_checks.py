@@ -14,6 +14,7 @@ from d1_preflight.commands.checks import (
     project_of,
     unknown,
 )
+from d1_preflight.commands.d1_access import d1_access
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +48,37 @@ def _database(around: Surroundings) -> Iterator[Check]:
             "file that your deploy fills in: --config FILE"
         )
         yield failed("database", words, fix)
-    else:
+    elif project.database.id:
         yield good("database", f"{project.database.name} {project.database.id}")
+    else:
+        names = " or ".join(project.config.names_of(project.database))
+        yield good("database", f"{names}: no database_id, so it is found by its name")
+    yield from _doubts(project)
     yield from _target(around)
+
+
+def _doubts(project: "Project") -> Iterator[Check]:
+    """What could be taken for another database, or another configuration, than is meant."""
+    from d1_preflight.adapters.configuration import deployed_config, other_configs, read_config
+
+    fix = "Give each its own database_id, or go on knowing it: GO names the uuid."
+    for remark in project.config.remarks(project.database):
+        yield unknown("same database", remark, fix)
+    if others := other_configs(project.config.path):
+        names = ", ".join(path.name for path in others)
+        yield good("configuration", f"{project.config.path.name} is taken; beside it: {names}")
+    deployed = deployed_config(project.root)
+    if deployed is not None and deployed != project.config.path:
+        ids = {found.id for found in read_config(deployed).databases}
+        words = f"wrangler deploy takes {deployed}; D1 commands take {project.config.path.name}"
+        if project.database.id in ids:
+            yield good("deploy", words)
+        else:
+            fix = f"Build again, or name it: --config {deployed}"
+            yield unknown("deploy", f"{words}, which has another database", fix)
+    if project.config.is_pages:
+        words = "a Pages project: its D1 commands are those of a Worker"
+        yield good("Pages", words)
 
 
 def _removed_keys(project: "Project") -> Iterator[Check]:
@@ -224,6 +253,7 @@ def _secrets(around: Surroundings) -> Iterator[Check]:
 
 PROJECT: tuple[tuple[str, Look], ...] = (
     ("database", _database),
+    ("D1 access", d1_access),
     ("folder", _folder),
     ("checklist", _checklist),
     ("wrangler", _wrangler),
