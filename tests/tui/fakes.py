@@ -79,6 +79,9 @@ class SceneFiles:
     def target_config(self) -> Path:
         raise NotImplementedError
 
+    def account_config(self) -> Path:
+        raise NotImplementedError
+
 
 def scene_tools(files: SceneFiles, database: str, target: str) -> Environment:
     """Tools of a session whose steps are scripted: nothing reaches wrangler or the network."""

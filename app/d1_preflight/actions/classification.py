@@ -7,7 +7,8 @@ from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.format import count, plural
-from d1_preflight.core.project.migration import NAME_PATTERN
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.naming import HOUSE, Naming
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
     CopyFacts,
@@ -32,15 +33,22 @@ _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
 async def check_name(context: StepContext) -> Outcome:
-    """The file's name has four digits and says what it does."""
+    """The file's name is of the folder's convention and says what it does."""
     name = context.environment.name
-    last = name.rsplit("/", 1)[-1]
+    files = context.environment.files.files()
+    naming = next((file.naming for file in files if isinstance(file, Migration)), Naming())
+    convention = naming.convention(file.name for file in files)
     facts = NameFacts(name=name)
-    if NAME_PATTERN.match(last):
-        return Outcome(Status.PROVED, f"{last}: four digits and a description.", facts)
+    if naming.keeps(name):
+        words = f"{name}: {naming.tool} named it and keeps its own list of names; it stays."
+        return Outcome(Status.PROVED, words, facts)
+    if convention == HOUSE and convention.fits(name):
+        return Outcome(Status.PROVED, f"{name}: four digits and a description.", facts)
+    if convention.fits(name):
+        return Outcome(Status.PROVED, f"{name}: as this folder's files are named.", facts)
     return Outcome(
         Status.FAILED,
-        f"{last} is not NNNN_descriptive_action.sql. Rename it before it is applied: afterwards "
+        f"{name} is not {convention.shown}. Rename it before it is applied: afterwards "
         "a renamed file would be applied a second time.",
         facts,
     )
