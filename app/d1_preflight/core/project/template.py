@@ -54,13 +54,18 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
     declared, rollback = _TYPES[kind]
     lines = [
         f"-- Migration: {stem}",
-        f"-- Description: {description or stem.split('_', 1)[1].replace('_', ' ')}",
+        f"-- Description: {description or _words_of(stem)}",
         f"-- Type: {declared}",
         f"-- Rollback: {rollback}",
     ]
     if kind is Kind.DESTRUCTIVE:
         lines.append("-- CRITICAL: Backup required before applying")
     return "\n".join([*lines, _RULE, "", ""])
+
+
+def _words_of(stem: str) -> str:
+    """What a name says, without its number."""
+    return re.sub(r"[_-]+", " ", re.sub(r"^\d+[_-]+", "", stem))
 
 
 def down_text(name: str) -> str:
