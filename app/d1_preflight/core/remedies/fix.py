@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
@@ -79,6 +80,7 @@ WHY_NOT: Mapping[str, str] = {
 """Why a rule has no remedy: the answer is not in the file."""
 _NO_REMEDY = "No rewrite follows from what is found."
 _MOST = 60
+_MOST_PARTS = 6
 _Key = tuple[str, str]
 
 
@@ -122,7 +124,7 @@ def fix(
     proof = _proof(author, attempt, rules)
     if proof.holds:
         return attempt.fix(proof)
-    for answers in _parts(attempt):
+    for answers in islice(_parts(attempt), _MOST_PARTS):
         part = _Attempt(author, rules, without=answers).run()
         tried = _proof(author, part, rules) if part.done else Proof("nothing is left of it")
         if tried.holds:
@@ -176,11 +178,13 @@ class _Attempt:
     def run(self) -> "_Attempt":
         """Try every finding once."""
         for _ in range(_MOST):
-            finding = self._next()
-            if finding is None:
+            found = self._next()
+            if not found:
                 break
-            self._seen.add(_key(finding))
-            self._answer(finding)
+            self._seen |= {_key(finding) for finding in found}
+            if len(found) == 1 or not self._answer_together(found):
+                for finding in found:
+                    self._answer(finding)
         return self
 
     def fix(self, proof: Proof, refused: Sequence[Answer] = ()) -> Fix:
@@ -188,9 +192,40 @@ class _Attempt:
         left = (*self.left, *refused)
         return Fix(self._author.text, self.now.text, tuple(self.done), left, proof)
 
-    def _next(self) -> Finding | None:
+    def _next(self) -> list[Finding]:
+        """The next finding; with the others of its rule, where their rewrites are apart."""
         waiting = [f for f in self.now.findings if self._is_wanted(f)]
-        return min(waiting, key=lambda f: _ORDER.get(f.rule, len(_ORDER)), default=None)
+        first = min(waiting, key=lambda f: _ORDER.get(f.rule, len(_ORDER)), default=None)
+        if first is None or first.rule in _PARKED:
+            return [first] if first else []
+        return [f for f in waiting if f.rule == first.rule]
+
+    def _answer_together(self, findings: Sequence[Finding]) -> bool:
+        """Answer all findings of one rule in one rewrite, read once; False where that is not so."""
+        remedy = REMEDIES.get(findings[0].rule)
+        answers = [remedy(self.now, finding) for finding in findings] if remedy else []
+        rewrites = [answer for answer in answers if isinstance(answer, Rewrite)]
+        if len(rewrites) < 2:  # noqa: PLR2004 - one is no togetherness
+            return False
+        edits = tuple(dict.fromkeys(edit for rewrite in rewrites for edit in rewrite.edits))
+        try:
+            reading = self.now.with_text(edited(self.now.text, edits))
+        except ValueError:  # two edits meet
+            return False
+        differs = tuple(pair for rewrite in rewrites for pair in rewrite.differs)
+        pairs = tuple(zip(findings, answers, strict=True))
+        done = [f for f, answer in pairs if isinstance(answer, Rewrite)]
+        whole = Rewrite(edits, "", differs)
+        if any(_against(self.now, reading, finding, whole) for finding in done):
+            return False
+        self.now = reading
+        for finding, answer in pairs:
+            if isinstance(answer, Rewrite):
+                self.values |= answer.values
+                self.done.append(Answer(finding, what=answer.what))
+            else:
+                self.left.append(Answer(finding, reason=answer.reason))
+        return True
 
     def _is_wanted(self, finding: Finding) -> bool:
         if self._rules and finding.rule not in self._rules:
