@@ -1,5 +1,6 @@
 """`preflight fix` and `lint --fix`: what is shown, what is written, and what is refused."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from commands.real_records import CONFIG
 from d1_preflight.adapters.project_files import open_project
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
+from lint.test_forms import sarif_errors
 
 FILES = {
     "wrangler.jsonc": CONFIG,
@@ -119,3 +121,43 @@ def test_line_ends_stay(project: Path) -> None:
     data = (project / PATH).read_bytes()
     assert b"_park_posts" in data
     assert b"\n" not in data.replace(b"\r\n", b"")
+
+
+@pytest.mark.usefixtures("project")
+def test_lint_fix_shows_the_findings_and_the_rewrite() -> None:
+    ran = preflight("lint", PATH, "--fix")
+    assert ran.code == 1
+    assert "cascade-delete" in ran.out
+    assert '+CREATE TABLE "_park_posts"' in ran.out
+
+
+def test_lint_fix_writes_with_write_and_then_nothing_blocks(project: Path) -> None:
+    assert preflight("lint", PATH, "--fix", "--write", "--unapplied").code == 0
+    assert '"_park_posts"' in (project / PATH).read_text()
+    assert preflight("lint", PATH).code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_sarif_carries_the_fix() -> None:
+    document = json.loads(preflight("lint", PATH, "--fix", "--format", "sarif").out)
+    results = document["runs"][0]["results"]
+    [found] = [r for r in results if r["ruleId"] == "cascade-delete"]
+    [change] = found["fixes"][0]["artifactChanges"]
+    lines = REBUILD.splitlines(keepends=True)
+    for part in reversed(change["replacements"]):
+        region = part["deletedRegion"]
+        lines[region["startLine"] - 1 : region["endLine"] - 1] = [part["insertedContent"]["text"]]
+    assert "".join(lines).count("_park_posts") == 3
+    assert sarif_errors(json.dumps(document)) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_github_gets_a_suggestion() -> None:
+    out = preflight("lint", PATH, "--fix", "--format", "github").out
+    assert "```suggestion%0A" in out
+    assert "A proved rewrite parks the rows of posts" in out
+
+
+def test_stdin_is_not_fixed() -> None:
+    ran = preflight("lint", "-", "--fix", stdin=REBUILD.encode())
+    assert (ran.code, "stdin cannot be fixed" in ran.err) == (2, True)

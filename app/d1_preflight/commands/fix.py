@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from d1_preflight.core.schema.schema import Schema
     from d1_preflight.project_context import ProjectContext
 
+_LONGER = 6
 _NOT_YET = "nothing was written"
 _UNAPPLIED = "You said with --unapplied that it is applied nowhere; no target was asked."
 
@@ -86,28 +87,40 @@ def _context(arguments: argparse.Namespace) -> "ProjectContext":
 
 def _fixed(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]") -> int:
     from d1_preflight.adapters.rewritten_file import read_rewritable
+
+    read_rewritable(path)
+    return tell_and_write(arguments, path, proved_fix(arguments, path, rules))
+
+
+def proved_fix(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]" = ()) -> "Fix":
+    """The proved rewrite of a file among its siblings; UsageError where it takes too long."""
     from d1_preflight.adapters.work_limit import SECONDS, TooMuchWork, work_limit
     from d1_preflight.core.errors import UsageError
     from d1_preflight.core.remedies.fix import fix
 
-    before = read_rewritable(path)
     migration, prior, siblings = _among(arguments, path)
     try:
-        with work_limit(SECONDS * 4):
-            found = fix(migration, prior, siblings, rules=rules)
+        with work_limit(SECONDS * _LONGER):
+            return fix(migration, prior, siblings, rules=rules)
     except TooMuchWork as stopped:
         raise UsageError(
             f"Fixing {path} takes {stopped.words}: nothing was written.", hint="Split the file."
         ) from None
+
+
+def tell_and_write(
+    arguments: argparse.Namespace, path: Path, found: "Fix", *, show: bool = True
+) -> int:
+    """Say what a rewrite does, show it, and write it where that was agreed; the exit code."""
     _tell(path, found)
     if not found.is_offered:
         return 0
-    if arguments.diff or not arguments.write:
+    if show and (arguments.diff or not arguments.write):
         write(as_diff(str(path), found), "The diff")
     if not arguments.write and not _agrees(path):
         say(f"preflight fix: {_NOT_YET}; --write writes it")
         return 1
-    _write(arguments, path, before, found)
+    _write(arguments, path, found)
     return 0
 
 
@@ -174,10 +187,13 @@ def _agrees(path: Path) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _write(arguments: argparse.Namespace, path: Path, before: "Migration", found: "Fix") -> None:
-    from d1_preflight.adapters.rewritten_file import write_rewrite
+def _write(arguments: argparse.Namespace, path: Path, found: "Fix") -> None:
+    from d1_preflight.adapters.rewritten_file import read_rewritable, write_rewrite
     from d1_preflight.adapters.wrangler.staged_config import open_workspace
 
+    before = read_rewritable(path)
+    if before.text != found.before:
+        raise _changed(path)
     root = _refuse_applied(arguments, path)
     kept = write_rewrite(path, before, found.after, open_workspace(root))
     say(f"preflight fix: wrote {path}; the earlier text is kept in {kept}")
@@ -224,6 +240,15 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
     if remote is Remote.UNKNOWN:
         raise _unknown(path, state.words)
     return context.project.root
+
+
+def _changed(path: Path) -> "UsageError":
+    from d1_preflight.core.errors import UsageError
+
+    return UsageError(
+        f"{path} was changed meanwhile: the rewrite is of another text.",
+        hint="Nothing was written. Fix it again.",
+    )
 
 
 def _unknown(path: Path, why: str) -> "UsageError":
