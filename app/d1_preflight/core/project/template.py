@@ -74,13 +74,18 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
     declared, rollback = _TYPES[kind]
     lines = [
         f"-- Migration: {stem}",
-        f"-- Description: {description or re.sub('[_-]', ' ', split_number(judged_part(name))[1])}",
+        f"-- Description: {description or _words_of(name)}",
         f"-- Type: {declared}",
         f"-- Rollback: {rollback}",
     ]
     if kind is Kind.DESTRUCTIVE:
         lines.append("-- CRITICAL: Backup required before applying")
     return "\n".join([*lines, _RULE, "", ""])
+
+
+def _words_of(name: str) -> str:
+    """What a name says, without its number."""
+    return re.sub(r"[_-]+", " ", split_number(judged_part(name))[1])
 
 
 def down_text(name: str) -> str:
