@@ -8,6 +8,7 @@ from d1_preflight.actions import (
     close,
     data_safety,
     go,
+    losses,
     readiness,
     rehearsal,
     rollback,
@@ -19,6 +20,7 @@ from d1_preflight.actions.context import StepAction
 SECTIONS: tuple[Mapping[str, StepAction], ...] = (
     classification.STEPS,
     rehearsal.STEPS,
+    losses.STEPS,
     data_safety.STEPS,
     rollback.STEPS,
     readiness.STEPS,

@@ -41,6 +41,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
+    size: int | None = None  # of the database, in bytes, as `d1 info` said
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
@@ -213,6 +214,8 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    `held` says why only a person may start it, beyond what the checklist says; "" where it may
+    start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
     the apply asks it again.
     """
@@ -220,5 +223,13 @@ class StepAction:
     run: Callable[[StepContext], Awaitable[Outcome]]
     prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
     plan: Callable[[StepContext], Sequence[str]] | None = None
+    asks_nothing: Callable[[StepContext], bool] | None = None
+    held: Callable[[StepContext], str] | None = None
     seals: bool = False
     rechecked: bool = False
+
+    def asked(self, context: StepContext) -> tuple[Prompt, ...]:
+        """The prompts that the facts give rise to, then those of the checklist."""
+        if self.asks_nothing and self.asks_nothing(context):
+            return ()
+        return (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)

@@ -42,6 +42,13 @@ def text(value: object) -> str:
     return value.strip()
 
 
+def flag(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise UnreadValue("must be true or false")
+    return value
+
+
 def inner_path(value: object) -> str:
     """A path below the file's own folder, "" for none."""
     path = text(value).replace("\\", "/")

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widget import Widget
 
+from d1_preflight.session import Session
+from d1_preflight.tui import words as words_of
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 
 Key = tuple[str, str]  # the key, and what it does in words
@@ -23,6 +25,13 @@ class TitleBar(Widget):
         super().__init__()
         self._left: tuple[tuple[str, str], ...] = ()
         self._right: Content = Content("")
+
+    def show(self, session: Session) -> None:
+        """The session's migration, its class, and its target."""
+        record = session.record
+        kind, danger = words_of.judged(session)
+        name, database = record.migration.removesuffix(".sql"), record.database
+        self.tell(name, kind, danger=danger, database=database.label, target=database.target)
 
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
         """Set what is shown, and on which target."""
