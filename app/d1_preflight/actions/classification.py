@@ -169,6 +169,11 @@ async def confirm_class(context: StepContext) -> Outcome:
     return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
 
 
+def offered_purpose(context: StepContext) -> Mapping[str, str]:
+    """What the file's header says of it, to begin with."""
+    return {"purpose": context.environment.migration().header.description}
+
+
 def held_by_purpose(_context: StepContext) -> str:
     """Why a person answers: no file says what users gain."""
     return "A person says what users gain."
@@ -292,5 +297,5 @@ STEPS: Mapping[str, StepAction] = {
     "check_header": StepAction(check_header),
     "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
     "confirm_class": StepAction(confirm_class, prompts=class_prompts),
-    "state_purpose": StepAction(state_purpose, held=held_by_purpose),
+    "state_purpose": StepAction(state_purpose, held=held_by_purpose, offers=offered_purpose),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
@@ -214,6 +214,7 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    `offers` are texts to be kept or written over, by the prompt's key.
     `held` says why only a person may start it, beyond what the checklist says; "" where it may
     start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
@@ -225,6 +226,7 @@ class StepAction:
     plan: Callable[[StepContext], Sequence[str]] | None = None
     asks_nothing: Callable[[StepContext], bool] | None = None
     held: Callable[[StepContext], str] | None = None
+    offers: Callable[[StepContext], Mapping[str, str]] | None = None
     seals: bool = False
     rechecked: bool = False
 
@@ -232,4 +234,6 @@ class StepAction:
         """The prompts that the facts give rise to, then those of the checklist."""
         if self.asks_nothing and self.asks_nothing(context):
             return ()
-        return (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
+        offered = self.offers(context) if self.offers else {}
+        asked = (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
+        return tuple(replace(one, offered=offered.get(one.key, one.offered)) for one in asked)

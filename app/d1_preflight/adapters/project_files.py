@@ -10,16 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.regular_file import LARGEST, MAX_BYTES, read_file
-from d1_preflight.adapters.store import make_folder, write_durably
-from d1_preflight.adapters.wrangler.dotenv import (
-    ENVIRONMENT,
-    CommandEnvironment,
-    Version,
-    read_environment,
-)
-from d1_preflight.adapters.wrangler.staged_config import staged_config, target_config
 from d1_preflight.core.errors import MigrationUnreadable, ProjectError
 from d1_preflight.core.project.migration import (
     Migration,
@@ -28,10 +21,12 @@ from d1_preflight.core.project.migration import (
     ledger_key,
 )
 from d1_preflight.core.project.migrations_pattern import Glob
-from d1_preflight.core.project.project import Project
-from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, WranglerConfig
-from d1_preflight.core.project.wrangler_config_file import config_keys, parse_config
+
+if TYPE_CHECKING:  # a file alone is judged without a project: lint starts without these
+    from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment, Version
+    from d1_preflight.core.project.project import Project
+    from d1_preflight.core.project.settings import Settings
 
 MOST_MIGRATIONS = 5_000
 _MOST_ENTRIES = 200_000
@@ -43,7 +38,7 @@ _DOWN_FOLDERS = ("down", ".down")
 class ProjectFiles:
     """One project's migrations and down migrations, and the staging of a single one."""
 
-    def __init__(self, project: Project, account: str = "") -> None:
+    def __init__(self, project: "Project", account: str = "") -> None:
         self._project = project
         self._account = account
 
@@ -77,6 +72,8 @@ class ProjectFiles:
 
     def write_down(self, stem: str, text: str) -> Path:
         """Write the down migration of `stem`; returns its path."""
+        from d1_preflight.adapters.store import make_folder, write_durably
+
         path = self.down_path(stem)
         make_folder(path.parent)
         write_durably(path, text.encode())
@@ -92,11 +89,15 @@ class ProjectFiles:
 
     def stage(self, migration: Migration, folder: Path) -> Path:
         """A throw-away configuration in `folder` with this migration and no other."""
+        from d1_preflight.adapters.wrangler.staged_config import staged_config
+
         project = self._project
         return staged_config(project.config, project.database, migration, folder, self._account)
 
     def target_config(self) -> Path:
         """The configuration with the target's uuid alone, through which every remote call goes."""
+        from d1_preflight.adapters.wrangler.staged_config import target_config
+
         return target_config(self._project, self._account)
 
 
@@ -104,8 +105,8 @@ class ProjectFiles:
 class OpenedProject:
     """A project, and the environment in which its wrangler runs."""
 
-    project: Project
-    around: CommandEnvironment
+    project: "Project"
+    around: "CommandEnvironment"
 
 
 def open_project(
@@ -115,7 +116,7 @@ def open_project(
     environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
-) -> Project:
+) -> "Project":
     """The project as `open_surroundings` finds it, without the environment."""
     found = open_surroundings(
         start, config=config, environment=environment, database=database, environ=environ
@@ -130,7 +131,7 @@ def open_surroundings(
     environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
-    wrangler: Callable[[Path, Settings], Version | None] = lambda _root, _settings: None,
+    wrangler: "Callable[[Path, Settings], Version | None]" = lambda _root, _settings: None,
 ) -> OpenedProject:
     """The project at or above `start`; raises ProjectError, or UsageError where one must choose.
 
@@ -138,6 +139,10 @@ def open_surroundings(
     decides, out of the shell or a `.env` file, as it does for a wrangler of the version that
     `wrangler` tells (None: the newest); it is asked only where the version matters.
     """
+    from d1_preflight.adapters.wrangler.dotenv import read_environment
+    from d1_preflight.core.project.project import Project
+    from d1_preflight.core.project.settings import SETTINGS_NAME
+
     env = os.environ if environ is None else environ
     path = find_config(start, config)
     settings_sha256 = sha256_of(path.parent / SETTINGS_NAME)
@@ -165,7 +170,9 @@ def open_surroundings(
     return OpenedProject(project, around)
 
 
-def _chosen_by(around: CommandEnvironment, environment: str | None) -> str:
+def _chosen_by(around: "CommandEnvironment", environment: str | None) -> str:
+    from d1_preflight.adapters.wrangler.dotenv import ENVIRONMENT
+
     if environment is not None:
         return "--env"
     return f"{ENVIRONMENT} in {around.source(ENVIRONMENT)}" if around.chosen else ""
@@ -192,6 +199,8 @@ def find_config(start: Path, explicit: Path | None = None) -> Path:
 
 def read_config(path: Path, environment: str = "") -> WranglerConfig:
     """Read one configuration; raises ProjectError naming file, line and key."""
+    from d1_preflight.core.project.wrangler_config_file import parse_config
+
     data = _bytes_of(path)
     found = parse_config(path, _text(path, data), environment)
     return replace(found, sha256=sha256(data).hexdigest())
@@ -199,6 +208,8 @@ def read_config(path: Path, environment: str = "") -> WranglerConfig:
 
 def top_level_keys(path: Path) -> tuple[str, ...]:
     """The keys at the top of one configuration."""
+    from d1_preflight.core.project.wrangler_config_file import config_keys
+
     return config_keys(path, _text_of(path))
 
 
@@ -207,15 +218,20 @@ def sha256_of(path: Path) -> str:
     return sha256(_bytes_of(path)).hexdigest() if path.exists() else ""
 
 
-def read_settings(folder: Path) -> Settings:
+def read_settings(folder: Path) -> "Settings":
     """The settings beside the configuration, or the defaults; raises ProjectError."""
+    from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, load_settings
+
     path = folder / SETTINGS_NAME
     there = os.path.lexists(path)  # a link that leads nowhere is no absent file
     return load_settings(_text_of(path), path.name) if there else Settings()
 
 
-def write_settings(folder: Path, settings: Settings) -> Path:
+def write_settings(folder: Path, settings: "Settings") -> Path:
     """Write the settings beside the configuration; returns the file."""
+    from d1_preflight.adapters.store import write_durably
+    from d1_preflight.core.project.settings import SETTINGS_NAME, dump_settings
+
     path = folder / SETTINGS_NAME
     write_durably(path, dump_settings(settings).encode())
     return path

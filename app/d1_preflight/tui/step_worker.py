@@ -72,6 +72,8 @@ class StepWorker:
             self._shown = partial(self._show, session, wizard, following.step)
             went_well = await self._perform(session, wizard, following)
             following = await self._following(session, wizard) if went_well else None
+            if went_well and following is None and wizard.is_current:
+                await wizard.arrive()
 
     async def _following(self, session: Session, wizard: WizardScreen) -> Submitted | None:
         for step_id, answered in list(self._answered.items()):

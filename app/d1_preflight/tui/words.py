@@ -47,6 +47,18 @@ def is_asked(session: Session, step: Step, running: RunningStep) -> bool:
     return is_open and step.id != "go" and not (running.step and step.id in ACTS)
 
 
+def is_next(session: Session, step: Step, step_id: str) -> bool:
+    """Whether the step is the one of that id, open, and waits for no other."""
+    is_open = not session.status_of(step).is_answered
+    return step.id == step_id and is_open and not session.blockers(step)
+
+
+def is_earlier(session: Session, step: Step) -> bool:
+    """Whether the first open step comes before this one."""
+    path, current = session.path, session.current
+    return current is not None and step in path and path.index(current) < path.index(step)
+
+
 def judged(session: Session) -> tuple[str, bool]:
     """The class and the risk, and whether they are a danger."""
     kind = session.kind.value
@@ -83,7 +95,7 @@ def primary(session: Session, step: Step) -> tuple[str, bool]:
     return verb(step) + again, is_writing(step)
 
 
-def keys(session: Session, step: Step, pace: Key) -> list[Key]:
+def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     """The other keys that work at this step while no field has the focus."""
     status = session.status_of(step)
     answered, stuck = status.is_answered, status in _STUCK and step.waivable
@@ -103,7 +115,8 @@ def keys(session: Session, step: Step, pace: Key) -> list[Key]:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
-    return [*found, ("↑↓", "steps"), pace, ("Esc", "board")]
+    pace = "step by step" if by_itself else "by itself"
+    return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board")]
 
 
 def never_waived(step: Step) -> PreflightError:

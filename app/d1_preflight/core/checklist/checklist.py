@@ -53,6 +53,7 @@ class Prompt:
     choices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()  # what the choices are called, where their stored form differs
     optional: bool = False
+    offered: str = ""  # text only: what the field holds at first, to be kept or written over
     sentence: bool = False  # text only: a word or two is no answer
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty

@@ -67,6 +67,10 @@ class WizardScreen(Screen[None]):
         """The section looked at, for help."""
         return self._step.section
 
+    @property
+    def _view(self) -> View:
+        return View(self._session, self._step, self._running_step.facts, self._zone)
+
     def compose(self) -> ComposeResult:
         """On what, the frame, the keys."""
         yield TitleBar()
@@ -100,9 +104,8 @@ class WizardScreen(Screen[None]):
 
     async def refresh_files(self) -> None:
         """The files may have changed: go back to the first step that lost its answer."""
-        path, current = self._session.path, self._session.current
-        if current and self._step in path and path.index(current) < path.index(self._step):
-            self._step, self._last = current, None
+        if words_of.is_earlier(self._session, self._step) and self._session.current:
+            self._step, self._last = self._session.current, None
         await self.redraw()
 
     async def redraw(self, *, anew: bool = False) -> None:
@@ -135,13 +138,9 @@ class WizardScreen(Screen[None]):
             self.app.push_screen(Problem(error))
             return None
 
-    @property
-    def _view(self) -> View:
-        return View(self._session, self._step, self._running_step.facts, self._zone)
-
     def _draw_keys(self) -> None:
-        bar, running = self.query_one(KeyBar), self._running_step.step
-        question = self.query_one(Frame).question
+        bar, question = self.query_one(KeyBar), self.query_one(Frame).question
+        running = self._running_step.step
         if running is not None and not question.has_keys:
             bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
             return
@@ -151,9 +150,13 @@ class WizardScreen(Screen[None]):
             bar.tell(asked[0], asked[1:], danger=danger and words in asked[0])
         else:
             key = "A" if words_of.needs_capital(self._session, self._step) else "Enter"
-            pace = ("s", "step by step" if self.unattended.by_itself else "by itself")
-            keys = words_of.keys(self._session, self._step, pace)
+            keys = words_of.keys(self._session, self._step, by_itself=self.unattended.by_itself)
             bar.tell((key, words), keys, danger=danger)
+
+    async def arrive(self) -> None:
+        """Nothing goes by itself any more: where only GO is left, its plan opens."""
+        if self.unattended.has_begun and words_of.is_next(self._session, self._step, "go"):
+            await self.action_primary()
 
     async def action_primary(self, capital: bool = False) -> None:
         """The one thing that is next; while a step runs, nothing. A capital applies."""
@@ -233,7 +236,7 @@ class WizardScreen(Screen[None]):
             self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:
-        """Stop waiting for the running step."""
+        """Stop waiting for what runs."""
         self.post_message(StopAsked())
 
     def action_pace(self) -> None:

@@ -81,6 +81,8 @@ class TextField(Input):
 class OptionsField(Widget, can_focus=True):
     """Choices: one, several, or a single statement to confirm; letters filter only after `/`.
 
+    `y` confirms at once.
+
     Whoever types a sentence at a list means no mark and no answer: the key after a letter only
     ends the sentence, and works when it is pressed once more.
     """
@@ -138,6 +140,8 @@ class OptionsField(Widget, can_focus=True):
             self._number(int(letter))
         elif letter in ("j", "k", "/", *_PASSED):
             return
+        elif letter == "y" and self._kind is PromptKind.CONFIRM and not self._writing:
+            self.post_message(Answered(raw=True))
         else:
             self._writing = True
             self.post_message(Refused(_NO_LETTERS))
@@ -228,7 +232,8 @@ def field_for(prompt: Prompt, given: object = None) -> TextField | OptionsField:
     match prompt.kind:
         case PromptKind.TEXT:
             # The exact text has to be typed each time.
-            return TextField(prompt, given if isinstance(given, str) and not prompt.typed else "")
+            held = given if isinstance(given, str) and given else prompt.offered
+            return TextField(prompt, "" if prompt.typed else held)
         case PromptKind.CONFIRM:
             return OptionsField(prompt)
         case PromptKind.CHOOSE:

@@ -53,6 +53,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             return []
         follows = any(other.after == prompt.key for other in self._prompts)
         found = [("Enter", "next question" if len(self._left) > 1 or follows else verb)]
+        if prompt.kind is PromptKind.CONFIRM:
+            found.append(("y", "confirm"))
         if prompt.kind in (PromptKind.CHOOSE_MANY, PromptKind.CONFIRM):
             found.append(("Space", "mark"))
         if prompt.kind is not PromptKind.TEXT and len(prompt.choices) > 1:
