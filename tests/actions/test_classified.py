@@ -13,6 +13,7 @@ from d1_preflight.actions.classification import (
     class_prompts,
     confirm_class,
     finding_prompts,
+    judged_again,
     stale_answers,
     tables_at_risk,
 )
@@ -30,9 +31,18 @@ from d1_preflight.core.findings import (
     Severity,
 )
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.change_facts import ClassFacts, FindingAnswer, FindingsFacts
+from d1_preflight.core.record.change_facts import (
+    ClassFacts,
+    CopiedTable,
+    CopyFacts,
+    FindingAnswer,
+    FindingsFacts,
+    RehearsalFacts,
+    TableChange,
+)
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Outcome, Record, Status
+from d1_preflight.core.schema.schema import Schema
 
 CHECKLIST = shipped_checklist()
 PLAIN = Analysis(Kind.ADDITIVE, Risk.LOW, "low", engine=EngineVerdict())
@@ -58,6 +68,7 @@ def context_of(
         analysis=lambda: found,
         migration=lambda: Migration.from_text("0061_x.sql", text),
         knows_target=knows_target,
+        prior_schema=lambda: Schema(()),
         name=name,
     )
     return StepContext(
@@ -366,7 +377,7 @@ ANSWERED = FindingsFacts(findings=(FindingAnswer(rule="a-rule", line=3),))
             PLAIN,
             ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE),
             FindingsFacts(),
-            "On the target's schema it is additive, no longer unknown.",
+            "",
         ),
         (
             replace(PLAIN, kind=Kind.UNKNOWN),
@@ -413,3 +424,59 @@ async def test_the_purpose_of_several_changes_is_kept_with_them(
 
     assert (outcome.status, outcome.words) == (Status.ATTESTED, "teams can pay")
     assert outcome.facts.written().get("several_changes") == several
+
+
+@pytest.mark.parametrize("kind", [Kind.NONE, Kind.ADDITIVE, Kind.DESTRUCTIVE])
+def test_a_class_that_the_files_left_unknown_is_judged_again_on_the_target(kind: Kind) -> None:
+    record = recorded(class_=ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE))
+
+    again = judged_again(context_of(replace(PLAIN, kind=kind), record))
+
+    assert list(again) == ["class"]
+    facts = cast("ClassFacts", again["class"].facts)
+    assert (again["class"].status, facts.found, facts.kind) == (Status.PROVED, kind, kind)
+    assert again["class"].words.startswith(f"{kind.value.capitalize()}, low risk: ")
+    assert Schema(()).fingerprint in facts.source
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"), [(Kind.UNKNOWN, Kind.UNKNOWN), (Kind.ADDITIVE, Kind.DESTRUCTIVE)]
+)
+def test_what_is_unknown_still_or_was_known_before_is_not_judged_again(
+    found: Kind, kind: Kind
+) -> None:
+    record = recorded(class_=ClassFacts(found=found, kind=Kind.DESTRUCTIVE))
+
+    assert judged_again(context_of(replace(PLAIN, kind=kind), record)) == {}
+
+
+@pytest.mark.parametrize(
+    ("outside", "status"),
+    [((True,), Status.ATTESTED), ((True, False), Status.UNKNOWN), ((False,), Status.UNKNOWN)],
+)
+async def test_only_a_missing_base_schema_is_left_to_the_rehearsal(
+    outside: tuple[bool, ...], status: Status
+) -> None:
+    refused = tuple(Refusal(1, "no such table: x", outside=is_outside) for is_outside in outside)
+    found = replace(PLAIN, engine=EngineVerdict(refused=refused))
+
+    outcome = await outcome_of("answer_findings", context_of(found, knows_target=False))
+    final = await outcome_of("answer_findings", context_of(found))
+
+    assert (outcome.status, final.status) == (status, Status.FAILED)
+
+
+def test_what_a_rehearsal_or_the_copy_counted_stands_beside_the_loss() -> None:
+    found = replace(PLAIN, effects=LOSING)
+    copied = CopyFacts(tables=(CopiedTable(table="LOG", rows=7), CopiedTable(table="pins", rows=1)))
+    lost = RehearsalFacts(tables=(TableChange(table="pins", lost=2, nulled=1_000),))
+
+    by_copy = finding_prompts(context_of(found, recorded(copied=copied)))[0]
+    by_rehearsal = finding_prompts(context_of(found, recorded(copied=copied, rehearsed=lost)))[0]
+
+    assert "log: everything (dropped) (7 rows in the copy)" in by_copy.help
+    assert "pins: references in team (1 row in the copy)" in by_copy.help
+    assert (
+        "pins: references in team (2 rows lost, 1,000 nulled in the last rehearsal)"
+        in by_rehearsal.help
+    )

@@ -75,11 +75,11 @@ class Locals:
     def duplicate(self, source: Path, target: Path) -> None:
         assert (source.parent.name, target.name) == ("rehearsal", "given_back")
 
-    def run_sql(self, persist: Path, sql: str) -> int:
+    def run_file(self, persist: Path, script: Path) -> int:
         assert persist.name == "given_back"
         if self.fails:
             raise self.fails
-        self.ran.append(sql)
+        self.ran.append(script.read_text(encoding="utf-8"))
         return 12
 
     def make(
