@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from core.record_values import Walk, shipped_checklist
+from core.record_values import AnyAction, Walk, shipped_checklist
 from d1_preflight.actions.classification import (
     STEPS,
     class_prompts,
@@ -18,7 +19,8 @@ from d1_preflight.actions.classification import (
     tables_at_risk,
 )
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.core.checklist.checklist import Answer
+from d1_preflight.core.checklist.checklist import Answer, Checklist
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.findings import (
     Analysis,
     Effects,
@@ -45,6 +47,15 @@ from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema
 
 CHECKLIST = shipped_checklist()
+ASKS_EARLY = load_checklist(
+    next(
+        (Path(__file__).resolve().parents[2] / "checklists" / "shipped").glob("4adaa57e*.toml")
+    ).read_text(),
+    "d1.toml",
+    AnyAction(),
+)
+"""An earlier checklist, which asks for losses before they are measured."""
+
 PLAIN = Analysis(Kind.ADDITIVE, Risk.LOW, "low", engine=EngineVerdict())
 WEIGHS = Finding("a-rule", Severity.WARNING, 3, 1, "It may hurt", "why it may", tables=("t",))
 NOTE = replace(WEIGHS, rule="a-note", severity=Severity.NOTE)
@@ -61,7 +72,7 @@ def context_of(
     knows_target: bool = True,
     kind: Kind = Kind.DESTRUCTIVE,
     text: str = "",
-    name: str = "0061_x.sql",
+    checklist: Checklist = CHECKLIST,
     answers: Mapping[str, Answer] | None = None,
 ) -> StepContext:
     environment = SimpleNamespace(
@@ -69,12 +80,12 @@ def context_of(
         migration=lambda: Migration.from_text("0061_x.sql", text),
         knows_target=knows_target,
         prior_schema=lambda: Schema(()),
-        name=name,
+        name="0061_x.sql",
     )
     return StepContext(
         environment=cast("Environment", environment),
-        record=record or Walk(CHECKLIST).record, checklist=CHECKLIST, kind=kind,
-        step=CHECKLIST.step("findings"), answers=answers or {},
+        record=record or Walk(checklist).record, checklist=checklist, kind=kind,
+        step=checklist.step("findings"), answers=answers or {},
     )  # fmt: skip
 
 
@@ -106,15 +117,21 @@ async def test_only_what_weighs_is_asked(finding: Finding, *, is_asked: bool) ->
     assert outcome.status is (Status.ATTESTED if is_asked else Status.PROVED)
 
 
-def test_findings_of_one_rule_on_one_line_are_asked_once() -> None:
+async def test_findings_of_one_rule_and_title_are_asked_and_answered_once() -> None:
     again, elsewhere = replace(WEIGHS, message="and more"), replace(WEIGHS, line=9)
+    titled = replace(WEIGHS, line=12, title="It may hurt more")
+    found = replace(PLAIN, findings=(WEIGHS, again, elsewhere, titled))
+    answers: dict[str, Answer] = {"a-rule@3": "it is small", "a-rule@12": "it is large"}
 
-    asked = finding_prompts(context_of(replace(PLAIN, findings=(WEIGHS, again, elsewhere))))
+    asked = finding_prompts(context_of(found))
+    outcome = await outcome_of("answer_findings", context_of(found, answers=answers))
 
-    assert [prompt.key for prompt in asked] == ["a-rule@3", "a-rule@9"]
-    assert asked[0].label == "Line 3, It may hurt (2 times): why is this acceptable?"
-    assert asked[1].label == "Line 9, It may hurt: why is this acceptable?"
-    assert asked[0].help == "why it may\nand more"
+    assert [prompt.key for prompt in asked] == ["a-rule@3", "a-rule@12"]
+    assert asked[0].label == "Lines 3, 9, It may hurt (3 times): why is this acceptable?"
+    assert asked[1].label == "Line 12, It may hurt more: why is this acceptable?"
+    assert asked[0].help == "line 3: why it may\nline 3: and more\nline 9: why it may"
+    facts = cast("FindingsFacts", outcome.facts)
+    assert [f.answer for f in facts.findings] == [*(["it is small"] * 3), "it is large"]
 
 
 async def test_each_finding_keeps_the_reason_of_the_file_or_of_the_operator() -> None:
@@ -150,7 +167,7 @@ def test_each_loss_is_asked_in_words_with_the_reason_of_the_file() -> None:
     other = replace(AT_RISK, tables=("pins",))
     found = replace(PLAIN, effects=LOSING, findings=(other, declared))
 
-    losses, reason = finding_prompts(context_of(found))
+    losses, reason = finding_prompts(context_of(found, checklist=ASKS_EARLY))
 
     assert losses.help.splitlines()[:4] == [
         "members: rows, column role, references in team",
@@ -167,12 +184,19 @@ async def test_every_loss_is_declared_or_stays_open() -> None:
     three: tuple[str, ...] = ("members", "pins", "log")
 
     part = await outcome_of(
-        "answer_findings", context_of(found, answers={"losses": three, "loss_reason": "as agreed"})
+        "answer_findings",
+        context_of(
+            found, checklist=ASKS_EARLY, answers={"losses": three, "loss_reason": "as agreed"}
+        ),
     )
-    none = await outcome_of("answer_findings", context_of(found))
+    none = await outcome_of("answer_findings", context_of(found, checklist=ASKS_EARLY))
     whole = await outcome_of(
         "answer_findings",
-        context_of(found, answers={"losses": (*three, "teams"), "loss_reason": "as agreed"}),
+        context_of(
+            found,
+            checklist=ASKS_EARLY,
+            answers={"losses": (*three, "teams"), "loss_reason": "as agreed"},
+        ),
     )
 
     assert (part.status, none.status) == (Status.FAILED, Status.FAILED)
@@ -193,7 +217,9 @@ async def test_a_declared_loss_is_attested_with_its_reason() -> None:
 
     outcome = await outcome_of(
         "answer_findings",
-        context_of(found, answers={"losses": ("log",), "loss_reason": "as agreed"}),
+        context_of(
+            found, checklist=ASKS_EARLY, answers={"losses": ("log",), "loss_reason": "as agreed"}
+        ),
     )
 
     assert outcome.status is Status.ATTESTED
@@ -348,16 +374,6 @@ async def test_a_header_names_each_line_that_it_lacks() -> None:
     assert "Author" not in outcome.words
 
 
-@pytest.mark.parametrize(
-    ("name", "status"), [("0061_add_x.sql", Status.PROVED), ("x.sql", Status.FAILED)]
-)
-async def test_a_name_is_judged_without_its_folder(name: str, status: Status) -> None:
-    outcome = await outcome_of("check_name", context_of(PLAIN, name=f"folder/{name}"))
-
-    assert outcome.status is status
-    assert outcome.words.startswith(name)
-
-
 ADDED = ClassFacts(found=Kind.ADDITIVE, kind=Kind.ADDITIVE)
 ANSWERED = FindingsFacts(findings=(FindingAnswer(rule="a-rule", line=3),))
 
@@ -471,8 +487,10 @@ def test_what_a_rehearsal_or_the_copy_counted_stands_beside_the_loss() -> None:
     copied = CopyFacts(tables=(CopiedTable(table="LOG", rows=7), CopiedTable(table="pins", rows=1)))
     lost = RehearsalFacts(tables=(TableChange(table="pins", lost=2, nulled=1_000),))
 
-    by_copy = finding_prompts(context_of(found, recorded(copied=copied)))[0]
-    by_rehearsal = finding_prompts(context_of(found, recorded(copied=copied, rehearsed=lost)))[0]
+    by_copy = finding_prompts(context_of(found, recorded(copied=copied), checklist=ASKS_EARLY))[0]
+    by_rehearsal = finding_prompts(
+        context_of(found, recorded(copied=copied, rehearsed=lost), checklist=ASKS_EARLY)
+    )[0]
 
     assert "log: everything (dropped) (7 rows in the copy)" in by_copy.help
     assert "pins: references in team (1 row in the copy)" in by_copy.help

@@ -25,6 +25,8 @@ from d1_preflight.actions.data_safety import read_still
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.rows.codec import Page
 from d1_preflight.core.rows.fingerprint import Fingerprint
@@ -58,12 +60,11 @@ class Shop:
     told: list[StepFacts] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        project = SimpleNamespace(
-            target_config=self.folder / "one.json",
-            database=SimpleNamespace(name="shop", id=UUID, migrations_table="d1_migrations"),
-        )
+        config = WranglerConfig(self.folder / "wrangler.jsonc")
+        project = Project(self.folder, config, Database("DB", "shop", UUID))
         self.environment = SimpleNamespace(
             project=project,
+            target="remote",
             settings=SimpleNamespace(data=SimpleNamespace(copy_limit_mb=self.limit)),
             files=SimpleNamespace(target_config=lambda: self.folder / "one.json"),
             wrangler=self.target,
