@@ -132,8 +132,9 @@ async def test_a_schema_that_is_known_costs_one_read_and_counts_every_table(shop
     [
         EARLIER + "CREATE TABLE more(x);",
         EARLIER.replace("role TEXT", "role TEXT, more TEXT"),
+        EARLIER.splitlines()[0],
     ],
-    ids=["a table that is not there", "another column"],
+    ids=["a table that is not there", "another column", "a table alone"],
 )
 async def test_a_schema_that_is_another_one_costs_one_read_more(shop: Make, known: str) -> None:
     place = shop(known=known)
@@ -143,6 +144,13 @@ async def test_a_schema_that_is_another_one_costs_one_read_more(shop: Make, know
     assert reading.observation.schema.fingerprint == schema_of(EARLIER).fingerprint
     assert set(reading.tables) == {"teams", "members", "log"}
     assert len(reading.evidence) == 2
+
+
+async def test_tables_that_are_not_wanted_are_counted_too(shop: Make) -> None:
+    reading = await plan_reading(shop().context, ["teams"])
+
+    assert dict(reading.observation.counts) == {"teams": 2, "members": 3, "log": 3}
+    assert [page.table for page in reading.pages] == ["teams"]
 
 
 async def test_a_failure_that_is_no_missing_table_is_not_asked_again(shop: Make) -> None:
