@@ -1,9 +1,11 @@
 """Section 6: after the apply. Everything is compared with what the rehearsal showed."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.target import Look, execute_args, observe, shown
@@ -28,8 +30,9 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
-from d1_preflight.core.record.facts import NO_TEXT, instant, moment
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, moment
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
@@ -157,11 +160,12 @@ async def probe_endpoints(context: StepContext) -> Outcome:
     endpoints = context.environment.settings.verification.endpoints
     if not endpoints:
         words = "No endpoints are configured: name them under [verification] in preflight.toml."
-        return Outcome(Status.UNKNOWN, words)
-    facts = EndpointFacts(endpoints=())
+        return Outcome(Status.UNKNOWN, " ".join((words, *endpoint_plan(context))))
+    uncalled = uncalled_routes(context.facts(DeployOrderFacts).routes, endpoints)
+    facts = EndpointFacts(endpoints=(), uncalled=uncalled or NO_ITEMS)
     for endpoint in endpoints:
         answer = await probed(context.environment, endpoint)
-        facts = EndpointFacts(endpoints=(*facts.endpoints, answer))
+        facts = replace(facts, endpoints=(*facts.endpoints, answer))
         context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
@@ -169,7 +173,29 @@ async def probe_endpoints(context: StepContext) -> Outcome:
         return Outcome(Status.FAILED, words, facts)
     answered = len(facts.endpoints)
     words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
+    if uncalled:
+        words += f" Not called, though the change touches them: {', '.join(uncalled)}."
     return Outcome(Status.PROVED, words, facts)
+
+
+def endpoint_plan(context: StepContext) -> Sequence[str]:
+    """The routes whose queries touch the change, where they can be told."""
+    routes = context.facts(DeployOrderFacts).routes
+    return (f"the change touches: {', '.join(routes)}",) if routes else ()
+
+
+def uncalled_routes(routes: Sequence[str], endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """The routes that no configured endpoint calls, whatever stands for their parameters."""
+    called = [(e.method.upper(), urlsplit(e.url).path) for e in endpoints]
+    return tuple(route for route in routes if not any(_calls(one, route) for one in called))
+
+
+def _calls(called: tuple[str, str], route: str) -> bool:
+    """Whether a call ends in the route's path: a router may lie below another path."""
+    method, _, pattern = route.partition(" ")
+    parts = (re.escape(p) if p[:1] != ":" else "[^/]+" for p in pattern.strip("/").split("/"))
+    path = f"(?:^|/){'/'.join(parts).replace(re.escape('*'), '.*')}/?$"
+    return method in ("ANY", called[0]) and re.search(path, called[1]) is not None
 
 
 async def probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
@@ -354,6 +380,6 @@ STEPS: Mapping[str, StepAction] = {
     "verify_ledger": StepAction(verify_ledger, prompts=ledger_prompts, plan=verify_plan),
     "verify_schema": StepAction(verify_schema),
     "verify_rows": StepAction(verify_rows, prompts=row_prompts),
-    "probe_endpoints": StepAction(probe_endpoints),
+    "probe_endpoints": StepAction(probe_endpoints, plan=endpoint_plan),
     "watch_errors": StepAction(watch_errors),
 }
