@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
@@ -21,12 +22,15 @@ from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
+from d1_preflight.core.project.naming import judged_part, split_number
+from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.rules import ABOUT_NAMES
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -94,6 +98,7 @@ class BoardHeader:
     databases: tuple[str, ...] = ()
     environment: str = ""
     chosen_by: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -121,7 +126,17 @@ class Board:
             names,
             project.environment,
             project.chosen_by,
+            self._remarks(),
         )
+
+    def _remarks(self) -> tuple[str, ...]:
+        """What to know of this target and its configuration, most important first."""
+        project = self._context.project
+        remarks = project.config.remarks(project.database)
+        here = Path.cwd()
+        if here.is_relative_to(project.root) and project.config.path.name in CONFIG_NAMES:
+            return remarks
+        return (*remarks, f"The configuration is {project.config.path}.")
 
     def choose(self, database: str) -> None:
         """Switch to another database of the same configuration."""
@@ -142,6 +157,7 @@ class Board:
         files = self._context.files()
         name = files[-1].name if files else ""
         try:
+            await self._context.resolve()
             # In a thread: git and node are asked for their versions, and either may be slow.
             environment = await asyncio.to_thread(
                 self._context.environment, name, self._context.store(name)
@@ -152,7 +168,9 @@ class Board:
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
         read_at = look.observation.taken_at.astimezone(zone)
-        return BoardState(self.rows(), f"remote read {read_at:%H:%M %Z}")
+        found = f"{self._context.project.database.id}, found by its name · "
+        by_name = found if self._context.is_resolved else ""
+        return BoardState(self.rows(), f"{by_name}remote read {read_at:%H:%M %Z}")
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
@@ -220,7 +238,7 @@ class Board:
 
     def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
         stem = file.name.removesuffix(".sql")
-        number, _, words = stem.rpartition("/")[2].partition("_")
+        number, words = split_number(judged_part(file.name))
         if isinstance(file, UnreadableMigration):
             return BoardRow(
                 file.name, number, words, Kind.UNKNOWN, Risk.UNKNOWN, self._remote(file.name),
@@ -234,7 +252,10 @@ class Board:
         )  # fmt: skip
         if analysis is None:
             return row
-        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=analysis.findings)
+        findings = analysis.findings
+        if row.remote is Remote.APPLIED:  # renamed, it would be applied a second time
+            findings = tuple(f for f in findings if f.rule not in ABOUT_NAMES)
+        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=findings)
 
     def _remote(self, name: str) -> Remote:
         seen = self._context.cache.observation

@@ -24,7 +24,7 @@ _TERMINATED = 143
 _OUR_BUG = 70
 _PACKAGE = "d1_preflight"
 _COMMANDS = (
-    "run", "lint", "code", "explain", "verify", "show", "review", "restore", "new", "init",
+    "run", "lint", "fix", "code", "explain", "verify", "show", "review", "restore", "new", "init",
     "doctor", "practice", "completions",
 )  # fmt: skip
 

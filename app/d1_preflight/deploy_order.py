@@ -14,10 +14,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.code_cache import CodeCache
+from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.git.proposed_revisions import proposed_revisions
 from d1_preflight.adapters.git.revision_tree import RevisionTree, merge_base, revision_tree
 from d1_preflight.adapters.lint_sources import Ledger, Place, Sources
-from d1_preflight.adapters.project_files import find_config, read_config, read_settings
+from d1_preflight.adapters.project_files import read_settings
 from d1_preflight.adapters.working_tree import (
     WorkingTree,
     fingerprint,

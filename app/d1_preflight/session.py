@@ -62,7 +62,7 @@ class Session:
         saved = environment.store.load()
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.environment = environment
-        self._actions = actions
+        self.actions = actions
         self._standing = Standing(self.checklist, actions)
         self.record = _opened(environment, self.checklist, saved)
         self.closed = _is_sealed(environment, self.record)
@@ -132,9 +132,8 @@ class Session:
 
     def attempt(self, step_id: str) -> Attempt | None:
         """The current attempt at a step, by its id."""
-        if not self.checklist.has(step_id):
-            return None
-        return self.record.standing(self.checklist.step(step_id))
+        there = self.checklist.has(step_id)
+        return self.record.standing(self.checklist.step(step_id)) if there else None
 
     def later_write(self, step: Step) -> str:
         """What was written since the step was proved, in words; "" where nothing is known of."""
@@ -143,12 +142,11 @@ class Session:
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
-        dynamic = self._actions[step.action].prompts
-        return (*(dynamic(self.context(step)) if dynamic else ()), *step.prompts)
+        return self.actions[step.action].asked(self.context(step))
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
-        plan = self._actions[step.action].plan
+        plan = self.actions[step.action].plan
         return tuple(plan(self.context(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
@@ -177,11 +175,7 @@ class Session:
         progress: Progress = no_progress,
         terminal: AbstractContextManager[object] | None = None,
     ) -> Attempt:
-        """Try a step: read the answers, save the intent, act, save what was found.
-
-        Raises Rejected for an answer, NotAllowed for a blocked step; in both cases the step
-        did not start.
-        """
+        """Save the intent, act, save what was found; Rejected or NotAllowed: it did not start."""
         self.refresh()
         if step.id == "go":
             await _prove_again(self, self._standing.rechecked, emit, progress)
@@ -191,7 +185,7 @@ class Session:
         context = self.context(step, emit, progress, terminal)
         read = self.environment.cache.rows_read
         try:
-            outcome = await self._actions[step.action].run(context)
+            outcome = await self.actions[step.action].run(context)
         except (PreflightError, OSError) as error:
             outcome = failed(error)
         except (asyncio.CancelledError, Exception) as error:
@@ -200,7 +194,8 @@ class Session:
             raise
         self._conclude(step, recorded(self.environment, outcome, read), context)
         performed = self.record.attempts[-1]
-        self._settle(step)
+        for settled, found in self.actions[step.action].settled(self.context(step), performed):
+            self._answer(settled, "settled by the rehearsal on the target's schema", found)
         return performed
 
     def waive(self, step: Step, reason: str) -> Attempt:
@@ -252,15 +247,6 @@ class Session:
         self._finish(outcome)
         return self.record.attempts[-1]
 
-    def _settle(self, step: Step) -> None:
-        """Answer again what an answered step settles: nobody is asked twice."""
-        settles = self._actions[step.action].settles
-        if settles is None or not self.record.status_of(step).is_answered:
-            return
-        for step_id, outcome in settles(self.context(step)).items():
-            self._begin(self.checklist.step(step_id), {})
-            self._finish(outcome)
-
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         record = upgraded(self.record, now_signed=step.id == "go")
         begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
@@ -274,7 +260,7 @@ class Session:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a missing file must not lose the result
             self.refresh()
-        if not self._actions[step.action].seals or not outcome.status.is_answered:
+        if not self.actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
         try:
@@ -304,7 +290,7 @@ def _require_before_apply(session: Session) -> None:
     if session.closed:
         raise NotAllowed("This record is closed.")
     if apply_was_started(session.record, session.checklist):
-        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="See the emergency card")
 
 
 async def _prove_again(

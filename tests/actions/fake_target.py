@@ -115,6 +115,9 @@ class Files:
     def target_config(self) -> Path:
         return self.root / ".preflight" / "targets" / "one.json"
 
+    def account_config(self) -> Path:
+        return self.root / ".preflight" / "targets" / "account.json"
+
 
 @dataclass
 class Web:

@@ -51,13 +51,14 @@ def context_of(
     knows_target: bool = True,
     kind: Kind = Kind.DESTRUCTIVE,
     text: str = "",
+    name: str = "0061_x.sql",
     answers: Mapping[str, Answer] | None = None,
 ) -> StepContext:
     environment = SimpleNamespace(
         analysis=lambda: found,
         migration=lambda: Migration.from_text("0061_x.sql", text),
         knows_target=knows_target,
-        name="folder/0061_x.sql",
+        name=name,
     )
     return StepContext(
         environment=cast("Environment", environment),
@@ -293,6 +294,57 @@ async def test_a_raised_class_has_its_own_risk(chosen: str, risk: str, rollback:
     assert outcome.status is Status.ATTESTED
     assert (facts.found, facts.kind) == (Kind.ADDITIVE, Kind(chosen))
     assert (facts.risk, facts.rollback) == (risk, rollback)
+
+
+ALL = ("additive", "transformative", "destructive")
+
+
+@pytest.mark.parametrize(
+    ("found", "choices"),
+    [
+        (Kind.NONE, ALL),
+        (Kind.ADDITIVE, ALL),
+        (Kind.TRANSFORMATIVE, ALL[1:]),
+        (Kind.DESTRUCTIVE, ALL[2:]),
+        (Kind.UNKNOWN, ALL[2:]),
+    ],
+)
+def test_a_class_is_never_lowered_and_an_unknown_one_is_the_heaviest(
+    found: Kind, choices: tuple[str, ...]
+) -> None:
+    (prompt,) = class_prompts(context_of(replace(PLAIN, kind=found)))
+
+    assert prompt.choices == choices
+
+
+async def test_what_changes_nothing_may_be_raised_to_the_mildest_class() -> None:
+    nothing = replace(PLAIN, kind=Kind.NONE)
+
+    outcome = await confirm_class(context_of(nothing, answers={"class": "additive"}))
+
+    facts = cast("ClassFacts", outcome.facts)
+    assert (outcome.status, facts.risk, facts.rollback) == (Status.ATTESTED, "low", "low")
+
+
+async def test_a_header_names_each_line_that_it_lacks() -> None:
+    context = context_of(PLAIN, text="-- Author: Ana\n-- Type: ADDITIVE\nSELECT 1;\n")
+
+    outcome = await outcome_of("check_header", context)
+
+    assert outcome.status is Status.FAILED
+    assert outcome.words.startswith("The header lacks: ")
+    assert "Rollback" in outcome.words
+    assert "Author" not in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("0061_add_x.sql", Status.PROVED), ("x.sql", Status.FAILED)]
+)
+async def test_a_name_is_judged_without_its_folder(name: str, status: Status) -> None:
+    outcome = await outcome_of("check_name", context_of(PLAIN, name=f"folder/{name}"))
+
+    assert outcome.status is status
+    assert outcome.words.startswith(name)
 
 
 ADDED = ClassFacts(found=Kind.ADDITIVE, kind=Kind.ADDITIVE)

@@ -1,6 +1,6 @@
 """Table restore: what is written is tried here, and whatever does not come back is named."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ class Locals:
     repaired: str = BEFORE
     here: tuple[str, ...] = FOLDERS
     fails: PreflightError | None = None
+    failing: Mapping[str, str] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     made: list[tuple[Path, Schema]] = field(default_factory=list)
 
@@ -66,6 +67,10 @@ class Locals:
         now = self.repaired if after.name == "given_back" else self.after
         with two_states(self.before, now) as connection:
             yield connection
+
+    def failing_indexes(self, persist: Path) -> Mapping[str, str]:
+        assert persist.name == "given_back"
+        return self.failing
 
     def duplicate(self, source: Path, target: Path) -> None:
         assert (source.parent.name, target.name) == ("rehearsal", "given_back")
@@ -147,6 +152,14 @@ def test_whatever_does_not_come_back_is_named(tmp_path: Path, repaired: str, wor
     found = dry_run_repair(environment(Locals(tmp_path, repaired=repaired)))
 
     assert (found.runs, found.whole, found.words) == (True, not words, words)
+
+
+def test_an_index_that_fails_afterwards_is_named(tmp_path: Path) -> None:
+    failing = {"notes": "its entries do not match"}
+
+    found = dry_run_repair(environment(Locals(tmp_path, failing=failing)))
+
+    assert (found.whole, found.words) == (False, "notes: its entries do not match")
 
 
 COUNTER = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (1), (1234);"

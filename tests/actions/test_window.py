@@ -88,7 +88,9 @@ class Analytics:
 
     async def analytics(self, query: str, variables: Mapping[str, object]) -> Mapping[str, object]:
         assert query
-        assert variables["account"] == "acc"
+        assert {**variables, "since": "", "until": ""} == {
+            "account": "acc", "database": "id-1", "since": "", "until": "",
+        }  # fmt: skip
         return self.answer
 
 

@@ -20,6 +20,7 @@ from d1_preflight.core.record.file import dump_facts, dump_record, history_sha25
 from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
 from d1_preflight.core.summary.markdown import summary_bytes
+from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.bound import bound_files
 from d1_preflight.core.verify.chain import next_link, read_closed
 
@@ -228,7 +229,7 @@ def closed_in_chain(
     hand: Hand | None = None,
     start: datetime = START,
     more: Mapping[str, bytes] = MappingProxyType({}),
-    skipped: Sequence[str] = (),
+    ledger: Sequence[LedgerRow] = (),
 ) -> dict[str, bytes]:
     """A whole record of schema 2, closed after these records of the same database."""
     signer = hand or FakeSigner(KEYS, ANA)
@@ -248,7 +249,7 @@ def closed_in_chain(
     facts = replace(
         _closing_facts(walk, signer),
         files=bound_files(walk.record, sums, timeline_is_bound=False),
-        chain=next_link(closed, skipped),
+        chain=next_link(closed, ledger, migration),
     )
     walk.answer("close", Status.ATTESTED, facts.written())
     files["record.toml"] = dump_record(walk.record)

@@ -282,7 +282,7 @@ def test_a_row_too_long_for_d1_is_counted_and_said(tmp_path: Path) -> None:
     copies = copy_rows(tmp_path / "a.sqlite", ["t"], tmp_path / "copies")
     written = write_restore(tmp_path / "r.sql", copies, _schema("CREATE TABLE t(v)"))
     assert (written.tables[0].rows, written.tables[0].too_long) == (1, 1)
-    assert written.cautions == ("1 rows of t exceed D1's 100 KB.",)
+    assert written.cautions == ("t: 1 row exceeds D1's 100 KB a statement.",)
 
 
 def test_parents_come_before_children_and_cycles_are_told() -> None:
@@ -329,3 +329,46 @@ def _schema(sql: str) -> Schema:
 
 def _statements(path: Path) -> list[str]:
     return [part for part in path.read_text().split(";\n") if part]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "role = 'owner' WHERE 'role' = 'OWNER'",
+        "role = 'owner' WHERE role > 'OWNER'",
+        "role = 'owner' WHERE role IS 'OWNER'",
+        "role = 'owner' WHERE role = team",
+        "role = 'owner' WHERE role = NULL",
+        "role = 'owner' WHERE role = 'OWNER' AND id = 1",
+        "role = 'owner' WHERE team = 'OWNER'",
+        "role = team WHERE role = 'OWNER'",
+        "role = NULL WHERE role = 'OWNER'",
+        "role = 'o' || 'wner' WHERE role = 'OWNER'",
+        "role = 'owner', seats = 1 WHERE role = 'OWNER'",
+        "role = 'owner' WHERE role = (SELECT 'OWNER' WHERE 1)",
+        "role = 'owner'",
+        "role = 'owner' WHERE lower(role) = 'owner'",
+    ],
+)
+def test_an_update_is_undone_only_where_two_literals_say_how(change: str) -> None:
+    draft = _draft(f"UPDATE members SET {change};")
+
+    assert not draft.lossless
+    assert any("Line 1 changes rows of members" in gap for gap in draft.gaps), draft.gaps
+    assert [line for line in draft.sql.splitlines() if line.startswith("UPDATE")] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ("role = 'owner' WHERE role = 'OWNER'", """"role" = 'OWNER' WHERE "role" = 'owner'"""),
+        ('"Role" = 2 WHERE ROLE = 1', '"Role" = 1 WHERE "Role" = 2'),
+    ],
+)
+def test_an_update_from_one_literal_to_another_is_undone_by_its_opposite(
+    change: str, back: str
+) -> None:
+    draft = _draft(f"UPDATE members SET {change};")
+
+    assert f'UPDATE "members" SET {back};' in draft.sql
+    assert any("this is 0" in gap for gap in draft.gaps)

@@ -106,7 +106,7 @@ async def write_down(context: StepContext) -> Outcome:
     facts = DownFacts(
         file=relative(environment, path), source="drafted", lossless=draft.lossless, gaps=gaps
     )
-    words = f"Written to {relative(environment, path)}. Read it; e edits it."
+    words = f"Written to {relative(environment, path)}. Read it, and edit it where needed."
     return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 

@@ -44,5 +44,5 @@ def require_same_target(saved: Record, fresh: Record) -> None:
 def _changed(name: str) -> NotAllowed:
     return NotAllowed(
         f"{name} was changed since this program read it.",
-        hint="Quit (q) and start again: your answers are kept.",
+        hint="Quit and start again: your answers are kept.",
     )

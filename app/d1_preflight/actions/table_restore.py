@@ -91,7 +91,7 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
     try:
         script = write_repair(environment, path)
         environment.local.duplicate(rehearsal_folder(environment), persist)
-        took = environment.local.run_sql(persist, path.read_text(encoding="utf-8"))
+        took = environment.local.run_file(persist, path)
     except PreflightError as error:
         return TableRestoreFacts(runs=False, whole=False, words=_reason(environment, error))
     finally:

@@ -1,17 +1,20 @@
 """Which project, and which face: what `preflight`, `run` and `practice` have in common."""
 
 import argparse
+import asyncio
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d1_preflight.commands import output
-from d1_preflight.core.errors import UsageError
+from d1_preflight.core.errors import Undecided, UsageError
 
 if TYPE_CHECKING:
+    from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
 
 
@@ -47,6 +50,8 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
     """Open the board, or one migration, in the chosen face."""
+    if name:
+        asyncio.run(context.resolve())
     if why := plain_because(
         context.environ, asked=plain, set_so=context.project.settings.face.plain
     ):
@@ -64,6 +69,54 @@ def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> i
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
+
+
+def open_chosen(
+    arguments: argparse.Namespace, open_asker: Callable[[], "Asker"] | None = None
+) -> "ProjectContext":
+    """The project; where several may be meant, the one that a person chooses at the terminal.
+
+    A chosen configuration is remembered in preflight.toml; without a terminal, Undecided is raised.
+    """
+    from d1_preflight.project_context import open_context
+
+    config, database = arguments.config, arguments.database
+    while True:
+        try:
+            return open_context(config=config, environment=arguments.env, database=database)
+        except Undecided as undecided:
+            chosen = _choose(undecided, open_asker)
+            if undecided.option == "--config":
+                config = _remember(undecided.home, chosen)
+            else:
+                database = chosen
+
+
+def _choose(undecided: Undecided, open_asker: Callable[[], "Asker"] | None) -> str:
+    from d1_preflight import plain
+
+    try:
+        asker = open_asker() if open_asker else plain.open_asker(os.environ)
+    except UsageError:
+        raise undecided from None
+    chosen = plain.choose(asker, f"{undecided.message}\nWhich one?", undecided.choices)
+    if not chosen:
+        raise undecided
+    return chosen
+
+
+def _remember(home: Path, chosen: str) -> Path:
+    """Write the choice into preflight.toml, and say so; returns the configuration."""
+    from d1_preflight.adapters.configuration import remembering, text_of
+    from d1_preflight.adapters.store import write_durably
+    from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
+
+    path = home / SETTINGS_NAME
+    text = remembering(text_of(path) if path.exists() else "", chosen)
+    load_settings(text)  # what is written can be read
+    write_durably(path, text.encode())
+    output.say(f"Remembered in {path}: [wrangler] config. Change it there.")
+    return home / chosen
 
 
 def plain_because(environ: Mapping[str, str], *, asked: bool, set_so: bool) -> str:
@@ -100,6 +153,7 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
     if not chosen:
         return 0
+    asyncio.run(context.resolve())
     return plain.walk(context.session(chosen), board.target(chosen), asker)
 
 

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
     name = full_name(context, arguments.name)
+    context.take_id_of_record(name)
     environment = context.environment(name, context.store(name))
     copies = _copies(environment, name, arguments.table)
     output = arguments.output or context.project.root / context.restore_file(name)

@@ -18,6 +18,11 @@ def open_asker(environ: Mapping[str, str]) -> "Asker":
 
 def choose_migration(asker: "Asker", names: Sequence[str]) -> str:
     """The migration that a person chooses of these; "" where they leave or there is none."""
+    return choose(asker, "Which migration?", names)
+
+
+def choose(asker: "Asker", question: str, names: Sequence[str]) -> str:
+    """What a person chooses of these; "" where they leave or there is none."""
     import asyncio
 
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -25,7 +30,7 @@ def choose_migration(asker: "Asker", names: Sequence[str]) -> str:
     async def chosen(prompt: Prompt) -> object:
         return await asker.ask(prompt)
 
-    asked = Prompt("migration", PromptKind.CHOOSE, "Which migration?", choices=tuple(names))
+    asked = Prompt("migration", PromptKind.CHOOSE, question, choices=tuple(names))
     return str(asyncio.run(chosen(asked)) or "") if names else ""
 
 

@@ -122,7 +122,7 @@ def verify(
     """
     if not _is_whole(signature):
         raise BadSignature(
-            "The signature file is damaged: it is not as ssh-keygen writes it.",
+            "The signature file is damaged: it holds no signature as ssh-keygen writes it.",
             hint="Restore the signature file from git; if it is gone, sign again.",
         )
     with _folder() as folder:

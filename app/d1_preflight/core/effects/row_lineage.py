@@ -71,6 +71,7 @@ class _RowWalk:
         self._partial: dict[str, dict[str, StatementTrace]] = {name: {} for name in self.origins}
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
         self._nulled: dict[str, dict[str, StatementTrace]] = {}  # by storage table
+        self._emptied: set[str] = set()  # storage tables without a row: nothing in them is cleared
         self._dropped_by: dict[str, StatementTrace] = {}
         self._guards: dict[
             str, tuple[str, str]
@@ -85,6 +86,10 @@ class _RowWalk:
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
+        if trace.verb == "DELETE" and not trace.parsed.filtered:
+            self._emptied.add(trace.target.lower())
+            self._nulled.pop(trace.target.lower(), None)
+        self._emptied -= {name.lower() for name in trace.access.inserts}
         match trace.verb:
             case "DROP TABLE":
                 for name in trace.removed("table"):
@@ -127,7 +132,8 @@ class _RowWalk:
         if trace.replace_key_count > (1 if trace.verb == "INSERT" else 0):
             self._lose(trace.target, trace, indirect=True)
         for table, column in trace.access.updates:
-            if ("UPDATE", table.lower()) not in fired and self._clears(trace, table, column):
+            guarded = ("UPDATE", table.lower()) in fired or table.lower() in self._emptied
+            if not guarded and self._clears(trace, table, column):
                 self._nulled.setdefault(table.lower(), {})[column] = trace
 
     def _forgotten(self, trace: StatementTrace) -> Iterator[str]:

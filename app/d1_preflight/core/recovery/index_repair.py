@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
+from d1_preflight.core.recovery.restore_sql import too_long_words
 from d1_preflight.core.rows.codec import Packer, decode, differs, literal, wire
 from d1_preflight.core.rows.index_gap import index_state
 from d1_preflight.core.schema.full_text import FullText, full_text
@@ -89,7 +90,7 @@ class IndexRepair:
             self.rows += len(batch)
             yield head + ",\n".join(batch)
         if packer.too_long:
-            self.problems.append(f"{packer.too_long} rows exceed D1's 100 KB a statement")
+            self.problems.append(too_long_words(packer.too_long))
 
     def _literals(self, query: str) -> Iterator[str]:
         for row in self.connection.execute(query):

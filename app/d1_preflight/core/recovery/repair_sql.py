@@ -15,7 +15,7 @@ import apsw
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.recovery.index_repair import IndexRepair
 from d1_preflight.core.recovery.lost_objects import lost_objects
-from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
+from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order, too_long_words
 from d1_preflight.core.rows.codec import Packer, decode, differs, literal, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.full_text import full_text
@@ -356,4 +356,4 @@ class TableRepair:
         packer = Packer(self.limit - used - 4)
         yield from packer.batches(rows)
         if packer.too_long:
-            self.problems.append(f"{packer.too_long} rows exceed D1's 100 KB a statement")
+            self.problems.append(too_long_words(packer.too_long))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import apsw
 
+from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.rows.codec import Packer, decode, literal, wire
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.full_text import full_text
@@ -92,9 +93,7 @@ def write_restore_sql(
         else:
             with opened(index.text) as connection:
                 tables.append(_write_texts(write, index, connection, limit))
-    cautions += [
-        f"{t.too_long} rows of {t.table} exceed D1's 100 KB." for t in tables if t.too_long
-    ]
+    cautions += [f"{t.table}: {too_long_words(t.too_long)}." for t in tables if t.too_long]
     return RestoreScript(tuple(tables), tuple(cautions))
 
 
@@ -168,6 +167,11 @@ def _literals(copy: RowCopy, connection: apsw.Connection) -> Iterator[str]:
         texts = [literal(decode(None if v is None else str(v))) for v in values]
         texts = [str(rowid), *texts] if copy.rowid else texts
         yield f"({', '.join(texts)})"
+
+
+def too_long_words(rows: int) -> str:
+    """How many rows cannot be written back, because a statement would be too long."""
+    return f"{plural(rows, 'row')} {noun_for(rows, 'exceeds', 'exceed')} D1's 100 KB a statement"
 
 
 def _cautions(schema: Schema, order: Order, tables: Sequence[str]) -> Iterator[str]:

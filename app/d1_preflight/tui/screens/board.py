@@ -232,9 +232,9 @@ class BoardScreen(Screen[None]):
             first = Content.assemble(left, " " * gap, state)
         else:
             first = Content("\n").join([left, Content.assemble("  ", state)])
-        if not self._hint:
-            return first
-        return Content("\n").join([first, Content.styled(f"  {self._hint}", QUIET)])
+        more = [Content.styled(f"  {line}", QUIET) for line in [self._hint] if line]
+        more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
+        return Content("\n").join([first, *more])
 
 
 def _has(row: BoardRow, word: str) -> bool:
