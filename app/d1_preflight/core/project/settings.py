@@ -17,7 +17,7 @@ from d1_preflight.core.project import setting_types as values
 from d1_preflight.core.project.naming import Names
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.toml.strict import SourceText
 
 SETTINGS_NAME = "preflight.toml"
 
