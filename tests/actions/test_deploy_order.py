@@ -361,6 +361,19 @@ async def test_where_no_version_is_known_a_person_says_that_the_new_code_runs(
     assert plan_of(bench).proofs.worker_version == ""
 
 
+async def test_code_that_changed_since_the_order_was_proved_shuts_the_gate(
+    walked: Walked,
+) -> None:
+    bench = await at_go(walked, Order.DATABASE_FIRST, DATABASE_FIRST)
+    assert isinstance(bench.source, Source)
+    bench.source.facts = found(Order.SPLIT)
+
+    attempt = await bench.step("go")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words.startswith("Since the order was proved, the code here changed")
+
+
 async def applied(bench: Bench) -> Attempt:
     await bench.walk("applied")
     return await bench.step("applied")
