@@ -77,6 +77,7 @@ class Walk:
     checklist: Checklist
     kind: Kind = Kind.DESTRUCTIVE
     schema: int = 1
+    by: str = ANA
     record: Record = field(init=False)
     now: datetime = START
 
@@ -92,7 +93,7 @@ class Walk:
         words: str = "seen",
     ) -> "Walk":
         step = self.checklist.step(step_id)
-        self.record = self.record.begin(step, {}, by=ANA, at=self.now)
+        self.record = self.record.begin(step, {}, by=self.by, at=self.now)
         self.now += timedelta(seconds=30)
         outcome = Outcome(status, words, StepFacts.read(facts or {}), tuple(evidence))
         self.record = self.record.finish(outcome, at=self.now)
@@ -234,7 +235,7 @@ def closed_in_chain(
     signer = hand or FakeSigner(KEYS, ANA)
     name = "evidence/001-named.out"
     files = {name: f"{migration}\n".encode(), **more}
-    walk = Walk(shipped_checklist(), schema=2)
+    walk = Walk(shipped_checklist(), schema=2, by=signer.identity)
     walk.record, walk.now = replace(walk.record, migration=migration), start
     walk.through(*BEFORE_GO)
     seen = Evidence(("wrangler", "--version"), 0, 12, {name: sha256(files[name]).hexdigest()})

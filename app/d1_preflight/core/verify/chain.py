@@ -24,7 +24,8 @@ _ATTEMPT = b"\n[[attempt]]\n"
 class ClosedRecord:
     """A closed record as its chain sees it; `link` is None where it is of schema 1.
 
-    `reviews` are the statements and signatures beside it, each as `sha256sum` writes it.
+    `reviews` are the statements and signatures beside it, each as `sha256sum` writes it; `folder`
+    is where it was read.
     """
 
     migration: str
@@ -33,6 +34,7 @@ class ClosedRecord:
     closed_at: str
     link: ChainLink | None
     reviews: tuple[str, ...]
+    folder: str = ""
 
     @property
     def sequence(self) -> int:
@@ -55,7 +57,7 @@ def sum_line(name: str, data: bytes) -> str:
     return f"{sha256(data).hexdigest()}  {name}"
 
 
-def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
+def read_closed(files: Mapping[str, bytes], folder: str = "") -> ClosedRecord | None:
     """A record's place in its chain, read from its head and its last attempt alone.
 
     None where it is not closed, or cannot be read: its own verification says so.
@@ -64,7 +66,7 @@ def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
     if data is None or RECORD_SIGNATURE not in files:
         return None
     try:
-        return _read_closed(data, files)
+        return _read_closed(data, files, folder)
     except RecordInvalid:
         return None
 
@@ -113,7 +115,7 @@ def _skipped(
     return tuple(name for name in names[first:until] if name not in closed)
 
 
-def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None:
+def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> ClosedRecord | None:
     first, last = data.find(_ATTEMPT), data.rfind(_ATTEMPT)
     if first < 0:
         return None
@@ -130,6 +132,7 @@ def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None
         closed_at=facts.closed_at,
         link=_link(top, facts),
         reviews=tuple(sum_line(n, files[n]) for n in sorted(files) if ".review." in n),
+        folder=folder,
     )
 
 

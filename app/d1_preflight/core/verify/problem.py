@@ -71,6 +71,8 @@ class Id(StrEnum):
     CHAIN_GAP = "chain-gap"
     CHAIN_FORK = "chain-fork"
     CHAIN_OLD_SCHEMA = "chain-old-schema"
+    BASE_MISSING = "base-missing"
+    BASE_CHANGED = "base-changed"
     TIMELINE_MISSING = "timeline-missing"
     TIMELINE_CHANGED = "timeline-changed"
     REVIEW_UNPAIRED = "review-unpaired"
