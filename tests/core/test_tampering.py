@@ -1,4 +1,4 @@
-"""Every line of every file of a closed record: flipped, deleted, doubled or moved, it is refused."""
+"""Every line of every file of a closed record: flipped, deleted, doubled, moved, it is refused."""
 
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
@@ -32,7 +32,7 @@ MORE = {
     "evidence/queries.sql": b"SELECT 1\nSELECT 2\n",
 }
 FREE = ("postmortem.md",)
-EVERY = 23  # the sample takes each 23rd tampering
+EVERY = 61  # the sample takes each 61st tampering
 Files = dict[str, bytes]
 
 
