@@ -19,6 +19,7 @@ from d1_preflight.core.record.facts import Facts, StepFacts, instant
 from d1_preflight.core.record.file import dump_facts, dump_record, history_sha256
 from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
+from d1_preflight.core.summary.markdown import summary_bytes
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.bound import bound_files
 from d1_preflight.core.verify.chain import next_link, read_closed
@@ -243,12 +244,11 @@ def closed_in_chain(
     walk.record = replace(walk.record, attempts=(first, *walk.record.attempts[1:]))
     signed_go(walk, files, signer)
     walk.through("apply", "verification")
+    files["SUMMARY.md"] = _closing_summary(walk, signer)
     sums = {path: sha256(data).hexdigest() for path, data in files.items()}
     closed = [record for record in map(read_closed, before) if record]
-    facts = CloseFacts(
-        signer=signer.identity,
-        closed_at=instant(walk.now),
-        end=KEPT,
+    facts = replace(
+        _closing_facts(walk, signer),
         files=bound_files(walk.record, sums, timeline_is_bound=False),
         chain=next_link(closed, ledger, migration),
     )
@@ -256,6 +256,22 @@ def closed_in_chain(
     files["record.toml"] = dump_record(walk.record)
     files["record.toml.sig"] = signer.sign(files["record.toml"], CLOSE)
     return files
+
+
+def _closing_facts(walk: Walk, signer: "Hand") -> CloseFacts:
+    return CloseFacts(
+        signer=signer.identity,
+        fingerprint=signer.fingerprint,
+        closed_at=instant(walk.now),
+        end=KEPT,
+    )
+
+
+def _closing_summary(walk: Walk, signer: "Hand") -> bytes:
+    outcome = Outcome(Status.ATTESTED, "seen", _closing_facts(walk, signer))
+    step = walk.checklist.step("close")
+    begun = walk.record.begin(step, {}, by=ANA, at=walk.now)
+    return summary_bytes(begun.finish(outcome, at=walk.now))
 
 
 def closed_files(

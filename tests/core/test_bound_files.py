@@ -12,6 +12,7 @@ from d1_preflight.core.record.file import dump_facts, dump_record, load_record
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.review import CLOSED_RECORD, PLAN, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, REVIEW
+from d1_preflight.core.target.query_texts import QUERIES, with_texts
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id
 from d1_preflight.core.verify.timeline import new_timeline, next_line
@@ -19,7 +20,7 @@ from d1_preflight.core.verify.verify import verify_record
 
 CHECKLIST = shipped_checklist()
 SHA = sha256(SQL).hexdigest()
-SUMMARY = {"SUMMARY.md": b"# Kept\n", "evidence/queries.sql": b"SELECT 1\n"}
+QUERIES_FILE = {QUERIES: with_texts(b"", [b"SELECT 1;"])}
 OPEN_GO = closed_in_chain()
 HERE = "marketplace-production/0057_add_team_billing"
 
@@ -35,7 +36,7 @@ def reviewed(files: Mapping[str, bytes], verdict: Verdict = Verdict.APPROVED) ->
 
 
 REVIEW_OF_GO = reviewed(OPEN_GO)
-CLOSED = closed_in_chain(more={**SUMMARY, **REVIEW_OF_GO})
+CLOSED = closed_in_chain(more={**QUERIES_FILE, **REVIEW_OF_GO})
 RECORD = load_record(CLOSED["record.toml"])
 
 
@@ -62,7 +63,7 @@ def test_a_closed_record_with_all_its_files_is_good() -> None:
     assert told(CLOSED) == []
 
 
-@pytest.mark.parametrize("name", sorted({*SUMMARY, *REVIEW_OF_GO}))
+@pytest.mark.parametrize("name", sorted({"SUMMARY.md", *QUERIES_FILE, *REVIEW_OF_GO}))
 def test_a_file_that_the_close_saw_can_neither_go_nor_change(name: str) -> None:
     gone = {key: data for key, data in CLOSED.items() if key != name}
 

@@ -58,6 +58,7 @@ records = st.builds(
     subjects=names,
     tools=names,
     attempts=st.lists(attempts, max_size=3).map(tuple),
+    schema=st.sampled_from((1, 2)),
 )
 
 

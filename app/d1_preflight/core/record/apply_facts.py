@@ -79,7 +79,7 @@ class AbortCriteria(FactGroup):
 
 
 class GoFacts(StepFacts):
-    """The decision, the signed bytes and their signer."""
+    """The decision, the signed bytes and their signer; `summary` is the hash of GO's SUMMARY.md."""
 
     step = "go"
     decision: str = NO_TEXT
@@ -91,6 +91,8 @@ class GoFacts(StepFacts):
     expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
+    worker_version: str = NO_TEXT
+    summary: str = NO_TEXT
 
     def is_by(self, checklist: str) -> bool:
         """Whether GO was signed with this checklist; old records do not say with which."""
@@ -263,5 +265,15 @@ class CloseFacts(StepFacts):
     tables: tuple[CountedTable, ...] = NO_ITEMS
     schema: str = NO_TEXT
     timeline: str = NO_TEXT
+    fingerprint: str = NO_TEXT
     files: tuple[str, ...] = NO_ITEMS
     chain: ChainLink | None = None
+
+
+class WorkerFacts(StepFacts):
+    """The Worker after the apply: the version that GO froze, and all that get traffic now."""
+
+    step = "worker_deployed"
+    worker: str = NO_TEXT
+    frozen: str = NO_TEXT
+    versions: tuple[str, ...] = NO_ITEMS

@@ -95,6 +95,16 @@ def read_timeline(data: bytes) -> EmergencyTimeline:
     return EmergencyTimeline(tuple(entries), tuple(states), is_bound, broken)
 
 
+def read_until(data: bytes, state: str) -> EmergencyTimeline:
+    """The timeline as it was when its hash was this one; whole where it never was."""
+    found = read_timeline(data)
+    if state not in found.states:
+        return found
+    later = len(found.states) - 1 - found.states.index(state)
+    lines = data.decode("utf-8", "replace").splitlines()
+    return read_timeline("\n".join(lines[: len(lines) - later]).encode())
+
+
 def timeline_problems(bundle: Bundle) -> Iterator[Problem]:
     """What is wrong with the timeline beside a record; one of an earlier version is not bound."""
     closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step)).timeline

@@ -21,6 +21,7 @@ from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
@@ -28,6 +29,7 @@ from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
+from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
@@ -54,6 +56,9 @@ class Verification:
         return 1 if self.problems else 0
 
 
+_MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
+
+
 def verify_record(
     files: Mapping[str, bytes],
     checklist: Checklist,
@@ -71,8 +76,7 @@ def verify_record(
     """
     data = files.get(RECORD_FILE)
     if data is None:
-        missing = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
-        return Verification((missing,), {})
+        return Verification((_MISSING,), {})
     try:
         record = load_record(data, RECORD_FILE)
     except RecordInvalid as error:
@@ -87,6 +91,7 @@ def verify_record(
         *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
+        *summary_problems(bundle),
         *_chain_problems(bundle, place),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
@@ -152,6 +157,21 @@ def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
                 yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+    yield from _query_problems(bundle)
+
+
+def _query_problems(bundle: Bundle) -> Iterator[Problem]:
+    """The text of each query that the record names by its digest."""
+    ran = [evidence for attempt in bundle.record.attempts for evidence in attempt.evidence]
+    digests = tuple(dict.fromkeys(digests_of(ran)))
+    found = read_queries(bundle.files.get(QUERIES, b""))
+    for digest in digests:
+        if digest not in found.texts:
+            words = f"does not hold the query with sha256 {digest[:12]}…, which the record names"
+            yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
+    if not found.is_whole:
+        words = "holds more than the queries of the record"
+        yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
 
 
 def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
