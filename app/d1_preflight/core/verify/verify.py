@@ -77,8 +77,7 @@ def verify_record(
     try:
         record = load_record(data, RECORD_FILE)
     except RecordInvalid as error:
-        unread = Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
-        return Verification((unread,), {})
+        return Verification((_unread(error),), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
         *_checklist_problems(checklist),
@@ -96,6 +95,10 @@ def verify_record(
         *summary_problems(bundle),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
+
+
+def _unread(error: RecordInvalid) -> Problem:
+    return Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
 
 
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
