@@ -20,6 +20,7 @@ from d1_preflight.core.record.file import dump_facts, dump_record, history_sha25
 from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
 from d1_preflight.core.summary.markdown import summary_bytes
+from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.bound import bound_files
 from d1_preflight.core.verify.chain import next_link, read_closed
 
@@ -77,6 +78,7 @@ class Walk:
     checklist: Checklist
     kind: Kind = Kind.DESTRUCTIVE
     schema: int = 1
+    by: str = ANA
     record: Record = field(init=False)
     now: datetime = START
 
@@ -92,7 +94,7 @@ class Walk:
         words: str = "seen",
     ) -> "Walk":
         step = self.checklist.step(step_id)
-        self.record = self.record.begin(step, {}, by=ANA, at=self.now)
+        self.record = self.record.begin(step, {}, by=self.by, at=self.now)
         self.now += timedelta(seconds=30)
         outcome = Outcome(status, words, StepFacts.read(facts or {}), tuple(evidence))
         self.record = self.record.finish(outcome, at=self.now)
@@ -228,13 +230,13 @@ def closed_in_chain(
     hand: Hand | None = None,
     start: datetime = START,
     more: Mapping[str, bytes] = MappingProxyType({}),
-    skipped: Sequence[str] = (),
+    ledger: Sequence[LedgerRow] = (),
 ) -> dict[str, bytes]:
     """A whole record of schema 2, closed after these records of the same database."""
     signer = hand or FakeSigner(KEYS, ANA)
     name = "evidence/001-named.out"
     files = {name: f"{migration}\n".encode(), **more}
-    walk = Walk(shipped_checklist(), schema=2)
+    walk = Walk(shipped_checklist(), schema=2, by=signer.identity)
     walk.record, walk.now = replace(walk.record, migration=migration), start
     walk.through(*BEFORE_GO)
     seen = Evidence(("wrangler", "--version"), 0, 12, {name: sha256(files[name]).hexdigest()})
@@ -248,7 +250,7 @@ def closed_in_chain(
     facts = replace(
         _closing_facts(walk, signer),
         files=bound_files(walk.record, sums, timeline_is_bound=False),
-        chain=next_link(closed, skipped),
+        chain=next_link(closed, ledger, migration),
     )
     walk.answer("close", Status.ATTESTED, facts.written())
     files["record.toml"] = dump_record(walk.record)

@@ -9,7 +9,7 @@ from d1_preflight.core.record.record import Outcome, Record
 from d1_preflight.core.summary.markdown import summary_bytes
 from d1_preflight.core.summary.summary import SUMMARY_FILE
 from d1_preflight.core.verify.bound import bound_files
-from d1_preflight.core.verify.chain import ClosedRecord, chain_key, next_link
+from d1_preflight.core.verify.chain import chain_key, next_link
 from d1_preflight.core.verify.timeline import TIMELINE, read_until
 
 
@@ -32,18 +32,8 @@ def sealed(environment: Environment, record: Record, outcome: Outcome, at: datet
 
 
 def _link(environment: Environment, finished: Record) -> ChainLink:
+    """Its place after the records of the same database, by the ledger as the close saw it."""
     mine = chain_key(finished.database)
     closed = [record for record in environment.closed_records() if record.database == mine]
-    return next_link(closed, _skipped(environment, finished, closed))
-
-
-def _skipped(
-    environment: Environment, finished: Record, closed: list[ClosedRecord]
-) -> tuple[str, ...]:
-    """What was applied since the first record of the chain, before this one, and is not closed."""
     seen = environment.cache.observation
-    ledger = [row.name for row in seen.ledger] if seen else []
-    until = ledger.index(finished.migration) if finished.migration in ledger else len(ledger)
-    known = {record.migration for record in closed}
-    first = next((n for n, name in enumerate(ledger) if name in known), until)
-    return tuple(name for name in ledger[first:until] if name not in known)
+    return next_link(closed, seen.ledger if seen else (), finished.migration)

@@ -80,14 +80,14 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def closed_records(top: Path, besides: Path) -> tuple[ClosedRecord, ...]:
+def closed_records(top: Path, besides: Path | None = None) -> tuple[ClosedRecord, ...]:
     """The closed records below `checklists`, but that of one folder; raises ProjectError."""
     folders = (folder for folder in _records_below(top) if folder != besides)
-    found = (read_closed(_signed_files(folder)) for folder in folders)
+    found = (read_closed(signed_files(folder), str(folder)) for folder in folders)
     return tuple(record for record in found if record is not None)
 
 
-def _signed_files(folder: Path) -> dict[str, bytes]:
+def signed_files(folder: Path) -> dict[str, bytes]:
     """The record, its signature and its reviews."""
     names = (RECORD_FILE, RECORD_SIGNATURE)
     paths = [*(folder / name for name in names), *sorted(folder.glob("*.review.*"))]
@@ -105,15 +105,17 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def read_record_folder(folder: Path) -> dict[str, bytes]:
-    """Every file of a record by its name relative to the folder; links are not followed."""
+    """Every file of a record by its name relative to the folder; a link is an empty file."""
     found: dict[str, bytes] = {}
     total = 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
+            is_document = name.endswith((".toml", ".sig"))
+            if path.is_symlink() and not is_document:
+                found[name] = b""  # it is there, and holds nothing that anybody signed
             if path.is_symlink() or not path.is_file() or is_leftover(path.name):
                 continue
-            is_document = name.endswith((".toml", ".sig"))
             found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST)
         except OSError as error:
             raise ProjectError(

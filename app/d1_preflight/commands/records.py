@@ -1,13 +1,22 @@
 """What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.checklists import read_checklist
-from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
+from d1_preflight.adapters.record_folder import (
+    all_records,
+    closed_records,
+    find_record,
+    read_record_folder,
+    signed_files,
+)
+from d1_preflight.commands.base_records import BaseRecords
 from d1_preflight.commands.trust import (
     ThisCheckout,
     TrustSource,
@@ -28,12 +37,18 @@ from d1_preflight.core.errors import (
 from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
-from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.verify.chain import ClosedRecord, chain_key
+from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
 from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
+
+if TYPE_CHECKING:
+    from d1_preflight.adapters.ssh.sshsig import SshVerifier
+    from d1_preflight.commands.seen_signatures import Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,7 @@ class OpenRecord:
     migration_sha256: str | None
     place: Place | None = None
     refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
+    base: BaseRecords | None = None  # what the trusted revision holds of the records
 
     @property
     def record(self) -> Record:
@@ -64,8 +80,23 @@ class OpenRecord:
     def verifier(self) -> Verifier | None:
         """The verifier of signatures; None without an allowed_signers file."""
         from d1_preflight.adapters.ssh.sshsig import SshVerifier
+        from d1_preflight.commands.seen_signatures import SeenVerifier
 
-        return None if self.signers is None else SshVerifier(self.signers)
+        if self.signers is None:
+            return None
+        now = SshVerifier(self.signers)
+        return SeenVerifier(now, partial(self._sightings, now))
+
+    def _sightings(self, now: "SshVerifier") -> "Iterator[Sighting]":
+        """When others saw this record: what it was merged with, and who signed after it."""
+        from d1_preflight.commands.seen_signatures import Sighting, sightings
+
+        base, root = self.base, self.root
+        if base and root and (at := base.seen_at(root, self.folder, self.files)):
+            hashes = (sha256(data).hexdigest() for data in self.files.values())
+            yield Sighting(at, frozenset(hashes))
+        chain = self.place.chain if self.place else None
+        yield from sightings(self.files, now, chain, lambda folder: signed_files(Path(folder)))
 
     def verify(self) -> Verification:
         """Hold the files against everything that is known here."""
@@ -77,20 +108,52 @@ class OpenRecord:
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
         )
-        found = replace(found, trust=self.trust)
+        base, root = self.base, self.root
+        since = base.problems(root, self.folder, self.files) if base and root else ()
+        found = replace(found, trust=self.trust, problems=(*found.problems, *since))
         if self.refused is None:
             return found
         unread = Problem(Id.CHECKLIST_INVALID, "d1.toml", self.refused.message, self.refused.hint)
         return replace(found, problems=(unread, *found.problems))
 
 
-def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
+class Chains:
+    """The chains of the projects' records; a project is read once, and its base revision too."""
+
+    def __init__(self, revision: str = "") -> None:
+        self.base = BaseRecords(revision) if revision else None
+        self._read: dict[Path, dict[str, list[ClosedRecord]]] = {}
+        self._made: dict[tuple[Path, str], Chain] = {}
+
+    def of(self, root: Path, database: DatabaseRef) -> Chain:
+        """The chain of a database in the project at `root`; raises ProjectError."""
+        key = chain_key(database)
+        if root not in self._read:
+            found = self._read.setdefault(root, {})
+            for record in closed_records(root / RECORDS_NAME):
+                found.setdefault(record.database, []).append(record)
+        if (root, key) not in self._made:
+            self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
+        return self._made[root, key]
+
+
+def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tuple[Path, Problem]]:
+    """The records of the trusted revision that are not here."""
+    for root in _roots(arguments):
+        if chains.base:
+            yield from chains.base.gone(root)
+
+
+def open_record(
+    word: str, arguments: argparse.Namespace, chains: Chains | None = None
+) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, _roots(arguments)), arguments)
+    return opened(find_record(word, _roots(arguments)), arguments, chains)
 
 
-def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
-    """Open the record in this folder."""
+def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
+    """Open the record in this folder; several share what is read of their `chains`."""
+    chains = chains or Chains(vars(arguments).get("trust_from") or "")
     files = read_record_folder(folder)
     config = _given(vars(arguments).get("config"))
     root = _project_of(folder, config)
@@ -106,6 +169,8 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     place = _place(root, folder, project) if root else None
     if place and record and text is None and isinstance(project, Project):
         place = _without_migration(place, project, record)
+    if place and place.is_bound and root and record:
+        place = replace(place, chain=chains.of(root, record.database))
     return OpenRecord(
         folder=folder,
         files=files,
@@ -118,6 +183,7 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
         migration_sha256=text,
         place=place,
         refused=refused,
+        base=chains.base,
     )
 
 

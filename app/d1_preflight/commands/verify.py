@@ -33,14 +33,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each record; the worst exit code counts."""
-    from d1_preflight.commands.records import every_record, open_record, opened
+    from d1_preflight.commands.records import (
+        Chains,
+        every_record,
+        gone_records,
+        open_record,
+        opened,
+    )
 
+    chains = Chains(arguments.trust_from)
     records = (
-        [open_record(word, arguments) for word in arguments.records]
+        [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
-        else [opened(folder, arguments) for folder in every_record(arguments)]
+        else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
     found = [(record.folder, record.verify()) for record in records]
+    if not arguments.records:
+        gone = gone_records(arguments, chains)
+        found += [(folder, Verification((problem,), {})) for folder, problem in gone]
     for record in records:
         say(f"{record.folder}: {record.trust}")
     if arguments.format == "json":

@@ -236,11 +236,12 @@ class ChainHead(FactGroup):
 class ChainLink(FactGroup):
     """The record's place among the closed records of its database.
 
-    `skipped` were applied before it and had no closed record by then; `earlier` are the closed
-    records of schema 1, named by the first link alone.
+    `ledger_id` is its row's, where there was one. `skipped` were applied before it and had no
+    closed record by then; `earlier` are the closed records of schema 1, in the first link alone.
     """
 
     sequence: int | None = None
+    ledger_id: int | None = None
     earlier: tuple[str, ...] = NO_ITEMS
     skipped: tuple[str, ...] = NO_ITEMS
     previous: tuple[ChainHead, ...] = NO_ITEMS

@@ -10,9 +10,11 @@ from hashlib import sha256
 
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink, CloseFacts
+from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.file import load_table, read_facts
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.strict_toml import TomlTable
+from d1_preflight.core.target.snapshot import LedgerRow
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _ATTEMPT = b"\n[[attempt]]\n"
@@ -22,7 +24,8 @@ _ATTEMPT = b"\n[[attempt]]\n"
 class ClosedRecord:
     """A closed record as its chain sees it; `link` is None where it is of schema 1.
 
-    `reviews` are the statements and signatures beside it, each as `sha256sum` writes it.
+    `reviews` are the statements and signatures beside it, each as `sha256sum` writes it; `folder`
+    is where it was read.
     """
 
     migration: str
@@ -31,6 +34,7 @@ class ClosedRecord:
     closed_at: str
     link: ChainLink | None
     reviews: tuple[str, ...]
+    folder: str = ""
 
     @property
     def sequence(self) -> int:
@@ -53,7 +57,7 @@ def sum_line(name: str, data: bytes) -> str:
     return f"{sha256(data).hexdigest()}  {name}"
 
 
-def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
+def read_closed(files: Mapping[str, bytes], folder: str = "") -> ClosedRecord | None:
     """A record's place in its chain, read from its head and its last attempt alone.
 
     None where it is not closed, or cannot be read: its own verification says so.
@@ -62,7 +66,7 @@ def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
     if data is None or RECORD_SIGNATURE not in files:
         return None
     try:
-        return _read_closed(data, files)
+        return _read_closed(data, files, folder)
     except RecordInvalid:
         return None
 
@@ -80,22 +84,38 @@ def heads(records: Iterable[ClosedRecord]) -> tuple[ClosedRecord, ...]:
     return tuple(sorted(found, key=lambda record: (record.sequence, record.migration)))
 
 
-def next_link(records: Sequence[ClosedRecord], skipped: Sequence[str] = ()) -> ChainLink:
+def next_link(
+    records: Sequence[ClosedRecord], ledger: Sequence[LedgerRow] = (), migration: str = ""
+) -> ChainLink:
     """The place of a record that is closed now, after these of the same database.
 
     The first of a chain names the records of schema 1 that were closed before it began.
     """
     before = heads(records)
     earlier = sorted(f"{r.sha256}  {r.migration}" for r in records if r.link is None)
+    mine = next((row for row in ledger if row.name == migration), None)
     return ChainLink(
         sequence=max((record.sequence for record in before), default=0) + 1,
+        ledger_id=mine.id if mine else None,
+        earlier=NO_ITEMS if before or not earlier else tuple(earlier),
+        skipped=_skipped(records, ledger, migration) or NO_ITEMS,
         previous=tuple(record.head for record in before),
-        **({"skipped": tuple(skipped)} if skipped else {}),
-        **({"earlier": tuple(earlier)} if earlier and not before else {}),
     )
 
 
-def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None:
+def _skipped(
+    records: Sequence[ClosedRecord], ledger: Sequence[LedgerRow], migration: str
+) -> tuple[str, ...]:
+    """What was applied since the chain began, before this migration, and is not closed."""
+    closed = {record.migration for record in records}
+    linked = {record.migration for record in records if record.link}
+    names = [row.name for row in ledger]
+    until = names.index(migration) if migration in names else len(names)
+    first = next((n for n, name in enumerate(names) if name in linked), until)
+    return tuple(name for name in names[first:until] if name not in closed)
+
+
+def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> ClosedRecord | None:
     first, last = data.find(_ATTEMPT), data.rfind(_ATTEMPT)
     if first < 0:
         return None
@@ -112,6 +132,7 @@ def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None
         closed_at=facts.closed_at,
         link=_link(top, facts),
         reviews=tuple(sum_line(n, files[n]) for n in sorted(files) if ".review." in n),
+        folder=folder,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.target.api_place import PRACTICE
+from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.problem import Id, Problem, Weight
 
 _FILE = "record.toml"
@@ -21,7 +22,8 @@ class Place:
 
     `is_project` where a wrangler configuration lies beside `checklists`; `database_id` is the one
     configured for the record's database, None where there is none: `unknown` says why. Where the
-    project `lacks_migration`, `renamed_to` is a file of the same text.
+    project `lacks_migration`, `renamed_to` is a file of the same text. `chain` holds the closed
+    records of the same database, for a record that lies in its place.
     """
 
     folder: str
@@ -30,6 +32,7 @@ class Place:
     unknown: str = ""
     lacks_migration: bool = False
     renamed_to: str = ""
+    chain: Chain | None = None
 
     @property
     def is_bound(self) -> bool:

@@ -14,7 +14,7 @@ from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
@@ -23,6 +23,7 @@ from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
+from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
 from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
@@ -80,12 +81,7 @@ def verify_record(
         return Verification((_unread(error),), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
-        *_checklist_problems(checklist),
-        *place_problems(record, place),
-        *_bytes_problems(data, record),
-        *_migration_problems(record, migration_sha256, place),
-        *_evidence_problems(bundle),
-        *bound_problems(bundle, is_in_project=place is not None and place.is_bound),
+        *_file_problems(bundle, migration_sha256, place),
         *history_problems(bundle),
         *path_problems(bundle),
         *go_problems(bundle),
@@ -93,12 +89,25 @@ def verify_record(
         *review_problems(bundle),
         *timeline_problems(bundle),
         *summary_problems(bundle),
+        *_chain_problems(bundle, place),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
 
 
 def _unread(error: RecordInvalid) -> Problem:
     return Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
+
+
+def _file_problems(
+    bundle: Bundle, migration_sha256: str | None, place: Place | None
+) -> Iterator[Problem]:
+    """What is wrong with the files themselves, whatever they say."""
+    yield from _checklist_problems(bundle.checklist)
+    yield from place_problems(bundle.record, place)
+    yield from _bytes_problems(bundle.files[RECORD_FILE], bundle.record)
+    yield from _migration_problems(bundle.record, migration_sha256, place)
+    yield from _evidence_problems(bundle)
+    yield from bound_problems(bundle, is_in_project=place is not None and place.is_bound)
 
 
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
@@ -175,6 +184,16 @@ def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -
         yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
 
 
+def _chain_problems(bundle: Bundle, place: Place | None) -> Iterator[Problem]:
+    if place is None or place.chain is None:
+        return
+    mine = read_closed(bundle.files)
+    if mine is not None:
+        yield from place.chain.problems(mine)
+    for review in good_reviews(bundle):
+        yield from place.chain.review_problems(review)
+
+
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     record, checklist = bundle.record, bundle.checklist
     counts = tally(record, checklist, bundle.kind)
@@ -196,12 +215,7 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         signed = GoFacts.from_attempt(go)
         signed_at = instant(signed.signed_at) if signed.signed_at else ""
         facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
-    closer = closing_signer(bundle)
-    if closer is not None:
-        facts["closed"] = f"{closer.principal} {closer.fingerprint}"
-        closed = CloseFacts.from_attempt(record.last(CloseFacts.step))
-        if closed.end:
-            facts["end"] = closed.end
+    facts |= _closing_facts(bundle)
     for review in good_reviews(bundle):
         told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
         facts[f"review of {review.subject.stem}"] = told
@@ -210,6 +224,25 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     if counts[Status.WAIVED]:
         facts["waived"] = str(counts[Status.WAIVED])
     return facts
+
+
+def _closing_facts(bundle: Bundle) -> dict[str, str]:
+    """Who closed the record and how, and its place in the chain; nothing without a signature."""
+    closer = closing_signer(bundle)
+    if closer is None:
+        return {}
+    closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step))
+    facts = {"closed": f"{closer.principal} {closer.fingerprint}"}
+    if closed.chain and closed.chain.sequence:
+        facts["chain"] = _place_in_chain(closed.chain)
+    if closed.end:
+        facts["end"] = closed.end
+    return facts
+
+
+def _place_in_chain(link: ChainLink) -> str:
+    after = " and ".join(head.migration for head in link.previous)
+    return f"number {link.sequence}, {f'after {after}' if after else 'the first'}"
 
 
 def _which(checklist: Checklist) -> str:
