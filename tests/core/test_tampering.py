@@ -27,9 +27,8 @@ from d1_preflight.core.verify.verify import verify_record
 CHECKLIST = shipped_checklist()
 HERE = Place("marketplace-production/0057_add_team_billing")
 MORE = {
-    "SUMMARY.md": b"# Kept\n\nby ana\n",
     "evidence/002-copied.out": b"one\ntwo\nthree\n",
-    "evidence/queries.sql": b"SELECT 1\nSELECT 2\n",
+    "evidence/noted.txt": b"four\nfive\n",
 }
 FREE = ("postmortem.md",)
 EVERY = 61  # the sample takes each 61st tampering
