@@ -200,7 +200,7 @@ def test_a_merged_record_signed_again_without_an_attempt_is_named(shelf: Shelf) 
     )
     shelf.lay(NAMES[2], again)
 
-    assert shelf.verified(*TRUST)[NAMES[2]] == ["base-changed"] * 4
+    assert set(shelf.verified(*TRUST)[NAMES[2]]) == {"base-changed"}
 
 
 def test_a_merged_review_may_not_go(shelf: Shelf) -> None:
