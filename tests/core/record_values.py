@@ -270,7 +270,7 @@ def _closing_facts(walk: Walk, signer: "Hand") -> CloseFacts:
 def _closing_summary(walk: Walk, signer: "Hand") -> bytes:
     outcome = Outcome(Status.ATTESTED, "seen", _closing_facts(walk, signer))
     step = walk.checklist.step("close")
-    begun = walk.record.begin(step, {}, by=ANA, at=walk.now)
+    begun = walk.record.begin(step, {}, by=walk.by, at=walk.now)
     return summary_bytes(begun.finish(outcome, at=walk.now))
 
 

@@ -170,6 +170,9 @@ class TextFiles:
     def target_config(self) -> Path:
         raise NotImplementedError
 
+    def account_config(self) -> Path:
+        raise NotImplementedError
+
 
 @dataclass
 class Script:

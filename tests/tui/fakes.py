@@ -79,6 +79,9 @@ class SceneFiles:
     def target_config(self) -> Path:
         raise NotImplementedError
 
+    def account_config(self) -> Path:
+        raise NotImplementedError
+
 
 def scene_tools(files: SceneFiles, database: str, target: str) -> Environment:
     """Tools of a session whose steps are scripted: nothing reaches wrangler or the network."""
@@ -243,6 +246,8 @@ class NotedEdits:
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
+        self.lines: list[int] = []
 
-    def __call__(self, path: Path) -> None:
+    def __call__(self, path: Path, *, line: int = 0) -> None:
         self.paths.append(path)
+        self.lines.append(line)

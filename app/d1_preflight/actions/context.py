@@ -1,6 +1,6 @@
 """What an action is given: the project's facts, the ports to the world, and the record so far."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +8,12 @@ from pathlib import Path
 from d1_preflight.actions.ports import (
     Files,
     Local,
+    NoSource,
     Progress,
     Signer,
     Store,
     Web,
+    WorkerSource,
     no_progress,
 )
 from d1_preflight.core.analysis import analyse, schema_after
@@ -68,6 +70,7 @@ class Environment:
     wrangler: Wrangler
     local: Local
     web: Web
+    source: WorkerSource = field(default_factory=NoSource)
     cache: TargetCache = field(default_factory=TargetCache)
     read: Mapping[str, str] = field(default_factory=dict)
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
@@ -219,7 +222,8 @@ class StepAction:
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
-    the apply asks it again.
+    the apply asks it again. What `settles` gives are answers of earlier steps that its success
+    settles without asking anybody.
     """
 
     run: Callable[[StepContext], Awaitable[Outcome]]
@@ -227,3 +231,10 @@ class StepAction:
     plan: Callable[[StepContext], Sequence[str]] | None = None
     seals: bool = False
     rechecked: bool = False
+    settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
+
+    def settled(self, context: StepContext, performed: Attempt) -> Iterator[tuple[Step, Outcome]]:
+        """The earlier steps that an attempt settles, if it succeeded."""
+        if self.settles is not None and performed.status.is_answered:
+            for step_id, outcome in self.settles(context).items():
+                yield context.checklist.step(step_id), outcome

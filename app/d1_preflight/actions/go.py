@@ -8,12 +8,13 @@ from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.preconditions import require_bookmark
 from d1_preflight.actions.timing import require_window
+from d1_preflight.actions.worker_deployed import code_first_prompts, frozen_version
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.facts import NO_TEXT, instant
 from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Record, Status
@@ -22,6 +23,7 @@ from d1_preflight.core.record.safety_facts import (
     BookmarkFacts,
     DeployOrderFacts,
     RollbackPlanFacts,
+    order_words,
 )
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
@@ -43,7 +45,11 @@ def go_prompts(context: StepContext) -> Sequence[Prompt]:
     """The one question of the gate; it has no default."""
     name = context.environment.project.database.name
     label = f"GO: I have read the plan for {name}, its losses and the rollback path"
-    return (*signer_prompts(context), Prompt("go", PromptKind.CONFIRM, label))
+    return (
+        *signer_prompts(context),
+        *code_first_prompts(context),
+        Prompt("go", PromptKind.CONFIRM, label),
+    )
 
 
 def signer_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -70,11 +76,12 @@ async def sign_go(context: StepContext) -> Outcome:
         )
     require_bookmark(context)
     require_window(context)
+    version, evidence = await frozen_version(context)
     environment = context.environment
     prepare_signer(context)
     now = environment.clock.now()
     expires = now + timedelta(minutes=environment.settings.go_minutes)
-    plan = plan_to_sign(context, now, expires)
+    plan = plan_to_sign(context, now, expires, version)
     document = plan.document
     with context.terminal:
         signature = environment.signer.sign(document, GO)
@@ -88,9 +95,10 @@ async def sign_go(context: StepContext) -> Outcome:
         expires_at=plan.expires_at,
         criteria=plan.criteria,
         checklist=plan.checklist,
+        worker_version=version or NO_TEXT,
     )
     words = f"GO by {plan.decided_by}, good until {instant(expires)}."
-    outcome = Outcome(Status.ATTESTED, words, facts)
+    outcome = Outcome(Status.ATTESTED, words, facts, evidence)
     return replace(outcome, facts=replace(facts, summary=_keep_summary(context, outcome, now)))
 
 
@@ -102,8 +110,13 @@ def _keep_summary(context: StepContext, outcome: Outcome, now: datetime) -> str:
     return store.write(SUMMARY_FILE, data)
 
 
-def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetime) -> SignedPlan:
-    """What is signed: which bytes go where, on what proofs, and when to abort."""
+def plan_to_sign(
+    context: StepContext, decided_at: datetime, expires_at: datetime, version: str = ""
+) -> SignedPlan:
+    """What is signed: which bytes go where, on what proofs, and when to abort.
+
+    `version` is that of the Worker which has to run when it is applied.
+    """
     environment, record, before = (
         context.environment,
         context.record,
@@ -122,7 +135,7 @@ def plan_to_sign(context: StepContext, decided_at: datetime, expires_at: datetim
         subjects=PlannedFiles.read(dict(sorted(record.subjects.items()))),
         database=PlannedDatabase.of(record.database),
         tools=PlannedTools.read(dict(sorted(record.tools.items()))),
-        proofs=_proofs(context),
+        proofs=_proofs(context, version),
         criteria=AbortCriteria.of(environment.settings.verification),
         history=_history(record),
         steps=tuple(
@@ -141,7 +154,8 @@ def _history(record: Record) -> PlannedHistory | None:
     return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
 
 
-def _proofs(context: StepContext) -> Proofs:
+def _proofs(context: StepContext, version: str) -> Proofs:
+    order = context.facts(DeployOrderFacts)
     copied, rehearsed = context.facts(CopyFacts), context.facts(RehearsalFacts)
     bookmark = context.facts(BookmarkFacts)
     return Proofs(
@@ -154,8 +168,11 @@ def _proofs(context: StepContext) -> Proofs:
         way_back=context.facts(RollbackPlanFacts).chosen,
         backup=context.facts(BackupFacts).tables,
         other_pending=others_pending(context),
-        out_of_order=context.facts(DeployOrderFacts).out_of_order,
+        out_of_order=order.out_of_order,
         rows_read=context.record.rows_read or None,
+        worker=order.worker if version else NO_TEXT,
+        worker_version=version or NO_TEXT,
+        deploy_order=order_words(order) or NO_TEXT,
     )
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,8 @@ _LEFT = re.compile(rf"{re.escape(_PART)}[a-z0-9_]+{re.escape(_NEW)}|\..+\.partia
 _EARLIER_LEFT = re.compile(r"\..*\.(?:toml|sig|json|sql|gitignore|out|err)\.[a-z0-9_]{8}")
 _LEFT_S = 600.0  # a write under way is younger
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+Link = Callable[[Path, Path], None]
+"""Gives a file a second name; raises OSError where it may not have it."""
 
 
 class RecordStore:
@@ -181,7 +184,7 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
         _sync_folder(path.parent)
 
 
-def create_durably(path: Path, data: bytes) -> None:
+def create_durably(path: Path, data: bytes, link: Link = os.link) -> None:
     """Make a file that is not there yet, whole or not at all; raises ProjectError.
 
     Nobody ever sees it half written under its name: wrangler would apply the half of it.
@@ -197,16 +200,16 @@ def create_durably(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
-            _give_name(temporary, path)
+            _give_name(temporary, path, link)
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
 
 
-def _give_name(temporary: Path, path: Path) -> None:
+def _give_name(temporary: Path, path: Path, link: Link) -> None:
     """Link it, which refuses a name that exists by now; some file systems have no links."""
     try:
-        os.link(temporary, path)
+        link(temporary, path)
     except FileExistsError as error:
         raise _there_already(path) from error
     except OSError as error:

@@ -200,7 +200,7 @@ def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
 
 def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
     """The project of --config, else that at or above the current folder, else the folder."""
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
 
     if named := _given(vars(arguments).get("config")):
         return (named.resolve().parent,)
@@ -295,7 +295,7 @@ def _project(root: Path, record: Record, config: Path | None) -> Project | Prefl
 
 
 def _is_project(root: Path, config: Path | None) -> bool:
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
 
     try:
         return find_config(root, config and config.resolve()).parent == root

@@ -48,7 +48,7 @@ class Walkthrough:
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
         self._tell(text.opening(self._session))
-        self._tell(text.stale_lines(self._session))
+        self._tell(text.outdated_lines(self._session))
         while not self._session.closed:
             self._session.refresh()
             step = self._next()
@@ -78,7 +78,7 @@ class Walkthrough:
         if step.id == "go":
             self._tell(text.go_summary(self._session))
         if step.id == "close":
-            self._tell(text.stale_lines(self._session))
+            self._tell(text.outdated_lines(self._session))
         choice = await self._asker.ask(_menu(step))
         try:
             return await self._act(step, choice)

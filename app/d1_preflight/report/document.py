@@ -11,7 +11,7 @@ from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind_of
-from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.summary.markdown import table_columns
 from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.verify.verify import Verification
@@ -228,7 +228,7 @@ def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]
     if attempt is None:
         invalidated = record.last(step.id) is not None
         return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
-    since = stale_words(record, step.id, timeline)
+    since = later_write(record, step.id, timeline)
     words = f"{attempt.words} (stale: since then {since})" if since else attempt.words
     return (
         Item(record.status_of(step), step.title, record.stale.get(step.id) or words),

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from d1_preflight.adapters.configuration import find_config
 from d1_preflight.adapters.git.base_revision import BaseRevision
-from d1_preflight.adapters.project_files import find_config
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, RecordInvalid
 from d1_preflight.core.project.project import RECORDS_NAME

@@ -91,6 +91,7 @@ class GoFacts(StepFacts):
     expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
+    worker_version: str = NO_TEXT
     summary: str = NO_TEXT
 
     def is_by(self, checklist: str) -> bool:
@@ -267,3 +268,12 @@ class CloseFacts(StepFacts):
     fingerprint: str = NO_TEXT
     files: tuple[str, ...] = NO_ITEMS
     chain: ChainLink | None = None
+
+
+class WorkerFacts(StepFacts):
+    """The Worker after the apply: the version that GO froze, and all that get traffic now."""
+
+    step = "worker_deployed"
+    worker: str = NO_TEXT
+    frozen: str = NO_TEXT
+    versions: tuple[str, ...] = NO_ITEMS

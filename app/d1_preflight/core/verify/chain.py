@@ -32,6 +32,7 @@ class ClosedRecord:
     database: str
     sha256: str
     closed_at: str
+    end: str
     link: ChainLink | None
     reviews: tuple[str, ...]
     folder: str = ""
@@ -130,6 +131,7 @@ def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> Closed
         database=database.text("id") or database.text("name"),
         sha256=sha256(data).hexdigest(),
         closed_at=facts.closed_at,
+        end=facts.end,
         link=_link(top, facts),
         reviews=tuple(sum_line(n, files[n]) for n in sorted(files) if ".review." in n),
         folder=folder,

@@ -56,6 +56,9 @@ class Verification:
         return 1 if self.problems else 0
 
 
+_MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
+
+
 def verify_record(
     files: Mapping[str, bytes],
     checklist: Checklist,
@@ -73,8 +76,7 @@ def verify_record(
     """
     data = files.get(RECORD_FILE)
     if data is None:
-        missing = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
-        return Verification((missing,), {})
+        return Verification((_MISSING,), {})
     try:
         record = load_record(data, RECORD_FILE)
     except RecordInvalid as error:
