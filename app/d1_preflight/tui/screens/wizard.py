@@ -88,7 +88,7 @@ class WizardScreen(Screen[None]):
         ended = attempt is not None and attempt.step == self._step.id
         if attempt is not None and attempt.status.is_answered:
             self._go_on()
-        elif attempt is not None and not self.query_one(Frame).question.has_keys:
+        elif attempt is not None and not self.query_one(Frame).question.is_being_answered:
             self._step = self._session.checklist.step(attempt.step)
         await self.redraw(anew=ended)
 

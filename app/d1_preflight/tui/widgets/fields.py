@@ -51,8 +51,13 @@ class TextField(Input):
     def __init__(self, prompt: Prompt, given: str = "") -> None:
         hint = prompt.typed and "type it as shown"
         super().__init__(given, placeholder=hint, select_on_focus=True)
-        self._typed = bool(prompt.typed)
+        self._typed, self._given = bool(prompt.typed), given
         self.cursor_blink = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a person wrote in it."""
+        return self.value != self._given
 
     async def _on_key(self, event: events.Key) -> None:
         action = _PASSED.get(event.character or "")
