@@ -113,10 +113,9 @@ class WizardScreen(Screen[None]):
         if self._step not in self._session.path:
             self._step = self._session.current or self._session.path[-1]
         frame = self.query_one(Frame)
-        if words_of.is_asked(self._session, self._step, self._running_step):
-            await self._ask(anew=anew)
-        else:
-            await frame.question.clear()
+        asks = words_of.is_asked(self._session, self._step, self._running_step)
+        await (self._ask(anew=anew) if asks else frame.question.clear())
+        if frame.question.asking is None:
             self.set_focus(None)
         frame.draw(self._view, self._last)
         self.query_one(TitleBar).show(self._session)

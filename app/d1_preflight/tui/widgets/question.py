@@ -106,7 +106,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         """Put the keys into the field that is shown."""
         for child in self.children:
             if child.can_focus:
-                child.focus()
+                self.screen.set_focus(child)  # at once: a field may be gone by the next moment
 
     @on(Answered)
     async def _take(self, event: Answered) -> None:
