@@ -361,14 +361,14 @@ async def test_a_refusal_is_final_once_the_target_is_known(
     bench = await walked("copied", ADDITIVE, "additive")
     if known:
         await bench.step("copied")
-    text = HEADER.format(name=NAME, kind="ADDITIVE") + "ALTER TABLE nowhere ADD COLUMN a;\n"
+    text = HEADER.format(name=NAME, kind="ADDITIVE") + "ALTER TABLE teams ADD COLUMN name;\n"
     with_text(bench, text)
 
     attempt = await bench.step("findings")
 
     assert attempt.status is status
     assert attempt.words.endswith(words)
-    assert "nowhere" in attempt.words
+    assert "duplicate column" in attempt.words
 
 
 async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked) -> None:
@@ -385,6 +385,6 @@ async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked)
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        f"On the target's schema it is destructive, not {confirmed}. Answer section 1 again."
+        f"On the target's schema it is destructive, not {confirmed}. Answer the findings again."
     )
     assert "rehearse" not in bench.target.commands

@@ -104,7 +104,7 @@ async def test_an_earlier_checklist_declares_before_the_rehearsal(walked: Walked
     assert {"losses", "loss_reason"} <= asked
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "Not declared: teams would lose column old. Fix the migration (e), or declare the loss."
+        "Not declared: teams would lose column old. Fix the migration, or declare the loss."
     )
 
 

@@ -98,6 +98,9 @@ class MemoryStore:
     def files(self) -> Mapping[str, bytes]:
         return dict(self.held)
 
+    def sums(self) -> Mapping[str, str]:
+        return {name: sha256(data).hexdigest() for name, data in self.held.items()}
+
     @property
     def lock_fd(self) -> int | None:
         return None
@@ -166,6 +169,9 @@ class TextFiles:
         raise NotImplementedError(migration, folder)
 
     def target_config(self) -> Path:
+        raise NotImplementedError
+
+    def account_config(self) -> Path:
         raise NotImplementedError
 
 

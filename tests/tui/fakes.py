@@ -80,6 +80,9 @@ class SceneFiles:
     def target_config(self) -> Path:
         raise NotImplementedError
 
+    def account_config(self) -> Path:
+        raise NotImplementedError
+
 
 STEP_BY_STEP = Settings(walk=WalkSettings(by_itself=False))
 
@@ -250,6 +253,8 @@ class NotedEdits:
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
+        self.lines: list[int] = []
 
-    def __call__(self, path: Path) -> None:
+    def __call__(self, path: Path, *, line: int = 0) -> None:
         self.paths.append(path)
+        self.lines.append(line)

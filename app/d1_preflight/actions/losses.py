@@ -69,7 +69,7 @@ async def declare_losses(context: StepContext) -> Outcome:
     )
     undeclared = [f"{table}: {measured[table]}" for table in measured if table not in declared]
     if undeclared:
-        words = f"Not declared: {'; '.join(undeclared)}. Fix the migration (e), or declare it."
+        words = f"Not declared: {'; '.join(undeclared)}. Fix the migration, or declare it."
         return Outcome(Status.FAILED, words, facts)
     if not measured:
         return Outcome(Status.PROVED, "The rehearsal lost nothing.", facts)

@@ -142,7 +142,7 @@ def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, aft
     cut = {name.partition(".")[0] for name in analysis.effects.columns_dropped}
     for change in explained_facts(found, analysis, declared):
         if not change.ok:
-            raise NotAllowed(f"{change.table}: {change.verdict}; not declared.", hint=_HINT)
+            raise NotAllowed(f"{change.table}: {change.verdict}.", hint=_HINT)
         if _loses_more(change, signed, cells=change.table in cut):
             raise NotAllowed(
                 f"On the present rows it loses more in {change.table} than was signed.", hint=_HINT

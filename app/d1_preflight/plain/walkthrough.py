@@ -51,7 +51,7 @@ class Walkthrough:
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
         self._tell(text.opening(self._session))
-        self._tell(text.stale_lines(self._session))
+        self._tell(text.outdated_lines(self._session))
         while not self._session.closed:
             self._session.refresh()
             if (own := await self._unattended.next()) is not None:
@@ -95,7 +95,7 @@ class Walkthrough:
         if step.id == "go":
             self._tell(text.go_summary(self._session))
         if step.id == "close":
-            self._tell(text.stale_lines(self._session))
+            self._tell(text.outdated_lines(self._session))
         choice = await self._asker.ask(_menu(step))
         try:
             return await self._act(step, choice)

@@ -9,6 +9,7 @@ from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
+from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
 from d1_preflight.session import Session
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
@@ -109,14 +110,24 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     if step.section == "timing":
         found.append(("d", "dashboard"))
     found.append(("o", "output"))
+    broken = broken_queries(session, step)
     if editable and not mend:
-        found.append(("e", "edit"))
+        found.append(("e", "edit at the line" if broken else "edit"))
+    if len(broken) > 1:
+        found.append(("f", "next query"))
     if step.waivable and not answered and not stuck:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
     pace = "step by step" if by_itself else "by itself"
     return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board")]
+
+
+def broken_queries(session: Session, step: Step) -> tuple[BrokenQueryFacts, ...]:
+    """The broken queries that the step shows; only the step of the deploy order shows any."""
+    if step.id != DeployOrderFacts.step:
+        return ()
+    return DeployOrderFacts.from_attempt(session.attempt(step.id)).breaks
 
 
 def never_waived(step: Step) -> PreflightError:
@@ -183,7 +194,7 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and step != running:
         lines.append(_result(status, attempt.words, step.title))
-        if since := session.stale(step):
+        if since := session.later_write(step):
             lines.append(Content.styled(f"stale: since then {since}", DANGER))
     else:
         lines.append(

@@ -3,6 +3,7 @@
 from datetime import tzinfo
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -27,6 +28,7 @@ from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
+from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.unattended import Unattended
 
 _FRAME = 1 / 20
@@ -56,7 +58,8 @@ class WizardScreen(Screen[None]):
 
     def __init__(self, session: Session, running_step: RunningStep, zone: tzinfo | None) -> None:
         super().__init__()
-        self._session, self._running_step, self._zone = session, running_step, zone
+        self._session, self._running_step = session, running_step
+        self._zone, self._query = zone, 0
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
         self._stays = False
@@ -198,19 +201,22 @@ class WizardScreen(Screen[None]):
         """Scroll by a page."""
         self.query_one(Frame).page(by)
 
-    def action_finding(self) -> None:
-        """Unfold the next finding."""
-        self.query_one(Frame).turn_finding()
+    async def action_finding(self) -> None:
+        """Unfold the next finding, or choose the next broken query."""
+        if broken := words_of.broken_queries(self._session, self._step):
+            self._query = (self._query + 1) % len(broken)
+            return await self.redraw()
+        return self.query_one(Frame).turn_finding()
 
     def action_output(self) -> None:
         """Open or shut the output."""
         self.query_one(Frame).turn_output()
 
     def action_edit(self) -> None:
-        """Open the migration, or in section 4 its down file, in the editor."""
-        file = places.editable(self._session, self._step)
-        if file is not None and not self._running_step.step:
-            self.post_message(EditAsked(file))
+        """Open the migration, in section 4 its down file, or a broken query at its line."""
+        place = places.editable(self._session, self._step, self._query)
+        if place is not None and not self._running_step.step:
+            self.post_message(EditAsked(*place))
 
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
@@ -259,8 +265,12 @@ class WizardScreen(Screen[None]):
         if prompts is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
 
+    @on(Rail.Chosen)
+    async def _jump(self, event: Rail.Chosen) -> None:
+        await self._look_at(event.step)
+
     async def _look_at(self, step: Step) -> None:
-        self._step, self._last = step, None
+        self._step, self._last, self._query = step, None, 0
         await self.redraw()
 
     def on_descendant_focus(self) -> None:
