@@ -108,6 +108,8 @@ class Person:
             self.press("w")
         elif "Space mark" in keys:
             self.press("y") if "y confirm" in keys else self._mark(screen)
+        elif "press ↓ first" in screen:
+            self.press("Down", "Enter")
         elif "Esc other keys" in keys and "│ ▸" not in screen:
             self._say(screen)
         else:
