@@ -40,7 +40,7 @@ SAID = (
     ("why is this acceptable", "meant so"),
 )
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
-_LONGEST, _LOOK, _STILL = 900.0, 0.25, 4
+_LONGEST, _LOOK, _STILL = 900.0, 0.25, 8
 
 
 @dataclass
@@ -108,8 +108,8 @@ class Person:
             self.press("w")
         elif "Space mark" in keys:
             self.press("y") if "y confirm" in keys else self._mark(screen)
-        elif "press ↓ first" in screen:
-            self.press("Down", "Enter")
+        elif "↑↓ choose" in keys and "│ ▸" not in screen:
+            self.press("1")  # nothing is chosen beforehand
         elif "Esc other keys" in keys and "│ ▸" not in screen:
             self._say(screen)
         else:

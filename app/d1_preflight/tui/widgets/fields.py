@@ -173,11 +173,13 @@ class OptionsField(Widget, can_focus=True):
         self.refresh(layout=True)
 
     def _number(self, number: int) -> None:
-        """Go to a choice by its number; of several it is marked as well."""
+        """Choose by a number: of several it is marked, a single choice is answered."""
         if not 1 <= number <= len(self._choices):
             return
         self._go_to(number - 1)
-        if self._kind is not PromptKind.CHOOSE:
+        if self._kind is PromptKind.CHOOSE:
+            self.action_submit()
+        else:
             self.action_mark()
 
     def action_move(self, by: int, letter: bool = False) -> None:
