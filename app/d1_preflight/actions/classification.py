@@ -8,6 +8,7 @@ from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severit
 from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.naming import HOUSE, Naming
+from d1_preflight.core.project.template import effect_words
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
     FindingAnswer,
@@ -25,7 +26,9 @@ async def check_name(context: StepContext) -> Outcome:
     """The file's name is of the folder's convention and says what it does."""
     name = context.environment.name
     files = context.environment.files.files()
-    naming = next((file.naming for file in files if isinstance(file, Migration)), Naming())
+    naming = next(
+        (f.naming for f in files if isinstance(f, Migration) and f.name == name), Naming()
+    )
     convention = naming.convention(file.name for file in files)
     facts = NameFacts(name=name)
     if naming.keeps(name):
@@ -45,6 +48,8 @@ async def check_name(context: StepContext) -> Outcome:
 
 async def check_header(context: StepContext) -> Outcome:
     """The header is complete, and its declared type is the one that was found."""
+    if _stands_in_record(context):
+        return _header_of_record(context)
     header = context.environment.migration().header
     found = context.environment.analysis().kind
     declared = header.type.split("(")[0].split()
@@ -52,7 +57,8 @@ async def check_header(context: StepContext) -> Outcome:
     facts = HeaderFacts(declared=word, found=found.value, missing=header.missing)
     if header.missing:
         names = ", ".join(name.capitalize() for name in header.missing)
-        return Outcome(Status.FAILED, f"The header lacks: {names}. Edit the file.", facts)
+        words = f"The header lacks: {names}. Edit the file, or: preflight header NAME"
+        return Outcome(Status.FAILED, words, facts)
     if found is Kind.UNKNOWN:
         words = f"The header declares {word}; the effect of the SQL is not certain."
         return Outcome(Status.UNKNOWN, words, facts)
@@ -60,6 +66,36 @@ async def check_header(context: StepContext) -> Outcome:
         words = f"The header declares “{word}”; the SQL is {found.value}: {_why(context)}"
         return Outcome(Status.FAILED, words, facts)
     return Outcome(Status.PROVED, f"Complete; declared {word}, found {found.value}.", facts)
+
+
+def header_prompts(context: StepContext) -> Sequence[Prompt]:
+    """What the migration is for, where its header stands in the record."""
+    if not _stands_in_record(context):
+        return ()
+    words = "The header stands in the record, for the file is not to be changed."
+    return (Prompt("description", PromptKind.TEXT, "What is this migration for?", help=words),)
+
+
+def _stands_in_record(context: StepContext) -> bool:
+    migration = context.environment.migration()
+    return bool(migration.header.missing) and not migration.naming.has_header(migration.name)
+
+
+def _header_of_record(context: StepContext) -> Outcome:
+    found = context.environment.analysis()
+    effects = effect_words(found.effects)
+    facts = HeaderFacts(
+        declared=found.kind.value,
+        found=found.kind.value,
+        description=context.answer("description"),
+        effects=effects,
+        rollback=found.rollback,
+    )
+    if found.kind is Kind.UNKNOWN:
+        words = "The effect of the SQL is not certain: the header cannot say it."
+        return Outcome(Status.UNKNOWN, words, facts)
+    words = f"In this record: {found.kind.value}, {found.risk.value} risk"
+    return Outcome(Status.PROVED, f"{words}{f'; {effects}' if effects else ''}.", facts)
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -279,7 +315,7 @@ def _why(context: StepContext) -> str:
 
 STEPS: Mapping[str, StepAction] = {
     "check_name": StepAction(check_name),
-    "check_header": StepAction(check_header),
+    "check_header": StepAction(check_header, prompts=header_prompts),
     "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
     "confirm_class": StepAction(confirm_class, prompts=class_prompts),
     "state_purpose": StepAction(state_purpose),

@@ -64,6 +64,11 @@ class ProjectFiles:
         self._project = project
         self._account = account
 
+    @property
+    def folder(self) -> Path:
+        """The folder below which the migrations lie."""
+        return self._project.migrations_folder
+
     def files(self) -> tuple[MigrationFile, ...]:
         """Every file that wrangler counts, in its order, readable or not."""
         found = read_migrations(self._project.database, self._project.config)
@@ -73,7 +78,7 @@ class ProjectFiles:
     def naming(self, names: Iterable[str]) -> Naming:
         """What the names of these files are judged by."""
         project = self._project
-        return naming_of(project.migrations_folder, names, project.settings.lint.names)
+        return naming_of(project.migrations_folder, names, project.settings)
 
     def migrations(self) -> tuple[Migration, ...]:
         """The readable ones."""

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,7 +132,11 @@ def plain_because(environ: Mapping[str, str], *, asked: bool, set_so: bool) -> s
 
 def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
-    names = [file.name for file in context.files()]
+    return one_name([file.name for file in context.files()], wanted)
+
+
+def one_name(names: Sequence[str], wanted: str) -> str:
+    """The same among these names."""
     exact = [n for n in names if wanted in (n, n.removesuffix(".sql"))]
     found = exact or [n for n in names if n.startswith(wanted)]
     if len(found) == 1:

@@ -53,6 +53,10 @@ class EditAsked(Message):
     path: Path
 
 
+class HeaderAsked(Message):
+    """Write the migration's header from what was found."""
+
+
 @dataclass
 class BrowseAsked(Message):
     """Open a page in the operator's browser."""

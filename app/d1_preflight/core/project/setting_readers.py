@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from d1_preflight.core.project.migrations_pattern import Glob
-from d1_preflight.core.project.naming import Names
+from d1_preflight.core.project.naming import HeaderPlace, Names
 from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze, SecondPerson
 
 _T = TypeVar("_T")
@@ -154,6 +154,14 @@ def names(value: object) -> Names:
         return Names(text(value))
     except ValueError as error:
         raise UnreadValue(f"must be one of {', '.join(filter(None, Names))}") from error
+
+
+def header_place(value: object) -> HeaderPlace:
+    """Where a migration's header stands."""
+    try:
+        return HeaderPlace(text(value))
+    except ValueError as error:
+        raise UnreadValue(f"must be one of {', '.join(filter(None, HeaderPlace))}") from error
 
 
 def busy(value: object) -> Busy:

@@ -14,7 +14,7 @@ import tomli_w
 
 from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
-from d1_preflight.core.project.naming import Names
+from d1_preflight.core.project.naming import HeaderPlace, Names
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
 from d1_preflight.core.strict_toml import SourceText
@@ -145,6 +145,18 @@ class LintSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecklistSettings:
+    """What the checklist asks for."""
+
+    header: HeaderPlace = _key(  # noqa: RUF009 - it is field()
+        HeaderPlace.BY_TOOL,
+        readers.header_place,
+        "Where the header stands: in the `file`, or in the `record`, which leaves generated files "
+        "alone; in the record for what drizzle or Prisma made where empty.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Migrations:
     """Where the migrations lie if wrangler's configuration does not say so."""
 
@@ -214,6 +226,7 @@ class Settings:
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
     signing: Signing = field(default_factory=Signing)
+    checklist: ChecklistSettings = field(default_factory=ChecklistSettings)
     migrations: Migrations = field(default_factory=Migrations)
     lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
