@@ -35,7 +35,9 @@ MAY_IMPORT = {
         "core", "actions", "session", "report", "lint", "plain", "tui", "board", "project_context",
         "adapters", "practice", "disk", "commands", "code", "deploy_order",
     },
-    "project_context": {"core", "actions", "session", "adapters", "practice"},
+    "project_context": {
+        "core", "actions", "session", "adapters", "practice", "deploy_order",
+    },
     "cli": {"core", "commands"},
     "__init__": set(),
     "__main__": {"cli"},

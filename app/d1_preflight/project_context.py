@@ -18,6 +18,7 @@ from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
+from d1_preflight.adapters.record_folder import closed_records
 from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone
@@ -37,9 +38,10 @@ from d1_preflight.core.checklist.policy import with_ages
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import MigrationFile
-from d1_preflight.core.project.project import WORKSPACE_NAME, Project
+from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
+from d1_preflight.deploy_order import WorkerSource
 from d1_preflight.session import Session
 
 
@@ -87,7 +89,7 @@ class ProjectContext:
         """The record's files and lock of one migration."""
         stem = name.removesuffix(".sql")
         lock = self.workspace(name).parent / f"{stem.replace('/', '__')}.lock"
-        return RecordStore(self.project.records / stem, lock)
+        return RecordStore(self.project.records / stem, lock, self.project.root / RECORDS_NAME)
 
     def workspace(self, name: str) -> Path:
         """The private folder of one migration on this database."""
@@ -122,7 +124,9 @@ class ProjectContext:
                 project.database.id or project.database.binding, project.database.migrations_table
             ),
             web=web,
+            source=WorkerSource(project.config, project.settings.code, project.environment or ""),
             cache=self.cache,
+            closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
             read={
                 SETTINGS_NAME: project.settings_sha256,
                 OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),

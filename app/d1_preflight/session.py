@@ -14,9 +14,11 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.recorded import recorded
+from d1_preflight.actions.sealing import sealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
-from d1_preflight.actions.surroundings import require_same_files
+from d1_preflight.actions.surroundings import require_same_files, require_same_target
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -40,7 +42,7 @@ from d1_preflight.core.record.gate import (
     checklist_of,
     open_items,
 )
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
 from d1_preflight.core.record.signing import CLOSE
 from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.verify.timeline import TIMELINE
@@ -130,9 +132,8 @@ class Session:
 
     def attempt(self, step_id: str) -> Attempt | None:
         """The current attempt at a step, by its id."""
-        if not self.checklist.has(step_id):
-            return None
-        return self.record.standing(self.checklist.step(step_id))
+        there = self.checklist.has(step_id)
+        return self.record.standing(self.checklist.step(step_id)) if there else None
 
     def later_write(self, step: Step) -> str:
         """What was written since the step was proved, in words; "" where nothing is known of."""
@@ -175,11 +176,7 @@ class Session:
         progress: Progress = no_progress,
         terminal: AbstractContextManager[object] | None = None,
     ) -> Attempt:
-        """Try a step: read the answers, save the intent, act, save what was found.
-
-        Raises Rejected for an answer, NotAllowed for a blocked step; in both cases the step
-        did not start.
-        """
+        """Save the intent, act, save what was found; Rejected or NotAllowed: it did not start."""
         self.refresh()
         if step.id == "go":
             await _prove_again(self, self._standing.rechecked, emit, progress)
@@ -196,8 +193,11 @@ class Session:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(broken_off(step, error))
             raise
-        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
-        return self.record.attempts[-1]
+        self._conclude(step, recorded(self.environment, outcome, read), context)
+        performed = self.record.attempts[-1]
+        for settled, found in self._actions[step.action].settled(self.context(step), performed):
+            self._answer(settled, "settled by the rehearsal on the target's schema", found)
+        return performed
 
     def waive(self, step: Step, reason: str) -> Attempt:
         """Answer a step with a reason instead of a proof; it stays visible as waived."""
@@ -230,17 +230,12 @@ class Session:
         terminal: AbstractContextManager[object] | None = None,
     ) -> StepContext:
         """What an action is given."""
+        running = self.record.running
         return StepContext(
-            environment=self.environment,
-            record=self._now,
-            checklist=self.checklist,
-            kind=self.kind,
-            step=step,
-            answers=self.record.running.answers if self.record.running else {},
-            emit=emit,
-            progress=progress,
-            terminal=terminal or nullcontext(),
-        )
+            environment=self.environment, record=self._now, checklist=self.checklist,
+            kind=self.kind, step=step, answers=running.answers if running else {},
+            emit=emit, progress=progress, terminal=terminal or nullcontext(),
+        )  # fmt: skip
 
     @property
     def _now(self) -> Record:
@@ -254,22 +249,13 @@ class Session:
         return self.record.attempts[-1]
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.now()
-        begun = self.record.begin(step, answers, by=self.environment.operator, at=now)
+        record = upgraded(self.record, now_signed=step.id == "go")
+        begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
         _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
-        self._keep(self.record.finish(outcome, at=self.now()))
-
-    def _keep(self, finished: Record) -> None:
-        """Save the result; if that fails, this session drops it as well."""
-        try:
-            _save(self.environment, finished, "The step ran, but its result was not saved.")
-        except PreflightError:
-            self.record = self.record.recovered()
-            raise
-        self.record = finished
+        _keep(self, self.record.finish(outcome, at=self.now()))
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
@@ -278,16 +264,26 @@ class Session:
         if not self._actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
-        finished = self.record.finish(outcome, at=self.now())
         try:
+            finished = sealed(self.environment, self.record, outcome, self.now())
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
             self._finish(failed(error))
             return
-        self._keep(finished)
+        _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
+
+
+def _keep(session: Session, finished: Record) -> None:
+    """Save the result; if that fails, this session drops it as well."""
+    try:
+        _save(session.environment, finished, "The step ran, but its result was not saved.")
+    except PreflightError:
+        session.record = session.record.recovered()
+        raise
+    session.record = finished
 
 
 def _require_before_apply(session: Session) -> None:
@@ -295,7 +291,7 @@ def _require_before_apply(session: Session) -> None:
     if session.closed:
         raise NotAllowed("This record is closed.")
     if apply_was_started(session.record, session.checklist):
-        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="See the emergency card")
 
 
 async def _prove_again(
@@ -323,11 +319,6 @@ def _require_turn(session: Session, step: Step) -> None:
         raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
 
-def _priced(outcome: Outcome, rows: int) -> Outcome:
-    """The outcome with the rows that D1 read for it."""
-    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
-
-
 def _reason(text: str, refusal: str, hint: str) -> str:
     """The reason in words; raises Rejected for none."""
     words = text.strip()
@@ -344,35 +335,14 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     fresh = environment.new_record(checklist.sha256)
     if saved is None:
         return fresh
-    _require_same_target(saved, fresh)
+    require_same_target(saved, fresh)
     if _is_sealed(environment, saved):
         return saved
-    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    current = upgraded(replace(saved, checklist=checklist.sha256, tools=fresh.tools))
     recovered = current.about(fresh.subjects).recovered()
     if saved.running:
         environment.store.save(recovered)
     return recovered
-
-
-def _require_same_target(saved: Record, fresh: Record) -> None:
-    """Refuse a record of another migration, database or target; raises NotAllowed."""
-    if saved.database.id != fresh.database.id:
-        raise NotAllowed(
-            f"This record is about another database ({saved.database.name} "
-            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
-            hint="Move the record away, or choose the database it was made for.",
-        )
-    if saved.migration != fresh.migration:
-        raise NotAllowed(
-            f"This record is about {saved.migration}, not {fresh.migration}.",
-            hint="It was copied here, or the migration was renamed: move the record away.",
-        )
-    if saved.database.target != fresh.database.target:
-        raise NotAllowed(
-            f"This record was made on {saved.database.target}, and this is "
-            f"{fresh.database.target}.",
-            hint="Move the record away: what was proved there proves nothing here.",
-        )
 
 
 def _is_sealed(environment: Environment, record: Record) -> bool:

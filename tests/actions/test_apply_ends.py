@@ -110,7 +110,7 @@ async def test_a_changed_schema_without_a_ledger_row_is_half_way(walked: Walked)
     assert attempt.status is Status.FAILED
     assert attempt.words.startswith("Half-way: The database refused the statement: it stopped")
     assert attempt.words.endswith(
-        "The ledger has no row, but the schema changed. Press ! for help."
+        "The ledger has no row, but the schema changed. See the emergency card."
     )
     assert attempt.facts["half_way"] is True
     assert [i.step.id for i in bench.session.blockers(bench.session.checklist.step("backed_up"))]
@@ -238,7 +238,7 @@ async def test_a_look_that_finds_another_schema_is_half_way(walked: Walked) -> N
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "Checked: the ledger has no row, but the schema changed. Press ! for help."
+        "Checked: the ledger has no row, but the schema changed. See the emergency card."
     )
     assert (attempt.facts["half_way"], attempt.facts["observed"]) == (True, True)
 

@@ -20,7 +20,7 @@ _TRIES = 4
 _COMMANDS = ("info", "read", "bookmark", "export", "apply", "deployments", "rehearse", "down")
 # The copy of the rows is the backup; an export that failed says so beside it.
 _VOLATILE = frozenset({
-    "rows_read", "export", "sql_ms", "predicted_ms", "wrangler_ms", "by", "exit_code",
+    "rows_read", "export", "sql_ms", "predicted_ms", "wrangler_ms", "ms", "by", "exit_code",
 })  # fmt: skip
 
 

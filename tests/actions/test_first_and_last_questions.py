@@ -86,7 +86,7 @@ async def test_a_loss_that_is_not_declared_stays_open(walked: Walked) -> None:
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "Not declared: teams would lose column old. Fix the migration (e), or declare the loss."
+        "Not declared: teams would lose column old. Fix the migration, or declare the loss."
     )
     assert attempt.facts["declared_losses"] == ()
 
@@ -405,14 +405,14 @@ async def test_a_refusal_is_final_once_the_target_is_known(
     bench = await walked("copied", ADDITIVE, "additive")
     if known:
         await bench.step("copied")
-    text = HEADER.format(name=NAME, kind="ADDITIVE") + "ALTER TABLE nowhere ADD COLUMN a;\n"
+    text = HEADER.format(name=NAME, kind="ADDITIVE") + "ALTER TABLE teams ADD COLUMN name;\n"
     with_text(bench, text)
 
     attempt = await bench.step("findings")
 
     assert attempt.status is status
     assert attempt.words.endswith(words)
-    assert "nowhere" in attempt.words
+    assert "duplicate column" in attempt.words
 
 
 async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked) -> None:
@@ -429,6 +429,6 @@ async def test_a_class_that_the_target_raises_is_confirmed_again(walked: Walked)
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        f"On the target's schema it is destructive, not {confirmed}. Answer section 1 again."
+        f"On the target's schema it is destructive, not {confirmed}. Answer the findings again."
     )
     assert "rehearse" not in bench.target.commands

@@ -53,6 +53,8 @@ def _fill(tmux: Tmux, screen: str, keys: str) -> None:
         tmux.press("Enter")
     elif "│ ▸" in screen:
         tmux.press("Enter")
+    elif "↑↓ choose" in keys:  # nothing is preselected
+        tmux.press("Down", "Enter")
     else:
         wanted = _TYPED.search(screen)
         tmux.type(wanted.group(1) if wanted else WORDS)

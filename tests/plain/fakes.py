@@ -97,6 +97,9 @@ class MemoryStore:
     def files(self) -> Mapping[str, bytes]:
         return dict(self.held)
 
+    def sums(self) -> Mapping[str, str]:
+        return {name: sha256(data).hexdigest() for name, data in self.held.items()}
+
     @property
     def lock_fd(self) -> int | None:
         return None

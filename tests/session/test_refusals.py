@@ -276,3 +276,30 @@ def test_the_time_before_go_shows_nothing_expired() -> None:
 
     assert session.blockers(APPLIED)[0].step == GO
     assert session.status_of(GO) is Status.PENDING
+
+
+def test_a_go_that_has_expired_is_named_once_and_only_before_the_apply() -> None:
+    going = ready(store := MemoryStore())
+    going.answer("go", Status.ATTESTED, {"expires_at": instant(going.now)})
+
+    late = opened(store, going, at=going.now + timedelta(minutes=1))
+
+    assert [item.step.id for item in late.blockers(APPLIED)] == ["go"]
+    assert late.blockers(APPLIED)[0].status is Status.PENDING
+    assert late.blockers(GO) == ()
+    assert [item.step.id for item in late.blockers(CHECKLIST.step("ledger"))] == ["applied"]
+    assert late.open_before_go() == ()
+
+
+def test_a_record_of_another_migration_or_target_is_refused() -> None:
+    going = walk(store := MemoryStore())
+    ours = going.record
+    there = replace(ours.database, target="production")
+
+    for record, words in (
+        (replace(ours, migration="0099_other.sql"), "about 0099_other.sql, not 0057_add"),
+        (replace(ours, database=there), "made on production, and this is"),
+    ):
+        going.record = record
+        with pytest.raises(NotAllowed, match=words):
+            opened(store, going)

@@ -246,6 +246,8 @@ class NotedEdits:
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
+        self.lines: list[int] = []
 
-    def __call__(self, path: Path) -> None:
+    def __call__(self, path: Path, *, line: int = 0) -> None:
         self.paths.append(path)
+        self.lines.append(line)

@@ -230,8 +230,26 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
                 {"scenario": "wrong data deleted", "action": "restore from backup"},
             ),
         }),
-        "deploy_order": attested("Database first, then Worker.", {
+        "running_code": proved("workway-api runs version 5f2c11aa; its tag names 0c1d2e3f4.", {
+            "worker": "workway-api", "version": "5f2c11aa", "versions": ("5f2c11aa",),
+            "proposals": (
+                {"commit": "0c1d2e3f4a5b6c7d8e9f00112233445566778899",
+                 "why": "tag of version 5f2c11aa"},
+                {"commit": "the files in this folder", "why": "as they are now"},
+            ),
+        }),
+        "deploy_order": proved("Database first, then Worker; 31 queries were prepared.", {
             "order": "database first, then Worker", "worker": "workway-api", "version": "5f2c11aa",
+            "safe_order": "database first, then code", "deployed": "0c1d2e3f4",
+            "new": "the working tree", "deployed_queries": 31, "new_queries": 33,
+            "deployed_breaks": 0, "new_breaks": 1, "new_breaks_at_home": 0, "harmless": False,
+            "breaks": (
+                {"code": "new code", "schema": "old schema", "at": "src/teams.ts:41",
+                 "words": "no such column: billing",
+                 "query": "SELECT billing FROM teams WHERE id = ?1", "sha256": "ab" * 32},
+            ),
+            "steps": ("Apply the migration: the deployed code runs on the new schema.",
+                      "Then deploy the new code: 1 query needs it."),
         }),
         "ready": proved("2 endpoints as expected; 0.02 % of 61,204 requests failed lately.", {
             "worker": "api", "requests": 61204, "errors": 12, "rate": "0.02",
@@ -267,6 +285,9 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
             "tables": tuple({"table": t, "expected": n, "found": n, "ok": True}
                             for t, n in _COUNTS),
             "quick_check": "ok", "broken_references": 0,
+        }),
+        "worker_deployed": proved("workway-api runs version 6a7b8c9d; GO froze 5f2c11aa.", {
+            "worker": "workway-api", "frozen": "5f2c11aa", "versions": ("6a7b8c9d",),
         }),
         "endpoints": proved("2 endpoints answer.", {"endpoints": (
             {"method": "GET", "url": "/health", "status": 200, "ms": 18, "ok": True, "words": ""},

@@ -341,7 +341,8 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
     session = scenes.rebuild().walked_to("copied")
     app = opened(session)
 
-    def edit(_path: Path) -> None:
+    def edit(_path: Path, *, line: int = 0) -> None:
+        assert line == 0
         text = scenes.REBUILD_SQL + "-- one more line\n"
         file = Migration.from_text(scenes.REBUILD, text, Path("m.sql"))
         session.environment = replace(session.environment, files=SceneFiles(file))
@@ -358,7 +359,7 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
 
 
 async def test_in_the_rollback_section_the_down_file_is_edited() -> None:
-    session = scenes.rebuild().walked_to("deploy_order")
+    session = scenes.rebuild().walked_to("way_back")
     app = opened(session)
     edits = NotedEdits()
     app._edit = edits
@@ -728,7 +729,7 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
     app = opened(session.walked_to("ready"))
     async with app.run_test(size=(120, 50)) as pilot:
         await settle(pilot)
-        await pilot.press("up")
+        await pilot.press("up", "up", "up")
         await settle(pilot)
         text = screen_text(app)
 

@@ -7,12 +7,15 @@ from d1_preflight.actions import (
     classification,
     close,
     data_safety,
+    deploy_order,
     go,
     readiness,
     rehearsal,
     rollback,
+    running_code,
     timing,
     verification,
+    worker_deployed,
 )
 from d1_preflight.actions.context import StepAction
 
@@ -21,11 +24,14 @@ SECTIONS: tuple[Mapping[str, StepAction], ...] = (
     rehearsal.STEPS,
     data_safety.STEPS,
     rollback.STEPS,
+    running_code.STEPS,
+    deploy_order.STEPS,
     readiness.STEPS,
     timing.STEPS,
     go.STEPS,
     apply.STEPS,
     verification.STEPS,
+    worker_deployed.STEPS,
     close.STEPS,
 )
 """The actions of each section by name, in the checklist's order."""

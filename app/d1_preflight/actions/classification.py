@@ -1,24 +1,35 @@
 """Section 1: what the migration is. Proved by the analysis; a person may only raise it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import count, plural
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.naming import HOUSE, Naming
 from d1_preflight.core.project.template import effect_words
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
+    CopyFacts,
     FindingAnswer,
     FindingsFacts,
     HeaderFacts,
+    MeasuredLoss,
     NameFacts,
     PurposeFacts,
+    RehearsalFacts,
+    row_counts,
 )
 from d1_preflight.core.record.record import Outcome, Status
 
+_RISK = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
+_ROLLBACK = {
+    Kind.ADDITIVE: "low",
+    Kind.TRANSFORMATIVE: "medium",
+    Kind.DESTRUCTIVE: "irreversible",
+}
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
@@ -107,8 +118,10 @@ def finding_prompts(context: StepContext) -> Sequence[Prompt]:
     asked = [finding_prompt(findings) for findings in alike.values()]
     tables = tables_at_risk(analysis)
     if tables:
+        known = _known_counts(context, tables)
         losses = "\n".join(
-            f"{table}: {_loses(analysis, table)}{_declared_reason(analysis, table)}"
+            f"{table}: {_loses(analysis, table)}{known.get(table.lower(), '')}"
+            f"{_declared_reason(analysis, table)}"
             for table in tables
         )
         asked += [
@@ -150,28 +163,35 @@ async def answer_findings(context: StepContext) -> Outcome:
         declared_losses=declared,
         losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
         loss_reason=context.answer("loss_reason"),
+        measured=_measured(context, declared),
     )
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
     if undeclared:
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
-        words = f"Not declared: {losses}. Fix the migration (e), or declare the loss."
+        words = f"Not declared: {losses}. Fix the migration, or declare the loss."
         return Outcome(Status.FAILED, words, facts)
     if analysis.engine.refused:
         return Outcome(*_refused(context), facts)
     if not analysis.findings:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
-        count = len(analysis.findings)
-        return Outcome(Status.PROVED, f"{plural(count, 'note')}, none needs an answer.", facts)
+        notes = plural(len(analysis.findings), "note")
+        return Outcome(Status.PROVED, f"{notes}, none needs an answer.", facts)
     words = _answered_words(analysis, declared, context.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
 
 
 def _refused(context: StepContext) -> tuple[Status, str]:
-    """The refusal; unknown while only the target's schema, not read yet, can confirm it."""
-    words = refusal_words(context.environment.analysis().engine.refused[0])
+    """The refusal; unknown while only the target's schema, not read yet, can confirm it.
+
+    Where nothing but a base schema is missing, the copy brings it, and the rehearsal judges again.
+    """
+    refused = context.environment.analysis().engine.refused
+    words = refusal_words(refused[0])
     if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
+    if all(refusal.outside for refusal in refused):
+        return Status.ATTESTED, f"{words} The rehearsal judges it on the target's schema."
     more = "This was judged on the schema of the earlier files: copy the target, then answer again."
     return Status.UNKNOWN, f"{words} {more}"
 
@@ -195,20 +215,33 @@ async def confirm_class(context: StepContext) -> Outcome:
     analysis = context.environment.analysis()
     chosen = Kind(context.answer("class"))
     raised = chosen is not analysis.kind
-    risk = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
-    rollback = {
-        Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
-    }  # fmt: skip
-    facts = ClassFacts(
-        found=analysis.kind,
-        kind=chosen,
-        risk=risk[chosen] if raised else analysis.risk.value,
-        rollback=rollback[chosen] if raised else analysis.rollback,
-        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
-    )
+    facts = _class_facts(analysis, chosen)
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
     words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
     return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
+
+
+def judged_again(context: StepContext) -> Mapping[str, Outcome]:
+    """The class on the target's schema, where the files alone left it unknown."""
+    analysis, decided = context.environment.analysis(), context.facts(ClassFacts)
+    if decided.found is not Kind.UNKNOWN or analysis.kind not in _ORDER:
+        return {}
+    source = f"the target's schema, as copied ({context.environment.prior_schema().fingerprint})"
+    facts = replace(_class_facts(analysis, analysis.kind), source=source)
+    words = f"{analysis.kind.value.capitalize()}, {facts.risk} risk: {_why(context)}"
+    words += " Judged again on the target's schema; it was unknown on the files alone."
+    return {ClassFacts.step: Outcome(Status.PROVED, words, facts)}
+
+
+def _class_facts(analysis: Analysis, chosen: Kind) -> ClassFacts:
+    raised = chosen is not analysis.kind
+    return ClassFacts(
+        found=analysis.kind,
+        kind=chosen,
+        risk=_RISK[chosen] if raised else analysis.risk.value,
+        rollback=_ROLLBACK[chosen] if raised else analysis.rollback,
+        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
+    )
 
 
 async def state_purpose(context: StepContext) -> Outcome:
@@ -225,8 +258,8 @@ def stale_answers(context: StepContext) -> str:
     """
     analysis = context.environment.analysis()
     confirmed = context.facts(ClassFacts).kind
-    if context.facts(ClassFacts).found == Kind.UNKNOWN and analysis.kind in _ORDER:
-        return f"On the target's schema it is {analysis.kind}, no longer unknown."
+    if context.facts(ClassFacts).found == Kind.UNKNOWN:
+        confirmed = None  # the rehearsal's success judges it again
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(confirmed):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
@@ -273,6 +306,30 @@ def _loses(analysis: Analysis, table: str) -> str:
     nulled = [c.split(".")[1] for c in effects.references_nulled_in if c.split(".")[0] == table]
     found += [f"references in {name}" for name in nulled]
     return ", ".join(found)
+
+
+def _measured(context: StepContext, tables: Sequence[str]) -> tuple[MeasuredLoss, ...]:
+    """What the last rehearsal of this very text lost in these tables."""
+    last = context.record.last(RehearsalFacts.step)
+    if last is None or last.subjects.get("migration") != context.record.subjects.get("migration"):
+        return ()
+    wanted = {table.lower() for table in tables}
+    return tuple(
+        MeasuredLoss(table=change.table, lost=change.lost, nulled=change.nulled)
+        for change in RehearsalFacts.from_attempt(last).tables
+        if change.table.lower() in wanted
+    )
+
+
+def _known_counts(context: StepContext, tables: Sequence[str]) -> Mapping[str, str]:
+    """What the last rehearsal measured, else how many rows the copy has, by table in lower case."""
+    copied = row_counts(context.facts(CopyFacts).tables)
+    found = {name.lower(): f" ({plural(rows, 'row')} in the copy)" for name, rows in copied.items()}
+    for loss in _measured(context, tables):
+        nulled = f", {count(loss.nulled)} nulled" if loss.nulled else ""
+        lost = f"{plural(loss.lost or 0, 'row')} lost{nulled}"
+        found[loss.table.lower()] = f" ({lost} in the last rehearsal)"
+    return found
 
 
 def _declared_reason(analysis: Analysis, table: str) -> str:

@@ -199,10 +199,10 @@ async def prove_backup(context: StepContext) -> Outcome:
     """Restore the backup and compare every value; then try the repair script on the rehearsal."""
     environment = context.environment
     entries = context.facts(BackupFacts).tables
+    wanted, held = with_shadows(environment, backup_tables(context)), {e.table for e in entries}
+    if missing := ", ".join(table for table in wanted if table not in held):
+        return Outcome(Status.UNKNOWN, f"The backup holds no copy of {missing}. Back up again.")
     if not entries:
-        missing = ", ".join(backup_tables(context))
-        if missing:
-            return Outcome(Status.UNKNOWN, f"The backup holds no copy of {missing}. Back up again.")
         return _nothing_to_back_up(context)
     started = environment.clock.monotonic()
     copies = [opened_copy(environment, entry) for entry in entries]

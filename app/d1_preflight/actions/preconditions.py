@@ -13,6 +13,7 @@ from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe, relative
 from d1_preflight.actions.timing import require_window
 from d1_preflight.actions.values import touched_tables, value_question, with_shadows
+from d1_preflight.actions.worker_deployed import require_frozen_version
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
@@ -61,6 +62,7 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     for table in plan.proofs.backup:
         opened_copy(environment, table)  # a missing or changed backup cannot be restored
     require_local_databases(environment)
+    await require_frozen_version(context, plan)
     look, values = await _look(context)
     now = look.observation
     require_still_valid(context, plan)

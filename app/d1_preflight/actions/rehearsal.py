@@ -1,11 +1,11 @@
 """Section 2: the migration on this machine, on a copy of the target, with the real wrangler."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from d1_preflight.actions.classification import refusal_words, stale_answers
+from d1_preflight.actions.classification import judged_again, refusal_words, stale_answers
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
@@ -30,6 +30,7 @@ from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
 from d1_preflight.core.rows.row_diff import (
+    Failing,
     Renames,
     RowDiff,
     TableDiff,
@@ -130,7 +131,7 @@ async def rehearse(context: StepContext) -> Outcome:
     environment = context.environment
     more = stale_answers(context)
     if more:
-        return Outcome(Status.FAILED, f"{more} Answer section 1 again.")
+        return Outcome(Status.FAILED, f"{more} Answer the findings again.")
     persist, before = rehearsal_folder(environment), copy_folder(environment)
     await asyncio.to_thread(environment.local.duplicate, before, persist)
     keep = None if context.quotes_rows() else context.evidence_name
@@ -157,14 +158,14 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     sql_ms = _timed(context)
     predicted = predicted_ms(wrangler_ms, sql_ms)
     return RehearsalFacts(
-        tables=explained_facts(found, analysis, context.facts(FindingsFacts).declared_losses),
+        tables=explained_facts(found, analysis, context.facts(FindingsFacts)),
         schema=schema_facts(diff(olds, news), analysis, olds),
         wrangler_ms=wrangler_ms,
         predicted_ms=predicted,
         schema_after=news.fingerprint,
         counts_before=_counts(environment, before),
         counts_after=_counts(environment, after),
-        rows=sum(table.before or 0 for table in found.tables),
+        rows=sum(table.before or 0 for table in found.tables if not table.content),
         downtime=_downtime(predicted),
         sql_ms=sql_ms,
         values_after=values_facts(watched_values(context, after)),
@@ -189,7 +190,7 @@ def _timed(context: StepContext) -> int | None:
 def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
     wrong = [table for table in facts.tables if not table.ok]
     if wrong:
-        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; not declared."
+        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}."
     hidden = [change for change in facts.schema if not change.declared]
     if hidden:
         words = f"Not declared: {hidden[0].words}."
@@ -262,16 +263,20 @@ def compare_states(
     renames = renames_by(environment.migration(), prior) if effects else Renames()
     rebuilt = effects.tables_rebuilt if effects else ()
     ledger = (environment.project.database.migrations_table,)
-    files = {"before": environment.local.file(before), "after": environment.local.file(after)}
-    with environment.local.attached(**files) as connection:
-        return diff_rows(connection, renames=renames, ignore=ledger, rebuilt=rebuilt)
+    local = environment.local
+    failing = Failing(local.failing_indexes(before), local.failing_indexes(after))
+    with local.attached(before=local.file(before), after=local.file(after)) as connection:
+        return diff_rows(
+            connection, renames=renames, ignore=ledger, rebuilt=rebuilt, failing=failing
+        )
 
 
 def explained_facts(
-    found: RowDiff, analysis: Analysis, declared: Collection[str]
+    found: RowDiff, analysis: Analysis, answered: FindingsFacts
 ) -> tuple[TableChange, ...]:
     """The rehearsal's table for record and screen: a loss that nothing explains is not ok."""
-    judged = check_losses(found, analysis, declared)
+    measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in answered.measured}
+    judged = check_losses(found, analysis, answered.declared_losses, measured)
     return tuple(_change(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
 
 
@@ -339,7 +344,9 @@ def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
         *effects.columns_renamed,
     ):
         return True
-    if change.object in ("index", "trigger", "view") and _is_a_reason(analysis, change):
+    if change.object in ("index", "trigger", "view") and (
+        change.name in effects.objects_dropped or _is_a_reason(analysis, change)
+    ):
         return True
     answered = (f for f in analysis.findings if not f.rows_at_risk)
     return any({table, owner, change.name} & set(f.tables) for f in answered)
@@ -354,5 +361,5 @@ def _is_a_reason(analysis: Analysis, change: Change) -> bool:
 STEPS: Mapping[str, StepAction] = {
     "copy_target": StepAction(copy_target, plan=copy_plan),
     "check_syntax": StepAction(check_syntax),
-    "rehearse": StepAction(rehearse, plan=rehearse_plan),
+    "rehearse": StepAction(rehearse, plan=rehearse_plan, settles=judged_again),
 }

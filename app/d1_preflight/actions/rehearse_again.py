@@ -137,12 +137,12 @@ def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, aft
     if environment.local.schema(after).fingerprint != plan.proofs.schema_rehearsed:
         raise NotAllowed("On the present rows its schema comes out otherwise.", hint=_HINT)
     found = compare_states(environment, before, after, effects=analysis.effects)
-    declared = context.facts(FindingsFacts).declared_losses
+    answered = context.facts(FindingsFacts)
     signed = {change.table: change for change in context.facts(RehearsalFacts).tables}
     cut = {name.partition(".")[0] for name in analysis.effects.columns_dropped}
-    for change in explained_facts(found, analysis, declared):
+    for change in explained_facts(found, analysis, answered):
         if not change.ok:
-            raise NotAllowed(f"{change.table}: {change.verdict}; not declared.", hint=_HINT)
+            raise NotAllowed(f"{change.table}: {change.verdict}.", hint=_HINT)
         if _loses_more(change, signed, cells=change.table in cut):
             raise NotAllowed(
                 f"On the present rows it loses more in {change.table} than was signed.", hint=_HINT

@@ -70,7 +70,7 @@ async def verify_ledger(context: StepContext) -> Outcome:
         if context.answer("explanation"):
             words = f"{words} Explained: {context.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, evidence=evidence)
-        return Outcome(Status.FAILED, f"{words} Press ! for what to do.", evidence=evidence)
+        return Outcome(Status.FAILED, f"{words} See the emergency card.", evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
     return Outcome(Status.PROVED, words, facts, evidence)
@@ -165,7 +165,7 @@ async def probe_endpoints(context: StepContext) -> Outcome:
         context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
-        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
+        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. See the emergency card."
         return Outcome(Status.FAILED, words, facts)
     answered = len(facts.endpoints)
     words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
@@ -200,7 +200,7 @@ async def watch_errors(context: StepContext) -> Outcome:
         context.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
         rate = error_rate(samples)
         if rate is not None and rate > limit:
-            words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
+            words = f"Error rate {rate} % is over the limit of {limit} %. See the emergency card."
             return Outcome(Status.FAILED, words, facts)
         if now >= until:
             break

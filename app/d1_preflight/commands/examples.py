@@ -26,6 +26,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("preflight lint migrations/0061_team_plan.sql", "one file"),
         ("preflight lint --base origin/main --format github", "what a pull request adds, in CI"),
     ),
+    "fix": (
+        ("preflight fix 0061", "the rewrite of this migration, as a diff"),
+        ("preflight fix 0061 --write", "write it; the earlier text stays in .preflight/"),
+    ),
     "code": (
         ("preflight code", "the pending migrations against the code that runs"),
         ("preflight code 0060 --deployed v1.4.0", "one migration, and the release that runs"),

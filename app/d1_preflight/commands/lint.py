@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.fix import add_fix_arguments
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="judge the Worker's queries too, as preflight code does",
     )
     parser.add_argument(
+        "--fix", action="store_true", help="look for a proved rewrite of each file, as fix does"
+    )
+    add_fix_arguments(parser)
+    parser.add_argument(
         "--stdin-filename",
         type=Path,
         metavar="PATH",
@@ -69,11 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.lint.judged import Judged, summary
 
     form = Format(arguments.format)
+    _refuse_write_alone(arguments)
     ledgers = _ledgers(arguments)
     judged: list[Judged] = []
     with _bounded(ledgers, judged):
         for ledger in ledgers:
             judged.extend(_judged(ledger, _root(form)))
+    if arguments.fix:
+        judged = _with_rewrites(arguments, judged)
+    with _bounded(ledgers, judged):
         text = render(judged, form, _paint())
     verdict = _verdict(arguments) if arguments.code else None
     if verdict is not None:
@@ -90,9 +99,49 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = summary(judged) if judged else nothing
     unjudged = _tell_notes(ledgers)
     say(f"preflight lint: {outcome}")
+    if arguments.fix:
+        return _fixed(arguments, judged)
     from_code = 0 if verdict is None else _code_exit(verdict)
     blocks = any(one.blocks for one in judged) or from_code == 1
     return 1 if blocks else _UNJUDGED if unjudged or from_code else 0
+
+
+def _refuse_write_alone(arguments: argparse.Namespace) -> None:
+    from d1_preflight.core.errors import UsageError
+
+    if arguments.write and not arguments.fix:
+        raise UsageError("--write writes what --fix finds.", hint="preflight lint --fix --write")
+
+
+def _with_rewrites(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> "list[Judged]":
+    """The judgements, with what `fix` offers for each file."""
+    from d1_preflight.commands.fix import proved_fix
+    from d1_preflight.core.errors import UsageError
+
+    if any(one.migration.path is None for one in judged):
+        raise UsageError("Text from stdin cannot be fixed.", hint="Name the file.")
+    return [
+        replace(one, fix=proved_fix(arguments, one.migration.path))
+        if one.analysis.findings and one.migration.path
+        else one
+        for one in judged
+    ]
+
+
+def _fixed(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> int:
+    """Write what is offered, if that was said; 1 where something blocks or was not written."""
+    from d1_preflight.commands.fix import tell_and_write
+
+    show = arguments.format == "text"
+    ends = [
+        tell_and_write(arguments, one.migration.path, one.fix, show=show)
+        for one in judged
+        if one.fix and one.migration.path
+    ]
+    stays = any(
+        answer.finding.blocks for one in judged if one.fix for answer in one.fix.left
+    ) or any(one.blocks for one in judged if not one.fix)
+    return 1 if stays else max(ends, default=0)
 
 
 def _verdict(arguments: argparse.Namespace) -> "Verdict":

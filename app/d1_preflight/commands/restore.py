@@ -83,6 +83,8 @@ def _make_room(output: Path, *, named: bool) -> None:
 def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> list["RowCopy"]:
     from d1_preflight.actions.table_restore import opened_copy
     from d1_preflight.core.record.safety_facts import BackupFacts
+    from d1_preflight.core.schema.schema import tables_of
+    from d1_preflight.core.schema.table import shadows_of
 
     record = environment.store.load()
     attempt = record.last(BackupFacts.step) if record else None
@@ -93,6 +95,8 @@ def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> lis
             hint="Use Time Travel: wrangler d1 time-travel restore.",
         )
     known = {entry.table for entry in kept}
+    tables_there = tables_of(environment.prior_schema())
+    known |= {t.name for t in tables_there if known & set(shadows_of(tables_there, t.name))}
     missing = [table for table in tables if table not in known]
     if missing:
         there = ", ".join(sorted(known))

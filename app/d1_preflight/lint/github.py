@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.lint.judged import Judged
+from d1_preflight.lint.rewrites import answer_to, suggestion
 from d1_preflight.lint.snippet import clean
 
 _COMMANDS = {Severity.BLOCKING: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -14,7 +15,7 @@ def as_github(judged: Sequence[Judged]) -> str:
     order = list(Severity)
     found = [(one, finding) for one in judged for finding in one.shown]
     found.sort(key=lambda pair: order.index(_weight(pair[1])))
-    lines = [*_unknown(judged), *(_command(one.path, finding) for one, finding in found)]
+    lines = [*_unknown(judged), *(_command(one, finding) for one, finding in found)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -26,27 +27,31 @@ def _unknown(judged: Sequence[Judged]) -> Iterator[str]:
             yield f"::error file={path},line=1,title=unknown::{command_data(words)}"
 
 
-def _command(path: str, finding: Finding) -> str:
-    places = {"file": path, "line": finding.line}
+def _command(one: Judged, finding: Finding) -> str:
+    places: dict[str, object] = {"file": one.path, "line": finding.line}
     if finding.end_line > finding.line:
         places["endLine"] = finding.end_line  # columns count only within one line
     elif finding.end_column > finding.column:
         places |= {"col": finding.column, "endColumn": finding.end_column}
     places["title"] = f"{finding.title} [{finding.rule}]"
     properties = ",".join(f"{key}={command_property(str(value))}" for key, value in places.items())
-    return f"::{_COMMANDS[_weight(finding)]} {properties}::{command_data(_words(finding))}"
+    return f"::{_COMMANDS[_weight(finding)]} {properties}::{command_data(_words(one, finding))}"
 
 
 def _weight(finding: Finding) -> Severity:
     return Severity.NOTE if finding.allowed or finding.declared else finding.severity
 
 
-def _words(finding: Finding) -> str:
+def _words(one: Judged, finding: Finding) -> str:
     if finding.allowed:
         return f"Allowed in the file: {finding.allowed}"
     if finding.declared:
         return f"{finding.message}\nDeclared in the file: {finding.declared}"
     steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
+    what = answer_to(one.fix, finding)
+    if what and one.fix:
+        said = f"A proved rewrite {what}: preflight fix {one.path}"
+        return "\n".join([finding.message, said, suggestion(one.fix, finding)])
     return "\n".join([finding.message, *(["Instead:", *steps] if steps else [])])
 
 

@@ -11,6 +11,7 @@ from d1_preflight import __version__
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.rules.catalog import CatalogEntry, rule_catalog
 from d1_preflight.lint.judged import Judged
+from d1_preflight.lint.rewrites import answer_to, hunks
 
 SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -92,7 +93,7 @@ def _result(
     one: Judged, finding: Finding, rules: Mapping[str, int], prints: _Prints
 ) -> Mapping[str, object]:
     steps = [f"{number}. {step}" for number, step in enumerate(finding.instead, start=1)]
-    result = {
+    result: dict[str, object] = {
         "ruleId": finding.rule,
         "ruleIndex": rules[finding.rule],
         "level": _LEVELS[finding.severity],
@@ -105,7 +106,27 @@ def _result(
     if finding.allowed or finding.declared:
         reason = finding.allowed or f"declared loss: {finding.declared}"
         result["suppressions"] = [{"kind": "inSource", "justification": reason}]
+    if what := answer_to(one.fix, finding):
+        result["fixes"] = [_fix(one, what)]
     return result
+
+
+def _fix(one: Judged, what: str) -> Mapping[str, object]:
+    """The whole proved rewrite of the file: its parts are proved together."""
+    replacements = [
+        {
+            "deletedRegion": {
+                "startLine": hunk.start,
+                "startColumn": 1,
+                "endLine": hunk.end,
+                "endColumn": 1,
+            },
+            "insertedContent": {"text": hunk.text},
+        }
+        for hunk in (hunks(one.fix) if one.fix else ())
+    ]
+    change = {"artifactLocation": _file(one.path), "replacements": replacements}
+    return {"description": {"text": f"The rewrite {what}."}, "artifactChanges": [change]}
 
 
 def _file(path: str) -> Mapping[str, str]:

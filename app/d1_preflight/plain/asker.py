@@ -66,6 +66,8 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
     depth = None if in_colour else ColorDepth.DEPTH_1_BIT
     label = _asked_in(prompt)
     choices = [questionary.Choice(prompt.label_of(choice), choice) for choice in prompt.choices]
+    if prompt.deliberate:
+        choices.insert(0, questionary.Choice("(nothing chosen yet)", ""))
     match prompt.kind:
         case PromptKind.CONFIRM:
             return questionary.confirm(label, default=False, color_depth=depth)

@@ -12,9 +12,11 @@ from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
+    DeployOrderFacts,
     DownTestFacts,
     RollbackPlanFacts,
     changed_words,
+    order_words,
 )
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.report.document import Table, table_of
@@ -92,6 +94,8 @@ def go_summary(session: Session) -> Iterator[str]:
     if changes := _changes(session):
         yield f"{_INDENT}rows    {changes}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
+    if order := order_words(DeployOrderFacts.from_attempt(session.attempt("deploy_order"))):
+        yield f"{_INDENT}order   {clean(order)}"
     if record.rows_read:
         yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"

@@ -18,6 +18,7 @@ class View:
     step: Step
     live: StepFacts | None = None
     zone: tzinfo | None = None
+    query: int = 0  # the broken query that is chosen, among those of the deploy order
 
     @property
     def now(self) -> datetime:

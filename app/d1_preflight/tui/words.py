@@ -6,6 +6,7 @@ from d1_preflight.core.checklist.checklist import Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.record import Attempt, Status
+from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
 from d1_preflight.session import Session
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
 
@@ -76,13 +77,23 @@ def keys(session: Session, step: Step) -> list[Key]:
     if step.section == "timing":
         found.append(("d", "dashboard"))
     found.append(("o", "output"))
+    broken = broken_queries(session, step)
     if editable and not mend:
-        found.append(("e", "edit"))
+        found.append(("e", "edit at the line" if broken else "edit"))
+    if len(broken) > 1:
+        found.append(("f", "next query"))
     if step.waivable and not answered and not stuck:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
     return [*found, ("↑↓", "steps"), ("Esc", "board")]
+
+
+def broken_queries(session: Session, step: Step) -> tuple[BrokenQueryFacts, ...]:
+    """The broken queries that the step shows; only the step of the deploy order shows any."""
+    if step.id != DeployOrderFacts.step:
+        return ()
+    return DeployOrderFacts.from_attempt(session.attempt(step.id)).breaks
 
 
 def never_waived(step: Step) -> PreflightError:

@@ -52,6 +52,7 @@ class Prompt:
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
     only: str = ""  # and where that answer is this one; "": whatever it is
+    deliberate: bool = False  # nothing is preselected: Enter alone chooses nothing
 
     def read(self, raw: object) -> Answer:
         """Turn a face's raw value into an answer; raises Rejected in words for the operator."""

@@ -109,7 +109,7 @@ def _span(text: str) -> timedelta:
 
 
 def _prompt(table: TomlTable) -> Prompt:
-    table.only({"key", "kind", "label", "help", "choices", "optional"})
+    table.only({"key", "kind", "label", "help", "choices", "optional", "deliberate"})
     key, choices = table.filled("key"), table.texts("choices")
     return Prompt(
         key=key,
@@ -119,6 +119,7 @@ def _prompt(table: TomlTable) -> Prompt:
         choices=choices,
         labels=tuple(answer_label(key, choice) for choice in choices),
         optional=table.flag("optional"),
+        deliberate=table.flag("deliberate"),
     )
 
 

@@ -21,7 +21,7 @@ REQUIRED = frozenset(
 )  # fmt: skip
 """The steps that prevent unseen row loss and undetected failure of the apply."""
 
-ADVISED = frozenset({"ready"})
+ADVISED = frozenset({"ready", "running_code", "worker_deployed"})
 """Steps that came after a project may have written its own checklist: it is told, not refused."""
 
 _PLACES = (
@@ -70,7 +70,8 @@ def advice(own: Checklist, shipped: Checklist) -> tuple[Advice, ...]:
     lacking = (s for s in shipped.steps if s.id in ADVISED and s.action not in actions)
     return tuple(
         Advice(
-            f"{own.source} has no step “{step.title}”. To add it, paste into a section before GO:",
+            f"{own.source} has no step “{step.title}”. To add it, paste into a section"
+            f" {_PLACES[_place(shipped, step.id)]}:",
             _lines_of(shipped.text, step.id),
         )
         for step in lacking

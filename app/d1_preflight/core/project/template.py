@@ -113,7 +113,7 @@ def with_header(text: str, header: str) -> str:
 
 def description_of(name: str) -> str:
     """What a migration's name says, in plain words."""
-    return re.sub("[_-]", " ", split_number(judged_part(name))[1])
+    return re.sub("[_-]+", " ", split_number(judged_part(name))[1])
 
 
 def effect_words(effects: Effects) -> str:

@@ -44,18 +44,30 @@ class FindingAnswer(FactGroup):
     answer: str = NO_TEXT
 
 
+class MeasuredLoss(FactGroup):
+    """How many rows and references of a table the last rehearsal lost, as the person saw it."""
+
+    table: str = NO_TEXT
+    lost: int | None = None
+    nulled: int | None = None
+
+
 class FindingsFacts(StepFacts):
-    """The findings with their answers, and the declared losses."""
+    """The findings with their answers, and the declared losses, with the counts known by then."""
 
     step = "findings"
     findings: tuple[FindingAnswer, ...] = NO_ITEMS
     declared_losses: tuple[str, ...] = NO_ITEMS
     losses: tuple[str, ...] = NO_ITEMS
     loss_reason: str = NO_TEXT
+    measured: tuple[MeasuredLoss, ...] = NO_ITEMS
 
 
 class ClassFacts(StepFacts):
-    """The class that was found, and the one that the operator confirmed or raised it to."""
+    """The class that was found, and the one that the operator confirmed or raised it to.
+
+    `source` says on what schema it was judged again by itself, where the first one was not enough.
+    """
 
     step = "class"
     found: Kind | None = None
@@ -63,6 +75,7 @@ class ClassFacts(StepFacts):
     risk: str = NO_TEXT
     rollback: str = NO_TEXT
     reasons: tuple[str, ...] = NO_ITEMS
+    source: str = NO_TEXT
 
 
 class PurposeFacts(StepFacts):

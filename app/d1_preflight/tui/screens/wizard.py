@@ -3,13 +3,13 @@
 from datetime import tzinfo
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.session import Session
 from d1_preflight.tui import places
@@ -29,6 +29,7 @@ from d1_preflight.tui.screens.go import Decision, GoScreen
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
+from d1_preflight.tui.widgets.rail import Rail
 
 _FRAME = 1 / 20
 
@@ -56,7 +57,8 @@ class WizardScreen(Screen[None]):
 
     def __init__(self, session: Session, running_step: RunningStep, zone: tzinfo | None) -> None:
         super().__init__()
-        self._session, self._running_step, self._zone = session, running_step, zone
+        self._session, self._running_step = session, running_step
+        self._zone, self._query = zone, 0
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
 
@@ -103,7 +105,7 @@ class WizardScreen(Screen[None]):
             await frame.question.clear()
             self.set_focus(None)
         frame.draw(self._view(), self._last)
-        self._draw_title()
+        self.query_one(TitleBar).show(self._session)
         self._draw_keys()
 
     async def _ask(self, *, anew: bool) -> None:
@@ -131,21 +133,7 @@ class WizardScreen(Screen[None]):
         return idle and open_ and step.id != "go"
 
     def _view(self) -> View:
-        return View(self._session, self._step, self._running_step.facts, self._zone)
-
-    def _draw_title(self) -> None:
-        session = self._session
-        kind = session.kind.value
-        danger = kind in ("destructive", "unknown")
-        # Once applied, the schema already has the change, so the earlier class is shown.
-        decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
-        risk = decided.risk or session.analysis.risk.value
-        judged = f"{kind.upper() if danger else kind} · {risk} risk"
-        database = session.record.database
-        stem = session.record.migration.removesuffix(".sql")
-        self.query_one(TitleBar).tell(
-            stem, judged, danger=danger, database=database.label, target=database.target
-        )
+        return View(self._session, self._step, self._running_step.facts, self._zone, self._query)
 
     def _draw_keys(self) -> None:
         bar, running = self.query_one(KeyBar), self._running_step.step
@@ -200,19 +188,22 @@ class WizardScreen(Screen[None]):
         """Scroll by a page."""
         self.query_one(Frame).page(by)
 
-    def action_finding(self) -> None:
-        """Unfold the next finding."""
-        self.query_one(Frame).turn_finding()
+    async def action_finding(self) -> None:
+        """Unfold the next finding, or choose the next broken query."""
+        if broken := words_of.broken_queries(self._session, self._step):
+            self._query = (self._query + 1) % len(broken)
+            return await self.redraw()
+        return self.query_one(Frame).turn_finding()
 
     def action_output(self) -> None:
         """Open or shut the output."""
         self.query_one(Frame).turn_output()
 
     def action_edit(self) -> None:
-        """Open the migration, or in section 4 its down file, in the editor."""
-        file = places.editable(self._session, self._step)
-        if file is not None and not self._running_step.step:
-            self.post_message(EditAsked(file))
+        """Open the migration, in section 4 its down file, or a broken query at its line."""
+        place = places.editable(self._session, self._step, self._query)
+        if place is not None and not self._running_step.step:
+            self.post_message(EditAsked(*place))
 
     def action_header(self) -> None:
         """Write the header from what was found, while the file may still be edited."""
@@ -259,8 +250,12 @@ class WizardScreen(Screen[None]):
         if (prompts := self._prompts(go)) is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
 
+    @on(Rail.Chosen)
+    async def _jump(self, event: Rail.Chosen) -> None:
+        await self._look_at(event.step)
+
     async def _look_at(self, step: Step) -> None:
-        self._step, self._last = step, None
+        self._step, self._last, self._query = step, None, 0
         await self.redraw()
 
     def on_descendant_focus(self) -> None:

@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
+from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.session import Session
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 
 Key = tuple[str, str]  # the key, and what it does in words
 _ALWAYS: tuple[Key, ...] = (("!", "emergency"), ("?", "help"))
+_GAP = "   "
+# Textual's names of the keys that the bar shows by another name; a range such as 1–5 is no key.
+_NAMES = {
+    "Enter": "enter", "Esc": "escape", "Space": "space", "!": "exclamation_mark",
+    "?": "question_mark", "/": "slash", "F1": "f1", "F2": "f2",
+}  # fmt: skip
 
 
 def place_mark(target: str) -> tuple[str, str]:
@@ -29,6 +38,17 @@ class TitleBar(Widget):
         self._left = ((name, STRONG), (judged, DANGER if danger else ""))
         self._right = Content.assemble((database, ""), (" · ", QUIET), place_mark(target))
         self.refresh()
+
+    def show(self, session: Session) -> None:
+        """Set it from a session; once applied the schema has the change: the class of before."""
+        kind = session.kind.value
+        danger = kind in ("destructive", "unknown")
+        decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
+        risk = decided.risk or session.analysis.risk.value
+        judged = f"{kind.upper() if danger else kind} · {risk} risk"
+        database = session.record.database
+        stem = session.record.migration.removesuffix(".sql")
+        self.tell(stem, judged, danger=danger, database=database.label, target=database.target)
 
     def render(self) -> Content:
         """The name is shortened first, then the class; the target is never cut."""
@@ -75,23 +95,41 @@ class KeyBar(Widget):
 
     def render(self) -> Content:
         """Emergency and help are always shown; keys that do not fit are left out, never cut."""
-        always = _keys(self._always)
-        ink = DANGER if self._danger else ACCENT
-        room = self.size.width - 1 - (always.cell_length + 3)
+        return Content("").join([Content(" "), *(shown for shown, _ in self._shown())])
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key presses it."""
+        left = 1
+        for shown, key in self._shown():
+            left += shown.cell_length
+            if event.x < left:
+                if name := _NAMES.get(key, key if len(key) == 1 else ""):
+                    self.app.simulate_key(name)
+                return
+
+    def _shown(self) -> list[tuple[Content, str]]:
+        """The parts of the line, each with the key that a click on it presses."""
+        always = [_part(pair) for pair in self._always]
+        room = self.size.width - 1 - sum(part.cell_length + len(_GAP) for part, _ in always)
         key, words = self._primary
         first = f"{key} {words}".strip()
-        line = Content.assemble(" ", (_cut(first, max(room, 4)), ink)) if first else Content("")
+        ink = DANGER if self._danger else ACCENT
+        parts = [(Content.styled(_cut(first, max(room, 4)), ink), key)] if first else []
+        used = sum(part.cell_length for part, _ in parts)
         for pair in self._keys:
-            more = line + "   " + _keys((pair,)) if line.cell_length else " " + _keys((pair,))
-            if more.cell_length > room:
+            part, name = _part(pair)
+            used += part.cell_length + (len(_GAP) if parts else 0)
+            if used > room:
                 break
-            line = more
-        return line + "   " + always
+            parts.append((part, name))
+        return [
+            (Content.assemble(_GAP if number else "", part), name)
+            for number, (part, name) in enumerate([*parts, *always])
+        ]
 
 
-def _keys(pairs: Sequence[Key]) -> Content:
-    parts = [Content.assemble((key, STRONG), f" {words}") for key, words in pairs]
-    return Content("   ").join(parts)
+def _part(pair: Key) -> tuple[Content, str]:
+    return Content.assemble((pair[0], STRONG), f" {pair[1]}"), pair[0]
 
 
 def _cut(words: str, width: int) -> str:

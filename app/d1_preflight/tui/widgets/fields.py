@@ -16,6 +16,7 @@ from d1_preflight.tui.styles import ACCENT
 
 # Keys that an empty field lets through: an emergency does not wait for a sentence.
 _PASSED = {"!": "app.emergency", "?": "app.help"}
+_NONE = -1  # the cursor of a list in which nothing is preselected
 _NO_LETTERS = (
     "Letters do nothing here: press ↑ or ↓ first, then Space or Enter. Esc leaves the list."
 )
@@ -100,6 +101,8 @@ class OptionsField(Widget, can_focus=True):
         self._chosen = set(given) & set(self._choices)
         one = prompt.kind is PromptKind.CHOOSE and self._chosen
         self._cursor = self._choices.index(min(self._chosen)) if one else 0
+        if prompt.deliberate:
+            self._cursor = _NONE
         self._writing = False
 
     def render(self) -> Content:
@@ -139,7 +142,9 @@ class OptionsField(Widget, can_focus=True):
 
     def action_submit(self) -> None:
         """Post the answer."""
-        if not self._writing:
+        if self._cursor == _NONE:
+            self.post_message(Refused("Nothing is chosen yet: press ↓ first."))
+        elif not self._writing:
             self.post_message(Answered(self._raw()))
 
     def action_leave(self) -> None:

@@ -19,8 +19,9 @@ from d1_preflight.core.sql.tokenizer import Token, TokenKind
 def add_column_not_null(context: RuleContext) -> Iterator[Match]:
     """ADD COLUMN … NOT NULL without a default: fails as soon as the table has a row."""
     for trace, column in _added(context):
-        if column.notnull and column.default in (None, "NULL") and not column.hidden:
-            yield _match(trace, column, word_token(trace, "NOT"))
+        token = word_token(trace, "NOT")  # a later rebuild may add it
+        if token and column.notnull and column.default in (None, "NULL") and not column.hidden:
+            yield _match(trace, column, token)
 
 
 def add_column_moving_default(context: RuleContext) -> Iterator[Match]:

@@ -1,0 +1,260 @@
+"""`preflight fix`: the safe way, written into the author's file, once it is proved."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.output import clean, say, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from d1_preflight.adapters.lint_sources import Ledger
+    from d1_preflight.core.errors import UsageError
+    from d1_preflight.core.project.migration import Migration
+    from d1_preflight.core.remedies.fix import Fix
+    from d1_preflight.core.schema.schema import Schema
+    from d1_preflight.project_context import ProjectContext
+
+_LONGER = 6
+_NOT_YET = "nothing was written"
+_UNAPPLIED = "You said with --unapplied that it is applied nowhere; no target was asked."
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "fix",
+        help="rewrite a migration the safe way: proved, shown as a diff, and written on --write",
+        description="Exit code 0: nothing to rewrite, or written. 1: a rewrite is offered and was "
+        "not written. 2: refused.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="NAME|PATH", help="migrations")
+    add_fix_arguments(parser)
+    parser.add_argument("--rule", action="append", default=[], metavar="RULE",
+                        help="answer the findings of this rule alone")  # fmt: skip
+    add_project_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_fix_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `fix` and `lint --fix` have in common."""
+    keep = "write the rewrite; the earlier text is kept in .preflight/"
+    parser.add_argument("--write", action="store_true", help=keep)
+    parser.add_argument("--diff", action="store_true", help="with --write: print the diff too")
+    parser.add_argument("--unapplied", action="store_true",
+                        help="they are applied nowhere: the target is not asked")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fix each file in turn; the first that is refused ends the run."""
+    from d1_preflight.core.errors import UsageError
+    from d1_preflight.core.rules.catalog import rule_catalog
+
+    rules = tuple(getattr(arguments, "rule", ()))
+    unknown = next((rule for rule in rules if rule not in rule_catalog()), None)
+    if unknown:
+        raise UsageError(f"There is no rule {unknown!r}.", hint="preflight explain lists them.")
+    ends = [_fixed(arguments, path, rules) for path in _paths(arguments)]
+    return max(ends, default=0)
+
+
+def _paths(arguments: argparse.Namespace) -> "Sequence[Path]":
+    """The files that the words name: a path, or a migration of the project by its name."""
+    found: list[Path] = []
+    for word in arguments.paths:
+        if os.path.lexists(word) or "/" in word:
+            found.append(Path(word))
+            continue
+        context = _context(arguments)
+        from d1_preflight.commands.faces import full_name
+
+        name = full_name(context, word)
+        found += [f.path for f in context.files() if f.name == name and f.path]
+    return found
+
+
+def _context(arguments: argparse.Namespace) -> "ProjectContext":
+    from d1_preflight.project_context import open_context
+
+    return open_context(
+        config=arguments.config, environment=arguments.env, database=arguments.database
+    )
+
+
+def _fixed(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]") -> int:
+    from d1_preflight.adapters.rewritten_file import read_rewritable
+
+    read_rewritable(path)
+    return tell_and_write(arguments, path, proved_fix(arguments, path, rules))
+
+
+def proved_fix(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]" = ()) -> "Fix":
+    """The proved rewrite of a file among its siblings; UsageError where it takes too long."""
+    from d1_preflight.adapters.work_limit import SECONDS, TooMuchWork, work_limit
+    from d1_preflight.core.errors import UsageError
+    from d1_preflight.core.remedies.fix import fix
+
+    migration, prior, siblings = _among(arguments, path)
+    try:
+        with work_limit(SECONDS * _LONGER):
+            return fix(migration, prior, siblings, rules=rules)
+    except TooMuchWork as stopped:
+        raise UsageError(
+            f"Fixing {path} takes {stopped.words}: nothing was written.", hint="Split the file."
+        ) from None
+
+
+def tell_and_write(
+    arguments: argparse.Namespace, path: Path, found: "Fix", *, show: bool = True
+) -> int:
+    """Say what a rewrite does, show it, and write it where that was agreed; the exit code."""
+    _tell(path, found)
+    if not found.is_offered:
+        return 0
+    if show and (arguments.diff or not arguments.write):
+        write(as_diff(str(path), found), "The diff")
+    if not arguments.write and not _agrees(path):
+        say(f"preflight fix: {_NOT_YET}; --write writes it")
+        return 1
+    _write(arguments, path, found)
+    return 0
+
+
+def _among(
+    arguments: argparse.Namespace, path: Path
+) -> "tuple[Migration, Schema, tuple[Migration, ...]]":
+    """The migration, the schema that it meets, and the files of its folder."""
+    from d1_preflight.adapters.baseline import read_baseline
+    from d1_preflight.adapters.lint_sources import Sources
+    from d1_preflight.core.analysis import baseline_schema, schema_after
+
+    environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")
+    sources = Sources(Path.cwd(), arguments.config, environment, arguments.database)
+    [ledger] = sources.paths([path])
+    baseline = read_baseline(ledger.place.folder, Path.cwd())
+    prior = baseline_schema(baseline) if baseline else None
+    before = tuple(_before(ledger))
+    migration = next(m for m in ledger.migrations if m.name in ledger.wanted)
+    return migration, schema_after((*ledger.earlier, *before), prior), ledger.migrations
+
+
+def _before(ledger: "Ledger") -> "Iterator[Migration]":
+    for migration in ledger.migrations:
+        if migration.name in ledger.wanted:
+            return
+        yield migration
+
+
+def as_diff(name: str, found: "Fix") -> str:
+    """The rewrite as a unified diff."""
+    import difflib
+
+    lines = difflib.unified_diff(
+        found.before.splitlines(keepends=True),
+        found.after.splitlines(keepends=True),
+        f"a/{name}",
+        f"b/{name}",
+    )
+    ended = (
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+    return "".join(clean(line.replace("\r", "")) for line in ended)
+
+
+def _tell(path: Path, found: "Fix") -> None:
+    """Say what the rewrite does, what it leaves and why, and on what it was proved."""
+    say(f"preflight fix: {path}: {'a rewrite is proved' if found.is_offered else 'no rewrite'}")
+    for answer in found.done:
+        say(f"  {answer.finding.line}: {answer.finding.rule}: {answer.what}")
+    for answer in found.left:
+        say(f"  {answer.finding.line}: {answer.finding.rule} stays: {answer.reason}")
+    for difference in found.proof.differences if found.is_offered else ():
+        say(f"  the final schema differs from the author's: {difference}")
+    if found.is_offered:
+        say(f"  proved on {found.proof.rows}: no row or value of the author's is lost")
+
+
+def _agrees(path: Path) -> bool:
+    """Ask at a terminal; elsewhere nobody agreed."""
+    streams = (sys.stdin, sys.stderr)
+    if not all(stream and stream.isatty() for stream in streams):
+        return False
+    say(f"Write {path}? Type yes:")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _write(arguments: argparse.Namespace, path: Path, found: "Fix") -> None:
+    from d1_preflight.adapters.rewritten_file import read_rewritable, write_rewrite
+    from d1_preflight.adapters.wrangler.staged_config import open_workspace
+
+    before = read_rewritable(path)
+    if before.text != found.before:
+        raise _changed(path)
+    root = _refuse_applied(arguments, path)
+    kept = write_rewrite(path, before, found.after, open_workspace(root))
+    say(f"preflight fix: wrote {path}; the earlier text is kept in {kept}")
+    if arguments.unapplied:
+        say(f"  {_UNAPPLIED}")
+
+
+def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
+    """The project's root; raises UsageError where the file is applied or recorded, or may be."""
+    from d1_preflight.board import Board, Remote
+    from d1_preflight.core.errors import PreflightError, UsageError
+
+    try:
+        context = _context(arguments)
+    except PreflightError as error:
+        if arguments.unapplied:
+            return Path.cwd()
+        raise _unknown(path, error.message) from error
+    row = next(
+        (r for f, r in zip(context.files(), Board(context).rows(), strict=True)
+         if f.path and os.path.realpath(f.path) == os.path.realpath(path)), None
+    )  # fmt: skip
+    if row is None:
+        if arguments.unapplied:
+            return context.project.root
+        raise _unknown(path, "it is no migration of this project")
+    folder = context.project.records / row.name.removesuffix(".sql")
+    if os.path.lexists(folder / "record.toml"):
+        raise UsageError(
+            f"{row.name} has a record: its steps rest on the text that they saw.",
+            hint=f"Fix it in the wizard, which proves them again: preflight run {row.name}",
+        )
+    if arguments.unapplied:
+        return context.project.root
+    import asyncio
+
+    state = asyncio.run(Board(context).refresh())
+    remote = next((r.remote for r in state.rows if r.name == row.name), Remote.UNKNOWN)
+    if remote is Remote.APPLIED:
+        raise UsageError(
+            f"{row.name} is applied: wrangler does not apply it again.",
+            hint="Write the change as a new migration: preflight new NAME.",
+        )
+    if remote is Remote.UNKNOWN:
+        raise _unknown(path, state.words)
+    return context.project.root
+
+
+def _changed(path: Path) -> "UsageError":
+    from d1_preflight.core.errors import UsageError
+
+    return UsageError(
+        f"{path} was changed meanwhile: the rewrite is of another text.",
+        hint="Nothing was written. Fix it again.",
+    )
+
+
+def _unknown(path: Path, why: str) -> "UsageError":
+    from d1_preflight.core.errors import UsageError
+
+    return UsageError(
+        f"Whether {path} is applied is not known: {why}",
+        hint="Nothing was written. If it is applied nowhere: --unapplied.",
+    )

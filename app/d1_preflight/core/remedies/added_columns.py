@@ -1,0 +1,107 @@
+"""Remedies of ADD COLUMN over rows: the default that fits, or a fill after it."""
+
+from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.findings import Finding
+from d1_preflight.core.remedies.edits import Edit, insert_after
+from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.schema.table import Column
+from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, tokens
+
+_NOT_FOUND = NoRemedy("The ADD COLUMN was not found.")
+_EMPTY = {"TEXT": "''", "INTEGER": "0", "REAL": "0.0", "NUMERIC": "0", "BLOB": "x''"}
+
+
+def filled_not_null(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Give a NOT NULL column the empty value of its type, where the file fills it itself."""
+    trace, column = _added(reading, finding)
+    if trace is None or column is None:
+        return _NOT_FOUND
+    fills = [
+        later
+        for later in reading.context.statements_of("UPDATE")
+        if later.target.lower() == trace.target.lower()
+        and column.name.lower() in {name.lower() for name in later.parsed.columns}
+        and later.statement.start > trace.statement.start
+    ]
+    if not fills:
+        return NoRemedy(
+            f"Which value old rows get in {column.name} is not for a program to say: write "
+            "DEFAULT with it, or an UPDATE behind it."
+        )
+    text = f" DEFAULT {_EMPTY[column.affinity]}"
+    end = _end(trace)
+    differs = (("column", f"{trace.target}.{column.name}".lower()),)
+    return Rewrite(
+        (Edit(end, end, text),), f"gives {column.name} a default until the UPDATE fills it", differs
+    )
+
+
+def filled_later(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Take a default that D1 does not add out, and fill the old rows with it."""
+    trace, column = _added(reading, finding)
+    if trace is None or column is None or column.default is None:
+        return _NOT_FOUND
+    if column.notnull:
+        return NoRemedy(
+            f"{column.name} is NOT NULL: D1 adds it only with a constant default. Write one, or "
+            "leave NOT NULL out."
+        )
+    edit = _without_default(trace)
+    if edit is None:
+        return _NOT_FOUND
+    name, value = quote_name(column.name), _value(column.default)
+    fill = f"UPDATE {quote_name(trace.target)} SET {name} = {value} WHERE {name} IS NULL;"
+    after = insert_after(reading.text, trace.statement, [fill])
+    differs = (("column", f"{trace.target}.{column.name}".lower()),)
+    return Rewrite(
+        (edit, after),
+        f"adds {column.name} without its default and fills the rows that are there",
+        differs,
+    )
+
+
+def virtual(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Make a STORED column VIRTUAL."""
+    trace, column = _added(reading, finding)
+    token = next((t for t in trace.parsed.tokens if t.word == "STORED"), None) if trace else None
+    if trace is None or column is None or token is None:
+        return _NOT_FOUND
+    start = trace.statement.start + trace.statement.lead + token.start
+    differs = (("column", f"{trace.target}.{column.name}".lower()),)
+    edit = Edit(start, start + len("STORED"), "VIRTUAL")
+    return Rewrite((edit,), f"makes {column.name} VIRTUAL", differs)
+
+
+def _added(reading: Reading, finding: Finding) -> tuple[StatementTrace | None, Column | None]:
+    trace = reading.trace_of(finding)
+    table = reading.context.new.table(trace.target) if trace else None
+    column = table.column(trace.parsed.column) if trace and table else None
+    return trace, column
+
+
+def _end(trace: StatementTrace) -> int:
+    """The place behind the definition."""
+    last = [t for t in trace.parsed.tokens if t.text != ";"][-1]
+    return trace.statement.start + trace.statement.lead + last.start + len(last.text)
+
+
+def _without_default(trace: StatementTrace) -> Edit | None:
+    found = trace.parsed.tokens
+    at = next((n for n, t in enumerate(found) if t.word == "DEFAULT"), None)
+    if at is None or at + 1 >= len(found):
+        return None
+    last = _default_end(found, at + 1)
+    start = trace.statement.start + trace.statement.lead
+    before = found[at - 1]
+    return Edit(start + before.start + len(before.text), start + last.start + len(last.text), "")
+
+
+def _default_end(found: tuple[Token, ...], at: int) -> Token:
+    if found[at].text == "(":
+        return found[closing(found, at)]
+    return found[at + 1] if found[at].text in ("+", "-") else found[at]
+
+
+def _value(default: str) -> str:
+    found = tokens(default, limit=len(default))
+    return default if len(found) == 1 else f"({default})"

@@ -1,0 +1,83 @@
+"""Edits of the author's text: spans are replaced, everything else stays as it is."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from d1_preflight.core.sql.tokenizer import Statement
+
+BREAKPOINT = "--> statement-breakpoint"
+"""The comment that drizzle writes between two statements."""
+_REST_OF_LINE = re.compile(r"[ \t]*(?:/\*[^\n]*?\*/[ \t]*)*(?:--[^\r\n]*)?(?=\r?\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The text from `start` up to `end` becomes `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """The text with all edits made; those at one place come in the given order."""
+    parts, at = list[str](), 0
+    for edit in sorted(edits, key=lambda e: e.start):
+        if edit.start < at:
+            raise ValueError(f"two edits overlap at {edit.start}")
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join((*parts, text[at:]))
+
+
+def insert_before(text: str, statement: Statement, lines: Sequence[str]) -> Edit:
+    """New statements before one; the comments above it stay with it."""
+    place = _end_of_line(text, statement.start)
+    begin = statement.start + statement.lead
+    if statement.start == 0 or place > begin:
+        return Edit(begin, begin, "".join(f"{line}{_between(text)}" for line in lines))
+    if BREAKPOINT in text[statement.start : place]:
+        return Edit(place, place, _with_breakpoints(text, lines, last=True))
+    return Edit(place, place, _between(text) + _between(text).join(lines))
+
+
+def insert_after(text: str, statement: Statement, lines: Sequence[str]) -> Edit:
+    """New statements after one, and after the comment on its line."""
+    place = _end_of_line(text, statement.end)
+    if BREAKPOINT in text[statement.end : place]:
+        is_last = not text[place:].strip()
+        return Edit(place, place, _with_breakpoints(text, lines, last=not is_last))
+    return Edit(place, place, _between(text) + _between(text).join(lines))
+
+
+def _with_breakpoints(text: str, lines: Sequence[str], *, last: bool) -> str:
+    """Lines that end in drizzle's comment, as the author's do."""
+    end = newline(text)
+    return end + f"{BREAKPOINT}{end}".join(lines) + (BREAKPOINT if last else "")
+
+
+def without(text: str, statement: Statement) -> Edit:
+    """A statement taken out, with its line where nothing else is on it."""
+    begin, end = statement.start + statement.lead, statement.end
+    line = text.rfind("\n", 0, begin) + 1
+    after = re.compile(r"[ \t]*(?:--> statement-breakpoint)?[ \t]*(?:\r?\n|\Z)").match(text, end)
+    if not text[line:begin].strip() and after:
+        return Edit(line, after.end(), "")
+    return Edit(begin, end, "")
+
+
+def newline(text: str) -> str:
+    """The line end of a text."""
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _between(text: str) -> str:
+    end = newline(text)
+    return f"{end}{BREAKPOINT}{end}" if BREAKPOINT in text else end
+
+
+def _end_of_line(text: str, offset: int) -> int:
+    """The end of the line, where only a comment follows on it; else the place itself."""
+    found = _REST_OF_LINE.match(text, offset)
+    return found.end() if found else offset

@@ -1,0 +1,116 @@
+"""Remedies of the file's form: its end, its transaction words, its line ends, its PRAGMAs."""
+
+import re
+
+from d1_preflight.core.findings import Finding
+from d1_preflight.core.remedies.edits import Edit, without
+from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
+
+_BEGIN = re.compile(r"\bBEGIN(?=\s)", re.IGNORECASE)
+_NOT_FOUND = NoRemedy("The statement was not found.")
+
+
+def final_semicolon(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
+    """Put the missing `;` behind the last token."""
+    last = [t for t in all_tokens(reading.text) if t.kind is not TokenKind.COMMENT][-1:]
+    if not last:
+        return _NOT_FOUND
+    end = last[0].start + len(last[0].text)
+    return Rewrite((Edit(end, end, ";"),), "ends the last statement with ;")
+
+
+def closed_comment(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
+    """Close the comment at the end of the line where it begins, or of the file."""
+    opened = [t for t in all_tokens(reading.text) if t.text.startswith("/*")][-1:]
+    if not opened or opened[0].text.endswith("*/"):
+        return _NOT_FOUND
+    inside = opened[0].text
+    if ";" in inside:
+        return NoRemedy(
+            "The open comment holds SQL: whether that is to run or to stay out is not for a "
+            "program to say."
+        )
+    end = opened[0].start + len(inside.rstrip())
+    return Rewrite((Edit(end, end, " */"),), "closes the comment")
+
+
+def no_transaction(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Take BEGIN, COMMIT and END out: the file is one transaction already."""
+    trace = reading.trace_of(finding)
+    if trace is None:
+        return _NOT_FOUND
+    if trace.verb not in ("BEGIN", "COMMIT", "END"):
+        return NoRemedy("What a SAVEPOINT or ROLLBACK was to keep or undo cannot be told.")
+    edit = without(reading.text, trace.statement)
+    return Rewrite((edit,), f"takes {trace.verb} out: the file is one transaction already")
+
+
+def no_transaction_words(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
+    """Take the statements out, and write the words in a comment in lower case."""
+    edits = [
+        without(reading.text, trace.statement)
+        for trace in reading.context.statements
+        if trace.verb in ("BEGIN", "COMMIT", "END")
+    ]
+    for token in all_tokens(reading.text):
+        if "BEGIN TRANSACTION" not in token.text:
+            continue
+        if token.kind is not TokenKind.COMMENT:
+            return NoRemedy("The words stand in text that is stored: it cannot be changed.")
+        lower = token.text.replace("BEGIN TRANSACTION", "begin transaction")
+        edits.append(Edit(token.start, token.start + len(token.text), lower))
+    if not edits:
+        return _NOT_FOUND
+    return Rewrite(tuple(edits), "takes the words BEGIN TRANSACTION out")
+
+
+def no_byte_order_mark(_reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
+    """Take the byte order mark out."""
+    return Rewrite((Edit(0, 1, ""),), "takes the byte order mark out")
+
+
+def line_feeds(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Give a trigger plain line feeds; those inside its strings are the author's data."""
+    trace = reading.trace_of(finding)
+    if trace is None:
+        return _NOT_FOUND
+    if any("\r" in token.text for token in trace.parsed.tokens):
+        return NoRemedy("A string of the trigger holds the line end: it is data.")
+    statement = trace.statement
+    text = statement.body.replace("\r\n", "\n")
+    start = statement.start + statement.lead
+    return Rewrite((Edit(start, statement.end, text),), "writes the trigger with plain line feeds")
+
+
+def capital_begin(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Write a trigger's BEGIN and END in capitals."""
+    trace = reading.trace_of(finding)
+    if trace is None:
+        return _NOT_FOUND
+    start = trace.statement.start + trace.statement.lead
+    edits = tuple(
+        Edit(start + t.start, start + t.start + len(t.text), t.text.upper())
+        for t in trace.parsed.tokens
+        if t.word in ("BEGIN", "END") and t.text != t.text.upper()
+    )
+    return Rewrite(edits, "writes BEGIN and END in capitals") if edits else _NOT_FOUND
+
+
+def no_statement(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Take out a PRAGMA that D1 ignores or refuses."""
+    trace = reading.trace_of(finding)
+    if trace is None or trace.verb != "PRAGMA":
+        return NoRemedy("Only a PRAGMA is taken out.")
+    edit = without(reading.text, trace.statement)
+    return Rewrite((edit,), f"takes PRAGMA {trace.target} out: it does nothing on D1")
+
+
+def no_idle_pragmas(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
+    """Take out every PRAGMA foreign_keys, the ON at the end too."""
+    edits = tuple(
+        without(reading.text, trace.statement)
+        for trace in reading.context.statements_of("PRAGMA")
+        if trace.target == "foreign_keys"
+    )
+    return Rewrite(edits, "takes PRAGMA foreign_keys out: D1 ignores it") if edits else _NOT_FOUND

@@ -1,0 +1,286 @@
+"""Fixes a migration: each finding's remedy in turn, and the whole proved before it is offered."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from d1_preflight.core.findings import Finding, Severity
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, header, parking
+from d1_preflight.core.remedies.edits import edited
+from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
+from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
+from d1_preflight.core.schema.schema import Schema
+
+REMEDIES: Mapping[str, Remedy] = {
+    "byte-order-mark": file_form.no_byte_order_mark,
+    "begin-transaction-words": file_form.no_transaction_words,
+    "transaction-statement": file_form.no_transaction,
+    "comment-unclosed": file_form.closed_comment,
+    "final-semicolon-missing": file_form.final_semicolon,
+    "pragma-refused": file_form.no_statement,
+    "quoted-name-is-text": copies.text_in_quotes,
+    "copy-by-position": copies.named_columns,
+    "replace-cascades": copies.upserted,
+    "replace-rows": copies.upserted,
+    "add-column-not-null": added_columns.filled_not_null,
+    "add-column-moving-default": added_columns.filled_later,
+    "add-column-reference-default": added_columns.filled_later,
+    "add-column-stored": added_columns.virtual,
+    "not-null-forgotten": forgotten.constraint_again,
+    "default-forgotten": forgotten.constraint_again,
+    "collation-forgotten": forgotten.constraint_again,
+    "generated-forgotten": forgotten.constraint_again,
+    "check-forgotten": forgotten.constraint_again,
+    "unique-forgotten": forgotten.constraint_again,
+    "foreign-key-forgotten": forgotten.constraint_again,
+    "strict-forgotten": forgotten.constraint_again,
+    "without-rowid-forgotten": forgotten.constraint_again,
+    "self-reference-rebuild": parking.own_reference,
+    "defer-off": parking.deferred_to_the_end,
+    "cascade-delete": parking.parked_children,
+    "references-nulled": parking.parked_children,
+    "references-moved": parking.parked_children,
+    "parent-in-use": parking.parked_children,
+    "sequence-reset": forgotten.mark_carried,
+    "index-forgotten": forgotten.object_again,
+    "trigger-forgotten": forgotten.object_again,
+    "foreign-keys-off": file_form.no_idle_pragmas,
+    "trigger-crlf": file_form.line_feeds,
+    "trigger-lower-case-begin": file_form.capital_begin,
+    "header-name-differs": header.header_name,
+    "declared-type-differs": header.header_type,
+    "declared-type-unknown": header.header_type,
+    "critical-missing": header.header_critical,
+    "header-missing": header.header_written,
+}
+"""The remedy of each rule that has one, in the order in which they are tried."""
+_PARKED = frozenset({"cascade-delete", "references-nulled", "references-moved", "parent-in-use"})
+"""What a remedy after it takes away again; the whole is judged at the end."""
+_ORDER = {rule: n for n, rule in enumerate(REMEDIES)}
+WHY_NOT: Mapping[str, str] = {
+    "delete-without-where": "Which rows are to go is not for a program to say.",
+    "delete-rows": "Which rows are to go is not for a program to say.",
+    "delete-cascades": "Which rows are to go, and which with them, is not for a program to say.",
+    "update-without-where": "Which rows are to change is not for a program to say.",
+    "update-not-invertible": "Whether the old values are needed is not for a program to say.",
+    "drop-table": "The table goes for good: only its author knows whether it may.",
+    "drop-column": "The column goes for good: only its author knows whether it may.",
+    "drop-unknown": "What it drops is not known from these files.",
+    "rebuild-without-copy": "Which rows the new table is to hold is not in the file.",
+    "copy-filtered": "Whether the rows that the copy leaves out are to go is not in the file.",
+    "copy-or-ignore": "Which of two rows that clash is to stay is not for a program to say.",
+    "copy-or-replace": "Which of two rows that clash is to stay is not for a program to say.",
+    "replace-drops-rows": "Which of two rows that clash is to stay is not for a program to say.",
+    "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
+    "trigger-deletes": "Whether the trigger is to fire here is not for a program to say.",
+    "primary-key-forgotten": "Which columns are to be the key is not in the file.",
+}
+"""Why a rule has no remedy: the answer is not in the file."""
+_NO_REMEDY = "No rewrite follows from what is found."
+_MOST = 60
+_MOST_PARTS = 6
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one finding: what the rewrite does, or why there is none."""
+
+    finding: Finding
+    what: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A file and its proved rewrite; `after` is `before` where nothing is offered."""
+
+    before: str
+    after: str
+    done: tuple[Answer, ...] = ()
+    left: tuple[Answer, ...] = ()
+    proof: Proof = field(default_factory=Proof)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether there is a rewrite."""
+        return self.after != self.before
+
+
+def fix(
+    migration: Migration,
+    prior: Schema,
+    siblings: Sequence[Migration] = (),
+    *,
+    rules: Collection[str] = (),
+) -> Fix:
+    """The rewrite that answers all findings that can be, or those of `rules` alone."""
+    author = replace(Reading.of(migration, prior, siblings), asked=frozenset(rules))
+    attempt = _Attempt(author, rules).run()
+    if not attempt.done:
+        return Fix(author.text, author.text, left=tuple(attempt.left))
+    proof = _proof(author, attempt, rules)
+    if proof.holds:
+        return attempt.fix(proof)
+    for answers in islice(_parts(attempt), _MOST_PARTS):
+        part = _Attempt(author, rules, without=answers).run()
+        tried = _proof(author, part, rules) if part.done else Proof("nothing is left of it")
+        if tried.holds:
+            refused = [Answer(a.finding, reason=_unproved(proof)) for a in answers.values()]
+            return part.fix(tried, refused)
+    failed = [Answer(a.finding, reason=_unproved(proof)) for a in attempt.done]
+    return Fix(author.text, author.text, left=(*attempt.left, *failed), proof=proof)
+
+
+def _proof(author: Reading, attempt: "_Attempt", rules: Collection[str]) -> Proof:
+    new = next(_new_blocking(author, attempt.now), None)
+    if new:
+        return Proof(f"{new.rule} would be new: {new.message}")
+    proof = prove(author, attempt.now, attempt.values)
+    if not proof.holds:
+        return proof
+    again = _Attempt(attempt.now, rules).run()
+    return Proof("a second fix would change it again") if again.done else proof
+
+
+def _unproved(proof: Proof) -> str:
+    return f"The rewrite is not proved: {proof.reason}."
+
+
+def _parts(attempt: "_Attempt") -> Iterator[dict[_Key, Answer]]:
+    """What to leave out: the answers to one rule, then to all rules but one."""
+    rules = list(dict.fromkeys(answer.finding.rule for answer in attempt.done))
+    if len(rules) < 2:  # noqa: PLR2004 - one alone has no part
+        return
+    for rule in reversed(rules):
+        yield {_key(a.finding): a for a in attempt.done if a.finding.rule == rule}
+    for rule in rules if len(rules) > 2 else ():  # noqa: PLR2004
+        yield {_key(a.finding): a for a in attempt.done if a.finding.rule != rule}
+
+
+class _Attempt:
+    """One walk over the findings: each rewrite is read again before the next is written."""
+
+    def __init__(
+        self, author: Reading, rules: Collection[str], *, without: Collection[_Key] = ()
+    ) -> None:
+        self.now = author
+        self.done: list[Answer] = []
+        self.left: list[Answer] = []
+        self.values: frozenset[str] = frozenset()
+        self._author = author
+        self._rules = rules
+        self._without = without
+        self._seen: set[_Key] = set()
+
+    def run(self) -> "_Attempt":
+        """Try every finding once."""
+        for _ in range(_MOST):
+            found = self._next()
+            if not found:
+                break
+            self._seen |= {_key(finding) for finding in found}
+            if len(found) == 1 or not self._answer_together(found):
+                for finding in found:
+                    self._answer(finding)
+        return self
+
+    def fix(self, proof: Proof, refused: Sequence[Answer] = ()) -> Fix:
+        """What this walk came to."""
+        left = (*self.left, *refused)
+        return Fix(self._author.text, self.now.text, tuple(self.done), left, proof)
+
+    def _next(self) -> list[Finding]:
+        """The next finding; with the others of its rule, where their rewrites are apart."""
+        waiting = [f for f in self.now.findings if self._is_wanted(f)]
+        first = min(waiting, key=lambda f: _ORDER.get(f.rule, len(_ORDER)), default=None)
+        if first is None or first.rule in _PARKED:
+            return [first] if first else []
+        return [f for f in waiting if f.rule == first.rule]
+
+    def _answer_together(self, findings: Sequence[Finding]) -> bool:
+        """Answer all findings of one rule in one rewrite, read once; False where that is not so."""
+        remedy = REMEDIES.get(findings[0].rule)
+        answers = [remedy(self.now, finding) for finding in findings] if remedy else []
+        rewrites = [answer for answer in answers if isinstance(answer, Rewrite)]
+        if len(rewrites) < 2:  # noqa: PLR2004 - one is no togetherness
+            return False
+        edits = tuple(dict.fromkeys(edit for rewrite in rewrites for edit in rewrite.edits))
+        try:
+            reading = self.now.with_text(edited(self.now.text, edits))
+        except ValueError:  # two edits meet
+            return False
+        differs = tuple(pair for rewrite in rewrites for pair in rewrite.differs)
+        pairs = tuple(zip(findings, answers, strict=True))
+        done = [f for f, answer in pairs if isinstance(answer, Rewrite)]
+        whole = Rewrite(edits, "", differs)
+        if any(_against(self.now, reading, finding, whole) for finding in done):
+            return False
+        self.now = reading
+        for finding, answer in pairs:
+            if isinstance(answer, Rewrite):
+                self.values |= answer.values
+                self.done.append(Answer(finding, what=answer.what))
+            else:
+                self.left.append(Answer(finding, reason=answer.reason))
+        return True
+
+    def _is_wanted(self, finding: Finding) -> bool:
+        if self._rules and finding.rule not in self._rules:
+            return False
+        spoken_for = finding.allowed or finding.declared
+        key = _key(finding)
+        return not spoken_for and key not in self._seen and key not in self._without
+
+    def _answer(self, finding: Finding) -> None:
+        remedy = REMEDIES.get(finding.rule)
+        if remedy is None:
+            if finding.severity is not Severity.NOTE:
+                reason = WHY_NOT.get(finding.rule, _NO_REMEDY)
+                self.left.append(Answer(finding, reason=reason))
+            return
+        answer = remedy(self.now, finding)
+        if isinstance(answer, NoRemedy):
+            self.left.append(Answer(finding, reason=answer.reason))
+            return
+        reading = self.now.with_text(edited(self.now.text, answer.edits))
+        reason = _against(self.now, reading, finding, answer)
+        if reason:
+            self.left.append(Answer(finding, reason=f"The rewrite is not proved: {reason}."))
+            return
+        self.now, self.values = reading, self.values | answer.values
+        self.done.append(Answer(finding, what=answer.what))
+
+
+def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite) -> str:
+    """What speaks against a rewrite, before any row is tried; "" where nothing does."""
+    olds, news = (Counter(f.rule for f in r.findings) for r in (before, after))
+    if (
+        _key(finding) in {_key(f) for f in after.findings}
+        and news[finding.rule] >= olds[finding.rule]
+    ):
+        return "the finding stays"
+    new = next(_new_blocking(before, after), None)
+    if new and new.rule not in _PARKED:
+        return f"{new.rule} would be new: {new.message}"
+    said = {(kind, name) for kind, name in rewrite.differs}
+    for change in schema_changes(before, after):
+        name = "check" if change.object == "check" else change.name.lower()
+        if (change.object, name) not in said:
+            return f"the final schema would differ: {change.words}"
+    return ""
+
+
+def _new_blocking(before: Reading, after: Reading) -> Iterator[Finding]:
+    """The blocking findings of rules that found less before."""
+    counts = Counter(f.rule for f in before.findings if f.blocks)
+    for finding in (f for f in after.findings if f.blocks):
+        counts[finding.rule] -= 1
+        if counts[finding.rule] < 0:
+            yield finding
+
+
+def _key(finding: Finding) -> _Key:
+    return finding.rule, finding.message

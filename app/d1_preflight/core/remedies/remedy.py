@@ -1,0 +1,99 @@
+"""What a remedy reads and what it answers: a rewrite of the file, or why there is none."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from d1_preflight.core.effects.classify import classify
+from d1_preflight.core.engine.sandbox import Sandbox
+from d1_preflight.core.engine.trace import StatementTrace
+from d1_preflight.core.findings import Finding
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.remedies.edits import Edit
+from d1_preflight.core.rules import findings_of
+from d1_preflight.core.rules.context import RuleContext
+from d1_preflight.core.schema.schema import Schema, Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Edits that answer one finding; `what` says in one line what they do.
+
+    `differs` names what the final schema then has otherwise than the author's: an object's kind
+    and name, in lower case. `values` are the columns, as `table.column`, that get other values.
+    Whatever else differs speaks against the rewrite.
+    """
+
+    edits: tuple[Edit, ...]
+    what: str
+    differs: tuple[tuple[str, str], ...] = ()
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class NoRemedy:
+    """Why a finding has no rewrite, in a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One migration on the schema before it: the trace, the findings, and the text."""
+
+    context: RuleContext
+    prior: Schema
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
+    asked: frozenset[str] = (
+        frozenset()
+    )  # the rules that a person named: what they find is no purpose
+
+    @classmethod
+    def of(
+        cls, migration: Migration, prior: Schema, siblings: Sequence[Migration] = ()
+    ) -> "Reading":
+        """Run the migration on the empty schema, and ask every rule."""
+        return _read(migration, prior, tuple(siblings))
+
+    @property
+    def text(self) -> str:
+        """The file's text."""
+        return self.context.text
+
+    def with_text(self, text: str) -> "Reading":
+        """The reading of another text under the same name."""
+        named = self.context.migration
+        migration = Migration.from_text(named.name, text, named.path)
+        siblings = (migration if s.name == named.name else s for s in self.context.siblings)
+        return replace(Reading.of(migration, self.prior, tuple(siblings)), asked=self.asked)
+
+    def structure_at(self, offset: int) -> Structure:
+        """The structure that the statements before a place leave."""
+        sandbox = Sandbox(self.prior)
+        try:
+            return sandbox.run(self.text[:offset]).new
+        finally:
+            sandbox.close()
+
+    def trace_of(self, finding: Finding) -> StatementTrace | None:
+        """The statement that a finding is about, None where it is about the file."""
+        place = (finding.line, finding.column)
+        found = [t for t in self.context.statements if (t.line, t.statement.column) <= place]
+        return found[-1] if found else None
+
+
+@lru_cache(maxsize=64)
+def _read(migration: Migration, prior: Schema, siblings: tuple[Migration, ...]) -> Reading:
+    sandbox = Sandbox(prior)
+    try:
+        script = sandbox.run(migration.text, name=migration.name)
+        done = tuple(trace for trace in script.statements if not trace.error)
+        verdict, problems = classify(script), sandbox.problems
+    finally:
+        sandbox.close()
+    context = RuleContext(migration, siblings, script, verdict, problems, done)
+    return Reading(context, prior, findings_of(context))
+
+
+Remedy = Callable[[Reading, Finding], Rewrite | NoRemedy]
+"""Writes the answer to one finding of a reading."""

@@ -1,0 +1,163 @@
+"""`preflight fix` and `lint --fix`: what is shown, what is written, and what is refused."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from commands.real_records import CONFIG
+from d1_preflight.adapters.project_files import open_project
+from lint.running import POSTS, REBUILD, USERS, folder, preflight
+from lint.test_forms import sarif_errors
+
+FILES = {
+    "wrangler.jsonc": CONFIG,
+    "migrations/0001_make_users.sql": USERS + POSTS,
+    "migrations/0002_rebuild_users.sql": REBUILD,
+}
+PATH = "migrations/0002_rebuild_users.sql"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder(tmp_path, FILES))
+    return tmp_path
+
+
+def test_without_write_the_diff_is_shown_and_nothing_is_written(project: Path) -> None:
+    ran = preflight("fix", PATH)
+    assert ran.code == 1
+    assert '+CREATE TABLE "_park_posts" AS SELECT' in ran.out
+    assert "cascade-delete: parks the rows of posts while users is rebuilt" in ran.err
+    assert "proved on rows in every table" in ran.err
+    assert (project / PATH).read_text() == REBUILD
+    assert not (project / ".preflight").exists()
+
+
+def test_write_writes_the_whole_and_keeps_what_was_there(project: Path) -> None:
+    ran = preflight("fix", PATH, "--write", "--unapplied")
+    assert ran.code == 0, ran.err
+    assert ran.out == ""
+    assert "applied nowhere" in ran.err
+    assert '"_park_posts"' in (project / PATH).read_text()
+    [kept] = (project / ".preflight" / "before-fix").iterdir()
+    assert kept.read_text() == REBUILD
+    assert preflight("fix", PATH).code == 0
+    assert "cascade-delete" not in preflight("lint", PATH).out
+
+
+@pytest.mark.usefixtures("project")
+def test_the_diff_is_shown_beside_the_writing_where_it_is_asked_for() -> None:
+    ran = preflight("fix", PATH, "--write", "--unapplied", "--diff")
+    assert (ran.code, "+DELETE FROM" in ran.out) == (0, True)
+
+
+@pytest.mark.usefixtures("project")
+def test_one_rule_alone() -> None:
+    ran = preflight("fix", PATH, "--rule", "header-missing")
+    assert "_park_" not in ran.out
+    assert "+-- Migration: 0002_rebuild_users" in ran.out
+    assert preflight("fix", PATH, "--rule", "no-such-rule").code == 2
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("word", ["0002", "0002_rebuild_users", "0002_rebuild_users.sql"])
+def test_a_migration_is_named_as_in_run(word: str) -> None:
+    assert '"_park_posts"' in preflight("fix", word).out
+
+
+def test_where_no_target_answers_nothing_is_written(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    ran = preflight("fix", PATH, "--write")
+    assert ran.code == 2
+    assert "is applied is not known" in ran.err
+    assert "--unapplied" in ran.err
+    assert (project / PATH).read_text() == REBUILD
+
+
+def test_a_recorded_migration_is_refused(project: Path) -> None:
+    record = open_project(project).records / "0002_rebuild_users" / "record.toml"
+    folder(record.parent, {"record.toml": "schema = 1\n"})
+    ran = preflight("fix", PATH, "--write", "--unapplied")
+    assert (ran.code, "has a record" in ran.err) == (2, True)
+    assert (project / PATH).read_text() == REBUILD
+
+
+def test_a_link_and_a_pipe_are_refused(project: Path) -> None:
+    link, pipe = project / "migrations/0003_a_link.sql", project / "migrations/0004_a_pipe.sql"
+    link.symlink_to(project / PATH)
+    os.mkfifo(pipe)
+    for path in (link, pipe, project / "migrations"):
+        ran = preflight("fix", str(path), "--write", "--unapplied")
+        assert ran.code == 2, path
+    assert (project / PATH).read_text() == REBUILD
+
+
+def test_another_encoding_is_refused(project: Path) -> None:
+    (project / PATH).write_bytes(b"-- caf\xe9\n" + REBUILD.encode())
+    ran = preflight("fix", PATH, "--write", "--unapplied")
+    assert (ran.code, "not UTF-8" in ran.err) == (2, True)
+
+
+def test_a_read_only_file_is_refused(project: Path) -> None:
+    (project / PATH).chmod(0o444)
+    ran = preflight("fix", PATH, "--write", "--unapplied")
+    assert (ran.code, "read-only" in ran.err) == (2, True)
+    assert (project / PATH).read_text() == REBUILD
+
+
+@pytest.mark.usefixtures("project")
+def test_a_file_without_anything_to_rewrite_ends_well() -> None:
+    ran = preflight("fix", "migrations/0001_make_users.sql", "--rule", "cascade-delete")
+    assert (ran.code, ran.out) == (0, "")
+
+
+def test_line_ends_stay(project: Path) -> None:
+    (project / PATH).write_bytes(REBUILD.replace("\n", "\r\n").encode())
+    preflight("fix", PATH, "--write", "--unapplied")
+    data = (project / PATH).read_bytes()
+    assert b"_park_posts" in data
+    assert b"\n" not in data.replace(b"\r\n", b"")
+
+
+@pytest.mark.usefixtures("project")
+def test_lint_fix_shows_the_findings_and_the_rewrite() -> None:
+    ran = preflight("lint", PATH, "--fix")
+    assert ran.code == 1
+    assert "cascade-delete" in ran.out
+    assert '+CREATE TABLE "_park_posts"' in ran.out
+
+
+def test_lint_fix_writes_with_write_and_then_nothing_blocks(project: Path) -> None:
+    assert preflight("lint", PATH, "--fix", "--write", "--unapplied").code == 0
+    assert '"_park_posts"' in (project / PATH).read_text()
+    assert preflight("lint", PATH).code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_sarif_carries_the_fix() -> None:
+    document = json.loads(preflight("lint", PATH, "--fix", "--format", "sarif").out)
+    results = document["runs"][0]["results"]
+    [found] = [r for r in results if r["ruleId"] == "cascade-delete"]
+    [change] = found["fixes"][0]["artifactChanges"]
+    lines = REBUILD.splitlines(keepends=True)
+    for part in reversed(change["replacements"]):
+        region = part["deletedRegion"]
+        lines[region["startLine"] - 1 : region["endLine"] - 1] = [part["insertedContent"]["text"]]
+    assert "".join(lines).count("_park_posts") == 3
+    assert sarif_errors(json.dumps(document)) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_github_gets_a_suggestion() -> None:
+    out = preflight("lint", PATH, "--fix", "--format", "github").out
+    assert "```suggestion%0A" in out
+    assert "A proved rewrite parks the rows of posts" in out
+
+
+def test_stdin_is_not_fixed() -> None:
+    ran = preflight("lint", "-", "--fix", stdin=REBUILD.encode())
+    assert (ran.code, "stdin cannot be fixed" in ran.err) == (2, True)

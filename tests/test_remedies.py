@@ -1,0 +1,176 @@
+"""Every remedy has its cases; what is offered loses no row, is said, and changes nothing twice."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from d1_preflight.core.analysis import schema_after
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.remedies.fix import REMEDIES, Fix, fix
+from d1_preflight.core.remedies.proof import prove
+from d1_preflight.core.remedies.remedy import Reading
+from d1_preflight.core.schema.schema import Schema
+from law_size import examples
+from test_differential import World, lost_and_changed, rebuilds, run, worlds
+
+FOLDER = Path(__file__).parent / "remedies"
+NAME = "0002_change_it_all.sql"
+TEAMS = "CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT, old TEXT);"
+MEMBERS = "CREATE TABLE members(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id)"
+REBUILD = (
+    "CREATE TABLE teams_new(id TEXT PRIMARY KEY NOT NULL, name TEXT);\n"
+    "INSERT INTO teams_new(id, name) SELECT id, name FROM teams;\n"
+    "DROP TABLE teams;\n"
+    "ALTER TABLE teams_new RENAME TO teams;\n"
+)
+
+
+def cases() -> list[tuple[str, dict[str, str]]]:
+    """The cases of all remedies, by their rule."""
+    return [
+        (path.stem, case)
+        for path in sorted(FOLDER.glob("*.toml"))
+        for case in tomllib.loads(path.read_text(encoding="utf-8"))["case"]
+    ]
+
+
+def prior_of(sql: str) -> Schema:
+    return schema_after([Migration.from_text("0001_prior_state.sql", sql)])
+
+
+def fixed(prior: str, sql: str, *rules: str, name: str = NAME) -> Fix:
+    migration = Migration.from_text(name, sql)
+    return fix(migration, prior_of(prior), (migration,), rules=rules)
+
+
+def reading(prior: str, sql: str) -> Reading:
+    return Reading.of(Migration.from_text(NAME, sql), prior_of(prior))
+
+
+def test_every_remedy_has_a_case_with_its_result() -> None:
+    assert {rule for rule, case in cases() if "after" in case} == set(REMEDIES)
+
+
+@pytest.mark.parametrize(("rule", "case"), cases())
+def test_a_case_comes_out_to_the_letter(rule: str, case: dict[str, str]) -> None:
+    found = fixed(case["prior"], case["before"], rule, name=case.get("name", NAME))
+    assert found.after == case.get("after", case["before"])
+    if "reason" in case:
+        assert [answer.reason for answer in found.left] == [case["reason"]]
+    else:
+        assert {answer.finding.rule for answer in found.done} == {rule}
+
+
+def test_a_rewrite_that_loses_a_row_is_no_proof() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    author = reading(prior, REBUILD)
+    hidden = "DROP TABLE teams; -- preflight: loses members — nobody asked"
+    other = author.with_text(REBUILD.replace("DROP TABLE teams;", hidden))
+    assert prove(author, other).reason == "it loses a row of members"
+
+
+def test_what_the_author_loses_under_a_finding_that_stays_speaks_against_no_other_fix() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    assert fixed(prior, REBUILD, "header-missing").is_offered
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("SELECT id, name FROM teams;", ""),
+        ("SELECT id, name FROM teams WHERE id > 'id 1';", "it loses a row of teams"),
+        ("SELECT id, 'x' FROM teams;", "it changes teams.name"),
+        ("SELECT id, NULL FROM teams;", "it changes teams.name"),
+        ("SELECT id, name FROM teams; INSERT INTO teams_new VALUES ('z', 'z');",
+         "it adds a row to teams"),
+        ("SELECT id, nme FROM teams;", "D1 would refuse it: no such column: nme"),
+    ],
+)  # fmt: skip
+def test_what_a_rewrite_does_to_rows_is_seen(change: str, reason: str) -> None:
+    author = reading(TEAMS, REBUILD)
+    changed = REBUILD.replace("SELECT id, name FROM teams;", change)
+    assert prove(author, author.with_text(changed)).reason == reason
+
+
+def test_a_lost_autoincrement_mark_is_seen() -> None:
+    prior = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT, b TEXT);"
+    keeps = "ALTER TABLE t DROP COLUMN b;"
+    loses = (
+        "CREATE TABLE n(id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT);"
+        "INSERT INTO n SELECT id, a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;"
+    )
+    author = reading(prior, keeps)
+    assert "AUTOINCREMENT mark" in prove(author, author.with_text(loses)).reason
+
+
+def test_every_difference_of_the_final_schema_is_said() -> None:
+    prior = f"{TEAMS}CREATE INDEX teams_name ON teams(name);"
+    found = fixed(prior, REBUILD)
+    assert found.is_offered
+    assert [words for words in found.proof.differences if "teams_name" in words] != []
+
+
+def test_a_rebuild_whose_only_change_is_what_it_takes_away_is_left_alone() -> None:
+    prior = "CREATE TABLE teams(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL);"
+    found = fixed(prior, REBUILD)
+    assert "not-null-forgotten" not in {answer.finding.rule for answer in found.done}
+    [left] = [a for a in found.left if a.finding.rule == "not-null-forgotten"]
+    assert "--rule not-null-forgotten" in left.reason
+
+
+def test_intended_losses_are_never_guessed() -> None:
+    for sql in ("DELETE FROM teams;", "UPDATE teams SET name = 'x';", "DROP TABLE teams;"):
+        found = fixed(TEAMS, f"{sql}\n", "delete-without-where", "update-without-where")
+        assert not found.is_offered
+        assert all(answer.reason for answer in found.left)
+
+
+def test_a_declared_loss_is_left_to_its_author() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    declared = f"-- preflight: loses members — they go on purpose\n{REBUILD}"
+    assert not fixed(prior, declared, "cascade-delete").is_offered
+
+
+def test_what_was_there_stays_byte_by_byte_but_for_the_spans() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    text = "-- é, ünï\r\n" + REBUILD.replace("\n", "  -- wörds\r\n")
+    found = fixed(prior, text, "cascade-delete")
+    assert found.is_offered
+    left = found.after.split("\r\n")
+    assert [line for line in left if line in text.split("\r\n")] == text.split("\r\n")
+    assert "\n" not in found.after.replace("\r\n", "")
+
+
+CLEAN = f"""-- Migration: 0002_change_it_all
+-- Description: adds a column
+-- Type: Additive (low risk)
+-- Rollback: Not required
+-- {"=" * 76}
+
+ALTER TABLE teams ADD COLUMN motto TEXT;
+"""
+
+
+def test_a_clean_file_stays_as_it_is() -> None:
+    found = fixed(TEAMS, CLEAN)
+    assert (found.after, found.done, found.left) == (CLEAN, (), ())
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(worlds(), rebuilds())
+def test_a_fix_loses_nothing_that_the_author_keeps_and_changes_nothing_twice(
+    world: World, sql: str
+) -> None:
+    found = fixed(world.prior, sql)
+    if not found.is_offered:
+        assert found.after == sql
+        return
+    assert not fixed(world.prior, found.after).is_offered
+    before, meant = run(world, sql)
+    _, now = run(world, found.after)
+    if now is None or meant is None:
+        return
+    lost, _ = lost_and_changed(before, now)
+    assert lost <= lost_and_changed(before, meant)[0]
