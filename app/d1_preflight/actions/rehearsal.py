@@ -9,6 +9,7 @@ from d1_preflight.actions.classification import judged_again, refusal_words, sta
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.reading_cost import cost_prompts, stopped_by_plan
 from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.values import values_facts, watched_values
 from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
@@ -57,6 +58,8 @@ def copy_plan(context: StepContext) -> Sequence[str]:
 async def copy_target(context: StepContext) -> Outcome:
     """Every row of the target, exact, as a local D1 database."""
     environment = context.environment
+    if (stopped := await stopped_by_plan(context)) is not None:
+        return stopped
     started = environment.clock.monotonic()
     reading = await plan_reading(context)
     if environment.name in reading.observation.applied:
@@ -359,7 +362,7 @@ def _is_a_reason(analysis: Analysis, change: Change) -> bool:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "copy_target": StepAction(copy_target, plan=copy_plan),
+    "copy_target": StepAction(copy_target, prompts=cost_prompts, plan=copy_plan),
     "check_syntax": StepAction(check_syntax),
     "rehearse": StepAction(rehearse, plan=rehearse_plan, settles=judged_again),
 }

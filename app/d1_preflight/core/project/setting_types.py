@@ -17,6 +17,14 @@ class SecondPerson(StrEnum):
     ALWAYS = "always"
 
 
+class Plan(StrEnum):
+    """The account's plan with Cloudflare; "" where nobody said."""
+
+    UNKNOWN = ""
+    FREE = "free"
+    PAID = "paid"
+
+
 @dataclass(frozen=True, slots=True)
 class Busy:
     """Busy hours by the users' own clocks; `until` before `start` goes past midnight.

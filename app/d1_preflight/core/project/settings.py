@@ -16,7 +16,7 @@ from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
 from d1_preflight.core.project.naming import HeaderPlace, Names
 from d1_preflight.core.project.setting_readers import Read
-from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
+from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, Plan, SecondPerson
 from d1_preflight.core.strict_toml import SourceText
 
 SETTINGS_NAME = "preflight.toml"
@@ -106,6 +106,18 @@ class Notify:
     channel: str = _key("#engineering", readers.text, "The channel, as people call it.")
     webhook_env: str = _key(
         "", readers.variable, "The environment variable that holds the webhook's address."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that pays for what is read."""
+
+    plan: Plan = _key(  # noqa: RUF009 - it is field()
+        Plan.UNKNOWN,
+        readers.plan,
+        "free or paid. On free, a walk that reads more than a tenth of the day's 5,000,000 rows "
+        "asks first, and above half it does not begin.",
     )
 
 
@@ -225,6 +237,7 @@ class Settings:
     verification: Verification = field(default_factory=Verification)
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
+    account: Account = field(default_factory=Account)
     signing: Signing = field(default_factory=Signing)
     checklist: ChecklistSettings = field(default_factory=ChecklistSettings)
     migrations: Migrations = field(default_factory=Migrations)
