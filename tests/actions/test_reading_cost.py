@@ -33,7 +33,7 @@ async def bench_with(tmp_path: Path, rows: int, settings: Settings = FREE) -> Be
             " AND name NOT LIKE 'd1_%' ORDER BY name"
         )
     )
-    first = connection.execute(f"SELECT min(rowid) FROM {table}").fetchone()[0] or 1
+    first = next(connection.execute(f"SELECT min(rowid) FROM {table}"))[0] or 1
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute(f"UPDATE {table} SET rowid = {first + rows} WHERE rowid = {first}")
     return bench

@@ -38,6 +38,7 @@ from d1_preflight.core.rows.row_diff import (
     diff_rows,
 )
 from d1_preflight.core.schema.schema import Change, Schema, diff
+from d1_preflight.core.target.ledgers import refusal
 from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
@@ -66,6 +67,9 @@ async def copy_target(context: StepContext) -> Outcome:
         name = environment.name
         said = f"{name} is already in the target's ledger; there is nothing to rehearse."
         return Outcome(Status.FAILED, said, evidence=reading.evidence)
+    ignored = environment.settings.migrations.ignore_ledgers
+    if foreign := refusal(reading.observation.schema, reading.observation.counts, ignored):
+        return Outcome(Status.FAILED, foreign, evidence=reading.evidence)
     check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies

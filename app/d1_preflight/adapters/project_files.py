@@ -31,7 +31,7 @@ from d1_preflight.adapters.wrangler.staged_config import (
     staged_config,
     target_config,
 )
-from d1_preflight.core.errors import MigrationUnreadable, ProjectError, Undecided
+from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError
 from d1_preflight.core.project.migration import (
     Migration,
     MigrationFile,
@@ -207,9 +207,7 @@ def open_folder(
     """
     try:
         path = find_config(start, config)
-    except Undecided:
-        raise
-    except ProjectError:
+    except NoConfiguration:
         settings = read_settings(start)
         named = settings.migrations.folder or DEFAULT_MIGRATIONS_DIR
         if config is not None or not (start / named).is_dir():

@@ -181,6 +181,11 @@ class Migrations:
     pattern: str = _key(
         "", readers.text, "Which files below it are migrations: `*.sql` where empty."
     )
+    ignore_ledgers: tuple[str, ...] = _key(
+        (),
+        readers.texts,
+        "Tables in which a tool that migrates this database no longer noted what it applied.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
