@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
@@ -45,6 +45,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
+    size: int | None = None  # of the database, in bytes, as `d1 info` said
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     walk_cost: WalkCost | None = None  # estimated before the first read, on the free plan
@@ -223,6 +224,9 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    `offers` are texts to be kept or written over, by the prompt's key.
+    `held` says why only a person may start it, beyond what the checklist says; "" where it may
+    start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
     the apply asks it again. What `settles` gives are answers of earlier steps that its success
     settles without asking anybody.
@@ -231,6 +235,9 @@ class StepAction:
     run: Callable[[StepContext], Awaitable[Outcome]]
     prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
     plan: Callable[[StepContext], Sequence[str]] | None = None
+    asks_nothing: Callable[[StepContext], bool] | None = None
+    held: Callable[[StepContext], str] | None = None
+    offers: Callable[[StepContext], Mapping[str, str]] | None = None
     seals: bool = False
     rechecked: bool = False
     settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
@@ -240,3 +247,11 @@ class StepAction:
         if self.settles is not None and performed.status.is_answered:
             for step_id, outcome in self.settles(context).items():
                 yield context.checklist.step(step_id), outcome
+
+    def asked(self, context: StepContext) -> tuple[Prompt, ...]:
+        """The prompts that the facts give rise to, then those of the checklist."""
+        if self.asks_nothing and self.asks_nothing(context):
+            return ()
+        offered = self.offers(context) if self.offers else {}
+        asked = (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
+        return tuple(replace(one, offered=offered.get(one.key, one.offered)) for one in asked)
