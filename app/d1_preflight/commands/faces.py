@@ -78,18 +78,38 @@ def open_chosen(
 
     A chosen configuration is remembered in preflight.toml; without a terminal, Undecided is raised.
     """
+    from d1_preflight.core.project.setting_types import WranglerUse
     from d1_preflight.project_context import open_context
 
     config, database = arguments.config, arguments.database
-    while True:
+    context = None
+    while context is None:
         try:
-            return open_context(config=config, environment=arguments.env, database=database)
+            context = open_context(config=config, environment=arguments.env, database=database)
         except Undecided as undecided:
             chosen = _choose(undecided, open_asker)
             if undecided.option == "--config":
                 config = _remember(undecided.home, chosen)
             else:
                 database = chosen
+    if context.project.settings.wrangler.use is WranglerUse.OWN:
+        need_wrangler(context)
+    return context
+
+
+def need_wrangler(context: "ProjectContext") -> None:
+    """Install the pinned wrangler into the user's cache where none is found."""
+    from d1_preflight.adapters.wrangler.toolchain import install
+    from d1_preflight.core.errors import WranglerUnavailable
+
+    try:
+        _ = context.toolchain
+    except WranglerUnavailable:
+
+        def tell(line: str) -> None:
+            output.say(line)
+
+        asyncio.run(install(tell, environ=context.environ))
 
 
 def _choose(undecided: Undecided, open_asker: Callable[[], "Asker"] | None) -> str:

@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.naming import HeaderPlace, Names
-from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze, Plan, SecondPerson
+from d1_preflight.core.project.setting_types import (
+    DAYS,
+    Busy,
+    Endpoint,
+    Freeze,
+    Plan,
+    SecondPerson,
+    WranglerUse,
+)
 
 _T = TypeVar("_T")
 Read = Callable[[object], _T]
@@ -162,6 +170,14 @@ def header_place(value: object) -> HeaderPlace:
         return HeaderPlace(text(value))
     except ValueError as error:
         raise UnreadValue(f"must be one of {', '.join(filter(None, HeaderPlace))}") from error
+
+
+def wrangler_use(value: object) -> WranglerUse:
+    """Whose wrangler walks."""
+    try:
+        return WranglerUse(text(value))
+    except ValueError as error:
+        raise UnreadValue(f"must be one of {', '.join(WranglerUse)}") from error
 
 
 def plan(value: object) -> Plan:

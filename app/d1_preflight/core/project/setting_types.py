@@ -17,6 +17,13 @@ class SecondPerson(StrEnum):
     ALWAYS = "always"
 
 
+class WranglerUse(StrEnum):
+    """Whose wrangler walks."""
+
+    PROJECT = "project"
+    OWN = "own"
+
+
 class Plan(StrEnum):
     """The account's plan with Cloudflare; "" where nobody said."""
 

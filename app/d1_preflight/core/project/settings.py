@@ -16,7 +16,14 @@ from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
 from d1_preflight.core.project.naming import HeaderPlace, Names
 from d1_preflight.core.project.setting_readers import Read
-from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, Plan, SecondPerson
+from d1_preflight.core.project.setting_types import (
+    Busy,
+    Endpoint,
+    Freeze,
+    Plan,
+    SecondPerson,
+    WranglerUse,
+)
 from d1_preflight.core.toml.strict import SourceText
 
 SETTINGS_NAME = "preflight.toml"
@@ -197,6 +204,12 @@ class WranglerSettings:
     )
     command: str = _key(
         "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
+    )
+    use: WranglerUse = _key(  # noqa: RUF009 - it is field()
+        WranglerUse.PROJECT,
+        readers.wrangler_use,
+        "own: the wrangler that preflight installs for itself, whatever the project has; else "
+        "project.",
     )
 
 
