@@ -31,6 +31,7 @@ from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.rules import ABOUT_NAMES
+from d1_preflight.core.target.ledgers import ledger_remarks
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -170,7 +171,9 @@ class Board:
         read_at = look.observation.taken_at.astimezone(zone)
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
-        return BoardState(self.rows(), f"{by_name}remote read {read_at:%H:%M %Z}")
+        remarks = ledger_remarks(look.observation, (file.name for file in files))
+        words = f"{by_name}remote read {read_at:%H:%M %Z}"
+        return BoardState(self.rows(), words, " ".join(remarks))
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""

@@ -41,6 +41,7 @@ from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import MigrationFile
 from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
+from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.deploy_order import WorkerSource
@@ -78,6 +79,7 @@ class ProjectContext:
         return find_toolchain(
             project=self.project.root,
             setting=self.project.settings.wrangler.command,
+            own=self.project.settings.wrangler.use is WranglerUse.OWN,
             environ=self.environ,
         )
 
@@ -326,7 +328,9 @@ def _wrangler_version(
 ) -> Version | None:
     """The version of the wrangler that will run here; None, the newest, where there is none."""
     try:
-        found = find_toolchain(project=root, setting=settings.wrangler.command, environ=environ)
+        own = settings.wrangler.use is WranglerUse.OWN
+        setting = settings.wrangler.command
+        found = find_toolchain(project=root, setting=setting, own=own, environ=environ)
     except WranglerUnavailable:
         return None
     return read_version(found.wrangler_version)

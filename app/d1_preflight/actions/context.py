@@ -29,6 +29,7 @@ from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Outcom
 from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
+from d1_preflight.core.target.reading_cost import WalkCost
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
@@ -52,6 +53,7 @@ class TargetCache:
     size: int | None = None  # of the database, in bytes, as `d1 info` said
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
+    walk_cost: WalkCost | None = None  # estimated before the first read, on the free plan
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 

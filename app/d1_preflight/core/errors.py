@@ -42,6 +42,10 @@ class ProjectError(PreflightError):
     """The Wrangler project, its configuration or its settings cannot be used as they are."""
 
 
+class NoConfiguration(ProjectError):
+    """No wrangler configuration lies here, above or below."""
+
+
 class MigrationUnreadable(PreflightError):
     """A migration file is missing or is not UTF-8 text."""
 

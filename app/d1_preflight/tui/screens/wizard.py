@@ -17,6 +17,7 @@ from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import (
     BrowseAsked,
     EditAsked,
+    HeaderAsked,
     NoGoAsked,
     StopAsked,
     Submitted,
@@ -61,6 +62,7 @@ class WizardScreen(Screen[None]):
         ("f", "finding", "next finding"),
         ("o", "output", "output"),
         ("e", "edit", "edit"),
+        ("h", "header", "header"),
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
@@ -217,6 +219,11 @@ class WizardScreen(Screen[None]):
         if place is not None and not self._running_step.step:
             self.post_message(EditAsked(*place))
 
+    def action_header(self) -> None:
+        """Write the header from what was found, while the file may still be edited."""
+        if words_of.is_header(self._session, self._step) and not self._running_step.step:
+            self.post_message(HeaderAsked())
+
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
         step, session = self._step, self._session
@@ -226,8 +233,7 @@ class WizardScreen(Screen[None]):
 
     def action_browse(self) -> None:
         """Open the address that a step of this section names, as the dashboard's."""
-        page = places.address(self._session, self._step.section)
-        if page:
+        if page := places.address(self._session, self._step.section):
             self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:
@@ -251,8 +257,7 @@ class WizardScreen(Screen[None]):
             self.post_message(NoGoAsked(decision.reason))
             return
         go = self._session.checklist.step("go")
-        prompts = self._prompts(go)
-        if prompts is not None:
+        if (prompts := self._prompts(go)) is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
 
     @on(Rail.Chosen)
