@@ -20,6 +20,7 @@ from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -146,6 +147,20 @@ class Board:
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
         return self._context.session(name)
+
+    def rewrite(self, session: Session) -> Fix:
+        """The proved rewrite of a session's migration, on the schema that it will meet."""
+        found = session.environment
+        return fix(found.migration(), found.prior_schema(), tuple(found.files.migrations()))
+
+    def write_rewrite(self, session: Session, found: Fix) -> str:
+        """Write a rewrite in place of the text that it was made of; where the earlier text is.
+
+        Every step that rested on that text is to be proved again.
+        """
+        kept = self._context.write_rewrite(session.migration, found)
+        session.refresh()
+        return kept
 
     def close(self, session: Session) -> None:
         """Release a session's lock on its record."""

@@ -53,6 +53,10 @@ class EditAsked(Message):
     path: Path
 
 
+class FixAsked(Message):
+    """Look for the proved rewrite of the migration, and show it."""
+
+
 @dataclass
 class BrowseAsked(Message):
     """Open a page in the operator's browser."""

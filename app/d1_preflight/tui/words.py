@@ -63,6 +63,8 @@ def keys(session: Session, step: Step) -> list[Key]:
     mend = editable and status in _STUCK and step.section == _TEXT and not step.waivable
     if mend:
         found.append(("e", "edit"))
+    if editable and step.section == _TEXT and session.analysis.findings:
+        found.append(("s", "safe way"))
     if step.section == _TEXT and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
     if step.section == "timing":

@@ -17,6 +17,7 @@ from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import (
     BrowseAsked,
     EditAsked,
+    FixAsked,
     NoGoAsked,
     StopAsked,
     Submitted,
@@ -45,6 +46,7 @@ class WizardScreen(Screen[None]):
         ("f", "finding", "next finding"),
         ("o", "output", "output"),
         ("e", "edit", "edit"),
+        ("s", "fix", "safe way"),
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
@@ -211,6 +213,12 @@ class WizardScreen(Screen[None]):
         file = places.editable(self._session, self._step)
         if file is not None and not self._running_step.step:
             self.post_message(EditAsked(file))
+
+    def action_fix(self) -> None:
+        """Look for the proved rewrite of the migration; nothing is written before a yes."""
+        free = not self._session.closed and self._running_step.step is None
+        if free and words_of.is_editable(self._session, self._step):
+            self.post_message(FixAsked())
 
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
