@@ -80,7 +80,8 @@ def _show_plain(context: "ProjectContext", name: str) -> int:
         raise UsageError(
             "The plain face walks one migration.", hint="Name it: preflight run NAME --plain"
         )
-    return walk(context.session(name), Board(context).target(name))
+    board = Board(context)
+    return walk(context.session(name), board.target(name), board)
 
 
 def _need_terminal() -> None:

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from d1_preflight.core.recovery.runbook import Target
+    from d1_preflight.plain.walkthrough import Rewriter
     from d1_preflight.session import Session
 
 
-def walk(session: "Session", target: "Target") -> int:
+def walk(session: "Session", target: "Target", rewriter: "Rewriter | None" = None) -> int:
     """Walk a session at this terminal; 0 when it is closed, 1 when steps stay open.
 
     Raises UsageError where there is no terminal. Ctrl-C while a step runs leaves it interrupted.
@@ -20,4 +21,4 @@ def walk(session: "Session", target: "Target") -> int:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    return asyncio.run(Walkthrough(session, open_asker(), say, target).run())
+    return asyncio.run(Walkthrough(session, open_asker(), say, target, rewriter).run())
