@@ -27,6 +27,7 @@ settings.register_profile("thorough", deadline=None, max_examples=THOROUGH)
 settings.load_profile("suite")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkStealingScheduling:
     """Let an idle worker take over tests: the longest ones come last, and wait for wrangler."""
     return WorkStealingScheduling(config, log)

@@ -1,6 +1,7 @@
 """Row copies, row diffs and repair scripts of local database files."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -65,6 +66,22 @@ def read_digests(path: Path) -> dict[str, tuple[int, str]]:
 def opened(path: Path) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     return apsw.Connection(f"{path.resolve().as_uri()}?mode=ro", flags)
+
+
+@contextmanager
+def two_states(before: str, after: str) -> Iterator[apsw.Connection]:
+    """Two databases in memory that two scripts make, attached as `before` and `after`."""
+    connection = apsw.Connection(":memory:")
+    for name, script in (("before", before), ("after", after)):
+        state = apsw.Connection(":memory:")
+        state.execute(script).fetchall()
+        connection.execute(f"ATTACH ':memory:' AS {name}")
+        connection.deserialize(name, state.serialize("main"))
+        state.close()
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def diff_files(

@@ -106,8 +106,8 @@ async def through_the_screen(walk: Walk) -> dict[str, bytes]:
     store = MemoryStore()
     session = session_on(store, walk.text)
 
-    def never(path: Path) -> None:
-        raise NotImplementedError(path)
+    def never(path: Path, *, line: int = 0) -> None:
+        raise NotImplementedError(path, line)
 
     app = PreflightApp(OneRecord(session), edit=never, browse=lambda _page: False, opened=NAME)
     async with app.run_test(size=(100, 30)) as pilot:

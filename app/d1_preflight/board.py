@@ -3,24 +3,35 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from d1_preflight.actions.target import observe
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
-from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK, answer_label
+from d1_preflight.core.checklist.answers import (
+    FIXED_MANUALLY,
+    KEPT,
+    ROLLED_BACK,
+    answer_label,
+)
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
+from d1_preflight.core.project.naming import judged_part, split_number
+from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
+from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
+from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.remedies.fix import Fix, fix
+from d1_preflight.core.rules import ABOUT_NAMES
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -61,6 +72,7 @@ class BoardRow:
     preview: str = ""
     findings: tuple[Finding, ...] = ()
     opens: bool = True
+    record_of: str = ""  # the migration whose record it opens, where that is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class BoardHeader:
     databases: tuple[str, ...] = ()
     environment: str = ""
     chosen_by: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -100,6 +113,7 @@ class Board:
     def __init__(self, context: ProjectContext) -> None:
         self._context = context
         self._judged: dict[str, Analysis] = {}
+        self._ended: dict[str, tuple[Record, bool]] = {}
 
     @property
     def header(self) -> BoardHeader:
@@ -113,7 +127,17 @@ class Board:
             names,
             project.environment,
             project.chosen_by,
+            self._remarks(),
         )
+
+    def _remarks(self) -> tuple[str, ...]:
+        """What to know of this target and its configuration, most important first."""
+        project = self._context.project
+        remarks = project.config.remarks(project.database)
+        here = Path.cwd()
+        if here.is_relative_to(project.root) and project.config.path.name in CONFIG_NAMES:
+            return remarks
+        return (*remarks, f"The configuration is {project.config.path}.")
 
     def choose(self, database: str) -> None:
         """Switch to another database of the same configuration."""
@@ -125,13 +149,16 @@ class Board:
         files = self._context.files()
         self._judge([file for file in files if isinstance(file, Migration)])
         checklist = self._context.checklist
-        return tuple(self._row(file, checklist) for file in files)
+        self._ended = {}
+        rows = [self._row(file, checklist) for file in files]
+        return tuple(with_owed(rows, self._ended))
 
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
         files = self._context.files()
         name = files[-1].name if files else ""
         try:
+            await self._context.resolve()
             # In a thread: git and node are asked for their versions, and either may be slow.
             environment = await asyncio.to_thread(
                 self._context.environment, name, self._context.store(name)
@@ -142,7 +169,9 @@ class Board:
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
         read_at = look.observation.taken_at.astimezone(zone)
-        return BoardState(self.rows(), f"remote read {read_at:%H:%M %Z}")
+        found = f"{self._context.project.database.id}, found by its name · "
+        by_name = found if self._context.is_resolved else ""
+        return BoardState(self.rows(), f"{by_name}remote read {read_at:%H:%M %Z}")
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
@@ -224,7 +253,7 @@ class Board:
 
     def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
         stem = file.name.removesuffix(".sql")
-        number, _, words = stem.rpartition("/")[2].partition("_")
+        number, words = split_number(judged_part(file.name))
         if isinstance(file, UnreadableMigration):
             return BoardRow(
                 file.name, number, words, Kind.UNKNOWN, Risk.UNKNOWN, self._remote(file.name),
@@ -238,7 +267,10 @@ class Board:
         )  # fmt: skip
         if analysis is None:
             return row
-        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=analysis.findings)
+        findings = analysis.findings
+        if row.remote is Remote.APPLIED:  # renamed, it would be applied a second time
+            findings = tuple(f for f in findings if f.rule not in ABOUT_NAMES)
+        return replace(row, kind=analysis.kind, risk=analysis.risk, findings=findings)
 
     def _remote(self, name: str) -> Remote:
         seen = self._context.cache.observation
@@ -259,7 +291,62 @@ class Board:
         checklist = checklist_of(record, checklist)
         record = as_of(record, checklist, self._context.now())
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
-        return record_words(record, checklist, kind, signed=bool(store.read("record.toml.sig")))
+        signed = bool(store.read("record.toml.sig"))
+        self._ended[name] = (record, signed)
+        return record_words(record, checklist, kind, signed=signed)
+
+
+def with_owed(
+    rows: Sequence[BoardRow], records: Mapping[str, tuple[Record, bool]]
+) -> Iterator[BoardRow]:
+    """The rows; behind an expand half whose contract half is owed, a line that says so.
+
+    It stays until the record of a migration that drops those things is closed. `records` come
+    with whether each is signed.
+    """
+    dropped = {name for record, signed in records.values() for name in _dropped(record, signed)}
+    for row in rows:
+        yield row
+        record, signed = records.get(row.name, (None, False))
+        owed = [name for name in _owed(record, signed) if not _is_dropped(name, dropped)]
+        if owed:
+            yield BoardRow(
+                f"{row.name}: contract half", row.number, f"contract half: drop {', '.join(owed)}",
+                Kind.DESTRUCTIVE, Risk.HIGH, Remote.PENDING, MARKS[Status.PENDING], "owed",
+                f"-- Owed since {row.name}: drop {', '.join(owed)},\n"
+                "-- once no old version of the Worker runs any more.\n",
+                record_of=row.name,
+            )  # fmt: skip
+
+
+def _owed(record: Record | None, signed: bool) -> tuple[str, ...]:
+    """What an expand half left for its contract half; nothing where it was rolled back."""
+    if record is None or _end(record, signed) == ROLLED_BACK:
+        return ()
+    last = record.last(DeployOrderFacts.step)
+    answered = last is not None and last.status.is_answered
+    return DeployOrderFacts.from_attempt(last).owed if answered else ()
+
+
+def _dropped(record: Record, signed: bool) -> Iterator[str]:
+    """What a closed migration took away for good."""
+    if _end(record, signed) in ("", ROLLED_BACK):
+        return
+    for change in RehearsalFacts.from_attempt(record.last(RehearsalFacts.step)).schema:
+        if change.change == "removed" and change.object in ("table", "column"):
+            yield change.name.lower()
+
+
+def _is_dropped(name: str, dropped: Collection[str]) -> bool:
+    """Whether a table or column is gone, itself or with its table."""
+    return bool({name.lower(), name.lower().partition(".")[0]} & set(dropped))
+
+
+def _end(record: Record, signed: bool) -> str:
+    """How a closed record ended; "" while it is open."""
+    close = record.last("close")
+    is_closed = signed and close is not None and close.status.is_answered
+    return (CloseFacts.from_attempt(close).end or KEPT) if is_closed else ""
 
 
 def record_words(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.commands import output
+from d1_preflight.commands.examples import add_examples
 from d1_preflight.core.errors import PreflightError, UsageError
 
 _INTERRUPTED = 130
@@ -24,7 +25,7 @@ _OUR_BUG = 70
 _PACKAGE = "d1_preflight"
 _COMMANDS = (
     "run", "lint", "fix", "code", "explain", "verify", "show", "review", "restore", "new", "init",
-    "doctor", "practice",
+    "doctor", "practice", "completions",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output.take_any_name()
     _heed_termination()
     try:
+        _require_command(words)
         arguments = _parser(words).parse_args(words)
         code = output.finish(arguments.run(arguments))
     except PreflightError as error:
@@ -83,18 +85,41 @@ def _refused(error: OSError) -> PreflightError:
     )
 
 
+def _require_command(words: Sequence[str]) -> None:
+    """Raise UsageError for a first word that is no command, naming what was meant perhaps."""
+    first = next(iter(words), "-")
+    if first.startswith("-") or first in _COMMANDS:
+        return
+    from difflib import get_close_matches
+
+    close = get_close_matches(first, _COMMANDS, n=1)
+    meant = f"preflight {close[0]}" if close else ""
+    if first[:1].isdigit():
+        meant = f"preflight run {first}"
+    raise UsageError(
+        f"There is no command {first!r}.",
+        hint=f"Did you mean: {meant}" if meant else "All commands: preflight --help",
+    )
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """The parser with every command, as the completions need it."""
+    return _parser(())
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; with a command named, only that one is imported: start-up time is a promise."""
     parser = argparse.ArgumentParser(
         prog="preflight",
         description="Walk one Cloudflare D1 migration through its pre-flight checklist.",
-        epilog="Without a command: the board of this project's migrations.",
     )
     parser.add_argument("--version", action="version", version=f"preflight {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     named = tuple(command for command in _COMMANDS if command in words[:1])
     for command in named or _COMMANDS:
         import_module(f"d1_preflight.commands.{command}").add_parser(commands)
+        add_examples(commands.choices[command], command)
+    add_examples(parser, "")
     board = import_module("d1_preflight.commands.board")
     board.add_arguments(parser)
     parser.set_defaults(run=board.run)

@@ -6,35 +6,46 @@ either is checked out, executed or imported.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.code_cache import CodeCache
+from d1_preflight.adapters.configuration import find_config, read_config
+from d1_preflight.adapters.git.proposed_revisions import proposed_revisions
 from d1_preflight.adapters.git.revision_tree import RevisionTree, merge_base, revision_tree
 from d1_preflight.adapters.lint_sources import Ledger, Place, Sources
-from d1_preflight.adapters.project_files import find_config, read_config, read_settings
+from d1_preflight.adapters.project_files import read_settings
 from d1_preflight.adapters.working_tree import (
     WorkingTree,
     fingerprint,
+    paths_around,
     repository_root,
     working_tree,
 )
+from d1_preflight.code.record_facts import facts_of
 from d1_preflight.code.scope import Scope
-from d1_preflight.code.scripts import is_wanted
+from d1_preflight.code.scripts import is_source, is_wanted
 from d1_preflight.code.verdict import Verdict, to_json, verdict_from_json
+from d1_preflight.core.checklist.answers import FILES_HERE, NOT_KNOWN
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.settings import CodeSettings
 from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
+from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProposal
+from d1_preflight.core.schema.schema import Schema
 
 LIMIT_S = 120.0
 """How long source files are parsed; later ones are left out, which is said."""
 
 Tree = RevisionTree | WorkingTree
+
+if TYPE_CHECKING:
+    from d1_preflight.code.comparison import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +70,108 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     new = revision_tree(config.folder, request.new) if request.new else _here(config.folder)
     deployed, problem = _deployed(config.folder, request, new)
     chosen, earlier = _chosen(request, ledger, deployed, config)
-    kept = cache or CodeCache(repository_root(config.folder))
-    scopes = [_scope(tree, config, settings, sources.environment) for tree in (deployed, new)]
-    key = _key((deployed, new), scopes, (*earlier, *chosen), len(chosen))
-    verdict = _kept(kept, key)
-    if verdict is None:
-        verdict = _compared((deployed, new), scopes, (earlier, chosen), kept)
-        kept.save()
-        if not (verdict.deployed.left_out or verdict.new.left_out):  # another time it may be read
-            kept.keep_result(key, to_json(verdict))
-    found = replace(verdict, problems=(*verdict.problems, problem)) if problem else verdict
+    judging = Judging(config, settings, sources.environment, cache)
+    key = [[migration.name, migration.sha256] for migration in (*earlier, *chosen)]
+    found = judging.verdict(
+        (deployed, new), [*key, len(chosen)], lambda: _step(earlier, chosen), problem
+    )
     names = (replace(found.deployed, name=deployed.name), replace(found.new, name=new.name))
     return replace(found, deployed=names[0], new=names[1])
 
 
-def _compared(
-    trees: tuple[Tree, Tree],
-    scopes: Sequence[Scope],
-    migrations: tuple[Sequence[Migration], Sequence[Migration]],
-    cache: CodeCache,
-) -> Verdict:
-    """The verdict, made anew; what that needs is imported only now."""
-    from d1_preflight.code.comparison import Step, compare_codes
-    from d1_preflight.code.project_code import read_code
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """One project's codes, read once for each of their texts."""
+
+    config: WranglerConfig
+    settings: CodeSettings
+    environment: str = ""
+    cache: CodeCache | None = None
+
+    def verdict(
+        self,
+        trees: tuple[Tree, Tree],
+        about: Sequence[object],
+        step: "Callable[[], Step]",
+        problem: str = "",
+    ) -> Verdict:
+        """The deployed and the new tree on the schemas of a step; `about` identifies that step."""
+        kept = self.cache or CodeCache(repository_root(self.config.folder))
+        scopes = [_scope(tree, self.config, self.settings, self.environment) for tree in trees]
+        key = _key(trees, scopes, about)
+        found = _kept(kept, key)
+        if found is None:
+            found = _compared(trees, scopes, step(), kept)
+            kept.save()
+            if not (found.deployed.left_out or found.new.left_out):  # another time it may be read
+                kept.keep_result(key, to_json(found))
+        return replace(found, problems=(*found.problems, problem)) if problem else found
+
+
+def _step(earlier: Sequence[Migration], chosen: Sequence[Migration]) -> "Step":
+    """The schemas that the migrations' files make."""
+    from d1_preflight.code.comparison import Step
     from d1_preflight.core.analysis import schema_after
 
-    earlier, chosen = migrations
     before = schema_after(earlier)
     scripts = {migration.name: migration.text for migration in chosen}
-    step = Step(before, schema_after(chosen, before), scripts)
+    return Step(before, schema_after(chosen, before), scripts)
+
+
+def _compared(
+    trees: tuple[Tree, Tree], scopes: Sequence[Scope], step: "Step", cache: CodeCache
+) -> Verdict:
+    """The verdict, made anew; what that needs is imported only now."""
+    from d1_preflight.code.comparison import compare_codes
+    from d1_preflight.code.project_code import read_code
+
     end = monotonic() + LIMIT_S
     deployed, new = (
         read_code(tree, scope, cache, lambda: monotonic() > end)
         for tree, scope in zip(trees, scopes, strict=True)
     )
     return compare_codes(deployed, new, step)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSource:
+    """The source of a project's Worker, for the steps: revisions, and the proof by its queries."""
+
+    config: WranglerConfig
+    settings: CodeSettings
+    environment: str = ""
+    cache: CodeCache | None = None
+
+    def proposals(self, notes: Mapping[str, str]) -> tuple[RevisionProposal, ...]:
+        """What may run now: the commits that a version's notes name, the merge-base, these files.
+
+        None where there is no source here.
+        """
+        folder = self.config.folder
+        scope = _scope(WorkingTree("", folder), self.config, self.settings, self.environment)
+        if not any(is_source(path) and not scope.excludes(path) for path in paths_around(folder)):
+            return ()
+        here = RevisionProposal(commit=FILES_HERE, why="as they are now")
+        return (*proposed_revisions(folder, notes), here)
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Both codes on the schemas before and after; raises UsageError for no such revision."""
+        from d1_preflight.code.comparison import Step
+
+        new, problem = _here(self.config.folder), ""
+        old: Tree = new
+        if deployed == NOT_KNOWN:
+            problem = "which code is deployed is not known"
+        elif deployed != FILES_HERE:
+            old = revision_tree(self.config.folder, deployed)
+        judging = Judging(self.config, self.settings, self.environment, self.cache)
+        about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
+        verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
+        name = deployed if deployed in (FILES_HERE, NOT_KNOWN) else old.name
+        folder = _below(self.config.folder, repository_root(self.config.folder))
+        return replace(facts_of(verdict, folder), deployed=name)
 
 
 def _here(folder: Path) -> WorkingTree:
@@ -181,13 +259,10 @@ def _below(folder: Path, root: Path) -> str:
     return "" if found == "." else found
 
 
-def _key(
-    trees: Sequence[Tree], scopes: Sequence[Scope], migrations: Sequence[Migration], count: int
-) -> str:
+def _key(trees: Sequence[Tree], scopes: Sequence[Scope], about: Sequence[object]) -> str:
     parts: list[object] = [fingerprint(_wanted(tree.blobs)) for tree in trees]
     parts += [asdict(scope) for scope in scopes]
-    parts += [[migration.name, migration.sha256] for migration in migrations]
-    return sha256(json.dumps([*parts, count]).encode()).hexdigest()
+    return sha256(json.dumps([*parts, *about]).encode()).hexdigest()
 
 
 def _wanted(blobs: Mapping[str, str]) -> Mapping[str, str]:

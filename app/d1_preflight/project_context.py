@@ -1,5 +1,6 @@
 """Chooses the adapters and puts a project's tools, sessions and board together."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,12 @@ from d1_preflight import __version__
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.ports import Store
+from d1_preflight.actions.target import find_database
 from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
+from d1_preflight.adapters.record_folder import closed_records
 from d1_preflight.adapters.rewritten_file import write_rewrite
 from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.adapters.store import RecordStore
@@ -36,10 +39,11 @@ from d1_preflight.core.checklist.policy import with_ages
 from d1_preflight.core.errors import UsageError, WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import Migration, MigrationFile
-from d1_preflight.core.project.project import WORKSPACE_NAME, Project
+from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.core.target.api_place import REMOTE, api_place
+from d1_preflight.deploy_order import WorkerSource
 from d1_preflight.session import Session
 
 
@@ -52,6 +56,7 @@ class ProjectContext:
     target: str = REMOTE
     cache: TargetCache = field(default_factory=TargetCache)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    is_resolved: bool = False  # the uuid was found by the database's name
     _toolchain: Toolchain | None = None
     _operator: str = ""
 
@@ -86,7 +91,7 @@ class ProjectContext:
         """The record's files and lock of one migration."""
         stem = name.removesuffix(".sql")
         lock = self.workspace(name).parent / f"{stem.replace('/', '__')}.lock"
-        return RecordStore(self.project.records / stem, lock)
+        return RecordStore(self.project.records / stem, lock, self.project.root / RECORDS_NAME)
 
     def workspace(self, name: str) -> Path:
         """The private folder of one migration on this database."""
@@ -121,7 +126,9 @@ class ProjectContext:
                 project.database.id or project.database.binding, project.database.migrations_table
             ),
             web=web,
+            source=WorkerSource(project.config, project.settings.code, project.environment or ""),
             cache=self.cache,
+            closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
             read={
                 SETTINGS_NAME: project.settings_sha256,
                 OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
@@ -130,6 +137,7 @@ class ProjectContext:
 
     def session(self, name: str) -> Session:
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
+        self._files.target_config()  # the record names the database by its id
         store = self.store(name).acquire()
         try:
             return Session(self.checklist, self.environment(name, store))
@@ -190,11 +198,32 @@ class ProjectContext:
             wait,
         )
 
+    async def resolve(self) -> None:
+        """Find the uuid of a database that the configuration names without an id, once.
+
+        Raises RemoteFailed where none or several have the name.
+        """
+        project = self.project
+        if project.database.id:
+            return
+        name = "unnamed"  # no migration's record: only the account is asked
+        environment = await asyncio.to_thread(self.environment, name, self.store(name))
+        uuid = await find_database(environment)
+        self.project = replace(project, database=replace(project.database, id=uuid))
+        self.is_resolved = True
+
+    def take_id_of_record(self, name: str) -> None:
+        """Take a missing uuid from a migration's record: nothing is asked in an emergency."""
+        record = None if self.project.database.id else self.store(name).load()
+        if record is not None:
+            database = replace(self.project.database, id=record.database.id)
+            self.project = replace(self.project, database=database)
+
     def on(self, database: str) -> "ProjectContext":
         """The same project on another database of its configuration."""
         chosen = self.project.config.database(database)
         project = replace(self.project, database=chosen)
-        return replace(self, project=project, cache=TargetCache())
+        return replace(self, project=project, cache=TargetCache(), is_resolved=False)
 
     @property
     def wrangler_version(self) -> str:

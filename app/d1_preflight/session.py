@@ -14,9 +14,11 @@ from pathlib import Path
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
+from d1_preflight.actions.recorded import recorded
+from d1_preflight.actions.sealing import sealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
-from d1_preflight.actions.surroundings import require_same_files
+from d1_preflight.actions.surroundings import require_same_files, require_same_target
 from d1_preflight.core.checklist.checklist import (
     Answer,
     Checklist,
@@ -40,9 +42,9 @@ from d1_preflight.core.record.gate import (
     checklist_of,
     open_items,
 )
-from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of
+from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
 from d1_preflight.core.record.signing import CLOSE
-from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.verify.timeline import TIMELINE
 
 _SIGNATURE = "record.toml.sig"
@@ -60,7 +62,7 @@ class Session:
         saved = environment.store.load()
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.environment = environment
-        self._actions = actions
+        self.actions = actions
         self._standing = Standing(self.checklist, actions)
         self.record = _opened(environment, self.checklist, saved)
         self.closed = _is_sealed(environment, self.record)
@@ -130,23 +132,21 @@ class Session:
 
     def attempt(self, step_id: str) -> Attempt | None:
         """The current attempt at a step, by its id."""
-        if not self.checklist.has(step_id):
-            return None
-        return self.record.standing(self.checklist.step(step_id))
+        there = self.checklist.has(step_id)
+        return self.record.standing(self.checklist.step(step_id)) if there else None
 
-    def stale(self, step: Step) -> str:
+    def later_write(self, step: Step) -> str:
         """What was written since the step was proved, in words; "" where nothing is known of."""
         timeline = self.environment.store.read(TIMELINE)
-        return stale_words(self.record, step.id, timeline, self.environment.cache.observation)
+        return later_write(self.record, step.id, timeline, self.environment.cache.observation)
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
-        dynamic = self._actions[step.action].prompts
-        return (*(dynamic(self.context(step)) if dynamic else ()), *step.prompts)
+        return self.actions[step.action].asked(self.context(step))
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
-        plan = self._actions[step.action].plan
+        plan = self.actions[step.action].plan
         return tuple(plan(self.context(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
@@ -175,11 +175,7 @@ class Session:
         progress: Progress = no_progress,
         terminal: AbstractContextManager[object] | None = None,
     ) -> Attempt:
-        """Try a step: read the answers, save the intent, act, save what was found.
-
-        Raises Rejected for an answer, NotAllowed for a blocked step; in both cases the step
-        did not start.
-        """
+        """Save the intent, act, save what was found; Rejected or NotAllowed: it did not start."""
         self.refresh()
         if step.id == "go":
             await _prove_again(self, self._standing.rechecked, emit, progress)
@@ -189,15 +185,18 @@ class Session:
         context = self.context(step, emit, progress, terminal)
         read = self.environment.cache.rows_read
         try:
-            outcome = await self._actions[step.action].run(context)
+            outcome = await self.actions[step.action].run(context)
         except (PreflightError, OSError) as error:
             outcome = failed(error)
         except (asyncio.CancelledError, Exception) as error:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
                 self._finish(broken_off(step, error))
             raise
-        self._conclude(step, _priced(outcome, self.environment.cache.rows_read - read), context)
-        return self.record.attempts[-1]
+        self._conclude(step, recorded(self.environment, outcome, read), context)
+        performed = self.record.attempts[-1]
+        for settled, found in self.actions[step.action].settled(self.context(step), performed):
+            self._answer(settled, "settled by the rehearsal on the target's schema", found)
+        return performed
 
     def waive(self, step: Step, reason: str) -> Attempt:
         """Answer a step with a reason instead of a proof; it stays visible as waived."""
@@ -230,17 +229,12 @@ class Session:
         terminal: AbstractContextManager[object] | None = None,
     ) -> StepContext:
         """What an action is given."""
+        running = self.record.running
         return StepContext(
-            environment=self.environment,
-            record=self._now,
-            checklist=self.checklist,
-            kind=self.kind,
-            step=step,
-            answers=self.record.running.answers if self.record.running else {},
-            emit=emit,
-            progress=progress,
-            terminal=terminal or nullcontext(),
-        )
+            environment=self.environment, record=self._now, checklist=self.checklist,
+            kind=self.kind, step=step, answers=running.answers if running else {},
+            emit=emit, progress=progress, terminal=terminal or nullcontext(),
+        )  # fmt: skip
 
     @property
     def _now(self) -> Record:
@@ -254,40 +248,41 @@ class Session:
         return self.record.attempts[-1]
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
-        now = self.now()
-        begun = self.record.begin(step, answers, by=self.environment.operator, at=now)
+        record = upgraded(self.record, now_signed=step.id == "go")
+        begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
         _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
     def _finish(self, outcome: Outcome) -> None:
-        self._keep(self.record.finish(outcome, at=self.now()))
-
-    def _keep(self, finished: Record) -> None:
-        """Save the result; if that fails, this session drops it as well."""
-        try:
-            _save(self.environment, finished, "The step ran, but its result was not saved.")
-        except PreflightError:
-            self.record = self.record.recovered()
-            raise
-        self.record = finished
+        _keep(self, self.record.finish(outcome, at=self.now()))
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a missing file must not lose the result
             self.refresh()
-        if not self._actions[step.action].seals or not outcome.status.is_answered:
+        if not self.actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
-        finished = self.record.finish(outcome, at=self.now())
         try:
+            finished = sealed(self.environment, self.record, outcome, self.now())
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
             self._finish(failed(error))
             return
-        self._keep(finished)
+        _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
+
+
+def _keep(session: Session, finished: Record) -> None:
+    """Save the result; if that fails, this session drops it as well."""
+    try:
+        _save(session.environment, finished, "The step ran, but its result was not saved.")
+    except PreflightError:
+        session.record = session.record.recovered()
+        raise
+    session.record = finished
 
 
 def _require_before_apply(session: Session) -> None:
@@ -295,7 +290,7 @@ def _require_before_apply(session: Session) -> None:
     if session.closed:
         raise NotAllowed("This record is closed.")
     if apply_was_started(session.record, session.checklist):
-        raise NotAllowed("The apply has started; NO-GO is too late.", hint="Press ! for help.")
+        raise NotAllowed("The apply has started; NO-GO is too late.", hint="See the emergency card")
 
 
 async def _prove_again(
@@ -323,11 +318,6 @@ def _require_turn(session: Session, step: Step) -> None:
         raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
 
 
-def _priced(outcome: Outcome, rows: int) -> Outcome:
-    """The outcome with the rows that D1 read for it."""
-    return replace(outcome, facts=replace(outcome.facts, rows_read=rows)) if rows else outcome
-
-
 def _reason(text: str, refusal: str, hint: str) -> str:
     """The reason in words; raises Rejected for none."""
     words = text.strip()
@@ -344,35 +334,14 @@ def _opened(environment: Environment, checklist: Checklist, saved: Record | None
     fresh = environment.new_record(checklist.sha256)
     if saved is None:
         return fresh
-    _require_same_target(saved, fresh)
+    require_same_target(saved, fresh)
     if _is_sealed(environment, saved):
         return saved
-    current = replace(saved, checklist=checklist.sha256, tools=fresh.tools)
+    current = upgraded(replace(saved, checklist=checklist.sha256, tools=fresh.tools))
     recovered = current.about(fresh.subjects).recovered()
     if saved.running:
         environment.store.save(recovered)
     return recovered
-
-
-def _require_same_target(saved: Record, fresh: Record) -> None:
-    """Refuse a record of another migration, database or target; raises NotAllowed."""
-    if saved.database.id != fresh.database.id:
-        raise NotAllowed(
-            f"This record is about another database ({saved.database.name} "
-            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
-            hint="Move the record away, or choose the database it was made for.",
-        )
-    if saved.migration != fresh.migration:
-        raise NotAllowed(
-            f"This record is about {saved.migration}, not {fresh.migration}.",
-            hint="It was copied here, or the migration was renamed: move the record away.",
-        )
-    if saved.database.target != fresh.database.target:
-        raise NotAllowed(
-            f"This record was made on {saved.database.target}, and this is "
-            f"{fresh.database.target}.",
-            hint="Move the record away: what was proved there proves nothing here.",
-        )
 
 
 def _is_sealed(environment: Environment, record: Record) -> bool:

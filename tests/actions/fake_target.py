@@ -18,6 +18,7 @@ import apsw
 from core.record_values import ANA, KEYS, START
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.ports import NoSource, WorkerSource
 from d1_preflight.adapters.http import ProbeResult
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -114,6 +115,9 @@ class Files:
     def target_config(self) -> Path:
         return self.root / ".preflight" / "targets" / "one.json"
 
+    def account_config(self) -> Path:
+        return self.root / ".preflight" / "targets" / "account.json"
+
 
 @dataclass
 class Web:
@@ -160,15 +164,21 @@ class FakeTarget:
     """A D1 database and the wrangler in front of it; commands go by the words in `command_of`."""
 
     local: LocalDatabases
+    earlier: str = EARLIER
+    rows: str = ROWS
     connection: apsw.Connection = field(default_factory=lambda: apsw.Connection(":memory:"))
     version: str = "4.164.0"
     uuid: str = UUID
     bookmark: str = "00000001-bookmark"
     writing: bool = False
+    running: dict[str, int] = field(default_factory=lambda: {"v1-live": 100})
+    notes: dict[str, str] = field(default_factory=dict)  # the annotations of the version
+    deployment_notes: dict[str, str] = field(default_factory=dict)
     left: tuple[Evidence, ...] = ()
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
+    reached: int = 0  # how many applies the database was given
     instead: dict[str, Answer] = field(default_factory=dict)
     first: dict[str, Callable[[], object]] = field(default_factory=dict)
     then: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -179,8 +189,8 @@ class FakeTarget:
             "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
             " applied_at TEXT)"
         )
-        self.apply("0001_prior_state.sql", EARLIER)
-        self.connection.execute(ROWS)
+        self.apply("0001_prior_state.sql", self.earlier)
+        self.connection.execute(self.rows)
 
     @property
     def commands(self) -> list[str]:
@@ -231,7 +241,9 @@ class FakeTarget:
             case "bookmark":
                 return replied(args, {"bookmark": self.bookmark})
             case "deployments":
-                return replied(args, {"versions": [{"version_id": "v1-live", "percentage": 100}]})
+                return replied(args, [self._deployment()])
+            case "versions":
+                return replied(args, {"id": args[2], "annotations": dict(self.notes)})
             case "read":
                 return self._read(args)
             case "export":
@@ -239,6 +251,14 @@ class FakeTarget:
             case "apply":
                 return self._apply(args, cwd)
         return self._local(command, args, cwd)
+
+    def _deployment(self) -> Mapping[str, object]:
+        shares = [{"version_id": v, "percentage": share} for v, share in self.running.items()]
+        return {
+            "created_on": "2026-11-23T10:00:00Z",
+            "versions": shares,
+            "annotations": dict(self.deployment_notes),
+        }
 
     def _read(self, args: Sequence[str]) -> Evidence:
         sql = next(word for word in args if word.startswith("--command=")).removeprefix(
@@ -272,6 +292,7 @@ class FakeTarget:
         return Evidence(tuple(args), 0, 7)
 
     def _apply(self, args: Sequence[str], cwd: Path) -> Evidence:
+        self.reached += 1
         try:
             self.apply(NAME, (cwd / "staged.sql").read_text())
         except apsw.Error as error:
@@ -345,14 +366,18 @@ class Bench:
     sql: str = DESTRUCTIVE
     kind: str = "destructive"
     settings: Settings = field(default_factory=Settings)
+    earlier: str = EARLIER
+    rows: str = ROWS
+    source: WorkerSource = field(default_factory=NoSource)
 
     def __post_init__(self) -> None:
         self.clock, self.web, self.store = Clock(), Web(), MemoryStore()
         self.web.samples = [invocations((START, 100, 0))]
         text = HEADER.format(name=NAME, kind=self.kind.upper()) + self.sql
-        self.files = Files(self.folder, Migration.from_text(NAME, text))
+        others = (Migration.from_text("0001_prior_state.sql", self.earlier),)
+        self.files = Files(self.folder, Migration.from_text(NAME, text), others)
         self.local = LocalDatabases(UUID)
-        self.target = FakeTarget(self.local)
+        self.target = FakeTarget(self.local, self.earlier, self.rows)
         self.session = self.opened()
 
     def environment(self) -> Environment:
@@ -372,6 +397,7 @@ class Bench:
             wrangler=self.target,
             local=self.local,
             web=self.web,
+            source=self.source,
         )
 
     def opened(self) -> Session:

@@ -217,10 +217,10 @@ async def test_a_backup_that_is_not_the_one_that_was_written_proves_nothing(
 class Refusing(LocalDatabases):
     """A machine on which the repair does not run."""
 
-    def run_sql(self, persist: Path, sql: str) -> int:
+    def run_file(self, persist: Path, path: Path) -> int:
         if persist.name == "given_back":
-            raise ProjectError("SQLite refuses it: no.", hint=sql[:1])
-        return super().run_sql(persist, sql)
+            raise ProjectError("SQLite refuses it: no.", hint=path.name)
+        return super().run_file(persist, path)
 
 
 async def test_a_repair_that_does_not_run_here_is_said(walked: Walked) -> None:

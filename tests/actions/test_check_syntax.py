@@ -9,7 +9,12 @@ from typing import Any
 import apsw
 import pytest
 
-from d1_preflight.actions.classification import answer_findings, finding_prompts, stale_answers
+from d1_preflight.actions.classification import (
+    answer_findings,
+    finding_prompts,
+    judged_again,
+    stale_answers,
+)
 from d1_preflight.actions.context import Environment, StepContext, TargetCache
 from d1_preflight.actions.rehearsal import check_syntax
 from d1_preflight.adapters.local import LocalDatabases
@@ -224,8 +229,9 @@ async def test_without_the_copy_the_answer_is_unknown(bench: Bench) -> None:
 async def test_a_refusal_on_a_schema_that_was_not_read_is_unknown(bench: Bench) -> None:
     sql = "ALTER TABLE users ADD COLUMN salt TEXT;"
     outcome = await answer_findings(bench.context(sql))
-    assert outcome.status is Status.UNKNOWN
+    assert outcome.status is Status.ATTESTED
     assert 'No file makes "users"' in outcome.words
+    assert "The rehearsal judges it" in outcome.words
     bench.copy(USERS)
     assert (await answer_findings(bench.context(sql))).status.is_answered
 
@@ -245,10 +251,15 @@ def test_an_unknown_class_is_judged_again_on_the_targets_schema(bench: Bench) ->
     begun = context.record.begin(step, {}, by="ana@example.com", at=at)
     record = begun.finish(Outcome(Status.ATTESTED, "raised", unknown), at=at)
     context = replace(context, record=record)
-    assert "unknown" not in stale_answers(context)
+    assert judged_again(context) == {}
     bench.copy(USERS)
     context = replace(bench.context(add), record=record)
-    assert "it is additive, no longer unknown" in stale_answers(context)
+    assert stale_answers(context) == ""
+    again = judged_again(context)["class"]
+    assert again.status is Status.PROVED
+    facts = ClassFacts.read(again.facts.written())
+    assert (facts.found, facts.kind, facts.risk) == (Kind.ADDITIVE, Kind.ADDITIVE, "low")
+    assert facts.source.startswith("the target's schema, as copied (")
 
 
 async def test_the_words_of_a_trigger_are_not_kept(bench: Bench) -> None:
@@ -270,15 +281,3 @@ async def test_the_copy_stays_as_it_was_and_the_trial_leaves_nothing(bench: Benc
 
 def test_an_analysis_without_a_verdict_is_undecided() -> None:
     assert Analysis(Kind.ADDITIVE, Risk.LOW, "low").engine.undecided
-
-
-async def test_a_loss_that_the_file_declares_is_asked_about_all_the_same(bench: Bench) -> None:
-    bench.copy(USERS)
-    sql = "-- preflight: loses users — nobody reads them\nDELETE FROM users;"
-    context = bench.context(sql)
-    losses = next(prompt for prompt in finding_prompts(context) if prompt.key == "losses")
-    assert losses.choices == ("users",)
-    assert "the file declares it: nobody reads them" in losses.help
-    assert (await answer_findings(context)).status is Status.FAILED
-    chosen = bench.context(sql, losses=("users",), loss_reason="nobody reads them")
-    assert (await answer_findings(chosen)).status is Status.ATTESTED

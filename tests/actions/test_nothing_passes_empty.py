@@ -65,6 +65,7 @@ TEAM = load_settings('[team]\ntimezone = "America/New_York"\n')
 async def test_an_unset_users_zone_is_asked_for_and_attested() -> None:
     place = Place()
     (asked,) = window_prompts(place.context())
+    assert asked.key == "users"
     assert "UTC" in asked.help
 
     unsaid = await check_window(place.context())

@@ -34,7 +34,15 @@ PLANS = {
         ),
     ),
     "bookmark": (rf"wrangler d1 time-travel info marketplace-production {CONFIG} --json",),
-    "deploy_order": (rf"wrangler deployments status --name workway-api {CONFIG} --json",),
+    "running_code": (
+        rf"wrangler deployments list --name workway-api {CONFIG} --json",
+        (
+            r"wrangler versions view '<the version that runs>' --name workway-api"
+            rf" {CONFIG} --json"
+        ),
+        r"the second only if the first names no commit; both ask the Workers API, none D1",
+    ),
+    "worker_deployed": (rf"wrangler deployments list --name workway-api {CONFIG} --json",),
     "applied": (
         r"re-check ledger, schema and values of marketplace-production",
         (
@@ -78,7 +86,8 @@ async def test_what_is_remote_goes_to_the_targets_own_configuration(walked: Walk
         if "apply" not in call:
             assert config in call
             assert "--env" not in call
-        assert "--remote" in call or call[:2] in (("d1", "info"), ("d1", "time-travel"))
+        by_nature = call[0] == "deployments" or call[1] in ("info", "time-travel")
+        assert "--remote" in call or by_nature
 
 
 def unnamed(bench: Bench) -> Session:
@@ -100,11 +109,12 @@ async def test_without_a_workers_name_its_errors_are_unknown(walked: Walked) -> 
 
 
 async def test_without_a_workers_name_no_deployment_is_asked_for(walked: Walked) -> None:
-    bench = await walked("deploy_order")
+    bench = await walked("running_code")
     bench.session = unnamed(bench)
-    assert bench.session.plan(bench.session.checklist.step("deploy_order")) == ()
+    assert bench.session.plan(bench.session.checklist.step("running_code")) == ()
 
-    attempt = await bench.step("deploy_order")
+    attempt = await bench.step("running_code")
 
-    assert attempt.status is Status.ATTESTED
+    assert attempt.status is Status.UNKNOWN
+    assert attempt.words.startswith("No Worker is named")
     assert "deployments" not in bench.target.commands

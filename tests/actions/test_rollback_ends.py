@@ -1,17 +1,15 @@
 """Every end of the rollback path, and of the close that says which one was gone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import ADDITIVE, NAME, Bench, cut, failed, replied
+from actions.fake_target import ADDITIVE, NAME, Bench, cut
+from d1_preflight.actions.deploy_order import order_prompts
 from d1_preflight.actions.rollback import (
     NONE,
-    deploy_plan,
     down_prompts,
-    live_version,
-    order_prompts,
     way_back_prompts,
 )
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
@@ -143,62 +141,6 @@ async def test_a_down_file_that_leaves_another_schema_is_no_path(walked: Walked)
     (prompt,) = way_back_prompts(bench.session.context(step))
 
     assert prompt.choices == ("leave it", "time travel")
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (cut, "The live version of workway-api is not known: Cloudflare's API could not"),
-        (failed("no: SQLITE_ERROR"), "The live version of workway-api is not known: "),
-    ],
-)
-async def test_a_live_version_that_cannot_be_read_is_said(
-    walked: Walked, answer: Callable[..., object], words: str
-) -> None:
-    bench = await walked("deploy_order")
-    bench.target.instead["deployments"] = answer  # type: ignore[assignment]  # either answer
-
-    attempt = await bench.step("deploy_order")
-
-    assert attempt.status is Status.ATTESTED
-    assert words in attempt.words
-    assert "version" not in attempt.facts
-
-
-async def test_a_live_version_that_is_not_told_is_unknown(walked: Walked) -> None:
-    bench = await walked("deploy_order")
-    bench.target.instead["deployments"] = lambda ran: replied(ran.argv, {"versions": []})
-    context = bench.session.context(bench.session.checklist.step("deploy_order"))
-    assert deploy_plan(context)[0].startswith("wrangler deployments status --name workway-api")
-
-    attempt = await bench.step("deploy_order")
-
-    assert attempt.words.endswith("workway-api runs version unknown now.")
-
-
-@pytest.mark.parametrize(
-    ("deployment", "version"),
-    [
-        ({}, ""),
-        ({"versions": "v"}, ""),
-        ({"versions": [7, {}]}, ""),
-        ({"versions": [{"version_id": "a"}]}, "a"),
-        (
-            {
-                "versions": [
-                    {"version_id": "a", "percentage": 10},
-                    {"version_id": "b", "percentage": 90},
-                    {"percentage": 95},
-                ]
-            },
-            "b",
-        ),
-    ],
-)
-def test_the_live_version_is_the_one_with_most_traffic(
-    deployment: Mapping[str, object], version: str
-) -> None:
-    assert live_version(deployment) == version
 
 
 async def test_a_migration_that_passes_others_by_says_why(walked: Walked) -> None:

@@ -27,7 +27,7 @@ async def test_a_ledger_without_the_row_fails(walked: Walked) -> None:
     attempt = await bench.step("ledger")
 
     assert attempt.status is Status.FAILED
-    assert attempt.words == f"The ledger has no row for {NAME}. Press ! for what to do."
+    assert attempt.words == f"The ledger has no row for {NAME}. See the emergency card."
 
 
 async def test_the_ledgers_row_is_kept(walked: Walked) -> None:
@@ -157,8 +157,16 @@ async def test_no_endpoint_is_no_pass(walked: Walked) -> None:
     ("answers", "status", "words"),
     [
         ((FINE, FINE), Status.PROVED, "2 endpoints answer as expected."),
-        ((BROKEN, FINE), Status.FAILED, "GET https://a.test: answered 500. Press ! for help."),
-        ((FINE, SILENT), Status.FAILED, "GET https://b.test: did not answer. Press ! for help."),
+        (
+            (BROKEN, FINE),
+            Status.FAILED,
+            "GET https://a.test: answered 500. See the emergency card.",
+        ),
+        (
+            (FINE, SILENT),
+            Status.FAILED,
+            "GET https://b.test: did not answer. See the emergency card.",
+        ),
     ],
 )
 async def test_every_endpoint_is_asked_and_one_that_is_wrong_fails(
@@ -195,7 +203,7 @@ async def test_errors_over_the_signed_limit_fail_at_once(walked: Walked) -> None
     attempt = await bench.step("errors")
 
     assert attempt.status is Status.FAILED
-    assert attempt.words == "Error rate 0.20 % is over the limit of 0.1 %. Press ! for help."
+    assert attempt.words == "Error rate 0.20 % is over the limit of 0.1 %. See the emergency card."
     assert bench.clock.at == begun
     assert (attempt.facts["requests"], attempt.facts["errors"]) == (1000, 2)
     assert attempt.facts["baseline"] == "0.00"

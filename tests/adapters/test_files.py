@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.project_files import (
     ProjectFiles,
-    find_config,
     open_project,
-    read_config,
     read_migrations,
     read_settings,
     require_migrations,
@@ -54,9 +53,10 @@ def test_a_wrangler_json_three_levels_up_beats_a_toml_right_here(tmp_path: Path)
     deep.mkdir(parents=True)
     (deep / "wrangler.toml").write_text(CONFIG)
     assert find_config(deep) == deep / "wrangler.toml"
-    (tmp_path / "a" / "wrangler.jsonc").write_text("{}")
+    entry = '{"d1_databases": [{"binding": "DB"}]}'
+    (tmp_path / "a" / "wrangler.jsonc").write_text(entry)
     assert find_config(deep) == tmp_path / "a" / "wrangler.jsonc"
-    (tmp_path / "wrangler.json").write_text("{}")
+    (tmp_path / "wrangler.json").write_text(entry)
     assert find_config(deep) == tmp_path / "wrangler.json"
 
 

@@ -120,6 +120,12 @@ SHAPES = {
     "account tag": (f'"accountTag":"{HEX.upper()}"', '"accountTag":"{}"'),
     "row of accounts": (f"  │ Ana's Account │ {HEX} │", "│ {} │"),
     "row of accounts in ascii": (f"| Ana's Account | {HEX} |", "│ {} │"),
+    "row of ids": (f"│ Ana │ {HEX} │", "│ {} │"),
+    "row of ids in ascii": (f"| Ana | {HEX} |", "│ {} │"),
+    "all at once": (
+        f"│ | x://a@b bearer basic authorization x-auth cookie account {HEX}",
+        "│ {} │",
+    ),
     "mail": ("by ana.b+canary1@mail.example.com.", "by {}."),
 }
 

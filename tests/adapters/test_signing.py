@@ -4,7 +4,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -117,6 +117,40 @@ def test_an_expired_key_is_refused_now_and_good_for_its_time(ana: SshSigner, sig
 def test_a_damaged_signature_is_said_to_be(ana: SshSigner, signers: Path, damage: bytes) -> None:
     assert ana.sign(DOCUMENT, GO)
     assert reason(DOCUMENT, damage, GO, signers)
+
+
+def _reflowed(signature: bytes) -> bytes:
+    first, *lines, last, end = signature.split(b"\n")
+    return b"\n".join((first, b"".join(lines), last, end))
+
+
+def _with_loose_bits(signature: bytes) -> bytes:
+    """The last sign of the base64 with other bits than those that are read."""
+    head, sign, tail = signature.rpartition(b"=\n")
+    at = head.rstrip(b"=")
+    return at[:-1] + bytes([at[-1] + 1]) + head[len(at) :] + sign + tail
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s + b"\n",
+        lambda s: s + b"and more\n",
+        lambda s: b"before\n" + s,
+        lambda s: s + s,
+        lambda s: s.replace(b"\n", b"\r\n"),
+        lambda s: s.replace(b"\n-----END", b"\n\n-----END"),
+        _reflowed,
+        _with_loose_bits,
+    ],
+)
+def test_a_signature_has_one_form(
+    ana: SshSigner, signers: Path, change: Callable[[bytes], bytes]
+) -> None:
+    signature = ana.sign(DOCUMENT, GO)
+    assert change(signature) != signature
+
+    assert "damaged" in reason(DOCUMENT, change(signature), GO, signers)
 
 
 def test_without_allowed_signers_nobody_is_believed(ana: SshSigner, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The record's files on a disk: whole or not at all, and held by one session at a time."""
 
+import errno
 import os
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,7 +10,14 @@ import pytest
 
 from core.record_values import new_record, shipped_checklist
 from d1_preflight.adapters.locks import Lock
-from d1_preflight.adapters.store import RECORD, RecordStore, create_durably, write_durably
+from d1_preflight.adapters.store import (
+    RECORD,
+    RecordStore,
+    create_durably,
+    is_leftover,
+    remove_leftovers,
+    write_durably,
+)
 from d1_preflight.core.errors import ProjectError, RecordBusy, RecordInvalid
 
 BUSY = RecordBusy("held")
@@ -210,3 +219,123 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
         store(tmp_path).write("go.toml", b"text")
 
     assert refused.value.hint.startswith("Nothing was started.")
+
+
+NO_LINKS = [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS]
+
+
+@pytest.mark.parametrize("number", NO_LINKS, ids=errno.errorcode.get)
+def test_a_file_system_without_links_holds_a_new_file_too(tmp_path: Path, number: int) -> None:
+    def refuse(_: Path, name: Path) -> None:
+        raise OSError(number, os.strerror(number), str(name))
+
+    create_durably(tmp_path / "0001_a.sql", b"SELECT 1;", refuse)
+
+    assert (tmp_path / "0001_a.sql").read_bytes() == b"SELECT 1;"
+    assert names(tmp_path) == ["0001_a.sql"]
+
+
+@pytest.mark.parametrize("number", [errno.EEXIST, *NO_LINKS], ids=errno.errorcode.get)
+def test_whoever_made_the_file_meanwhile_keeps_it(tmp_path: Path, number: int) -> None:
+    def make_another(_: Path, name: Path) -> None:
+        name.write_bytes(b"another's")
+        raise OSError(number, os.strerror(number), str(name))
+
+    with pytest.raises(ProjectError, match="is there already") as refused:
+        create_durably(tmp_path / "0001_a.sql", b"SELECT 1;", make_another)
+
+    assert refused.value.hint == "Choose another name."
+    assert (tmp_path / "0001_a.sql").read_bytes() == b"another's"
+    assert names(tmp_path) == ["0001_a.sql"]
+
+
+def test_a_name_that_the_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
+    def refuse(_: Path, name: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(name))
+
+    with pytest.raises(ProjectError, match="cannot be made: Input/output error") as refused:
+        create_durably(tmp_path / "0001_a.sql", b"SELECT 1;", refuse)
+
+    assert refused.value.hint.startswith("Nothing was made.")
+    assert names(tmp_path) == []
+
+
+def test_a_new_file_is_whole_before_it_has_its_name(tmp_path: Path) -> None:
+    seen: list[tuple[bytes, bool]] = []
+
+    def look(temporary: Path, name: Path) -> None:
+        seen.append((temporary.read_bytes(), name.exists()))
+        os.link(temporary, name)
+
+    create_durably(tmp_path / "0001_a.sql", b"SELECT 1;", look)
+
+    assert seen == [(b"SELECT 1;", False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_left"),
+    [
+        (".preflight-ab_9.new", True),
+        (".restore.sql.partial", True),
+        (".record.toml.ab12cd_9", True),
+        (".001-a.out.abcdefgh", True),
+        ("record.toml", False),
+        (".preflight-.new", False),
+        ("x.preflight-ab.new", False),
+        (".preflight-ab.new.sig", False),
+        (".partial", False),
+        ("restore.sql.partial", False),
+        (".record.toml.short", False),
+        (".gitignore", False),
+    ],
+)
+def test_what_a_killed_write_left_is_known_by_its_name(name: str, *, is_left: bool) -> None:
+    assert is_leftover(name) is is_left
+
+
+def test_only_an_old_leftover_is_removed(tmp_path: Path) -> None:
+    old, young, ours = ".preflight-old.new", ".preflight-young.new", "go.toml"
+    for name, age in ((old, 700), (young, 500), (ours, 9_000)):
+        (tmp_path / name).write_text("half")
+        then = time.time() - age
+        os.utime(tmp_path / name, (then, then))
+
+    remove_leftovers(tmp_path / "nowhere")
+    remove_leftovers(tmp_path)
+
+    assert names(tmp_path) == [young, ours]
+
+
+def test_a_session_removes_what_killed_writes_left_and_shows_none_of_it(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    kept.write("go.toml", b"go")
+    folders = (tmp_path / "record", tmp_path / "record" / "evidence")
+    folders[1].mkdir()
+    for folder in folders:
+        (folder / ".preflight-old.new").write_text("half")
+        os.utime(folder / ".preflight-old.new", (1_000, 1_000))
+    assert kept.files() == {"go.toml": b"go"}
+
+    kept.acquire().release()
+
+    assert [names(folder) for folder in folders] == [["evidence", "go.toml"], []]
+
+
+def test_a_lock_that_names_nobody_is_held_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "one.lock"
+    path.parent.mkdir()
+
+    with Lock(path, BUSY), pytest.raises(RecordBusy) as refused:
+        store(tmp_path).acquire()
+
+    assert refused.value.message == "Another session holds this record."
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    write_durably(tmp_path / "text", b"old")
+
+    with pytest.raises(TypeError):
+        write_durably(tmp_path / "text", "no bytes")  # type: ignore[arg-type]
+
+    assert (tmp_path / "text").read_bytes() == b"old"
+    assert names(tmp_path) == ["text"]

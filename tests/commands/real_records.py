@@ -35,8 +35,8 @@ class Checkout:
 
 def make_checkout(root: Path, keys: Path, kind: Kind = Kind.DESTRUCTIVE) -> Checkout:
     signers = root / "checklists" / "allowed_signers"
-    ana = _person(keys, "ana", ANA, signers, (GO, CLOSE))
-    ben = _person(keys, "ben", BEN, signers, (REVIEW,))
+    ana = person(keys, "ana", ANA, signers, (GO, CLOSE))
+    ben = person(keys, "ben", BEN, signers, (REVIEW,))
     folder = root / "checklists" / "marketplace-production" / "0057_add_team_billing"
     for name, data in closed_files(kind, ana)[0].items():
         path = folder / name
@@ -48,7 +48,7 @@ def make_checkout(root: Path, keys: Path, kind: Kind = Kind.DESTRUCTIVE) -> Chec
     return Checkout(root, folder, signers, ana, ben)
 
 
-def _person(
+def person(
     keys: Path, name: str, identity: str, signers: Path, roles: tuple[str, ...]
 ) -> SshSigner:
     key = make_key(keys / name, identity)

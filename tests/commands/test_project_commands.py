@@ -175,7 +175,7 @@ def test_doctor_finds_what_wrangler_would_apply_by_mistake(project: Path) -> Non
     words = looked(project)["migrations"].words
 
     assert "0002_e_f.down.sql would be applied as a migration" in words
-    assert "same number: 0001_a_b.sql, 0001_c_d.sql" in words
+    assert "same number: 0001_a_b.sql, 0001_c_d.sql" in looked(project)["numbers"].words
     assert "0003_latin_one.sql is not UTF-8" in words
 
 

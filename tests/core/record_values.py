@@ -5,17 +5,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
+from d1_preflight.core.checklist.answers import KEPT
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.record.apply_facts import CloseFacts
 from d1_preflight.core.record.facts import Facts, StepFacts, instant
-from d1_preflight.core.record.file import dump_facts, dump_record
+from d1_preflight.core.record.file import dump_facts, dump_record, history_sha256
 from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
+from d1_preflight.core.summary.markdown import summary_bytes
+from d1_preflight.core.target.snapshot import LedgerRow
+from d1_preflight.core.verify.bound import bound_files
+from d1_preflight.core.verify.chain import next_link, read_closed
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 SQL = b"ALTER TABLE teams ADD COLUMN billing_email TEXT;\n"
@@ -70,11 +77,12 @@ class Walk:
 
     checklist: Checklist
     kind: Kind = Kind.DESTRUCTIVE
+    schema: int = 1
     record: Record = field(init=False)
     now: datetime = START
 
     def __post_init__(self) -> None:
-        self.record = new_record(self.checklist)
+        self.record = replace(new_record(self.checklist), schema=self.schema)
 
     def answer(
         self,
@@ -167,7 +175,7 @@ def signed_go(walk: Walk, files: dict[str, bytes], hand: Hand | None = None) -> 
     signed_at, expires = instant(walk.now), instant(walk.now + timedelta(minutes=30))
     criteria: Facts = {"error_rate_percent": "0.1", "watch_minutes": 5}
     plan: dict[str, object] = {
-        "schema": 1,
+        "schema": walk.record.schema,
         "decision": "go",
         "decided_by": signer.identity,
         "decided_at": signed_at,
@@ -186,6 +194,7 @@ def signed_go(walk: Walk, files: dict[str, bytes], hand: Hand | None = None) -> 
         "tools": dict(walk.record.tools),
         "proofs": {"predicted_ms": 900},
         "criteria": criteria,
+        **_history(walk.record),
         "step": [
             {"id": a.step, "status": a.status.value, "words": a.words}
             for a in {a.step: a for a in walk.record.attempts}.values()
@@ -206,10 +215,68 @@ def signed_go(walk: Walk, files: dict[str, bytes], hand: Hand | None = None) -> 
     walk.answer("go", Status.ATTESTED, facts)
 
 
+def _history(record: Record) -> dict[str, object]:
+    if record.schema == 1:
+        return {}
+    before = record.attempts
+    return {"history": {"attempts": len(before), "sha256": history_sha256(before)}}
+
+
+def closed_in_chain(
+    before: Sequence[Mapping[str, bytes]] = (),
+    *,
+    migration: str = "0057_add_team_billing.sql",
+    hand: Hand | None = None,
+    start: datetime = START,
+    more: Mapping[str, bytes] = MappingProxyType({}),
+    ledger: Sequence[LedgerRow] = (),
+) -> dict[str, bytes]:
+    """A whole record of schema 2, closed after these records of the same database."""
+    signer = hand or FakeSigner(KEYS, ANA)
+    name = "evidence/001-named.out"
+    files = {name: f"{migration}\n".encode(), **more}
+    walk = Walk(shipped_checklist(), schema=2)
+    walk.record, walk.now = replace(walk.record, migration=migration), start
+    walk.through(*BEFORE_GO)
+    seen = Evidence(("wrangler", "--version"), 0, 12, {name: sha256(files[name]).hexdigest()})
+    first = replace(walk.record.attempts[0], evidence=(seen,))
+    walk.record = replace(walk.record, attempts=(first, *walk.record.attempts[1:]))
+    signed_go(walk, files, signer)
+    walk.through("apply", "verification")
+    files["SUMMARY.md"] = _closing_summary(walk, signer)
+    sums = {path: sha256(data).hexdigest() for path, data in files.items()}
+    closed = [record for record in map(read_closed, before) if record]
+    facts = replace(
+        _closing_facts(walk, signer),
+        files=bound_files(walk.record, sums, timeline_is_bound=False),
+        chain=next_link(closed, ledger, migration),
+    )
+    walk.answer("close", Status.ATTESTED, facts.written())
+    files["record.toml"] = dump_record(walk.record)
+    files["record.toml.sig"] = signer.sign(files["record.toml"], CLOSE)
+    return files
+
+
+def _closing_facts(walk: Walk, signer: "Hand") -> CloseFacts:
+    return CloseFacts(
+        signer=signer.identity,
+        fingerprint=signer.fingerprint,
+        closed_at=instant(walk.now),
+        end=KEPT,
+    )
+
+
+def _closing_summary(walk: Walk, signer: "Hand") -> bytes:
+    outcome = Outcome(Status.ATTESTED, "seen", _closing_facts(walk, signer))
+    step = walk.checklist.step("close")
+    begun = walk.record.begin(step, {}, by=ANA, at=walk.now)
+    return summary_bytes(begun.finish(outcome, at=walk.now))
+
+
 def closed_files(
     kind: Kind = Kind.DESTRUCTIVE, hand: Hand | None = None
 ) -> tuple[dict[str, bytes], Checklist]:
-    """A whole record, closed and signed, with one piece of evidence."""
+    """A whole record of schema 1, closed and signed, with one piece of evidence."""
     checklist = shipped_checklist()
     walk = Walk(checklist, kind)
     files = {"evidence/001-named.out": b"0057_add_team_billing.sql\n"}

@@ -148,10 +148,13 @@ def test_a_name_that_means_two_databases_is_refused() -> None:
         toml(text).database("B")
 
 
-def test_a_database_without_an_id_is_refused_where_it_is_chosen() -> None:
-    config = toml('[[d1_databases]]\nbinding = "DB"\ndatabase_name = "shop"\n')
-    with pytest.raises(ProjectError, match="no database_id"):
-        config.database()
+def test_a_database_without_an_id_is_taken_and_its_names_are_known() -> None:
+    named = toml('[[d1_databases]]\nbinding = "DB"\ndatabase_name = "shop"\n')
+    bound = toml('name = "api"\n[[d1_databases]]\nbinding = "MY_DB"\n')
+
+    assert named.database().id == ""
+    assert named.names_of(named.database()) == ("shop",)
+    assert bound.names_of(bound.database()) == ("api-my-db", "MY_DB")
 
 
 def test_a_configuration_without_databases_says_which_environments_have_a_look() -> None:

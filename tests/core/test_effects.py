@@ -36,12 +36,12 @@ CREATE TRIGGER cleaned AFTER DELETE ON counters BEGIN DELETE FROM audit WHERE id
 CASES = tomllib.loads(Path(__file__).with_name("effects.toml").read_text())["case"]
 
 
-def judged(sql: str, prior: str = PRIOR) -> Verdict:
+def judged(sql: str, prior: str = PRIOR, *, whole: bool = True) -> Verdict:
     connection = apsw.Connection(":memory:")
     connection.execute(prior)
     schema = Schema.from_connection(connection)
     connection.close()
-    sandbox = Sandbox(schema, whole=True)
+    sandbox = Sandbox(schema, whole=whole)
     try:
         return classify(sandbox.run(sql))
     finally:
@@ -145,3 +145,58 @@ def test_risk_and_way_back_follow_from_the_class(
 )
 def test_the_heaviest_effect_gives_the_class(sql: str, kind: Kind) -> None:
     assert judged(sql).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "deleted", "dropped", "reason"),
+    [
+        (
+            "SELECT 1;\nDROP TABLE IF EXISTS outside;",
+            Kind.DESTRUCTIVE, (), ("outside",), '2: Drops table "outside", if it is there',
+        ),
+        (
+            "DROP TABLE IF EXISTS outside;\nCREATE TABLE outside(a);",
+            Kind.DESTRUCTIVE, ("outside",), (), '1: Drops table "outside", if it is there',
+        ),
+        (
+            "DELETE FROM outside;",
+            Kind.DESTRUCTIVE, ("outside",), (), '1: Deletes rows of "outside", if it is there',
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS outside(a);\nDELETE FROM outside;",
+            Kind.DESTRUCTIVE, ("outside",), (), '2: Deletes rows of "outside", if it is there',
+        ),
+        (
+            "CREATE TABLE outside(a);\nDELETE FROM outside;",
+            Kind.ADDITIVE, (), (), '1: Adds table "outside"',
+        ),
+        (
+            "DROP TABLE IF EXISTS n;\nCREATE TABLE n(a);\nDROP TABLE n;\nCREATE TABLE m(a);",
+            Kind.ADDITIVE, (), (), '4: Adds table "m"',
+        ),
+        (
+            "DROP VIEW IF EXISTS outside;",
+            Kind.TRANSFORMATIVE, (), (), '1: Drops view "outside", if it is there',
+        ),
+        (
+            "DROP INDEX IF EXISTS outside;\nCREATE INDEX outside ON log(at);",
+            Kind.ADDITIVE, (), (), '2: Adds index "outside"',
+        ),
+        (
+            "DROP TRIGGER IF EXISTS outside;",
+            Kind.TRANSFORMATIVE, (), (), '1: Drops trigger "outside", if it is there',
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_file_makes_may_be_there_all_the_same(
+    sql: str, kind: Kind, deleted: tuple[str, ...], dropped: tuple[str, ...], reason: str
+) -> None:
+    found = judged(sql, whole=False)
+
+    assert found.kind is kind
+    assert (found.effects.rows_deleted_in, found.effects.tables_dropped) == (deleted, dropped)
+    assert f"{found.reasons[0].line}: {found.reasons[0].text}".startswith(reason)
+
+
+def test_where_the_whole_schema_is_known_nothing_else_can_be_there() -> None:
+    assert judged("DROP TABLE IF EXISTS outside;").kind is Kind.NONE

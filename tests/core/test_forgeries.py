@@ -95,7 +95,6 @@ SAME_ACT = "invalid go.toml: says {} = "
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("schema", 2),
         ("decision", "no-go"),
         ("decided_by", BEN),
         ("decided_at", "2026-11-23T00:00:00Z"),

@@ -91,7 +91,7 @@ def test_what_came_before_the_apply_is_history_afterwards() -> None:
 def test_the_close_waits_for_the_verification() -> None:
     walk = ready().answer("go", Status.ATTESTED).answer("applied").answer("ledger")
 
-    assert blockers(walk, "close") == ["schema", "rows", "endpoints", "errors"]
+    assert blockers(walk, "close") == ["schema", "rows", "worker_deployed", "endpoints", "errors"]
 
 
 def test_an_additive_migration_walks_the_short_path() -> None:
@@ -153,12 +153,12 @@ def test_only_an_apply_may_be_looked_at_whatever_it_needs() -> None:
         (
             Status.FAILED,
             {"half_way": True},
-            "The apply failed half-way: the earlier steps are kept. Press ! for help.",
+            "The apply failed half-way: the earlier steps are kept. See the emergency card.",
         ),
         (
             Status.FAILED,
             {"half_way": "yes"},
-            "The apply failed half-way: the earlier steps are kept. Press ! for help.",
+            "The apply failed half-way: the earlier steps are kept. See the emergency card.",
         ),
     ],
 )

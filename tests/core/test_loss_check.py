@@ -304,3 +304,62 @@ def test_renames_follow_tables_and_columns(
     assert dict(found.tables) == tables
     lowered = {place.lower(): name for place, name in found.columns.items()}
     assert lowered == columns
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (LossStatus.UNTOUCHED, "untouched"),
+        (LossStatus.EXPLAINED, "explained"),
+        (LossStatus.UNEXPLAINED, "not explained"),
+    ],
+)
+def test_a_verdict_is_kept_by_these_words(status: LossStatus, word: str) -> None:
+    assert status == word
+
+
+@pytest.mark.parametrize(
+    "migration",
+    [
+        "DROP TABLE t; CREATE TABLE n(id INTEGER PRIMARY KEY, c, b);",
+        "CREATE TABLE n(id, c); INSERT INTO n SELECT id, a FROM t; DROP TABLE t;",
+        """CREATE TABLE n(id INTEGER PRIMARY KEY, b); INSERT INTO n SELECT id, b FROM t;
+        DROP TABLE t; ALTER TABLE n RENAME TO t;""",
+        """CREATE TABLE n(id INTEGER PRIMARY KEY, A, b); INSERT INTO n SELECT id, a, b FROM t;
+        DROP TABLE t; ALTER TABLE n RENAME TO t;""",
+    ],
+    ids=["dropped", "copied and dropped", "without a column", "in other letters"],
+)
+def test_what_is_gone_or_keeps_its_name_is_renamed_to_nothing(migration: str) -> None:
+    assert renames(TWO, migration) == Renames({}, {})
+
+
+@pytest.mark.parametrize(
+    ("diff", "words"),
+    [
+        (
+            changed(content="posts", strays=1_200, lost=1),
+            (
+                "1,200 entries and rows of posts have lost each other: "
+                "INSERT INTO t(t) VALUES ('rebuild')"
+            ),
+        ),
+        (changed(content="posts", lost=1), "follows posts"),
+        (changed(content="posts", added=1), "follows posts"),
+        (changed(content="posts"), ""),
+    ],
+)
+def test_an_index_follows_the_rows_of_its_content(diff: TableDiff, words: str) -> None:
+    verdict = judged(diff)
+
+    assert verdict.words == words
+    assert verdict.blocks is bool(diff.strays)
+    assert (verdict.status is LossStatus.UNTOUCHED) is not bool(words)
+
+
+def test_of_two_columns_that_go_the_one_with_values_is_declared() -> None:
+    found = analysis(Effects(columns_dropped=("t.a", "t.b")))
+
+    verdict = judged(changed(columns_gone=("a", "b"), dropped=(("b", 1),)), found)
+
+    assert verdict.words == "b dropped, not declared"

@@ -39,7 +39,7 @@ def test_a_review_is_valid() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("schema = 1", "schema = 2"),
+        ("schema = 1", "schema = 3"),
         ("schema = 1", "schema = 1\ncolour = 'red'"),
         ('status = "proved"', 'status = "sworn"'),
         ('target = "remote"', ""),

@@ -12,8 +12,9 @@ from d1_preflight.core.recovery.repair_sql import (
     TableRepairResult,
     write_repair_sql,
 )
+from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.schema.schema import Schema, diff
-from local_copies import diff_files, write_repair
+from local_copies import diff_files, two_states, write_repair
 
 SHOP = """
 CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, boss INTEGER REFERENCES users(id));
@@ -193,13 +194,68 @@ def test_a_column_that_comes_back_without_not_null_comes_back_with_its_values(
     assert query(tmp_path / "after.sqlite", "SELECT id, a FROM t") == [(1, "x")]
 
 
-def test_a_virtual_table_is_named_and_nothing_of_it_is_written(tmp_path: Path) -> None:
-    prior = "CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('x');"
+def test_a_virtual_table_of_another_module_is_named_and_nothing_of_it_is_written(
+    tmp_path: Path,
+) -> None:
+    prior = (
+        "CREATE VIRTUAL TABLE places USING rtree(id, x1, x2); INSERT INTO places VALUES (1,2,3);"
+    )
 
-    given = repaired(tmp_path, prior, "DROP TABLE notes")
+    given = repaired(tmp_path, prior, "DROP TABLE places")
 
-    assert "notes: a virtual table is not written; only Time Travel has its rows" in given.problems
+    words = "places: a virtual table is not written; only Time Travel has its rows"
+    assert given.problems == (words,)
     assert (tmp_path / "back.sql").read_text() == "PRAGMA defer_foreign_keys = ON;\n"
+
+
+POSTS = "CREATE TABLE posts(id INTEGER PRIMARY KEY, title);"
+FILLED = "INSERT INTO posts VALUES (1, 'one'), (2, 'two'), (3, 'three');"
+EXTERNAL = "CREATE VIRTUAL TABLE f USING fts5(title, content='posts', content_rowid='id');"
+OWN = "CREATE VIRTUAL TABLE f USING fts5(title);"
+FEEDS = """CREATE TRIGGER fed AFTER INSERT ON posts
+BEGIN INSERT INTO f(rowid, title) VALUES (new.id, new.title); END;
+CREATE TRIGGER gone AFTER DELETE ON posts BEGIN DELETE FROM f WHERE rowid = old.id; END;"""
+FORGETS = FEEDS.replace(
+    "DELETE FROM f WHERE rowid = old.id;",
+    "INSERT INTO f(f, rowid, title) VALUES ('delete', old.id, old.title);",
+)
+
+
+@pytest.mark.parametrize(
+    ("prior", "sql"),
+    [
+        (EXTERNAL + FORGETS, "DELETE FROM posts WHERE id > 1"),
+        (EXTERNAL + FORGETS, "DROP TRIGGER gone; DROP TRIGGER fed; DELETE FROM posts WHERE id > 1"),
+        (EXTERNAL + FORGETS, "DROP TABLE f"),
+        (EXTERNAL + FORGETS, "DROP TABLE f; DROP TABLE posts"),
+        (EXTERNAL + FORGETS, "INSERT INTO f(f) VALUES ('delete-all')"),
+        (OWN + FEEDS, "DELETE FROM posts WHERE id > 1"),
+        (OWN + FEEDS, "DELETE FROM f"),
+        (OWN + FEEDS, "UPDATE f SET title = 'other'"),
+        (OWN + FEEDS, "DROP TABLE f"),
+    ],
+)
+def test_the_words_of_a_full_text_index_come_back(tmp_path: Path, prior: str, sql: str) -> None:
+    given = repaired(tmp_path, POSTS + prior + FILLED, sql)
+    after = tmp_path / "after.sqlite"
+    make(after, f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+
+    assert given.problems == ()
+    assert not any(shadow in (tmp_path / "back.sql").read_text() for shadow in ("f_data", "f_idx"))
+    for word in ("one", "two", "three"):
+        assert len(query(after, f"SELECT * FROM f WHERE f MATCH '{word}'")) == 1
+    connection = apsw.Connection(str(after))
+    assert failing_indexes(connection) == {}
+    connection.close()
+
+
+@pytest.mark.parametrize("sql", ["DROP TABLE f", "INSERT INTO f(f) VALUES ('delete-all')"])
+def test_an_index_without_text_is_named(tmp_path: Path, sql: str) -> None:
+    prior = "CREATE VIRTUAL TABLE f USING fts5(title, content=''); INSERT INTO f VALUES ('x');"
+
+    given = repaired(tmp_path, prior, sql)
+
+    assert given.problems == ("f: it keeps no text: fill it again from where its text comes from",)
 
 
 def test_indexes_and_triggers_of_a_dropped_table_come_back(tmp_path: Path) -> None:
@@ -323,6 +379,42 @@ def test_states_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
         write_repair_sql(print, connection, Schema(()))
 
     assert refused.value.hint.startswith("Restore with Time Travel")
+
+
+def test_what_the_engine_says_of_a_row_is_not_repeated() -> None:
+    def fail(_: str) -> None:
+        raise apsw.SQLError("bad JSON path: 'canary'")
+
+    with two_states(SHOP, SHOP) as connection, pytest.raises(ProjectError) as refused:
+        write_repair_sql(fail, connection, Schema(()))
+
+    assert "canary" not in refused.value.message
+    assert "SQLError" in refused.value.message
+
+
+MERGED = """CREATE TABLE t(k TEXT PRIMARY KEY, v);
+INSERT INTO t VALUES ('007', 'a'), ('7', 'b'), ('8', 'c');"""
+
+
+@pytest.mark.parametrize(
+    ("key", "problems"),
+    [
+        ("INTEGER", ("t: rows have one key now, so 1 cannot be put back",)),
+        ("TEXT", ()),
+    ],
+)
+def test_rows_that_a_new_type_gives_one_key_are_never_called_given_back(
+    key: str, problems: tuple[str, ...]
+) -> None:
+    rebuilt = f"CREATE TABLE t(k {key} PRIMARY KEY, v); INSERT OR IGNORE INTO t VALUES"
+    after = f"{rebuilt} ('007', 'a'), ('7', 'b'), ('8', 'c');"
+    written: list[str] = []
+
+    with two_states(MERGED, after) as connection:
+        schema = Schema.from_connection(connection, "before")
+        given = write_repair_sql(written.append, connection, schema, rebuilt=["t"])
+
+    assert given.problems == problems
 
 
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:

@@ -12,6 +12,7 @@ from d1_preflight.adapters.row_copies import compare_copy, write_restore
 from d1_preflight.core.project.migration import Migration, parse_header
 from d1_preflight.core.recovery.down import Draft, draft_down
 from d1_preflight.core.recovery.restore_sql import dependency_order
+from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import Change, Schema, diff
 from local_copies import copy_rows, diff_files, opened, read_shapes
@@ -257,12 +258,31 @@ def test_the_restore_sql_brings_every_value_back(tmp_path: Path) -> None:
     assert [compare_copy(copy, tmp_path / "b.sqlite") for copy in copies] == [None] * len(copies)
 
 
+@pytest.mark.parametrize("options", ["", ", content='posts', content_rowid='id'"])
+def test_the_restore_sql_fills_a_full_text_index_again(tmp_path: Path, options: str) -> None:
+    setup = (
+        "CREATE TABLE posts(id INTEGER PRIMARY KEY, title TEXT);"
+        f"CREATE VIRTUAL TABLE f USING fts5(title{options});"
+        "CREATE TRIGGER fed AFTER INSERT ON posts"
+        " BEGIN INSERT INTO f(rowid, title) VALUES (new.id, new.title); END;"
+    )
+    _make(tmp_path / "a.sqlite", f"{setup} INSERT INTO posts VALUES (1, 'one'), (7, 'seven')")
+    names = [t.name for t in read_shapes(tmp_path / "a.sqlite") if not t.is_virtual]
+    copies = copy_rows(tmp_path / "a.sqlite", names, tmp_path / "copies")
+    written = write_restore(tmp_path / "all.sql", copies, _schema(setup))
+    _make(tmp_path / "b.sqlite", f"{setup} {(tmp_path / 'all.sql').read_text()}")
+    connection = apsw.Connection(str(tmp_path / "b.sqlite"))
+    found = connection.execute("SELECT rowid FROM f WHERE f MATCH 'seven'").fetchall()
+    assert (found, failing_indexes(connection)) == ([(7,)], {})
+    assert [caution for caution in written.cautions if "virtual" in caution] == []
+
+
 def test_a_row_too_long_for_d1_is_counted_and_said(tmp_path: Path) -> None:
     _make(tmp_path / "a.sqlite", "CREATE TABLE t(v); INSERT INTO t VALUES (zeroblob(60000)), (1)")
     copies = copy_rows(tmp_path / "a.sqlite", ["t"], tmp_path / "copies")
     written = write_restore(tmp_path / "r.sql", copies, _schema("CREATE TABLE t(v)"))
     assert (written.tables[0].rows, written.tables[0].too_long) == (1, 1)
-    assert written.cautions == ("1 rows of t exceed D1's 100 KB.",)
+    assert written.cautions == ("t: 1 row exceeds D1's 100 KB a statement.",)
 
 
 def test_parents_come_before_children_and_cycles_are_told() -> None:
@@ -309,3 +329,46 @@ def _schema(sql: str) -> Schema:
 
 def _statements(path: Path) -> list[str]:
     return [part for part in path.read_text().split(";\n") if part]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "role = 'owner' WHERE 'role' = 'OWNER'",
+        "role = 'owner' WHERE role > 'OWNER'",
+        "role = 'owner' WHERE role IS 'OWNER'",
+        "role = 'owner' WHERE role = team",
+        "role = 'owner' WHERE role = NULL",
+        "role = 'owner' WHERE role = 'OWNER' AND id = 1",
+        "role = 'owner' WHERE team = 'OWNER'",
+        "role = team WHERE role = 'OWNER'",
+        "role = NULL WHERE role = 'OWNER'",
+        "role = 'o' || 'wner' WHERE role = 'OWNER'",
+        "role = 'owner', seats = 1 WHERE role = 'OWNER'",
+        "role = 'owner' WHERE role = (SELECT 'OWNER' WHERE 1)",
+        "role = 'owner'",
+        "role = 'owner' WHERE lower(role) = 'owner'",
+    ],
+)
+def test_an_update_is_undone_only_where_two_literals_say_how(change: str) -> None:
+    draft = _draft(f"UPDATE members SET {change};")
+
+    assert not draft.lossless
+    assert any("Line 1 changes rows of members" in gap for gap in draft.gaps), draft.gaps
+    assert [line for line in draft.sql.splitlines() if line.startswith("UPDATE")] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ("role = 'owner' WHERE role = 'OWNER'", """"role" = 'OWNER' WHERE "role" = 'owner'"""),
+        ('"Role" = 2 WHERE ROLE = 1', '"Role" = 1 WHERE "Role" = 2'),
+    ],
+)
+def test_an_update_from_one_literal_to_another_is_undone_by_its_opposite(
+    change: str, back: str
+) -> None:
+    draft = _draft(f"UPDATE members SET {change};")
+
+    assert f'UPDATE "members" SET {back};' in draft.sql
+    assert any("this is 0" in gap for gap in draft.gaps)

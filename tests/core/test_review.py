@@ -37,7 +37,7 @@ def reviewed(
 ) -> dict[str, bytes]:
     at = START + timedelta(minutes=later)
     document = statement(files, RECORD, subject, verdict, reason, reviewer=who, at=at)
-    name = statement_name(files, subject, who)
+    name = statement_name(files, RECORD, subject, who)
     return files | {name: document, f"{name}.sig": KEYS.sign(document, REVIEW, who)}
 
 

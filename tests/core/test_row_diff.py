@@ -14,9 +14,15 @@ from d1_preflight.core.analysis import analyse
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.loss_check import LossStatus, check_losses, renames_by
-from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
+from d1_preflight.core.rows.row_diff import (
+    Pairing,
+    Renames,
+    RowDiff,
+    TableDiff,
+    diff_rows,
+)
 from d1_preflight.core.schema.schema import Schema
-from local_copies import copy_rows, diff_files
+from local_copies import copy_rows, diff_files, two_states
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT, old TEXT);
@@ -39,14 +45,13 @@ Compare = Callable[..., RowDiff]
 
 
 @pytest.fixture
-def compare(tmp_path: Path) -> Compare:
+def compare() -> Compare:
     """Run a migration as D1 would, and account for the rows."""
 
     def run(migration: str, *, setup: str = SHOP, **options: object) -> RowDiff:
-        before, after = tmp_path / "before.sqlite", tmp_path / "after.sqlite"
-        _make(before, setup)
-        _make(after, setup + "PRAGMA foreign_keys = ON; BEGIN;" + migration + ";COMMIT;")
-        return diff_files(before, after, **options)  # type: ignore[arg-type]  # one door for tests
+        after = setup + "PRAGMA foreign_keys = ON; BEGIN;" + migration + ";COMMIT;"
+        with two_states(setup, after) as connection:
+            return diff_rows(connection, **options)  # type: ignore[arg-type]  # one door for tests
 
     return run
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from core.record_values import closed_files
 from core.test_typed_facts import group_of, unknown_keys
 from d1_preflight.core.errors import RecordInvalid
-from d1_preflight.core.record.facts import fields_by_key
+from d1_preflight.core.record.facts import Fact, fields_by_key
 from d1_preflight.core.record.file import dump_facts, load_facts
 from d1_preflight.core.record.signed_plan import GO_FILE, SignedPlan
 
@@ -44,9 +44,22 @@ def test_any_plan_is_the_same_out_of_its_bytes(plan: SignedPlan) -> None:
     assert again.document == plan.document
 
 
+def whole_plan() -> dict[str, Fact]:
+    """The example's plan, as schema 2 has it."""
+    history: Fact = {"attempts": 20, "sha256": "a" * 64}
+    return {**load_facts(EXAMPLE.read_bytes(), GO_FILE), "schema": 2, "history": history}
+
+
+def test_a_plan_of_schema_1_has_no_history() -> None:
+    whole = dict(load_facts(EXAMPLE.read_bytes(), GO_FILE))
+    whole.pop("history", None)
+
+    assert SignedPlan.from_bytes(dump_facts({**whole, "schema": 1})).history is None
+
+
 @pytest.mark.parametrize("key", fields_by_key(SignedPlan))
 def test_a_plan_that_lacks_something_is_no_plan(key: str) -> None:
-    whole = dict(load_facts(EXAMPLE.read_bytes(), GO_FILE))
+    whole = whole_plan()
     del whole[key]
 
     with pytest.raises(RecordInvalid, match=f"“{key}” lacks"):
@@ -55,7 +68,7 @@ def test_a_plan_that_lacks_something_is_no_plan(key: str) -> None:
 
 @pytest.mark.parametrize("key", fields_by_key(SignedPlan))
 def test_a_plan_with_a_value_of_another_type_is_no_plan(key: str) -> None:
-    whole = dict(load_facts(EXAMPLE.read_bytes(), GO_FILE))
+    whole = whole_plan()
 
     with pytest.raises(RecordInvalid, match=f"“{key}” lacks or is of another type"):
         SignedPlan.from_bytes(dump_facts({**whole, key: False}))

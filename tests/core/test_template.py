@@ -1,5 +1,7 @@
 """A new migration's name and header are what the checklist will ask for."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from d1_preflight.core.project.template import (
     next_number,
 )
 
+NOW = datetime(2026, 11, 26, 8, 30, 5, tzinfo=UTC)
 TAKEN = ("0056_add_workflow_tags.sql", "0057_add_team_billing.sql")
 
 
@@ -27,7 +30,7 @@ TAKEN = ("0056_add_workflow_tags.sql", "0057_add_team_billing.sql")
     ],
 )
 def test_a_name_is_numbered_and_spelt_as_the_checklist_wants_it(typed: str, name: str) -> None:
-    assert migration_name(typed, TAKEN) == name
+    assert migration_name(typed, TAKEN, NOW) == name
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_a_name_is_numbered_and_spelt_as_the_checklist_wants_it(typed: str, name
 )
 def test_what_is_no_name_is_refused_with_the_next_step(typed: str) -> None:
     with pytest.raises(UsageError) as refused:
-        migration_name(typed, TAKEN)
+        migration_name(typed, TAKEN, NOW)
 
     assert refused.value.hint
 
@@ -43,7 +46,7 @@ def test_what_is_no_name_is_refused_with_the_next_step(typed: str) -> None:
 @given(st.text(max_size=30))
 def test_any_words_become_a_good_name_or_are_refused(typed: str) -> None:
     try:
-        name = migration_name(typed, TAKEN)
+        name = migration_name(typed, TAKEN, NOW)
     except UsageError:
         return
     assert NAME_PATTERN.match(name)

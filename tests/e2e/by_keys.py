@@ -34,6 +34,8 @@ def _answer(tmux: Tmux, screen: str) -> None:
     keys = footer(screen)
     if "G sign GO" in keys:
         tmux.press("G")
+    elif keys.startswith("A "):
+        tmux.press("A")
     elif "Waive" in screen:
         tmux.type(WORDS)
         tmux.press("Enter")
@@ -53,6 +55,8 @@ def _fill(tmux: Tmux, screen: str, keys: str) -> None:
         tmux.press("Enter")
     elif "│ ▸" in screen:
         tmux.press("Enter")
+    elif "↑↓ choose" in keys:  # nothing is preselected
+        tmux.press("Down", "Enter")
     else:
         wanted = _TYPED.search(screen)
         tmux.type(wanted.group(1) if wanted else WORDS)

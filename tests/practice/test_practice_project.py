@@ -172,7 +172,7 @@ def test_git_begins_once_and_only_where_it_can(tmp_path: Path, no_login: None) -
         with run.start(tmp_path / "p", ask_git=remember):
             pass
     assert [command[0] for command in commands[:2]] == ["init", "add"]
-    assert commands[-1][-3:] == ("--quiet", "-m", "Begin")
+    assert commands[-1][-3:] == ("--quiet", "-m", "Show team, role and last run")
     assert len(commands) == 3
 
 

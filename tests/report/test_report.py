@@ -27,6 +27,7 @@ REHEARSAL: tuple[Facts, ...] = (
     {"table": "team_members", "before": 1204, "after": 0, "lost": 1204, "ok": False},
     {"table": "teams", "before": 112, "after": 112, "lost": 0, "ok": True},
 )
+PEOPLE = [form for form in Format if form is not Format.JSON]
 HOSTILE = "<script>alert(1)</script> | `x` @everyone \x1b[31m\u202e\n# heading"
 
 
@@ -44,8 +45,7 @@ def test_the_text_tells_state_figures_and_what_is_open() -> None:
     assert re.search(r"team_members +1,204 +0 +−1,204 +✗ no", told)
     assert "sql ms  3.1 s" in told
     assert "· pending" in told
-    assert "verdict" in told
-    assert "open at 2 Local test" in told
+    assert "open: GO is not signed; missing: “" in told
 
 
 def test_waived_items_stand_in_the_head() -> None:
@@ -61,7 +61,7 @@ def test_a_closed_record_names_its_signer_and_its_evidence() -> None:
 
     told = show(record, checklist, verify_record(files, checklist, KEYS))
 
-    assert "closed: every step is answered" in told
+    assert "closed: how it ended is not recorded" in told
     assert "GO" in told
     assert "SHA256:ana@example.com" in told
     assert "✓ verified" in told
@@ -79,12 +79,12 @@ def test_what_does_not_verify_is_told_in_the_head() -> None:
     assert "go.toml" in told
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", PEOPLE)
 def test_an_empty_record_is_shown_too(form: Format) -> None:
     assert "No step has run yet" in show(Walk(CHECKLIST).record, CHECKLIST, None, form)
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", PEOPLE)
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.PENDING])
 def test_every_state_has_its_mark_and_its_word(form: Format, status: Status) -> None:
     walk = Walk(CHECKLIST).answer("named", status)
@@ -175,7 +175,7 @@ def test_figures_read_well(told: str, expected: str) -> None:
     assert told == expected
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", PEOPLE)
 def test_a_stored_answer_is_shown_by_its_label(form: Format) -> None:
     record = load_record((EXAMPLE / "record.toml").read_bytes())
 

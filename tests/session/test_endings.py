@@ -13,6 +13,7 @@ from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.core.errors import BadSignature, NotAllowed, ProjectError, RemoteFailed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.record.signing import CLOSE as CLOSE_NAMESPACE
@@ -185,7 +186,7 @@ class LostKey(ReadySigner):
 async def test_a_close_that_could_not_be_signed_is_none() -> None:
     plain = opened(store := MemoryStore(), verified(store))
     environment = replace(plain.environment, signer=LostKey(KEYS, ANA))
-    session = Session(CHECKLIST, environment, plain._actions)
+    session = Session(CHECKLIST, environment, plain.actions)
 
     attempt = await session.perform(CLOSE, KEPT)
 
@@ -220,7 +221,7 @@ async def test_the_terminal_is_free_while_the_close_is_signed() -> None:
     plain = opened(store := MemoryStore(), verified(store))
     environment = replace(plain.environment, signer=Watching(KEYS, ANA))
 
-    await Session(CHECKLIST, environment, plain._actions).perform(
+    await Session(CHECKLIST, environment, plain.actions).perform(
         CLOSE, KEPT, terminal=terminal.given()
     )
 
@@ -324,3 +325,18 @@ def test_a_session_that_is_left_gives_its_record_back() -> None:
     opened(Locked()).close()
 
     assert released == [True]
+
+
+class WithDown(TextFiles):
+    """Files with a down migration of the session's own."""
+
+    def down(self, stem: str) -> Migration | None:
+        return Migration.from_text(f"{stem}.sql", "DROP TABLE x;\n")
+
+
+def test_a_face_reads_the_down_migration_of_the_sessions_own_file() -> None:
+    down = opened(MemoryStore(), files=WithDown()).down
+
+    assert down is not None
+    assert down.name == f"{opened(MemoryStore()).environment.stem}.sql"
+    assert opened(MemoryStore()).down is None

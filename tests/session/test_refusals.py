@@ -226,7 +226,7 @@ async def test_a_configuration_that_changed_stops_every_step_and_waiver() -> Non
     session = opened(MemoryStore(), found=found)
     config = WranglerConfig(session.project.config.path, "workway-api", sha256="d" * 64)
     environment = replace(session.environment, project=replace(session.project, config=config))
-    changed = Session(CHECKLIST, environment, session._actions)
+    changed = Session(CHECKLIST, environment, session.actions)
 
     with nothing_begins(changed, found):
         with pytest.raises(NotAllowed, match=r"wrangler\.jsonc was changed since"):
@@ -240,7 +240,7 @@ async def test_the_configuration_that_was_read_stops_nothing() -> None:
     config = WranglerConfig(session.project.config.path, "workway-api", sha256="c" * 64)
     environment = replace(session.environment, project=replace(session.project, config=config))
 
-    attempt = await Session(CHECKLIST, environment, session._actions).perform(NAMED, {})
+    attempt = await Session(CHECKLIST, environment, session.actions).perform(NAMED, {})
 
     assert attempt.status is Status.PROVED
 
@@ -276,3 +276,30 @@ def test_the_time_before_go_shows_nothing_expired() -> None:
 
     assert session.blockers(APPLIED)[0].step == GO
     assert session.status_of(GO) is Status.PENDING
+
+
+def test_a_go_that_has_expired_is_named_once_and_only_before_the_apply() -> None:
+    going = ready(store := MemoryStore())
+    going.answer("go", Status.ATTESTED, {"expires_at": instant(going.now)})
+
+    late = opened(store, going, at=going.now + timedelta(minutes=1))
+
+    assert [item.step.id for item in late.blockers(APPLIED)] == ["go"]
+    assert late.blockers(APPLIED)[0].status is Status.PENDING
+    assert late.blockers(GO) == ()
+    assert [item.step.id for item in late.blockers(CHECKLIST.step("ledger"))] == ["applied"]
+    assert late.open_before_go() == ()
+
+
+def test_a_record_of_another_migration_or_target_is_refused() -> None:
+    going = walk(store := MemoryStore())
+    ours = going.record
+    there = replace(ours.database, target="production")
+
+    for record, words in (
+        (replace(ours, migration="0099_other.sql"), "about 0099_other.sql, not 0057_add"),
+        (replace(ours, database=there), "made on production, and this is"),
+    ):
+        going.record = record
+        with pytest.raises(NotAllowed, match=words):
+            opened(store, going)

@@ -187,6 +187,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         "syntax": proved("D1's engine accepts 5 statements.", {"statements": 5}),
         "rehearsed": REHEARSED_BAD if lost else proved(
             f"Rehearsed on {ROWS:,} rows: no row is lost.", _rehearsed(0)),
+        "losses": attested("Declared: teams: the values of deprecated_column in all 1,204 rows."),
         "counted": proved(f"7 tables, {ROWS:,} rows.", {
             "tables": tuple({"table": t, "rows": n} for t, n in _COUNTS), "rows": ROWS,
             "taken_at": "2026-11-22T19:04:30Z",
@@ -230,8 +231,26 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
                 {"scenario": "wrong data deleted", "action": "restore from backup"},
             ),
         }),
-        "deploy_order": attested("Database first, then Worker.", {
+        "running_code": proved("workway-api runs version 5f2c11aa; its tag names 0c1d2e3f4.", {
+            "worker": "workway-api", "version": "5f2c11aa", "versions": ("5f2c11aa",),
+            "proposals": (
+                {"commit": "0c1d2e3f4a5b6c7d8e9f00112233445566778899",
+                 "why": "tag of version 5f2c11aa"},
+                {"commit": "the files in this folder", "why": "as they are now"},
+            ),
+        }),
+        "deploy_order": proved("Database first, then Worker; 31 queries were prepared.", {
             "order": "database first, then Worker", "worker": "workway-api", "version": "5f2c11aa",
+            "safe_order": "database first, then code", "deployed": "0c1d2e3f4",
+            "new": "the working tree", "deployed_queries": 31, "new_queries": 33,
+            "deployed_breaks": 0, "new_breaks": 1, "new_breaks_at_home": 0, "harmless": False,
+            "breaks": (
+                {"code": "new code", "schema": "old schema", "at": "src/teams.ts:41",
+                 "words": "no such column: billing",
+                 "query": "SELECT billing FROM teams WHERE id = ?1", "sha256": "ab" * 32},
+            ),
+            "steps": ("Apply the migration: the deployed code runs on the new schema.",
+                      "Then deploy the new code: 1 query needs it."),
         }),
         "ready": proved("2 endpoints as expected; 0.02 % of 61,204 requests failed lately.", {
             "worker": "api", "requests": 61204, "errors": 12, "rate": "0.02",
@@ -268,6 +287,9 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
                             for t, n in _COUNTS),
             "quick_check": "ok", "broken_references": 0,
         }),
+        "worker_deployed": proved("workway-api runs version 6a7b8c9d; GO froze 5f2c11aa.", {
+            "worker": "workway-api", "frozen": "5f2c11aa", "versions": ("6a7b8c9d",),
+        }),
         "endpoints": proved("2 endpoints answer.", {"endpoints": (
             {"method": "GET", "url": "/health", "status": 200, "ms": 18, "ok": True, "words": ""},
             {"method": "GET", "url": "/users/me", "status": 200, "ms": 41, "ok": True,
@@ -296,10 +318,13 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
         "findings": (
             Prompt("rebuild-forgets@9", PromptKind.TEXT,
                    "Line 9, the new teams lacks index idx_teams_stripe: why is this acceptable?"),
+        ),
+        "losses": (
             Prompt("losses", PromptKind.CHOOSE_MANY,
-                   "Which losses are intended? Choose none to stop here",
+                   "The rehearsal lost this. Which losses are intended? Choose none to stop here",
                    choices=("team_members", "teams"), optional=True,
-                   help="team_members: rows\nteams: column deprecated_column"),
+                   labels=("team_members: all 1,204 rows",
+                           "teams: the values of deprecated_column in all 1,204 rows")),
             Prompt("loss_reason", PromptKind.TEXT,
                    "You declare the marked losses. Why is each acceptable, in one sentence?",
                    after="losses"),

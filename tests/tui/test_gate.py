@@ -30,7 +30,7 @@ async def test_the_gate_says_what_is_applied_to_what_and_what_it_loses() -> None
 
     for words in (
         scenes.REBUILD, scenes.DATABASE, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d", "0 rows",
-        "table restore, 41.0 s", "5 min, error rate below 0.1 %", "proved 16", "open 0",
+        "table restore, 41.0 s", "5 min, error rate below 0.1 %", "proved 18", "open 0",
         "▸ [ Hold ]", "good for 30 min",
     ):  # fmt: skip
         assert words in text

@@ -67,7 +67,7 @@ async def test_a_list_that_is_longer_than_the_screen_follows_its_cursor() -> Non
     app = app_for(scenes.board(scenes.rebuild().walked_to("deploy_order")), scenes.REBUILD)
     async with app.run_test(size=(40, 10)) as pilot:
         await settle(pilot)
-        await pilot.press("down", "down", "down")
+        await pilot.press("down", "down", "down", "down")
         await settle(pilot)
         last = screen_text(app)
         await pilot.press("up", "up", "up")

@@ -4,7 +4,8 @@ import pytest
 
 from code_in_memory import verdict_of
 from d1_preflight.code.proposal import proposal
-from d1_preflight.code.verdict import Order, masked, to_json, verdict_from_json
+from d1_preflight.code.verdict import masked, to_json, verdict_from_json
+from d1_preflight.core.checklist.answers import Order
 
 BEFORE = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT);"
 OLD = {"a.ts": "db.prepare('SELECT name FROM users')"}

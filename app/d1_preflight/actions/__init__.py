@@ -7,25 +7,33 @@ from d1_preflight.actions import (
     classification,
     close,
     data_safety,
+    deploy_order,
     go,
+    losses,
     readiness,
     rehearsal,
     rollback,
+    running_code,
     timing,
     verification,
+    worker_deployed,
 )
 from d1_preflight.actions.context import StepAction
 
 SECTIONS: tuple[Mapping[str, StepAction], ...] = (
     classification.STEPS,
     rehearsal.STEPS,
+    losses.STEPS,
     data_safety.STEPS,
     rollback.STEPS,
+    running_code.STEPS,
+    deploy_order.STEPS,
     readiness.STEPS,
     timing.STEPS,
     go.STEPS,
     apply.STEPS,
     verification.STEPS,
+    worker_deployed.STEPS,
     close.STEPS,
 )
 """The actions of each section by name, in the checklist's order."""

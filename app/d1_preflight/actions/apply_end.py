@@ -73,7 +73,7 @@ async def conclude(
     if seen.schema.fingerprint != before.schema.fingerprint:
         words = f"Half-way: {reason} The ledger has no row, but the schema changed."
         half_way = replace(facts, half_way=True)
-        return Outcome(Status.FAILED, f"{words} Press ! for help.", half_way, everything)
+        return Outcome(Status.FAILED, f"{words} See the emergency card.", half_way, everything)
     if ran.exit_code == 0:  # it said that it worked: what it wrote, if anything, has to be seen
         return await _without_row(context, look, facts, everything)
     words = f"Not applied: {reason} Ledger and schema are as before."
@@ -101,7 +101,7 @@ async def observe_unseen(context: StepContext) -> Outcome:
         by = By.US if ours else By.UNKNOWN
         return applied(row, replace(facts, by=by), evidence)
     if seen.schema.fingerprint != context.facts(CopyFacts).schema:
-        words = "Checked: the ledger has no row, but the schema changed. Press ! for help."
+        words = "Checked: the ledger has no row, but the schema changed. See the emergency card."
         return Outcome(Status.FAILED, words, replace(facts, half_way=True), evidence)
     return await _without_row(context, look, facts, evidence)
 
@@ -165,7 +165,7 @@ async def _without_row(
     if found is Found.CHANGED:
         words = f"Half-way: the ledger has no row, but {names} holds what the migration writes."
         half_way = replace(facts, half_way=True)
-        return Outcome(Status.FAILED, f"{words} Press ! for help.", half_way, everything)
+        return Outcome(Status.FAILED, f"{words} See the emergency card.", half_way, everything)
     words = (
         f"Whether it was applied is unknown: {names} holds neither the values from before nor "
         "the rehearsed ones."

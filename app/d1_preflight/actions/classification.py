@@ -1,35 +1,55 @@
 """Section 1: what the migration is. Proved by the analysis; a person may only raise it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, StepContext
+from d1_preflight.actions.losses import declared_reason, declares_after_rehearsal
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
-from d1_preflight.core.format import plural
-from d1_preflight.core.project.migration import NAME_PATTERN
+from d1_preflight.core.format import count, plural
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.naming import HOUSE, Naming
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
+    CopyFacts,
     FindingAnswer,
     FindingsFacts,
     HeaderFacts,
+    MeasuredLoss,
     NameFacts,
     PurposeFacts,
+    RehearsalFacts,
+    row_counts,
 )
 from d1_preflight.core.record.record import Outcome, Status
 
+_RISK = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
+_ROLLBACK = {
+    Kind.ADDITIVE: "low",
+    Kind.TRANSFORMATIVE: "medium",
+    Kind.DESTRUCTIVE: "irreversible",
+}
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
 async def check_name(context: StepContext) -> Outcome:
-    """The file's name has four digits and says what it does."""
+    """The file's name is of the folder's convention and says what it does."""
     name = context.environment.name
-    last = name.rsplit("/", 1)[-1]
+    files = context.environment.files.files()
+    naming = next((file.naming for file in files if isinstance(file, Migration)), Naming())
+    convention = naming.convention(file.name for file in files)
     facts = NameFacts(name=name)
-    if NAME_PATTERN.match(last):
-        return Outcome(Status.PROVED, f"{last}: four digits and a description.", facts)
+    if naming.keeps(name):
+        words = f"{name}: {naming.tool} named it and keeps its own list of names; it stays."
+        return Outcome(Status.PROVED, words, facts)
+    if convention == HOUSE and convention.fits(name):
+        return Outcome(Status.PROVED, f"{name}: four digits and a description.", facts)
+    if convention.fits(name):
+        return Outcome(Status.PROVED, f"{name}: as this folder's files are named.", facts)
     return Outcome(
         Status.FAILED,
-        f"{last} is not NNNN_descriptive_action.sql. Rename it before it is applied: afterwards "
+        f"{name} is not {convention.shown}. Rename it before it is applied: afterwards "
         "a renamed file would be applied a second time.",
         facts,
     )
@@ -55,16 +75,18 @@ async def check_header(context: StepContext) -> Outcome:
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
-    """One question for each finding that needs an answer; row loss is declared table by table."""
+    """One question for each finding that needs an answer; a finding on several lines has one.
+
+    Where the checklist does not ask for losses once they are measured, they are declared here.
+    """
     analysis = context.environment.analysis()
-    alike: dict[str, list[Finding]] = {}
-    for finding in _weighing(analysis):
-        alike.setdefault(answer_key(finding), []).append(finding)
-    asked = [finding_prompt(findings) for findings in alike.values()]
-    tables = tables_at_risk(analysis)
+    asked = [finding_prompt(findings) for findings in _alike(analysis)]
+    tables = () if declares_after_rehearsal(context) else tables_at_risk(analysis)
     if tables:
+        known = _known_counts(context, tables)
         losses = "\n".join(
-            f"{table}: {_loses(analysis, table)}{_declared_reason(analysis, table)}"
+            f"{table}: {_loses(analysis, table)}{known.get(table.lower(), '')}"
+            f"{declared_reason(analysis, table)}"
             for table in tables
         )
         asked += [
@@ -92,6 +114,7 @@ async def answer_findings(context: StepContext) -> Outcome:
     analysis = context.environment.analysis()
     losses = context.answers.get("losses", ())
     declared = tuple(losses) if isinstance(losses, tuple) else ()
+    asked = {id(one): group[0] for group in _alike(analysis) for one in group}
     facts = FindingsFacts(
         findings=tuple(
             FindingAnswer(
@@ -99,35 +122,42 @@ async def answer_findings(context: StepContext) -> Outcome:
                 severity=finding.severity.value,
                 line=finding.line,
                 title=finding.title,
-                answer=finding.allowed or context.answer(answer_key(finding)),
+                answer=finding.allowed
+                or context.answer(answer_key(asked.get(id(finding), finding))),
             )
             for finding in analysis.findings
         ),
         declared_losses=declared,
         losses=tuple(f"{table}: {_loses(analysis, table)}" for table in declared),
         loss_reason=context.answer("loss_reason"),
+        measured=_measured(context, declared),
     )
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
-    if undeclared:
+    if undeclared and not declares_after_rehearsal(context):
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
-        words = f"Not declared: {losses}. Fix the migration (e), or declare the loss."
+        words = f"Not declared: {losses}. Fix the migration, or declare the loss."
         return Outcome(Status.FAILED, words, facts)
     if analysis.engine.refused:
         return Outcome(*_refused(context), facts)
     if not analysis.findings:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
-        count = len(analysis.findings)
-        return Outcome(Status.PROVED, f"{plural(count, 'note')}, none needs an answer.", facts)
+        return Outcome(Status.PROVED, _unasked_words(analysis), facts)
     words = _answered_words(analysis, declared, context.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
 
 
 def _refused(context: StepContext) -> tuple[Status, str]:
-    """The refusal; unknown while only the target's schema, not read yet, can confirm it."""
-    words = refusal_words(context.environment.analysis().engine.refused[0])
+    """The refusal; unknown while only the target's schema, not read yet, can confirm it.
+
+    Where nothing but a base schema is missing, the copy brings it, and the rehearsal judges again.
+    """
+    refused = context.environment.analysis().engine.refused
+    words = refusal_words(refused[0])
     if context.environment.knows_target:
         return Status.FAILED, f"{words} The migration cannot run like this."
+    if all(refusal.outside for refusal in refused):
+        return Status.ATTESTED, f"{words} The rehearsal judges it on the target's schema."
     more = "This was judged on the schema of the earlier files: copy the target, then answer again."
     return Status.UNKNOWN, f"{words} {more}"
 
@@ -151,20 +181,43 @@ async def confirm_class(context: StepContext) -> Outcome:
     analysis = context.environment.analysis()
     chosen = Kind(context.answer("class"))
     raised = chosen is not analysis.kind
-    risk = {Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "high"}
-    rollback = {
-        Kind.ADDITIVE: "low", Kind.TRANSFORMATIVE: "medium", Kind.DESTRUCTIVE: "irreversible",
-    }  # fmt: skip
-    facts = ClassFacts(
-        found=analysis.kind,
-        kind=chosen,
-        risk=risk[chosen] if raised else analysis.risk.value,
-        rollback=rollback[chosen] if raised else analysis.rollback,
-        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
-    )
+    facts = _class_facts(analysis, chosen)
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
     words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
     return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
+
+
+def judged_again(context: StepContext) -> Mapping[str, Outcome]:
+    """The class on the target's schema, where the files alone left it unknown."""
+    analysis, decided = context.environment.analysis(), context.facts(ClassFacts)
+    if decided.found is not Kind.UNKNOWN or analysis.kind not in _ORDER:
+        return {}
+    source = f"the target's schema, as copied ({context.environment.prior_schema().fingerprint})"
+    facts = replace(_class_facts(analysis, analysis.kind), source=source)
+    words = f"{analysis.kind.value.capitalize()}, {facts.risk} risk: {_why(context)}"
+    words += " Judged again on the target's schema; it was unknown on the files alone."
+    return {ClassFacts.step: Outcome(Status.PROVED, words, facts)}
+
+
+def _class_facts(analysis: Analysis, chosen: Kind) -> ClassFacts:
+    raised = chosen is not analysis.kind
+    return ClassFacts(
+        found=analysis.kind,
+        kind=chosen,
+        risk=_RISK[chosen] if raised else analysis.risk.value,
+        rollback=_ROLLBACK[chosen] if raised else analysis.rollback,
+        reasons=tuple(f"line {r.line}: {r.text}" for r in analysis.reasons),
+    )
+
+
+def offered_purpose(context: StepContext) -> Mapping[str, str]:
+    """What the file's header says of it, to begin with."""
+    return {"purpose": context.environment.migration().header.description}
+
+
+def held_by_purpose(_context: StepContext) -> str:
+    """Why a person answers: no file says what users gain."""
+    return "A person says what users gain."
 
 
 async def state_purpose(context: StepContext) -> Outcome:
@@ -181,8 +234,8 @@ def stale_answers(context: StepContext) -> str:
     """
     analysis = context.environment.analysis()
     confirmed = context.facts(ClassFacts).kind
-    if context.facts(ClassFacts).found == Kind.UNKNOWN and analysis.kind in _ORDER:
-        return f"On the target's schema it is {analysis.kind}, no longer unknown."
+    if context.facts(ClassFacts).found == Kind.UNKNOWN:
+        confirmed = None  # the rehearsal's success judges it again
     known = analysis.kind in _ORDER and confirmed in _ORDER
     if known and _ORDER.index(analysis.kind) > _ORDER.index(confirmed):
         return f"On the target's schema it is {analysis.kind}, not {confirmed}."
@@ -196,17 +249,27 @@ def stale_answers(context: StepContext) -> str:
 
 
 def answer_key(finding: Finding) -> str:
-    """The prompt's key: a rule's findings on one line are answered once."""
+    """The prompt's key, of the first of several findings that are answered once."""
     return f"{finding.rule}@{finding.line}"
 
 
 def finding_prompt(findings: Sequence[Finding]) -> Prompt:
-    """The question for the findings of one rule on one line."""
-    first = findings[0]
+    """The question for the findings of one rule, on however many lines."""
+    first, lines = findings[0], list(dict.fromkeys(finding.line for finding in findings))
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-    label = f"Line {first.line}, {first.title}{times}: why is this acceptable?"
-    messages = "\n".join(finding.message for finding in findings)
+    place = f"Line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
+    label = f"{place}, {first.title}{times}: why is this acceptable?"
+    of = {line: f"line {line}: " if len(lines) > 1 else "" for line in lines}
+    messages = "\n".join(f"{of[finding.line]}{finding.message}" for finding in findings)
     return Prompt(answer_key(first), PromptKind.TEXT, label, help=messages)
+
+
+def _alike(analysis: Analysis) -> Sequence[Sequence[Finding]]:
+    """The findings to be answered, those of one rule and title together."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in _weighing(analysis):
+        alike.setdefault((finding.rule, finding.title), []).append(finding)
+    return tuple(alike.values())
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
@@ -231,10 +294,28 @@ def _loses(analysis: Analysis, table: str) -> str:
     return ", ".join(found)
 
 
-def _declared_reason(analysis: Analysis, table: str) -> str:
-    """What the file itself says of the loss; the question is asked all the same."""
-    reasons = (f.declared for f in analysis.findings if f.declared and table in f.tables)
-    return next((f" (the file declares it: {reason})" for reason in reasons), "")
+def _measured(context: StepContext, tables: Sequence[str]) -> tuple[MeasuredLoss, ...]:
+    """What the last rehearsal of this very text lost in these tables."""
+    last = context.record.last(RehearsalFacts.step)
+    if last is None or last.subjects.get("migration") != context.record.subjects.get("migration"):
+        return ()
+    wanted = {table.lower() for table in tables}
+    return tuple(
+        MeasuredLoss(table=change.table, lost=change.lost, nulled=change.nulled)
+        for change in RehearsalFacts.from_attempt(last).tables
+        if change.table.lower() in wanted
+    )
+
+
+def _known_counts(context: StepContext, tables: Sequence[str]) -> Mapping[str, str]:
+    """What the last rehearsal measured, else how many rows the copy has, by table in lower case."""
+    copied = row_counts(context.facts(CopyFacts).tables)
+    found = {name.lower(): f" ({plural(rows, 'row')} in the copy)" for name, rows in copied.items()}
+    for loss in _measured(context, tables):
+        nulled = f", {count(loss.nulled)} nulled" if loss.nulled else ""
+        lost = f"{plural(loss.lost or 0, 'row')} lost{nulled}"
+        found[loss.table.lower()] = f" ({lost} in the last rehearsal)"
+    return found
 
 
 def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
@@ -247,6 +328,13 @@ def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
         and not f.rows_at_risk
         and not f.refusal
     )
+
+
+def _unasked_words(analysis: Analysis) -> str:
+    losing = sum(finding.rows_at_risk for finding in analysis.findings)
+    if losing:
+        return f"{plural(losing, 'finding')} of losses: declared once they are measured."
+    return f"{plural(len(analysis.findings), 'note')}, none needs an answer."
 
 
 def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) -> str:
@@ -274,5 +362,5 @@ STEPS: Mapping[str, StepAction] = {
     "check_header": StepAction(check_header),
     "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
     "confirm_class": StepAction(confirm_class, prompts=class_prompts),
-    "state_purpose": StepAction(state_purpose),
+    "state_purpose": StepAction(state_purpose, held=held_by_purpose, offers=offered_purpose),
 }

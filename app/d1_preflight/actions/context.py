@@ -1,17 +1,19 @@
 """What an action is given: the project's facts, the ports to the world, and the record so far."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
     Files,
     Local,
+    NoSource,
     Progress,
     Signer,
     Store,
     Web,
+    WorkerSource,
     no_progress,
 )
 from d1_preflight.core.analysis import analyse, schema_after
@@ -23,12 +25,13 @@ from d1_preflight.core.project.migration import Migration, UnreadableMigration, 
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Outcome, Record
+from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Outcome, Record
 from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
+from d1_preflight.core.verify.chain import ClosedRecord
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
+    size: int | None = None  # of the database, in bytes, as `d1 info` said
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
@@ -50,7 +54,8 @@ class TargetCache:
 class Environment:
     """The project, the migration and the ports; `workspace` is the private `.preflight` folder.
 
-    `read` is the sha256 of the files that were read when the project was opened, by name.
+    `read` is the sha256 of the files that were read when the project was opened, by name;
+    `closed_records` reads the closed records that lie beside this one.
     """
 
     project: Project
@@ -66,8 +71,10 @@ class Environment:
     wrangler: Wrangler
     local: Local
     web: Web
+    source: WorkerSource = field(default_factory=NoSource)
     cache: TargetCache = field(default_factory=TargetCache)
     read: Mapping[str, str] = field(default_factory=dict)
+    closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
 
     @property
     def settings(self) -> Settings:
@@ -151,7 +158,9 @@ class Environment:
         reference = DatabaseRef(
             database.name, database.id, self.project.environment or "", self.target
         )
-        return Record(self.name, reference, checklist, self.subjects(), self.versions)
+        return Record(
+            self.name, reference, checklist, self.subjects(), self.versions, schema=SCHEMA
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,12 +222,34 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    `offers` are texts to be kept or written over, by the prompt's key.
+    `held` says why only a person may start it, beyond what the checklist says; "" where it may
+    start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
-    the apply asks it again.
+    the apply asks it again. What `settles` gives are answers of earlier steps that its success
+    settles without asking anybody.
     """
 
     run: Callable[[StepContext], Awaitable[Outcome]]
     prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
     plan: Callable[[StepContext], Sequence[str]] | None = None
+    asks_nothing: Callable[[StepContext], bool] | None = None
+    held: Callable[[StepContext], str] | None = None
+    offers: Callable[[StepContext], Mapping[str, str]] | None = None
     seals: bool = False
     rechecked: bool = False
+    settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
+
+    def settled(self, context: StepContext, performed: Attempt) -> Iterator[tuple[Step, Outcome]]:
+        """The earlier steps that an attempt settles, if it succeeded."""
+        if self.settles is not None and performed.status.is_answered:
+            for step_id, outcome in self.settles(context).items():
+                yield context.checklist.step(step_id), outcome
+
+    def asked(self, context: StepContext) -> tuple[Prompt, ...]:
+        """The prompts that the facts give rise to, then those of the checklist."""
+        if self.asks_nothing and self.asks_nothing(context):
+            return ()
+        offered = self.offers(context) if self.offers else {}
+        asked = (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
+        return tuple(replace(one, offered=offered.get(one.key, one.offered)) for one in asked)

@@ -9,6 +9,7 @@ from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProposal
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.core.rows.codec import Row
 from d1_preflight.core.rows.equality import Difference
@@ -43,6 +44,7 @@ class Store(Protocol):
     def read(self, name: str) -> bytes | None: ...
     def write(self, name: str, data: bytes) -> str: ...
     def files(self) -> Mapping[str, bytes]: ...
+    def sums(self) -> Mapping[str, str]: ...
 
 
 class Signer(Protocol):
@@ -104,8 +106,16 @@ class Local(Protocol):
         """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
         ...
 
+    def run_file(self, persist: Path, path: Path) -> int:
+        """Run a file of SQL in the same way, without holding it in memory."""
+        ...
+
     def trial(self, persist: Path, scratch: Path, migration: Migration) -> EngineVerdict:
         """Run a migration as D1 does on a temporary duplicate; return the refusal."""
+        ...
+
+    def failing_indexes(self, persist: Path) -> Mapping[str, str]:
+        """The full-text indexes, in lower case, that fail their integrity check, and why."""
         ...
 
     def attached(self, **files: Path) -> "AbstractContextManager[apsw.Connection]":
@@ -156,6 +166,36 @@ class Web(Protocol):
     def open(self, url: str) -> bool: ...
 
 
+class WorkerSource(Protocol):
+    """The source of the Worker: its revisions, and the proof by its queries."""
+
+    def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
+        """The revisions that may run now, by a version's notes; none where there is no source."""
+        ...
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Deployed and new code on two schemas; raises UsageError for no such revision."""
+        ...
+
+
+class NoSource:
+    """A project without source of a Worker: nothing is proposed, and nothing proved."""
+
+    def proposals(self, notes: Mapping[str, str]) -> Sequence[RevisionProposal]:
+        """None."""
+        del notes
+        return ()
+
+    def proof(
+        self, deployed: str, before: Schema, after: Schema, scripts: Mapping[str, str]
+    ) -> DeployOrderFacts:
+        """Nothing is known."""
+        del deployed, before, after, scripts
+        return DeployOrderFacts()
+
+
 class Files(Protocol):
     """The project's files, read afresh at each call."""
 
@@ -167,3 +207,4 @@ class Files(Protocol):
     def sha256(self, name: str) -> str: ...
     def stage(self, migration: Migration, folder: Path) -> Path: ...
     def target_config(self) -> Path: ...
+    def account_config(self) -> Path: ...

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.losses import declared_losses
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.rows_now import rows_now
 from d1_preflight.actions.standing import read_signed_plan
@@ -13,12 +14,13 @@ from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe, relative
 from d1_preflight.actions.timing import require_window
 from d1_preflight.actions.values import touched_tables, value_question, with_shadows
+from d1_preflight.actions.worker_deployed import require_frozen_version
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts
-from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.review import go_review, second_person_kinds
 from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
@@ -61,6 +63,7 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     for table in plan.proofs.backup:
         opened_copy(environment, table)  # a missing or changed backup cannot be restored
     require_local_databases(environment)
+    await require_frozen_version(context, plan)
     look, values = await _look(context)
     now = look.observation
     require_still_valid(context, plan)
@@ -274,7 +277,7 @@ def moved_at_risk(context: StepContext, now: Observation) -> tuple[str, ...]:
     """The losing tables whose count is no longer the signed one."""
     copied = context.facts(CopyFacts).tables
     signed = {table.table: table.rows for table in copied if not table.values}  # else by values
-    losing = set(context.facts(FindingsFacts).declared_losses)
+    losing = set(declared_losses(context))
     for table in context.facts(RehearsalFacts).tables:
         if table.lost or table.nulled:
             losing.add(table.table)

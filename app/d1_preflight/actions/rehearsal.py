@@ -5,9 +5,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from d1_preflight.actions.classification import refusal_words, stale_answers
+from d1_preflight.actions.classification import judged_again, refusal_words, stale_answers
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
+from d1_preflight.actions.copy_rows import (
+    check_size,
+    copy_facts,
+    copy_rows,
+    held_by_reads,
+    plan_reading,
+)
+from d1_preflight.actions.losses import declared_losses, declares_after_rehearsal
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.values import values_facts, watched_values
@@ -20,6 +27,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import (
     CopyFacts,
     FindingsFacts,
+    MeasuredLoss,
     RehearsalFacts,
     SchemaChange,
     TableChange,
@@ -30,6 +38,7 @@ from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
 from d1_preflight.core.rows.row_diff import (
+    Failing,
     Renames,
     RowDiff,
     TableDiff,
@@ -130,7 +139,7 @@ async def rehearse(context: StepContext) -> Outcome:
     environment = context.environment
     more = stale_answers(context)
     if more:
-        return Outcome(Status.FAILED, f"{more} Answer section 1 again.")
+        return Outcome(Status.FAILED, f"{more} Answer the findings again.")
     persist, before = rehearsal_folder(environment), copy_folder(environment)
     await asyncio.to_thread(environment.local.duplicate, before, persist)
     keep = None if context.quotes_rows() else context.evidence_name
@@ -138,6 +147,10 @@ async def rehearse(context: StepContext) -> Outcome:
     if environment.name not in {row.name for row in environment.local.ledger(persist)}:
         reason = context.own_reason(ran) if ran.exit_code else "the ledger has no row for it"
         said = f"It fails on a copy of the target: {reason}"
+        facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
+        return Outcome(Status.FAILED, said, facts, (ran,))
+    if ran.exit_code != 0:
+        said = f"It was applied to the copy, but wrangler failed: {context.own_reason(ran)}"
         facts = RehearsalFacts(wrangler_ms=ran.milliseconds)
         return Outcome(Status.FAILED, said, facts, (ran,))
     facts = await asyncio.to_thread(_compared, context, ran.milliseconds)
@@ -152,15 +165,16 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     found = compare_states(environment, before, after, effects=analysis.effects)
     sql_ms = _timed(context)
     predicted = predicted_ms(wrangler_ms, sql_ms)
+    declared = None if declares_after_rehearsal(context) else declared_losses(context)
     return RehearsalFacts(
-        tables=explained_facts(found, analysis, context.facts(FindingsFacts).declared_losses),
+        tables=explained_facts(found, analysis, declared, context.facts(FindingsFacts).measured),
         schema=schema_facts(diff(olds, news), analysis, olds),
         wrangler_ms=wrangler_ms,
         predicted_ms=predicted,
         schema_after=news.fingerprint,
         counts_before=_counts(environment, before),
         counts_after=_counts(environment, after),
-        rows=sum(table.before or 0 for table in found.tables),
+        rows=sum(table.before or 0 for table in found.tables if not table.content),
         downtime=_downtime(predicted),
         sql_ms=sql_ms,
         values_after=values_facts(watched_values(context, after)),
@@ -185,7 +199,7 @@ def _timed(context: StepContext) -> int | None:
 def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
     wrong = [table for table in facts.tables if not table.ok]
     if wrong:
-        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}; not declared."
+        return Status.FAILED, f"{wrong[0].table}: {wrong[0].verdict}."
     hidden = [change for change in facts.schema if not change.declared]
     if hidden:
         words = f"Not declared: {hidden[0].words}."
@@ -199,7 +213,8 @@ def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
         )
     lost = facts.rows_lost
     kept = f"{plural(facts.rows or 0, 'row')}: {count(lost)} lost"
-    kept += " as declared" if lost else ""
+    later = any(table.undeclared for table in facts.tables)
+    kept += (", to be declared" if later else " as declared") if lost else ""
     kept += f", {count(facts.rows_changed)} changed" if facts.rows_changed else ""
     return Status.PROVED, f"{kept}, {plural(len(facts.schema), 'schema change')}. {facts.downtime}"
 
@@ -258,17 +273,31 @@ def compare_states(
     renames = renames_by(environment.migration(), prior) if effects else Renames()
     rebuilt = effects.tables_rebuilt if effects else ()
     ledger = (environment.project.database.migrations_table,)
-    files = {"before": environment.local.file(before), "after": environment.local.file(after)}
-    with environment.local.attached(**files) as connection:
-        return diff_rows(connection, renames=renames, ignore=ledger, rebuilt=rebuilt)
+    local = environment.local
+    failing = Failing(local.failing_indexes(before), local.failing_indexes(after))
+    with local.attached(before=local.file(before), after=local.file(after)) as connection:
+        return diff_rows(
+            connection, renames=renames, ignore=ledger, rebuilt=rebuilt, failing=failing
+        )
 
 
 def explained_facts(
-    found: RowDiff, analysis: Analysis, declared: Collection[str]
+    found: RowDiff,
+    analysis: Analysis,
+    declared: Collection[str] | None,
+    confirmed: Sequence[MeasuredLoss] = (),
 ) -> tuple[TableChange, ...]:
-    """The rehearsal's table for record and screen: a loss that nothing explains is not ok."""
-    judged = check_losses(found, analysis, declared)
-    return tuple(_change(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
+    """The rehearsal's table for record and screen: a loss that nothing explains is not ok.
+
+    Of the tables in `confirmed` no more may be lost than the operator saw when declaring.
+    """
+    measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in confirmed}
+    judged = check_losses(found, analysis, declared, measured)
+    changes = (
+        (_change(one.diff, one.words or "unchanged", ok=not one.blocks), one.undeclared)
+        for one in judged
+    )
+    return tuple(replace(change, undeclared=later or None) for change, later in changes)
 
 
 def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
@@ -335,7 +364,9 @@ def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
         *effects.columns_renamed,
     ):
         return True
-    if change.object in ("index", "trigger", "view") and _is_a_reason(analysis, change):
+    if change.object in ("index", "trigger", "view") and (
+        change.name in effects.objects_dropped or _is_a_reason(analysis, change)
+    ):
         return True
     answered = (f for f in analysis.findings if not f.rows_at_risk)
     return any({table, owner, change.name} & set(f.tables) for f in answered)
@@ -348,7 +379,7 @@ def _is_a_reason(analysis: Analysis, change: Change) -> bool:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "copy_target": StepAction(copy_target, plan=copy_plan),
+    "copy_target": StepAction(copy_target, plan=copy_plan, held=held_by_reads),
     "check_syntax": StepAction(check_syntax),
-    "rehearse": StepAction(rehearse, plan=rehearse_plan),
+    "rehearse": StepAction(rehearse, plan=rehearse_plan, settles=judged_again),
 }

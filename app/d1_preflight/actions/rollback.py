@@ -3,34 +3,27 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.pending import skipped_pending
 from d1_preflight.actions.rehearsal import compare_states, diff_facts, run_local_file
 from d1_preflight.actions.target import (
-    call_target,
     config_flags,
-    first_object,
     own_command,
     relative,
     shown,
     target_flags,
 )
 from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
-from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     DOES_NOT_RUN,
     BookmarkFacts,
-    DeployOrderFacts,
     DownFacts,
     DownTestFacts,
     RestoreFacts,
@@ -42,14 +35,12 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.recovery.down import Draft, draft_down
 from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import diff
-from d1_preflight.core.target.wrangler_output import explain_failure
 
 DRAFT, NONE = "write the draft to that file", "there is no down migration; restore from backup"
 NO_DOWN = "no_down"
 """The prompt that asks why there is no down migration."""
 
 _WHY_NONE = "Why is there no down migration, and what is done instead if it goes wrong?"
-_NAMED = 3  # of the migrations that are skipped
 _HARM = ("table restore", "down migration", "time travel")
 
 # The source document's matrix, its contradiction resolved: code first, then the database.
@@ -115,7 +106,7 @@ async def write_down(context: StepContext) -> Outcome:
     facts = DownFacts(
         file=relative(environment, path), source="drafted", lossless=draft.lossless, gaps=gaps
     )
-    words = f"Written to {relative(environment, path)}. Read it; e edits it."
+    words = f"Written to {relative(environment, path)}. Read it, and edit it where needed."
     return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 
@@ -235,75 +226,6 @@ def _harm(path: RollbackPath) -> int:
     return -1 if path.loses == "nothing" else _HARM.index(path.way)
 
 
-def order_prompts(context: StepContext) -> Sequence[Prompt]:
-    """Ask why this migration is applied out of order, if it is."""
-    passed = skipped_pending(context)
-    if not passed:
-        return ()
-    more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
-    label = f"Pending before it: {', '.join(passed[:_NAMED])}{more}. Why is this one first?"
-    help_text = "They stay pending. Was each of them written to run after this one?"
-    return (Prompt("out_of_order", PromptKind.TEXT, label, help=help_text),)
-
-
-async def choose_deploy_order(context: StepContext) -> Outcome:
-    """The order, and the Worker version that is live now: the one to roll back to."""
-    environment, order = context.environment, context.answer("order")
-    label = answer_label("order", order)
-    worker = environment.settings.verification.worker or environment.project.config.name
-    facts = DeployOrderFacts(order=order, worker=worker, out_of_order=_out_of_order(context))
-    if not worker:
-        return Outcome(Status.ATTESTED, f"{label}.", facts)
-    ran = await call_target(
-        environment,
-        deployments_args(environment, worker),
-        emit=context.emit,
-        keep=context.evidence_name,
-        timeout=120,
-    )
-    if ran.exit_code != 0:
-        words = (
-            f"{label}. The live version of {worker} is not known: {explain_failure(ran).message}"
-        )
-        return Outcome(Status.ATTESTED, words, facts, (ran,))
-    version = live_version(first_object(ran.stdout))
-    words = f"{label}; {worker} runs version {version[:8] or 'unknown'} now."
-    facts = replace(facts, version=version)
-    return Outcome(Status.ATTESTED, words, facts, (ran,))
-
-
-def _out_of_order(context: StepContext) -> str:
-    why = context.answer("out_of_order")
-    return f"{', '.join(skipped_pending(context))}: {why}" if why else NO_TEXT
-
-
-def deployments_args(environment: Environment, worker: str) -> tuple[str, ...]:
-    """The argv that asks for the deployment that is live now."""
-    return ("deployments", "status", "--name", worker, *config_flags(environment), "--json")
-
-
-def deploy_plan(context: StepContext) -> Sequence[str]:
-    """The command, with its target."""
-    worker = (
-        context.environment.settings.verification.worker or context.environment.project.config.name
-    )
-    return (
-        (shown(context.environment, deployments_args(context.environment, worker)),)
-        if worker
-        else ()
-    )
-
-
-def live_version(deployment: Mapping[str, object]) -> str:
-    """The version that gets most of the traffic; "" where it is not known."""
-    versions = deployment.get("versions")
-    if not isinstance(versions, list) or not versions:
-        return ""
-    known = [v for v in versions if isinstance(v, dict) and "version_id" in v]
-    most = max(known, key=lambda v: float(v.get("percentage", 0)), default={})
-    return str(most.get("version_id", ""))
-
-
 def _down_name(environment: Environment) -> str:
     return f"{environment.project.database.migrations_dir}/down/{environment.stem}.sql"
 
@@ -359,5 +281,4 @@ STEPS: Mapping[str, StepAction] = {
     "test_down": StepAction(test_down, prompts=test_prompts),
     "check_rollback_header": StepAction(check_rollback_header),
     "choose_way_back": StepAction(choose_way_back, prompts=way_back_prompts),
-    "choose_deploy_order": StepAction(choose_deploy_order, prompts=order_prompts, plan=deploy_plan),
 }

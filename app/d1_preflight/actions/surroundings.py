@@ -1,7 +1,8 @@
-"""The files that decide what a step means: a step waits where one of them was changed meanwhile."""
+"""What a record and a session rest on: the files that decide what a step means, and the target."""
 
 from d1_preflight.actions.context import Environment
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.record.record import Record
 
 
 def require_same_files(environment: Environment) -> None:
@@ -19,8 +20,29 @@ def require_same_files(environment: Environment) -> None:
             raise _changed(name)
 
 
+def require_same_target(saved: Record, fresh: Record) -> None:
+    """Refuse a record of another migration, database or target; raises NotAllowed."""
+    if saved.database.id != fresh.database.id:
+        raise NotAllowed(
+            f"This record is about another database ({saved.database.name} "
+            f"{saved.database.id}), not {fresh.database.name} {fresh.database.id}.",
+            hint="Move the record away, or choose the database it was made for.",
+        )
+    if saved.migration != fresh.migration:
+        raise NotAllowed(
+            f"This record is about {saved.migration}, not {fresh.migration}.",
+            hint="It was copied here, or the migration was renamed: move the record away.",
+        )
+    if saved.database.target != fresh.database.target:
+        raise NotAllowed(
+            f"This record was made on {saved.database.target}, and this is "
+            f"{fresh.database.target}.",
+            hint="Move the record away: what was proved there proves nothing here.",
+        )
+
+
 def _changed(name: str) -> NotAllowed:
     return NotAllowed(
         f"{name} was changed since this program read it.",
-        hint="Quit (q) and start again: your answers are kept.",
+        hint="Quit and start again: your answers are kept.",
     )

@@ -17,7 +17,8 @@ from d1_preflight.core.record.safety_facts import BackupTable, TableRestoreFacts
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy
-from d1_preflight.core.schema.schema import Schema, diff
+from d1_preflight.core.schema.schema import Schema, diff, tables_of
+from d1_preflight.core.schema.table import shadows_of
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.disk import new_text
 
@@ -45,6 +46,9 @@ def restore_copies(environment: Environment, copies: Sequence[RowCopy]) -> None:
     """Make a local database of these copies alone; raises NotAllowed for an unknown table."""
     wanted = {copy.table for copy in copies}
     known = environment.prior_schema().objects
+    tables = tables_of(environment.prior_schema())
+    # With its shadows a virtual table comes along, so that what they are can be seen.
+    wanted |= {t.name for t in tables if t.is_virtual and wanted & set(shadows_of(tables, t.name))}
     # The tables alone: rows are proved here, and a trigger could change them.
     schema = Schema(tuple(o for o in known if o.kind == "table" and o.name in wanted))
     missing = sorted(wanted - set(schema.tables))
@@ -87,7 +91,7 @@ def dry_run_repair(environment: Environment) -> TableRestoreFacts:
     try:
         script = write_repair(environment, path)
         environment.local.duplicate(rehearsal_folder(environment), persist)
-        took = environment.local.run_sql(persist, path.read_text(encoding="utf-8"))
+        took = environment.local.run_file(persist, path)
     except PreflightError as error:
         return TableRestoreFacts(runs=False, whole=False, words=_reason(environment, error))
     finally:
@@ -117,7 +121,9 @@ def _still_missing(environment: Environment, persist: Path) -> tuple[str, ...]:
         found = diff_rows(connection, ignore=ledger, rebuilt=rebuilt)
     backed_up = (table for table in found.tables if table.before is not None)
     rows = tuple(words for table in backed_up if (words := _missing(table)))
-    return (*rows, *_constraints_gone(environment, persist))
+    failing = environment.local.failing_indexes(persist)
+    indexes = tuple(f"{name}: {words}" for name, words in failing.items())
+    return (*rows, *indexes, *_constraints_gone(environment, persist))
 
 
 def _constraints_gone(environment: Environment, persist: Path) -> tuple[str, ...]:

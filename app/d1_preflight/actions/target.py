@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment
-from d1_preflight.core.errors import PreflightError, RemoteFailed
+from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
+from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.rows.codec import batches
+from d1_preflight.core.target.api_place import REMOTE
 from d1_preflight.core.target.snapshot import Observation, Question
 from d1_preflight.core.target.wrangler_output import (
     Row,
     StatementResult,
     explain_failure,
+    listed_databases,
     parse_execute,
 )
 
@@ -139,10 +142,17 @@ async def confirm_identity(environment: Environment) -> None:
     meant = environment.project.database.id
     if environment.cache.uuid:
         return
+    if environment.project.database.has_placeholder_id and environment.target == REMOTE:
+        raise ProjectError(
+            f"{meant} is a placeholder, and no id of a database.",
+            hint="Write the uuid of wrangler d1 list, or name the file that your deploy fills in "
+            "with --config. Without database_id, it is found by its name.",
+        )
     ran = await call_target(environment, info_args(environment), timeout=READ_TIMEOUT_S)
     if ran.exit_code != 0:
         raise explain_failure(ran)
-    answered = first_object(ran.stdout).get("uuid")
+    told = first_object(ran.stdout)
+    answered = told.get("uuid")
     if not isinstance(answered, str) or answered.lower() != meant.lower():
         said = f"the database {answered}" if isinstance(answered, str) else "no uuid"
         raise RemoteFailed(
@@ -150,6 +160,39 @@ async def confirm_identity(environment: Environment) -> None:
             hint="Its answers were not used. Check database_id, the account and the API base.",
         )
     environment.cache.uuid = answered
+    size = told.get("database_size", told.get("file_size"))
+    environment.cache.size = size if isinstance(size, int) else None
+
+
+async def find_database(environment: Environment) -> str:
+    """The uuid of the database that the configuration names without an id.
+
+    Raises RemoteFailed where none or several of the account's databases have the name.
+    """
+    database = environment.project.database
+    names = environment.project.config.names_of(database)
+    config = environment.files.account_config()
+    ran = await environment.wrangler.run(
+        ("d1", "list", "--json", "--config", str(config)), cwd=config.parent, timeout=READ_TIMEOUT_S
+    )
+    if ran.exit_code != 0:
+        raise explain_failure(ran)
+    found = {item["uuid"]: item["name"] for item in listed_databases(ran.stdout)}
+    meant = next((n for n in names if n in found.values()), "")
+    ids = sorted(uuid for uuid, name in found.items() if name == meant)
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        raise RemoteFailed(
+            f"{len(ids)} databases are named {meant}: {', '.join(ids)}.",
+            hint="Write the database_id that you mean into the configuration.",
+        )
+    raise RemoteFailed(
+        f"The account has no database named {' or '.join(names)}, and the configuration has no "
+        "database_id.",
+        hint="Deploy the Worker once, which makes it, or: wrangler d1 create "
+        f"{names[0]}. A wrong account looks the same: see preflight doctor.",
+    )
 
 
 def info_args(environment: Environment) -> tuple[str, ...]:
@@ -199,7 +242,9 @@ def own_command(environment: Environment, *words: str) -> str:
     env = (f"--env={project.environment}",) if project.config.environments else ()
     several = len(project.config.databases) > 1
     database = ("--database", project.database.name) if several else ()
-    return shlex.join(("preflight", *words, *env, *database))
+    name = project.config.path.name
+    config = () if name in CONFIG_NAMES else ("--config", name)
+    return shlex.join(("preflight", *words, *config, *env, *database))
 
 
 def relative(environment: Environment, path: Path) -> str:

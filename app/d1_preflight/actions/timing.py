@@ -149,6 +149,8 @@ async def notify_team(context: StepContext) -> Outcome:
 
 def dashboard_plan(context: StepContext) -> Sequence[str]:
     """The address that d opens."""
+    if has_no_dashboard(context):
+        return ()
     return (dashboard_url(context.environment),)
 
 
@@ -160,8 +162,22 @@ def dashboard_url(environment: Environment) -> str:
     )
 
 
+def has_no_dashboard(context: StepContext) -> bool:
+    """Whether there is none to see: Cloudflare knows nothing of a practice database."""
+    step = context.step
+    is_practice = context.environment.target == "practice"
+    return is_practice and step.id == DashboardFacts.step and step.waivable
+
+
+def held_by_sight(context: StepContext) -> str:
+    """Why a person answers: what is seen, nobody else can say."""
+    return "" if has_no_dashboard(context) else "A person says that they see it."
+
+
 async def open_dashboard(context: StepContext) -> Outcome:
     """The operator says that they see it."""
+    if has_no_dashboard(context):
+        return Outcome(Status.WAIVED, "A practice database has no dashboard.")
     facts = DashboardFacts(url=dashboard_url(context.environment))
     return Outcome(Status.ATTESTED, "Open, and seen.", facts)
 
@@ -202,5 +218,7 @@ def _capital(text: str) -> str:
 STEPS: Mapping[str, StepAction] = {
     WINDOW: StepAction(check_window, prompts=window_prompts, rechecked=True),
     "notify_team": StepAction(notify_team, prompts=notify_prompts),
-    "open_dashboard": StepAction(open_dashboard, plan=dashboard_plan),
+    "open_dashboard": StepAction(
+        open_dashboard, plan=dashboard_plan, held=held_by_sight, asks_nothing=has_no_dashboard
+    ),
 }

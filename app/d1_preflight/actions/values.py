@@ -18,7 +18,7 @@ from d1_preflight.core.rows.fingerprint import (
 )
 from d1_preflight.core.rows.values import ValueQuestion
 from d1_preflight.core.schema.schema import tables_of
-from d1_preflight.core.schema.table import Table, countable, read_tables, shadows_of
+from d1_preflight.core.schema.table import Table, read_tables, shadows_of
 
 _CHEAP_ROWS = 100_000
 """Tables that no statement touches are watched too, as long as they have so few rows together."""
@@ -26,7 +26,8 @@ _CHEAP_ROWS = 100_000
 
 def existing_tables(context: StepContext, wanted: Iterable[str]) -> tuple[str, ...]:
     """The wanted tables that the target has, in its order; of an unknown migration all."""
-    existing = countable(tables_of(context.environment.prior_schema()))
+    known = tables_of(context.environment.prior_schema())
+    existing = tuple(table.name for table in known if not table.is_shadow)
     if context.kind is Kind.UNKNOWN:
         return existing
     lower = {table.lower() for table in wanted}

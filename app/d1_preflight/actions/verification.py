@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
+from d1_preflight.actions.copy_rows import held_by_reads
 from d1_preflight.actions.target import Look, execute_args, observe, shown
 from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
 from d1_preflight.actions.workspace import rehearsal_folder
@@ -37,6 +38,7 @@ from d1_preflight.core.target.snapshot import Observation, Question
 
 _FRESH_S = 90
 _POLL_S = 5.0
+_READING = ("GET", "HEAD", "OPTIONS")
 _SHOWN = 3  # differences in one sentence
 _TRAFFIC_SHARE = 100  # one row in a hundred …
 _TRAFFIC_ROWS = 10  # … or ten may be added between two reads; a missing row needs an explanation
@@ -70,7 +72,7 @@ async def verify_ledger(context: StepContext) -> Outcome:
         if context.answer("explanation"):
             words = f"{words} Explained: {context.answer('explanation')}"
             return Outcome(Status.ATTESTED, words, evidence=evidence)
-        return Outcome(Status.FAILED, f"{words} Press ! for what to do.", evidence=evidence)
+        return Outcome(Status.FAILED, f"{words} See the emergency card.", evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
     return Outcome(Status.PROVED, words, facts, evidence)
@@ -165,11 +167,18 @@ async def probe_endpoints(context: StepContext) -> Outcome:
         context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
-        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. Press ! for help."
+        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}. See the emergency card."
         return Outcome(Status.FAILED, words, facts)
     answered = len(facts.endpoints)
     words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
     return Outcome(Status.PROVED, words, facts)
+
+
+def held_by_endpoints(context: StepContext) -> str:
+    """Why a person starts the calls: one whose method is not for reading may change something."""
+    endpoints = context.environment.settings.verification.endpoints
+    writing = [e for e in endpoints if e.method not in _READING]
+    return f"It sends {writing[0].method} {writing[0].url}." if writing else ""
 
 
 async def probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer:
@@ -200,7 +209,7 @@ async def watch_errors(context: StepContext) -> Outcome:
         context.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
         rate = error_rate(samples)
         if rate is not None and rate > limit:
-            words = f"Error rate {rate} % is over the limit of {limit} %. Press ! for help."
+            words = f"Error rate {rate} % is over the limit of {limit} %. See the emergency card."
             return Outcome(Status.FAILED, words, facts)
         if now >= until:
             break
@@ -353,7 +362,7 @@ def _watch_facts(
 STEPS: Mapping[str, StepAction] = {
     "verify_ledger": StepAction(verify_ledger, prompts=ledger_prompts, plan=verify_plan),
     "verify_schema": StepAction(verify_schema),
-    "verify_rows": StepAction(verify_rows, prompts=row_prompts),
-    "probe_endpoints": StepAction(probe_endpoints),
+    "verify_rows": StepAction(verify_rows, prompts=row_prompts, held=held_by_reads),
+    "probe_endpoints": StepAction(probe_endpoints, held=held_by_endpoints),
     "watch_errors": StepAction(watch_errors),
 }

@@ -1,14 +1,16 @@
-"""The baseline of `preflight.toml`: the schema that was there before the first migration."""
+"""What `[lint]` of the nearest `preflight.toml` says: the baseline, and how files are named."""
 
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
-from d1_preflight.adapters.lint_sources import MOST_BYTES
+from d1_preflight.adapters.lint_sources import MOST_BYTES, Ledger
+from d1_preflight.adapters.naming import naming_of
 from d1_preflight.adapters.project_files import read_settings
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.naming import Names, Naming
 from d1_preflight.core.project.settings import SETTINGS_NAME
 
 
@@ -30,6 +32,14 @@ def read_baseline(folder: Path, start: Path) -> Migration | None:
             hint=f"Correct [lint] baseline in {home / SETTINGS_NAME}.",
         ) from error
     return Migration(named, data.decode("utf-8", "replace"), sha256(data).hexdigest(), path)
+
+
+def read_naming(ledger: Ledger, start: Path) -> Naming:
+    """What the names of a ledger's files are judged by; `start` as for the baseline."""
+    folder = ledger.place.folder
+    home = _home_of_settings(folder, start)
+    setting = read_settings(home).lint.names if home else Names.INFERRED
+    return naming_of(folder, (migration.name for migration in ledger.migrations), setting)
 
 
 def _home_of_settings(folder: Path, start: Path) -> Path | None:

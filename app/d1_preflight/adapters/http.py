@@ -48,6 +48,20 @@ async def probe(
     return await _ask(method, url, frozenset({expect_status}), timeout, headers=given)
 
 
+async def read_probe(
+    url: str,
+    token: str,
+    json: Mapping[str, object] | None = None,
+    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the result
+) -> ProbeResult:
+    """Ask Cloudflare's API once, a GET without `json`; what it answers is not kept."""
+    _require_http(url)
+    require_header("The API token", token)
+    headers = {"Authorization": f"Bearer {token}"}
+    method = "GET" if json is None else "POST"
+    return await _ask(method, url, frozenset({200}), timeout, headers=headers, json=json)
+
+
 async def post_webhook(
     url: str,
     payload: Mapping[str, object],

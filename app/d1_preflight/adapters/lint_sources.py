@@ -12,18 +12,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from d1_preflight.adapters.project_files import (
-    find_config,
-    migration_names,
-    passed_over,
-    read_config,
-)
+from d1_preflight.adapters.configuration import find_config, read_config
+from d1_preflight.adapters.project_files import migration_names, passed_over, read_settings
 from d1_preflight.adapters.regular_file import read_file
-from d1_preflight.core.errors import MigrationUnreadable, ProjectError, UsageError
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError, Undecided, UsageError
 from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.migrations_pattern import Glob
-from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
+from d1_preflight.core.project.wrangler_config import (
+    CONFIG_NAMES,
+    DEFAULT_MIGRATIONS_DIR,
+    WranglerConfig,
+    placed,
+)
 from d1_preflight.core.rules.project.merged import MergedChange
 
 MOST_BYTES = 10_000_000
@@ -88,15 +89,39 @@ class Sources:
 
     def project(self) -> tuple[Ledger, ...]:
         """All migrations of the project, one ledger for each folder; raises ProjectError."""
-        config = read_config(find_config(self.start, self.config), self.environment)
-        places = self.places_of(config)
+        places = self._places()
         ledgers = [_ledger(place, place.names(), place.notes()) for place in places]
         if not any(ledger.wanted for ledger in ledgers):
             folders = " or ".join(str(ledger.place.folder) for ledger in ledgers)
-            hint = f"Write one with preflight new, or correct migrations_dir in {config.path}."
+            hint = "Write one with preflight new, or correct migrations_dir in the configuration."
             notes = [note for ledger in ledgers for note in ledger.notes]
             raise UsageError(f"No migrations in {folders}.", hint=" ".join((*notes, hint)))
         return tuple(ledgers)
+
+    def _places(self) -> tuple[Place, ...]:
+        """Where the configuration has migrations; without a database, the folder of that name."""
+        home = Path(os.path.realpath(self.start))
+        places: tuple[Place, ...] = ()
+        try:
+            config = read_config(find_config(self.start, self.config), self.environment)
+            home = config.folder
+            return self.places_of(config)
+        except Undecided:
+            raise
+        except ProjectError:
+            if not (self.config or self.database or self.environment):
+                places = self._unconfigured(home)
+            if not places:
+                raise
+        return places
+
+    def _unconfigured(self, home: Path) -> tuple[Place, ...]:
+        """The migrations of a folder whose configuration, if any, has no database."""
+        found = read_settings(home).migrations
+        folder = Path(os.path.normpath(home / (found.folder or DEFAULT_MIGRATIONS_DIR)))
+        globs = (Glob.parse(found.pattern),) if found.pattern else (_FLAT, _NESTED)
+        places = [Place(folder, glob) for glob in globs if folder.is_dir()]
+        return tuple(place for place in places if place.names())[:1]
 
     def paths(self, paths: Iterable[Path]) -> tuple[Ledger, ...]:
         """What these files and folders hold, each file among its siblings."""
@@ -206,6 +231,8 @@ class Sources:
 
     def places_of(self, config: WranglerConfig) -> tuple[Place, ...]:
         """One place for each migrations folder; databases without an id count too."""
+        settings = read_settings(config.folder).migrations
+        config = placed(config, settings.folder, settings.pattern)
         databases = [
             d for d in config.databases if not self.database or d.answers_to(self.database)
         ]

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import EngineVerdict
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.equality import Difference
+from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.table import Table
@@ -71,12 +72,20 @@ class LocalDatabases:
 
     def run_sql(self, persist: Path, sql: str) -> int:
         """Run SQL as D1 does, in one transaction; the milliseconds it took. ProjectError if not."""
+        return self._run(persist, (sql,))
+
+    def run_file(self, persist: Path, path: Path) -> int:
+        """Run a file of SQL as `run_sql` does, a statement at a time: it may be large."""
+        with writing(path, done="read"), _script(path) as statements:
+            return self._run(persist, statements)
+
+    def _run(self, persist: Path, statements: Iterable[str]) -> int:
         deadline = time.monotonic() + _RUN_LIMIT_S
         try:
             with writing(self.file(persist)), _opened(self.file(persist)) as connection:
                 connection.set_progress_handler(lambda: time.monotonic() > deadline, 1_000_000)
                 started = time.monotonic()
-                _in_one(connection, sql)
+                _in_one(connection, statements)
                 return round((time.monotonic() - started) * 1000)
         except apsw.Error as error:
             raise ProjectError(f"SQLite refuses it: {error}.", hint="See the finding.") from error
@@ -91,6 +100,14 @@ class LocalDatabases:
                 return run_as_d1(connection, text, name, ledger=ledger, clock=time.monotonic)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def failing_indexes(self, persist: Path) -> Mapping[str, str]:
+        """The full-text indexes that do not hold the words of their text, and why."""
+        with writing(self.file(persist)), _opened(self.file(persist)) as connection:
+            connection.execute("BEGIN")
+            found = failing_indexes(connection)
+            connection.execute("ROLLBACK")
+            return found
 
     def attached(self, **files: Path) -> AbstractContextManager[apsw.Connection]:
         """A connection with these database files attached under their names, only to read."""
@@ -111,15 +128,14 @@ class LocalDatabases:
     def load_dump(self, persist: Path, dump: Path) -> str:
         """Load an export into an empty database; "" when it loads, else why it does not."""
         try:
-            sql = dump.read_text(encoding="utf-8")
+            with _script(dump) as statements:
+                path = self._fresh(persist)
+                with writing(path), _opened(path) as connection:
+                    _in_one(connection, statements)
         except OSError as error:
             return f"it cannot be read: {error.strerror}"
         except UnicodeDecodeError:
             return "it is not UTF-8"
-        path = self._fresh(persist)
-        try:
-            with writing(path), _opened(path) as connection:
-                _in_one(connection, sql)
         except apsw.Error as error:
             told = str(error)
             return told if told.startswith(_NAMES_ONLY) else _QUOTES
@@ -142,9 +158,28 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
-def _in_one(connection: apsw.Connection, sql: str) -> None:
+def _in_one(connection: apsw.Connection, statements: Iterable[str]) -> None:
     """As D1 does: foreign keys on, one transaction."""
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN")
-    connection.execute(sql)
+    for statement in statements:
+        connection.execute(statement)
     connection.execute("COMMIT")
+
+
+@contextmanager
+def _script(path: Path) -> Iterator[Iterator[str]]:
+    """The statements of a file, one after the other: it may be larger than the memory."""
+    with path.open(encoding="utf-8", newline="") as file:
+        yield _complete(file)
+
+
+def _complete(lines: Iterable[str]) -> Iterator[str]:
+    held = list[str]()
+    for line in lines:
+        held.append(line)
+        if line.rstrip().endswith(";") and apsw.complete("".join(held)):
+            yield "".join(held)
+            held.clear()
+    if held:
+        yield "".join(held)

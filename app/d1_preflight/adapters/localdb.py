@@ -24,7 +24,7 @@ from d1_preflight.core.schema.schema import (
     create_tables,
 )
 from d1_preflight.core.schema.sequences import set_sequence
-from d1_preflight.core.schema.table import TableKind, read_tables
+from d1_preflight.core.schema.table import countable, read_tables
 from d1_preflight.core.sql.refusal_words import constraint_words
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import LedgerRow
@@ -119,12 +119,11 @@ def read_schema(path: Path) -> Schema:
 
 
 def read_counts(path: Path) -> dict[str, int]:
-    """Count the rows of every table that is not a shadow."""
+    """Count the rows of every table that holds rows of its own."""
     with reading(path) as connection:
         return {
-            table.name: _one(connection, f"SELECT count(*) FROM {quote_name(table.name)}")
-            for table in read_tables(connection)
-            if table.kind is not TableKind.SHADOW
+            name: _one(connection, f"SELECT count(*) FROM {quote_name(name)}")
+            for name in countable(read_tables(connection))
         }
 
 

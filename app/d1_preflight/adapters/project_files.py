@@ -6,12 +6,19 @@ list would make every later check a check of something else.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from d1_preflight.adapters.regular_file import LARGEST, MAX_BYTES, read_file
+from d1_preflight.adapters.configuration import (
+    bytes_of,
+    find_config,
+    read_config,
+    text_of,
+)
+from d1_preflight.adapters.naming import naming_of
+from d1_preflight.adapters.regular_file import LARGEST, read_file
 from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.adapters.wrangler.dotenv import (
     ENVIRONMENT,
@@ -19,8 +26,12 @@ from d1_preflight.adapters.wrangler.dotenv import (
     Version,
     read_environment,
 )
-from d1_preflight.adapters.wrangler.staged_config import staged_config, target_config
-from d1_preflight.core.errors import MigrationUnreadable, ProjectError
+from d1_preflight.adapters.wrangler.staged_config import (
+    account_config,
+    staged_config,
+    target_config,
+)
+from d1_preflight.core.errors import MigrationUnreadable, ProjectError, Undecided
 from d1_preflight.core.project.migration import (
     Migration,
     MigrationFile,
@@ -28,10 +39,16 @@ from d1_preflight.core.project.migration import (
     ledger_key,
 )
 from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
-from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, Database, WranglerConfig
-from d1_preflight.core.project.wrangler_config_file import config_keys, parse_config
+from d1_preflight.core.project.wrangler_config import (
+    CONFIG_NAMES,
+    DEFAULT_MIGRATIONS_DIR,
+    Database,
+    WranglerConfig,
+    placed,
+)
 
 MOST_MIGRATIONS = 5_000
 _MOST_ENTRIES = 200_000
@@ -43,13 +60,20 @@ _DOWN_FOLDERS = ("down", ".down")
 class ProjectFiles:
     """One project's migrations and down migrations, and the staging of a single one."""
 
-    def __init__(self, project: Project, account: str = "") -> None:
+    def __init__(self, project: "Project", account: str = "") -> None:
         self._project = project
         self._account = account
 
     def files(self) -> tuple[MigrationFile, ...]:
         """Every file that wrangler counts, in its order, readable or not."""
-        return read_migrations(self._project.database, self._project.config)
+        found = read_migrations(self._project.database, self._project.config)
+        naming = self.naming(file.name for file in found)
+        return tuple(replace(f, naming=naming) if isinstance(f, Migration) else f for f in found)
+
+    def naming(self, names: Iterable[str]) -> Naming:
+        """What the names of these files are judged by."""
+        project = self._project
+        return naming_of(project.migrations_folder, names, project.settings.lint.names)
 
     def migrations(self) -> tuple[Migration, ...]:
         """The readable ones."""
@@ -61,7 +85,7 @@ class ProjectFiles:
         if not os.path.isfile(path):  # noqa: PTH113 - see find_config
             return None
         name = path.relative_to(self._project.migrations_folder).as_posix()
-        found = Migration.from_bytes(name, _bytes_of(path, LARGEST), path)
+        found = Migration.from_bytes(name, bytes_of(path, LARGEST), path)
         return None if found.is_blank else found
 
     def down_path(self, stem: str) -> Path:
@@ -84,7 +108,7 @@ class ProjectFiles:
 
     def config_sha256(self) -> str:
         """The sha256 of the configuration's bytes."""
-        return sha256(_bytes_of(self._project.config.path)).hexdigest()
+        return sha256(bytes_of(self._project.config.path)).hexdigest()
 
     def sha256(self, name: str) -> str:
         """The sha256 of a file of the project's root; "" where there is none."""
@@ -95,6 +119,10 @@ class ProjectFiles:
         project = self._project
         return staged_config(project.config, project.database, migration, folder, self._account)
 
+    def account_config(self) -> Path:
+        """A configuration with the account alone, for what is asked of it and of no database."""
+        return account_config(self._project, self._account)
+
     def target_config(self) -> Path:
         """The configuration with the target's uuid alone, through which every remote call goes."""
         return target_config(self._project, self._account)
@@ -104,8 +132,8 @@ class ProjectFiles:
 class OpenedProject:
     """A project, and the environment in which its wrangler runs."""
 
-    project: Project
-    around: CommandEnvironment
+    project: "Project"
+    around: "CommandEnvironment"
 
 
 def open_project(
@@ -115,7 +143,7 @@ def open_project(
     environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
-) -> Project:
+) -> "Project":
     """The project as `open_surroundings` finds it, without the environment."""
     found = open_surroundings(
         start, config=config, environment=environment, database=database, environ=environ
@@ -130,7 +158,7 @@ def open_surroundings(
     environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
-    wrangler: Callable[[Path, Settings], Version | None] = lambda _root, _settings: None,
+    wrangler: "Callable[[Path, Settings], Version | None]" = lambda _root, _settings: None,
 ) -> OpenedProject:
     """The project at or above `start`; raises ProjectError, or UsageError where one must choose.
 
@@ -138,6 +166,9 @@ def open_surroundings(
     decides, out of the shell or a `.env` file, as it does for a wrangler of the version that
     `wrangler` tells (None: the newest); it is asked only where the version matters.
     """
+    from d1_preflight.core.project.project import Project
+    from d1_preflight.core.project.settings import SETTINGS_NAME
+
     env = os.environ if environ is None else environ
     path = find_config(start, config)
     settings_sha256 = sha256_of(path.parent / SETTINGS_NAME)
@@ -153,16 +184,51 @@ def open_surroundings(
     except ProjectError as error:
         by = f" ({chosen_by} chose the environment.)" if chosen_by else ""
         raise ProjectError(error.message, hint=f"{error.hint}{by}") from error
+    found = placed(found, settings.migrations.folder, settings.migrations.pattern)
+    taken = found.database(database)
     project = Project(
-        root=found.folder,
-        config=found,
-        database=found.database(database),
-        environment=chosen,
-        settings=settings,
-        chosen_by=chosen_by,
-        settings_sha256=settings_sha256,
+        found.folder, found, taken, chosen, settings, chosen_by, settings_sha256=settings_sha256
     )
     return OpenedProject(project, around)
+
+
+def open_folder(
+    start: Path,
+    *,
+    config: Path | None = None,
+    environment: str | None = None,
+    database: str = "",
+) -> Project:
+    """The project whose migrations are written here; it needs no configuration and no database.
+
+    Raises ProjectError where nothing says where they lie, Undecided where several places do.
+    """
+    try:
+        path = find_config(start, config)
+    except Undecided:
+        raise
+    except ProjectError:
+        settings = read_settings(start)
+        named = settings.migrations.folder or DEFAULT_MIGRATIONS_DIR
+        if config is not None or not (start / named).is_dir():
+            raise
+        bare = WranglerConfig(start / CONFIG_NAMES[0], databases=(_NO_DATABASE,))
+        return _in_folder(bare, "", settings)
+    settings = read_settings(path.parent)
+    found = read_config(path, environment or "")
+    if not found.databases and not database:
+        found = replace(found, databases=(_NO_DATABASE,))
+    return _in_folder(found, database, settings)
+
+
+_NO_DATABASE = Database("", "no-database")
+
+
+def _in_folder(config: WranglerConfig, database: str, settings: Settings) -> Project:
+    found = placed(config, settings.migrations.folder, settings.migrations.pattern)
+    places = {(d.migrations_dir, d.migrations_pattern) for d in found.databases}
+    chosen = found.databases[0] if len(places) == 1 and not database else found.database(database)
+    return Project(found.folder, found, chosen, found.environment, settings)
 
 
 def _chosen_by(around: CommandEnvironment, environment: str | None) -> str:
@@ -171,51 +237,24 @@ def _chosen_by(around: CommandEnvironment, environment: str | None) -> str:
     return f"{ENVIRONMENT} in {around.source(ENVIRONMENT)}" if around.chosen else ""
 
 
-def find_config(start: Path, explicit: Path | None = None) -> Path:
-    """The configuration that wrangler would take from `start`; raises ProjectError."""
-    folder = Path(os.path.realpath(start))
-    if explicit is not None:
-        path = Path(os.path.normpath(folder / explicit))
-        if not os.path.isfile(path):  # noqa: PTH113 - see below
-            raise ProjectError(f"{path} is not there.", hint="Correct --config.")
-        return path
-    for name in CONFIG_NAMES:
-        for place in (folder, *folder.parents):
-            if os.path.isfile(place / name):  # noqa: PTH113 - False too where it may not look
-                return place / name
-    raise ProjectError(
-        f"No wrangler configuration in {folder} or above it.",
-        hint="Go to the Worker's folder, or name one with --config. "
-        "To try this without a project: preflight practice",
-    )
-
-
-def read_config(path: Path, environment: str = "") -> WranglerConfig:
-    """Read one configuration; raises ProjectError naming file, line and key."""
-    data = _bytes_of(path)
-    found = parse_config(path, _text(path, data), environment)
-    return replace(found, sha256=sha256(data).hexdigest())
-
-
-def top_level_keys(path: Path) -> tuple[str, ...]:
-    """The keys at the top of one configuration."""
-    return config_keys(path, _text_of(path))
-
-
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes; "" where there is none."""
-    return sha256(_bytes_of(path)).hexdigest() if path.exists() else ""
+    return sha256(bytes_of(path)).hexdigest() if path.exists() else ""
 
 
-def read_settings(folder: Path) -> Settings:
+def read_settings(folder: Path) -> "Settings":
     """The settings beside the configuration, or the defaults; raises ProjectError."""
+    from d1_preflight.core.project.settings import Settings
+
     path = folder / SETTINGS_NAME
     there = os.path.lexists(path)  # a link that leads nowhere is no absent file
-    return load_settings(_text_of(path), path.name) if there else Settings()
+    return load_settings(text_of(path), path.name) if there else Settings()
 
 
-def write_settings(folder: Path, settings: Settings) -> Path:
+def write_settings(folder: Path, settings: "Settings") -> Path:
     """Write the settings beside the configuration; returns the file."""
+    from d1_preflight.core.project.settings import SETTINGS_NAME
+
     path = folder / SETTINGS_NAME
     write_durably(path, dump_settings(settings).encode())
     return path
@@ -327,28 +366,3 @@ def _read(folder: Path, name: str) -> MigrationFile:
     except OSError as error:
         problem = f"{name} cannot be read: {error.strerror or error}."
         return UnreadableMigration(name, problem, "Fix the file's permissions.", path)
-
-
-def _text_of(path: Path) -> str:
-    return _text(path, _bytes_of(path))
-
-
-def _text(path: Path, data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ProjectError(
-            f"{path.name}:{line}: not UTF-8 text.", hint="Save the file as UTF-8."
-        ) from error
-
-
-def _bytes_of(path: Path, limit: int = MAX_BYTES) -> bytes:
-    try:
-        return read_file(path, limit)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ProjectError(
-            f"{path} cannot be read: {why}.",
-            hint="Check what it is, where it leads, and its permissions.",
-        ) from error

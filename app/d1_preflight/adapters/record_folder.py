@@ -8,8 +8,13 @@ from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
+from d1_preflight.core.verify.chain import (
+    RECORD_FILE,
+    RECORD_SIGNATURE,
+    ClosedRecord,
+    read_closed,
+)
 
-RECORD_FILE = "record.toml"
 _EVIDENCE = "evidence"
 _DEPTH = 2  # checklists/<database>/<migration>
 _LARGEST = 64 * 1024 * 1024
@@ -75,17 +80,43 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
+def closed_records(top: Path, besides: Path | None = None) -> tuple[ClosedRecord, ...]:
+    """The closed records below `checklists`, but that of one folder; raises ProjectError."""
+    folders = (folder for folder in _records_below(top) if folder != besides)
+    found = (read_closed(_signed_files(folder)) for folder in folders)
+    return tuple(record for record in found if record is not None)
+
+
+def _signed_files(folder: Path) -> dict[str, bytes]:
+    """The record, its signature and its reviews."""
+    names = (RECORD_FILE, RECORD_SIGNATURE)
+    paths = [*(folder / name for name in names), *sorted(folder.glob("*.review.*"))]
+    there = (path for path in paths if path.is_file() and not path.is_symlink())
+    return {path.name: _read(path, _LARGEST_DOCUMENT) for path in there}
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        return read_file(path, limit)
+    except OSError as error:
+        raise ProjectError(
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+        ) from error
+
+
 def read_record_folder(folder: Path) -> dict[str, bytes]:
-    """Every file of a record by its name relative to the folder; links are not followed."""
+    """Every file of a record by its name relative to the folder; a link is an empty file."""
     found: dict[str, bytes] = {}
     total = 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
+            is_document = name.endswith((".toml", ".sig"))
+            if path.is_symlink() and not is_document:
+                found[name] = b""  # it is there, and holds nothing that anybody signed
             if path.is_symlink() or not path.is_file() or is_leftover(path.name):
                 continue
-            is_document = name.endswith((".toml", ".sig"))
-            found[name] = read_file(path, _LARGEST_DOCUMENT if is_document else _LARGEST)
+            found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST)
         except OSError as error:
             raise ProjectError(
                 f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."

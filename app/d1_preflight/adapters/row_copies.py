@@ -28,6 +28,7 @@ from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.disk import new_text, writing
 
 _FORMAT = "d1-preflight rows 1"
+_CACHE_KIB = 24_576  # each; larger than a call of rows, small beside the memory of a laptop
 _NO_COPY = "No row is kept by it; the target was only read."
 
 
@@ -177,7 +178,7 @@ def _read_only(path: Path) -> apsw.Connection:
 def _attach(connection: apsw.Connection, name: str, path: Path) -> None:
     try:
         connection.execute(f"ATTACH ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
-        connection.execute(f"PRAGMA {name}.cache_size = -65536")
+        connection.execute(f"PRAGMA {name}.cache_size = -{_CACHE_KIB}")
     except apsw.Error as error:
         raise ProjectError(
             f"The copy {path} cannot be opened: {error}.",

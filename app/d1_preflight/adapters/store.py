@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -23,20 +24,31 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.disk import writing
 
 RECORD = "record.toml"
+_ATTRIBUTES = b"""\
+# Records are signed: git leaves their bytes as they are, and folds the evidence in a diff.
+* -text
+**/evidence/** linguist-generated
+"""
 _EVIDENCE = "evidence"
 _PART, _NEW = ".preflight-", ".new"
 _LEFT = re.compile(rf"{re.escape(_PART)}[a-z0-9_]+{re.escape(_NEW)}|\..+\.partial")
 _EARLIER_LEFT = re.compile(r"\..*\.(?:toml|sig|json|sql|gitignore|out|err)\.[a-z0-9_]{8}")
 _LEFT_S = 600.0  # a write under way is younger
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+Link = Callable[[Path, Path], None]
+"""Gives a file a second name; raises OSError where it may not have it."""
 
 
 class RecordStore:
-    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`."""
+    """The files of one record: `record.toml`, `go.toml`, signatures and `evidence/`.
 
-    def __init__(self, folder: Path, lock: Path) -> None:
+    `records` is the folder of all records; the first one gives it its `.gitattributes`.
+    """
+
+    def __init__(self, folder: Path, lock: Path, records: Path | None = None) -> None:
         self.folder = folder
         self._lock_path = lock
+        self._records = records
         self._lock: int | None = None
 
     @property
@@ -78,6 +90,8 @@ class RecordStore:
 
     def save(self, record: Record) -> None:
         """Write the record; it is on the disk when this returns."""
+        if self._records is not None and not os.path.lexists(self.folder / RECORD):
+            _describe_to_git(self._records)
         self.write(RECORD, dump_record(record))
 
     def read(self, name: str) -> bytes | None:
@@ -94,7 +108,7 @@ class RecordStore:
 
     def write(self, name: str, data: bytes) -> str:
         """Write one of the record's files atomically and durably; returns its sha256."""
-        make_folder(self.folder)
+        make_folder((self.folder / name).parent)
         write_durably(self.folder / name, data)
         return sha256(data).hexdigest()
 
@@ -105,10 +119,28 @@ class RecordStore:
         read = {path.name: self.read(path.name) for path in ours}
         return {name: data for name, data in read.items() if data is not None}
 
+    def sums(self) -> dict[str, str]:
+        """The sha256 of every file of the record, evidence too, by its path in the folder."""
+        paths = sorted(path for path in self.folder.rglob("*") if _is_own(path))
+        names = [path.relative_to(self.folder).as_posix() for path in paths]
+        read = {name: self.read(name) for name in names}
+        return {name: sha256(data).hexdigest() for name, data in read.items() if data is not None}
+
     def remove(self, name: str) -> None:
         """Take one of the record's files away, if it is there."""
         with writing(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def _describe_to_git(records: Path) -> None:
+    """Signed bytes must not be converted, and nobody reviews evidence line by line."""
+    make_folder(records)
+    if not os.path.lexists(records / ".gitattributes"):
+        write_durably(records / ".gitattributes", _ATTRIBUTES)
+
+
+def _is_own(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not is_leftover(path.name)
 
 
 def _holder(lock: Path) -> str:
@@ -152,7 +184,7 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
         _sync_folder(path.parent)
 
 
-def create_durably(path: Path, data: bytes) -> None:
+def create_durably(path: Path, data: bytes, link: Link = os.link) -> None:
     """Make a file that is not there yet, whole or not at all; raises ProjectError.
 
     Nobody ever sees it half written under its name: wrangler would apply the half of it.
@@ -168,16 +200,16 @@ def create_durably(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
-            _give_name(temporary, path)
+            _give_name(temporary, path, link)
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
 
 
-def _give_name(temporary: Path, path: Path) -> None:
+def _give_name(temporary: Path, path: Path, link: Link) -> None:
     """Link it, which refuses a name that exists by now; some file systems have no links."""
     try:
-        os.link(temporary, path)
+        link(temporary, path)
     except FileExistsError as error:
         raise _there_already(path) from error
     except OSError as error:

@@ -70,6 +70,11 @@ def working_tree(folder: Path, is_wanted: Callable[[str], bool]) -> WorkingTree:
     return tree
 
 
+def paths_around(folder: Path) -> Iterable[str]:
+    """The paths of the tree around a folder, none of them read."""
+    return _listed(folder, repository_root(folder))[0]
+
+
 def fingerprint(blobs: Mapping[str, str]) -> str:
     """One digest for all files of a tree."""
     lines = sorted(f"{path}\0{blob}" for path, blob in blobs.items())

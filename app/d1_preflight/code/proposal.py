@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from d1_preflight.code.verdict import BrokenQuery, Order, Verdict
+from d1_preflight.code.verdict import BrokenQuery, Verdict
+from d1_preflight.core.checklist.answers import Order
 from d1_preflight.core.format import plural
 
 _SHOWN = 8

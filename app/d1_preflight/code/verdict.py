@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from d1_preflight.core.checklist.answers import Order
 from d1_preflight.core.format import plural
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
@@ -19,15 +20,6 @@ class Harm(StrEnum):
     FAILS = "fails"
     WRONG = "wrong"  # it runs, and finds or writes something else
     NOTE = "note"
-
-
-class Order(StrEnum):
-    """Which of deploy and migration may come first."""
-
-    ANY = "any order"
-    DATABASE_FIRST = "database first, then code"
-    CODE_FIRST = "code first, then database"
-    SPLIT = "no safe order: split it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from d1_preflight.commands.faces import add_project_arguments, show
+from d1_preflight.commands.faces import add_project_arguments, open_chosen, show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,9 +12,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the board."""
-    from d1_preflight.project_context import open_context
-
-    context = open_context(
-        config=arguments.config, environment=arguments.env, database=arguments.database
-    )
+    context = open_chosen(arguments)
     return show(context)

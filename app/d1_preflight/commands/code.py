@@ -77,7 +77,7 @@ def exit_code(verdict: "Verdict") -> int:
 
 def path_prefix(root: Path, config: Path | None) -> str:
     """What leads from a folder to the repository's root, so that the reader can open a path."""
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
     from d1_preflight.adapters.working_tree import repository_root
 
     top = repository_root(find_config(Path.cwd(), config).parent)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, failed, good
+from d1_preflight.commands.d1_access import login_files
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
@@ -74,7 +75,7 @@ def examine(
 
 def _folder(start: Path, config: Path | None) -> Path:
     """Where wrangler would be started: in the project's folder, if there is a project."""
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
     from d1_preflight.core.errors import PreflightError
 
     try:
@@ -165,12 +166,9 @@ def _credentials(around: Surroundings) -> Iterator[Check]:
     found = login_variable(here.variables)
     account = first_set(here.variables, ACCOUNT_NAMES)
     more = f"; {account} is set in {here.source(account)}" if account else ""
-    home = Path(around.environ.get("HOME") or "~").expanduser()
-    config = Path(around.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    logins = (config / ".wrangler/config/default.toml", home / ".wrangler/config/default.toml")
     if found:
         yield good("credentials", f"{found} is set in {here.source(found)}{more}")
-    elif any(path.is_file() for path in logins):
+    elif login_files(around):
         yield good("credentials", f"wrangler is logged in{more}")
     else:
         fix = "wrangler login. Or set CLOUDFLARE_API_TOKEN (D1 edit, Workers scripts read)."

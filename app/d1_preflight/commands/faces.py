@@ -1,16 +1,24 @@
 """Which project, and which face: what `preflight`, `run` and `practice` have in common."""
 
 import argparse
+import asyncio
+import os
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from d1_preflight.core.errors import UsageError
+from d1_preflight.commands import output
+from d1_preflight.core.errors import Undecided, UsageError
 
 if TYPE_CHECKING:
+    from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
+
+
+PLAIN = "PREFLIGHT_PLAIN"
 
 
 def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = False) -> None:
@@ -42,8 +50,12 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
     """Open the board, or one migration, in the chosen face."""
-    if plain:
-        return _show_plain(context, name)
+    if name:
+        asyncio.run(context.resolve())
+    if why := plain_because(
+        context.environ, asked=plain, set_so=context.project.settings.face.plain
+    ):
+        return _show_plain(context, name, why)
     _need_terminal()
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
@@ -59,6 +71,65 @@ def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> i
     return app.return_code or 0
 
 
+def open_chosen(
+    arguments: argparse.Namespace, open_asker: Callable[[], "Asker"] | None = None
+) -> "ProjectContext":
+    """The project; where several may be meant, the one that a person chooses at the terminal.
+
+    A chosen configuration is remembered in preflight.toml; without a terminal, Undecided is raised.
+    """
+    from d1_preflight.project_context import open_context
+
+    config, database = arguments.config, arguments.database
+    while True:
+        try:
+            return open_context(config=config, environment=arguments.env, database=database)
+        except Undecided as undecided:
+            chosen = _choose(undecided, open_asker)
+            if undecided.option == "--config":
+                config = _remember(undecided.home, chosen)
+            else:
+                database = chosen
+
+
+def _choose(undecided: Undecided, open_asker: Callable[[], "Asker"] | None) -> str:
+    from d1_preflight import plain
+
+    try:
+        asker = open_asker() if open_asker else plain.open_asker(os.environ)
+    except UsageError:
+        raise undecided from None
+    chosen = plain.choose(asker, f"{undecided.message}\nWhich one?", undecided.choices)
+    if not chosen:
+        raise undecided
+    return chosen
+
+
+def _remember(home: Path, chosen: str) -> Path:
+    """Write the choice into preflight.toml, and say so; returns the configuration."""
+    from d1_preflight.adapters.configuration import remembering, text_of
+    from d1_preflight.adapters.store import write_durably
+    from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
+
+    path = home / SETTINGS_NAME
+    text = remembering(text_of(path) if path.exists() else "", chosen)
+    load_settings(text)  # what is written can be read
+    write_durably(path, text.encode())
+    output.say(f"Remembered in {path}: [wrangler] config. Change it there.")
+    return home / chosen
+
+
+def plain_because(environ: Mapping[str, str], *, asked: bool, set_so: bool) -> str:
+    """What chose the plain face, in words; "" where nothing did and the screen opens."""
+    if asked:
+        return "--plain asks for it"
+    if environ.get(PLAIN, "0") not in ("", "0"):
+        return f"{PLAIN} is set"
+    if set_so:
+        return "preflight.toml sets plain under [face]"
+    return "TERM is dumb" if environ.get("TERM") == "dumb" else ""
+
+
 def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
     names = [file.name for file in context.files()]
@@ -72,16 +143,18 @@ def full_name(context: "ProjectContext", wanted: str) -> str:
     raise UsageError(f"{wanted!r} may mean: {', '.join(found)}.", hint="Name one in full.")
 
 
-def _show_plain(context: "ProjectContext", name: str) -> int:
+def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
+    from d1_preflight import plain
     from d1_preflight.board import Board
-    from d1_preflight.plain import walk
 
-    if not name:
-        raise UsageError(
-            "The plain face walks one migration.", hint="Name it: preflight run NAME --plain"
-        )
+    asker = plain.open_asker(context.environ)
+    output.write(f"Plain mode: {why}. One question after the other; Ctrl-C leaves.\n")
     board = Board(context)
-    return walk(context.session(name), board.target(name), board)
+    chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
+    if not chosen:
+        return 0
+    asyncio.run(context.resolve())
+    return plain.walk(context.session(chosen), board.target(chosen), asker, board)
 
 
 def _need_terminal() -> None:

@@ -26,7 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, show the file, write it after a yes; nothing is lost that stood there."""
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
     from d1_preflight.plain.asker import open_asker
 
     folder = find_config(Path.cwd(), arguments.config).parent

@@ -226,7 +226,7 @@ def _since(
 
 
 def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
-    from d1_preflight.adapters.baseline import read_baseline
+    from d1_preflight.adapters.baseline import read_baseline, read_naming
     from d1_preflight.core.analysis import baseline_schema, judge_some, schema_after
     from d1_preflight.lint.judged import Judged
 
@@ -236,9 +236,9 @@ def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
         say(f"preflight lint: judged on the baseline {baseline.name}: what neither it nor a file")
         say("  makes counts as not there")
     prior = schema_after(ledger.earlier, prior) if ledger.earlier else prior
-    judged = judge_some(
-        ledger.migrations, ledger.wanted, prior, ledger.known, whole=baseline is not None
-    )
+    naming = read_naming(ledger, Path.cwd())
+    migrations = [replace(migration, naming=naming) for migration in ledger.migrations]
+    judged = judge_some(migrations, ledger.wanted, prior, ledger.known, whole=baseline is not None)
     for migration, analysis in judged:
         path = migration.path
         if path is None:

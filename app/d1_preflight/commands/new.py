@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
+    from d1_preflight.core.errors import UsageError
     from d1_preflight.core.project.project import Project
 
 
@@ -32,11 +34,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print their paths; nothing that exists is touched."""
-    from d1_preflight.adapters.project_files import ProjectFiles, open_project
+    from d1_preflight.adapters.project_files import ProjectFiles, open_folder
     from d1_preflight.core.findings import Kind
     from d1_preflight.core.project.template import down_text, migration_text
 
-    project = open_project(
+    project = open_folder(
         Path.cwd(),
         config=arguments.config,
         environment=arguments.env,
@@ -46,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     kind = Kind(arguments.type)
     path = project.migrations_folder / name
     text = migration_text(name, kind, " ".join(arguments.description.split()))
-    down = None if kind is Kind.ADDITIVE else ProjectFiles(project).down_path(path.stem)
+    stem = name.removesuffix(".sql")
+    down = None if kind is Kind.ADDITIVE else ProjectFiles(project).down_path(stem)
     _write_new(path, text, *(() if down is None else ((down, down_text(name)),)))
     write("".join(f"{made}\n" for made in (path, down) if made))
     say(f"Write the SQL, then: preflight lint {_shown(path)}")
@@ -56,17 +59,22 @@ def run(arguments: argparse.Namespace) -> int:
 def _name(project: "Project", words: str) -> str:
     """The file's name; refused before anything is made on the disk."""
     from d1_preflight.adapters.project_files import ProjectFiles
+    from d1_preflight.adapters.system import SystemClock
     from d1_preflight.core.errors import UsageError
     from d1_preflight.core.project.template import migration_name
 
     there = os.path.lexists(project.migrations_folder)
     files = ProjectFiles(project).files() if there else ()
+    names = [file.name for file in files]
+    naming = ProjectFiles(project).naming(names)
+    if naming.tool:
+        raise _made_by(naming.tool, words)
     if not words.isascii():  # a digit of another script is a digit to Python, not to wrangler
         raise UsageError(
             f"{words!r} holds other characters than a–z, 0–9 and _.",
             hint="Two words or more, a–z and 0–9: preflight new add_users_last_login",
         )
-    name = migration_name(words, (file.name for file in files))
+    name = migration_name(words, names, SystemClock().now(), naming.convention(names))
     if not project.database.glob.matches(name):
         raise UsageError(
             f"{name} would not be a migration: the pattern is "
@@ -74,6 +82,23 @@ def _name(project: "Project", words: str) -> str:
             hint="Create the file manually as the pattern requires.",
         )
     return name
+
+
+_COMMANDS = {
+    "drizzle": "npx drizzle-kit generate --name={} (with --custom for SQL of your own)",
+    "prisma": "npx prisma migrate dev --create-only --name {}",
+}
+
+
+def _made_by(tool: str, words: str) -> "UsageError":
+    """A file that the tool did not make would be missing in its books."""
+    from d1_preflight.core.errors import UsageError
+
+    name = "_".join(re.findall("[a-z0-9]+", words.lower())) or "NAME"
+    return UsageError(
+        f"{tool} makes the migrations of this folder and keeps its own list of them.",
+        hint=f"Make the file with: {_COMMANDS[tool].format(name)}",
+    )
 
 
 def _shown(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_face_arguments, full_name, show
+from d1_preflight.commands.faces import add_face_arguments, full_name, plain_because, show
 
 if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         name = full_name(context, arguments.open) if arguments.open else ""
-        if arguments.plain and not name:
+        if not name and plain_because(context.environ, asked=arguments.plain, set_so=False):
             name = full_name(context, arguments.next)
         return show(context, name=name, plain=arguments.plain)
 

@@ -14,8 +14,11 @@ from d1_preflight.commands.checks import (
     project_of,
     unknown,
 )
+from d1_preflight.commands.d1_access import d1_access
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from d1_preflight.core.project.project import Project
 
 
@@ -45,14 +48,42 @@ def _database(around: Surroundings) -> Iterator[Check]:
             "file that your deploy fills in: --config FILE"
         )
         yield failed("database", words, fix)
-    else:
+    elif project.database.id:
         yield good("database", f"{project.database.name} {project.database.id}")
+    else:
+        names = " or ".join(project.config.names_of(project.database))
+        yield good("database", f"{names}: no database_id, so it is found by its name")
+    yield from _doubts(project)
     yield from _target(around)
+
+
+def _doubts(project: "Project") -> Iterator[Check]:
+    """What could be taken for another database, or another configuration, than is meant."""
+    from d1_preflight.adapters.configuration import deployed_config, other_configs, read_config
+
+    fix = "Give each its own database_id, or go on knowing it: GO names the uuid."
+    for remark in project.config.remarks(project.database):
+        yield unknown("same database", remark, fix)
+    if others := other_configs(project.config.path):
+        names = ", ".join(path.name for path in others)
+        yield good("configuration", f"{project.config.path.name} is taken; beside it: {names}")
+    deployed = deployed_config(project.root)
+    if deployed is not None and deployed != project.config.path:
+        ids = {found.id for found in read_config(deployed).databases}
+        words = f"wrangler deploy takes {deployed}; D1 commands take {project.config.path.name}"
+        if project.database.id in ids:
+            yield good("deploy", words)
+        else:
+            fix = f"Build again, or name it: --config {deployed}"
+            yield unknown("deploy", f"{words}, which has another database", fix)
+    if project.config.is_pages:
+        words = "a Pages project: its D1 commands are those of a Worker"
+        yield good("Pages", words)
 
 
 def _removed_keys(project: "Project") -> Iterator[Check]:
     """A key that wrangler 4 took away stops each of its commands."""
-    from d1_preflight.adapters.project_files import top_level_keys
+    from d1_preflight.adapters.configuration import top_level_keys
     from d1_preflight.core.project.wrangler_config import REMOVED_KEYS
 
     found = [key for key in top_level_keys(project.config.path) if key in REMOVED_KEYS]
@@ -123,12 +154,30 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     names = [file.name for file in files]
     wrong = [f"{f.name}: {f.problem}" for f in files if isinstance(f, UnreadableMigration)]
     wrong += [f"{n} would be applied as a migration" for n in names if looks_like_down(n)]
-    wrong += [f"same number: {', '.join(g)}" for g in pending_set(names, ()).duplicates]
     if wrong:
         fix = "Fix these files; wrangler would apply them as they are."
         yield failed("migrations", "; ".join(wrong), fix)
     else:
         yield good("migrations", f"{len(names)}, the last is {names[-1]}")
+    yield good("names", _naming_words(project, names))
+    twins = "; ".join(", ".join(group) for group in pending_set(names, ()).duplicates)
+    if twins:
+        fix = (
+            "Leave those that are applied: renamed, they would be applied again. Give the next "
+            "free number to one that is applied nowhere."
+        )
+        yield unknown("numbers", f"same number: {twins}", fix)
+
+
+def _naming_words(project: "Project", names: "Sequence[str]") -> str:
+    """The convention of the folder's names, and where it comes from."""
+    from d1_preflight.adapters.project_files import ProjectFiles
+
+    naming = ProjectFiles(project).naming(names)
+    shown = naming.convention(names).shown
+    if naming.tool:
+        return f"{naming.tool} names these files and keeps its own list of them: they stay"
+    return f"{shown}, {'as [lint] names says' if naming.names else 'as the files are named'}"
 
 
 def _git(around: Surroundings) -> Iterator[Check]:
@@ -204,6 +253,7 @@ def _secrets(around: Surroundings) -> Iterator[Check]:
 
 PROJECT: tuple[tuple[str, Look], ...] = (
     ("database", _database),
+    ("D1 access", d1_access),
     ("folder", _folder),
     ("checklist", _checklist),
     ("wrangler", _wrangler),

@@ -7,7 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.checklists import read_checklist
-from d1_preflight.adapters.record_folder import all_records, find_record, read_record_folder
+from d1_preflight.adapters.record_folder import (
+    all_records,
+    closed_records,
+    find_record,
+    read_record_folder,
+)
 from d1_preflight.commands.trust import (
     ThisCheckout,
     TrustSource,
@@ -28,11 +33,13 @@ from d1_preflight.core.errors import (
 from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
-from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.verify.chain import ClosedRecord, chain_key
+from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
-from d1_preflight.core.verify.problem import Problem
+from d1_preflight.core.verify.problem import Id, Problem
 from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
 
 
@@ -80,17 +87,38 @@ class OpenRecord:
         found = replace(found, trust=self.trust)
         if self.refused is None:
             return found
-        unread = Problem("d1.toml", self.refused.message, self.refused.hint)
+        unread = Problem(Id.CHECKLIST_INVALID, "d1.toml", self.refused.message, self.refused.hint)
         return replace(found, problems=(unread, *found.problems))
 
 
-def open_record(word: str, arguments: argparse.Namespace) -> OpenRecord:
+class Chains:
+    """The chains of the projects' records; a project is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, dict[str, list[ClosedRecord]]] = {}
+        self._made: dict[tuple[Path, str], Chain] = {}
+
+    def of(self, root: Path, database: DatabaseRef) -> Chain:
+        """The chain of a database in the project at `root`; raises ProjectError."""
+        key = chain_key(database)
+        if root not in self._read:
+            found = self._read.setdefault(root, {})
+            for record in closed_records(root / RECORDS_NAME):
+                found.setdefault(record.database, []).append(record)
+        if (root, key) not in self._made:
+            self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
+        return self._made[root, key]
+
+
+def open_record(
+    word: str, arguments: argparse.Namespace, chains: Chains | None = None
+) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, _roots(arguments)), arguments)
+    return opened(find_record(word, _roots(arguments)), arguments, chains)
 
 
-def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
-    """Open the record in this folder."""
+def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
+    """Open the record in this folder; several share what is read of their `chains`."""
     files = read_record_folder(folder)
     config = _given(vars(arguments).get("config"))
     root = _project_of(folder, config)
@@ -102,6 +130,12 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
     record = _readable(files)
     checklist, refused = _checklist(source, root, arguments.checklist, record)
     project = _project(root, record, config) if root and record else None
+    text = _migration_sha256(project, folder, record) if record else None
+    place = _place(root, folder, project) if root else None
+    if place and record and text is None and isinstance(project, Project):
+        place = _without_migration(place, project, record)
+    if place and place.is_bound and root and record:
+        place = replace(place, chain=(chains or Chains()).of(root, record.database))
     return OpenRecord(
         folder=folder,
         files=files,
@@ -111,8 +145,8 @@ def opened(folder: Path, arguments: argparse.Namespace) -> OpenRecord:
         trust=_trust(source, path, by_option=given is not None),
         root=root,
         settings=settings,
-        migration_sha256=_migration_sha256(project, folder, record) if record else None,
-        place=_place(root, folder, project) if root else None,
+        migration_sha256=text,
+        place=place,
         refused=refused,
     )
 
@@ -130,7 +164,7 @@ def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
 
 def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
     """The project of --config, else that at or above the current folder, else the folder."""
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
 
     if named := _given(vars(arguments).get("config")):
         return (named.resolve().parent,)
@@ -225,7 +259,7 @@ def _project(root: Path, record: Record, config: Path | None) -> Project | Prefl
 
 
 def _is_project(root: Path, config: Path | None) -> bool:
-    from d1_preflight.adapters.project_files import find_config
+    from d1_preflight.adapters.configuration import find_config
 
     try:
         return find_config(root, config and config.resolve()).parent == root
@@ -238,6 +272,15 @@ def _place(root: Path, folder: Path, project: Project | PreflightError | None) -
     if isinstance(project, Project):
         return Place(below, is_project=True, database_id=project.database.id)
     return Place(below, is_project=project is not None, unknown=project.message if project else "")
+
+
+def _without_migration(place: Place, project: Project, record: Record) -> Place:
+    """The place of a record whose migration is gone, or has another name by now."""
+    mine = record.subjects.get("migration")
+    files = sorted(project.migrations_folder.rglob("*.sql"))
+    same = (f for f in files if f.is_file() and sha256(_bytes_of(f)).hexdigest() == mine)
+    named = next((f.relative_to(project.migrations_folder).as_posix() for f in same), "")
+    return replace(place, lacks_migration=True, renamed_to=named)
 
 
 def _migration_sha256(

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         config=arguments.config, environment=arguments.env, database=arguments.database
     )
     name = full_name(context, arguments.name)
+    context.take_id_of_record(name)
     environment = context.environment(name, context.store(name))
     copies = _copies(environment, name, arguments.table)
     output = arguments.output or context.project.root / context.restore_file(name)
@@ -82,6 +83,8 @@ def _make_room(output: Path, *, named: bool) -> None:
 def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> list["RowCopy"]:
     from d1_preflight.actions.table_restore import opened_copy
     from d1_preflight.core.record.safety_facts import BackupFacts
+    from d1_preflight.core.schema.schema import tables_of
+    from d1_preflight.core.schema.table import shadows_of
 
     record = environment.store.load()
     attempt = record.last(BackupFacts.step) if record else None
@@ -92,6 +95,8 @@ def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> lis
             hint="Use Time Travel: wrangler d1 time-travel restore.",
         )
     known = {entry.table for entry in kept}
+    tables_there = tables_of(environment.prior_schema())
+    known |= {t.name for t in tables_there if known & set(shadows_of(tables_there, t.name))}
     missing = [table for table in tables if table not in known]
     if missing:
         there = ", ".join(sorted(known))

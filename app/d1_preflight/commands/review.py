@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -108,15 +109,16 @@ async def _reviewed(
 def earlier_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> "Review | None":
     """This person's current review of the same bytes, if there is one."""
     from d1_preflight.core.errors import PreflightError
-    from d1_preflight.core.record.review import read_review, statement_name
+    from d1_preflight.core.record.review import last_words, read_review, statements_about
 
-    name = statement_name(found.files, subject, reviewer)
-    if name not in found.files or found.verifier is None:
+    if found.verifier is None:
         return None
-    try:
-        return read_review(found.files, found.record, name, found.verifier)
-    except PreflightError:  # of other bytes, or not good: it counts for nothing
-        return None
+    mine = []
+    for name in statements_about(found.files, subject):
+        with suppress(PreflightError):  # of other bytes, or not good: it counts for nothing
+            review = read_review(found.files, found.record, name, found.verifier)
+            mine += [review] if review.signer.principal == reviewer else []
+    return next(iter(last_words(mine)), None)
 
 
 def _shown(review: "Review") -> str:
@@ -164,12 +166,18 @@ def sign_review(
         _refuse_second_word(found, subject, signer.identity)
     document = statement(
         found.files, found.record, subject, verdict, reason,
-        reviewer=signer.identity, at=SystemClock().now(),
+        reviewer=signer.identity, at=SystemClock().now(), heads=_heads(found),
     )  # fmt: skip
     signature = signer.sign(document, REVIEW)
-    name = statement_name(found.files, subject, signer.identity)
+    name = statement_name(found.files, found.record, subject, signer.identity)
     _write_if_good(found, {name: document, f"{name}.sig": signature}, name, signer.identity)
     return name
+
+
+def _heads(found: "OpenRecord") -> tuple[str, ...]:
+    """The ends of the database's chain, so that the signature covers what is before them."""
+    chain = found.place.chain if found.place else None
+    return tuple(f"{head.sha256}  {head.migration}" for head in chain.heads) if chain else ()
 
 
 def _refuse_second_word(found: "OpenRecord", subject: "Subject", reviewer: str) -> None:
@@ -178,7 +186,7 @@ def _refuse_second_word(found: "OpenRecord", subject: "Subject", reviewer: str) 
     if earlier := earlier_word(found, subject, reviewer):
         raise NotAllowed(
             f"Already reviewed. {_shown(earlier)}.",
-            hint="--replace writes a new review over it; git keeps the earlier one.",
+            hint="--replace signs a new review, which counts in its place.",
         )
 
 

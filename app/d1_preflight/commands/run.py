@@ -6,6 +6,7 @@ from d1_preflight.commands.faces import (
     add_face_arguments,
     add_project_arguments,
     full_name,
+    open_chosen,
     show,
 )
 
@@ -21,9 +22,5 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the wizard."""
-    from d1_preflight.project_context import open_context
-
-    context = open_context(
-        config=arguments.config, environment=arguments.env, database=arguments.database
-    )
+    context = open_chosen(arguments)
     return show(context, name=full_name(context, arguments.name), plain=arguments.plain)

@@ -1,4 +1,4 @@
-"""`preflight show`: the whole record for people, as text, Markdown or one HTML file."""
+"""`preflight show`: the whole record for people, as text, Markdown, one HTML file, or JSON."""
 
 import argparse
 
@@ -9,9 +9,9 @@ from d1_preflight.core.verify.timeline import TIMELINE
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = subparsers.add_parser("show", help="a record for people: text, Markdown or HTML")
+    parser = subparsers.add_parser("show", help="a record: its summary, then all of it")
     parser.add_argument("record", metavar="RECORD", help="a record's folder, or a migration's name")
-    parser.add_argument("--format", choices=("text", "md", "html"), default="text")
+    parser.add_argument("--format", choices=("text", "md", "html", "json"), default="text")
     add_record_options(parser)
     parser.set_defaults(run=run)
 

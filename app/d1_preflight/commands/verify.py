@@ -33,12 +33,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each record; the worst exit code counts."""
-    from d1_preflight.commands.records import every_record, open_record, opened
+    from d1_preflight.commands.records import Chains, every_record, open_record, opened
 
+    chains = Chains()
     records = (
-        [open_record(word, arguments) for word in arguments.records]
+        [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
-        else [opened(folder, arguments) for folder in every_record(arguments)]
+        else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
     found = [(record.folder, record.verify()) for record in records]
     for record in records:
@@ -76,7 +77,13 @@ def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
         "trust": verification.trust,
         "facts": dict(verification.facts),
         "problems": [
-            {"weight": p.weight.value, "file": p.file, "words": p.words, "next": p.hint}
-            for p in verification.problems
+            {
+                "id": problem.id.value,
+                "weight": problem.weight.value,
+                "file": problem.file,
+                "words": problem.words,
+                "next": problem.hint,
+            }
+            for problem in verification.problems
         ],
     }

@@ -159,7 +159,9 @@ def _engine_verdict(
 ) -> EngineVerdict:
     """What the sandbox answered, in the words of the findings where they tell more."""
     refused = {
-        trace.line: Refusal(trace.line, _refused_because(script, trace))
+        trace.line: Refusal(
+            trace.line, _refused_because(script, trace), outside=bool(script.missing(trace))
+        )
         for trace in script.statements
         if trace.error
     }

@@ -4,6 +4,7 @@ Exit codes of the command line: 1 findings or open steps, 2 usage, 3 wrangler or
 4 a record that is invalid or whose signature is bad, 70 our own bug.
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -20,6 +21,21 @@ class PreflightError(Exception):
 
 class UsageError(PreflightError):
     """The caller named something that is not there or is ambiguous."""
+
+
+class Undecided(UsageError):
+    """Several things may be meant; a face lets a person choose, a command names its `option`.
+
+    A choice of a configuration is remembered in the folder `home`.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str, option: str, choices: tuple[str, ...], home: Path
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.option = option
+        self.choices = choices
+        self.home = home
 
 
 class ProjectError(PreflightError):

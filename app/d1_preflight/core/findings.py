@@ -98,15 +98,20 @@ class Effects:
     columns_dropped: tuple[str, ...] = ()
     columns_renamed: tuple[str, ...] = ()
     tables_touched: tuple[str, ...] = ()
+    objects_dropped: tuple[str, ...] = ()  # indexes, triggers and views that a DROP names
     sequences_written: bool = False  # AUTOINCREMENT marks, by a statement that names their table
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One place that D1's engine does not accept, or may not accept, and why."""
+    """One place that D1's engine does not accept, or may not accept, and why.
+
+    `outside` where it only lacks an object that no file makes: the target may have it.
+    """
 
     line: int
     reason: str
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

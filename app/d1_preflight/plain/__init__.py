@@ -1,24 +1,52 @@
 """The plain face: one question after another, for SSH, screen readers and terminals of any kind."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from d1_preflight.core.recovery.runbook import Target
+    from d1_preflight.plain.asker import Asker
     from d1_preflight.plain.walkthrough import Rewriter
     from d1_preflight.session import Session
 
 
-def walk(session: "Session", target: "Target", rewriter: "Rewriter | None" = None) -> int:
-    """Walk a session at this terminal; 0 when it is closed, 1 when steps stay open.
+def open_asker(environ: Mapping[str, str]) -> "Asker":
+    """Who asks at this terminal; raises UsageError where there is none."""
+    from d1_preflight.plain import asker
 
-    Raises UsageError where there is no terminal. Ctrl-C while a step runs leaves it interrupted.
+    return asker.open_asker(environ)
+
+
+def choose_migration(asker: "Asker", names: Sequence[str]) -> str:
+    """The migration that a person chooses of these; "" where they leave or there is none."""
+    return choose(asker, "Which migration?", names)
+
+
+def choose(asker: "Asker", question: str, names: Sequence[str]) -> str:
+    """What a person chooses of these; "" where they leave or there is none."""
+    import asyncio
+
+    from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+
+    async def chosen(prompt: Prompt) -> object:
+        return await asker.ask(prompt)
+
+    asked = Prompt("migration", PromptKind.CHOOSE, question, choices=tuple(names))
+    return str(asyncio.run(chosen(asked)) or "") if names else ""
+
+
+def walk(
+    session: "Session", target: "Target", asker: "Asker", rewriter: "Rewriter | None" = None
+) -> int:
+    """Walk a session with these questions; 0 when it is closed, 1 when steps stay open.
+
+    Ctrl-C while a step runs leaves it interrupted.
     """
     import asyncio
 
-    from d1_preflight.plain.asker import open_asker
     from d1_preflight.plain.walkthrough import Walkthrough
 
     def say(line: str) -> None:
         print(line, flush=True)
 
-    return asyncio.run(Walkthrough(session, open_asker(), say, target, rewriter).run())
+    return asyncio.run(Walkthrough(session, asker, say, target, rewriter).run())

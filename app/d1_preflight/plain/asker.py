@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import UsageError
+from d1_preflight.plain.line_asker import LineAsker, read_line
 
 if TYPE_CHECKING:
     from questionary import Question
@@ -41,18 +42,21 @@ class TerminalAsker:
         return answer
 
 
-def open_asker() -> TerminalAsker:
+def open_asker(environ: Mapping[str, str] | None = None) -> Asker:
     """The asker at this terminal; raises UsageError where nobody can answer."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "The wizard asks questions, and there is no terminal to answer them.",
             hint="Run it in a terminal. For scripts: preflight lint, preflight verify.",
         )
-    return TerminalAsker()
+    env = os.environ if environ is None else environ
+    if env.get("TERM", "dumb") in ("", "dumb"):
+        return LineAsker(read_line, print)
+    return TerminalAsker(env)
 
 
 def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
-    """The questionary question that asks this prompt; no answer is filled in beforehand.
+    """The questionary question that asks this prompt; only what it offers is filled in.
 
     One short line: what is redrawn at each key is read aloud again by a screen reader.
     """
@@ -62,11 +66,13 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
     depth = None if in_colour else ColorDepth.DEPTH_1_BIT
     label = _asked_in(prompt)
     choices = [questionary.Choice(prompt.label_of(choice), choice) for choice in prompt.choices]
+    if prompt.deliberate:
+        choices.insert(0, questionary.Choice("(nothing chosen yet)", ""))
     match prompt.kind:
         case PromptKind.CONFIRM:
             return questionary.confirm(label, default=False, color_depth=depth)
         case PromptKind.TEXT:
-            return questionary.text(label, color_depth=depth)
+            return questionary.text(label, default=prompt.offered, color_depth=depth)
         case PromptKind.CHOOSE if len(choices) <= _NUMBERED:
             return questionary.rawselect(label, choices, color_depth=depth)
         case PromptKind.CHOOSE:

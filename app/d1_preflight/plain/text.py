@@ -14,9 +14,11 @@ from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
+    DeployOrderFacts,
     DownTestFacts,
     RollbackPlanFacts,
     changed_words,
+    order_words,
 )
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.core.remedies.fix import Fix
@@ -52,10 +54,10 @@ def _environment(name: str) -> str:
     return f"environment {name}" if name else "the top level, not an environment"
 
 
-def stale_lines(session: Session) -> Iterator[str]:
+def outdated_lines(session: Session) -> Iterator[str]:
     """The steps whose proof a later write has made stale."""
     for step in session.path:
-        if since := session.stale(step):
+        if since := session.later_write(step):
             yield f"{_INDENT}stale: {step.title}; since then {clean(since)}"
 
 
@@ -95,6 +97,8 @@ def go_summary(session: Session) -> Iterator[str]:
     if changes := _changes(session):
         yield f"{_INDENT}rows    {changes}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
+    if order := order_words(DeployOrderFacts.from_attempt(session.attempt("deploy_order"))):
+        yield f"{_INDENT}order   {clean(order)}"
     if record.rows_read:
         yield f"{_INDENT}read    {rows_read(record.rows_read)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"

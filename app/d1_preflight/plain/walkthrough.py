@@ -1,6 +1,6 @@
 """Walks a session step by step in plain text: shows, asks, performs, reports, resumes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
+from d1_preflight.unattended import Unattended
 
 Say = Callable[[str], None]
 
@@ -27,6 +28,7 @@ class Choice(StrEnum):
     LATER = "leave it open for now"
     NO_GO = "NO-GO, with a reason"
     FIX = "the safe way: a proved rewrite, shown first"
+    STEP_BY_STEP = "step by step, or by itself again"
     EMERGENCY = "emergency card"
     QUIT = "quit (everything is saved)"
 
@@ -63,6 +65,7 @@ class Walkthrough:
         self._say = say
         self._target = target
         self._rewriter = rewriter
+        self._unattended = Unattended(session)
         self._left_open: set[str] = set()
         self._section = ""
         self._last_progress = ""
@@ -71,9 +74,12 @@ class Walkthrough:
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
         self._tell(text.opening(self._session))
-        self._tell(text.stale_lines(self._session))
+        self._tell(text.outdated_lines(self._session))
         while not self._session.closed:
             self._session.refresh()
+            if (own := await self._unattended.next()) is not None:
+                await self._follow(own)
+                continue
             step = self._next()
             if step is None or not await self._visit(step):
                 return self._leave()
@@ -94,6 +100,17 @@ class Walkthrough:
             None,
         )
 
+    async def _follow(self, step: Step) -> None:
+        """Say what starts by itself, and what came out."""
+        self._head(step)
+        self._say("")
+        self._say(f"◐ {step.title}")
+        try:
+            await self._try(step, {})
+        except PreflightError as error:
+            self._unattended.pause()
+            self._refuse(error)
+
     async def _visit(self, step: Step) -> bool:
         """Show one step and act on it; False where the operator quits."""
         self._head(step)
@@ -101,21 +118,25 @@ class Walkthrough:
         if step.id == "go":
             self._tell(text.go_summary(self._session))
         if step.id == "close":
-            self._tell(text.stale_lines(self._session))
+            self._tell(text.outdated_lines(self._session))
         can_fix = self._rewriter is not None and step.section == "classification"
         fixable = can_fix and bool(self._session.analysis.findings)
         choice = await self._asker.ask(_menu(step, fixable=fixable))
         try:
             return await self._act(step, choice)
         except PreflightError as error:
-            self._say(f"✗ {error.message}")
-            if error.hint:
-                self._say(f"  next: {error.hint}")
+            self._refuse(error)
             return True
+
+    def _refuse(self, error: PreflightError) -> None:
+        self._say(f"✗ {error.message}")
+        if error.hint:
+            self._say(f"  next: {error.hint}")
 
     async def _act(self, step: Step, choice: object) -> bool:
         match choice:
             case Choice.DO:
+                self._unattended.begin()
                 await self._perform(step)
             case Choice.WAIVE | Choice.NO_GO:
                 await self._answer_by_reason(step, waive=choice == Choice.WAIVE)
@@ -123,6 +144,8 @@ class Walkthrough:
                 self._left_open.add(step.id)
             case Choice.FIX:
                 await self._fix()
+            case Choice.STEP_BY_STEP:
+                self._unattended.turn()
             case Choice.EMERGENCY:
                 self._tell(text.emergency(runbook(self._target, self._session.record)))
             case _:
@@ -138,6 +161,9 @@ class Walkthrough:
             if answer is None:
                 return
             raw[prompt.key] = answer
+        await self._try(step, raw)
+
+    async def _try(self, step: Step, raw: Mapping[str, object]) -> None:
         self._last_progress, self._read = "", False
         attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
         self._tell(text.outcome(attempt))
@@ -223,7 +249,7 @@ def _menu(step: Step, *, fixable: bool) -> Prompt:
         ways.append(Choice.NO_GO)
     if fixable:
         ways.append(Choice.FIX)
-    rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT]
+    rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT, Choice.STEP_BY_STEP]
     guarded = step.id in ACTS
     order = [Choice.LATER, *ways, *rest[1:]] if guarded else [*ways, *rest]
     return Prompt("next", PromptKind.CHOOSE, "What now?", choices=tuple(order))

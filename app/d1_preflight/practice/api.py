@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from d1_preflight.practice import analytics
 from d1_preflight.practice.d1_api import D1Api
 from d1_preflight.practice.replies import Reply, failed, listed, ok
 from d1_preflight.practice.state import ACCOUNT_ID, AUTHOR, DATABASE_NAME, Cloud
+from d1_preflight.practice.worker import SCRIPT
 from d1_preflight.practice.workers_api import WorkersApi
 
 API_TOKEN = "practice-token-that-opens-nothing-real-0"  # noqa: S105 - the stand-in's own
@@ -68,6 +70,12 @@ class Api:
         match request.method, parts:
             case method, ("d1", "database", *rest):
                 answer = self._of_d1(method, tuple(rest), request, break_after)
+            case "GET", ("workers", "services", script) if script == SCRIPT:
+                answer = ok(_SERVICE)
+            case "GET" | "PATCH", ("workers", "workers", script) if script == SCRIPT:
+                answer = ok(_WORKER)
+            case "GET", ("workers", "subdomain"):
+                answer = ok({"subdomain": "practice"})
             case method, ("workers", "scripts", script, *rest):
                 answer = self._workers.answer(method, script, tuple(rest), request.body)
             case _:
@@ -99,10 +107,38 @@ class Api:
             return Reply.of(200, analytics.answer(self._cloud, query, variables))
 
 
-def body_of(data: bytes) -> dict[str, Any]:
-    """The JSON object in a request's body; empty where there is none."""
+def body_of(data: bytes, media_type: str = "") -> dict[str, Any]:
+    """The JSON object in a request's body, or the parts of an upload; empty where there is none."""
+    if media_type.lower().startswith("multipart/form-data"):
+        return _uploaded(data, media_type)
     loaded = json.loads(data) if data.strip() else {}
     return loaded if isinstance(loaded, dict) else {}
 
 
+def _uploaded(data: bytes, media_type: str) -> dict[str, Any]:
+    """A Worker's upload: its metadata, and the text of its modules."""
+    whole = message_from_bytes(f"Content-Type: {media_type}\r\n\r\n".encode() + data)
+    metadata: Any = {}
+    modules: list[str] = []
+    for part in whole.walk():
+        payload = part.get_payload(decode=True)
+        if not isinstance(payload, bytes):
+            continue
+        if part.get_param("name", header="Content-Disposition") == "metadata":
+            metadata = json.loads(payload)
+        else:
+            modules.append(payload.decode("utf-8", "replace"))
+    return {"metadata": metadata, "script": "\n".join(modules)} if modules else {}
+
+
+_SCRIPT = {"id": SCRIPT, "tag": "practice", "last_deployed_from": "wrangler"}
+_WORKER = {
+    "id": "practice",
+    "name": SCRIPT,
+    "subdomain": {"enabled": True, "previews_enabled": False},
+}
+_SERVICE = {
+    "id": SCRIPT,
+    "default_environment": {"environment": "production", "script": _SCRIPT},
+}
 _ACCOUNT = {"id": ACCOUNT_ID, "name": "Practice", "type": "standard"}

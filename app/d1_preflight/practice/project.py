@@ -11,6 +11,7 @@ import apsw
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration, leading_number
 from d1_preflight.practice.rows import fill, fill_after
+from d1_preflight.practice.worker import CURRENT
 
 LAST_OF_HISTORY = 56
 CHOICES = ("0057", "0058", "0059", "0060", "0061", "0062", "0063")
@@ -59,7 +60,7 @@ def first_commit(directory: Path) -> tuple[tuple[str, ...], ...]:
     return (
         ("init", "--quiet", "--initial-branch=main"),
         ("add", "--all"),
-        (*identity, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "Begin"),
+        (*identity, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", CURRENT.message),
     )
 
 

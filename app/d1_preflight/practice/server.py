@@ -169,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         if address.path.startswith(API_PATH + "/"):
             parts = tuple(address.path.removeprefix(API_PATH).strip("/").split("/"))
             headers = _plain(self.headers)
-            return self._api(Request(self.command, parts, query, headers, body_of(data)))
+            body = body_of(data, headers.get("Content-Type", ""))
+            return self._api(Request(self.command, parts, query, headers, body))
         match self.command, tuple(address.path.strip("/").split("/")):
             case "GET", ("worker", script, *rest) if script == SCRIPT:
                 cloud = self.server.practice.cloud

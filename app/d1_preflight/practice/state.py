@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ DATABASE_ID = "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 DATABASE_NAME = "marketplace-production"
 AUTHOR = "practice@workway.example"
 _KEEP = 500
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Notes:
     began: float = 0.0
     hook: str = ""
     deployments: list[Deployment] = field(default_factory=list)
+    uploads: list[worker.Version] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
 
@@ -102,8 +104,25 @@ class Cloud:
     @property
     def active(self) -> worker.Version:
         """The version of the Worker that answers now."""
-        found = worker.version(self.deployments[0].version_id)
-        return found or worker.CURRENT
+        return self.version(self.deployments[0].version_id) or worker.CURRENT
+
+    @property
+    def versions(self) -> tuple[worker.Version, ...]:
+        """All versions of the Worker, oldest first."""
+        return (*worker.VERSIONS, *self._notes.uploads)
+
+    def version(self, version_id: str) -> worker.Version | None:
+        """The version with an id, None where there is none."""
+        return next((known for known in self.versions if known.id == version_id), None)
+
+    def upload(self, script: str, notes: Mapping[str, str]) -> worker.Version:
+        """Keep an uploaded script as the newest version; nobody is served by it yet."""
+        with self.lock:
+            age = (self._notes.began - self.now().timestamp()) / _DAY_S
+            made = worker.uploaded(script, self.versions[-1].number + 1, age, notes)
+            self._notes.uploads.append(made)
+            self._save()
+            return made
 
     def uploaded_on(self, version: worker.Version) -> datetime:
         """When a version came to the account: some days before practice began."""
@@ -177,6 +196,7 @@ def _read(path: Path) -> Notes:
         loaded["began"],
         loaded["hook"],
         [Deployment(**row) for row in loaded["deployments"]],
+        [worker.Version(**row) for row in loaded.get("uploads", [])],
         [Health(**row) for row in loaded["health"]],
         [Message(**row) for row in loaded["messages"]],
     )

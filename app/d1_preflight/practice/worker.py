@@ -1,8 +1,11 @@
 """The sample Worker: its versions answer from the database, so a bad migration breaks them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from http import HTTPStatus
+from uuid import NAMESPACE_URL, uuid5
 
 import apsw
 
@@ -24,6 +27,7 @@ _LAST_RUN = (
 )
 _SAMPLE = "SELECT token FROM sessions ORDER BY token LIMIT 60"
 _HEALTH_CHECKS_PER_USER = 0.25
+_LITERAL = re.compile(r"`([^`]*)`|\"([^\"\n]*)\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Version:
     age_days: float
     user_query: str
     run_query: str | None = None
+    tag: str = ""
 
     def answer(self, database: Database, path: str, headers: Mapping[str, str]) -> "Answer":
         """What this version's code answers to one request."""
@@ -102,9 +107,25 @@ RENAMED = Version(
 VERSIONS = (PLAIN, CURRENT, RENAMED)
 
 
-def version(version_id: str) -> Version | None:
-    """The version with an id, None where there is none."""
-    return next((known for known in VERSIONS if known.id == version_id), None)
+def uploaded(script: str, number: int, age_days: float, notes: Mapping[str, str]) -> Version:
+    """The version that an uploaded script makes: it answers by the SQL that stands in it."""
+    user, run = _query(script, "AS team"), _query(script, "AS last_run")
+    name = f"{number} {sha256(script.encode()).hexdigest()}"
+    return Version(
+        str(uuid5(NAMESPACE_URL, name)),
+        number,
+        notes.get("workers/message", ""),
+        age_days,
+        user or _USER_ALONE,
+        run,
+        notes.get("workers/tag", ""),
+    )
+
+
+def _query(script: str, words: str) -> str | None:
+    """The literal of a script that holds a query with these words."""
+    found = (text for pair in _LITERAL.findall(script) for text in pair if words in text)
+    return next((text for text in found if text.lstrip().upper().startswith("SELECT")), None)
 
 
 def failing_share(database: Database, active: Version) -> float:

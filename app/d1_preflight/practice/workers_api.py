@@ -28,10 +28,18 @@ class WorkersApi:
                 return ok({"deployments": [_deployment(d) for d in self._cloud.deployments]})
             case "POST", ("deployments",):
                 return self._deploy(body)
+            case "POST", ("versions",):
+                return self._upload(body)
+            case "GET", ("secrets",):
+                return ok([])
+            case "PATCH", ("script-settings",):
+                return ok({})
+            case "GET" | "POST", ("subdomain",):
+                return ok({"enabled": False, "previews_enabled": False})
             case "GET", ("versions",):
-                return ok({"items": [self._version(v) for v in reversed(worker.VERSIONS)]})
+                return ok({"items": [self._version(v) for v in reversed(self._cloud.versions)]})
             case "GET", ("versions", version_id):
-                found = worker.version(version_id)
+                found = self._cloud.version(version_id)
                 missing = failed(404, 10150, f"The version {version_id} could not be found.")
                 return ok(self._version(found)) if found else missing
         return None
@@ -41,11 +49,21 @@ class WorkersApi:
         version_id = str(asked[0].get("version_id", ""))
         if len(asked) != 1 or asked[0].get("percentage") != _WHOLE:
             return failed(400, 10001, "The stand-in deploys one version to 100 % of the traffic.")
-        if worker.version(version_id) is None:
+        asked_for = self._cloud.version(version_id)
+        if asked_for is None:
             return failed(404, 10150, f"The version {version_id} could not be found.")
         message = str((body.get("annotations") or {}).get("workers/message", ""))
-        made = self._cloud.deploy(version_id, message, triggered_by="rollback")
-        return ok(_deployment(made))
+        is_older = asked_for.number < self._cloud.active.number
+        how = "rollback" if is_older else "deployment"
+        return ok(_deployment(self._cloud.deploy(version_id, message, triggered_by=how)))
+
+    def _upload(self, body: Mapping[str, Any]) -> Reply:
+        script, metadata = body.get("script"), body.get("metadata")
+        if not isinstance(script, str) or not isinstance(metadata, dict):
+            return failed(400, 10021, "The upload holds no script.")
+        notes = {str(key): str(text) for key, text in (metadata.get("annotations") or {}).items()}
+        made = self._cloud.upload(script, notes)
+        return ok({**self._version(made), "startup_time_ms": 1})
 
     def _version(self, version: worker.Version) -> Json:
         uploaded = zulu(self._cloud.uploaded_on(version))
@@ -58,16 +76,24 @@ class WorkersApi:
                 "source": "wrangler",
                 "author_email": AUTHOR,
             },
-            "annotations": {
-                "workers/message": version.message,
-                "workers/tag": f"v{version.number}",
-                "workers/triggered_by": "upload",
-            },
+            "annotations": _annotations(version),
             "resources": {
                 "bindings": [{"type": "d1", "name": "DB", "id": DATABASE_ID}],
-                "script": {"handlers": ["fetch"]},
+                "script": {"handlers": ["fetch"], "etag": version.id},
+                "script_runtime": {"usage_model": "standard"},
             },
         }
+
+
+def _annotations(version: worker.Version) -> Json:
+    """The notes that came with a version; one without a message has none."""
+    first = version in worker.VERSIONS
+    notes = {
+        "workers/message": version.message,
+        "workers/tag": f"v{version.number}" if first else version.tag,
+        "workers/triggered_by": "upload",
+    }
+    return {key: text for key, text in notes.items() if text}
 
 
 def _deployment(made: Deployment) -> Json:

@@ -1,12 +1,16 @@
-"""The record for people: words and marks, as text, Markdown or one HTML file."""
+"""The record for people: words and marks, as text, Markdown, one HTML file, or JSON."""
 
 from enum import StrEnum
 from typing import assert_never
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.record.record import Record
+from d1_preflight.core.summary.markdown import as_markdown as summary_markdown
+from d1_preflight.core.summary.summary import Summary, summary_of
+from d1_preflight.core.summary.verdict import closed_attempt
+from d1_preflight.core.verify.timeline import read_timeline
 from d1_preflight.core.verify.verify import Verification
-from d1_preflight.report.document import document
+from d1_preflight.report.document import Document, document, missing, summary_blocks
 
 
 class Format(StrEnum):
@@ -15,6 +19,7 @@ class Format(StrEnum):
     TEXT = "text"
     MARKDOWN = "md"
     HTML = "html"
+    JSON = "json"
 
 
 def show(
@@ -24,20 +29,36 @@ def show(
     form: Format = Format.TEXT,
     timeline: bytes | None = None,
 ) -> str:
-    """The whole record for people, in the form asked for; `timeline` is an emergency's."""
+    """The whole record for people, its summary first; `timeline` is an emergency's."""
+    still_open = "" if closed_attempt(record) else missing(record, checklist)
+    summary = summary_of(record, read_timeline(timeline or b"").entries, still_open)
     content = document(record, checklist, verification, timeline)
+    return _rendered(form, summary, content, record, verification)
+
+
+def _rendered(
+    form: Format,
+    summary: Summary,
+    content: Document,
+    record: Record,
+    verification: Verification | None,
+) -> str:
     match form:
         case Format.TEXT:
             from d1_preflight.report.text import as_text
 
-            return as_text(content)
+            return as_text((*summary_blocks(summary), *content))
         case Format.MARKDOWN:
             from d1_preflight.report.markdown import as_markdown
 
-            return as_markdown(content)
+            return f"{summary_markdown(summary)}\n{as_markdown(content)}"
         case Format.HTML:
             from d1_preflight.report.html import as_html
 
-            return as_html(content)
+            return as_html((*summary_blocks(summary), *content))
+        case Format.JSON:
+            from d1_preflight.report.plain_json import as_json
+
+            return as_json(summary, record, verification)
         case _:
             assert_never(form)

@@ -11,13 +11,16 @@ from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind_of
-from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.recovery.later_write import later_write
+from d1_preflight.core.summary.markdown import table_columns
+from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.fact_text import fact_text
 
 _EARLIER = "answered before, but what it is based on has changed since"
 
 _COMMAND = 160
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +103,30 @@ def document(
     )
 
 
-def verdict(record: Record, checklist: Checklist) -> str:
-    """The record's state in a few words."""
-    kind = kind_of(record, checklist, Kind.UNKNOWN)
-    path = checklist.steps_for(kind)
-    current = next((s for s in path if not record.status_of(s).is_answered), None)
-    if current is None:
-        return "closed: every step is answered"
-    if _answered(record, checklist, "applied"):
-        return f"applied; open at “{current.title}”"
-    if _answered(record, checklist, "go"):
-        return "GO is signed; not applied yet"
-    section = next(s for s in checklist.sections if s.id == current.section)
-    return f"open at {section.number} {section.title}".replace("  ", " ")
+def missing(record: Record, checklist: Checklist) -> str:
+    """The first steps that an open record still needs; "" for a complete one."""
+    path = checklist.steps_for(kind_of(record, checklist, Kind.UNKNOWN))
+    still_open = [step for step in path if not record.status_of(step).is_answered]
+    names = ", ".join(f"“{step.title}”" for step in still_open[:_NAMED])
+    more = len(still_open) - _NAMED
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def summary_blocks(summary: Summary) -> Document:
+    """The summary with which every form of `show` begins."""
+    columns, rows = table_columns(summary)
+    blocks: list[Block] = [
+        Heading(1, summary.title),
+        Words(summary.verdict, strong=True),
+        Pairs(summary.facts),
+    ]
+    if rows:
+        blocks.append(Table(columns, rows, frozenset(range(1, len(columns)))))
+    if summary.unlisted:
+        blocks.append(Words(f"… and {summary.unlisted} more tables"))
+    if summary.events:
+        blocks += [Words("Emergency (UTC)", strong=True), *map(Words, summary.events)]
+    return (*blocks, *map(Words, summary.commands))
 
 
 def table_of(rows: Fact) -> Table | None:
@@ -136,10 +150,6 @@ def _cell(key: str, value: Fact) -> str:
     return fact_text(key, value)
 
 
-def _answered(record: Record, checklist: Checklist, step_id: str) -> bool:
-    return checklist.has(step_id) and record.status_of(checklist.step(step_id)).is_answered
-
-
 def _head(
     record: Record, checklist: Checklist, verification: Verification | None
 ) -> Sequence[Block]:
@@ -151,16 +161,15 @@ def _head(
     pairs = [
         ("class", kind.value),
         ("database", f"{where} ({database.id})"),
-        ("verdict", verdict(record, checklist)),
         ("steps", ", ".join(f"{MARKS[s]} {n} {s}" for s, n in counts.items() if n)),
         ("migration sha256", record.subjects.get("migration", "unknown")),
         ("tools", ", ".join(f"{name} {version}" for name, version in record.tools.items())),
         *_signatures(record, checklist),
     ]
     return (
-        Heading(1, f"{record.migration} on {database.name}"),
-        Pairs(tuple(pair for pair in pairs if pair[1])),
         *_verified(verification),
+        Heading(2, "Record"),
+        Pairs(tuple(pair for pair in pairs if pair[1])),
         *_waived(record, checklist, kind),
     )
 
@@ -182,10 +191,14 @@ def _verified(verification: Verification | None) -> Sequence[Block]:
     if verification is None:
         return ()
     by = f" ({verification.trust})" if verification.trust else ""
+    reviews = [(n, w) for n, w in verification.facts.items() if n.startswith("review of ")]
+    reviewed = (Pairs(tuple(reviews)),) if reviews else ()
     if not verification.problems:
-        return (Words(f"✓ verified: signatures, hashes and completeness{by}.", strong=True),)
+        good = f"✓ verified: signatures, hashes and completeness{by}."
+        return (Words(good, strong=True), *reviewed)
     rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)
-    return (Words(f"✗ not verified{by}:", strong=True), Table(("weight", "file", "what"), rows))
+    table = Table(("weight", "file", "what"), rows)
+    return (Words(f"✗ not verified{by}:", strong=True), table, *reviewed)
 
 
 def _waived(record: Record, checklist: Checklist, kind: Kind) -> Sequence[Block]:
@@ -215,7 +228,7 @@ def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]
     if attempt is None:
         invalidated = record.last(step.id) is not None
         return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
-    since = stale_words(record, step.id, timeline)
+    since = later_write(record, step.id, timeline)
     words = f"{attempt.words} (stale: since then {since})" if since else attempt.words
     return (
         Item(record.status_of(step), step.title, record.stale.get(step.id) or words),

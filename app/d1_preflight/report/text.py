@@ -3,6 +3,7 @@
 from typing import assert_never
 from unicodedata import east_asian_width
 
+from d1_preflight.core.summary.text import clean
 from d1_preflight.report.document import (
     Block,
     Command,
@@ -14,6 +15,8 @@ from d1_preflight.report.document import (
     Words,
 )
 
+__all__ = ["as_text", "cell_width", "clean", "table_lines"]
+
 _RULES = {1: "=", 2: "-"}
 _INDENT = "    "
 
@@ -22,11 +25,6 @@ def as_text(document: Document) -> str:
     """Render a document; every line that is not ours is cleaned of control characters."""
     lines = [line for block in document for line in _block(block)]
     return "\n".join(lines).strip("\n") + "\n"
-
-
-def clean(text: str) -> str:
-    """One line without control characters: a record's text cannot drive a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def table_lines(table: Table) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual import on
 from textual.app import App
@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from d1_preflight.board import Board
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.tui import messages, theme
+from d1_preflight.tui.palette import Acts
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.emergency import emergency_screen
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 _OUR_BUG = 70
 
 
-Edit = Callable[[Path], None]
-"""Opens a file in the operator's editor and returns when it is closed."""
+class Edit(Protocol):
+    """Opens a file in the operator's editor, at a line, and returns when it is closed."""
+
+    def __call__(self, path: Path, /, *, line: int = 0) -> None:
+        """Edit the file; raises PreflightError where there is no editor."""
+        ...
+
 
 Browse = Callable[[str], bool]
 """Opens a page in the operator's browser; False where there is none."""
@@ -42,14 +48,14 @@ class PreflightApp(App[None]):
 
     CSS_PATH = "preflight.tcss"
     TITLE = "preflight"
-    ENABLE_COMMAND_PALETTE = False
+    COMMANDS = {Acts}  # noqa: RUF012 - Textual types it so
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("exclamation_mark,f2", "emergency", "emergency"),
         Binding("question_mark,f1", "help", "help"),
         Binding("q", "leave", "quit"),
         Binding("ctrl+c,ctrl+q", "leave", "quit", priority=True),
-        Binding("ctrl+t", "theme", "dark or light"),
+        Binding("ctrl+t", "theme", "another theme"),
     ]
 
     def __init__(
@@ -138,7 +144,7 @@ class PreflightApp(App[None]):
     async def _edited(self, event: messages.EditAsked) -> None:
         try:
             with Terminal(self):
-                self._edit(event.path)
+                self._edit(event.path, line=event.line)
             if self._session and self._wizard:
                 self._session.refresh()
                 await self._wizard.refresh_files()
@@ -219,5 +225,5 @@ class PreflightApp(App[None]):
         help_screen(self, self._wizard.section if self._wizard else "")
 
     def action_theme(self) -> None:
-        """Dark or light."""
-        self.theme = theme.LIGHT if self.theme == theme.DARK else theme.DARK
+        """Dark, light, high contrast, and dark again."""
+        self.theme = theme.after(self.theme)

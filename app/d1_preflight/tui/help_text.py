@@ -49,8 +49,12 @@ e │ edit the migration (in section 4: its down file)
 s │ the safe way: a proved rewrite of the migration, shown first; y writes it
 w │ waive a step, with a reason; not every step can be waived
 r │ do an answered step again
+A │ apply, where nothing goes and so nothing has to be typed
+Shift-Tab │ back to the last question
+↑ ↓, j k, 1–9 │ choose in a list; / shows only what contains the letters after it
 d │ in section 5: open the D1 dashboard in a browser
 x │ stop waiting for the running step
+s │ step by step, or by itself again: what needs no person follows your first Enter
 Esc │ leave a field (then these keys work again); then: the board
 
 ## The marks

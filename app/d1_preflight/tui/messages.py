@@ -48,9 +48,10 @@ class NoGoAsked(Message):
 
 @dataclass
 class EditAsked(Message):
-    """Open a file in the operator's editor."""
+    """Open a file in the operator's editor, at a line where one is named."""
 
     path: Path
+    line: int = 0
 
 
 class FixAsked(Message):

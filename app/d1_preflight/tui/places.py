@@ -4,16 +4,27 @@ from pathlib import Path
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.session import Session
-from d1_preflight.tui.words import is_editable
+from d1_preflight.tui.words import broken_queries, is_editable
 
 _PAGE = "https://"
 
 
-def editable(session: Session, step: Step) -> Path | None:
-    """The migration, or in section 4 its down file; None once it may not be edited any more."""
+def editable(session: Session, step: Step, query: int = 0) -> tuple[Path, int] | None:
+    """The file that e opens, and the line (0: its start); None once none may be edited any more.
+
+    The chosen broken query, else the migration, or in section 4 its down file.
+    """
+    if not is_editable(session, step):
+        return None
+    broken = broken_queries(session, step)
+    if broken:
+        path, _, line = broken[query % len(broken)].at.rpartition(":")
+        file = session.project.root / path
+        if line.isdigit() and file.is_file():
+            return file, int(line)
     down = session.down if step.section == "rollback" else None
-    chosen = down or session.migration
-    return chosen.path if is_editable(session, step) else None
+    chosen = (down or session.migration).path
+    return (chosen, 0) if chosen is not None else None
 
 
 def address(session: Session, section: str) -> str:

@@ -7,6 +7,8 @@ DANGER = "bold $error"
 QUIET = "$quiet"
 STRONG = "bold"
 RULE = "$rule"
+GOOD = "$success"
+WAIVED = "bold $warning"
 
 WORDS = {
     Status.PENDING: "pending",
@@ -21,18 +23,20 @@ WORDS = {
 
 
 def ink_of(status: Status) -> str:
-    """The ink of a state: danger where it holds the gate, quiet where nothing was tried."""
+    """The ink of a state: green for what is answered, amber for a waiver, red for what failed."""
     match status:
         case Status.FAILED:
             return DANGER
         case Status.RUNNING:
             return ACCENT
-        case Status.UNKNOWN | Status.INTERRUPTED | Status.WAIVED:
+        case Status.UNKNOWN | Status.INTERRUPTED:
             return STRONG
+        case Status.WAIVED:
+            return WAIVED
         case Status.PENDING:
             return QUIET
         case Status.PROVED | Status.ATTESTED:
-            return ""
+            return GOOD
 
 
 def marked(status: Status) -> str:

@@ -1,4 +1,4 @@
-"""The program's own themes, dark and light, read from `themes.toml`."""
+"""The program's own themes, dark, light and high contrast, read from `themes.toml`."""
 
 import tomllib
 from importlib.resources import files
@@ -6,11 +6,18 @@ from typing import Any
 
 from textual.theme import Theme
 
-DARK, LIGHT = "preflight-dark", "preflight-light"
+DARK, LIGHT, CONTRAST = "preflight-dark", "preflight-light", "preflight-contrast"
+NAMES = {DARK: "dark", LIGHT: "light", CONTRAST: "high contrast"}
 
 
 def themes() -> tuple[Theme, ...]:
-    """Both themes, ready to register."""
+    """The themes, ready to register."""
     text = (files("d1_preflight.tui") / "themes.toml").read_text("utf-8")
     loaded: dict[str, dict[str, Any]] = tomllib.loads(text)
     return tuple(Theme(name=name, **values) for name, values in loaded.items())
+
+
+def after(name: str) -> str:
+    """The theme that follows this one."""
+    order = list(NAMES)
+    return order[(order.index(name) + 1) % len(order)] if name in NAMES else DARK

@@ -18,6 +18,7 @@ class View:
     step: Step
     live: StepFacts | None = None
     zone: tzinfo | None = None
+    query: int = 0  # the broken query that is chosen, among those of the deploy order
 
     @property
     def now(self) -> datetime:
@@ -51,10 +52,12 @@ class View:
             return Status.PENDING
         return self.session.status_of(self.session.checklist.step(step_id))
 
-    def stale(self, kind: type[StepFacts]) -> str:
+    def later_write(self, kind: type[StepFacts]) -> str:
         """What was written since a step was proved, in words; "" where nothing is known of."""
         checklist = self.session.checklist
-        return self.session.stale(checklist.step(kind.step)) if checklist.has(kind.step) else ""
+        return (
+            self.session.later_write(checklist.step(kind.step)) if checklist.has(kind.step) else ""
+        )
 
     def is_stale(self, step_id: str) -> bool:
         """Whether a step's answer is older than it is good for."""

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from d1_preflight.adapters.configuration import find_config
 from d1_preflight.adapters.git.base_revision import BaseRevision
-from d1_preflight.adapters.project_files import find_config
-from d1_preflight.adapters.record_folder import RECORD_FILE
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, RecordInvalid
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Record, Status
+from d1_preflight.core.verify.chain import RECORD_FILE
 
 _NOT_APPLIED = (Status.FAILED, Status.PENDING)
 

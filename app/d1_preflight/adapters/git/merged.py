@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from d1_preflight.adapters.configuration import find_config
 from d1_preflight.adapters.git.applied import AppliedMigrations
 from d1_preflight.adapters.git.base_revision import BaseRevision, is_object
 from d1_preflight.adapters.git.checkout import checkout_of
 from d1_preflight.adapters.lint_sources import DOWN_FOLDERS, Ledger, Place, Sources, read_judged
-from d1_preflight.adapters.project_files import find_config
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration, ledger_key

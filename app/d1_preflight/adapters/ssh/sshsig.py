@@ -8,6 +8,7 @@ fresh signature is verified at once.
 import os
 import re
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ _REASONS = (
     ("Unable to open allowed keys file", "there is no allowed_signers file"),
     ("No principal matched", "allowed_signers does not name this key"),
 )
+
+
+_BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+_WIDTH = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,11 @@ def verify(
     Without `identity`, whoever allowed_signers names for the key. `at` asks whether the key was
     valid then (it may have expired since).
     """
+    if not _is_whole(signature):
+        raise BadSignature(
+            "The signature file is damaged: it holds no signature as ssh-keygen writes it.",
+            hint="Restore the signature file from git; if it is gone, sign again.",
+        )
     with _folder() as folder:
         saved = str(_write(folder / "signature", signature))
         moment = (f"-Overify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}",) if at else ()
@@ -130,6 +140,17 @@ def verify(
             hint="Treat the record as edited until the signer confirms it.",
         )
     return Signature(who, found["key"])
+
+
+def _is_whole(signature: bytes) -> bool:
+    """Whether these bytes are one signature, exactly: ssh-keygen reads over what lies around it."""
+    try:
+        blob = b64decode(b"".join(signature.split(b"\n")[1:-2]), validate=True)
+    except ValueError:
+        return False
+    text = b64encode(blob)
+    lines = (text[n : n + _WIDTH] for n in range(0, len(text), _WIDTH))
+    return signature == b"\n".join((_BEGIN, *lines, _END, b""))
 
 
 def _principal(words: tuple[str, ...]) -> str:

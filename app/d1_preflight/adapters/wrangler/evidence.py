@@ -58,6 +58,8 @@ class EvidenceFolder:
     def keep(self, keep: str) -> Mapping[str, str]:
         """Write the masked copies, drop the raw ones; tells path to sha256.
 
+        What printed nothing leaves no file.
+
         Raises ProjectError where they cannot be written; the raw ones stay for `recover`.
         """
         kept: dict[str, str] = {}
@@ -65,7 +67,7 @@ class EvidenceFolder:
             raw = self._raw(keep, stream)
             with writing(self.folder / raw.name, _RAN):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                if raw.exists():
+                if raw.exists() and raw.stat().st_size:
                     kept[f"{self.folder.name}/{raw.name}"] = self._write_masked(raw)
         self.drop(keep)
         return kept

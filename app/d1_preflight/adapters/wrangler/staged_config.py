@@ -72,13 +72,32 @@ def target_config(project: Project, account: str = "") -> Path:
     `CLOUDFLARE_ENV` nor a `.env` can lead a call to another database. A project's files that lie
     there by no act of ours are refused.
     """
+    if not project.database.id:
+        raise ProjectError(
+            f"{project.database.name} has no database_id in {project.config.words}, and its name "
+            "was not resolved yet.",
+            hint="Ask the account first: r on the board. Or write the id of wrangler d1 list.",
+        )
+    return _written(
+        project, project.target_config, _document(project.config, project.database, account)
+    )
+
+
+def account_config(project: Project, account: str = "") -> Path:
+    """Write a configuration that names the account and no database; returns its path."""
+    document = {**_document(project.config, project.database, account)}
+    del document["d1_databases"]
+    return _written(project, project.target_config.with_name("account.json"), document)
+
+
+def _written(project: Project, path: Path, document: Mapping[str, object]) -> Path:
+    """A configuration in the private folder; raises ProjectError where that is not ours alone."""
     open_workspace(project.root)
-    path = project.target_config
     folder = path.parent
     make_private(folder)
     _refuse_dotenv(folder)
     remove_leftovers(folder)
-    data = _text(_document(project.config, project.database, account))
+    data = _text(document)
     if not path.is_file() or path.read_bytes() != data:
         write_durably(path, data, mode=0o600)
     return path

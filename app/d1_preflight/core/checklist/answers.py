@@ -1,12 +1,33 @@
 """Answers that records store and sign, and the labels under which people read and type them."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was mended by hand"
 """How an applied migration can end: the stored answers of the close."""
 
 NO_WORKER = "no code goes along"
 """The stored deploy order of a migration without a change of Worker code."""
+
+DATABASE_FIRST = "database first, then Worker"
+WORKER_FIRST = "Worker first, then database"
+EXPAND_AND_CONTRACT = "expand and contract, in two releases"
+"""The other stored deploy orders."""
+
+FILES_HERE = "the files in this folder"
+NOT_KNOWN = "it is not known"
+OTHER_REVISION = "another revision"
+"""The stored answers to which code runs, beside a commit."""
+
+
+class Order(StrEnum):
+    """Which of deploy and migration may come first, by the queries of both codes."""
+
+    ANY = "any order"
+    DATABASE_FIRST = "database first, then code"
+    CODE_FIRST = "code first, then database"
+    SPLIT = "no safe order: split it"
+
 
 ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
     "end": {KEPT: "kept", ROLLED_BACK: "rolled back", FIXED_MANUALLY: "fixed manually"},

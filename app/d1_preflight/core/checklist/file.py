@@ -27,7 +27,7 @@ from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.strict_toml import SourceText, TomlTable
+from d1_preflight.core.toml.strict import SourceText, TomlTable
 
 _SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
 _SPAN_FORM = 'a time such as "15 min", "2 h" or "7 days"'
@@ -109,7 +109,7 @@ def _span(text: str) -> timedelta:
 
 
 def _prompt(table: TomlTable) -> Prompt:
-    table.only({"key", "kind", "label", "help", "choices", "optional"})
+    table.only({"key", "kind", "label", "help", "choices", "optional", "deliberate"})
     key, choices = table.filled("key"), table.texts("choices")
     return Prompt(
         key=key,
@@ -119,6 +119,7 @@ def _prompt(table: TomlTable) -> Prompt:
         choices=choices,
         labels=tuple(answer_label(key, choice) for choice in choices),
         optional=table.flag("optional"),
+        deliberate=table.flag("deliberate"),
     )
 
 

@@ -44,9 +44,8 @@ class EffectsBuilder:
         renamed = tuple(name for name, _ in self.columns_renamed())
         added = tuple(self.columns_added())
         rebuilt = tuple(lineage.table for lineage in living if lineage.rebuilt)
-        shaped = tuple(name.split(".")[0] for name in (*added, *dropped, *renamed))
-        touched = (*deleted, *gone, *updated, *inserted, *rebuilt, *shaped)
-        nulled_tables = tuple(name.split(".")[0] for name in nulled)
+        by_column = (name.split(".")[0] for name in (*added, *dropped, *renamed, *nulled))
+        touched = dict.fromkeys((*deleted, *gone, *updated, *inserted, *rebuilt, *by_column))
         return Effects(
             rows_deleted_in=deleted,
             references_nulled_in=nulled,
@@ -58,9 +57,8 @@ class EffectsBuilder:
             columns_added=added,
             columns_dropped=dropped,
             columns_renamed=renamed,
-            tables_touched=tuple(
-                n for n in dict.fromkeys((*touched, *nulled_tables)) if old.table(n)
-            ),
+            tables_touched=tuple(name for name in touched if old.table(name)),
+            objects_dropped=tuple(self._objects_dropped()),
             sequences_written=any(self.sequences_written()),
         )
 
@@ -100,6 +98,15 @@ class EffectsBuilder:
             filled = lineage.filled_by.parsed.copy if lineage.filled_by and lineage.name else None
             if lineage.filled_by and filled and filled.adds:
                 yield lineage.table, lineage.filled_by
+
+    def _objects_dropped(self) -> Iterator[str]:
+        old = self.script.old
+        kinds = {"INDEX": old.indexes, "TRIGGER": old.triggers, "VIEW": old.views}
+        for trace in self._accepted:
+            action, _, kind = trace.verb.partition(" ")
+            found = kinds.get(kind, {}).get(trace.target.lower()) if action == "DROP" else None
+            if found:
+                yield found.name
 
     def columns_added(self) -> Iterator[str]:
         """The columns added to pre-existing tables."""

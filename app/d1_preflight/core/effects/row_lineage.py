@@ -6,13 +6,13 @@ rows at the moment: a cascade removes a storage table, a whole copy adds one. On
 whole copy proves to be kept count as kept.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d1_preflight.core.effects.column_lineage import ColumnContents
 from d1_preflight.core.effects.conditions import always_true
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
-from d1_preflight.core.schema.full_text import full_text
+from d1_preflight.core.schema.full_text import full_text, removes_entries
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
@@ -82,6 +82,7 @@ class _RowWalk:
         self._contents = ColumnContents(old, script.new)
         self._filled_by: dict[str, StatementTrace] = {}
         self._indexes = {name for name in self.origins if _is_index(old.tables[name.lower()])}
+        self._contentless = {n for n, table in old.tables.items() if _is_contentless(table)}
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
@@ -126,12 +127,25 @@ class _RowWalk:
             dropped = trace.verb == "DROP TABLE" and lower == trace.target.lower()
             if ("DELETE", lower) not in fired and not dropped:
                 self._lose(deleted_from, trace, indirect=lower != named)
+        for index in self._forgotten(trace):
+            self._lose(index, trace, indirect=index.lower() != trace.target.lower())
         if trace.replace_key_count > (1 if trace.verb == "INSERT" else 0):
             self._lose(trace.target, trace, indirect=True)
         for table, column in trace.access.updates:
             guarded = ("UPDATE", table.lower()) in fired or table.lower() in self._emptied
             if not guarded and self._clears(trace, table, column):
                 self._nulled.setdefault(table.lower(), {})[column] = trace
+
+    def _forgotten(self, trace: StatementTrace) -> Iterator[str]:
+        """The contentless indexes that the statement, or a trigger of it, takes entries from."""
+        for name in trace.access.inserts:
+            if name.lower() not in self._contentless:
+                continue
+            own = trace.parsed.tokens if name.lower() == trace.target.lower() else ()
+            fired = (self._script.old.triggers.get(one.lower()) for one in trace.access.fired)
+            bodies = (tokens(one.sql, limit=len(one.sql)) for one in fired if one)
+            if any(removes_entries(name, found) for found in (own, *bodies)):
+                yield name
 
     def _clears(self, trace: StatementTrace, table: str, column: str) -> bool:
         """Whether a reported update is a foreign key's action, not the statement's own."""
@@ -278,6 +292,12 @@ def _is_index(table: Table) -> bool:
     """Whether a table is a full-text index over another one, with no rows of its own."""
     declared = full_text(table.sql) if table.is_virtual else None
     return declared is not None and declared.is_external
+
+
+def _is_contentless(table: Table) -> bool:
+    """Whether a table is a full-text index that keeps no text anywhere."""
+    declared = full_text(table.sql) if table.is_virtual else None
+    return declared is not None and declared.content == ""
 
 
 def _distinct_losses(losses: Sequence[Loss]) -> tuple[Loss, ...]:

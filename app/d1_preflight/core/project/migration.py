@@ -1,11 +1,12 @@
 """A migration: one `.sql` file, its name, number, header and text."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.core.errors import MigrationUnreadable
+from d1_preflight.core.project.naming import Naming
 
 NAME_PATTERN = re.compile(r"^(?P<number>\d{4})_(?P<words>[a-z0-9]+(?:_[a-z0-9]+)+)\.sql$")
 _DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECASE)
@@ -33,12 +34,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One migration file: `name` is the ledger's name (relative to the migrations folder)."""
+    """One migration file: `name` is the ledger's name (relative to the migrations folder).
+
+    `naming` is what its folder's names are judged by.
+    """
 
     name: str
     text: str
     sha256: str
     path: Path | None = None
+    naming: Naming = field(default=Naming(), compare=False)
 
     @property
     def stem(self) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.core.project.naming import Names
 from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze, SecondPerson
 
 _T = TypeVar("_T")
@@ -42,11 +43,26 @@ def text(value: object) -> str:
     return value.strip()
 
 
+def flag(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise UnreadValue("must be true or false")
+    return value
+
+
 def inner_path(value: object) -> str:
     """A path below the file's own folder, "" for none."""
     path = text(value).replace("\\", "/")
     if path.startswith(("/", "~")) or ".." in path.split("/") or ":" in path:
         raise UnreadValue('must be a path inside the project, for example "schema.sql"')
+    return path
+
+
+def folder(value: object) -> str:
+    """A relative path, which may lead up into another package; "" for none."""
+    path = text(value).replace("\\", "/")
+    if path.startswith(("/", "~")) or ":" in path:
+        raise UnreadValue('must be a path from this file\'s folder, for example "../db/drizzle"')
     return path
 
 
@@ -130,6 +146,14 @@ def second_person(value: object) -> SecondPerson:
         return SecondPerson(text(value))
     except ValueError as error:
         raise UnreadValue(f"must be one of {', '.join(SecondPerson)}") from error
+
+
+def names(value: object) -> Names:
+    """One of the conventions by which migrations are named."""
+    try:
+        return Names(text(value))
+    except ValueError as error:
+        raise UnreadValue(f"must be one of {', '.join(filter(None, Names))}") from error
 
 
 def busy(value: object) -> Busy:

@@ -14,9 +14,10 @@ import tomli_w
 
 from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
+from d1_preflight.core.project.naming import Names
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.toml.strict import SourceText
 
 SETTINGS_NAME = "preflight.toml"
 
@@ -135,12 +136,36 @@ class LintSettings:
         "An SQL file with the schema as it was before the first migration, where it was made "
         "outside of them. What neither it nor a migration makes then counts as not there.",
     )
+    names: Names = _key(  # noqa: RUF009 - it is field()
+        Names.INFERRED,
+        readers.names,
+        "How migrations are named: numbers, hyphens, timestamps, folders, drizzle or prisma; as "
+        "most of the folder's files are where empty.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """Where the migrations lie if wrangler's configuration does not say so."""
+
+    folder: str = _key(
+        "",
+        readers.folder,
+        "The migrations' folder, from this file's folder; it may lie in another package. Only "
+        "where the configuration has no `migrations_dir`.",
+    )
+    pattern: str = _key(
+        "", readers.text, "Which files below it are migrations: `*.sql` where empty."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class WranglerSettings:
-    """Which wrangler is used."""
+    """Which wrangler is used, and on which configuration."""
 
+    config: str = _key(
+        "", readers.folder, "The wrangler configuration, from this file's folder, among several."
+    )
     command: str = _key(
         "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
     )
@@ -167,6 +192,35 @@ class CodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """How the program talks to people."""
+
+    plain: bool = _key(
+        False,  # noqa: FBT003 - it is the default
+        readers.flag,
+        "Always ask one question after the other instead of opening the screen, as `--plain`, "
+        "`PREFLIGHT_PLAIN=1` and `TERM=dumb` do.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WalkSettings:
+    """What of the walk needs no person."""
+
+    by_itself: bool = _key(
+        True,  # noqa: FBT003 - it is the default
+        readers.flag,
+        "Steps that need no person run by themselves once you have begun; `false`: each by a key.",
+    )
+    read_limit_rows: int = _key(
+        1_000_000,
+        readers.whole(0, 1_000_000_000),
+        "A step that would read more rows of the target than this, by the database's size, waits "
+        "for a key; on the free plan a day has 5,000,000.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a team can decide."""
 
@@ -177,9 +231,12 @@ class Settings:
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
     signing: Signing = field(default_factory=Signing)
+    migrations: Migrations = field(default_factory=Migrations)
     lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
     code: CodeSettings = field(default_factory=CodeSettings)
+    face: FaceSettings = field(default_factory=FaceSettings)
+    walk: WalkSettings = field(default_factory=WalkSettings)
 
 
 def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.project.migration import NAME_PATTERN, leading_number
+from d1_preflight.core.project.migration import leading_number
+from d1_preflight.core.project.naming import HOUSE, Convention, judged_part, split_number
 
 _RULE = f"-- {'=' * 76}"
 _TYPES = {
@@ -14,38 +16,56 @@ _TYPES = {
     Kind.DESTRUCTIVE: ("Destructive (high risk)", "Restore from backup; see the down migration"),
 }
 _LAST = 9999
+_LEAST_WORDS = 2
 
 
 def next_number(names: Iterable[str]) -> int:
     """One more than the highest number in use."""
-    numbers = [n for n in map(leading_number, names) if n is not None]
-    return max((n for n in numbers if n <= _LAST), default=0) + 1
+    return max(_numbers(names), default=0) + 1
 
 
-def migration_name(words: str, taken: Iterable[str]) -> str:
+def migration_name(
+    words: str, taken: Iterable[str], now: datetime, convention: Convention = HOUSE
+) -> str:
     """The file's name for what the operator typed; raises UsageError where it says too little.
 
-    Spaces and dashes become underscores; a number that was typed is kept, if it is free.
+    It follows the folder's convention; a number that was typed is kept, if it is free.
     """
     taken = tuple(taken)
-    text = re.sub(r"[\s-]+", "_", words.strip().lower().removesuffix(".sql"))
-    given = re.match(r"(\d{4})_(.+)$", text)
-    number = int(given[1]) if given else next_number(taken)
-    if number > _LAST:
+    text = re.sub(r"[\s_-]+", "_", words.strip().lower().removesuffix(".sql")).strip("_")
+    given = re.match(r"(\d{4,})_(.+)$", text)
+    following = _following(convention, taken, now)
+    number = given[1] if given else following
+    if convention == HOUSE and int(number) > _LAST:
         raise UsageError(f"{number} has more than four digits.", hint="Squash the history first.")
-    name = f"{number:04d}_{given[2] if given else text}.sql"
-    if not NAME_PATTERN.match(name):
+    parts = (given[2] if given else text).split("_")
+    name = convention.file(number, parts)
+    if len(parts) < _LEAST_WORDS or not convention.fits(name):
         raise UsageError(
-            f"{name} does not say what it does: NNNN_descriptive_action.sql.",
+            f"{name} does not say what it does: {convention.shown}.",
             hint="Two words or more, a–z and 0–9: preflight new add_users_last_login",
         )
-    twin = next((other for other in taken if leading_number(other) == number), None)
+    twin = next((other for other in taken if leading_number(other) == int(number)), None)
     if twin is not None:
         raise UsageError(
-            f"The number {number:04d} is used by {twin}.",
-            hint=f"Leave the number out; the next free one is {next_number(taken):04d}.",
+            f"The number {number} is used by {twin}.",
+            hint=f"Leave the number out; the next free one is {following}.",
         )
     return name
+
+
+def _following(convention: Convention, taken: Iterable[str], now: datetime) -> str:
+    numbers = _numbers(taken) if not convention.is_stamped else _all_numbers(taken)
+    return convention.number(numbers, now)
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
+    """Those that count up: a larger one is a date."""
+    return [number for number in _all_numbers(names) if number <= _LAST]
+
+
+def _all_numbers(names: Iterable[str]) -> list[int]:
+    return [number for number in map(leading_number, names) if number is not None]
 
 
 def migration_text(name: str, kind: Kind, description: str) -> str:
@@ -54,7 +74,7 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
     declared, rollback = _TYPES[kind]
     lines = [
         f"-- Migration: {stem}",
-        f"-- Description: {description or _words_of(stem)}",
+        f"-- Description: {description or _words_of(name)}",
         f"-- Type: {declared}",
         f"-- Rollback: {rollback}",
     ]
@@ -63,9 +83,9 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
     return "\n".join([*lines, _RULE, "", ""])
 
 
-def _words_of(stem: str) -> str:
+def _words_of(name: str) -> str:
     """What a name says, without its number."""
-    return re.sub(r"[_-]+", " ", re.sub(r"^\d+[_-]+", "", stem))
+    return re.sub(r"[_-]+", " ", split_number(judged_part(name))[1])
 
 
 def down_text(name: str) -> str:

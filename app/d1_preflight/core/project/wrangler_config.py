@@ -4,11 +4,11 @@ A database is found by wrangler's own rule: by its name or its binding, the firs
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.core.errors import ProjectError, Undecided, UsageError
+from d1_preflight.core.project.migrations_pattern import Glob, normal_path
 
 CONFIG_NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
 """Wrangler's order: a wrangler.json in any parent beats a wrangler.toml right here."""
@@ -29,7 +29,8 @@ class Database:
     """One entry of `d1_databases`; `id` is "" where wrangler looks the database up by name.
 
     `migrations_dir` and `migrations_pattern` are relative to the configuration's folder, with
-    forward slashes and without `./`, as wrangler normalises them.
+    forward slashes and without `./`, as wrangler normalises them; `names_folder`: the entry says
+    so itself.
     """
 
     binding: str
@@ -39,6 +40,8 @@ class Database:
     migrations_dir: str = DEFAULT_MIGRATIONS_DIR
     migrations_table: str = DEFAULT_LEDGER
     migrations_pattern: str = f"{DEFAULT_MIGRATIONS_DIR}/*.sql"
+    is_remote_in_dev: bool = False
+    names_folder: bool = False
 
     @property
     def glob(self) -> Glob:
@@ -63,7 +66,8 @@ class WranglerConfig:
     `name` is the Worker's script name in that environment, "" where none is set; `environment`
     is "" for the top level; `environments` are the names that could be chosen; `sha256` is that
     of the bytes that were read. `compliance_region` decides which of Cloudflare's APIs is asked;
-    `main` is the Worker's entry, relative to the file.
+    `main` is the Worker's entry, relative to the file; `elsewhere` are the databases of the other
+    environments, "" for the top level.
     """
 
     path: Path
@@ -75,6 +79,8 @@ class WranglerConfig:
     environment: str = ""
     environments: tuple[str, ...] = ()
     databases: tuple[Database, ...] = ()
+    elsewhere: tuple[tuple[str, Database], ...] = ()
+    is_pages: bool = False
 
     @property
     def folder(self) -> Path:
@@ -104,21 +110,46 @@ class WranglerConfig:
             hint=f"There: {self._choices()}. Name one with --database.",
         )
 
+    def names_of(self, database: Database) -> tuple[str, ...]:
+        """The names that a database without an id may have: the entry's, or by its binding.
+
+        Wrangler makes a nameless one as `<worker>-<binding>`.
+        """
+        if database.name != database.binding:
+            return (database.name,)
+        made = f"{self.name}-{database.binding}".lower().replace("_", "-").strip("-")
+        return tuple(dict.fromkeys((made, database.name)))
+
+    def remarks(self, chosen: Database) -> tuple[str, ...]:
+        """What a person should know before this database is taken for the one that is meant."""
+        twins = [(name, other) for name, other in self.elsewhere if _is_same(other.id, chosen.id)]
+        found = [
+            f"{_environment(name)} has this same database ({other.name}): a migration meets both."
+            for name, other in twins
+        ]
+        found += [
+            f"The preview of {other.name} is this very database (preview_database_id): previews "
+            "write to it."
+            for other in (*self.databases, *(other for _, other in self.elsewhere))
+            if _is_same(other.preview_id, chosen.id)
+        ]
+        if chosen.is_remote_in_dev:
+            found.append("remote = true: wrangler dev reads and writes this very database.")
+        return tuple(dict.fromkeys(found))
+
     def _only_database(self) -> Database:
         if len(self.databases) > 1:
-            raise UsageError(
+            raise Undecided(
                 f"{self.words} has {len(self.databases)} D1 databases: {self._choices()}.",
                 hint="Choose one with --database NAME.",
+                option="--database",
+                choices=tuple(dict.fromkeys(d.name for d in self.databases)),
+                home=self.folder,
             )
         return self._unmistakable(self.databases[0])
 
     def _unmistakable(self, chosen: Database) -> Database:
         """Wrangler takes the first entry that answers; with twins that may be another database."""
-        if not chosen.id:
-            raise ProjectError(
-                f"{chosen.name} has no database_id in {self.words}.",
-                hint="Add it (wrangler d1 list shows it): a name can be reused, an id cannot.",
-            )
         for other in self.databases:
             if other is not chosen and other.answers_to(chosen.name) and other.id != chosen.id:
                 raise ProjectError(
@@ -145,6 +176,41 @@ class WranglerConfig:
             hint="Add an entry with binding, database_name and database_id"
             + (", or choose one with --env." if self.environments else "."),
         )
+
+
+def placed(config: WranglerConfig, folder: str, pattern: str) -> WranglerConfig:
+    """The configuration with the migrations where `[migrations]` of the settings says.
+
+    Raises ProjectError where the configuration says otherwise, or the pattern is not understood.
+    """
+    return replace(config, databases=tuple(_placed(d, folder, pattern) for d in config.databases))
+
+
+def _placed(database: Database, folder: str, pattern: str) -> Database:
+    if not folder or (database.names_folder and database.migrations_dir == normal_path(folder)):
+        return database
+    if database.names_folder:
+        raise ProjectError(
+            f"{database.name} has migrations_dir {database.migrations_dir}, and [migrations] "
+            f"folder says {folder}.",
+            hint="Leave [migrations] out of preflight.toml: wrangler's own setting counts.",
+        )
+    try:
+        Glob.parse(pattern or "*.sql")
+    except ValueError as error:
+        hint = "Write it with *, **, ? and {a,b} only."
+        raise ProjectError(f'[migrations] pattern "{pattern}": {error}.', hint=hint) from error
+    where = normal_path(folder)
+    whole = f"{where}/{pattern or '*.sql'}" if where != "." else pattern or "*.sql"
+    return replace(database, migrations_dir=where, migrations_pattern=whole)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one != "" and one.lower() == other.lower()
+
+
+def _environment(name: str) -> str:
+    return f'The environment "{name}"' if name else "The top level"
 
 
 def inside(folder: str, pattern: str) -> str:

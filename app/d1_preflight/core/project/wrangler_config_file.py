@@ -6,7 +6,8 @@ An environment does not inherit `d1_databases`; the Worker's name and the accoun
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from d1_preflight.core.errors import ProjectError
@@ -18,7 +19,7 @@ from d1_preflight.core.project.wrangler_config import (
     WranglerConfig,
     inside,
 )
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.toml.strict import SourceText
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
@@ -46,7 +47,25 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
         environment=environment,
         environments=tuple(environments),
         databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
+        elsewhere=tuple(_elsewhere(located, document, environments, environment)),
+        is_pages="pages_build_output_dir" in document,
     )
+
+
+def _elsewhere(
+    located: SourceText,
+    document: Mapping[str, object],
+    environments: Mapping[str, object],
+    environment: str,
+) -> Iterator[tuple[str, Database]]:
+    """The other environments' databases, as far as they can be read."""
+    for name, table in {"": document, **environments}.items():
+        entries = table.get("d1_databases") if isinstance(table, dict) else None
+        if name == environment or not isinstance(entries, list):
+            continue
+        for raw in entries:
+            with suppress(ProjectError):
+                yield name, _database(located, raw, 0)
 
 
 _HINTS = {
@@ -164,6 +183,8 @@ def _database(located: SourceText, raw: object, nth: int) -> Database:
         migrations_dir=folder,
         migrations_table=_text(located, raw, "migrations_table", where, nth) or DEFAULT_LEDGER,
         migrations_pattern=pattern,
+        is_remote_in_dev=raw.get("remote") is True,
+        names_folder="migrations_dir" in raw,
     )
 
 

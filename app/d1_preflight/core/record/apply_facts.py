@@ -79,7 +79,7 @@ class AbortCriteria(FactGroup):
 
 
 class GoFacts(StepFacts):
-    """The decision, the signed bytes and their signer."""
+    """The decision, the signed bytes and their signer; `summary` is the hash of GO's SUMMARY.md."""
 
     step = "go"
     decision: str = NO_TEXT
@@ -91,6 +91,8 @@ class GoFacts(StepFacts):
     expires_at: datetime | None = None
     criteria: AbortCriteria | None = None
     checklist: str = NO_TEXT
+    worker_version: str = NO_TEXT
+    summary: str = NO_TEXT
 
     def is_by(self, checklist: str) -> bool:
         """Whether GO was signed with this checklist; old records do not say with which."""
@@ -223,11 +225,35 @@ class CountedTable(FactGroup):
     now: int | None = None
 
 
+class ChainHead(FactGroup):
+    """A closed record that the next one follows: its bytes, and the reviews beside it by then."""
+
+    migration: str = NO_TEXT
+    sequence: int | None = None
+    sha256: str = NO_TEXT
+    reviews: tuple[str, ...] = NO_ITEMS
+
+
+class ChainLink(FactGroup):
+    """The record's place among the closed records of its database.
+
+    `ledger_id` is its row's, where there was one. `skipped` were applied before it and had no
+    closed record by then; `earlier` are the closed records of schema 1, in the first link alone.
+    """
+
+    sequence: int | None = None
+    ledger_id: int | None = None
+    earlier: tuple[str, ...] = NO_ITEMS
+    skipped: tuple[str, ...] = NO_ITEMS
+    previous: tuple[ChainHead, ...] = NO_ITEMS
+
+
 class CloseFacts(StepFacts):
     """How it ended; `differs` lists the schema's differences from the rehearsed one.
 
     `differs_from_before` those from the schema before, `schema` what was seen,
-    `timeline` the hash of the emergency's timeline as it was then.
+    `timeline` the hash of the emergency's timeline as it was then. `files` are the folder's other
+    files, each as `sha256sum` writes it; evidence is named by its attempt.
     """
 
     step = "close"
@@ -239,3 +265,15 @@ class CloseFacts(StepFacts):
     tables: tuple[CountedTable, ...] = NO_ITEMS
     schema: str = NO_TEXT
     timeline: str = NO_TEXT
+    fingerprint: str = NO_TEXT
+    files: tuple[str, ...] = NO_ITEMS
+    chain: ChainLink | None = None
+
+
+class WorkerFacts(StepFacts):
+    """The Worker after the apply: the version that GO froze, and all that get traffic now."""
+
+    step = "worker_deployed"
+    worker: str = NO_TEXT
+    frozen: str = NO_TEXT
+    versions: tuple[str, ...] = NO_ITEMS

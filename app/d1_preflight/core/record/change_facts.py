@@ -38,18 +38,39 @@ class FindingAnswer(FactGroup):
     answer: str = NO_TEXT
 
 
+class MeasuredLoss(FactGroup):
+    """How many rows and references of a table the last rehearsal lost, as the person saw it."""
+
+    table: str = NO_TEXT
+    lost: int | None = None
+    nulled: int | None = None
+
+
 class FindingsFacts(StepFacts):
-    """The findings with their answers, and the declared losses."""
+    """The findings with their answers, and the declared losses, with the counts known by then."""
 
     step = "findings"
     findings: tuple[FindingAnswer, ...] = NO_ITEMS
     declared_losses: tuple[str, ...] = NO_ITEMS
     losses: tuple[str, ...] = NO_ITEMS
     loss_reason: str = NO_TEXT
+    measured: tuple[MeasuredLoss, ...] = NO_ITEMS
+
+
+class LossesFacts(StepFacts):
+    """The losses that the rehearsal measured and a person declared, with their figures."""
+
+    step = "losses"
+    declared_losses: tuple[str, ...] = NO_ITEMS
+    losses: tuple[str, ...] = NO_ITEMS
+    loss_reason: str = NO_TEXT
 
 
 class ClassFacts(StepFacts):
-    """The class that was found, and the one that the operator confirmed or raised it to."""
+    """The class that was found, and the one that the operator confirmed or raised it to.
+
+    `source` says on what schema it was judged again by itself, where the first one was not enough.
+    """
 
     step = "class"
     found: Kind | None = None
@@ -57,6 +78,7 @@ class ClassFacts(StepFacts):
     risk: str = NO_TEXT
     rollback: str = NO_TEXT
     reasons: tuple[str, ...] = NO_ITEMS
+    source: str = NO_TEXT
 
 
 class PurposeFacts(StepFacts):
@@ -116,7 +138,10 @@ class CopyFacts(StepFacts):
 
 
 class TableChange(FactGroup):
-    """The row diff of one table; a count of -1 means that the table does not exist."""
+    """The row diff of one table; a count of -1 means that the table does not exist.
+
+    `undeclared` marks a loss that the effects explain and that a person has yet to declare.
+    """
 
     table: str = NO_TEXT
     before: int | None = None
@@ -129,6 +154,7 @@ class TableChange(FactGroup):
     ok: bool | None = None
     issued_before: int | None = None
     issued_after: int | None = None
+    undeclared: bool | None = None
 
     @property
     def takes(self) -> bool:
@@ -161,6 +187,12 @@ class RehearsalFacts(StepFacts):
     downtime: str = NO_TEXT
     sql_ms: int | None = None
     values_after: tuple[TableValues, ...] = NO_ITEMS
+
+    @property
+    def takes(self) -> bool:
+        """Whether rows, columns or values go, or it is not known that none does."""
+        removed = any(change.change == "removed" for change in self.schema)
+        return removed or not self.tables or any(table.takes for table in self.tables)
 
     @property
     def rows_lost(self) -> int:

@@ -1,10 +1,13 @@
 """Writes and reads a record as TOML, in one order; the reader refuses unknown keys.
 
 The same facts give the same bytes, and `dump(load(bytes)) == bytes`, so a signature over the
-bytes covers the value too. UTC, LF, no comments, absent keys instead of nulls.
+bytes covers the value too. UTC, LF, no comments, absent keys instead of nulls. A record of schema 2
+is short: an attempt that says nothing of its operator or its files has those of the one before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from typing import cast
 
 import tomli_w
@@ -15,10 +18,12 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import Fact, Facts, instant, moment
-from d1_preflight.core.record.record import Attempt, DatabaseRef, Record, Status
-from d1_preflight.core.strict_toml import SourceText, TomlTable
+from d1_preflight.core.record.packing import Rows, packed, rows_of, unpacked
+from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Record, Status
+from d1_preflight.core.toml.compact import Value, dumps, section
+from d1_preflight.core.toml.strict import SourceText, TomlTable
 
-_SCHEMA = 1
+_SCHEMAS = (1, SCHEMA)
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
 _TOP = {"schema", "migration", "checklist", "database", "subjects", "tools", "attempt"}
 _DATABASE = ("name", "id", "environment", "target")
@@ -35,7 +40,7 @@ _INSTANT = "a moment like 2026-11-23T14:00:00Z"
 def dump_record(record: Record) -> bytes:
     """The bytes of `record.toml`."""
     document: dict[str, object] = {
-        "schema": _SCHEMA,
+        "schema": record.schema,
         "migration": record.migration,
         "checklist": record.checklist,
         "database": {
@@ -46,9 +51,17 @@ def dump_record(record: Record) -> bytes:
         },
         "subjects": dict(sorted(record.subjects.items())),
         "tools": dict(sorted(record.tools.items())),
-        "attempt": [_attempt_table(attempt) for attempt in record.attempts],
     }
-    return dump_facts(document)
+    if record.schema == 1:
+        tables = [_attempt_table(attempt) for attempt in record.attempts]
+        return dump_facts({**document, "attempt": tables})
+    head = document if record.attempts else {**document, "attempt": []}
+    return _compact(head).encode() + b"".join(_sections(record.attempts))
+
+
+def history_sha256(attempts: Iterable[Attempt]) -> str:
+    """The sha256 of these attempts as a record of schema 2 holds them, from the first on."""
+    return sha256(b"".join(_sections(attempts))).hexdigest()
 
 
 def dump_facts(document: Mapping[str, object]) -> bytes:
@@ -60,20 +73,19 @@ def load_record(data: bytes, source: str = "record.toml") -> Record:
     """Read a record; raises RecordInvalid naming file, line and key."""
     top = load_table(data, source)
     top.only(_TOP)
-    if top.whole("schema") != _SCHEMA:
-        raise top.error("schema", f"schema must be {_SCHEMA}")
+    schema = top.whole("schema")
+    if schema not in _SCHEMAS:
+        raise top.error("schema", f"schema must be {' or '.join(map(str, _SCHEMAS))}")
     database = top.table("database")
     database.only(_DATABASE)
-    attempts = top.tables("attempt", "an attempt")
     return Record(
         migration=top.text("migration"),
         database=DatabaseRef(**{key: database.text(key) for key in _DATABASE}),
         checklist=top.text("checklist"),
         subjects=top.table("subjects").strings(),
         tools=top.table("tools").strings(),
-        attempts=tuple(
-            _attempt(table.called(f"attempt {n}")) for n, table in enumerate(attempts, 1)
-        ),
+        attempts=tuple(_attempts(top, is_short=schema != 1)),
+        schema=schema,
     )
 
 
@@ -112,6 +124,24 @@ def _is_too_deep(document: object) -> bool:
             part for item in inner for part in (item.values() if isinstance(item, dict) else item)
         ]
     return bool(level)
+
+
+def _compact(document: Mapping[str, object]) -> str:
+    return dumps(cast("Mapping[str, Value]", _plain(document)))
+
+
+def _sections(attempts: Iterable[Attempt]) -> Iterator[bytes]:
+    """The attempts as a record of schema 2 holds them, each said shorter by those before it."""
+    before, rows = None, Rows()
+    for attempt in attempts:
+        table = _attempt_table(attempt)
+        if before is not None:
+            same = {"by": before.by, "subjects": dict(sorted(before.subjects.items()))}
+            table = {k: v for k, v in table.items() if k not in same or v != same[k]}
+        if attempt.facts:
+            table["facts"] = packed(attempt.step, attempt.facts, rows)
+        yield section("attempt", cast("Mapping[str, Value]", _plain(table))).encode()
+        before, rows = attempt, rows_of(attempt.step, attempt.facts, rows)
 
 
 def _attempt_table(attempt: Attempt) -> dict[str, object]:
@@ -160,10 +190,31 @@ def _is_table(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _attempt(table: TomlTable) -> Attempt:
+def _attempts(top: TomlTable, *, is_short: bool) -> Iterator[Attempt]:
+    before, rows = None, Rows()
+    for number, found in enumerate(top.tables("attempt", "an attempt"), 1):
+        table = found.called(f"attempt {number}")
+        attempt = _attempt(table, before)
+        if is_short:
+            attempt = _unpacked(table, attempt, rows)
+            before, rows = attempt, rows_of(attempt.step, attempt.facts, rows)
+        yield attempt
+
+
+def _unpacked(table: TomlTable, attempt: Attempt, rows: Rows) -> Attempt:
+    try:
+        return replace(attempt, facts=unpacked(attempt.step, attempt.facts, rows))
+    except ValueError as error:
+        raise table.error("facts", f"facts of {table.name}: {error}") from error
+
+
+def _attempt(table: TomlTable, before: Attempt | None) -> Attempt:
+    """An attempt; what it does not say is as in the one `before` it."""
     table.only(_ATTEMPT)
     step, facts = table.text("step"), table.table("facts", optional=True)
     _refuse_unreadable(step, facts)
+    by = before.by if before and "by" not in table.raw else table.text("by")
+    same = before.subjects if before and "subjects" not in table.raw else None
     answers = table.table("answers", optional=True)
     ran = table.tables("evidence", f"evidence of {table.name}")
     is_over = "finished_at" in table.raw
@@ -172,9 +223,9 @@ def _attempt(table: TomlTable) -> Attempt:
         status=table.choice("status", Status),
         started_at=table.parsed("started_at", moment, _INSTANT),
         finished_at=table.parsed("finished_at", moment, _INSTANT) if is_over else None,
-        by=table.text("by"),
+        by=by,
         words=table.text("words"),
-        subjects=table.table("subjects").strings(),
+        subjects=table.table("subjects").strings() if same is None else same,
         answers={key: _answer(answers, key) for key in answers.raw},
         facts=read_facts(facts),
         evidence=tuple(_evidence(item) for item in ran),

@@ -177,7 +177,7 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
     if record.standing(step) is None and last.status is not Status.RUNNING:
         words = "The apply was started with another text: restore that file, then continue."
     elif last.status is Status.FAILED:
-        words = "The apply failed half-way: the earlier steps are kept. Press ! for help."
+        words = "The apply failed half-way: the earlier steps are kept. See the emergency card."
     elif last.status.is_answered:
         words = "It is applied: the earlier steps are final."
     else:

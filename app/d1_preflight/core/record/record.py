@@ -17,6 +17,9 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
 
+SCHEMA = 2
+"""The schema of a new record; one of schema 1 is read for ever."""
+
 RESTORE = "A record is changed through preflight only; restore it from git."
 
 
@@ -108,6 +111,7 @@ class Record:
     subjects: Mapping[str, str]
     tools: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    schema: int = 1
     stale: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The steps whose answer is too old at the moment of looking, and in words how old it is."""
 
@@ -199,6 +203,15 @@ class Record:
     def _later(self, step_id: str, index: int) -> bool:
         last = self._last(step_id)
         return last is not None and last > index
+
+
+def upgraded(record: Record, *, now_signed: bool = False) -> Record:
+    """The record in the present schema, where no GO was signed yet, or it is `now_signed` again.
+
+    An apply is finished in the schema of its GO.
+    """
+    was_signed = any(a.step == "go" and a.status.is_answered for a in record.attempts)
+    return record if was_signed and not now_signed else replace(record, schema=SCHEMA)
 
 
 def kind_of(record: Record, checklist: Checklist, fallback: Kind) -> Kind:

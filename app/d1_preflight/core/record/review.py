@@ -28,7 +28,7 @@ from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verif
 STATEMENT_SUFFIX = ".review.toml"
 _KEYS = {
     "schema", "statement", "verdict", "reason", "reviewer", "reviewed_at", "migration",
-    "database", "file", "file_sha256", "signature_sha256",
+    "database", "file", "file_sha256", "signature_sha256", "heads",
 }  # fmt: skip
 AGAIN = "preflight review RECORD makes a new one."
 
@@ -70,7 +70,10 @@ CLOSED_RECORD = Subject("record.toml", CLOSE)
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One reviewer's valid statement: signed, allowed, and about the present bytes."""
+    """One reviewer's valid statement: signed, allowed, and about the present bytes.
+
+    `heads` are the ends of the database's chain that the reviewer saw, as `sha256sum` writes them.
+    """
 
     name: str
     subject: Subject
@@ -78,6 +81,7 @@ class Review:
     reason: str
     signer: Signature
     at: datetime
+    heads: tuple[str, ...] = ()
 
 
 def second_person_kinds(policy: SecondPerson) -> frozenset[Kind]:
@@ -100,6 +104,7 @@ def statement(
     *,
     reviewer: str,
     at: datetime,
+    heads: Iterable[str] = (),
 ) -> bytes:
     """The bytes that a reviewer signs; raises NotAllowed if nothing is signed yet."""
     document, signature = files.get(subject.file), files.get(subject.signature)
@@ -112,7 +117,7 @@ def statement(
         raise Rejected("Sending back needs a reason.", hint="Say what has to change.")
     return dump_facts(
         {
-            "schema": 1,
+            "schema": record.schema,
             "statement": "review",
             "verdict": verdict.value,
             "reason": reason.strip(),
@@ -123,6 +128,7 @@ def statement(
             "file": subject.file,
             "file_sha256": sha256(document).hexdigest(),
             "signature_sha256": sha256(signature).hexdigest(),
+            **({} if record.schema == 1 else {"heads": tuple(heads)}),
         }
     )
 
@@ -151,12 +157,18 @@ def operators_of(files: Mapping[str, bytes], verifier: Verifier) -> tuple[Signat
     )
 
 
-def statement_name(files: Mapping[str, bytes], subject: Subject, signer: str) -> str:
-    """A statement's file name: the first free one, or that of this reviewer's earlier one."""
+def statement_name(
+    files: Mapping[str, bytes], record: Record, subject: Subject, signer: str
+) -> str:
+    """A statement's file name: the first free one, or that of this reviewer's earlier one.
+
+    Beside a closed record of schema 2 none is replaced: the close or the chain may name it.
+    """
+    is_kept = record.schema > 1 and CLOSED_RECORD.signature in files
     number = 1
     while True:
         name = f"{subject.stem}{f'-{number}' if number > 1 else ''}{STATEMENT_SUFFIX}"
-        if name not in files or _reviewer_of(files[name]) == signer:
+        if name not in files or (_reviewer_of(files[name]) == signer and not is_kept):
             return name
         number += 1
 
@@ -223,13 +235,14 @@ def read_review(
         "file_sha256": sha256(files.get(subject.file, b"")).hexdigest(),
         "signature_sha256": sha256(files.get(subject.signature, b"")).hexdigest(),
     }
-    if stated.whole("schema") != 1:
+    if stated.whole("schema") != record.schema:
         raise StaleReview(f"{name} is of another schema.", hint=AGAIN)
     for key, value in expected.items():
         if stated.text(key) != value:
             raise StaleReview(f"{name} is about another {key}: {stated.text(key)!r}.", hint=AGAIN)
     refuse_operator(operators_of(files, verifier), signer)
-    return Review(name, subject, verdict, reason, signer, reviewed_at)
+    heads = () if record.schema == 1 else stated.texts("heads")
+    return Review(name, subject, verdict, reason, signer, reviewed_at, heads)
 
 
 def _reviewer_of(document: bytes) -> str:

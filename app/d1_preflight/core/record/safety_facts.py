@@ -1,5 +1,6 @@
 """Facts of sections 3 and 4: counts, backup and its proof, bookmark, rollback plan."""
 
+from d1_preflight.core.checklist.answers import WORKER_FIRST, Order, answer_label
 from d1_preflight.core.format import count, plural
 from d1_preflight.core.record.change_facts import (
     CopiedTable,
@@ -163,11 +164,106 @@ class RollbackPlanFacts(StepFacts):
     matrix: tuple[RollbackScenario, ...] = NO_ITEMS
 
 
+class RevisionProposal(FactGroup):
+    """A git revision that may be the one that runs, and what says so; never a proof."""
+
+    commit: str = NO_TEXT
+    why: str = NO_TEXT
+
+
+class RunningCodeFacts(StepFacts):
+    """The Worker version that runs, and the revisions that it may be made of.
+
+    `versions` are all that get traffic; `version` gets the most.
+    """
+
+    step = "running_code"
+    worker: str = NO_TEXT
+    version: str = NO_TEXT
+    versions: tuple[str, ...] = NO_ITEMS
+    proposals: tuple[RevisionProposal, ...] = NO_ITEMS
+
+
+class BrokenQueryFacts(FactGroup):
+    """One query that fails or goes wrong in one code on one schema.
+
+    `at` is file:line; `query` and `words`, the engine's own, are without literals.
+    """
+
+    code: str = NO_TEXT
+    schema: str = NO_TEXT
+    at: str = NO_TEXT
+    words: str = NO_TEXT
+    query: str = NO_TEXT
+    sha256: str = NO_TEXT
+
+
 class DeployOrderFacts(StepFacts):
-    """The deploy order of database and Worker, and the Worker version to roll back to."""
+    """The deploy order of database and Worker, and what the queries of both codes say about it.
+
+    `order` is the operator's, `safe_order` the queries'; `version` is the Worker version to roll
+    back to. `harmless` is whether the change can break no query at all; `contradicted` is what
+    the queries say against the operator's order; `owed` what a later contract half will drop.
+    `removed` and `added` are the tables and columns of the change, in words.
+    """
 
     step = "deploy_order"
     order: str = NO_TEXT
     worker: str = NO_TEXT
     out_of_order: str = NO_TEXT
     version: str = NO_TEXT
+    safe_order: Order | None = None
+    deployed: str = NO_TEXT
+    new: str = NO_TEXT
+    deployed_queries: int | None = None
+    new_queries: int | None = None
+    deployed_breaks: int | None = None
+    new_breaks: int | None = None
+    new_breaks_at_home: int | None = None
+    harmless: bool | None = None
+    unseen: tuple[str, ...] = NO_ITEMS
+    removed: tuple[str, ...] = NO_ITEMS
+    added: tuple[str, ...] = NO_ITEMS
+    breaks: tuple[BrokenQueryFacts, ...] = NO_ITEMS
+    steps: tuple[str, ...] = NO_ITEMS
+    routes: tuple[str, ...] = NO_ITEMS
+    contradicted: str = NO_TEXT
+    owed: tuple[str, ...] = NO_ITEMS
+
+    @property
+    def touches_code(self) -> bool:
+        """Whether a query of either code meets the change, or one that nobody saw could."""
+        if self.safe_order is None:
+            return True
+        unsure = bool(self.unseen) and not self.harmless
+        return self.safe_order is not Order.ANY or unsure
+
+    @property
+    def breaks_until(self) -> str:
+        """What breaks between the two halves of the operator's order, in words; "" for nothing."""
+        old, new = self.deployed_breaks or 0, self.new_breaks or 0
+        if self.order == WORKER_FIRST:
+            return _between("new code", new, self.breaks, "until the migration is applied")
+        return _between("deployed code", old, self.breaks, "until the new code is deployed")
+
+
+def _between(code: str, number: int, found: tuple[BrokenQueryFacts, ...], until: str) -> str:
+    if not number:
+        return ""
+    first = next((query.at for query in found if query.code == code), "")
+    where = f" ({first}{' and more' if number > 1 else ''})" if first else ""
+    verb = "breaks" if number == 1 else "break"
+    return f"{until} {plural(number, 'query', 'queries')} of the {code} {verb}{where}"
+
+
+def order_words(facts: DeployOrderFacts) -> str:
+    """The order, and what breaks in between, in one line; "" where none was chosen."""
+    if not facts.order:
+        return ""
+    label = answer_label("order", facts.order)
+    if facts.safe_order is None:
+        return f"{label}; no query was judged"
+    if facts.breaks_until:
+        return f"{label}; {facts.breaks_until}"
+    unseen = " that was seen" if facts.unseen and not facts.harmless else ""
+    return f"{label}; no query{unseen} breaks in between"

@@ -18,7 +18,7 @@ from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.record.safety_facts import BackupTable
 
 GO_FILE, GO_SIGNATURE = "go.toml", "go.toml.sig"
-SCHEMA = 1
+_SINCE_SCHEMA_2 = "history"
 
 
 class PlannedDatabase(FactGroup):
@@ -68,6 +68,16 @@ class Proofs(FactGroup):
     other_pending: tuple[str, ...] = NO_ITEMS
     out_of_order: str = NO_TEXT
     rows_read: int | None = None
+    worker: str = NO_TEXT
+    worker_version: str = NO_TEXT
+    deploy_order: str = NO_TEXT
+
+
+class PlannedHistory(FactGroup):
+    """The attempts before GO: how many, and the sha256 of their bytes in the record."""
+
+    attempts: int | None = None
+    sha256: str = NO_TEXT
 
 
 class PlannedStep(FactGroup):
@@ -95,13 +105,15 @@ class SignedPlan(FactGroup):
     tools: PlannedTools = PlannedTools()
     proofs: Proofs = Proofs()
     criteria: AbortCriteria | None = None
+    history: PlannedHistory | None = None
     steps: tuple[PlannedStep, ...] = named("step", NO_ITEMS)
 
     @classmethod
     def from_bytes(cls, document: bytes) -> Self:
         """The plan in these bytes; raises RecordInvalid if it is incomplete."""
         plan = cls.read(load_facts(document, GO_FILE))
-        wrong = [key for key in fields_by_key(cls) if key not in plan.keys or key in plan.extra]
+        needed = [k for k in fields_by_key(cls) if k != _SINCE_SCHEMA_2 or plan.schema != 1]
+        wrong = [key for key in needed if key not in plan.keys or key in plan.extra]
         if wrong:
             raise RecordInvalid(
                 f"{GO_FILE} is no plan of this program: “{wrong[0]}” lacks or is of another type.",

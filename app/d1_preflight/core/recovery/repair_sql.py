@@ -8,14 +8,17 @@ out in silence. Exact literals; each statement small enough for D1.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import apsw
 
 from d1_preflight.core.errors import ProjectError
+from d1_preflight.core.recovery.index_repair import IndexRepair
 from d1_preflight.core.recovery.lost_objects import lost_objects
-from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order
+from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order, too_long_words
 from d1_preflight.core.rows.codec import Packer, decode, differs, literal, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
+from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.schema import Schema, SchemaObject
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
@@ -75,27 +78,55 @@ def write_repair_sql(
     nothing; `only` these tables, where any are named.
     """
     try:
-        news = {t.name.lower(): t for t in read_tables(connection, "after")}
-        kept = {t.name: t for t in read_tables(connection, "before")}
         lower = {name.lower() for name in rebuilt}
-        repairs = [
-            TableRepair(connection, schema, kept[name], news.get(name.lower()), lower, limit)
-            for name in _parents_first(schema, kept)
-            if not only or name in only
-        ]
+        repairs = _table_repairs(connection, schema, lower, only, limit)
+        indexes = _index_repairs(connection, schema, only, limit)
         write("PRAGMA defer_foreign_keys = ON;\n")
         definitions = [s for repair in repairs for s in repair.definition()]
+        definitions += [s for index in indexes for s in index.definition()]
         found = lost_objects(schema, Schema.from_connection(connection, "after"), definitions, only)
         made = [o.sql.rstrip().rstrip(";") for o in found.made]
-        for statement in (*definitions, *_rows(repairs), *made, *_sequences(repairs)):
+        parts = (definitions, _rows(repairs), _fills(repairs, indexes), made, _sequences(repairs))
+        for statement in chain.from_iterable(parts):  # never all of them in memory
             write(f"{statement};\n")
         results = tuple(repair.result() for repair in repairs)
+        results += tuple(_index_result(index) for index in indexes)
         return RepairScript(results, found.made, found.missing)
-    except apsw.Error as error:
+    except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
-            f"The rows that the migration loses cannot be identified: {error}.",
+            f"The rows that the migration loses cannot be identified ({type(error).__name__}).",
             hint="Restore with Time Travel; the backup itself is complete.",
         ) from error
+
+
+def _table_repairs(
+    connection: apsw.Connection,
+    schema: Schema,
+    rebuilt: Collection[str],
+    only: Collection[str],
+    limit: int,
+) -> "list[TableRepair]":
+    """The tables of `before` in their two states, parents first."""
+    news = {t.name.lower(): t for t in read_tables(connection, "after")}
+    olds = {t.name: t for t in read_tables(connection, "before") if t.kind is TableKind.ORDINARY}
+    return [
+        TableRepair(connection, schema, olds[name], news.get(name.lower()), rebuilt, limit)
+        for name in _parents_first(schema, olds)
+        if not only or name in only
+    ]
+
+
+def _index_repairs(
+    connection: apsw.Connection, schema: Schema, only: Collection[str], limit: int
+) -> list[IndexRepair]:
+    """The virtual tables of `before` in their two states."""
+    news = {t.name.lower(): t for t in read_tables(connection, "after")}
+    olds = (t for t in read_tables(connection, "before") if t.is_virtual)
+    return [
+        IndexRepair(connection, schema, old, news.get(old.name.lower()), limit)
+        for old in olds
+        if not only or _is_meant(old, only)
+    ]
 
 
 def _parents_first(schema: Schema, names: Collection[str]) -> list[str]:
@@ -107,6 +138,23 @@ def _rows(repairs: "Sequence[TableRepair]") -> Iterator[str]:
     for part in (TableRepair.inserts, TableRepair.updates):
         for repair in repairs:
             yield from part(repair)
+
+
+def _fills(repairs: "Sequence[TableRepair]", indexes: Sequence[IndexRepair]) -> Iterator[str]:
+    """What fills the full-text indexes, once the rows of all tables are written."""
+    repaired = {one.old.name.lower() for one in repairs if one.rows or one.updated}
+    for index in indexes:
+        yield from index.fill(repaired)
+
+
+def _index_result(index: IndexRepair) -> TableRepairResult:
+    return TableRepairResult(index.old.name, index.rows, problems=tuple(index.problems))
+
+
+def _is_meant(index: Table, only: Collection[str]) -> bool:
+    """Whether a virtual table or its content is among the tables that are named."""
+    declared = full_text(index.sql)
+    return index.name in only or bool(declared and declared.content in only)
 
 
 def _sequences(repairs: "Sequence[TableRepair]") -> Iterator[str]:
@@ -140,9 +188,7 @@ class TableRepair:
 
     def definition(self) -> Iterator[str]:
         """CREATE TABLE of a dropped table, ADD COLUMN for the dropped columns."""
-        if self._is_virtual:
-            self.problems.append("a virtual table is not written; only Time Travel has its rows")
-        elif self.new is None:
+        if self.new is None:
             yield self._sql
         else:
             for column in self._gone:
@@ -157,12 +203,11 @@ class TableRepair:
 
     def inserts(self) -> Iterator[str]:
         """INSERTs of the rows that went."""
-        if self._is_virtual:
-            return
         place = f"before.{quote_name(self.old.name)} AS b"
         if self.new is None:
             where = ""
         elif self._key:
+            self._check_shared_keys()
             there = f"SELECT 1 FROM after.{quote_name(self.new.name)} AS a WHERE {self._on}"
             where = f" WHERE NOT EXISTS ({there})"
         else:
@@ -181,7 +226,7 @@ class TableRepair:
 
     def updates(self) -> Iterator[str]:
         """UPDATEs of the values that went or changed, in rows that are still there."""
-        if self._is_virtual or self.new is None or not self._key:
+        if self.new is None or not self._key:
             return
         columns = [c for c in self._columns if self._differs(c)]
         touched = 0
@@ -236,6 +281,18 @@ class TableRepair:
             return f"b.{name} IS NOT NULL"
         return differs(f"b.{name}", f"a.{name}")
 
+    def _check_shared_keys(self) -> None:
+        """Rows that another type or collation gives one key cannot be put back beside another."""
+        assert self.new is not None  # noqa: S101 - inserts asks first
+        key = ", ".join(f"a.{k}" for k in self._key)
+        query = (
+            "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n"
+            f" FROM before.{quote_name(self.old.name)} AS b"
+            f" JOIN after.{quote_name(self.new.name)} AS a ON {self._on} GROUP BY {key})"
+        )
+        if number := self.connection.execute(query).fetchall()[0][0]:
+            self.problems.append(f"rows have one key now, so {number} cannot be put back")
+
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is reported, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
@@ -253,10 +310,6 @@ class TableRepair:
         )
         query = f"SELECT EXISTS (SELECT 1 FROM ({both}) GROUP BY content HAVING sum(one) > 0)"
         return bool(self.connection.execute(query).fetchall()[0][0])
-
-    @property
-    def _is_virtual(self) -> bool:
-        return self.old.kind is not TableKind.ORDINARY
 
     @property
     def _sql(self) -> str:
@@ -303,4 +356,4 @@ class TableRepair:
         packer = Packer(self.limit - used - 4)
         yield from packer.batches(rows)
         if packer.too_long:
-            self.problems.append(f"{packer.too_long} rows exceed D1's 100 KB a statement")
+            self.problems.append(too_long_words(packer.too_long))

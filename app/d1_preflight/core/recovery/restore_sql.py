@@ -6,15 +6,18 @@ such rows are counted, never left out in silence.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import apsw
 
+from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.rows.codec import Packer, decode, literal, wire
 from d1_preflight.core.rows.table_copy import RowCopy
+from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.order import parents_first
-from d1_preflight.core.schema.schema import Schema, structure
+from d1_preflight.core.schema.schema import Schema, structure, tables_of
 from d1_preflight.core.schema.sequences import raise_sequence
+from d1_preflight.core.schema.table import shadows_of
 from d1_preflight.core.sql.tokenizer import quote_name
 
 INSERT_BYTES = 90_000
@@ -66,10 +69,12 @@ def write_restore_sql(
     order = dependency_order(schema)
     places = {name: n for n, name in enumerate(order.tables)}
     kept = sorted((c for c in copies if c.table in places), key=lambda c: places[c.table])
+    indexes = _indexes(schema, copies)
+    filled = {name for index in indexes for name in index.shadows}
     cautions = [
         f"{c.table} belongs to a virtual table and is not written; fill that table again."
         for c in copies
-        if c.table not in places
+        if c.table not in places and c.table not in filled
     ]
     cautions += _cautions(schema, order, [copy.table for copy in kept])
     tables = []
@@ -81,10 +86,53 @@ def write_restore_sql(
         if copy.sequence is not None:
             for statement in raise_sequence(copy.table, copy.sequence):
                 write(f"{statement};\n")
-    cautions += [
-        f"{t.too_long} rows of {t.table} exceed D1's 100 KB." for t in tables if t.too_long
-    ]
+    for index in indexes:
+        if index.text is None:
+            name = quote_name(index.name)
+            write(f"INSERT INTO {name}({name}) VALUES ('rebuild');\n")
+        else:
+            with opened(index.text) as connection:
+                tables.append(_write_texts(write, index, connection, limit))
+    cautions += [f"{t.table}: {too_long_words(t.too_long)}." for t in tables if t.too_long]
     return RestoreScript(tuple(tables), tuple(cautions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """A full-text index that is filled through FTS5: from its content, or from its own text."""
+
+    name: str
+    columns: tuple[str, ...]
+    shadows: tuple[str, ...]
+    text: RowCopy | None = None
+
+
+def _indexes(schema: Schema, copies: Sequence[RowCopy]) -> tuple[_Index, ...]:
+    """The indexes whose text is among the copies."""
+    known = {copy.table.lower(): copy for copy in copies}
+    all_tables = tables_of(schema)
+    found = []
+    for table in all_tables:
+        declared = full_text(table.sql) if table.is_virtual else None
+        shadows = shadows_of(all_tables, table.name) if declared else ()
+        text = known.get(f"{table.name}_content".lower())
+        if declared and declared.content is None and text:
+            found.append(_Index(table.name, table.data_columns, shadows, text))
+        elif declared and declared.content and declared.content.lower() in known:
+            found.append(_Index(table.name, (), shadows))
+    return tuple(found)
+
+
+def _write_texts(
+    write: Callable[[str], object], index: _Index, connection: apsw.Connection, limit: int
+) -> TableSql:
+    """REPLACE the rows of an index with a text of its own: a trigger may have put them there."""
+    assert index.text is not None  # noqa: S101 - the caller asks first
+    names = ", ".join(["rowid", *(quote_name(name) for name in index.columns)])
+    head = f"REPLACE INTO {quote_name(index.name)} ({names}) VALUES\n"
+    held = ("id", *(f"c{n}" for n in range(len(index.columns))))
+    texts = replace(index.text, table=index.name, columns=held, rowid="")
+    return _write_batches(write, head, texts, connection, limit)
 
 
 def _write_inserts(
@@ -94,6 +142,16 @@ def _write_inserts(
     names = [quote_name(name) for name in copy.columns]
     names = [copy.rowid, *names] if copy.rowid else names
     head = f"INSERT INTO {quote_name(copy.table)} ({', '.join(names)}) VALUES\n"
+    return _write_batches(write, head, copy, connection, limit)
+
+
+def _write_batches(
+    write: Callable[[str], object],
+    head: str,
+    copy: RowCopy,
+    connection: apsw.Connection,
+    limit: int,
+) -> TableSql:
     packer = Packer(limit - len(head) - 2)
     rows = statements = 0
     for batch in packer.batches(_literals(copy, connection)):
@@ -109,6 +167,11 @@ def _literals(copy: RowCopy, connection: apsw.Connection) -> Iterator[str]:
         texts = [literal(decode(None if v is None else str(v))) for v in values]
         texts = [str(rowid), *texts] if copy.rowid else texts
         yield f"({', '.join(texts)})"
+
+
+def too_long_words(rows: int) -> str:
+    """How many rows cannot be written back, because a statement would be too long."""
+    return f"{plural(rows, 'row')} {noun_for(rows, 'exceeds', 'exceed')} D1's 100 KB a statement"
 
 
 def _cautions(schema: Schema, order: Order, tables: Sequence[str]) -> Iterator[str]:

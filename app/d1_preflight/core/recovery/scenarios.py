@@ -76,7 +76,7 @@ def _nothing(known: Known) -> Scenario:
         (
             RunbookStep("Make sure: the newest ledger rows", ledger_query(known)),
             RunbookStep(
-                "Nothing is lost. Read the error in the output (o), fix the file, walk it again."
+                "Nothing is lost. Read the error in the output, fix the file, walk it again."
             ),
             RunbookStep("Still pending are", pending_command(known)),
         ),

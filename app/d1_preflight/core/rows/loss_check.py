@@ -4,7 +4,7 @@ A loss is accepted only if the effects predict it, the migration's class admits 
 operator named the table. Every other loss is unexplained, and blocks.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +33,8 @@ class LossVerdict:
     status: LossStatus
     words: str = ""
 
+    undeclared: bool = False  # it is explained, and a person has yet to declare it
+
     @property
     def blocks(self) -> bool:
         """Whether this table keeps the gate shut."""
@@ -45,13 +47,23 @@ class _Point:
 
     words: str
     is_fine: bool
+    undeclared: bool = False
 
 
 def check_losses(
-    row_diff: RowDiff, analysis: Analysis, declared: Collection[str] = ()
+    row_diff: RowDiff,
+    analysis: Analysis,
+    declared: Collection[str] | None = (),
+    measured: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[LossVerdict, ...]:
-    """Judge every table; `declared` names the tables whose losses the operator confirmed."""
-    judge = _Judge(analysis, frozenset(name.lower() for name in declared))
+    """Judge every table; `declared` names the tables whose losses the operator confirmed.
+
+    None: they are declared once they are measured, so that only an unpredicted one blocks.
+    `measured` has the lost rows and nulled references that the operator saw, by table in lower
+    case: a larger loss was not confirmed.
+    """
+    named = None if declared is None else frozenset(name.lower() for name in declared)
+    judge = _Judge(analysis, named, measured or {})
     judged = [judge.judge(table) for table in row_diff.tables]
     order = (LossStatus.UNEXPLAINED, LossStatus.EXPLAINED, LossStatus.UNTOUCHED)
     return tuple(sorted(judged, key=lambda one: order.index(one.status)))
@@ -97,10 +109,16 @@ def _follow(columns: dict[str, str], table: str, old: str, new: str) -> None:
 class _Judge:
     """The migration's effects, its class and the declared tables, asked table by table."""
 
-    def __init__(self, analysis: Analysis, declared: frozenset[str]) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        declared: frozenset[str] | None,
+        measured: Mapping[str, tuple[int, int]],
+    ) -> None:
         self._analysis = analysis
         self._effects = analysis.effects
         self._declared = declared
+        self._measured = measured
 
     def judge(self, table: TableDiff) -> LossVerdict:
         """The verdict on one table."""
@@ -109,9 +127,13 @@ class _Judge:
         if wrong:
             return LossVerdict(table, LossStatus.UNEXPLAINED, ", ".join(wrong))
         words = ", ".join(point.words for point in points)
-        return LossVerdict(table, LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED, words)
+        status = LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED
+        return LossVerdict(table, status, words, any(point.undeclared for point in points))
 
     def _points(self, table: TableDiff) -> Iterator[_Point]:
+        yield from self._more(table)
+        if table.failure:
+            yield _Point(f"{table.failure}: {_rebuild(table)}", is_fine=False)
         if table.before is None:
             is_fine = _has(self._effects.tables_created, table.table)
             yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
@@ -125,6 +147,19 @@ class _Judge:
             if table.reissues:
                 yield self._renumbered(table)
 
+    def _more(self, table: TableDiff) -> Iterator[_Point]:
+        """A loss larger than the one that was confirmed."""
+        name = table.table.lower()
+        if name not in (self._declared or ()) or name not in self._measured:
+            return
+        nulled = sum(rows for _, rows in table.nulled)
+        for found, most, what in zip(
+            (table.lost, nulled), self._measured[name], ("lost", "nulled"), strict=True
+        ):
+            if found > most:
+                words = f"{count(found)} {what}, {count(most)} declared"
+                yield _Point(words, is_fine=False)
+
     def _gone(self, table: TableDiff) -> _Point:
         predicted = _has(self._effects.tables_dropped, table.table)
         if predicted and not table.lost:
@@ -136,10 +171,10 @@ class _Judge:
         if table.strays:
             yield _Point(
                 f"{table.strays:,} entries and rows of {table.content} have lost each other: "
-                f"INSERT INTO {table.table}({table.table}) VALUES ('rebuild')",
+                f"{_rebuild(table)}",
                 is_fine=False,
             )
-        elif table.lost or table.added:
+        elif table.before != table.after:
             yield _Point(f"follows {table.content}", is_fine=True)
 
     def _renumbered(self, table: TableDiff) -> _Point:
@@ -202,6 +237,9 @@ class _Judge:
         """A loss is accepted if the effects predict it, the class admits it, and it is declared."""
         if not predicted or not self._changes_values:
             return _Point(f"{what}, by no statement seen", is_fine=False)
+        if self._declared is None:
+            words = f"{what}{self._from(table)}, to be declared"
+            return _Point(words, is_fine=True, undeclared=True)
         if table.lower() in self._declared:
             return _Point(f"{what}, as declared", is_fine=True)
         return _Point(f"{what}{self._from(table)}, not declared", is_fine=False)
@@ -215,6 +253,10 @@ class _Judge:
             if f'"{table}"' in reason.text or f'"{table}.' in reason.text:
                 return _place(reason.text, reason.line)
         return ""
+
+
+def _rebuild(table: TableDiff) -> str:
+    return f"INSERT INTO {table.table}({table.table}) VALUES ('rebuild')"
 
 
 def _place(cause: str, line: int) -> str:

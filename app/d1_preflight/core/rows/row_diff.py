@@ -15,6 +15,7 @@ import apsw
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.rows.codec import differs, row_text
 from d1_preflight.core.rows.index_gap import IndexState, index_state
+from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.sequences import highest_issued
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -40,6 +41,14 @@ class Renames:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """The full-text indexes that fail in each state, by their names in lower case, and why."""
+
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TableDiff:
     """The row diff of one table; `before` or `after` is None where the table is not there.
 
@@ -48,6 +57,7 @@ class TableDiff:
     column. `changed` counts the rows with any of these. Of an AUTOINCREMENT table `issued_before`
     and `issued_after` are the highest ids that will not be issued again. Of a full-text index over
     `content` the entries are counted; `strays` are the entries and rows that have lost each other.
+    `failure` is why a full-text index does not work after, if it did before.
     """
 
     table: str
@@ -65,6 +75,7 @@ class TableDiff:
     issued_after: int | None = None
     content: str = ""
     strays: int = 0
+    failure: str = ""
 
     @property
     def reissues(self) -> bool:
@@ -76,8 +87,8 @@ class TableDiff:
     def is_untouched(self) -> bool:
         """Whether every row and every value is still there and none is new."""
         moved = self.lost or self.added or self.changed or self.columns_gone or self.reissues
-        moved = moved or self.strays
-        return not moved and (self.before is not None and self.after is not None)
+        failed = self.strays or self.failure or (self.content and self.before != self.after)
+        return not moved and not failed and self.before is not None and self.after is not None
 
     @property
     def loses(self) -> bool:
@@ -112,10 +123,11 @@ def diff_rows(
     renames: Renames | None = None,
     ignore: Collection[str] = ("d1_migrations",),
     rebuilt: Collection[str] = (),
+    failing: Failing | None = None,
 ) -> RowDiff:
     """Compare `before` with `after`; `rebuilt` names tables whose rowids mean nothing any more."""
     try:
-        return _row_diff(connection, renames or Renames(), ignore, rebuilt)
+        return _row_diff(connection, renames or Renames(), ignore, rebuilt, failing or Failing())
     except apsw.Error as error:  # its words may quote a row
         raise ProjectError(
             f"The two copies cannot be compared ({type(error).__name__}).",
@@ -128,6 +140,7 @@ def _row_diff(
     renames: Renames,
     ignore: Collection[str],
     rebuilt: Collection[str],
+    failing: Failing,
 ) -> RowDiff:
     olds = _sorted_out(read_tables(connection, "before"), ignore)
     news = _sorted_out(read_tables(connection, "after"), ignore)
@@ -139,7 +152,10 @@ def _row_diff(
             count = _count(connection, "before", old)
             found.append(TableDiff(old.name, count, None, lost=count))
         elif TableKind.VIRTUAL in (old.kind, new.kind):
-            found.append(_by_number(connection, old, new))
+            failure = failing.after.get(new.name.lower(), "")
+            failed_before = old.name.lower() in failing.before
+            one = _by_number(connection, old, new, failed_before=failed_before)
+            found.append(replace(one, failure="" if failed_before else failure))
         else:
             pair = _Pair(connection, old, new, renames, rebuilt)
             found.append(_numbered(connection, old, new, pair.diff()))
@@ -158,33 +174,27 @@ def _numbered(connection: apsw.Connection, old: Table, new: Table, found: TableD
     return replace(found, issued_before=before, issued_after=after)
 
 
-def _by_number(connection: apsw.Connection, old: Table, new: Table) -> TableDiff:
+def _by_number(
+    connection: apsw.Connection, old: Table, new: Table, *, failed_before: bool
+) -> TableDiff:
     """A virtual table's rows have no keys of their own to be paired by: they are only counted."""
     states = index_state(connection, "before", old), index_state(connection, "after", new)
-    if states[0] and states[1]:
-        return _index_diff(old.name, states[0], states[1])
     before, after = _count(connection, "before", old), _count(connection, "after", new)
-    return TableDiff(
-        old.name,
-        before,
-        after,
-        lost=max(0, before - after),
-        added=max(0, after - before),
-    )
+    if states[0] and states[1] and states[1].content:  # its rows are those of the content
+        strays = _strays(states[0], states[1], partial=failed_before)
+        return TableDiff(old.name, before, after, content=states[1].content, strays=strays)
+    lost, added = max(0, before - after), max(0, after - before)
+    return TableDiff(old.name, before, after, lost=lost, added=added)
 
 
-def _index_diff(name: str, before: IndexState, after: IndexState) -> TableDiff:
-    """An index that strayed from its content before is no worse for that."""
-    lost, added = before.entries - after.entries, after.entries - before.entries
-    return TableDiff(
-        name,
-        before.entries,
-        after.entries,
-        lost=max(0, lost),
-        added=max(0, added),
-        content=after.content,
-        strays=max(0, after.gap - before.gap),
-    )
+def _strays(before: IndexState, after: IndexState, *, partial: bool) -> int:
+    """An index that strayed from its content before is no worse for that.
+
+    One that held only some of the rows need not hold a new row either.
+    """
+    expected = max(0, after.rows - before.rows) if partial and before.unindexed else 0
+    ghosts, unindexed = after.ghosts - before.ghosts, after.unindexed - before.unindexed
+    return max(0, ghosts) + max(0, unindexed - expected)
 
 
 class _Pair:
@@ -348,9 +358,9 @@ class _Pair:
 
 
 def _sorted_out(tables: tuple[Table, ...], ignore: Collection[str]) -> dict[str, Table]:
-    """The tables that hold rows; a shadow's rows are those of its virtual table."""
-    kept = (t for t in tables if t.name not in ignore and t.kind is not TableKind.SHADOW)
-    return {t.name.lower(): t for t in kept}
+    """The tables that hold rows or entries; a shadow's rows are those of its virtual table."""
+    kept = (t for t in tables if t.name not in ignore and not t.is_shadow)
+    return {t.name.lower(): t for t in kept if not t.is_derived or full_text(t.sql)}
 
 
 def _common(old: Table, new: Table, renames: Renames) -> Iterator[tuple[str, str]]:
@@ -367,6 +377,9 @@ def _cells(counts: Mapping[str, int]) -> Cells:
 
 
 def _count(connection: apsw.Connection, database: str, table: Table) -> int:
+    state = index_state(connection, database, table) if table.is_virtual else None
+    if state is not None:
+        return state.entries
     return _number(connection, f"SELECT count(*) FROM {database}.{quote_name(table.name)}")
 
 

@@ -38,6 +38,10 @@ ALLOW_IGNORED = "allow-ignored"
 BETWEEN_REVISIONS = tuple(change.value for change in Change)
 """The findings about two revisions, which `lint --base` adds."""
 
+ABOUT_NAMES = frozenset(
+    {"name-pattern", "duplicate-number", "number-out-of-order", "number-gap", "number-behind"}
+)
+"""The rules that may ask for another name: no applied file can have one."""
 
 _PROJECT_WIDE = frozenset(
     {
@@ -85,7 +89,7 @@ def _finding(entry: CatalogEntry, match: Match) -> Finding:
         column=match.column,
         title=entry.title,
         message=entry.problem.format_map(match.values),
-        instead=tuple(step.format_map(match.values) for step in entry.instead),
+        instead=match.instead or tuple(s.format_map(match.values) for s in entry.instead),
         tables=match.tables,
         end_line=match.end_line,
         end_column=match.end_column,

@@ -8,6 +8,7 @@ from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, missing_name
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.naming import Convention
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.tokenizer import Token
 
@@ -26,6 +27,7 @@ class Match:
     tables: tuple[str, ...] = ()
     severity: Severity | None = None  # where the place weighs less or more than the rule
     columns: tuple[tuple[str, str], ...] = ()  # where columns, not rows, are lost
+    instead: tuple[str, ...] = ()  # where the place needs other next steps than the rule's
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,17 @@ class RuleContext:
     def text(self) -> str:
         """The file's text."""
         return self.migration.text
+
+    @property
+    def convention(self) -> Convention:
+        """How the files of this folder are named."""
+        files = {self.migration.name, *(sibling.name for sibling in self.siblings)}
+        return self.migration.naming.convention(files)
+
+    @property
+    def name_is_kept(self) -> bool:
+        """Whether a tool's books hold this file's name, so that nothing may rename it."""
+        return self.migration.naming.keeps(self.migration.name)
 
     @property
     def statements(self) -> tuple[StatementTrace, ...]:
@@ -107,9 +120,11 @@ def match_at(
     return Match(line, column, end_line, end_column, {**(values or {}), **named}, tables, severity)
 
 
-def match_file(*, severity: Severity | None = None, **values: str) -> Match:
+def match_file(
+    *, severity: Severity | None = None, instead: tuple[str, ...] = (), **values: str
+) -> Match:
     """A match on the file as a whole."""
-    return Match(1, 1, 1, 1, values, (), severity)
+    return Match(1, 1, 1, 1, values, (), severity, instead=instead)
 
 
 def match_offset(text: str, offset: int, length: int = 1, **values: str) -> Match:

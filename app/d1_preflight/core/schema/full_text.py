@@ -1,9 +1,12 @@
 """A full-text index as its CREATE VIRTUAL TABLE … USING fts5 declares it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from d1_preflight.core.sql.tokenizer import Token, closing, parted, tokens
+
+_FORGETS = frozenset({"'delete'", "'delete-all'", '"delete"', '"delete-all"'})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ def full_text(sql: str) -> FullText | None:
     """The full-text index that a CREATE statement makes; None where it makes something else."""
     found = tokens(sql, limit=len(sql))
     words = [token.word for token in found]
-    if "USING" not in words or found[words.index("USING") + 1].name.lower() != "fts5":
+    if module_of(sql) != "fts5":
         return None
     at = words.index("USING") + 2
     if at >= len(found) or found[at].text != "(":
@@ -32,6 +35,32 @@ def full_text(sql: str) -> FullText | None:
     options = {part[0].name.lower(): part for part in parted(found[at + 1 : closing(found, at)])}
     content = _option(options.get("content"))
     return FullText(content, _option(options.get("content_rowid")) or "rowid")
+
+
+def is_derived(sql: str) -> bool:
+    """Whether a virtual table shows what others hold: an external content, or a vocabulary."""
+    declared = full_text(sql)
+    return module_of(sql) == "fts5vocab" or bool(declared and declared.is_external)
+
+
+def module_of(sql: str) -> str:
+    """The module that a CREATE VIRTUAL TABLE names, in lower case; "" for any other table."""
+    found = tokens(sql, limit=len(sql))
+    words = [token.word for token in found]
+    at = words.index("USING") + 1 if "USING" in words[:10] else len(found)
+    return found[at].name.lower() if at < len(found) else ""
+
+
+def removes_entries(index: str, found: Sequence[Token]) -> bool:
+    """Whether statements give a contentless index the command to forget entries, and add none.
+
+    SQLite reports the command as an INSERT: `INSERT INTO f(f, rowid, …) VALUES ('delete', …)`.
+    """
+    texts = [token.text.lower() for token in found]
+    removed = sum(text in _FORGETS for text in texts)
+    named = [token.name.lower() for token in found]
+    inserts = sum(named[n : n + 2] == ["into", index.lower()] for n in range(len(named)))
+    return removed > 0 and inserts <= removed
 
 
 def _option(part: tuple[Token, ...] | None) -> str | None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import apsw
 
 from d1_preflight.core.schema.ddl import definitions
+from d1_preflight.core.schema.full_text import is_derived
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -109,6 +110,16 @@ class Table:
         return self.kind is TableKind.VIRTUAL
 
     @property
+    def is_shadow(self) -> bool:
+        """Whether a virtual table keeps its rows in it."""
+        return self.kind is TableKind.SHADOW
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it shows what other tables hold: a full-text index, or its vocabulary."""
+        return self.is_virtual and is_derived(self.sql)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         """The names in order."""
         return tuple(column.name for column in self.columns)
@@ -196,8 +207,12 @@ def read_table(
 
 
 def countable(tables: Sequence[Table]) -> tuple[str, ...]:
-    """The tables whose rows are counted: a shadow's rows are those of its virtual table."""
-    return tuple(t.name for t in tables if t.kind is not TableKind.SHADOW)
+    """The tables whose rows are counted: a shadow's rows are those of its virtual table.
+
+    A virtual table that shows the rows of another one has none to count: where that one is gone,
+    it cannot even be asked.
+    """
+    return tuple(t.name for t in tables if not t.is_shadow and not t.is_derived)
 
 
 def shadows_of(tables: Sequence[Table], virtual: str) -> tuple[str, ...]:

@@ -81,6 +81,20 @@ def read_failure(evidence: Evidence) -> Failure:
     return _prose(_plain(evidence.stderr)) or _prose(_plain(printed)) or Failure("")
 
 
+def listed_databases(stdout: str) -> tuple[Mapping[str, str], ...]:
+    """Name and uuid of each database that `d1 list --json` shows; raises RemoteFailed."""
+    for start in re.finditer(r"^(?=\[)", stdout, re.MULTILINE):
+        try:
+            items = json.JSONDecoder().raw_decode(stdout, start.start())[0]
+            return tuple({"name": str(i["name"]), "uuid": str(i["uuid"])} for i in items)
+        except (ValueError, LookupError, TypeError):
+            continue
+    raise RemoteFailed(
+        "wrangler's list of databases could not be read.",
+        hint="Nothing was changed. Try: wrangler d1 list --json",
+    )
+
+
 def explain_failure(evidence: Evidence) -> PreflightError:
     """Say why a command failed and what to do next; the caller raises it or shows it."""
     if evidence.timed_out:

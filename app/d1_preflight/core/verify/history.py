@@ -10,7 +10,7 @@ from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.gate import open_items, stale_words
 from d1_preflight.core.record.record import Attempt, Record, Status
-from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 
 _FILE = "record.toml"
 _BY_HAND = "A record is changed through preflight only; restore it from git."
@@ -27,7 +27,7 @@ def history_problems(bundle: Bundle) -> Iterator[Problem]:
     for attempt in bundle.record.attempts:
         if not bundle.checklist.has(attempt.step):
             words = f"answers a step that the checklist does not have: “{attempt.step}”"
-            yield Problem(_FILE, words, _BY_HAND)
+            yield Problem(Id.STEP_UNKNOWN, _FILE, words, _BY_HAND)
         elif attempt.status is Status.WAIVED:
             yield from _waiver_problems(bundle.checklist.step(attempt.step), attempt)
     yield from _age_problems(bundle)
@@ -37,6 +37,7 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
     """The steps on this migration's path that nobody has answered yet, section by section."""
     if not bundle.knows_checklist:
         yield Problem(
+            Id.CHECKLIST_UNKNOWN,
             _FILE,
             f"was made with another checklist (sha256 {bundle.record.checklist[:12]}…) than "
             f"{bundle.checklist.source}; whether it is complete is unknown",
@@ -50,7 +51,7 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
             names = "; ".join(f"“{item.step.title}” is {item.status}" for item in items)
             title = f"{section.number} {section.title}".strip()
             hint = f"preflight run {bundle.record.migration} goes on where it was left."
-            yield Problem(_FILE, f"{title}: {names}", hint, Weight.OPEN)
+            yield Problem(Id.STEPS_OPEN, _FILE, f"{title}: {names}", hint, Weight.OPEN)
 
 
 def _age_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -69,7 +70,9 @@ def _age_problems(bundle: Bundle) -> Iterator[Problem]:
             if stale and (is_go or not _decided_at_go(act, proof)):
                 age = stale.removeprefix("stale: ").replace(" ago,", " before,")
                 words = f"{what} over a stale proof: “{step.title}”, {age}"
-                yield Problem(_FILE, words, "What it rested on was too old; look at it again.")
+                yield Problem(
+                    Id.PROOF_STALE, _FILE, words, "What it rested on was too old; look at it again."
+                )
 
 
 def _last_go(record: Record) -> Attempt | None:
@@ -98,16 +101,30 @@ def _time_problems(record: Record) -> Iterator[Problem]:
         where = f"attempt {number} (“{attempt.step}”)"
         if before is not None and attempt.started_at < before:
             began = instant(attempt.started_at)
-            yield Problem(_FILE, f"{where} began at {began}, before the one above it", _BY_HAND)
+            yield Problem(
+                Id.TIME_ORDER, _FILE, f"{where} began at {began}, before the one above it", _BY_HAND
+            )
         before = attempt.finished_at or attempt.started_at
         if before < attempt.started_at:
-            yield Problem(_FILE, f"{where} ended before it began", _BY_HAND)
+            yield Problem(Id.TIME_ORDER, _FILE, f"{where} ended before it began", _BY_HAND)
         if attempt.status is Status.RUNNING and attempt is not record.attempts[-1]:
-            yield Problem(_FILE, f"{where} never ended, yet others followed", _BY_HAND)
+            yield Problem(
+                Id.ATTEMPT_WITHOUT_END, _FILE, f"{where} never ended, yet others followed", _BY_HAND
+            )
         if attempt.finished_at is None and attempt.status.is_answered:
-            yield Problem(_FILE, f"{where} is {attempt.status} without an end", _BY_HAND)
+            yield Problem(
+                Id.ATTEMPT_WITHOUT_END,
+                _FILE,
+                f"{where} is {attempt.status} without an end",
+                _BY_HAND,
+            )
         if attempt.status is Status.PENDING:
-            yield Problem(_FILE, f"{where} is pending, which no attempt can be", _BY_HAND)
+            yield Problem(
+                Id.ATTEMPT_WITHOUT_END,
+                _FILE,
+                f"{where} is pending, which no attempt can be",
+                _BY_HAND,
+            )
 
 
 def _class_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -118,7 +135,7 @@ def _class_problems(bundle: Bundle) -> Iterator[Problem]:
         told = ClassFacts.from_attempt(attempt)
         if _rank(told.kind) < _rank(told.found):
             words = f"lowers the class from {told.found or 'unknown'} to {told.kind or 'unknown'}"
-            yield Problem(_FILE, words, _BY_HAND)
+            yield Problem(Id.CLASS_LOWERED, _FILE, words, _BY_HAND)
 
 
 def _rank(kind: Kind | None) -> int:
@@ -127,6 +144,10 @@ def _rank(kind: Kind | None) -> int:
 
 def _waiver_problems(step: Step, attempt: Attempt) -> Iterator[Problem]:
     if not step.waivable:
-        yield Problem(_FILE, f"waives “{step.title}”, which cannot be waived", _BY_HAND)
+        yield Problem(
+            Id.WAIVER_FORBIDDEN, _FILE, f"waives “{step.title}”, which cannot be waived", _BY_HAND
+        )
     if not attempt.words.strip():
-        yield Problem(_FILE, f"waives “{step.title}” without a reason", _BY_HAND)
+        yield Problem(
+            Id.WAIVER_WITHOUT_REASON, _FILE, f"waives “{step.title}” without a reason", _BY_HAND
+        )

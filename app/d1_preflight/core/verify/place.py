@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.verify.problem import Problem, Weight
+from d1_preflight.core.verify.links import Chain
+from d1_preflight.core.verify.problem import Id, Problem, Weight
 
 _FILE = "record.toml"
 
@@ -20,13 +21,18 @@ class Place:
     """Where a record was found: its folder below `checklists`, and what the project says of it.
 
     `is_project` where a wrangler configuration lies beside `checklists`; `database_id` is the one
-    configured for the record's database, None where there is none: `unknown` says why.
+    configured for the record's database, None where there is none: `unknown` says why. Where the
+    project `lacks_migration`, `renamed_to` is a file of the same text. `chain` holds the closed
+    records of the same database, for a record that lies in its place.
     """
 
     folder: str
     is_project: bool = False
     database_id: str | None = None
     unknown: str = ""
+    lacks_migration: bool = False
+    renamed_to: str = ""
+    chain: Chain | None = None
 
     @property
     def is_bound(self) -> bool:
@@ -44,7 +50,12 @@ def place_problems(record: Record, place: Place | None) -> Iterator[Problem]:
             f"is of {record.migration} on {record.database.name}, "
             f"but is in {RECORDS_NAME}/{place.folder}"
         )
-        yield Problem(_FILE, words, f"It belongs in {RECORDS_NAME}/{expected}, and nowhere else.")
+        yield Problem(
+            Id.WRONG_FOLDER,
+            _FILE,
+            words,
+            f"It belongs in {RECORDS_NAME}/{expected}, and nowhere else.",
+        )
     if place.is_project:
         yield from _database_problems(record, place)
 
@@ -56,11 +67,17 @@ def _database_problems(record: Record, place: Place) -> Iterator[Problem]:
     if not configured or not told.id:
         why = place.unknown or "one of the two has no id"
         words = f"may be about another database than the configured {told.name}: {why}"
-        yield Problem(_FILE, words, "Give the configuration its database_id.", Weight.OPEN)
+        yield Problem(
+            Id.DATABASE_UNKNOWN,
+            _FILE,
+            words,
+            "Give the configuration its database_id.",
+            Weight.OPEN,
+        )
         return
     what, hint = "is", "A record is valid for its own database only."
     if told.target == PRACTICE:
         what = "is a practice record"
         hint = "Practice proves nothing about a real database: run the checklist there."
     words = f"{what} about {told.name} {told.id}; the configuration has {configured} of that name"
-    yield Problem(_FILE, words, hint)
+    yield Problem(Id.WRONG_DATABASE, _FILE, words, hint)

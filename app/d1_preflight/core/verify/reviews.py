@@ -14,7 +14,7 @@ from d1_preflight.core.record.review import (
     read_review,
     statements_about,
 )
-from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 
 _NOBODY = "Name the file of allowed signers: --allowed-signers FILE"
 
@@ -41,23 +41,28 @@ def review_problems(bundle: Bundle) -> Iterator[Problem]:
     }
     for name in sorted(n for n in bundle.files if ".review." in n):
         if name.removesuffix(".sig") not in known:
-            yield Problem(name, "belongs to no review that could be checked", AGAIN)
+            yield Problem(
+                Id.REVIEW_UNPAIRED, name, "belongs to no review that could be checked", AGAIN
+            )
     for subject in (PLAN, CLOSED_RECORD):
         for name in statements_about(bundle.files, subject):
             if bundle.verifier is None:
-                yield Problem(name, "cannot be checked: no allowed_signers", _NOBODY)
+                yield Problem(
+                    Id.SIGNERS_MISSING, name, "cannot be checked: no allowed_signers", _NOBODY
+                )
                 continue
             try:
                 found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
             except StaleReview as error:
-                yield Problem(name, error.message, error.hint, Weight.OPEN)
+                yield Problem(Id.REVIEW_STALE, name, error.message, error.hint, Weight.OPEN)
             except PreflightError as error:
-                yield Problem(name, error.message, error.hint)
+                yield Problem(Id.REVIEW_INVALID, name, error.message, error.hint)
     found = list(last_words(found))
     for review in found:
         if review.verdict is Verdict.SENT_BACK:
             words = f"{review.signer.principal} sent it back: {review.reason}"
-            yield Problem(review.name, words, "Answer it; the reviewer looks again.", Weight.OPEN)
+            hint = "Answer it; the reviewer looks again."
+            yield Problem(Id.SENT_BACK, review.name, words, hint, Weight.OPEN)
     yield from _second_person_problems(bundle, found)
 
 
@@ -66,6 +71,7 @@ def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Pro
         return
     if not any(r.subject is PLAN and r.verdict is Verdict.APPROVED for r in found):
         yield Problem(
+            Id.SECOND_PERSON_MISSING,
             PLAN.file,
             f"a second person has to approve a {bundle.kind} migration's GO",
             "preflight review --go, by someone who is not the operator.",

@@ -12,16 +12,17 @@ from d1_preflight.core.errors import BadSignature, RecordInvalid
 from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
 from d1_preflight.core.record.facts import AnyStep, instant
+from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
     GO_SIGNATURE,
-    SCHEMA,
     PlannedDatabase,
+    PlannedHistory,
     SignedPlan,
 )
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
-from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _RESTORE = "Restore it from git; if it is gone, this GO proves nothing."
@@ -36,15 +37,22 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
     document, signature = bundle.files.get(GO_FILE), bundle.files.get(GO_SIGNATURE)
     signed = GoFacts.from_attempt(go)
     for key in signed.unread:
-        yield Problem(RECORD_FILE, f"tells no {key} of GO that can be read", _RESTORE)
+        yield Problem(
+            Id.GO_UNREADABLE, RECORD_FILE, f"tells no {key} of GO that can be read", _RESTORE
+        )
     for name, data, digest in (
         (GO_FILE, document, signed.go_sha256),
         (GO_SIGNATURE, signature, signed.signature_sha256),
     ):
         if data is None:
-            yield Problem(name, "is missing, but the record has a GO", _RESTORE)
+            yield Problem(Id.GO_MISSING, name, "is missing, but the record has a GO", _RESTORE)
         elif sha256(data).hexdigest() != digest:
-            yield Problem(name, "is not the one the record names (its sha256 differs)", _RESTORE)
+            yield Problem(
+                Id.GO_CHANGED,
+                name,
+                "is not the one the record names (its sha256 differs)",
+                _RESTORE,
+            )
     if document is None or signature is None:
         return
     yield from _plan_problems(bundle, go, document)
@@ -60,22 +68,32 @@ def close_problems(bundle: Bundle) -> Iterator[Problem]:
     if signature is None:
         words = "is closed but carries no signature" if is_closed else "is not closed yet"
         hint = f"preflight run {bundle.record.migration} closes and signs it."
-        yield Problem(RECORD_FILE, words, hint, Weight.OPEN)
+        identity = Id.SIGNATURE_MISSING if is_closed else Id.NOT_CLOSED
+        yield Problem(identity, RECORD_FILE, words, hint, Weight.OPEN)
         return
     if not is_closed:
         words = "is there, but the record does not say that it was closed"
-        yield Problem(RECORD_SIGNATURE, words, "Restore both files from git.")
+        yield Problem(
+            Id.SIGNATURE_WITHOUT_CLOSE, RECORD_SIGNATURE, words, "Restore both files from git."
+        )
     if bundle.verifier is None:
-        yield Problem(RECORD_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY)
+        yield Problem(
+            Id.SIGNERS_MISSING, RECORD_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY
+        )
         return
     try:
         signer = bundle.verifier.verify(document, signature, CLOSE)
     except BadSignature as error:
-        yield Problem(RECORD_SIGNATURE, error.message, error.hint)
+        yield Problem(Id.SIGNATURE_BAD, RECORD_SIGNATURE, error.message, error.hint)
         return
     if close is not None and close.by != signer.principal:
         words = f"is by {signer.principal}, but {close.by} closed the record"
-        yield Problem(RECORD_SIGNATURE, words, "A record must be signed by whoever closes it.")
+        yield Problem(
+            Id.SIGNER_DIFFERS,
+            RECORD_SIGNATURE,
+            words,
+            "A record must be signed by whoever closes it.",
+        )
 
 
 def closing_signer(bundle: Bundle) -> Signature | None:
@@ -100,36 +118,55 @@ def _signer_problems(
     bundle: Bundle, go: GoFacts, document: bytes, signature: bytes
 ) -> Iterator[Problem]:
     if bundle.verifier is None:
-        yield Problem(GO_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY)
+        yield Problem(
+            Id.SIGNERS_MISSING, GO_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY
+        )
         return
     try:
         signer = bundle.verifier.verify(document, signature, GO)
     except BadSignature as error:
-        yield Problem(GO_SIGNATURE, error.message, error.hint)
+        yield Problem(Id.SIGNATURE_BAD, GO_SIGNATURE, error.message, error.hint)
         return
     if (go.signer, go.fingerprint) != (signer.principal, signer.fingerprint):
         told = go.signer or "nobody"
         words = f"is by {signer.principal} {signer.fingerprint}; the record says {told}"
-        yield Problem(GO_SIGNATURE, words, _RESTORE)
+        yield Problem(Id.SIGNER_DIFFERS, GO_SIGNATURE, words, _RESTORE)
 
 
 def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Problem]:
     try:
         plan = SignedPlan.from_bytes(document)
     except RecordInvalid as error:
-        yield Problem(GO_FILE, error.message, error.hint)
+        yield Problem(Id.PLAN_INVALID, GO_FILE, error.message, error.hint)
         return
     if plan.document != document:
-        yield Problem(
-            GO_FILE, "has the same content in other bytes than this program writes", _RESTORE
-        )
+        words = "has the same content in other bytes than this program writes"
+        yield Problem(Id.PLAN_EDITED, GO_FILE, words, _RESTORE)
+    expected_plan = _expected(bundle.record, go, plan)
+    yield from _history_problems(plan.history, expected_plan.history)
     said = plan.written()
-    for key, expected in _expected(bundle.record, go, plan).written().items():
+    for key, expected in replace(expected_plan, history=plan.history).written().items():
         if said[key] != expected:
             words = f"says {key} = {said[key]!r}; the record says {expected!r}"
-            yield Problem(GO_FILE, words, "Plan and record belong to different GOs.")
+            yield Problem(
+                Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs."
+            )
     yield from _plan_checklist_problems(bundle.record, go, plan)
     yield from _plan_step_problems(bundle.record, go, plan)
+
+
+def _history_problems(
+    signed: PlannedHistory | None, found: PlannedHistory | None
+) -> Iterator[Problem]:
+    """What was tried before GO can be dropped or reworded no more."""
+    if signed is None or found is None or signed == found:
+        return
+    words = "was signed over another history: "
+    if signed.attempts != found.attempts:
+        words += f"{signed.attempts} attempts before it; the record has {found.attempts}"
+    else:
+        words += f"one of the {signed.attempts} attempts before it was changed since"
+    yield Problem(Id.HISTORY_CHANGED, GO_FILE, words, _RESTORE)
 
 
 def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
@@ -137,7 +174,7 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
     signed = GoFacts.from_attempt(go)
     return replace(
         plan,
-        schema=SCHEMA,
+        schema=_expected_schema(record, go, plan),
         decision=GO_DECISION,
         decided_by=signed.signer,
         decided_at=signed.signed_at,
@@ -147,7 +184,25 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
         rows_at_risk=_before(record, go, RehearsalFacts).rows_lost,
         database=PlannedDatabase.of(record.database),
         criteria=signed.criteria,
+        history=_expected_history(record, go, plan),
     )
+
+
+def _expected_schema(record: Record, go: Attempt, plan: SignedPlan) -> int:
+    """The record's own; a GO of schema 1 that was never used may stay beside a newer record."""
+    was_used = any(a.step == ApplyFacts.step for a in _since(record, go))
+    return record.schema if was_used or plan.schema not in (1, record.schema) else plan.schema
+
+
+def _expected_history(record: Record, go: Attempt, plan: SignedPlan) -> PlannedHistory | None:
+    if plan.schema == 1:
+        return None
+    before = record.attempts[: record.attempts.index(go)]
+    return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
+
+
+def _since(record: Record, go: Attempt) -> tuple[Attempt, ...]:
+    return record.attempts[record.attempts.index(go) :]
 
 
 def _before(record: Record, go: Attempt, kind: type[AnyStep]) -> AnyStep:
@@ -160,7 +215,7 @@ def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> I
     """The record continues with the checklist that was signed, else it needs another GO."""
     if plan.checklist == record.checklist:
         return
-    since = record.attempts[record.attempts.index(go) :]
+    since = _since(record, go)
     applied = any(a.step == ApplyFacts.step and a.status.is_answered for a in since)
     words = (
         f"was signed with another checklist (sha256 {plan.checklist[:12]}…) than the "
@@ -168,9 +223,9 @@ def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> I
     )
     if applied:
         hint = "After the apply a record is closed with the checklist of its GO; restore that one."
-        yield Problem(GO_FILE, words, hint)
+        yield Problem(Id.PLAN_CHECKLIST, GO_FILE, words, hint)
     else:
-        yield Problem(GO_FILE, words, "Sign GO again.", Weight.OPEN)
+        yield Problem(Id.PLAN_CHECKLIST, GO_FILE, words, "Sign GO again.", Weight.OPEN)
 
 
 def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterator[Problem]:
@@ -181,10 +236,12 @@ def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterat
         attempt = last.get(step.id)
         if attempt is None or (attempt.status, attempt.words) != (step.status, step.words):
             words = f"has another outcome for step “{step.id}” than the record"
-            yield Problem(GO_FILE, words, "Plan and record belong to different GOs.")
+            yield Problem(
+                Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs."
+            )
     if plan.subjects.migration != go.subjects.get("migration"):
         words = "is about another text of the migration than the record's GO"
-        yield Problem(GO_FILE, words, "Plan and record belong to different GOs.")
+        yield Problem(Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs.")
 
 
 def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
@@ -196,9 +253,11 @@ def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
         if not attempt.status.is_answered:
             continue
         if number < index:
-            yield Problem(RECORD_FILE, "was applied before its GO was signed", _RESTORE)
+            words = "was applied before its GO was signed"
+            yield Problem(Id.APPLIED_BEFORE_GO, RECORD_FILE, words, _RESTORE)
             continue
         observed = ApplyFacts.from_attempt(attempt).observed is True
         if not observed and (expires is None or attempt.started_at > expires):
             until = instant(expires) if expires else "no time is named"
-            yield Problem(RECORD_FILE, f"was applied after its GO expired ({until})", _RESTORE)
+            words = f"was applied after its GO expired ({until})"
+            yield Problem(Id.GO_EXPIRED, RECORD_FILE, words, _RESTORE)

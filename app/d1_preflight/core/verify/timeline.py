@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from d1_preflight.core.record.apply_facts import CloseFacts
-from d1_preflight.core.verify.problem import Bundle, Problem
+from d1_preflight.core.verify.problem import Bundle, Id, Problem
 
 TIMELINE, POSTMORTEM = "timeline.md", "postmortem.md"
 _BOUND = "Each line ends in a hash over it and all lines above: preflight alone writes here."
@@ -95,20 +95,37 @@ def read_timeline(data: bytes) -> EmergencyTimeline:
     return EmergencyTimeline(tuple(entries), tuple(states), is_bound, broken)
 
 
+def read_until(data: bytes, state: str) -> EmergencyTimeline:
+    """The timeline as it was when its hash was this one; whole where it never was."""
+    found = read_timeline(data)
+    if state not in found.states:
+        return found
+    later = len(found.states) - 1 - found.states.index(state)
+    lines = data.decode("utf-8", "replace").splitlines()
+    return read_timeline("\n".join(lines[: len(lines) - later]).encode())
+
+
 def timeline_problems(bundle: Bundle) -> Iterator[Problem]:
     """What is wrong with the timeline beside a record; one of an earlier version is not bound."""
     closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step)).timeline
     data = bundle.files.get(TIMELINE)
     if data is None:
         if closed:
-            yield Problem(TIMELINE, "is missing, but the record names it", _BY_HAND)
+            yield Problem(
+                Id.TIMELINE_MISSING, TIMELINE, "is missing, but the record names it", _BY_HAND
+            )
         return
     found = read_timeline(data)
     if found.broken:
         words = f"line {found.broken} is not as preflight wrote it (its hash differs)"
-        yield Problem(TIMELINE, words, _BY_HAND)
+        yield Problem(Id.TIMELINE_CHANGED, TIMELINE, words, _BY_HAND)
     elif closed and closed not in found.states:
-        yield Problem(TIMELINE, "is not the one that the record was closed with", _BY_HAND)
+        yield Problem(
+            Id.TIMELINE_CHANGED,
+            TIMELINE,
+            "is not the one that the record was closed with",
+            _BY_HAND,
+        )
 
 
 def _is_bound(text: str) -> bool:

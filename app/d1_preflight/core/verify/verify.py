@@ -8,26 +8,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.shipped import is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
+from d1_preflight.core.verify.bound import bound_problems
+from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
 from d1_preflight.core.verify.place import Place, place_problems
-from d1_preflight.core.verify.problem import Bundle, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
+from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
+_NAME_IT = "Name the folder that holds it."
+_FROM_GIT = "Restore it from git."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,9 @@ class Verification:
         return 1 if self.problems else 0
 
 
+_MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
+
+
 def verify_record(
     files: Mapping[str, bytes],
     checklist: Checklist,
@@ -66,27 +76,37 @@ def verify_record(
     """
     data = files.get(RECORD_FILE)
     if data is None:
-        missing = Problem(RECORD_FILE, "is not there", "Name the folder that holds it.")
-        return Verification((missing,), {})
+        return Verification((_MISSING,), {})
     try:
         record = load_record(data, RECORD_FILE)
     except RecordInvalid as error:
-        return Verification((Problem(RECORD_FILE, error.message, error.hint),), {})
+        unread = Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
+        return Verification((unread,), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
-        *_checklist_problems(checklist),
-        *place_problems(record, place),
-        *_bytes_problems(data, record),
-        *_migration_problems(record, migration_sha256),
-        *_evidence_problems(bundle),
+        *_file_problems(bundle, migration_sha256, place),
         *history_problems(bundle),
         *path_problems(bundle),
         *go_problems(bundle),
         *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
+        *summary_problems(bundle),
+        *_chain_problems(bundle, place),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
+
+
+def _file_problems(
+    bundle: Bundle, migration_sha256: str | None, place: Place | None
+) -> Iterator[Problem]:
+    """What is wrong with the files themselves, whatever they say."""
+    yield from _checklist_problems(bundle.checklist)
+    yield from place_problems(bundle.record, place)
+    yield from _bytes_problems(bundle.files[RECORD_FILE], bundle.record)
+    yield from _migration_problems(bundle.record, migration_sha256, place)
+    yield from _evidence_problems(bundle)
+    yield from bound_problems(bundle, is_in_project=place is not None and place.is_bound)
 
 
 def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
@@ -94,25 +114,42 @@ def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
     try:
         require_acts(checklist, measure_of(checklist))
     except ChecklistInvalid as error:
-        yield Problem(checklist.source, error.message, error.hint)
+        yield Problem(Id.CHECKLIST_WEAK, checklist.source, error.message, error.hint)
 
 
 def _bytes_problems(data: bytes, record: Record) -> Iterator[Problem]:
     if dump_record(record) != data:
         yield Problem(
+            Id.RECORD_EDITED,
             RECORD_FILE,
             "has the same content in other bytes than this program writes: it was edited manually",
             "Restore it from git; a record is changed through preflight only.",
         )
 
 
-def _migration_problems(record: Record, found: str | None) -> Iterator[Problem]:
+def _migration_problems(
+    record: Record, found: str | None, place: Place | None
+) -> Iterator[Problem]:
+    if found is None and place is not None and place.lacks_migration and record.schema > 1:
+        yield from _absent_migration(record, place)
     if found is not None and found != record.subjects.get("migration"):
         yield Problem(
+            Id.MIGRATION_CHANGED,
             record.migration,
             "is not the text this record is about (its sha256 differs)",
             "Restore the old text; after the apply, changes belong in a new migration.",
         )
+
+
+def _absent_migration(record: Record, place: Place) -> Iterator[Problem]:
+    """A record whose file is gone proves nothing of this project; what was rolled back may go."""
+    if place.renamed_to:
+        words = f"was renamed to {place.renamed_to}: the ledger would apply it once more"
+        hint = f"Give it its name back: {record.migration}"
+        yield Problem(Id.MIGRATION_RENAMED, record.migration, words, hint)
+    elif CloseFacts.from_attempt(record.last(CloseFacts.step)).end != ROLLED_BACK:
+        words = "is no longer among the project's migrations"
+        yield Problem(Id.MIGRATION_MISSING, record.migration, words, _FROM_GIT)
 
 
 def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -120,15 +157,40 @@ def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
                 yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+    yield from _query_problems(bundle)
+
+
+def _query_problems(bundle: Bundle) -> Iterator[Problem]:
+    """The text of each query that the record names by its digest."""
+    ran = [evidence for attempt in bundle.record.attempts for evidence in attempt.evidence]
+    digests = tuple(dict.fromkeys(digests_of(ran)))
+    found = read_queries(bundle.files.get(QUERIES, b""))
+    for digest in digests:
+        if digest not in found.texts:
+            words = f"does not hold the query with sha256 {digest[:12]}…, which the record names"
+            yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
+    if not found.is_whole:
+        words = "holds more than the queries of the record"
+        yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
 
 
 def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
     if data is None:
-        yield Problem(name, f"is missing; step “{step}” rests on it", "Restore it from git.")
+        words = f"is missing; step “{step}” rests on it"
+        yield Problem(Id.EVIDENCE_MISSING, name, words, _FROM_GIT)
     elif sha256(data).hexdigest() != expected:
-        yield Problem(
-            name, f"is not what step “{step}” saw (its sha256 differs)", "Restore it from git."
-        )
+        words = f"is not what step “{step}” saw (its sha256 differs)"
+        yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
+
+
+def _chain_problems(bundle: Bundle, place: Place | None) -> Iterator[Problem]:
+    if place is None or place.chain is None:
+        return
+    mine = read_closed(bundle.files)
+    if mine is not None:
+        yield from place.chain.problems(mine)
+    for review in good_reviews(bundle):
+        yield from place.chain.review_problems(review)
 
 
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
@@ -152,12 +214,7 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         signed = GoFacts.from_attempt(go)
         signed_at = instant(signed.signed_at) if signed.signed_at else ""
         facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
-    closer = closing_signer(bundle)
-    if closer is not None:
-        facts["closed"] = f"{closer.principal} {closer.fingerprint}"
-        closed = CloseFacts.from_attempt(record.last(CloseFacts.step))
-        if closed.end:
-            facts["end"] = closed.end
+    facts |= _closing_facts(bundle)
     for review in good_reviews(bundle):
         told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
         facts[f"review of {review.subject.stem}"] = told
@@ -166,6 +223,25 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     if counts[Status.WAIVED]:
         facts["waived"] = str(counts[Status.WAIVED])
     return facts
+
+
+def _closing_facts(bundle: Bundle) -> dict[str, str]:
+    """Who closed the record and how, and its place in the chain; nothing without a signature."""
+    closer = closing_signer(bundle)
+    if closer is None:
+        return {}
+    closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step))
+    facts = {"closed": f"{closer.principal} {closer.fingerprint}"}
+    if closed.chain and closed.chain.sequence:
+        facts["chain"] = _place_in_chain(closed.chain)
+    if closed.end:
+        facts["end"] = closed.end
+    return facts
+
+
+def _place_in_chain(link: ChainLink) -> str:
+    after = " and ".join(head.migration for head in link.previous)
+    return f"number {link.sequence}, {f'after {after}' if after else 'the first'}"
 
 
 def _which(checklist: Checklist) -> str:

@@ -75,7 +75,7 @@ def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
         if step in steps:
             status, attempt = view.session.status_of(step), view.session.attempt(step.id)
             words = attempt.words if attempt else ""
-            old, since = view.session.staleness(step), view.session.stale(step)
+            old, since = view.session.staleness(step), view.session.later_write(step)
             told: Cell = (f"stale: since then {since} · {words}", DANGER) if since else (
                 old or words, QUIET)  # fmt: skip
             lines.append(((marked(status), ink_of(status)), step.short, told))

@@ -10,6 +10,7 @@ from d1_preflight.core.record.safety_facts import (
     DownTestFacts,
     RollbackPlanFacts,
 )
+from d1_preflight.tui.bodies import deploy_order
 from d1_preflight.tui.bodies.local_test import rehearsal_table
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
@@ -23,6 +24,9 @@ _MATRIX = (Column("if"), Column("then"))
 def body(view: View, width: int) -> Content:
     """The result of the down test, the rollback paths, the down file and the matrix."""
     blocks = [_verdict(view)]
+    if view.step.id in deploy_order.STEPS:
+        blocks = deploy_order.order_body(view, width)
+        return Content("\n\n").join(block for block in blocks if block.cell_length)
     tested, plan = view.facts(DownTestFacts), view.facts(RollbackPlanFacts)
     if tested.rows_lost:
         blocks.append(rehearsal_table(tested.tables, width))

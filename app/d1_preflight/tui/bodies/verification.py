@@ -71,10 +71,10 @@ def _applied(view: View) -> Content:
     parts: list[Content] = []
     if ledger.id is not None:
         at = view.moment(f"{ledger.applied_at}+00:00")
-        stale = view.stale(LedgerFacts)
+        stale = view.later_write(LedgerFacts)
         parts.append(_earlier(f"ledger row {ledger.id}, {at}", stale))
     if not schema.is_empty:
-        parts.append(_schema(schema, view.stale(SchemaCheckFacts)))
+        parts.append(_schema(schema, view.later_write(SchemaCheckFacts)))
     return Content("\n").join(parts)
 
 
@@ -101,7 +101,7 @@ def _rows(view: View, width: int) -> Content:
     if not tables:
         return Content("")
     wrong = [checked for checked in tables if checked.ok is not True]
-    since = view.stale(RowCheckFacts)
+    since = view.later_write(RowCheckFacts)
     if not wrong and since and _sound(found)[0]:
         return _earlier(f"{plural(len(tables), 'table')} were as rehearsed", since)
     if not wrong and _sound(found)[0] and view.step.id != RowCheckFacts.step:

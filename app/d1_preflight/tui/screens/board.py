@@ -21,6 +21,7 @@ from d1_preflight.tui.widgets.sql_view import SqlView
 _NEW = "A new migration: the next number, the header, and a down file"
 _WORDS = "Write a few words: they become its name. Esc goes back."
 _MARGIN = 4
+_FILTER = "part of a name, a class, a risk, a state: drop · destructive · pending · closed"
 _BY_FUNCTION = (("F2", "emergency"), ("F1", "help"))  # in a field, ! and ? are letters
 
 
@@ -53,7 +54,7 @@ class BoardScreen(Screen[None]):
         yield Static(id="place")
         yield Static(id="heads")
         yield BoardTable(id="rows")
-        yield Input(placeholder="part of a name", id="filter")
+        yield Input(placeholder=_FILTER, id="filter")
         yield Static(id="gist")
         yield SqlView(id="preview")
         yield KeyBar()
@@ -97,7 +98,7 @@ class BoardScreen(Screen[None]):
         """Open the row under the cursor."""
         row = self._row
         if row is not None:
-            self.post_message(OpenAsked(row.name))
+            self.post_message(OpenAsked(row.record_of or row.name))
 
     def action_filter(self) -> None:
         """Type a part of a name; the chosen row stays chosen if it matches."""
@@ -151,6 +152,10 @@ class BoardScreen(Screen[None]):
     def _back_to_rows(self) -> None:
         self.query_one(BoardTable).focus()
 
+    @on(BoardTable.Opened)
+    def _clicked(self) -> None:
+        self.action_open()
+
     @on(BoardTable.Chosen)
     def _preview(self) -> None:
         row = self._row
@@ -166,10 +171,10 @@ class BoardScreen(Screen[None]):
 
     def _take(self, rows: tuple[BoardRow, ...]) -> None:
         self._all = rows
-        part = self.query_one("#filter", Input).value.strip().lower()
+        words = self.query_one("#filter", Input).value.lower().split()
         table = self.query_one(BoardTable)
         chosen = self._chosen()
-        self._shown = tuple(row for row in rows if part in row.name.lower())
+        self._shown = tuple(row for row in rows if all(_has(row, word) for word in words))
         self._draw()
         names = [row.name for row in self._shown]
         at = names.index(chosen) if chosen in names else _first_pending(self._shown)
@@ -194,9 +199,10 @@ class BoardScreen(Screen[None]):
         width = self.size.width - _MARGIN
         self.query_one("#place", Static).update(self._place(width))
         self.query_one("#heads", Static).update(heads(self._shown, width))
-        self.query_one(BoardTable).show_lines(
-            [line(row, self._shown, width) for row in self._shown]
-        )
+        lines = [line(row, self._shown, width) for row in self._shown]
+        if self._all and not lines:
+            lines = [Content.styled("No migration matches. Esc shows all again.", QUIET)]
+        self.query_one(BoardTable).show_lines(lines)
         self._draw_keys()
 
     def _draw_keys(self) -> None:
@@ -226,9 +232,17 @@ class BoardScreen(Screen[None]):
             first = Content.assemble(left, " " * gap, state)
         else:
             first = Content("\n").join([left, Content.assemble("  ", state)])
-        if not self._hint:
-            return first
-        return Content("\n").join([first, Content.styled(f"  {self._hint}", QUIET)])
+        more = [Content.styled(f"  {line}", QUIET) for line in [self._hint] if line]
+        more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
+        return Content("\n").join([first, *more])
+
+
+def _has(row: BoardRow, word: str) -> bool:
+    """Whether a word of the filter is in the name, or begins the class, the risk or a state."""
+    states = (row.kind.value, row.risk.value, row.remote.value, row.record)
+    return word in row.name.lower() or any(
+        part.startswith(word) for state in states for part in state.lower().split()
+    )
 
 
 def _first_pending(rows: tuple[BoardRow, ...]) -> int:

@@ -19,9 +19,11 @@ from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.core.record.safety_facts import (
     BookmarkFacts,
+    DeployOrderFacts,
     DownTestFacts,
     RollbackPlanFacts,
     changed_words,
+    order_words,
 )
 from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
@@ -193,12 +195,12 @@ class GoScreen(Screen[Decision]):
             (("", QUIET), "only this file: other pending files stay pending"),
             (("loses", QUIET), _loses(rehearsed)),
             (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
-            (("predicted", QUIET), f"{predicted}; D1 stops a query after 30 s"),
-            (("watch", QUIET), watch),
+            (("predicted", QUIET), f"{predicted} of D1's 30 s; watch {watch}"),
         ]
         if not self._session.open_before_go():  # what is open comes first while the gate is shut
             lines[6:6] = changes = _changes(rehearsed, view.facts(DownTestFacts))
             lines[0] = (("apply", QUIET), (f"{record.migration}, only this file", STRONG))
+            lines[-1:-1] = _order(view.facts(DeployOrderFacts))
             del lines[4 : 4 + bool(changes)]  # the same words in one line: the tally stays in view
         bookmark = view.facts(BookmarkFacts).bookmark
         if bookmark:
@@ -246,6 +248,13 @@ def _changes(rehearsed: RehearsalFacts, down: DownTestFacts) -> list[tuple[Cell,
     """What changes, and what of it no down file gives back."""
     words = changed_words(rehearsed, down)
     return [(("rows", QUIET), (words, DANGER))] if words else []
+
+
+def _order(order: DeployOrderFacts) -> list[tuple[Cell, ...]]:
+    """The deploy order, and what breaks in between."""
+    words = order_words(order)
+    breaks = DANGER if order.breaks_until else ""
+    return [(("order", QUIET), (words, breaks))] if words else []
 
 
 def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:

@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
+from d1_preflight.session import Session
+from d1_preflight.tui import words as words_of
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 
 Key = tuple[str, str]  # the key, and what it does in words
 _ALWAYS: tuple[Key, ...] = (("!", "emergency"), ("?", "help"))
+_GAP = "   "
+# Textual's names of the keys that the bar shows by another name; a range such as 1–5 is no key.
+_NAMES = {
+    "Enter": "enter", "Esc": "escape", "Space": "space", "!": "exclamation_mark",
+    "?": "question_mark", "/": "slash", "F1": "f1", "F2": "f2",
+}  # fmt: skip
 
 
 def place_mark(target: str) -> tuple[str, str]:
@@ -23,6 +32,13 @@ class TitleBar(Widget):
         super().__init__()
         self._left: tuple[tuple[str, str], ...] = ()
         self._right: Content = Content("")
+
+    def show(self, session: Session) -> None:
+        """The session's migration, its class, and its target."""
+        record = session.record
+        kind, danger = words_of.judged(session)
+        name, database = record.migration.removesuffix(".sql"), record.database
+        self.tell(name, kind, danger=danger, database=database.label, target=database.target)
 
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
         """Set what is shown, and on which target."""
@@ -75,23 +91,41 @@ class KeyBar(Widget):
 
     def render(self) -> Content:
         """Emergency and help are always shown; keys that do not fit are left out, never cut."""
-        always = _keys(self._always)
-        ink = DANGER if self._danger else ACCENT
-        room = self.size.width - 1 - (always.cell_length + 3)
+        return Content("").join([Content(" "), *(shown for shown, _ in self._shown())])
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key presses it."""
+        left = 1
+        for shown, key in self._shown():
+            left += shown.cell_length
+            if event.x < left:
+                if name := _NAMES.get(key, key if len(key) == 1 else ""):
+                    self.app.simulate_key(name)
+                return
+
+    def _shown(self) -> list[tuple[Content, str]]:
+        """The parts of the line, each with the key that a click on it presses."""
+        always = [_part(pair) for pair in self._always]
+        room = self.size.width - 1 - sum(part.cell_length + len(_GAP) for part, _ in always)
         key, words = self._primary
         first = f"{key} {words}".strip()
-        line = Content.assemble(" ", (_cut(first, max(room, 4)), ink)) if first else Content("")
+        ink = DANGER if self._danger else ACCENT
+        parts = [(Content.styled(_cut(first, max(room, 4)), ink), key)] if first else []
+        used = sum(part.cell_length for part, _ in parts)
         for pair in self._keys:
-            more = line + "   " + _keys((pair,)) if line.cell_length else " " + _keys((pair,))
-            if more.cell_length > room:
+            part, name = _part(pair)
+            used += part.cell_length + (len(_GAP) if parts else 0)
+            if used > room:
                 break
-            line = more
-        return line + "   " + always
+            parts.append((part, name))
+        return [
+            (Content.assemble(_GAP if number else "", part), name)
+            for number, (part, name) in enumerate([*parts, *always])
+        ]
 
 
-def _keys(pairs: Sequence[Key]) -> Content:
-    parts = [Content.assemble((key, STRONG), f" {words}") for key, words in pairs]
-    return Content("   ").join(parts)
+def _part(pair: Key) -> tuple[Content, str]:
+    return Content.assemble((pair[0], STRONG), f" {pair[1]}"), pair[0]
 
 
 def _cut(words: str, width: int) -> str:

@@ -31,9 +31,16 @@ class BoardTable(ChoiceView):
         self.touched = True
         super().action_move(by)
 
+    class Opened(Message):
+        """The cursor's row was clicked."""
+
     def moved(self) -> None:
         """Tell the screen."""
         self.post_message(self.Chosen())
+
+    def clicked(self) -> None:
+        """A second click opens, as Enter does."""
+        self.post_message(self.Opened())
 
 
 def _class(row: BoardRow) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
@@ -77,6 +78,19 @@ class ChoiceView(LineView):
         self.show_line(self.cursor, above=0)
         self.refresh()
         self.moved()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor on a line; on the current line it chooses it."""
+        index = event.y + self.scroll_offset.y
+        if not 0 <= index < len(self._lines):
+            return
+        if index == self.cursor:
+            self.clicked()
+        else:
+            self.action_move(index - self.cursor)
+
+    def clicked(self) -> None:
+        """The current line was clicked."""
 
     def on_resize(self) -> None:
         """With more or fewer lines at hand the cursor still stays in sight."""

@@ -1,8 +1,10 @@
 """The rail: every section and step with mark and word; where am I?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from textual import events
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 
 from d1_preflight.core.checklist.checklist import Section, Step
@@ -16,6 +18,13 @@ _SHORT, _TITLE = 10, 16
 class Rail(Widget):
     """The sections; the one looked at is unfolded. On narrow screens only marks and numbers."""
 
+    class Chosen(Message):
+        """A step was clicked, or a section: its first open step."""
+
+        def __init__(self, step: Step) -> None:
+            super().__init__()
+            self.step = step
+
     def __init__(self) -> None:
         super().__init__()
         self._view: View | None = None
@@ -26,19 +35,34 @@ class Rail(Widget):
         self._view, self._runs = view, running
         self.refresh()
 
+    @property
+    def steps(self) -> list[tuple[Section, Step]]:
+        """Every step that one may go to, with its section."""
+        sections = self._view.session.sections if self._view else ()
+        return [(section, step) for section, steps in sections for step in steps]
+
     def render(self) -> Content:
         """One line a section, and one a step of the section looked at."""
         if self._view is None:
             return Content("")
+        return Content("\n").join([line for line, _ in self._lines(self._view)])
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a line goes to its step."""
+        lines = list(self._lines(self._view)) if self._view else []
+        if event.y < len(lines):
+            self.post_message(self.Chosen(lines[event.y][1]))
+
+    def _lines(self, view: View) -> Iterator[tuple[Content, Step]]:
+        """Each line, and the step that a click on it goes to."""
         narrow = self.size.width < _TITLE
-        lines: list[Content] = []
-        for section, steps in self._view.session.sections:
-            here = self._view.step in steps
+        for section, steps in view.session.sections:
+            here = view.step in steps
+            waiting = (s for s in steps if not view.session.status_of(s).is_answered)
             marks = self._marks(steps)
-            lines.append(_folded(section, marks, here=here, narrow=narrow))
+            yield _folded(section, marks, here=here, narrow=narrow), next(waiting, steps[0])
             if here and not narrow and section.number:
-                lines.extend(self._step(step) for step in steps)
-        return Content("\n").join(lines)
+                yield from ((self._step(step), step) for step in steps)
 
     def _status(self, step: Step) -> Status:
         if step == self._runs or self._view is None:

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from d1_preflight.core.findings import Kind, Severity
-from d1_preflight.core.project.migration import NAME_PATTERN, Header, parse_header
+from d1_preflight.core.project.migration import Header, parse_header
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_file
 
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
 def name_pattern(context: RuleContext) -> Iterator[Match]:
-    """A name that is not NNNN_descriptive_action.sql."""
-    if not NAME_PATTERN.match(context.migration.name):
-        yield match_file(name=context.migration.name)
+    """A name that is not of the folder's convention; a tool's own names are the tool's."""
+    name = context.migration.name
+    if not context.name_is_kept and not context.convention.fits(name):
+        yield match_file(name=name, convention=context.convention.shown)
 
 
 def header_missing(context: RuleContext) -> Iterator[Match]:

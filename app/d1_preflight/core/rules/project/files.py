@@ -79,7 +79,9 @@ def duplicate_number(context: RuleContext) -> Iterator[Match]:
     for other in context.siblings:
         same = _number(other.name) == number and other.name != context.migration.name
         if number is not None and same and not _is_down(other):
-            yield match_file(name=context.migration.name, other=other.name, number=str(number))
+            name = context.migration.name
+            instead = _made_again(context)
+            yield match_file(name=name, other=other.name, number=str(number), instead=instead)
             return
 
 
@@ -91,8 +93,9 @@ def number_out_of_order(context: RuleContext) -> Iterator[Match]:
     numbers = {n: name for name in context.known if (n := _number(name)) is not None}
     highest = max(numbers, default=None)
     if number is not None and highest is not None and number <= highest:
-        other = numbers[highest]
-        yield match_file(name=context.migration.name, other=other, next=f"{highest + 1:04d}")
+        name, other = context.migration.name, numbers[highest]
+        instead = _made_again(context)
+        yield match_file(name=name, other=other, next=f"{highest + 1:04d}", instead=instead)
 
 
 def number_gap(context: RuleContext) -> Iterator[Match]:
@@ -100,17 +103,20 @@ def number_gap(context: RuleContext) -> Iterator[Match]:
     number = context.migration.number
     earlier = [n for n in (_number(other.name) for other in context.siblings) if n is not None]
     before = max((n for n in earlier if number is not None and n < number), default=None)
+    if context.name_is_kept:
+        return
     if number and before is not None and before + 1 < number <= _COUNTED:
         yield match_file(name=context.migration.name, missing=f"{before + 1:04d}")
 
 
 def number_behind(context: RuleContext) -> Iterator[Match]:
     """A name without a number among names with numbers: it runs after all of them."""
-    if context.migration.number is not None:
+    if context.migration.number is not None or context.name_is_kept:
         return
     numbered = [other for other in context.siblings if other.number is not None]
     if numbered:
-        yield match_file(name=context.migration.name, other=numbered[-1].name)
+        shown = context.convention.shown
+        yield match_file(name=context.migration.name, other=numbered[-1].name, convention=shown)
 
 
 def suffix_not_seen(context: RuleContext) -> Iterator[Match]:
@@ -149,6 +155,19 @@ RULES: tuple[Rule, ...] = (
     empty_file,
     last_word_swallows,
 )
+
+
+_AGAIN = {
+    "drizzle": "Rename nothing, for drizzle's journal names it: take the newer one out with npx "
+    "drizzle-kit drop, then generate it again on the merged schema.",
+    "prisma": "Rename nothing, for Prisma knows it by its folder: delete the newer one while it "
+    "is applied nowhere, and make it again with npx prisma migrate dev --create-only.",
+}
+
+
+def _made_again(context: RuleContext) -> tuple[str, ...]:
+    """What to do instead of renaming, where a tool's books hold the file."""
+    return (_AGAIN[context.migration.naming.tool],) if context.name_is_kept else ()
 
 
 @lru_cache(maxsize=4096)

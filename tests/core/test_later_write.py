@@ -8,7 +8,7 @@ import pytest
 from core.record_values import START, Walk, shipped_checklist
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.record.record import Record, Status
-from d1_preflight.core.recovery.stale import stale_words
+from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.schema.schema import Schema, SchemaObject
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from d1_preflight.core.verify.timeline import new_timeline, next_line
@@ -44,7 +44,7 @@ def timeline(walk: Walk, command: str, minutes: int = 1) -> bytes:
 
 
 def stale(record: Record, data: bytes | None = None, seen: Observation | None = None) -> set[str]:
-    return {s.id for s in CHECKLIST.steps if stale_words(record, s.id, data, seen)}
+    return {s.id for s in CHECKLIST.steps if later_write(record, s.id, data, seen)}
 
 
 @pytest.mark.parametrize("command", WRITES)
@@ -59,7 +59,7 @@ def test_a_write_from_the_card_makes_every_later_check_stale(command: str) -> No
 def test_the_words_name_the_file_that_ran() -> None:
     walk = verified()
 
-    words = stale_words(walk.record, "schema", timeline(walk, DOWN))
+    words = later_write(walk.record, "schema", timeline(walk, DOWN))
 
     assert words == "migrations/down/0057.sql ran"
 

@@ -1,4 +1,4 @@
-"""Which proofs a later write has made stale: what was seen before it says nothing of now."""
+"""What was written after a step was proved: its proof says nothing of now."""
 
 import re
 import shlex
@@ -37,7 +37,7 @@ class LaterWrite:
     to_worker: bool = False
 
 
-def stale_words(
+def later_write(
     record: Record, step_id: str, timeline: bytes | None = None, seen: Observation | None = None
 ) -> str:
     """What was written since the step was proved, in words; "" where nothing is known of.

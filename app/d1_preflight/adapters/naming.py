@@ -1,0 +1,40 @@
+"""Which tool keeps books of a folder's migrations: drizzle's journal and snapshots, Prisma's lock.
+
+Its files are read, never written. A journal that cannot be read still says whose folder it is:
+then every name there is the tool's.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from d1_preflight.adapters.regular_file import LARGEST, read_file
+from d1_preflight.core.project.naming import Names, Naming
+
+JOURNAL = "meta/_journal.json"
+"""Where drizzle, before its version 1, lists the migrations that it wrote."""
+_LOCK = "migration_lock.toml"
+_SNAPSHOT = "snapshot.json"
+
+
+def naming_of(folder: Path, names: Iterable[str], setting: Names) -> Naming:
+    """What the names in a migrations folder are judged by."""
+    if setting in (Names.DRIZZLE, Names.PRISMA):
+        return Naming(setting, setting.value)
+    if (folder / JOURNAL).is_file():
+        return Naming(setting, "drizzle", _listed(folder / JOURNAL))
+    if (folder / _LOCK).is_file():
+        return Naming(setting, "prisma")
+    parents = {PurePosixPath(name).parent for name in names if "/" in name}
+    if any((folder / parent / _SNAPSHOT).is_file() for parent in sorted(parents)):
+        return Naming(setting, "drizzle")
+    return Naming(setting)
+
+
+def _listed(journal: Path) -> frozenset[str] | None:
+    """The files that a journal names; None, all, where it cannot be read."""
+    try:
+        entries = json.loads(read_file(journal, LARGEST))["entries"]
+        return frozenset(f"{entry['tag']}.sql" for entry in entries)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None

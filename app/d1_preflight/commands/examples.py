@@ -1,0 +1,84 @@
+"""What `--help` shows at its end: one way to call each command for each thing people want."""
+
+import argparse
+import textwrap
+from collections.abc import Mapping
+
+_WIDTH = 78
+
+EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "": (
+        ("preflight", "the board: every migration of this project"),
+        ("preflight run 0061", "walk this migration on deploy day"),
+        ("preflight practice", "try it all on a made-up project, offline"),
+    ),
+    "run": (
+        ("preflight run 0061", "by its number"),
+        ("preflight run 0061 --plain", "one question after the other, for SSH and screen readers"),
+        ("preflight run 0061 --env production", "in an environment of the configuration"),
+    ),
+    "lint": (
+        ("preflight lint", "every migration of the project"),
+        ("preflight lint migrations/0061_team_plan.sql", "one file"),
+        ("preflight lint --base origin/main --format github", "what a pull request adds, in CI"),
+    ),
+    "fix": (
+        ("preflight fix 0061", "the rewrite of this migration, as a diff"),
+        ("preflight fix 0061 --write", "write it; the earlier text stays in .preflight/"),
+    ),
+    "code": (
+        ("preflight code", "the pending migrations against the code that runs"),
+        ("preflight code 0060 --deployed v1.4.0", "one migration, and the release that runs"),
+    ),
+    "explain": (
+        ("preflight explain", "every rule, by subject"),
+        ("preflight explain cascade-delete", "one rule, and what to write instead"),
+    ),
+    "verify": (
+        ("preflight verify", "every record of the project"),
+        ("preflight verify 0061", "one record"),
+        ("preflight verify --trust-from origin/main", "in CI: signers come from the main branch"),
+    ),
+    "show": (
+        ("preflight show 0061", "a record in the terminal"),
+        ("preflight show 0061 --format html > record.html", "a page for people"),
+    ),
+    "review": (
+        ("preflight review 0061", "read a closed record, then counter-sign it or send it back"),
+        ("preflight review 0061 --go", "agree to the GO before the apply, as the second person"),
+    ),
+    "restore": (
+        ("preflight restore 0061", "all that the rehearsal lost"),
+        ("preflight restore 0061 --table team_members", "one table"),
+    ),
+    "new": (
+        ("preflight new add_users_last_login", "an additive one, and its down file"),
+        ("preflight new drop_users_legacy --type destructive", "with its class in the header"),
+    ),
+    "init": (("preflight init", "answer a few questions; writes preflight.toml"),),
+    "doctor": (
+        ("preflight doctor", "this machine and this project"),
+        ("preflight doctor --env production", "another environment of the configuration"),
+    ),
+    "practice": (
+        ("preflight practice", "lay the sample project down and open its board"),
+        ("preflight practice --next 0061 --plain", "one of its migrations, in the plain face"),
+        ("preflight practice --fault list", "the failures that can be rehearsed"),
+    ),
+    "completions": (
+        ("preflight completions bash > ~/.local/share/bash-completion/completions/preflight", ""),
+        ("preflight completions zsh > ~/.zfunc/_preflight", "a folder of your fpath"),
+    ),
+}
+"""By command, "" for the program itself: the command line, and what it is for."""
+
+
+def add_examples(parser: argparse.ArgumentParser, command: str) -> None:
+    """Let the command's help end in its examples, each as it is typed."""
+    pairs = EXAMPLES.get(command, ())
+    width = max((len(line) for line, words in pairs if words), default=0)
+    lines = [f"  {line:<{width}}  {words}".rstrip() for line, words in pairs]
+    if parser.description:
+        parser.description = textwrap.fill(parser.description, _WIDTH)
+    parser.epilog = "\n".join(["examples:", *lines]) if lines else None
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -1,0 +1,1 @@
+"""The summary of a record: what a reviewer reads first, in at most forty lines."""

@@ -1,0 +1,68 @@
+"""The summary as `SUMMARY.md`: made for a pull request, and read as it is in a terminal."""
+
+import re
+from collections.abc import Sequence
+
+from d1_preflight.core.format import count
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.summary.changed_rows import ChangedTable
+from d1_preflight.core.summary.summary import Event, Summary, summary_of
+from d1_preflight.core.summary.text import clean
+
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])|#(?=\w)")
+_MENTION = re.compile(r"(?<![\w.+-])@")
+_NOT_THERE = -1
+
+
+def summary_bytes(record: Record, timeline: Sequence[Event] = ()) -> bytes:
+    """The bytes of `SUMMARY.md` for a record as it is."""
+    return as_markdown(summary_of(record, timeline)).encode()
+
+
+def as_markdown(summary: Summary) -> str:
+    """The file's text; what is not ours is escaped, also from mentions and HTML."""
+    lines = [f"# {escaped(summary.title)}", "", f"**{escaped(summary.verdict)}**", ""]
+    lines += [f"- **{name}**: {escaped(text)}" for name, text in summary.facts]
+    if summary.tables:
+        lines += ["", *_table(summary)]
+    if summary.events:
+        lines += ["", "**Emergency** (UTC)", *(f"- {escaped(line)}" for line in summary.events)]
+    if summary.commands:
+        lines += ["", *_code(summary.commands)]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows letter for letter; most names stay as they are."""
+    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\g<0>", clean(text)))
+
+
+def table_columns(summary: Summary) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Header and cells of the changed tables; “now” only where somebody counted."""
+    has_now = any(table.now is not None for table in summary.tables)
+    after = "rehearsed" if summary.is_rehearsed else "after"
+    head = ("table", "before", after, *(("now",) if has_now else ()), "lost", "changed")
+    return head, tuple(_cells(table, has_now=has_now) for table in summary.tables)
+
+
+def _cells(table: ChangedTable, *, has_now: bool) -> tuple[str, ...]:
+    counts = (table.before, table.after, *((table.now,) if has_now else ()))
+    return (table.table, *(_rows(rows) for rows in counts), count(table.gone), count(table.changed))
+
+
+def _rows(rows: int | None) -> str:
+    return "none" if rows == _NOT_THERE else count(rows)
+
+
+def _table(summary: Summary) -> list[str]:
+    head, rows = table_columns(summary)
+    rule = "|".join("---" if n == 0 else "---:" for n in range(len(head)))
+    lines = [f"| {' | '.join(head)} |", f"|{rule}|"]
+    lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    return [*lines, f"| … and {count(summary.unlisted)} more |"] if summary.unlisted else lines
+
+
+def _code(commands: tuple[str, ...]) -> list[str]:
+    longest = max(len(run) for run in ["``", *re.findall("`+", "".join(commands))])
+    fence = "`" * (longest + 1)
+    return [fence, *(clean(command) for command in commands), fence]

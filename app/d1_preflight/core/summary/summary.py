@@ -1,0 +1,221 @@
+"""What a record says in forty lines: the verdict, the rows, who agreed, what failed, the way back.
+
+It follows from the record and the emergency's timeline alone, and `verify` renders it again: with
+other words, order or limits here, the summaries that people signed would no longer compare.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from d1_preflight.core.format import count, plural, timestamp
+from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
+from d1_preflight.core.record.change_facts import ClassFacts, PurposeFacts
+from d1_preflight.core.record.facts import AnyStep, moment
+from d1_preflight.core.record.record import Attempt, Record
+from d1_preflight.core.record.signing import CLOSE, GO
+from d1_preflight.core.summary.changed_rows import (
+    ChangedTable,
+    changed_tables,
+    was_counted_after,
+)
+from d1_preflight.core.summary.losses import (
+    declared_losses,
+    given_back,
+    rollback_path,
+    schema_changes,
+)
+from d1_preflight.core.summary.text import joined, sentence, step_name
+from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
+
+SUMMARY_FILE = "SUMMARY.md"
+GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
+_TABLES, _EVENTS, _NAMED = 6, 6, 4
+
+
+class Event(Protocol):
+    """A line of an emergency's timeline."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was written."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """Who did what."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is said of a record; no text of it is escaped for any format yet.
+
+    `is_rehearsed`: the rows after are those of the rehearsal. `unlisted` counts the changed tables
+    that are not among `tables`.
+    """
+
+    title: str
+    verdict: str
+    facts: tuple[tuple[str, str], ...]
+    tables: tuple[ChangedTable, ...]
+    unlisted: int
+    is_rehearsed: bool
+    events: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def go_copy(number: int) -> str:
+    """Where GO's own copy is kept, by the number of its attempt."""
+    return f"evidence/{number:03d}-go.summary.md"
+
+
+def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = "") -> Summary:
+    """The summary of a record as it is; `missing` says what an open one still needs."""
+    tables, unchanged = changed_tables(record)
+    facts = (
+        ("what", _what(record)),
+        ("where", _where(record)),
+        ("who", _who(record)),
+        ("when", _when(record)),
+        ("in their words", _closing_words(record)),
+        ("rows", _rows(tables, unchanged)),
+        ("schema", schema_changes(record)),
+        ("declared losses", declared_losses(record)),
+        ("given back", given_back(record, tables)),
+        ("can be undone by", rollback_path(record)),
+        ("waived", _waived(record)),
+        ("failed", _failed(record)),
+    )
+    return Summary(
+        title=f"{record.migration} on {record.database.label}",
+        verdict=verdict_of(record, missing),
+        facts=tuple((name, text) for name, text in facts if text),
+        tables=tables[:_TABLES],
+        unlisted=max(len(tables) - _TABLES, 0),
+        is_rehearsed=not was_counted_after(record),
+        events=_events(timeline),
+        commands=_commands(record),
+    )
+
+
+def _facts(record: Record, kind: type[AnyStep]) -> AnyStep:
+    return kind.from_attempt(record.last(kind.step))
+
+
+def _what(record: Record) -> str:
+    decided = _facts(record, ClassFacts)
+    kind = decided.kind.value if decided.kind else "unclassified"
+    risk = f", {decided.risk} risk" if decided.risk else ""
+    purpose = record.last(PurposeFacts.step)
+    because = f": {purpose.words}" if purpose and purpose.status.is_answered else ""
+    text = record.subjects.get("migration", "unknown")
+    about = record.last(ApplyFacts.step) or record.last(GoFacts.step)
+    text = about.subjects.get("migration", text) if about else text
+    return f"{sentence(f'{kind}{risk}{because}')} (sha256 {text})"
+
+
+def _where(record: Record) -> str:
+    database = record.database
+    target = "" if database.target == "remote" else f", answered by {database.target}"
+    return f"{database.label}, uuid {database.id}{target}"
+
+
+def _who(record: Record) -> str:
+    signed, closed = _facts(record, GoFacts), _facts(record, CloseFacts)
+    parts = []
+    if signed.signer:
+        parts.append(f"GO: {_signer(signed.signer, signed.fingerprint)}")
+    if closed.signer and closed_attempt(record):
+        parts.append(f"close: {_signer(closed.signer, closed.fingerprint)}")
+    signers = {signed.signer, closed.signer}
+    others = [a.by for a in record.attempts if a.by not in signers]
+    if others:
+        parts.append(f"also at work: {joined(dict.fromkeys(others), _NAMED)}")
+    return " · ".join(parts)
+
+
+def _signer(name: str, fingerprint: str) -> str:
+    return f"{name}, key {fingerprint}" if fingerprint else name
+
+
+def _when(record: Record) -> str:
+    signed, closed = _facts(record, GoFacts), closed_attempt(record)
+    applied = record.last(ApplyFacts.step)
+    parts = [f"GO {timestamp(signed.signed_at)}"] if signed.signed_at else []
+    if applied is not None:
+        how = "applied" if applied.status.is_answered else f"apply {applied.status}"
+        parts.append(f"{how} {timestamp(applied.started_at)}")
+    if closed is not None:
+        parts.append(f"closed {_closed_at(CloseFacts.from_attempt(closed))}")
+    return " · ".join(parts)
+
+
+def _closed_at(closed: CloseFacts) -> str:
+    try:
+        return timestamp(moment(closed.closed_at))
+    except ValueError:
+        return "at an unknown time"
+
+
+def _closing_words(record: Record) -> str:
+    closed = closed_attempt(record)
+    return sentence(closed.words) if closed else ""
+
+
+def _rows(tables: Sequence[ChangedTable], unchanged: int) -> str:
+    if not tables and not unchanged:
+        return "not counted yet"
+    gone = sum(table.gone for table in tables)
+    changed = sum(table.changed for table in tables)
+    lost = f"{plural(gone, 'row')} lost" if gone else "no row lost"
+    values = f", {plural(changed, 'row')} with other values" if changed else ""
+    return f"{lost}{values}; {plural(unchanged, 'table')} unchanged"
+
+
+def _waived(record: Record) -> str:
+    last = {attempt.step: attempt for attempt in record.attempts}
+    waived = (a for a in last.values() if a.status.value == "waived")
+    return joined((f"{step_name(a.step)}: {sentence(a.words)}" for a in waived), _NAMED)
+
+
+def _failed(record: Record) -> str:
+    """The attempts that did not succeed, the last ones named; the apply's always."""
+    failed = [a for a in record.attempts if not a.status.is_answered and a.finished_at]
+    failed += [a for a in record.attempts if a.status.is_unobserved and not a.finished_at]
+    named = sorted(failed, key=lambda a: (a.step != ApplyFacts.step, -_second(a)))
+    return joined((f"{_stated(a)}: {sentence(a.words)}" for a in named), _NAMED)
+
+
+def _second(attempt: Attempt) -> float:
+    return attempt.started_at.timestamp()
+
+
+def _stated(attempt: Attempt) -> str:
+    return f"{step_name(attempt.step)} {attempt.status} {timestamp(attempt.started_at)}"
+
+
+def _events(timeline: Sequence[Event]) -> tuple[str, ...]:
+    """What was done in the emergency: its first line and its last ones."""
+    lines = [f"{timestamp(event.at)} {sentence(event.words)}" for event in timeline]
+    if len(lines) <= _EVENTS:
+        return tuple(lines)
+    left = len(lines) - _EVENTS + 1
+    return (lines[0], f"… {count(left)} more in timeline.md", *lines[-_EVENTS + 2 :])
+
+
+def _commands(record: Record) -> tuple[str, ...]:
+    """How GO and the close are checked with nothing but ssh-keygen."""
+    signed, closed = _facts(record, GoFacts), _facts(record, CloseFacts)
+    found = [_command(signed.signer, GO, "go.toml")] if signed.signer else []
+    if closed.signer and closed_attempt(record):
+        found.append(_command(closed.signer, CLOSE, "record.toml"))
+    return tuple(found)
+
+
+def _command(signer: str, namespace: str, file: str) -> str:
+    who = shlex.quote(sentence(signer))
+    return f"ssh-keygen -Y verify -f allowed_signers -I {who} -n {namespace} -s {file}.sig < {file}"

@@ -1,0 +1,177 @@
+"""Records of schema 2 on disk, closed one after the other with real keys: what verify refuses."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from commands.hostile import commit, git
+from commands.real_records import CONFIG, person
+from core.record_values import ANA, BEN, SQL, START, closed_files, closed_in_chain
+from d1_preflight.adapters.ssh.sshsig import SshSigner
+from d1_preflight.commands.records import open_record
+from d1_preflight.commands.review import sign_review
+from d1_preflight.core.record.review import CLOSED_RECORD, Verdict
+from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
+from d1_preflight.core.target.snapshot import LedgerRow
+from lint.running import preflight
+
+NAMES = ("0057_a.sql", "0058_b.sql", "0059_c.sql")
+LEDGER = tuple(LedgerRow(n, name, "2026-11-23 14:00:00") for n, name in enumerate(NAMES, 57))
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A project with a chain of closed records, their operator and a reviewer."""
+
+    root: Path
+    ana: SshSigner
+    ben: SshSigner
+
+    def folder(self, name: str) -> Path:
+        return self.root / "checklists" / "marketplace-production" / name.removesuffix(".sql")
+
+    def lay(self, name: str, files: dict[str, bytes]) -> None:
+        for path, data in files.items():
+            (self.folder(name) / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder(name) / path).write_bytes(data)
+        (self.root / "migrations" / name).write_bytes(SQL)
+
+    def verified(self, *words: str) -> dict[str, list[str]]:
+        """The ids of what verify finds, by record."""
+        found = json.loads(preflight("verify", "--format", "json", *words).out)
+        told = {Path(one["record"]).name: [p["id"] for p in one["problems"]] for one in found}
+        return {f"{name}.sql": ids for name, ids in told.items() if ids}
+
+
+def closed(names: Sequence[str], hand: SshSigner) -> dict[str, dict[str, bytes]]:
+    made: dict[str, dict[str, bytes]] = {}
+    for number, name in enumerate(names):
+        start = START + timedelta(days=number)
+        made[name] = closed_in_chain(
+            list(made.values()), migration=name, hand=hand, start=start, ledger=LEDGER
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    root, keys = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("keys")
+    signers = root / "checklists" / "allowed_signers"
+    shelf = Shelf(
+        root, person(keys, "ana", ANA, signers, (GO, CLOSE)),
+        person(keys, "ben", BEN, signers, (REVIEW,)),
+    )  # fmt: skip
+    (root / "wrangler.jsonc").write_text(CONFIG)
+    (root / "migrations").mkdir()
+    for name, files in closed(NAMES, shelf.ana).items():
+        shelf.lay(name, files)
+    git(root, "init", "-q", "-b", "main")
+    commit(root, "three records")
+    git(root, "branch", "base")
+    return shelf
+
+
+@pytest.fixture
+def shelf(laid: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    root = tmp_path / "project"
+    shutil.copytree(laid.root, root)
+    monkeypatch.chdir(root)
+    return Shelf(root, laid.ana, laid.ben)
+
+
+def review(shelf: Shelf, name: str, verdict: Verdict = Verdict.APPROVED) -> str:
+    found = open_record(str(shelf.folder(name)), _arguments())
+    reason = "" if verdict is Verdict.APPROVED else "counts are missing"
+    return sign_review(found, CLOSED_RECORD, verdict, reason, shelf.ben, replace=True)
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_whole_chain_is_good_and_says_its_places() -> None:
+    found = preflight("verify")
+
+    assert found.code == 0, found.out
+    assert "number 1, the first" in found.out
+    assert "number 3, after 0058_b.sql" in found.out
+
+
+def test_a_record_that_was_removed_is_named(shelf: Shelf) -> None:
+    shutil.rmtree(shelf.folder(NAMES[1]))
+
+    assert shelf.verified() == {NAMES[2]: ["chain-missing"]}
+    assert preflight("verify").code == 4
+
+
+def test_a_record_signed_again_is_named_by_the_chain(shelf: Shelf) -> None:
+    again = closed_in_chain(migration=NAMES[0], hand=shelf.ana, start=START + timedelta(hours=1))
+    shelf.lay(NAMES[0], again)
+
+    found = shelf.verified()
+
+    assert found[NAMES[0]] == ["chain-replaced"]
+    assert found[NAMES[1]] == ["chain-missing"]
+    assert NAMES[2] not in found
+
+
+def test_a_reviewers_signature_covers_the_head(shelf: Shelf) -> None:
+    name = review(shelf, NAMES[0])
+    assert shelf.verified() == {}
+
+    again = closed_in_chain(migration=NAMES[2], hand=shelf.ana, ledger=LEDGER)
+    shelf.lay(NAMES[2], again)
+
+    assert "review-head-missing" in shelf.verified()[NAMES[0]]
+    words = "covers 0059_c.sql, and the record that its signer saw is not here"
+    assert f"{name}: {words}" in preflight("verify").out
+
+
+def test_a_later_word_is_written_beside_the_earlier_one(shelf: Shelf) -> None:
+    first = review(shelf, NAMES[0], Verdict.SENT_BACK)
+    assert shelf.verified() == {NAMES[0]: ["sent-back"]}
+
+    second = review(shelf, NAMES[0])
+
+    assert (first, second) == ("record.review.toml", "record-2.review.toml")
+    assert shelf.verified() == {}
+
+
+def test_a_schema_1_record_closed_later_is_named(shelf: Shelf) -> None:
+    shelf.lay("0057_add_team_billing.sql", closed_files(hand=shelf.ana)[0])
+
+    assert shelf.verified() == {"0057_add_team_billing.sql": ["chain-old-schema"]}
+
+
+def test_a_damaged_record_has_its_own_sentence_and_the_rest_is_judged(shelf: Shelf) -> None:
+    path = shelf.folder(NAMES[2]) / "record.toml"
+    path.write_bytes(path.read_bytes()[:-40])
+
+    found = shelf.verified()
+
+    assert set(found) == {NAMES[2]}
+    assert "record-invalid" in found[NAMES[2]]
+
+
+def test_a_migration_that_is_gone_or_renamed_is_named(shelf: Shelf) -> None:
+    migrations = shelf.root / "migrations"
+    (migrations / NAMES[0]).unlink()
+    assert shelf.verified() == {NAMES[0]: ["migration-renamed"]}  # the others have its text
+
+    for name in NAMES:
+        (migrations / name).unlink(missing_ok=True)
+    assert shelf.verified() == {name: ["migration-missing"] for name in NAMES}
+
+
+def test_a_file_that_nobody_named_is_named(shelf: Shelf) -> None:
+    (shelf.folder(NAMES[1]) / "evidence" / "099-made-up.out").write_text("all well\n")
+    (shelf.folder(NAMES[0]) / "evidence" / "098-link.out").symlink_to("001-named.out")
+
+    assert shelf.verified() == {NAMES[0]: ["file-unlisted"], NAMES[1]: ["file-unlisted"]}
+
+
+def _arguments() -> argparse.Namespace:
+    return argparse.Namespace(allowed_signers=None, checklist=None, config=None, trust_from="")

@@ -1,0 +1,110 @@
+"""`doctor` says what the login may do on D1: a token is tried by a read, a login by its scopes."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from d1_preflight.commands import doctor
+from d1_preflight.commands.checks import Check
+from d1_preflight.commands.doctor import examine
+from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.core.record.record import Status
+from d1_preflight.practice import project as practice_project
+from d1_preflight.practice.api import API_TOKEN
+from d1_preflight.practice.faults import Fault
+from d1_preflight.practice.server import Server
+from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
+
+TOKEN = "canary-27182818284590"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(practice_project.lay_down(tmp_path / "practice")).start()
+    yield running
+    running.close()
+
+
+def access(folder: Path, id_: str, **environ: str) -> Check | None:
+    text = f'account_id = "{ACCOUNT_ID}"\n[[d1_databases]]\nbinding = "DB"\n'
+    text += f'database_name = "{DATABASE_NAME}"\ndatabase_id = "{id_}"\n'
+    (folder / "wrangler.toml").write_text(text)
+    parser = argparse.ArgumentParser()
+    add_project_arguments(parser, first=True)
+    doctor.add_parser(parser.add_subparsers())
+    env = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", **environ}
+    checks = list(examine(parser.parse_args(["doctor"]), folder, env))
+    assert TOKEN not in repr(checks)
+    return next((check for check in checks if check.title == "D1 access"), None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "project"
+    made.mkdir()
+    return made
+
+
+def login(folder: Path, text: str) -> None:
+    path = folder / "home" / ".config" / ".wrangler" / "config" / "default.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+
+def test_a_login_is_judged_by_its_scopes(folder: Path) -> None:
+    login(folder, f'oauth_token = "{TOKEN}"\nscopes = ["account:read", "d1:write"]\n')
+
+    found = access(folder, DATABASE_ID)
+    assert found is not None
+    assert found.status is Status.PROVED
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [('scopes = ["account:read"]\n', Status.FAILED), ("not toml", Status.UNKNOWN)],
+)
+def test_a_login_without_the_scope_is_no_access(folder: Path, text: str, status: Status) -> None:
+    login(folder, text)
+
+    found = access(folder, DATABASE_ID)
+    assert found is not None
+    assert found.status is status
+    assert found.fix
+
+
+def test_without_any_login_nothing_is_asked(folder: Path) -> None:
+    assert access(folder, DATABASE_ID) is None
+
+
+@pytest.mark.parametrize(
+    ("uuid", "fault", "found"),
+    [
+        (DATABASE_ID, "", (Status.PROVED, "may read and change")),
+        (DATABASE_ID, "forbidden", (Status.FAILED, "no right on D1")),
+        (DATABASE_ID, "forbidden,count=1", (Status.FAILED, "may read D1 and not change it")),
+        (DATABASE_ID, "server-error", (Status.UNKNOWN, "answered 500")),
+        (DATABASE_ID.replace("3", "4"), "", (Status.FAILED, "no database of this id")),
+        ("local", "", (Status.UNKNOWN, "not asked")),
+        ("", "", (Status.UNKNOWN, "not asked")),
+    ],
+)
+def test_a_token_is_tried_by_a_read(
+    folder: Path, server: Server, uuid: str, fault: str, found: tuple[Status, str]
+) -> None:
+    server.faults.set([Fault.parse(fault)] if fault else [])
+    base = f"{server.origin}/client/v4"
+
+    check = access(folder, uuid, CLOUDFLARE_API_TOKEN=API_TOKEN, CLOUDFLARE_API_BASE_URL=base)
+    assert check is not None
+    assert (check.status, found[1] in check.words) == (found[0], True), check.words
+
+
+def test_an_api_of_a_checkouts_dotenv_is_never_sent_the_token(folder: Path, server: Server) -> None:
+    (folder / ".env").write_text(f"CLOUDFLARE_API_BASE_URL={server.origin}/client/v4\n")
+
+    found = access(folder, DATABASE_ID, CLOUDFLARE_API_TOKEN=TOKEN)
+    assert found is not None
+    assert found.status is Status.UNKNOWN
+    assert not server.requests

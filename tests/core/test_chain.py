@@ -1,0 +1,189 @@
+"""The chain of a database's closed records: each later one vouches for those before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.record_values import ANA, BEN, KEYS, START, closed_files, closed_in_chain
+from d1_preflight.core.record.file import dump_record, load_record
+from d1_preflight.core.record.review import CLOSED_RECORD, Verdict, statement
+from d1_preflight.core.record.signing import CLOSE, REVIEW
+from d1_preflight.core.target.snapshot import LedgerRow
+from d1_preflight.core.verify.chain import ClosedRecord, read_closed
+from d1_preflight.core.verify.links import Chain
+
+Files = Mapping[str, bytes]
+OLD = "0057_add_team_billing.sql"
+NAMES = ("0057_a.sql", "0058_b.sql", "0059_c.sql", "0060_d.sql")
+LEDGER = tuple(LedgerRow(n, name, "2026-11-23 14:00:00") for n, name in enumerate(NAMES, 57))
+
+
+def chained(*names: str, after: Sequence[Files] = ()) -> list[Files]:
+    """Records that were closed one after the other."""
+    made = list(after)
+    for number, name in enumerate(names):
+        start = START + timedelta(days=number)
+        made.append(closed_in_chain(made, migration=name, start=start, ledger=LEDGER))
+    return made[len(after) :]
+
+
+FOUR = chained(*NAMES)
+
+
+def read(files: Files) -> ClosedRecord:
+    found = read_closed(files)
+    assert found is not None
+    return found
+
+
+def told(records: Sequence[Files]) -> dict[str, list[str]]:
+    """What is wrong with the place of each record, by its migration."""
+    chain = Chain(tuple(map(read, records)))
+    return {
+        record.migration: [f"{p.weight} {p.id}: {p.words}" for p in chain.problems(record)]
+        for record in chain.records
+    }
+
+
+def wrong(records: Sequence[Files]) -> dict[str, list[str]]:
+    return {name: words for name, words in told(records).items() if words}
+
+
+def resigned(files: Files, words: str = "other words") -> dict[str, bytes]:
+    """The record with other closing words, signed again by its operator."""
+    record = load_record(files["record.toml"])
+    last = replace(record.attempts[-1], words=words)
+    document = dump_record(replace(record, attempts=(*record.attempts[:-1], last)))
+    return {**files, "record.toml": document, "record.toml.sig": KEYS.sign(document, CLOSE, ANA)}
+
+
+def with_review(files: Files, verdict: Verdict = Verdict.SENT_BACK) -> dict[str, bytes]:
+    record = load_record(files["record.toml"])
+    document = statement(files, record, CLOSED_RECORD, verdict, "why", reviewer=BEN, at=START)
+    signature = KEYS.sign(document, REVIEW, BEN)
+    return {**files, "record.review.toml": document, "record.review.toml.sig": signature}
+
+
+def test_each_record_names_the_one_before_it() -> None:
+    closed = list(map(read, FOUR))
+
+    assert [record.sequence for record in closed] == [1, 2, 3, 4]
+    assert [[h.sha256 for h in r.link.previous] for r in closed if r.link] == [
+        [],
+        *([record.sha256] for record in closed[:-1]),
+    ]
+    assert wrong(FOUR) == {}
+
+
+def test_a_record_that_was_removed_is_named_by_the_next() -> None:
+    assert wrong([FOUR[0], *FOUR[2:]]) == {
+        NAMES[2]: [
+            f"invalid chain-missing: follows {NAMES[1]} (number 2), and that record is not here"
+        ]
+    }
+
+
+def test_another_record_in_the_place_of_one_is_named() -> None:
+    found = wrong([FOUR[0], resigned(FOUR[1]), *FOUR[2:]])
+
+    words = f"is not the record that {NAMES[2]} was closed after: "
+    words += "an older one was put back, or it was signed again"
+    assert f"invalid chain-replaced: {words}" in found[NAMES[1]]
+    words = f"follows {NAMES[1]} (number 2), and another record of it is here"
+    assert found[NAMES[2]] == [f"invalid chain-missing: {words}"]
+    assert set(found) <= set(NAMES[1:])
+
+
+@pytest.mark.parametrize("name", ["record.review.toml", "record.review.toml.sig"])
+def test_a_review_after_the_close_can_not_go_once_the_next_record_is_closed(name: str) -> None:
+    first = with_review(FOUR[0])
+    second = chained(NAMES[1], after=[first])
+    assert wrong([first, *second]) == {}
+
+    gone = {key: data for key, data in first.items() if key != name}
+    found = wrong([gone, *second])[NAMES[0]]
+
+    words = f"is gone or changed since {NAMES[1]} was closed"
+    assert found == [f"invalid chain-review-removed: {words}"]
+
+
+def test_two_branches_make_a_fork_that_the_next_close_joins() -> None:
+    (base,) = chained(NAMES[0])
+    (left,), (right,) = chained(NAMES[1], after=[base]), chained(NAMES[2], after=[base])
+
+    found = wrong([base, left, right])
+    assert set(found) == {NAMES[1], NAMES[2]}
+    words = f"is one end of a fork of its chain: {NAMES[1]} and {NAMES[2]} were closed side by side"
+    assert all(f"open chain-fork: {words}" in lines for lines in found.values())
+    assert not any("invalid" in line for lines in found.values() for line in lines)
+
+    (joined,) = chained(NAMES[3], after=[base, left, right])
+    assert read(joined).sequence == 3
+    assert wrong([base, left, right, joined]) == {}
+
+
+def test_a_record_that_was_applied_and_not_closed_is_a_gap_until_it_is() -> None:
+    first = closed_in_chain(migration=NAMES[0], ledger=LEDGER[:1])
+    third = closed_in_chain([first], migration=NAMES[2], ledger=LEDGER[:3])
+
+    words = f"was closed while {NAMES[1]}, applied before it, had no closed record"
+    assert wrong([first, third]) == {NAMES[2]: [f"open chain-gap: {words}"]}
+
+    late = closed_in_chain([first, third], migration=NAMES[1], ledger=LEDGER[:3])
+    assert wrong([first, third, late]) == {}
+
+
+def test_a_record_closed_out_of_the_ledgers_order_is_named() -> None:
+    first = closed_in_chain(migration=NAMES[0], ledger=LEDGER[:1])
+    third = closed_in_chain([first], migration=NAMES[2], ledger=(LEDGER[0], LEDGER[2]))
+    late = closed_in_chain([first, third], migration=NAMES[1], ledger=LEDGER[:3])
+
+    words = f"was applied before {NAMES[2]} and closed after it"
+    assert wrong([first, third, late]) == {NAMES[1]: [f"invalid chain-order: {words}"]}
+
+
+def test_a_chain_names_the_records_of_schema_1_that_were_there() -> None:
+    old = closed_files()[0]
+    began = chained(*NAMES[1:3], after=[old])
+
+    assert wrong([old, *began]) == {}
+    found = wrong([resigned(old), *began])
+    assert [line.split(":")[0] for lines in found.values() for line in lines] == [
+        "invalid chain-old-schema", "invalid chain-missing",
+    ]  # fmt: skip
+
+
+def test_a_record_of_schema_1_closed_later_is_a_problem() -> None:
+    old = closed_files()[0]
+
+    found = wrong([old, *FOUR[1:]])
+
+    words = f"is of schema 1, and was not there when {NAMES[0]} began the chain of its database"
+    assert wrong([*FOUR, old]) == {
+        "0057_add_team_billing.sql": [f"invalid chain-old-schema: {words}"]
+    }
+    assert OLD not in found  # without its beginning nothing says when
+
+
+def test_a_number_that_does_not_follow_is_named() -> None:
+    record = load_record(FOUR[1]["record.toml"])
+    text = dump_record(record).decode().replace("sequence = 2", "sequence = 7")
+    document = text.encode()
+    changed = {**FOUR[1], "record.toml": document, "record.toml.sig": b""}
+
+    assert wrong([FOUR[0], changed]) == {
+        NAMES[1]: ["invalid chain-broken: is number 7 of its chain, and must be number 2"]
+    }
+
+
+def test_the_records_of_another_database_are_another_chain() -> None:
+    assert read(FOUR[0]).database == load_record(FOUR[0]["record.toml"]).database.id
+
+
+@pytest.mark.parametrize(
+    "files", [{}, {"record.toml": b""}, {"record.toml": b"x", "record.toml.sig": b""}]
+)
+def test_what_is_not_closed_or_not_readable_has_no_place(files: Files) -> None:
+    assert read_closed(files) is None
