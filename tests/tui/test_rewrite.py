@@ -51,7 +51,7 @@ async def keys(source: FakeBoard, *pressed: str, size: tuple[int, int] = (100, 4
 
 async def test_the_diff_comes_first_and_y_writes_it() -> None:
     source = board(OFFERED)
-    shown, screen, _, after = await keys(source, "s", "y")
+    shown, screen, _, after = await keys(source, "p", "y")
     assert screen == RewriteScreen.__name__
     assert "+ DELETE FROM members;" in shown
     assert "cascade-delete: it parks the rows of members" in shown
@@ -65,13 +65,13 @@ async def test_the_diff_comes_first_and_y_writes_it() -> None:
 @pytest.mark.parametrize("key", ["escape", "enter"])
 async def test_any_other_way_out_writes_nothing(key: str) -> None:
     source = board(OFFERED)
-    assert (await keys(source, "s", key))[-1] == WizardScreen.__name__
+    assert (await keys(source, "p", key))[-1] == WizardScreen.__name__
     assert source.written == []
 
 
 async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> None:
     source = board(NOTHING)
-    shown, *_, after = await keys(source, "s", "y")
+    shown, *_, after = await keys(source, "p", "y")
     assert "No rewrite is offered" in shown
     assert "Which rows are to go" in shown
     assert after == RewriteScreen.__name__
@@ -79,7 +79,7 @@ async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> No
 
 
 async def test_from_120_columns_on_both_texts_stand_side_by_side() -> None:
-    shown, _ = await keys(board(OFFERED), "s", size=(130, 40))
+    shown, _ = await keys(board(OFFERED), "p", size=(130, 40))
     [line] = [line for line in shown.splitlines() if "+ DELETE FROM members;" in line]
     assert "│" in line
     assert "- " not in line
@@ -89,5 +89,5 @@ async def test_from_120_columns_on_both_texts_stand_side_by_side() -> None:
 
 async def test_from_the_gate_on_the_text_stays() -> None:
     source = board(OFFERED, "go")
-    seen = await keys(source, "s")
+    seen = await keys(source, "p")
     assert RewriteScreen.__name__ not in seen

@@ -107,7 +107,7 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     if mend:
         found.append(("e", "edit"))
     if editable and step.section == _TEXT and session.analysis.findings:
-        found.append(("s", "safe way"))
+        found.append(("p", "proved rewrite"))
     if step.section == _TEXT and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
     if step.section == "timing":

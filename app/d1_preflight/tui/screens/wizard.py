@@ -62,7 +62,7 @@ class WizardScreen(Screen[None]):
         ("f", "finding", "next finding"),
         ("o", "output", "output"),
         ("e", "edit", "edit"),
-        ("s", "fix", "safe way"),
+        ("p", "fix", "proved rewrite"),
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
