@@ -1,6 +1,7 @@
 """The primary action of each step, and its summary in the current state."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from textual.content import Content
 
@@ -81,6 +82,12 @@ def is_editable(session: Session, step: Step) -> bool:
     return step in session.checklist.before("go")
 
 
+def is_header(session: Session, step: Step) -> bool:
+    """Whether h writes the header here: at its step, until it is complete."""
+    is_open = not session.closed and not session.status_of(step).is_answered
+    return step.action == "check_header" and is_editable(session, step) and is_open
+
+
 def primary(session: Session, step: Step) -> tuple[str, bool]:
     """What Enter does now, and whether it writes to the target."""
     if session.closed or session.current is None:
@@ -103,6 +110,8 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     found: list[Key] = [("w", "waive")] if stuck else []
     editable = is_editable(session, step) and not session.closed
     mend = editable and status in _STUCK and step.section == _TEXT and not step.waivable
+    if is_header(session, step):
+        found.append(("h", "write it"))
     if mend:
         found.append(("e", "edit"))
     if step.section == _TEXT and len(session.analysis.findings) > 1:
@@ -121,6 +130,29 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
         found.append(("r", "again"))
     pace = "step by step" if by_itself else "by itself"
     return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board")]
+
+
+@dataclass(frozen=True)
+class KeyWords:
+    """What the key bar says: the one primary key, the others, and whether it is in red."""
+
+    primary: Key
+    keys: list[Key]
+    danger: bool = False
+
+
+def key_bar(
+    session: Session, step: Step, running: Step | None, asked: list[Key], *, by_itself: bool
+) -> KeyWords:
+    """The keys of a step now; `asked` are those of its question, where the keys go there."""
+    if running is not None and not asked:
+        more = [("o", "output"), ("x", "stop waiting")]
+        return KeyWords(("◐", f"running: {running.short}"), more)
+    words, danger = primary(session, step)
+    if asked:
+        return KeyWords(asked[0], asked[1:], danger and words in asked[0])
+    key = "A" if needs_capital(session, step) else "Enter"
+    return KeyWords((key, words), keys(session, step, by_itself=by_itself), danger)
 
 
 def broken_queries(session: Session, step: Step) -> tuple[BrokenQueryFacts, ...]:

@@ -17,6 +17,7 @@ from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import (
     BrowseAsked,
     EditAsked,
+    HeaderAsked,
     NoGoAsked,
     StopAsked,
     Submitted,
@@ -34,6 +35,20 @@ from d1_preflight.unattended import Unattended
 _FRAME = 1 / 20
 
 
+def ask_waiver(screen: Screen[None], step: Step) -> None:
+    """Ask for the reason to go on without a proof; where none is possible, say why."""
+    if not step.waivable:
+        screen.app.push_screen(Problem(words_of.never_waived(step)))
+        return
+
+    def waive(reason: str | None) -> None:
+        if reason is not None:
+            screen.post_message(WaiveAsked(step, reason))
+
+    words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
+    screen.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
+
+
 class WizardScreen(Screen[None]):
     """Shows the session and hands on what the operator asks; it decides nothing."""
 
@@ -47,6 +62,7 @@ class WizardScreen(Screen[None]):
         ("f", "finding", "next finding"),
         ("o", "output", "output"),
         ("e", "edit", "edit"),
+        ("h", "header", "header"),
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
@@ -72,7 +88,8 @@ class WizardScreen(Screen[None]):
 
     @property
     def _view(self) -> View:
-        return View(self._session, self._step, self._running_step.facts, self._zone)
+        facts = self._running_step.facts
+        return View(self._session, self._step, facts, self._zone, self._query)
 
     def compose(self) -> ComposeResult:
         """On what, the frame, the keys."""
@@ -133,19 +150,11 @@ class WizardScreen(Screen[None]):
             return None
 
     def _draw_keys(self) -> None:
-        bar, question = self.query_one(KeyBar), self.query_one(Frame).question
-        running = self._running_step.step
-        if running is not None and not question.has_keys:
-            bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
-            return
-        words, danger = words_of.primary(self._session, self._step)
+        question, by_itself = self.query_one(Frame).question, self.unattended.by_itself
         asked = question.keys(words_of.verb(self._step)) if question.has_keys else []
-        if asked:
-            bar.tell(asked[0], asked[1:], danger=danger and words in asked[0])
-        else:
-            key = "A" if words_of.needs_capital(self._session, self._step) else "Enter"
-            keys = words_of.keys(self._session, self._step, by_itself=self.unattended.by_itself)
-            bar.tell((key, words), keys, danger=danger)
+        running = self._running_step.step
+        bar = words_of.key_bar(self._session, self._step, running, asked, by_itself=by_itself)
+        self.query_one(KeyBar).tell(bar.primary, bar.keys, danger=bar.danger)
 
     async def arrive(self) -> None:
         """Nothing goes by itself any more: where only GO is left, its plan opens."""
@@ -210,26 +219,21 @@ class WizardScreen(Screen[None]):
         if place is not None and not self._running_step.step:
             self.post_message(EditAsked(*place))
 
+    def action_header(self) -> None:
+        """Write the header from what was found, while the file may still be edited."""
+        if words_of.is_header(self._session, self._step) and not self._running_step.step:
+            self.post_message(HeaderAsked())
+
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
         step, session = self._step, self._session
         if session.closed or session.status_of(step).is_answered or self._running_step.step:
             return
-        if not step.waivable:
-            self.app.push_screen(Problem(words_of.never_waived(step)))
-            return
-
-        def waive(reason: str | None) -> None:
-            if reason is not None:
-                self.post_message(WaiveAsked(step, reason))
-
-        words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
-        self.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
+        ask_waiver(self, step)
 
     def action_browse(self) -> None:
         """Open the address that a step of this section names, as the dashboard's."""
-        page = places.address(self._session, self._step.section)
-        if page:
+        if page := places.address(self._session, self._step.section):
             self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:
@@ -253,8 +257,7 @@ class WizardScreen(Screen[None]):
             self.post_message(NoGoAsked(decision.reason))
             return
         go = self._session.checklist.step("go")
-        prompts = self._prompts(go)
-        if prompts is not None:
+        if (prompts := self._prompts(go)) is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
 
     @on(Rail.Chosen)

@@ -168,7 +168,7 @@ class OptionsField(Widget, can_focus=True):
     def _narrow(self, letters: str | None) -> None:
         self._filter = letters
         shown = self._shown
-        if letters and shown and self._cursor not in shown:
+        if shown and self._cursor not in shown and (letters or self._cursor != _NONE):
             self._cursor = shown[0]
         self.refresh(layout=True)
 
@@ -187,7 +187,8 @@ class OptionsField(Widget, can_focus=True):
         self._writing = self._writing and letter
         shown = self._shown
         if shown:
-            at = shown.index(self._cursor) if self._cursor in shown else -1
+            none = -1 if self._cursor == _NONE else 0
+            at = shown.index(self._cursor) if self._cursor in shown else none
             self._go_to(shown[max(0, min(at + by, len(shown) - 1))])
 
     def _go_to(self, place: int) -> None:
