@@ -5,7 +5,7 @@ same as if a person had started each. A failure, a question, a loss, a write, GO
 close wait for a person.
 """
 
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container
 
 from d1_preflight.actions.target import confirm_identity
 from d1_preflight.core.checklist.checklist import Effect, Step
@@ -13,6 +13,9 @@ from d1_preflight.core.checklist.unattended import needs_person
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import Status
 from d1_preflight.session import Session
+
+Asking = Callable[[Step], Awaitable[None]]
+"""Shows that the target is asked for a step's sake, before any attempt begins."""
 
 
 class Unattended:
@@ -43,19 +46,25 @@ class Unattended:
         self.has_begun = False
         return self.by_itself
 
-    async def next(self) -> Step | None:
-        """The step that may start now by itself; None where a person is needed, or all is done."""
+    async def next(self, asking: Asking | None = None) -> Step | None:
+        """The step that may start now by itself; None where a person is needed, or all is done.
+
+        `asking` is told for which step the target is asked who it is and how large.
+        """
         session = self._session
         if not self.has_begun or session.closed:
             return None
-        session.refresh()
+        try:
+            session.refresh()
+        except PreflightError:
+            return None  # the file cannot be read: whoever goes on is told
         for step in session.path:
             status = session.status_of(step)
             if status.is_answered:
                 continue
             if status is not Status.PENDING:
                 return None  # it failed, or nobody saw how it ended: a person decides
-            if step.id not in self._started and await self._may_start(step):
+            if step.id not in self._started and await self._may_start(step, asking):
                 self._started.add(step.id)
                 return step
         return None
@@ -94,12 +103,14 @@ class Unattended:
         except PreflightError as error:
             return error.message
 
-    async def _may_start(self, step: Step) -> bool:
+    async def _may_start(self, step: Step, asking: Asking | None) -> bool:
         session = self._session
         if session.blockers(step) or needs_person(step, ()):
             return False
         if step.effect is Effect.REMOTE_READ and not session.environment.cache.uuid:
-            try:  # who answers, and how large it is: it reads no row
+            try:  # it reads no row
+                if asking is not None:
+                    await asking(step)
                 await confirm_identity(session.environment)
             except PreflightError:
                 return False

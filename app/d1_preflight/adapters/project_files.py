@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.configuration import (
     bytes_of,
@@ -19,18 +20,6 @@ from d1_preflight.adapters.configuration import (
 )
 from d1_preflight.adapters.naming import naming_of
 from d1_preflight.adapters.regular_file import LARGEST, read_file
-from d1_preflight.adapters.store import make_folder, write_durably
-from d1_preflight.adapters.wrangler.dotenv import (
-    ENVIRONMENT,
-    CommandEnvironment,
-    Version,
-    read_environment,
-)
-from d1_preflight.adapters.wrangler.staged_config import (
-    account_config,
-    staged_config,
-    target_config,
-)
 from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError
 from d1_preflight.core.project.migration import (
     Migration,
@@ -40,8 +29,6 @@ from d1_preflight.core.project.migration import (
 )
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.naming import Naming
-from d1_preflight.core.project.project import Project
-from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, dump_settings, load_settings
 from d1_preflight.core.project.wrangler_config import (
     CONFIG_NAMES,
     DEFAULT_MIGRATIONS_DIR,
@@ -49,6 +36,11 @@ from d1_preflight.core.project.wrangler_config import (
     WranglerConfig,
     placed,
 )
+
+if TYPE_CHECKING:  # a file alone is judged without a project: lint starts without these
+    from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment, Version
+    from d1_preflight.core.project.project import Project
+    from d1_preflight.core.project.settings import Settings
 
 MOST_MIGRATIONS = 5_000
 _MOST_ENTRIES = 200_000
@@ -106,6 +98,8 @@ class ProjectFiles:
 
     def write_down(self, stem: str, text: str) -> Path:
         """Write the down migration of `stem`; returns its path."""
+        from d1_preflight.adapters.store import make_folder, write_durably
+
         path = self.down_path(stem)
         make_folder(path.parent)
         write_durably(path, text.encode())
@@ -121,15 +115,21 @@ class ProjectFiles:
 
     def stage(self, migration: Migration, folder: Path) -> Path:
         """A throw-away configuration in `folder` with this migration and no other."""
+        from d1_preflight.adapters.wrangler.staged_config import staged_config
+
         project = self._project
         return staged_config(project.config, project.database, migration, folder, self._account)
 
     def account_config(self) -> Path:
         """A configuration with the account alone, for what is asked of it and of no database."""
+        from d1_preflight.adapters.wrangler.staged_config import account_config
+
         return account_config(self._project, self._account)
 
     def target_config(self) -> Path:
         """The configuration with the target's uuid alone, through which every remote call goes."""
+        from d1_preflight.adapters.wrangler.staged_config import target_config
+
         return target_config(self._project, self._account)
 
 
@@ -171,6 +171,7 @@ def open_surroundings(
     decides, out of the shell or a `.env` file, as it does for a wrangler of the version that
     `wrangler` tells (None: the newest); it is asked only where the version matters.
     """
+    from d1_preflight.adapters.wrangler.dotenv import read_environment
     from d1_preflight.core.project.project import Project
     from d1_preflight.core.project.settings import SETTINGS_NAME
 
@@ -203,7 +204,7 @@ def open_folder(
     config: Path | None = None,
     environment: str | None = None,
     database: str = "",
-) -> Project:
+) -> "Project":
     """The project whose migrations are written here; it needs no configuration and no database.
 
     Raises ProjectError where nothing says where they lie, Undecided where several places do.
@@ -227,14 +228,18 @@ def open_folder(
 _NO_DATABASE = Database("", "no-database")
 
 
-def _in_folder(config: WranglerConfig, database: str, settings: Settings) -> Project:
+def _in_folder(config: WranglerConfig, database: str, settings: "Settings") -> "Project":
+    from d1_preflight.core.project.project import Project
+
     found = placed(config, settings.migrations.folder, settings.migrations.pattern)
     places = {(d.migrations_dir, d.migrations_pattern) for d in found.databases}
     chosen = found.databases[0] if len(places) == 1 and not database else found.database(database)
     return Project(found.folder, found, chosen, found.environment, settings)
 
 
-def _chosen_by(around: CommandEnvironment, environment: str | None) -> str:
+def _chosen_by(around: "CommandEnvironment", environment: str | None) -> str:
+    from d1_preflight.adapters.wrangler.dotenv import ENVIRONMENT
+
     if environment is not None:
         return "--env"
     return f"{ENVIRONMENT} in {around.source(ENVIRONMENT)}" if around.chosen else ""
@@ -247,7 +252,7 @@ def sha256_of(path: Path) -> str:
 
 def read_settings(folder: Path) -> "Settings":
     """The settings beside the configuration, or the defaults; raises ProjectError."""
-    from d1_preflight.core.project.settings import Settings
+    from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, load_settings
 
     path = folder / SETTINGS_NAME
     there = os.path.lexists(path)  # a link that leads nowhere is no absent file
@@ -256,7 +261,8 @@ def read_settings(folder: Path) -> "Settings":
 
 def write_settings(folder: Path, settings: "Settings") -> Path:
     """Write the settings beside the configuration; returns the file."""
-    from d1_preflight.core.project.settings import SETTINGS_NAME
+    from d1_preflight.adapters.store import write_durably
+    from d1_preflight.core.project.settings import SETTINGS_NAME, dump_settings
 
     path = folder / SETTINGS_NAME
     write_durably(path, dump_settings(settings).encode())

@@ -1,7 +1,6 @@
 """Which project, and which face: what `preflight`, `run` and `practice` have in common."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +50,8 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
     """Open the board, or one migration, in the chosen face."""
     if name:
+        import asyncio
+
         asyncio.run(context.resolve())
     if why := plain_because(
         context.environ, asked=plain, set_so=context.project.settings.face.plain
@@ -108,6 +109,8 @@ def need_wrangler(context: "ProjectContext") -> None:
 
         def tell(line: str) -> None:
             output.say(line)
+
+        import asyncio
 
         asyncio.run(install(tell, environ=context.environ))
 
@@ -177,6 +180,8 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
     if not chosen:
         return 0
+    import asyncio
+
     asyncio.run(context.resolve())
     return plain.walk(context.session(chosen), board.target(chosen), asker, board)
 

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
 from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.remedies.fix import Fix
+
+if TYPE_CHECKING:  # only lint --fix pays for the remedies
+    from d1_preflight.core.remedies.fix import Fix
 
 AT_MOST = 20
 """How often one rule is shown in one file: a seed file can have one finding ten thousand times."""
@@ -20,7 +23,7 @@ class Judged:
     path: str
     migration: Migration
     analysis: Analysis
-    fix: Fix | None = None  # where a rewrite was looked for
+    fix: "Fix | None" = None  # where a rewrite was looked for
 
     @property
     def blocks(self) -> bool:

@@ -1,6 +1,6 @@
 """The sample project's `preflight.toml`: its endpoints, its Worker, its channel, its people."""
 
-from d1_preflight.core.project.setting_types import Endpoint
+from d1_preflight.core.project.setting_types import Endpoint, WranglerUse
 from d1_preflight.core.project.settings import (
     Data,
     Notify,
@@ -8,6 +8,7 @@ from d1_preflight.core.project.settings import (
     Team,
     Users,
     Verification,
+    WranglerSettings,
     dump_settings,
 )
 from d1_preflight.practice.worker import SCRIPT
@@ -31,5 +32,7 @@ def settings_toml(base_url: str) -> str:
             verification=Verification(endpoints=endpoints, worker=SCRIPT, watch_minutes=1),
             data=Data(critical_tables=("teams", "team_members", "users")),
             notify=Notify(webhook_env=WEBHOOK_VARIABLE),
+            # The sample names a wrangler as projects do, and nobody installs it there.
+            wrangler=WranglerSettings(use=WranglerUse.OWN),
         )
     )

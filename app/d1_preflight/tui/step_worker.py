@@ -83,7 +83,15 @@ class StepWorker:
                 return answered
         if not wizard.is_attached:
             return None
-        step = await wizard.unattended.next()
+
+        async def asking(step: Step) -> None:
+            self.running_step.begin(step)
+            await wizard.redraw()
+
+        step = await wizard.unattended.next(asking)
+        if step is None and self.busy:
+            self.running_step.end()
+            await wizard.redraw()
         if self._answered:
             return await self._following(session, wizard)
         return None if step is None else Submitted(step, {})
