@@ -5,12 +5,15 @@ import json
 import shutil
 import subprocess
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from d1_preflight.cli import main
 from d1_preflight.commands.records import opened
+from d1_preflight.core.record.file import load_record
 
 CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 EXAMPLE = CHECKLISTS / "example"
@@ -55,3 +58,28 @@ def test_a_changed_file_of_the_example_is_noticed(tmp_path: Path, name: str) -> 
     (copy / name).write_bytes(data.replace(b"a", b"b", 1))
 
     assert opened(copy, OPTIONS).verify().exit_code == 4
+
+
+def test_the_example_is_small_enough_to_be_read() -> None:
+    sizes = {path: path.stat().st_size for path in EXAMPLE.rglob("*") if path.is_file()}
+
+    assert all(sizes.values())
+    assert len((EXAMPLE / "SUMMARY.md").read_text("utf-8").splitlines()) <= 40
+    assert len((EXAMPLE / "record.toml").read_text("utf-8").splitlines()) <= 400
+    assert sum(sizes.values()) < 90_000
+
+
+def test_a_person_walked_the_example() -> None:
+    record = load_record((EXAMPLE / "record.toml").read_bytes())
+    starts = [attempt.started_at for attempt in record.attempts]
+
+    assert starts[-1] - starts[0] > timedelta(minutes=2)
+    assert len(set(starts)) > len(starts) // 2
+    assert not any("in a test" in attempt.words for attempt in record.attempts)
+
+
+def test_show_begins_with_the_summary_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(EXAMPLE), "--format", "md"]) == 0
+
+    summary = (EXAMPLE / "SUMMARY.md").read_text("utf-8")
+    assert capsys.readouterr().out.startswith(summary)

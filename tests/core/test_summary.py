@@ -256,3 +256,15 @@ def test_names_stay_as_they_are() -> None:
     assert escaped("team_members of ana@example.com (0061)") == (
         "team_members of ana@example.com (0061)"
     )
+
+
+def test_the_measured_losses_come_before_those_that_were_declared_earlier() -> None:
+    walk = Walk(CHECKLIST)
+    early: Facts = {"losses": (), "loss_reason": ""}
+    walk.answer("findings", Status.ATTESTED, early)
+    measured: Facts = {"losses": ("teams: old in 84 of 112 rows",), "loss_reason": "unread"}
+    walk.answer("losses", Status.ATTESTED, measured)
+
+    found = facts_of(walk.record)["declared losses"]
+
+    assert found == "teams: old in 84 of 112 rows. Because: unread"

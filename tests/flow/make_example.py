@@ -87,7 +87,7 @@ ANSWERS = {
 WAIVERS = {
     "window": "Thursday morning is our quietest time after the weekend, and support knows.",
 }
-READING_S = {PromptKind.TEXT: 6.0, PromptKind.CHOOSE: 2.0, PromptKind.CONFIRM: 3.0}
+READING_S = {PromptKind.TEXT: 5.0, PromptKind.CHOOSE: 1.5, PromptKind.CONFIRM: 2.0}
 
 
 class Operator:
@@ -98,7 +98,7 @@ class Operator:
 
     async def ask(self, prompt: Prompt) -> object:
         """The answer, after the time it takes to read the question."""
-        await asyncio.sleep(READING_S.get(prompt.kind, 2.0))
+        await asyncio.sleep(READING_S.get(prompt.kind, 1.5))
         step = self._session.current
         assert step is not None
         if prompt.key == "next":

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from d1_preflight.core.format import count, plural
 from d1_preflight.core.record.apply_facts import CloseFacts, SchemaCheckFacts
-from d1_preflight.core.record.change_facts import FindingsFacts, RehearsalFacts, SchemaChange
+from d1_preflight.core.record.change_facts import (
+    FindingsFacts,
+    LossesFacts,
+    RehearsalFacts,
+    SchemaChange,
+)
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -39,10 +44,11 @@ def schema_changes(record: Record) -> str:
 def declared_losses(record: Record) -> str:
     """Which losses are intended, and why; and the findings' justifications."""
     found = FindingsFacts.from_attempt(record.last(FindingsFacts.step))
-    losses = joined(found.losses or found.declared_losses, _NAMED)
-    told = losses
-    if losses and found.loss_reason:
-        told = f"{losses}. Because: {sentence(found.loss_reason)}"
+    measured = LossesFacts.from_attempt(record.last(LossesFacts.step))
+    declared = measured if measured.losses or measured.declared_losses else found
+    told = joined(declared.losses or declared.declared_losses, _NAMED)
+    if told and declared.loss_reason:
+        told = f"{told}. Because: {sentence(declared.loss_reason)}"
     why = joined((f"{f.rule}: {f.answer}" for f in found.findings if f.answer), _NAMED)
     return " · ".join(part for part in (told, f"accepted: {why}" if why else "") if part)
 

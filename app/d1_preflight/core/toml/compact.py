@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
-_WIDTH = 160
+_WIDTH = 240
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 Value = str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
