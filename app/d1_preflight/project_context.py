@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -25,6 +26,7 @@ from d1_preflight.adapters.system import SystemClock, machine_zone
 from d1_preflight.adapters.terminal import Cockpit, say, wait
 from d1_preflight.adapters.timeline import TIMELINE, Timeline
 from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.adapters.work_limit import judging_limit
 from d1_preflight.adapters.wrangler.account import account_id
 from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
 from d1_preflight.adapters.wrangler.nodes import Version, read_version
@@ -127,11 +129,16 @@ class ProjectContext:
             source=WorkerSource(project.config, project.settings.code, project.environment or ""),
             cache=self.cache,
             closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
+            limit=judging_limit,
             read={
                 SETTINGS_NAME: project.settings_sha256,
                 OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
             },
         )
+
+    def limit(self, files: int) -> AbstractContextManager[None]:
+        """Bounds the judgement of so many files; raises NotJudged in its body."""
+        return judging_limit(files)
 
     def session(self, name: str) -> Session:
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""

@@ -15,7 +15,7 @@ from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.recorded import recorded
-from d1_preflight.actions.sealing import sealed
+from d1_preflight.actions.sealing import sealed, unsealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files, require_same_target
@@ -62,7 +62,7 @@ class Session:
         saved = environment.store.load()
         self.checklist = checklist_of(saved, checklist) if saved else checklist
         self.environment = environment
-        self._actions = actions
+        self.actions = actions
         self._standing = Standing(self.checklist, actions)
         self.record = _opened(environment, self.checklist, saved)
         self.closed = _is_sealed(environment, self.record)
@@ -142,12 +142,11 @@ class Session:
 
     def prompts(self, step: Step) -> tuple[Prompt, ...]:
         """What the step asks now: the checklist's prompts and those the facts give rise to."""
-        dynamic = self._actions[step.action].prompts
-        return (*(dynamic(self.context(step)) if dynamic else ()), *step.prompts)
+        return self.actions[step.action].asked(self.context(step))
 
     def plan(self, step: Step) -> tuple[str, ...]:
         """The exact commands the step will run, with their targets, before it runs them."""
-        plan = self._actions[step.action].plan
+        plan = self.actions[step.action].plan
         return tuple(plan(self.context(step))) if plan else ()
 
     def blockers(self, step: Step) -> tuple[OpenItem, ...]:
@@ -186,7 +185,7 @@ class Session:
         context = self.context(step, emit, progress, terminal)
         read = self.environment.cache.rows_read
         try:
-            outcome = await self._actions[step.action].run(context)
+            outcome = await self.actions[step.action].run(context)
         except (PreflightError, OSError) as error:
             outcome = failed(error)
         except (asyncio.CancelledError, Exception) as error:
@@ -195,7 +194,7 @@ class Session:
             raise
         self._conclude(step, recorded(self.environment, outcome, read), context)
         performed = self.record.attempts[-1]
-        for settled, found in self._actions[step.action].settled(self.context(step), performed):
+        for settled, found in self.actions[step.action].settled(self.context(step), performed):
             self._answer(settled, "settled by the rehearsal on the target's schema", found)
         return performed
 
@@ -261,7 +260,7 @@ class Session:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a missing file must not lose the result
             self.refresh()
-        if not self._actions[step.action].seals or not outcome.status.is_answered:
+        if not self.actions[step.action].seals or not outcome.status.is_answered:
             self._finish(outcome)
             return
         try:
@@ -269,7 +268,7 @@ class Session:
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
-            self._finish(failed(error))
+            self._finish(unsealed(self.environment, self.record, error))
             return
         _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)

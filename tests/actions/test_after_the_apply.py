@@ -101,7 +101,7 @@ def test_rows_that_came_into_a_table_that_loses_send_back_to_the_gate(
     now: int, moved: tuple[str, ...]
 ) -> None:
     walk = Walk(CHECKLIST)
-    walk.answer("findings", facts={"declared_losses": ("teams",)})
+    walk.answer("losses", facts={"declared_losses": ("teams",)})
     walk.answer("copied", facts=counted(0))
 
     assert moved_at_risk(work_on(walk.record, "applied", seen({})), seen({"teams": now})) == moved

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import NAME, Answer, Bench, cut, failed, lost
+from actions.fake_target import ADDITIVE, NAME, Answer, Bench, cut, failed, lost
 from d1_preflight.actions.apply import apply_plan, apply_prompts
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Evidence
@@ -263,12 +263,28 @@ async def test_what_is_asked_before_an_apply_is_typed(walked: Walked) -> None:
 
     prompts = {prompt.key: prompt.typed for prompt in apply_prompts(context)}
 
-    assert prompts == {"database": "marketplace-production", "rows": "0"}
+    assert prompts == {"database": "marketplace-production"}  # values go, and no row
     first, command, last = apply_plan(context)
     assert first == "re-check ledger, schema and values of marketplace-production"
     assert command.startswith("wrangler d1 migrations apply marketplace-production --config")
     assert command.endswith("--remote")
     assert last == "read the ledger again"
+
+
+async def test_where_rows_go_their_number_is_typed_as_well(walked: Walked) -> None:
+    bench = await walked("applied", "DELETE FROM members WHERE role IS NULL;\n")
+
+    prompts = {
+        p.key: p.typed for p in bench.session.prompts(bench.session.checklist.step("applied"))
+    }
+
+    assert prompts == {"database": "marketplace-production", "rows": "1"}
+
+
+async def test_where_nothing_goes_nothing_is_typed(walked: Walked) -> None:
+    bench = await walked("applied", ADDITIVE, "additive")
+
+    assert bench.session.prompts(bench.session.checklist.step("applied")) == ()
 
 
 # What was signed is held against the present before anything is sent.

@@ -281,15 +281,3 @@ async def test_the_copy_stays_as_it_was_and_the_trial_leaves_nothing(bench: Benc
 
 def test_an_analysis_without_a_verdict_is_undecided() -> None:
     assert Analysis(Kind.ADDITIVE, Risk.LOW, "low").engine.undecided
-
-
-async def test_a_loss_that_the_file_declares_is_asked_about_all_the_same(bench: Bench) -> None:
-    bench.copy(USERS)
-    sql = "-- preflight: loses users — nobody reads them\nDELETE FROM users;"
-    context = bench.context(sql)
-    losses = next(prompt for prompt in finding_prompts(context) if prompt.key == "losses")
-    assert losses.choices == ("users",)
-    assert "the file declares it: nobody reads them" in losses.help
-    assert (await answer_findings(context)).status is Status.FAILED
-    chosen = bench.context(sql, losses=("users",), loss_reason="nobody reads them")
-    assert (await answer_findings(chosen)).status is Status.ATTESTED

@@ -78,32 +78,6 @@ async def test_a_header_that_lacks_a_line_names_it(tmp_path: Path) -> None:
     assert attempt.words.endswith("Edit the file.")
 
 
-async def test_a_loss_that_is_not_declared_stays_open(walked: Walked) -> None:
-    bench = await walked("findings")
-
-    attempt = await bench.step("findings", losses=(), loss_reason="")
-
-    assert attempt.status is Status.FAILED
-    assert attempt.words == (
-        "Not declared: teams would lose column old. Fix the migration, or declare the loss."
-    )
-    assert attempt.facts["declared_losses"] == ()
-
-
-async def test_every_finding_that_weighs_is_asked_and_every_loss_by_its_table(
-    walked: Walked,
-) -> None:
-    bench = await walked("findings", "DROP TABLE log;\nDELETE FROM members;\n")
-    step = bench.session.checklist.step("findings")
-
-    asked = {prompt.key: prompt for prompt in finding_prompts(bench.session.context(step))}
-
-    assert asked["losses"].choices == ("members", "log")
-    assert asked["losses"].optional
-    assert asked["losses"].help.splitlines()[:2] == ["members: rows", "log: everything (dropped)"]
-    assert asked["loss_reason"].after == "losses"
-
-
 @pytest.mark.parametrize(
     ("sql", "kind", "choices"),
     [
@@ -240,7 +214,8 @@ async def test_the_dashboard_is_the_databases_own(walked: Walked) -> None:
     uuid = bench.session.project.database.id
     assert url == f"https://dash.cloudflare.com/account/workers/d1/databases/{uuid}/metrics"
     attempt = await bench.step("dashboard")
-    assert (attempt.status, attempt.facts) == (Status.ATTESTED, {"url": url})
+    shared = url.replace("/account/", "/?to=/:account/")
+    assert (attempt.status, attempt.facts) == (Status.ATTESTED, {"url": shared})
 
 
 # GO.
@@ -324,7 +299,8 @@ async def test_what_the_first_signature_makes_is_asked_for(walked: Walked) -> No
 
 # What was answered before the target was read.
 
-FILTERED = """DELETE FROM members;
+FILTERED = """DELETE FROM members WHERE role = 'x';
+UPDATE log SET what = 'x';
 CREATE TABLE IF NOT EXISTS more(a);
 """
 
@@ -340,7 +316,7 @@ async def test_what_was_found_is_kept_with_its_answer(walked: Walked) -> None:
         for f in findings
         if f.severity is not Severity.NOTE and not (f.allowed or f.rows_at_risk or f.refusal)
     }
-    assert asked == weighing | {"losses", "loss_reason"}
+    assert asked == weighing
 
     attempt = await bench.step("findings")
 
@@ -352,7 +328,7 @@ async def test_what_was_found_is_kept_with_its_answer(walked: Walked) -> None:
         if isinstance(item, Mapping)
     }
     assert {key for key, answer in answers.items() if answer} == weighing
-    assert attempt.status is Status.ATTESTED
+    assert attempt.status is (Status.ATTESTED if weighing else Status.PROVED)
 
 
 async def test_a_finding_that_the_file_allows_is_asked_no_more(walked: Walked) -> None:

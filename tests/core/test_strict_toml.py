@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.strict_toml import Path, SourceText, TomlTable
+from d1_preflight.core.toml.strict import Path, SourceText, TomlTable
 
 TEXT = """\
 top = 1

@@ -99,6 +99,8 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
     with practising(project, environ, "0061", "--fault", "slow") as tmux:
         tmux.until("▸ 0061")
         tmux.press("Enter")
+        tmux.until("Enter check the name")
+        tmux.press("s")  # step by step
         walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
         tmux.press("Enter")
         tmux.until("running: copy")
@@ -111,6 +113,7 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
         again = tmux.until("▸2 !")
         assert footer(again).startswith("Enter copy the target")
         assert "! interrupted" in again
+        tmux.press("s")
         walk(tmux, until=lambda screen: "Enter count every table" in footer(screen))
         tmux.press("Escape")
         tmux.until("◐ open at 3")
@@ -120,6 +123,7 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
 def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, str]) -> None:
     with practising(project, environ, "0057", "--fault", "slow", "--open", "0057") as tmux:
         tmux.until("Enter check the name")
+        tmux.press("s")  # step by step
         walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
         tmux.press("Enter")
         tmux.until("running: copy")
@@ -144,6 +148,7 @@ def test_after_stop_waiting_the_step_is_interrupted_and_enter_tries_it_again(
 ) -> None:
     with practising(project, environ, "0057", "--fault", "slow", "--open", "0057") as tmux:
         tmux.until("Enter check the name")
+        tmux.press("s")  # step by step
         walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
         tmux.press("Enter")
         tmux.until("running: copy")

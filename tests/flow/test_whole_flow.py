@@ -89,13 +89,13 @@ async def test_the_rebuild_tells_its_losses_before_and_its_backup_brings_them_ba
 async def test_a_loss_that_nobody_declared_shuts_the_gate(practice: OpenPractice) -> None:
     context, _ = practice("0061")
     session, _ = open_session(context, REBUILD)
-    await walk_to(session, "findings")
+    await walk_to(session, "losses")
 
-    attempt = await try_step(session, "findings", {"losses": ()})
+    attempt = await try_step(session, "losses", {"losses": ()})
 
     assert attempt.status is Status.FAILED
-    assert "team_members" in attempt.words
-    assert "findings" in {item.step.id for item in session.open_before_go()}
+    assert "team_members: all 1,204 rows" in attempt.words
+    assert "losses" in {item.step.id for item in session.open_before_go()}
 
 
 async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(

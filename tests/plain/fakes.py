@@ -15,6 +15,7 @@ from d1_preflight.core.checklist.checklist import Prompt
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.settings import Settings, WalkSettings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.record import Record
@@ -188,12 +189,17 @@ class Script:
         return answer
 
 
-def open_session(store: MemoryStore, files: TextFiles | None = None) -> Session:
+STEP_BY_STEP = Settings(walk=WalkSettings(by_itself=False))
+
+
+def open_session(
+    store: MemoryStore, files: TextFiles | None = None, settings: Settings = STEP_BY_STEP
+) -> Session:
     config = WranglerConfig(Path("/project/wrangler.jsonc"), "workway-api")
     database = Database("DB", "marketplace-production", "a1b2c3d4-0000-4000-8000-000000000001")
     unused = object()  # no step of the small checklist reaches wrangler or the network
     environment = Environment(
-        project=Project(Path("/project"), config, database),
+        project=Project(Path("/project"), config, database, settings=settings),
         name=NAME,
         target="practice",
         workspace=Path("/project/.preflight"),

@@ -186,7 +186,7 @@ class LostKey(ReadySigner):
 async def test_a_close_that_could_not_be_signed_is_none() -> None:
     plain = opened(store := MemoryStore(), verified(store))
     environment = replace(plain.environment, signer=LostKey(KEYS, ANA))
-    session = Session(CHECKLIST, environment, plain._actions)
+    session = Session(CHECKLIST, environment, plain.actions)
 
     attempt = await session.perform(CLOSE, KEPT)
 
@@ -221,7 +221,7 @@ async def test_the_terminal_is_free_while_the_close_is_signed() -> None:
     plain = opened(store := MemoryStore(), verified(store))
     environment = replace(plain.environment, signer=Watching(KEYS, ANA))
 
-    await Session(CHECKLIST, environment, plain._actions).perform(
+    await Session(CHECKLIST, environment, plain.actions).perform(
         CLOSE, KEPT, terminal=terminal.given()
     )
 

@@ -226,7 +226,7 @@ async def test_a_configuration_that_changed_stops_every_step_and_waiver() -> Non
     session = opened(MemoryStore(), found=found)
     config = WranglerConfig(session.project.config.path, "workway-api", sha256="d" * 64)
     environment = replace(session.environment, project=replace(session.project, config=config))
-    changed = Session(CHECKLIST, environment, session._actions)
+    changed = Session(CHECKLIST, environment, session.actions)
 
     with nothing_begins(changed, found):
         with pytest.raises(NotAllowed, match=r"wrangler\.jsonc was changed since"):
@@ -240,7 +240,7 @@ async def test_the_configuration_that_was_read_stops_nothing() -> None:
     config = WranglerConfig(session.project.config.path, "workway-api", sha256="c" * 64)
     environment = replace(session.environment, project=replace(session.project, config=config))
 
-    attempt = await Session(CHECKLIST, environment, session._actions).perform(NAMED, {})
+    attempt = await Session(CHECKLIST, environment, session.actions).perform(NAMED, {})
 
     assert attempt.status is Status.PROVED
 

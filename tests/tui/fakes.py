@@ -19,6 +19,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis
 from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.settings import Settings, WalkSettings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.recovery.runbook import Target
@@ -83,13 +84,18 @@ class SceneFiles:
         raise NotImplementedError
 
 
-def scene_tools(files: SceneFiles, database: str, target: str) -> Environment:
+STEP_BY_STEP = Settings(walk=WalkSettings(by_itself=False))
+
+
+def scene_tools(
+    files: SceneFiles, database: str, target: str, settings: Settings = STEP_BY_STEP
+) -> Environment:
     """Tools of a session whose steps are scripted: nothing reaches wrangler or the network."""
     unused = object()
     config = WranglerConfig(Path("wrangler.jsonc"), "workway-api")
     found = Database("DB", database, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d")
     return Environment(
-        project=Project(Path(), config, found),
+        project=Project(Path(), config, found, settings=settings),
         name=files.file.name,
         target=target,
         workspace=Path("nowhere"),
@@ -129,6 +135,7 @@ class FakeSession(Session):
         self.script, self._prompts = script, prompts or {}
         self._plans, self._lines = plans or {}, lines or {}
         self.hold: asyncio.Event | None = None
+        self.holds: frozenset[str] = frozenset()  # which steps it holds; empty: every step
         self.begun = asyncio.Event()
         self.live: StepFacts | None = None
         self.performed: list[tuple[str, Mapping[str, object]]] = []
@@ -145,7 +152,7 @@ class FakeSession(Session):
         if self.live is not None:
             context.progress(self.live)
         self.begun.set()
-        if self.hold is not None:
+        if self.hold is not None and (not self.holds or step.id in self.holds):
             await self.hold.wait()
         outcome = self.script[step.id]
         if isinstance(outcome, PreflightError):

@@ -187,6 +187,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         "syntax": proved("D1's engine accepts 5 statements.", {"statements": 5}),
         "rehearsed": REHEARSED_BAD if lost else proved(
             f"Rehearsed on {ROWS:,} rows: no row is lost.", _rehearsed(0)),
+        "losses": attested("Declared: teams: the values of deprecated_column in all 1,204 rows."),
         "counted": proved(f"7 tables, {ROWS:,} rows.", {
             "tables": tuple({"table": t, "rows": n} for t, n in _COUNTS), "rows": ROWS,
             "taken_at": "2026-11-22T19:04:30Z",
@@ -317,10 +318,13 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
         "findings": (
             Prompt("rebuild-forgets@9", PromptKind.TEXT,
                    "Line 9, the new teams lacks index idx_teams_stripe: why is this acceptable?"),
+        ),
+        "losses": (
             Prompt("losses", PromptKind.CHOOSE_MANY,
-                   "Which losses are intended? Choose none to stop here",
+                   "The rehearsal lost this. Which losses are intended? Choose none to stop here",
                    choices=("team_members", "teams"), optional=True,
-                   help="team_members: rows\nteams: column deprecated_column"),
+                   labels=("team_members: all 1,204 rows",
+                           "teams: the values of deprecated_column in all 1,204 rows")),
             Prompt("loss_reason", PromptKind.TEXT,
                    "You declare the marked losses. Why is each acceptable, in one sentence?",
                    after="losses"),

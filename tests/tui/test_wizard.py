@@ -50,7 +50,7 @@ async def test_enter_performs_the_step_and_goes_on_to_the_next() -> None:
 
 
 async def test_the_end_of_a_section_is_read_before_the_next_one_opens() -> None:
-    session = scenes.rebuild().walked_to("rehearsed")
+    session = scenes.rebuild().walked_to("losses")
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
@@ -61,10 +61,10 @@ async def test_the_end_of_a_section_is_read_before_the_next_one_opens() -> None:
         await settle(pilot)
         following = screen_text(app)
 
-    assert "no row is lost" in done
+    assert "Declared: teams: the values of" in done
     assert "next: counts" in done
     assert "The row count of every table is recorded" in following
-    assert [step for step, _ in session.performed] == ["rehearsed"]
+    assert [step for step, _ in session.performed] == ["losses"]
 
 
 async def test_an_answer_is_refused_in_the_prompts_own_words() -> None:
@@ -80,45 +80,53 @@ async def test_an_answer_is_refused_in_the_prompts_own_words() -> None:
 
 
 async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() -> None:
-    session = scenes.rebuild().walked_to("findings")
+    session = scenes.rebuild().walked_to("losses")
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
         first = screen_text(app)
-        await pilot.press(*"made again", "enter")
-        await settle(pilot)
-        second = screen_text(app)
         await pilot.press("space", "enter")
         await settle(pilot)
-        third = screen_text(app)
+        second = screen_text(app)
         undeclared = list(session.performed)
         await pilot.press("enter", *"nobody says so", "enter")
         await settle(pilot)
 
     assert undeclared == []
-    assert "You declare the marked losses." in third
-    assert "question 1 of 2" in first
+    assert "team_members: all 1,204 rows" in first
+    assert "You declare the marked losses." in second
     assert "question 2 of 2" in second
-    assert "question 3 of 3" in third
-    raw = {
-        "rebuild-forgets@9": "made again",
-        "losses": ("team_members",),
-        "loss_reason": "nobody says so",
-    }
-    assert session.performed == [("findings", raw)]
+    raw = {"losses": ("team_members",), "loss_reason": "nobody says so"}
+    assert session.performed == [("losses", raw)]
 
 
-async def test_where_no_loss_is_meant_no_reason_is_asked() -> None:
-    session = scenes.rebuild().walked_to("findings")
+async def test_shift_tab_asks_the_last_question_again_with_its_answer() -> None:
+    session = scenes.rebuild().walked_to("losses")
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
-        await pilot.press(*"made again", "enter")
+        await pilot.press("space", "enter")
+        await settle(pilot)
+        await pilot.press("shift+tab")
+        await settle(pilot)
+        again = screen_text(app)
+        await pilot.press("2", "enter", *"nobody says so", "enter")
+        await settle(pilot)
+
+    assert "[x] team_members" in again
+    raw = {"losses": ("team_members", "teams"), "loss_reason": "nobody says so"}
+    assert session.performed == [("losses", raw)]
+
+
+async def test_where_no_loss_is_meant_no_reason_is_asked() -> None:
+    session = scenes.rebuild().walked_to("losses")
+    app = opened(session)
+    async with app.run_test() as pilot:
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
 
-    assert session.performed == [("findings", {"rebuild-forgets@9": "made again", "losses": ()})]
+    assert session.performed == [("losses", {"losses": ()})]
 
 
 async def test_a_second_press_while_a_step_runs_changes_nothing() -> None:
@@ -457,13 +465,11 @@ async def test_without_colours_marks_and_words_still_say_it(
 
 
 async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> None:
-    session = scenes.rebuild().walked_to("findings")
+    session = scenes.rebuild().walked_to("losses")
     app = opened(session)
     edits = NotedEdits()
     app._edit = edits
     async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press(*"made again", "enter")
         await settle(pilot)
         await pilot.press(*"we keep these", "space", *"rows q b w r", "enter")
         await settle(pilot)
@@ -473,7 +479,33 @@ async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> No
         assert session.performed == []
         assert isinstance(app.screen, WizardScreen)
         assert "[x]" not in text
-        assert "Letters do nothing here" in text
+        assert "Press Space or Enter twice now" in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "way"),
+    [
+        (("j", "enter"), "table restore"),
+        (("j", "j", "k", "enter"), "table restore"),
+        (("3",), "time travel"),
+        (("z", "3", "3"), "time travel"),  # the key after a letter only ends the sentence
+        (("slash", "t", "r", "a", "v", "enter"), "time travel"),
+        (("slash", "x", "backspace", "backspace", "down", "enter"), "table restore"),
+        (("slash", "t", "r", "a", "v", "escape", "up", "enter"), "table restore"),
+        (("z", "enter", "enter"), "down migration"),
+    ],
+)
+async def test_a_choice_takes_arrows_letters_digits_and_a_filter(
+    keys: tuple[str, ...], way: str
+) -> None:
+    session = scenes.rebuild().walked_to("way_back")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*keys)
+        await settle(pilot)
+
+    assert session.performed == [("way_back", {"way": way})]
 
 
 async def test_prose_typed_at_a_choice_chooses_nothing() -> None:
@@ -484,7 +516,7 @@ async def test_prose_typed_at_a_choice_chooses_nothing() -> None:
         await pilot.press(*"restore the table", "enter")
         await settle(pilot)
         typed = list(session.performed)
-        await pilot.press("down", "enter")
+        await pilot.press("up", "down", "enter")
         await settle(pilot)
 
     assert typed == []
@@ -508,30 +540,37 @@ async def test_letters_are_shortcuts_again_after_escape() -> None:
     assert len(edits.paths) == 1
 
 
-async def test_a_failed_attempt_keeps_its_answers_but_no_declared_loss() -> None:
+async def test_a_failed_attempt_keeps_its_answers_selected() -> None:
     session = scenes.rebuild().walked_to("findings")
-    session.script = {"findings": Outcome(Status.FAILED, "Rows of teams would be lost.")}
+    session.script = {"findings": Outcome(Status.FAILED, "It is not complete.")}
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
         await pilot.press(*"made again", "enter")
         await settle(pilot)
-        await pilot.press("space", "enter")
-        await settle(pilot)
-        await pilot.press("x", "enter")
-        await settle(pilot)
         first = screen_text(app)
-        await pilot.press(*" at once", "enter")
+        await pilot.press(*"not needed", "enter")
         await settle(pilot)
-        second = screen_text(app)
 
     assert "made again" in first
-    assert session.performed[-1] == (
-        "findings",
-        {"rebuild-forgets@9": "made again", "losses": ("team_members",), "loss_reason": "x"},
-    )
-    assert "made again at once" not in second
-    assert "[ ] team_members" in second  # what is given away is declared anew
+    assert session.performed[-1] == ("findings", {"rebuild-forgets@9": "not needed"})
+
+
+async def test_a_declared_loss_and_its_reason_are_never_filled_in() -> None:
+    session = scenes.rebuild().walked_to("losses")
+    session.script = {"losses": Outcome(Status.FAILED, "Not all is declared.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("space", "enter", *"nobody says so", "enter")
+        await settle(pilot)
+        again = screen_text(app)
+        await pilot.press("space", "enter")
+        await settle(pilot)
+        reason = screen_text(app)
+
+    assert "[ ] team_members" in again
+    assert "nobody says so" not in reason
 
 
 async def test_what_is_typed_by_hand_is_typed_by_hand_each_time() -> None:
@@ -550,20 +589,20 @@ async def test_what_is_typed_by_hand_is_typed_by_hand_each_time() -> None:
 
 
 async def test_the_footer_says_what_enter_does_for_the_question() -> None:
-    session = scenes.rebuild().walked_to("findings")
+    session = scenes.rebuild().walked_to("losses")
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
         first = screen_text(app).splitlines()[-1]
-        await pilot.press(*"made again", "enter")
+        await pilot.press("space", "enter")
         await settle(pilot)
         last = screen_text(app).splitlines()[-1]
 
-    assert "Enter next question" in first
-    assert "Space mark" not in first
-    assert "Enter next question" in last  # why, if a loss is marked
-    assert "Space mark" in last
-    assert "e edit" not in last
+    assert "Enter next question" in first  # why, if a loss is marked
+    assert "Space mark" in first
+    assert "e edit" not in first
+    assert "Enter declare the losses" in last
+    assert "Space mark" not in last
 
 
 async def test_what_is_applied_and_not_read_back_is_said_so() -> None:

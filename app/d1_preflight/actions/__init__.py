@@ -9,6 +9,7 @@ from d1_preflight.actions import (
     data_safety,
     deploy_order,
     go,
+    losses,
     readiness,
     rehearsal,
     rollback,
@@ -22,6 +23,7 @@ from d1_preflight.actions.context import StepAction
 SECTIONS: tuple[Mapping[str, StepAction], ...] = (
     classification.STEPS,
     rehearsal.STEPS,
+    losses.STEPS,
     data_safety.STEPS,
     rollback.STEPS,
     running_code.STEPS,

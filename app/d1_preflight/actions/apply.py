@@ -23,14 +23,18 @@ from d1_preflight.core.record.record import Outcome, Status
 
 
 def apply_prompts(context: StepContext) -> Sequence[Prompt]:
-    """Challenge and response: the target and the rows at risk, typed; never yes or no."""
+    """Where something goes, its name and number are typed; elsewhere the key alone decides."""
     if context.must_observe_first:
         return _way_out(context)
-    name, risk = context.environment.project.database.name, context.facts(RehearsalFacts).rows_lost
-    return (
-        Prompt("database", PromptKind.TEXT, f"Type the database's name: {name}", typed=name),
-        Prompt("rows", PromptKind.TEXT, f"Type the rows at risk: {risk}", typed=str(risk)),
-    )
+    rehearsed = context.facts(RehearsalFacts)
+    if not rehearsed.takes:
+        return ()
+    name, risk = context.environment.project.database.name, rehearsed.rows_lost
+    typed = Prompt("database", PromptKind.TEXT, f"Type the database's name: {name}", typed=name)
+    if not risk:
+        return (typed,)
+    rows = Prompt("rows", PromptKind.TEXT, f"Type the rows at risk: {risk}", typed=str(risk))
+    return (typed, rows)
 
 
 def _way_out(context: StepContext) -> Sequence[Prompt]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, StepContext
+from d1_preflight.actions.losses import declared_reason, declares_after_rehearsal
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.format import count, plural
@@ -74,18 +75,18 @@ async def check_header(context: StepContext) -> Outcome:
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
-    """One question for each finding that needs an answer; row loss is declared table by table."""
+    """One question for each finding that needs an answer; a finding on several lines has one.
+
+    Where the checklist does not ask for losses once they are measured, they are declared here.
+    """
     analysis = context.environment.analysis()
-    alike: dict[str, list[Finding]] = {}
-    for finding in _weighing(analysis):
-        alike.setdefault(answer_key(finding), []).append(finding)
-    asked = [finding_prompt(findings) for findings in alike.values()]
-    tables = tables_at_risk(analysis)
+    asked = [finding_prompt(findings) for findings in _alike(analysis)]
+    tables = () if declares_after_rehearsal(context) else tables_at_risk(analysis)
     if tables:
         known = _known_counts(context, tables)
         losses = "\n".join(
             f"{table}: {_loses(analysis, table)}{known.get(table.lower(), '')}"
-            f"{_declared_reason(analysis, table)}"
+            f"{declared_reason(analysis, table)}"
             for table in tables
         )
         asked += [
@@ -113,6 +114,7 @@ async def answer_findings(context: StepContext) -> Outcome:
     analysis = context.environment.analysis()
     losses = context.answers.get("losses", ())
     declared = tuple(losses) if isinstance(losses, tuple) else ()
+    asked = {id(one): group[0] for group in _alike(analysis) for one in group}
     facts = FindingsFacts(
         findings=tuple(
             FindingAnswer(
@@ -120,7 +122,8 @@ async def answer_findings(context: StepContext) -> Outcome:
                 severity=finding.severity.value,
                 line=finding.line,
                 title=finding.title,
-                answer=finding.allowed or context.answer(answer_key(finding)),
+                answer=finding.allowed
+                or context.answer(answer_key(asked.get(id(finding), finding))),
             )
             for finding in analysis.findings
         ),
@@ -130,7 +133,7 @@ async def answer_findings(context: StepContext) -> Outcome:
         measured=_measured(context, declared),
     )
     undeclared = [table for table in tables_at_risk(analysis) if table not in declared]
-    if undeclared:
+    if undeclared and not declares_after_rehearsal(context):
         losses = "; ".join(f"{table} would lose {_loses(analysis, table)}" for table in undeclared)
         words = f"Not declared: {losses}. Fix the migration, or declare the loss."
         return Outcome(Status.FAILED, words, facts)
@@ -139,8 +142,7 @@ async def answer_findings(context: StepContext) -> Outcome:
     if not analysis.findings:
         return Outcome(Status.PROVED, "Nothing found.", facts)
     if not _weighing(analysis) and not declared:
-        notes = plural(len(analysis.findings), "note")
-        return Outcome(Status.PROVED, f"{notes}, none needs an answer.", facts)
+        return Outcome(Status.PROVED, _unasked_words(analysis), facts)
     words = _answered_words(analysis, declared, context.answer("loss_reason"))
     return Outcome(Status.ATTESTED, words, facts)
 
@@ -208,6 +210,16 @@ def _class_facts(analysis: Analysis, chosen: Kind) -> ClassFacts:
     )
 
 
+def offered_purpose(context: StepContext) -> Mapping[str, str]:
+    """What the file's header says of it, to begin with."""
+    return {"purpose": context.environment.migration().header.description}
+
+
+def held_by_purpose(_context: StepContext) -> str:
+    """Why a person answers: no file says what users gain."""
+    return "A person says what users gain."
+
+
 async def state_purpose(context: StepContext) -> Outcome:
     """One sentence on what users will gain from it."""
     several = [f for f in context.environment.analysis().findings if f.rule == "several-changes"]
@@ -237,17 +249,27 @@ def stale_answers(context: StepContext) -> str:
 
 
 def answer_key(finding: Finding) -> str:
-    """The prompt's key: a rule's findings on one line are answered once."""
+    """The prompt's key, of the first of several findings that are answered once."""
     return f"{finding.rule}@{finding.line}"
 
 
 def finding_prompt(findings: Sequence[Finding]) -> Prompt:
-    """The question for the findings of one rule on one line."""
-    first = findings[0]
+    """The question for the findings of one rule, on however many lines."""
+    first, lines = findings[0], list(dict.fromkeys(finding.line for finding in findings))
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-    label = f"Line {first.line}, {first.title}{times}: why is this acceptable?"
-    messages = "\n".join(finding.message for finding in findings)
+    place = f"Line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
+    label = f"{place}, {first.title}{times}: why is this acceptable?"
+    of = {line: f"line {line}: " if len(lines) > 1 else "" for line in lines}
+    messages = "\n".join(f"{of[finding.line]}{finding.message}" for finding in findings)
     return Prompt(answer_key(first), PromptKind.TEXT, label, help=messages)
+
+
+def _alike(analysis: Analysis) -> Sequence[Sequence[Finding]]:
+    """The findings to be answered, those of one rule and title together."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in _weighing(analysis):
+        alike.setdefault((finding.rule, finding.title), []).append(finding)
+    return tuple(alike.values())
 
 
 def tables_at_risk(analysis: Analysis) -> tuple[str, ...]:
@@ -296,12 +318,6 @@ def _known_counts(context: StepContext, tables: Sequence[str]) -> Mapping[str, s
     return found
 
 
-def _declared_reason(analysis: Analysis, table: str) -> str:
-    """What the file itself says of the loss; the question is asked all the same."""
-    reasons = (f.declared for f in analysis.findings if f.declared and table in f.tables)
-    return next((f" (the file declares it: {reason})" for reason in reasons), "")
-
-
 def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
     """The findings that need a justification: no note, no row loss, no refusal, not allowed."""
     return tuple(
@@ -312,6 +328,13 @@ def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
         and not f.rows_at_risk
         and not f.refusal
     )
+
+
+def _unasked_words(analysis: Analysis) -> str:
+    losing = sum(finding.rows_at_risk for finding in analysis.findings)
+    if losing:
+        return f"{plural(losing, 'finding')} of losses: declared once they are measured."
+    return f"{plural(len(analysis.findings), 'note')}, none needs an answer."
 
 
 def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) -> str:
@@ -339,5 +362,5 @@ STEPS: Mapping[str, StepAction] = {
     "check_header": StepAction(check_header),
     "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
     "confirm_class": StepAction(confirm_class, prompts=class_prompts),
-    "state_purpose": StepAction(state_purpose),
+    "state_purpose": StepAction(state_purpose, held=held_by_purpose, offers=offered_purpose),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
@@ -16,9 +16,9 @@ from d1_preflight.actions.ports import (
     WorkerSource,
     no_progress,
 )
-from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.analysis import analyse, not_judged, schema_after
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Prompt, Step
-from d1_preflight.core.errors import MigrationUnreadable
+from d1_preflight.core.errors import MigrationUnreadable, NotJudged
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
@@ -34,6 +34,11 @@ from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
 
 
+def unlimited(_files: int) -> AbstractContextManager[None]:
+    """Bound no judgement."""
+    return nullcontext()
+
+
 @dataclass(slots=True)
 class TargetCache:
     """What has been learnt of the target in this session; asked again when it matters.
@@ -44,6 +49,7 @@ class TargetCache:
     uuid: str = ""
     observation: Observation | None = None
     values: Values | None = None
+    size: int | None = None  # of the database, in bytes, as `d1 info` said
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
@@ -74,6 +80,8 @@ class Environment:
     cache: TargetCache = field(default_factory=TargetCache)
     read: Mapping[str, str] = field(default_factory=dict)
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
+    limit: Callable[[int], AbstractContextManager[None]] = unlimited
+    """Bounds the judgement of so many files: raises NotJudged in its body."""
 
     @property
     def settings(self) -> Settings:
@@ -137,13 +145,24 @@ class Environment:
 
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
-        migration, prior = self.migration(), self.prior_schema()
-        whole = self.knows_target
+        migration, whole = self.migration(), self.knows_target
+        try:
+            with self.limit(len(self.files.files())):
+                prior = self.prior_schema()
+        except NotJudged as error:
+            return not_judged(f"The earlier files: {error.message}")
         key = (migration.sha256, prior.fingerprint, whole)
         if self.cache.analysis is None or self.cache.analysis[0] != key:
-            siblings = tuple(self.files.migrations())
-            self.cache.analysis = (key, analyse(migration, prior, siblings, whole=whole))
+            self.cache.analysis = (key, self._judged(migration, prior, whole=whole))
         return self.cache.analysis[1]
+
+    def _judged(self, migration: Migration, prior: Schema, *, whole: bool) -> Analysis:
+        siblings = tuple(self.files.migrations())
+        try:
+            with self.limit(1):
+                return analyse(migration, prior, siblings, whole=whole)
+        except NotJudged as error:
+            return not_judged(error.message)
 
     def subjects(self) -> Mapping[str, str]:
         """The sha256 of the files that attempts are about, as they are now."""
@@ -221,6 +240,9 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
+    `offers` are texts to be kept or written over, by the prompt's key.
+    `held` says why only a person may start it, beyond what the checklist says; "" where it may
+    start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
     the apply asks it again. What `settles` gives are answers of earlier steps that its success
     settles without asking anybody.
@@ -229,6 +251,9 @@ class StepAction:
     run: Callable[[StepContext], Awaitable[Outcome]]
     prompts: Callable[[StepContext], Sequence[Prompt]] | None = None
     plan: Callable[[StepContext], Sequence[str]] | None = None
+    asks_nothing: Callable[[StepContext], bool] | None = None
+    held: Callable[[StepContext], str] | None = None
+    offers: Callable[[StepContext], Mapping[str, str]] | None = None
     seals: bool = False
     rechecked: bool = False
     settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
@@ -238,3 +263,11 @@ class StepAction:
         if self.settles is not None and performed.status.is_answered:
             for step_id, outcome in self.settles(context).items():
                 yield context.checklist.step(step_id), outcome
+
+    def asked(self, context: StepContext) -> tuple[Prompt, ...]:
+        """The prompts that the facts give rise to, then those of the checklist."""
+        if self.asks_nothing and self.asks_nothing(context):
+            return ()
+        offered = self.offers(context) if self.offers else {}
+        asked = (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
+        return tuple(replace(one, offered=offered.get(one.key, one.offered)) for one in asked)

@@ -11,6 +11,7 @@ from d1_preflight import disk
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.target import Look, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
+from d1_preflight.core.format import count
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopiedTable, CopyFacts
 from d1_preflight.core.record.facts import NO_TEXT, StepFacts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from d1_preflight.actions.ports import CopyWriter
 
 _PAGE_BYTES = 500_000
+_ROW_BYTES = 100  # a row with its share of the indexes, about
 _PAGES_PER_CALL = 16
 """About 16 MB of JSON: one wrangler call costs 1.4 s of Node start, so few and large ones."""
 
@@ -113,14 +115,19 @@ async def copy_rows(
     calls = list(_calls(reading.pages))
     try:
         for batch in calls:
-            answers = await _fetch(context.environment, batch, writing)
-            for page, rows in zip(batch, answers, strict=True):
-                await writing.add(page, rows)
+            await _copy_call(context.environment, batch, writing)
             writing.tell()
         return await writing.end()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+async def _copy_call(environment: Environment, batch: Sequence[Page], writing: "_Writing") -> None:
+    """One call's pages; a function of its own, so that two calls' rows are never held at once."""
+    answers = await _fetch(environment, batch, writing)
+    for page, rows in zip(batch, answers, strict=True):
+        await writing.add(page, rows)
 
 
 class _Writing:
@@ -280,6 +287,24 @@ def _empty(folder: Path) -> None:
     with disk.writing(folder, "Nothing was copied."):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)
+
+
+def held_by_reads(context: StepContext) -> str:
+    """Why a read of all rows waits for a person: it may cost more than the settings name."""
+    limit = context.environment.settings.walk.read_limit_rows
+    rows = _rows_to_read(context)
+    if rows is None:
+        return "How many rows it reads is not known."
+    return f"It reads about {count(rows)} rows." if rows > limit else ""
+
+
+def _rows_to_read(context: StepContext) -> int | None:
+    """About how many rows a read of every table costs, counted and fetched; None: not known."""
+    copied = CopyFacts.from_attempt(context.record.last(CopyFacts.step)).rows
+    if copied is not None:
+        return 2 * copied
+    size = context.environment.cache.size
+    return None if size is None else 2 * size // _ROW_BYTES
 
 
 def check_size(environment: Environment, reading: Reading) -> None:

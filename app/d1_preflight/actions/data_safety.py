@@ -9,7 +9,13 @@ from hashlib import file_digest
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
+from d1_preflight.actions.copy_rows import (
+    Copied,
+    check_size,
+    copy_rows,
+    held_by_reads,
+    plan_reading,
+)
 from d1_preflight.actions.table_restore import dry_run_repair, opened_copy, restore_copies
 from d1_preflight.actions.target import (
     call_target,
@@ -75,6 +81,11 @@ def back_up_plan(context: StepContext) -> Sequence[str]:
         f"read the rows of {names}, value for value (wrangler d1 execute --json, batched)",
         f"{shown(context.environment, export)}   (D1 answers nothing else while it exports)",
     )
+
+
+def held_by_export(context: StepContext) -> str:
+    """Why a person starts the backup: production waits while it is exported."""
+    return "D1 answers nothing else while it exports." if backup_tables(context) else ""
 
 
 def export_args(environment: Environment, tables: Sequence[str], output: Path) -> tuple[str, ...]:
@@ -348,8 +359,8 @@ def bookmark_plan(context: StepContext) -> Sequence[str]:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "count_rows": StepAction(count_rows),
-    "back_up": StepAction(back_up, plan=back_up_plan),
+    "count_rows": StepAction(count_rows, held=held_by_reads),
+    "back_up": StepAction(back_up, plan=back_up_plan, held=held_by_export),
     "prove_backup": StepAction(prove_backup),
     "take_bookmark": StepAction(take_bookmark, plan=bookmark_plan),
 }

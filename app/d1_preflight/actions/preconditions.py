@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepContext
+from d1_preflight.actions.losses import declared_losses
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.rows_now import rows_now
 from d1_preflight.actions.standing import read_signed_plan
@@ -19,7 +20,7 @@ from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts
-from d1_preflight.core.record.change_facts import CopyFacts, FindingsFacts, RehearsalFacts
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.review import go_review, second_person_kinds
 from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
@@ -276,7 +277,7 @@ def moved_at_risk(context: StepContext, now: Observation) -> tuple[str, ...]:
     """The losing tables whose count is no longer the signed one."""
     copied = context.facts(CopyFacts).tables
     signed = {table.table: table.rows for table in copied if not table.values}  # else by values
-    losing = set(context.facts(FindingsFacts).declared_losses)
+    losing = set(declared_losses(context))
     for table in context.facts(RehearsalFacts).tables:
         if table.lost or table.nulled:
             losing.add(table.table)

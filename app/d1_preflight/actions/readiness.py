@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.target import failure_words
-from d1_preflight.actions.verification import probed, traffic_of
+from d1_preflight.actions.verification import held_by_endpoints, probed, traffic_of
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import EndpointAnswer, ReadyFacts
@@ -75,5 +75,5 @@ async def _with_traffic(context: StepContext, facts: ReadyFacts) -> ReadyFacts:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "check_readiness": StepAction(check_readiness),
+    "check_readiness": StepAction(check_readiness, held=held_by_endpoints),
 }

@@ -1,13 +1,20 @@
 """Section 2: the migration on this machine, on a copy of the target, with the real wrangler."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.actions.classification import judged_again, refusal_words, stale_answers
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.copy_rows import check_size, copy_facts, copy_rows, plan_reading
+from d1_preflight.actions.copy_rows import (
+    check_size,
+    copy_facts,
+    copy_rows,
+    held_by_reads,
+    plan_reading,
+)
+from d1_preflight.actions.losses import declared_losses, declares_after_rehearsal
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.values import values_facts, watched_values
@@ -20,6 +27,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import (
     CopyFacts,
     FindingsFacts,
+    MeasuredLoss,
     RehearsalFacts,
     SchemaChange,
     TableChange,
@@ -157,8 +165,9 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     found = compare_states(environment, before, after, effects=analysis.effects)
     sql_ms = _timed(context)
     predicted = predicted_ms(wrangler_ms, sql_ms)
+    declared = None if declares_after_rehearsal(context) else declared_losses(context)
     return RehearsalFacts(
-        tables=explained_facts(found, analysis, context.facts(FindingsFacts)),
+        tables=explained_facts(found, analysis, declared, context.facts(FindingsFacts).measured),
         schema=schema_facts(diff(olds, news), analysis, olds),
         wrangler_ms=wrangler_ms,
         predicted_ms=predicted,
@@ -204,7 +213,8 @@ def _verdict(context: StepContext, facts: RehearsalFacts) -> tuple[Status, str]:
         )
     lost = facts.rows_lost
     kept = f"{plural(facts.rows or 0, 'row')}: {count(lost)} lost"
-    kept += " as declared" if lost else ""
+    later = any(table.undeclared for table in facts.tables)
+    kept += (", to be declared" if later else " as declared") if lost else ""
     kept += f", {count(facts.rows_changed)} changed" if facts.rows_changed else ""
     return Status.PROVED, f"{kept}, {plural(len(facts.schema), 'schema change')}. {facts.downtime}"
 
@@ -272,12 +282,22 @@ def compare_states(
 
 
 def explained_facts(
-    found: RowDiff, analysis: Analysis, answered: FindingsFacts
+    found: RowDiff,
+    analysis: Analysis,
+    declared: Collection[str] | None,
+    confirmed: Sequence[MeasuredLoss] = (),
 ) -> tuple[TableChange, ...]:
-    """The rehearsal's table for record and screen: a loss that nothing explains is not ok."""
-    measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in answered.measured}
-    judged = check_losses(found, analysis, answered.declared_losses, measured)
-    return tuple(_change(one.diff, one.words or "unchanged", ok=not one.blocks) for one in judged)
+    """The rehearsal's table for record and screen: a loss that nothing explains is not ok.
+
+    Of the tables in `confirmed` no more may be lost than the operator saw when declaring.
+    """
+    measured = {m.table.lower(): (m.lost or 0, m.nulled or 0) for m in confirmed}
+    judged = check_losses(found, analysis, declared, measured)
+    changes = (
+        (_change(one.diff, one.words or "unchanged", ok=not one.blocks), one.undeclared)
+        for one in judged
+    )
+    return tuple(replace(change, undeclared=later or None) for change, later in changes)
 
 
 def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
@@ -359,7 +379,7 @@ def _is_a_reason(analysis: Analysis, change: Change) -> bool:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "copy_target": StepAction(copy_target, plan=copy_plan),
+    "copy_target": StepAction(copy_target, plan=copy_plan, held=held_by_reads),
     "check_syntax": StepAction(check_syntax),
     "rehearse": StepAction(rehearse, plan=rehearse_plan, settles=judged_again),
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.data_safety import read_still
+from d1_preflight.actions.losses import declared_losses
 from d1_preflight.actions.preconditions import Rechecked
 from d1_preflight.actions.rehearsal import apply_local, compare_states, explained_facts
 from d1_preflight.actions.table_restore import restore_copies
@@ -34,7 +35,6 @@ from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import (
-    FindingsFacts,
     RehearsalFacts,
     TableChange,
     TableValues,
@@ -137,10 +137,10 @@ def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, aft
     if environment.local.schema(after).fingerprint != plan.proofs.schema_rehearsed:
         raise NotAllowed("On the present rows its schema comes out otherwise.", hint=_HINT)
     found = compare_states(environment, before, after, effects=analysis.effects)
-    answered = context.facts(FindingsFacts)
+    declared = declared_losses(context)
     signed = {change.table: change for change in context.facts(RehearsalFacts).tables}
     cut = {name.partition(".")[0] for name in analysis.effects.columns_dropped}
-    for change in explained_facts(found, analysis, answered):
+    for change in explained_facts(found, analysis, declared):
         if not change.ok:
             raise NotAllowed(f"{change.table}: {change.verdict}.", hint=_HINT)
         if _loses_more(change, signed, cells=change.table in cut):

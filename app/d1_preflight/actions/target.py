@@ -151,7 +151,8 @@ async def confirm_identity(environment: Environment) -> None:
     ran = await call_target(environment, info_args(environment), timeout=READ_TIMEOUT_S)
     if ran.exit_code != 0:
         raise explain_failure(ran)
-    answered = first_object(ran.stdout).get("uuid")
+    told = first_object(ran.stdout)
+    answered = told.get("uuid")
     if not isinstance(answered, str) or answered.lower() != meant.lower():
         said = f"the database {answered}" if isinstance(answered, str) else "no uuid"
         raise RemoteFailed(
@@ -159,6 +160,8 @@ async def confirm_identity(environment: Environment) -> None:
             hint="Its answers were not used. Check database_id, the account and the API base.",
         )
     environment.cache.uuid = answered
+    size = told.get("database_size", told.get("file_size"))
+    environment.cache.size = size if isinstance(size, int) else None
 
 
 async def find_database(environment: Environment) -> str:

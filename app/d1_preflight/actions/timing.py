@@ -25,6 +25,7 @@ _SET_ZONES = "Set timezones under [users] in preflight.toml to have it checked."
 _SEEN = ("it is there", "it is not there: send it")
 WINDOW = "check_window"
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
+_ANY_ACCOUNT = "?to=/:account"
 
 
 def window_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -149,6 +150,8 @@ async def notify_team(context: StepContext) -> Outcome:
 
 def dashboard_plan(context: StepContext) -> Sequence[str]:
     """The address that d opens."""
+    if has_no_dashboard(context):
+        return ()
     return (dashboard_url(context.environment),)
 
 
@@ -160,9 +163,24 @@ def dashboard_url(environment: Environment) -> str:
     )
 
 
+def has_no_dashboard(context: StepContext) -> bool:
+    """Whether there is none to see: Cloudflare knows nothing of a practice database."""
+    step = context.step
+    is_practice = context.environment.target == "practice"
+    return is_practice and step.id == DashboardFacts.step and step.waivable
+
+
+def held_by_sight(context: StepContext) -> str:
+    """Why a person answers: what is seen, nobody else can say."""
+    return "" if has_no_dashboard(context) else "A person says that they see it."
+
+
 async def open_dashboard(context: StepContext) -> Outcome:
-    """The operator says that they see it."""
-    facts = DashboardFacts(url=dashboard_url(context.environment))
+    """The operator says that they see it; the record, which is shared, names no account."""
+    if has_no_dashboard(context):
+        return Outcome(Status.WAIVED, "A practice database has no dashboard.")
+    database = context.environment.project.database.id
+    facts = DashboardFacts(url=DASHBOARD.format(account=_ANY_ACCOUNT, id=database))
     return Outcome(Status.ATTESTED, "Open, and seen.", facts)
 
 
@@ -202,5 +220,7 @@ def _capital(text: str) -> str:
 STEPS: Mapping[str, StepAction] = {
     WINDOW: StepAction(check_window, prompts=window_prompts, rechecked=True),
     "notify_team": StepAction(notify_team, prompts=notify_prompts),
-    "open_dashboard": StepAction(open_dashboard, plan=dashboard_plan),
+    "open_dashboard": StepAction(
+        open_dashboard, plan=dashboard_plan, held=held_by_sight, asks_nothing=has_no_dashboard
+    ),
 }

@@ -60,7 +60,7 @@ _DOWN_FOLDERS = ("down", ".down")
 class ProjectFiles:
     """One project's migrations and down migrations, and the staging of a single one."""
 
-    def __init__(self, project: Project, account: str = "") -> None:
+    def __init__(self, project: "Project", account: str = "") -> None:
         self._project = project
         self._account = account
 
@@ -132,8 +132,8 @@ class ProjectFiles:
 class OpenedProject:
     """A project, and the environment in which its wrangler runs."""
 
-    project: Project
-    around: CommandEnvironment
+    project: "Project"
+    around: "CommandEnvironment"
 
 
 def open_project(
@@ -143,7 +143,7 @@ def open_project(
     environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
-) -> Project:
+) -> "Project":
     """The project as `open_surroundings` finds it, without the environment."""
     found = open_surroundings(
         start, config=config, environment=environment, database=database, environ=environ
@@ -158,7 +158,7 @@ def open_surroundings(
     environment: str | None = None,
     database: str = "",
     environ: Mapping[str, str] | None = None,
-    wrangler: Callable[[Path, Settings], Version | None] = lambda _root, _settings: None,
+    wrangler: "Callable[[Path, Settings], Version | None]" = lambda _root, _settings: None,
 ) -> OpenedProject:
     """The project at or above `start`; raises ProjectError, or UsageError where one must choose.
 
@@ -166,6 +166,9 @@ def open_surroundings(
     decides, out of the shell or a `.env` file, as it does for a wrangler of the version that
     `wrangler` tells (None: the newest); it is asked only where the version matters.
     """
+    from d1_preflight.core.project.project import Project
+    from d1_preflight.core.project.settings import SETTINGS_NAME
+
     env = os.environ if environ is None else environ
     path = find_config(start, config)
     settings_sha256 = sha256_of(path.parent / SETTINGS_NAME)
@@ -239,15 +242,19 @@ def sha256_of(path: Path) -> str:
     return sha256(bytes_of(path)).hexdigest() if path.exists() else ""
 
 
-def read_settings(folder: Path) -> Settings:
+def read_settings(folder: Path) -> "Settings":
     """The settings beside the configuration, or the defaults; raises ProjectError."""
+    from d1_preflight.core.project.settings import Settings
+
     path = folder / SETTINGS_NAME
     there = os.path.lexists(path)  # a link that leads nowhere is no absent file
     return load_settings(text_of(path), path.name) if there else Settings()
 
 
-def write_settings(folder: Path, settings: Settings) -> Path:
+def write_settings(folder: Path, settings: "Settings") -> Path:
     """Write the settings beside the configuration; returns the file."""
+    from d1_preflight.core.project.settings import SETTINGS_NAME
+
     path = folder / SETTINGS_NAME
     write_durably(path, dump_settings(settings).encode())
     return path

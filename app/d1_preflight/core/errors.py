@@ -46,6 +46,10 @@ class MigrationUnreadable(PreflightError):
     """A migration file is missing or is not UTF-8 text."""
 
 
+class NotJudged(PreflightError):
+    """Judging a migration takes more time or memory than it may."""
+
+
 class ChecklistInvalid(PreflightError):
     """The checklist definition names something unknown or contradicts itself."""
 

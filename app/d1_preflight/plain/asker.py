@@ -56,7 +56,7 @@ def open_asker(environ: Mapping[str, str] | None = None) -> Asker:
 
 
 def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
-    """The questionary question that asks this prompt; no answer is filled in beforehand.
+    """The questionary question that asks this prompt; only what it offers is filled in.
 
     One short line: what is redrawn at each key is read aloud again by a screen reader.
     """
@@ -72,7 +72,7 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
         case PromptKind.CONFIRM:
             return questionary.confirm(label, default=False, color_depth=depth)
         case PromptKind.TEXT:
-            return questionary.text(label, color_depth=depth)
+            return questionary.text(label, default=prompt.offered, color_depth=depth)
         case PromptKind.CHOOSE if len(choices) <= _NUMBERED:
             return questionary.rawselect(label, choices, color_depth=depth)
         case PromptKind.CHOOSE:

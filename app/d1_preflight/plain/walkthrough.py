@@ -1,6 +1,6 @@
 """Walks a session step by step in plain text: shows, asks, performs, reports, resumes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step, still_asked
@@ -13,6 +13,7 @@ from d1_preflight.core.recovery.scenarios import runbook
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
+from d1_preflight.unattended import Unattended
 
 Say = Callable[[str], None]
 
@@ -24,6 +25,7 @@ class Choice(StrEnum):
     WAIVE = "waive it, with a reason"
     LATER = "leave it open for now"
     NO_GO = "NO-GO, with a reason"
+    STEP_BY_STEP = "step by step, or by itself again"
     EMERGENCY = "emergency card"
     QUIT = "quit (everything is saved)"
 
@@ -40,6 +42,7 @@ class Walkthrough:
         self._asker = asker
         self._say = say
         self._target = target
+        self._unattended = Unattended(session)
         self._left_open: set[str] = set()
         self._section = ""
         self._last_progress = ""
@@ -51,6 +54,9 @@ class Walkthrough:
         self._tell(text.outdated_lines(self._session))
         while not self._session.closed:
             self._session.refresh()
+            if (own := await self._unattended.next()) is not None:
+                await self._follow(own)
+                continue
             step = self._next()
             if step is None or not await self._visit(step):
                 return self._leave()
@@ -71,6 +77,17 @@ class Walkthrough:
             None,
         )
 
+    async def _follow(self, step: Step) -> None:
+        """Say what starts by itself, and what came out."""
+        self._head(step)
+        self._say("")
+        self._say(f"◐ {step.title}")
+        try:
+            await self._try(step, {})
+        except PreflightError as error:
+            self._unattended.pause()
+            self._refuse(error)
+
     async def _visit(self, step: Step) -> bool:
         """Show one step and act on it; False where the operator quits."""
         self._head(step)
@@ -83,19 +100,25 @@ class Walkthrough:
         try:
             return await self._act(step, choice)
         except PreflightError as error:
-            self._say(f"✗ {error.message}")
-            if error.hint:
-                self._say(f"  next: {error.hint}")
+            self._refuse(error)
             return True
+
+    def _refuse(self, error: PreflightError) -> None:
+        self._say(f"✗ {error.message}")
+        if error.hint:
+            self._say(f"  next: {error.hint}")
 
     async def _act(self, step: Step, choice: object) -> bool:
         match choice:
             case Choice.DO:
+                self._unattended.begin()
                 await self._perform(step)
             case Choice.WAIVE | Choice.NO_GO:
                 await self._answer_by_reason(step, waive=choice == Choice.WAIVE)
             case Choice.LATER:
                 self._left_open.add(step.id)
+            case Choice.STEP_BY_STEP:
+                self._unattended.turn()
             case Choice.EMERGENCY:
                 self._tell(text.emergency(runbook(self._target, self._session.record)))
             case _:
@@ -111,6 +134,9 @@ class Walkthrough:
             if answer is None:
                 return
             raw[prompt.key] = answer
+        await self._try(step, raw)
+
+    async def _try(self, step: Step, raw: Mapping[str, object]) -> None:
         self._last_progress, self._read = "", False
         attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
         self._tell(text.outcome(attempt))
@@ -184,7 +210,7 @@ def _menu(step: Step) -> Prompt:
         ways.append(Choice.WAIVE)
     if step.id == "go":
         ways.append(Choice.NO_GO)
-    rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT]
+    rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT, Choice.STEP_BY_STEP]
     guarded = step.id in ACTS
     order = [Choice.LATER, *ways, *rest[1:]] if guarded else [*ways, *rest]
     return Prompt("next", PromptKind.CHOOSE, "What now?", choices=tuple(order))

@@ -48,8 +48,13 @@ o │ show or hide what the commands print
 e │ edit the migration (in section 4: its down file)
 w │ waive a step, with a reason; not every step can be waived
 r │ do an answered step again
+A │ apply, where nothing goes and so nothing has to be typed
+Shift-Tab │ back to the last question
+↑ ↓, j k │ choose in a list; / shows only what contains the letters after it
+1–9 │ choose by number: a single choice is answered, one of several is marked
 d │ in section 5: open the D1 dashboard in a browser
 x │ stop waiting for the running step
+s │ step by step, or by itself again: what needs no person follows your first Enter
 Esc │ leave a field (then these keys work again); then: the board
 
 ## The marks

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import Attempt
 
 KEPT_LINES = 5_000
+_RESULTS = 4
 _DATA = '[]{}"│┌└├'
 
 
@@ -16,9 +18,12 @@ class RunningStep:
     """Written by the App's one worker, read by the screens once a frame; never saved.
 
     `fresh` holds what was printed since a screen last took it: thousands of lines cost one draw.
+    `answered` are the steps whose answers wait until it ends, `came_out` the last results.
     """
 
     step: Step | None = None
+    answered: frozenset[str] = frozenset()
+    came_out: deque[tuple[Step, Attempt]] = field(default_factory=lambda: deque(maxlen=_RESULTS))
     facts: StepFacts | None = None
     changed: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
@@ -28,8 +33,10 @@ class RunningStep:
         """A step starts; its output follows that of the steps before."""
         self.step, self.facts, self.changed = step, None, True
 
-    def end(self) -> None:
-        """Nothing runs any more."""
+    def end(self, attempt: Attempt | None = None) -> None:
+        """Nothing runs any more; what came out stays in sight."""
+        if self.step is not None and attempt is not None and attempt.step == self.step.id:
+            self.came_out.append((self.step, attempt))
         self.step, self.facts, self.changed = None, None, True
 
     def emit(self, line: str, _stream: Stream) -> None:

@@ -1,17 +1,23 @@
 """The primary action of each step, and its summary in the current state."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from textual.content import Content
 
-from d1_preflight.core.checklist.checklist import Effect, Step
+from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
-from d1_preflight.core.record.record import Attempt, Status
+from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
 from d1_preflight.session import Session
+from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
 
 Key = tuple[str, str]
 _NAMED = 4
+_NAME, _LINE = 13, 72
 _TEXT = "classification"  # what fails here is fixed in the file
 _OUTDATED = "Answered before, but what it is based on has changed since."
 _APPLY = "apply_migration"
@@ -35,6 +41,42 @@ def is_looking(session: Session, step: Step) -> bool:
     return step.action == _APPLY and last is not None and last.status.is_unobserved
 
 
+def is_asked(session: Session, step: Step, running: RunningStep) -> bool:
+    """Whether the step's questions are shown; while another step runs, those of no act."""
+    if step == running.step or step.id in running.answered or session.closed:
+        return False
+    is_open = not session.status_of(step).is_answered and not session.blockers(step)
+    return is_open and step.id != "go" and not (running.step and step.id in ACTS)
+
+
+def is_next(session: Session, step: Step, step_id: str) -> bool:
+    """Whether the step is the one of that id, open, and waits for no other."""
+    is_open = not session.status_of(step).is_answered
+    return step.id == step_id and is_open and not session.blockers(step)
+
+
+def is_earlier(session: Session, step: Step) -> bool:
+    """Whether the first open step comes before this one."""
+    path, current = session.path, session.current
+    return current is not None and step in path and path.index(current) < path.index(step)
+
+
+def judged(session: Session) -> tuple[str, bool]:
+    """The class and the risk, and whether they are a danger."""
+    kind = session.kind.value
+    danger = kind in ("destructive", "unknown")
+    # Once applied, the schema already has the change, so the earlier class is shown.
+    risk = ClassFacts.from_attempt(session.attempt(ClassFacts.step)).risk
+    shown = kind.upper() if danger else kind
+    return f"{shown} · {risk or session.analysis.risk.value} risk", danger
+
+
+def needs_capital(session: Session, step: Step) -> bool:
+    """Whether a capital A is the key that applies: Enter is pressed by habit."""
+    is_next = not session.status_of(step).is_answered and not session.blockers(step)
+    return is_next and step.action == _APPLY and not is_looking(session, step)
+
+
 def is_editable(session: Session, step: Step) -> bool:
     """Whether the files may still be edited at this step: not from the gate on."""
     return step in session.checklist.before("go")
@@ -55,7 +97,7 @@ def primary(session: Session, step: Step) -> tuple[str, bool]:
     return verb(step) + again, is_writing(step)
 
 
-def keys(session: Session, step: Step) -> list[Key]:
+def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     """The other keys that work at this step while no field has the focus."""
     status = session.status_of(step)
     answered, stuck = status.is_answered, status in _STUCK and step.waivable
@@ -78,7 +120,31 @@ def keys(session: Session, step: Step) -> list[Key]:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
-    return [*found, ("↑↓", "steps"), ("Esc", "board")]
+    pace = "step by step" if by_itself else "by itself"
+    return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board")]
+
+
+@dataclass(frozen=True)
+class KeyWords:
+    """What the key bar says: the one primary key, the others, and whether it is in red."""
+
+    primary: Key
+    keys: list[Key]
+    danger: bool = False
+
+
+def key_bar(
+    session: Session, step: Step, running: Step | None, asked: list[Key], *, by_itself: bool
+) -> KeyWords:
+    """The keys of a step now; `asked` are those of its question, where the keys go there."""
+    if running is not None and not asked:
+        more = [("o", "output"), ("x", "stop waiting")]
+        return KeyWords(("◐", f"running: {running.short}"), more)
+    words, danger = primary(session, step)
+    if asked:
+        return KeyWords(asked[0], asked[1:], danger and words in asked[0])
+    key = "A" if needs_capital(session, step) else "Enter"
+    return KeyWords((key, words), keys(session, step, by_itself=by_itself), danger)
 
 
 def broken_queries(session: Session, step: Step) -> tuple[BrokenQueryFacts, ...]:
@@ -106,6 +172,19 @@ def plan(session: Session, step: Step) -> Content:
         why = f"\n{waits[0].words}" if waits[0].words else ""
         return Content.styled(f"waits for: {names}{more}{why}", QUIET)
     lines = (Content.assemble(("$ ", QUIET), line) for line in session.plan(step))
+    return Content("\n").join(lines)
+
+
+def came_out(results: Iterable[tuple[Step, Attempt]]) -> Content:
+    """What ran last, one line each: mark, step, result."""
+    lines = (
+        Content.assemble(
+            (f"{MARKS[attempt.status]} ", ink_of(attempt.status)),
+            f"{step.short:<{_NAME}} ",
+            (attempt.words.partition("\n")[0], QUIET),
+        ).truncate(_LINE, ellipsis=True)
+        for step, attempt in results
+    )
     return Content("\n").join(lines)
 
 

@@ -1,5 +1,6 @@
 """The checklist as values: sections, steps and prompts."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,6 +10,9 @@ from typing import assert_never
 
 from d1_preflight.core.errors import Rejected
 from d1_preflight.core.findings import Kind
+
+_WORD = re.compile(r"\w{2,}")
+_SENTENCE = 3
 
 Answer = str | bool | tuple[str, ...]
 
@@ -49,6 +53,8 @@ class Prompt:
     choices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()  # what the choices are called, where their stored form differs
     optional: bool = False
+    offered: str = ""  # text only: what the field holds at first, to be kept or written over
+    sentence: bool = False  # text only: a word or two is no answer
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
     only: str = ""  # and where that answer is this one; "": whatever it is
@@ -92,6 +98,8 @@ class Prompt:
             )
         if not text and not self.optional:
             raise Rejected("Write an answer.", hint="A few words are enough.")
+        if self.sentence and len(_WORD.findall(text)) < _SENTENCE:
+            raise Rejected("Write a sentence.", hint="Later readers have only this reason.")
         return text
 
     def _chosen(self, raw: object) -> str:

@@ -27,7 +27,7 @@ from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.strict_toml import SourceText, TomlTable
+from d1_preflight.core.toml.strict import SourceText, TomlTable
 
 _SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
 _SPAN_FORM = 'a time such as "15 min", "2 h" or "7 days"'

@@ -21,8 +21,11 @@ REQUIRED = frozenset(
 )  # fmt: skip
 """The steps that prevent unseen row loss and undetected failure of the apply."""
 
-ADVISED = frozenset({"ready", "running_code", "worker_deployed"})
+ADVISED = frozenset({"ready", "losses", "running_code", "worker_deployed"})
 """Steps that came after a project may have written its own checklist: it is told, not refused."""
+
+_HELD_WHERE_PRESENT = frozenset({"losses"})
+"""With it, the rehearsal lets a measured loss pass; without it, losses are declared before."""
 
 _PLACES = (
     "before GO",
@@ -44,7 +47,8 @@ class Lapse:
 def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
     """Every weaker requirement of a checklist, compared with the shipped one."""
     for step in shipped.steps:
-        if step.id not in REQUIRED:
+        held = step.id in _HELD_WHERE_PRESENT and _has_action(own, step.action)
+        if step.id not in REQUIRED and not held:
             continue
         if own.has(step.id) and own.step(step.id).action == step.action:
             yield from _weakened(own.step(step.id), step)
@@ -54,6 +58,10 @@ def lapses(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
             yield Lapse(step.id if own.has(step.id) else "", "action", missing)
     yield from _strangers(own, shipped)
     yield from _longer(own, shipped)
+
+
+def _has_action(own: Checklist, action: str) -> bool:
+    return any(step.action == action for step in own.steps)
 
 
 @dataclass(frozen=True, slots=True)

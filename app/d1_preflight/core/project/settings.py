@@ -17,7 +17,7 @@ from d1_preflight.core.project import setting_types as values
 from d1_preflight.core.project.naming import Names
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.toml.strict import SourceText
 
 SETTINGS_NAME = "preflight.toml"
 
@@ -204,6 +204,23 @@ class FaceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WalkSettings:
+    """What of the walk needs no person."""
+
+    by_itself: bool = _key(
+        True,  # noqa: FBT003 - it is the default
+        readers.flag,
+        "Steps that need no person run by themselves once you have begun; `false`: each by a key.",
+    )
+    read_limit_rows: int = _key(
+        1_000_000,
+        readers.whole(0, 1_000_000_000),
+        "A step that would read more rows of the target than this, by the database's size, waits "
+        "for a key; on the free plan a day has 5,000,000.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a team can decide."""
 
@@ -219,6 +236,7 @@ class Settings:
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)
     code: CodeSettings = field(default_factory=CodeSettings)
     face: FaceSettings = field(default_factory=FaceSettings)
+    walk: WalkSettings = field(default_factory=WalkSettings)
 
 
 def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:

@@ -19,7 +19,7 @@ from d1_preflight.core.project.wrangler_config import (
     WranglerConfig,
     inside,
 )
-from d1_preflight.core.strict_toml import SourceText
+from d1_preflight.core.toml.strict import SourceText
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')

@@ -57,6 +57,15 @@ class FindingsFacts(StepFacts):
     measured: tuple[MeasuredLoss, ...] = NO_ITEMS
 
 
+class LossesFacts(StepFacts):
+    """The losses that the rehearsal measured and a person declared, with their figures."""
+
+    step = "losses"
+    declared_losses: tuple[str, ...] = NO_ITEMS
+    losses: tuple[str, ...] = NO_ITEMS
+    loss_reason: str = NO_TEXT
+
+
 class ClassFacts(StepFacts):
     """The class that was found, and the one that the operator confirmed or raised it to.
 
@@ -129,7 +138,10 @@ class CopyFacts(StepFacts):
 
 
 class TableChange(FactGroup):
-    """The row diff of one table; a count of -1 means that the table does not exist."""
+    """The row diff of one table; a count of -1 means that the table does not exist.
+
+    `undeclared` marks a loss that the effects explain and that a person has yet to declare.
+    """
 
     table: str = NO_TEXT
     before: int | None = None
@@ -142,6 +154,7 @@ class TableChange(FactGroup):
     ok: bool | None = None
     issued_before: int | None = None
     issued_after: int | None = None
+    undeclared: bool | None = None
 
     @property
     def takes(self) -> bool:
@@ -174,6 +187,12 @@ class RehearsalFacts(StepFacts):
     downtime: str = NO_TEXT
     sql_ms: int | None = None
     values_after: tuple[TableValues, ...] = NO_ITEMS
+
+    @property
+    def takes(self) -> bool:
+        """Whether rows, columns or values go, or it is not known that none does."""
+        removed = any(change.change == "removed" for change in self.schema)
+        return removed or not self.tables or any(table.takes for table in self.tables)
 
     @property
     def rows_lost(self) -> int:

@@ -14,7 +14,6 @@ from typing import cast
 import tomli_w
 
 from d1_preflight.core.checklist.checklist import Answer
-from d1_preflight.core.compact_toml import Value, dumps, section
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import GoFacts
@@ -22,7 +21,8 @@ from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import Fact, Facts, instant, moment
 from d1_preflight.core.record.packing import Rows, packed, rows_of, unpacked
 from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Record, Status
-from d1_preflight.core.strict_toml import SourceText, TomlTable
+from d1_preflight.core.toml.compact import Value, dumps, section
+from d1_preflight.core.toml.strict import SourceText, TomlTable
 
 _SCHEMAS = (1, SCHEMA)
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand

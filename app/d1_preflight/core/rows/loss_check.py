@@ -33,6 +33,8 @@ class LossVerdict:
     status: LossStatus
     words: str = ""
 
+    undeclared: bool = False  # it is explained, and a person has yet to declare it
+
     @property
     def blocks(self) -> bool:
         """Whether this table keeps the gate shut."""
@@ -45,20 +47,23 @@ class _Point:
 
     words: str
     is_fine: bool
+    undeclared: bool = False
 
 
 def check_losses(
     row_diff: RowDiff,
     analysis: Analysis,
-    declared: Collection[str] = (),
+    declared: Collection[str] | None = (),
     measured: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[LossVerdict, ...]:
     """Judge every table; `declared` names the tables whose losses the operator confirmed.
 
+    None: they are declared once they are measured, so that only an unpredicted one blocks.
     `measured` has the lost rows and nulled references that the operator saw, by table in lower
     case: a larger loss was not confirmed.
     """
-    judge = _Judge(analysis, frozenset(name.lower() for name in declared), measured or {})
+    named = None if declared is None else frozenset(name.lower() for name in declared)
+    judge = _Judge(analysis, named, measured or {})
     judged = [judge.judge(table) for table in row_diff.tables]
     order = (LossStatus.UNEXPLAINED, LossStatus.EXPLAINED, LossStatus.UNTOUCHED)
     return tuple(sorted(judged, key=lambda one: order.index(one.status)))
@@ -107,7 +112,7 @@ class _Judge:
     def __init__(
         self,
         analysis: Analysis,
-        declared: frozenset[str],
+        declared: frozenset[str] | None,
         measured: Mapping[str, tuple[int, int]],
     ) -> None:
         self._analysis = analysis
@@ -122,7 +127,8 @@ class _Judge:
         if wrong:
             return LossVerdict(table, LossStatus.UNEXPLAINED, ", ".join(wrong))
         words = ", ".join(point.words for point in points)
-        return LossVerdict(table, LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED, words)
+        status = LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED
+        return LossVerdict(table, status, words, any(point.undeclared for point in points))
 
     def _points(self, table: TableDiff) -> Iterator[_Point]:
         yield from self._more(table)
@@ -144,7 +150,7 @@ class _Judge:
     def _more(self, table: TableDiff) -> Iterator[_Point]:
         """A loss larger than the one that was confirmed."""
         name = table.table.lower()
-        if name not in self._declared or name not in self._measured:
+        if name not in (self._declared or ()) or name not in self._measured:
             return
         nulled = sum(rows for _, rows in table.nulled)
         for found, most, what in zip(
@@ -231,6 +237,9 @@ class _Judge:
         """A loss is accepted if the effects predict it, the class admits it, and it is declared."""
         if not predicted or not self._changes_values:
             return _Point(f"{what}, by no statement seen", is_fine=False)
+        if self._declared is None:
+            words = f"{what}{self._from(table)}, to be declared"
+            return _Point(words, is_fine=True, undeclared=True)
         if table.lower() in self._declared:
             return _Point(f"{what}, as declared", is_fine=True)
         return _Point(f"{what}{self._from(table)}, not declared", is_fine=False)

@@ -7,7 +7,7 @@ from functools import cache
 from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
-from d1_preflight.core.strict_toml import SourceText, TomlTable
+from d1_preflight.core.toml.strict import SourceText, TomlTable
 
 _KEYS = frozenset(
     {"title", "severity", "problem", "instead", "verified_with", "rows_at_risk", "refusal"}

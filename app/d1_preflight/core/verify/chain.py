@@ -13,8 +13,8 @@ from d1_preflight.core.record.apply_facts import ChainHead, ChainLink, CloseFact
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.file import load_table, read_facts
 from d1_preflight.core.record.record import DatabaseRef
-from d1_preflight.core.strict_toml import TomlTable
 from d1_preflight.core.target.snapshot import LedgerRow
+from d1_preflight.core.toml.strict import TomlTable
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _ATTEMPT = b"\n[[attempt]]\n"

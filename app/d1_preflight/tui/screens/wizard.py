@@ -29,8 +29,23 @@ from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
 from d1_preflight.tui.widgets.rail import Rail
+from d1_preflight.unattended import Unattended
 
 _FRAME = 1 / 20
+
+
+def ask_waiver(screen: Screen[None], step: Step) -> None:
+    """Ask for the reason to go on without a proof; where none is possible, say why."""
+    if not step.waivable:
+        screen.app.push_screen(Problem(words_of.never_waived(step)))
+        return
+
+    def waive(reason: str | None) -> None:
+        if reason is not None:
+            screen.post_message(WaiveAsked(step, reason))
+
+    words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
+    screen.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
 
 
 class WizardScreen(Screen[None]):
@@ -49,7 +64,9 @@ class WizardScreen(Screen[None]):
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
+        ("s", "pace", "step by step"),
         ("r", "again", "do it again"),
+        ("A", "primary(True)", "apply"),
         ("escape,b", "board", "board"),
     ]
 
@@ -59,11 +76,18 @@ class WizardScreen(Screen[None]):
         self._zone, self._query = zone, 0
         self._step = session.current or session.path[-1]
         self._last: Attempt | None = None
+        self._stays = False
+        self.unattended = Unattended(session)
 
     @property
     def section(self) -> str:
         """The section looked at, for help."""
         return self._step.section
+
+    @property
+    def _view(self) -> View:
+        facts = self._running_step.facts
+        return View(self._session, self._step, facts, self._zone, self._query)
 
     def compose(self) -> ComposeResult:
         """On what, the frame, the keys."""
@@ -77,19 +101,21 @@ class WizardScreen(Screen[None]):
         await self.redraw()
 
     async def performed(self, attempt: Attempt | None) -> None:
-        """A step ended: show what it found, and go on to what is next in its section."""
+        """A step ended: show what it found, and go on to what is next, unless one looks around."""
         self._last = attempt
-        following = self._session.current
-        went_on = attempt is not None and attempt.status.is_answered
-        if went_on and following and following.section == self._step.section:
-            self._step = following
-        await self.redraw(anew=True)
+        ended = attempt is not None and attempt.step == self._step.id
+        self._stays = self._stays and not ended
+        if attempt is not None and attempt.status.is_answered:
+            answered = self._running_step.answered
+            self._step = self.unattended.following(self._step, answered, stays=self._stays)
+        elif attempt is not None and not self.query_one(Frame).question.is_being_answered:
+            self._step = self._session.checklist.step(attempt.step)
+        await self.redraw(anew=ended)
 
     async def refresh_files(self) -> None:
         """The files may have changed: go back to the first step that lost its answer."""
-        path, current = self._session.path, self._session.current
-        if current and self._step in path and path.index(current) < path.index(self._step):
-            self._step, self._last = current, None
+        if words_of.is_earlier(self._session, self._step) and self._session.current:
+            self._step, self._last = self._session.current, None
         await self.redraw()
 
     async def redraw(self, *, anew: bool = False) -> None:
@@ -97,23 +123,21 @@ class WizardScreen(Screen[None]):
         if self._step not in self._session.path:
             self._step = self._session.current or self._session.path[-1]
         frame = self.query_one(Frame)
-        if self._asks:
-            await self._ask(anew=anew)
-        else:
-            await frame.question.clear()
+        asks = words_of.is_asked(self._session, self._step, self._running_step)
+        await (self._ask(anew=anew) if asks else frame.question.clear())
+        if frame.question.asking is None:
             self.set_focus(None)
-        frame.draw(self._view(), self._last)
+        frame.draw(self._view, self._last)
         self.query_one(TitleBar).show(self._session)
         self._draw_keys()
 
     async def _ask(self, *, anew: bool) -> None:
-        last = self._session.record.last(self._step.id)
-        given = last.answers if last else {}
         question, prompts = self.query_one(Frame).question, self._prompts(self._step)
         if prompts is None:
             await question.clear()
         else:
-            await question.ask(self._step, prompts, given, anew=anew)
+            last = self._session.record.last(self._step.id)
+            await question.ask(self._step, prompts, last.answers if last else {}, anew=anew)
 
     def _prompts(self, step: Step) -> tuple[Prompt, ...] | None:
         """What the step asks; None, after a word about it, where that cannot be read."""
@@ -123,33 +147,23 @@ class WizardScreen(Screen[None]):
             self.app.push_screen(Problem(error))
             return None
 
-    @property
-    def _asks(self) -> bool:
-        session, step = self._session, self._step
-        idle = self._running_step.step is None and not session.closed
-        open_ = not session.status_of(step).is_answered and not session.blockers(step)
-        return idle and open_ and step.id != "go"
-
-    def _view(self) -> View:
-        return View(self._session, self._step, self._running_step.facts, self._zone, self._query)
-
     def _draw_keys(self) -> None:
-        bar, running = self.query_one(KeyBar), self._running_step.step
-        if running is not None:
-            bar.tell(("◐", f"running: {running.short}"), [("o", "output"), ("x", "stop waiting")])
-            return
-        words, danger = words_of.primary(self._session, self._step)
-        question = self.query_one(Frame).question
+        question, by_itself = self.query_one(Frame).question, self.unattended.by_itself
         asked = question.keys(words_of.verb(self._step)) if question.has_keys else []
-        if asked:
-            bar.tell(asked[0], asked[1:], danger=danger and words in asked[0])
-        else:
-            bar.tell(("Enter", words), words_of.keys(self._session, self._step), danger=danger)
+        running = self._running_step.step
+        bar = words_of.key_bar(self._session, self._step, running, asked, by_itself=by_itself)
+        self.query_one(KeyBar).tell(bar.primary, bar.keys, danger=bar.danger)
 
-    async def action_primary(self) -> None:
-        """The one thing that is next; while a step runs, nothing."""
+    async def arrive(self) -> None:
+        """Nothing goes by itself any more: where only GO is left, its plan opens."""
+        if self.unattended.has_begun and words_of.is_next(self._session, self._step, "go"):
+            await self.action_primary()
+
+    async def action_primary(self, capital: bool = False) -> None:
+        """The one thing that is next; while a step runs, nothing. A capital applies."""
         session, step = self._session, self._step
-        if self._running_step.step is not None:
+        self._stays = False
+        if self._running_step.step is not None or capital > words_of.needs_capital(session, step):
             return
         if session.closed or session.current is None:
             self.dismiss()
@@ -161,7 +175,7 @@ class WizardScreen(Screen[None]):
             self.app.push_screen(GoScreen(session, step, self._zone), self._decided)
         elif prompts := self._prompts(step):
             self.query_one(Frame).question.focus_field()
-        elif prompts is not None:
+        elif prompts is not None and capital == words_of.needs_capital(session, step):
             self.post_message(Submitted(step, {}))
 
     async def action_again(self) -> None:
@@ -178,7 +192,7 @@ class WizardScreen(Screen[None]):
 
     async def action_look(self, by: int) -> None:
         """Look at another step of the path."""
-        path = self._session.path
+        path, self._stays = self._session.path, True
         index = path.index(self._step) + by
         await self._look_at(path[max(0, min(index, len(path) - 1))])
 
@@ -208,16 +222,7 @@ class WizardScreen(Screen[None]):
         step, session = self._step, self._session
         if session.closed or session.status_of(step).is_answered or self._running_step.step:
             return
-        if not step.waivable:
-            self.app.push_screen(Problem(words_of.never_waived(step)))
-            return
-
-        def waive(reason: str | None) -> None:
-            if reason is not None:
-                self.post_message(WaiveAsked(step, reason))
-
-        words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
-        self.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
+        ask_waiver(self, step)
 
     def action_browse(self) -> None:
         """Open the address that a step of this section names, as the dashboard's."""
@@ -226,8 +231,13 @@ class WizardScreen(Screen[None]):
             self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:
-        """Stop waiting for the running step."""
+        """Stop waiting for what runs."""
         self.post_message(StopAsked())
+
+    def action_pace(self) -> None:
+        """Step by step, or by itself again."""
+        self.unattended.turn()
+        self._draw_keys()
 
     def action_board(self) -> None:
         """Back to the board; what runs is asked about first by the App."""
@@ -254,12 +264,10 @@ class WizardScreen(Screen[None]):
         await self.redraw()
 
     def on_descendant_focus(self) -> None:
-        """In a field the keys are other ones."""
+        """In a field the keys are other ones; out of it, these again."""
         self._draw_keys()
 
-    def on_descendant_blur(self) -> None:
-        """Out of it, these again."""
-        self._draw_keys()
+    on_descendant_blur = on_descendant_focus
 
     def _follow(self) -> None:
-        self.query_one(Frame).follow(self._view())
+        self.query_one(Frame).follow(self._view)

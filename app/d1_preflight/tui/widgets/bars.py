@@ -6,8 +6,8 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
-from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.session import Session
+from d1_preflight.tui import words as words_of
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 
 Key = tuple[str, str]  # the key, and what it does in words
@@ -33,22 +33,18 @@ class TitleBar(Widget):
         self._left: tuple[tuple[str, str], ...] = ()
         self._right: Content = Content("")
 
+    def show(self, session: Session) -> None:
+        """The session's migration, its class, and its target."""
+        record = session.record
+        kind, danger = words_of.judged(session)
+        name, database = record.migration.removesuffix(".sql"), record.database
+        self.tell(name, kind, danger=danger, database=database.label, target=database.target)
+
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
         """Set what is shown, and on which target."""
         self._left = ((name, STRONG), (judged, DANGER if danger else ""))
         self._right = Content.assemble((database, ""), (" · ", QUIET), place_mark(target))
         self.refresh()
-
-    def show(self, session: Session) -> None:
-        """Set it from a session; once applied the schema has the change: the class of before."""
-        kind = session.kind.value
-        danger = kind in ("destructive", "unknown")
-        decided = ClassFacts.from_attempt(session.attempt(ClassFacts.step))
-        risk = decided.risk or session.analysis.risk.value
-        judged = f"{kind.upper() if danger else kind} · {risk} risk"
-        database = session.record.database
-        stem = session.record.migration.removesuffix(".sql")
-        self.tell(stem, judged, danger=danger, database=database.label, target=database.target)
 
     def render(self) -> Content:
         """The name is shortened first, then the class; the target is never cut."""

@@ -18,7 +18,8 @@ from d1_preflight.tui.styles import ACCENT
 _PASSED = {"!": "app.emergency", "?": "app.help"}
 _NONE = -1  # the cursor of a list in which nothing is preselected
 _NO_LETTERS = (
-    "Letters do nothing here: press ↑ or ↓ first, then Space or Enter. Esc leaves the list."
+    "Choose by ↑↓, j k or a digit; / shows only what contains the letters after it. "
+    "Press Space or Enter twice now."
 )
 
 
@@ -50,9 +51,14 @@ class TextField(Input):
 
     def __init__(self, prompt: Prompt, given: str = "") -> None:
         hint = prompt.typed and "type it as shown"
-        super().__init__(given, placeholder=hint, select_on_focus=False)
-        self._typed = bool(prompt.typed)
+        super().__init__(given, placeholder=hint, select_on_focus=True)
+        self._typed, self._given = bool(prompt.typed), given
         self.cursor_blink = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a person wrote in it."""
+        return self.value != self._given
 
     async def _on_key(self, event: events.Key) -> None:
         action = _PASSED.get(event.character or "")
@@ -79,15 +85,21 @@ class TextField(Input):
 
 
 class OptionsField(Widget, can_focus=True):
-    """Choices: one, several, or a single statement to confirm.
+    """Choices: one, several, or a single statement to confirm; letters filter only after `/`.
 
-    A letter is no key here: whoever types a sentence at a list means no mark and no shortcut, so
-    nothing is marked or answered until an arrow key says that the list was seen.
+    `y` confirms at once.
+
+    Whoever types a sentence at a list means no mark and no answer: the key after a letter only
+    ends the sentence, and works when it is pressed once more.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("up", "move(-1)", "up"),
         ("down", "move(1)", "down"),
+        ("k", "move(-1, True)", "up"),
+        ("j", "move(1, True)", "down"),
+        ("slash", "filter", "filter"),
+        ("backspace", "shorten", "shorten"),
         ("space", "mark", "choose"),
         ("enter", "submit", "answer"),
         ("escape", "leave", "other keys"),
@@ -104,10 +116,21 @@ class OptionsField(Widget, can_focus=True):
         if prompt.deliberate:
             self._cursor = _NONE
         self._writing = False
+        self._filter: str | None = None  # the letters after /, while they are typed
 
     def render(self) -> Content:
-        """One line a choice, with its mark."""
-        return Content("\n").join(self._line(index) for index in range(len(self._choices)))
+        """One line a choice, with its mark; the letters that filter them below."""
+        lines = [self._line(index) for index in self._shown]
+        if self._filter is not None:
+            lines.append(Content(f"  /{self._filter}"))
+        return Content("\n").join(lines)
+
+    @property
+    def _shown(self) -> list[int]:
+        """The places of the choices that the filter lets through."""
+        wanted = (self._filter or "").lower()
+        words = [self._label_of(choice).lower() for choice in self._choices]
+        return [index for index, found in enumerate(words) if wanted in found]
 
     def _line(self, index: int) -> Content:
         choice = self._choices[index]
@@ -117,25 +140,69 @@ class OptionsField(Widget, can_focus=True):
 
     async def _on_key(self, event: events.Key) -> None:
         letter = event.character or ""
-        if not letter.isprintable() or letter in ("", " ", *_PASSED):
+        if not letter.isprintable() or letter in ("", " "):
             return
+        if self._filter is not None:
+            self._narrow(self._filter + letter)
+        elif letter.isdecimal():
+            self._number(int(letter))
+        elif letter in ("j", "k", "/", *_PASSED):
+            return
+        elif letter == "y" and self._kind is PromptKind.CONFIRM and not self._writing:
+            self.post_message(Answered(raw=True))
+        else:
+            self._writing = True
+            self.post_message(Refused(_NO_LETTERS))
         event.prevent_default()
         event.stop()
-        self._writing = True
-        self.post_message(Refused(_NO_LETTERS))
 
-    def action_move(self, by: int) -> None:
-        """Move the cursor; at the ends it stays."""
-        self._writing = False
-        self._cursor = max(0, min(self._cursor + by, len(self._choices) - 1))
+    def action_filter(self) -> None:
+        """Show only the choices that contain the letters typed from now on."""
+        self._narrow("")
+
+    def action_shorten(self) -> None:
+        """Take back the filter's last letter; without one, show all."""
+        if self._filter is not None:
+            self._narrow(self._filter[:-1] if self._filter else None)
+
+    def _narrow(self, letters: str | None) -> None:
+        self._filter = letters
+        shown = self._shown
+        if shown and self._cursor not in shown and (letters or self._cursor != _NONE):
+            self._cursor = shown[0]
+        self.refresh(layout=True)
+
+    def _number(self, number: int) -> None:
+        """Choose by a number: of several it is marked, a single choice is answered."""
+        if not 1 <= number <= len(self._choices):
+            return
+        self._go_to(number - 1)
+        if self._kind is PromptKind.CHOOSE:
+            self.action_submit()
+        else:
+            self.action_mark()
+
+    def action_move(self, by: int, letter: bool = False) -> None:
+        """Move the cursor; at the ends it stays. A letter may belong to a sentence."""
+        self._writing = self._writing and letter
+        shown = self._shown
+        if shown:
+            none = -1 if self._cursor == _NONE else 0
+            at = shown.index(self._cursor) if self._cursor in shown else none
+            self._go_to(shown[max(0, min(at + by, len(shown) - 1))])
+
+    def _go_to(self, place: int) -> None:
+        self._cursor = place
         self.refresh()
-        above = (self._line(index) for index in range(self._cursor))
+        above = (self._line(index) for index in self._shown if index < place)
         lines = sum(line.get_height({}, max(self.size.width, 1)) for line in above)
         self.post_message(Moved(lines))
 
     def action_mark(self) -> None:
         """Mark or unmark the line under the cursor; in a single choice only Enter chooses."""
-        if self._writing or self._kind is PromptKind.CHOOSE:
+        if self._ends_writing():
+            return
+        if self._kind is PromptKind.CHOOSE or self._cursor not in self._shown:
             return
         self._chosen ^= {self._choices[self._cursor]}
         self.refresh()
@@ -144,12 +211,19 @@ class OptionsField(Widget, can_focus=True):
         """Post the answer."""
         if self._cursor == _NONE:
             self.post_message(Refused("Nothing is chosen yet: press ↓ first."))
-        elif not self._writing:
+        elif not self._ends_writing() and self._cursor in self._shown:
             self.post_message(Answered(self._raw()))
 
+    def _ends_writing(self) -> bool:
+        was_writing, self._writing = self._writing, False
+        return was_writing
+
     def action_leave(self) -> None:
-        """Give the keys back to the screen."""
-        self.screen.set_focus(None)
+        """Show all choices again; where all are shown, give the keys back to the screen."""
+        if self._filter is not None:
+            self._narrow(None)
+        else:
+            self.screen.set_focus(None)
 
     def _raw(self) -> object:
         match self._kind:
@@ -171,7 +245,8 @@ def field_for(prompt: Prompt, given: object = None) -> TextField | OptionsField:
     match prompt.kind:
         case PromptKind.TEXT:
             # The exact text has to be typed each time.
-            return TextField(prompt, given if isinstance(given, str) and not prompt.typed else "")
+            held = given if isinstance(given, str) and given else prompt.offered
+            return TextField(prompt, "" if prompt.typed else held)
         case PromptKind.CONFIRM:
             return OptionsField(prompt)
         case PromptKind.CHOOSE:

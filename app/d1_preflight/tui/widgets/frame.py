@@ -2,6 +2,7 @@
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
@@ -112,6 +113,8 @@ class Frame(Horizontal):
             words = words_of.plan(view.session, view.step)
         else:
             words = words_of.progress(view.session, running, self._running_step.last_line)
+            if results := self._running_step.came_out:
+                words = Content("\n").join((words_of.came_out(results), words))
         if layout or words.plain != self._told:
             # Once a frame only the words change, not their height: no layout for that.
             self._told = words.plain

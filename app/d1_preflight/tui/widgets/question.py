@@ -1,8 +1,10 @@
 """The question panel: a step's prompts one at a time, and the commands it will run."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from textual import on
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.geometry import Region
@@ -12,13 +14,22 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step, stil
 from d1_preflight.core.errors import Rejected
 from d1_preflight.tui.messages import Submitted
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.fields import Answered, Moved, OptionsField, Refused, field_for
+from d1_preflight.tui.widgets.fields import (
+    Answered,
+    Moved,
+    OptionsField,
+    Refused,
+    TextField,
+    field_for,
+)
 
 _ANEW = ("losses", "loss_reason")
 
 
 class QuestionPanel(VerticalScroll, can_focus=False):
     """Asks; a refused answer is refused in the prompt's own words, at once."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("shift+tab", "back", "last question")]
 
     def __init__(self) -> None:
         super().__init__(id="question")
@@ -42,6 +53,12 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         """Whether the keys go into a field."""
         return any(child.has_focus for child in self.children)
 
+    @property
+    def is_being_answered(self) -> bool:
+        """Whether a person has begun to answer: what they wrote must stay before them."""
+        changed = any(isinstance(c, TextField) and c.is_changed for c in self.children)
+        return self.asking is not None and (bool(self._raw) or changed)
+
     def keys(self, verb: str) -> list[tuple[str, str]]:
         """What the keys do for the question; `verb` is what the last answer sets off."""
         prompt = self.asking
@@ -49,10 +66,14 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             return []
         follows = any(other.after == prompt.key for other in self._prompts)
         found = [("Enter", "next question" if len(self._left) > 1 or follows else verb)]
+        if prompt.kind is PromptKind.CONFIRM:
+            found.append(("y", "confirm"))
         if prompt.kind in (PromptKind.CHOOSE_MANY, PromptKind.CONFIRM):
             found.append(("Space", "mark"))
-        if prompt.kind is not PromptKind.TEXT:
+        if prompt.kind is not PromptKind.TEXT and len(prompt.choices) > 1:
             found.append(("↑↓", "choose"))
+        if self._raw:
+            found.append(("⇧Tab", "last question"))
         return [*found, ("Esc", "other keys")]
 
     async def ask(
@@ -85,7 +106,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         """Put the keys into the field that is shown."""
         for child in self.children:
             if child.can_focus:
-                child.focus()
+                self.screen.set_focus(child)  # at once: a field may be gone by the next moment
 
     @on(Answered)
     async def _take(self, event: Answered) -> None:
@@ -101,6 +122,14 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         self._raw[prompt.key] = event.raw
         if self.asking is None:
             self.post_message(Submitted(self._step, dict(self._raw)))
+        await self._show()
+
+    async def action_back(self) -> None:
+        """Ask the last question again, holding what was answered to it."""
+        if not self._raw:
+            return
+        key, answer = self._raw.popitem()
+        self._given[key] = answer
         await self._show()
 
     @on(Moved)
@@ -133,7 +162,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         )
         self.query_one("#label").display = bool(label or many)
         # The finding is shown at its line, in the SQL above.
-        self.query_one("#words").display = bool(prompt.help) and "@" not in prompt.key
+        beside = "@" in prompt.key and "\n" not in prompt.help
+        self.query_one("#words").display = bool(prompt.help) and not beside
         self.focus_field()
         # The question is above the field: it must be seen, however long the help is.
         self.call_after_refresh(self.scroll_home, animate=False)

@@ -1,0 +1,1 @@
+"""TOML read strictly, each refusal at its line, and written in few lines."""

@@ -1,0 +1,178 @@
+"""Prints what a walk asks of a person: keys, typed characters, and seconds, in the real program.
+
+Run: python tests/bench/bench_keys.py [0057] [0060] [0061] [0062] [steps]; all where none is named,
+and `steps` walks them step by step. The program runs in a tmux of 100x30 against the practice
+stand-in, with the real wrangler. A key is every press that is not text; 0061 is the one that parks
+its rows. What fails because of the hour (the window) is waived, and its keys count.
+"""
+
+# ruff: noqa: E402 - it runs as a script, beside the tests' own packages
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from d1_preflight.adapters.wrangler.toolchain import install, user_cache
+from e2e.by_keys import footer
+from e2e.terminal import Tmux, on_terminal
+from flow.make_example import PARKED
+
+PROGRAM = str(Path(sys.executable).with_name("preflight"))
+NAMES = {
+    "0057": "0057_add_team_billing_columns",
+    "0060": "0060_rename_workflow_runs_old_name",
+    "0061": "0061_rebuild_teams_remove_deprecated",
+    "0062": "0062_migrate_role_format",
+}
+AIMS = {"0057": 12, "0061": 20}
+SAID = (
+    ("Why is each acceptable", "nobody reads it"),
+    ("did anyone notice", "nobody noticed"),
+    ("Why is this acceptable today", "quiet enough"),
+    ("why is this acceptable", "meant so"),
+)
+_TYPED = re.compile(r"Type the [^:]+: (\S+)")
+_LONGEST, _LOOK, _STILL = 900.0, 0.25, 8
+
+
+@dataclass
+class Person:
+    """Reads the screen and presses what it asks for; counts every press."""
+
+    tmux: Tmux
+    step_by_step: bool = False
+    keys: int = 0
+    typed: int = 0
+    watched: float = 0.0
+    asked: str = ""
+    pressed: list[str] = field(default_factory=list)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.tmux.press(key)
+            self.keys += 1
+            self.pressed.append(f"{key}[{self.asked}]")
+
+    def type(self, words: str) -> None:
+        self.tmux.type(words)
+        self.typed += len(words)
+        self.pressed.append(f"“{words}”")
+
+    def walk(self) -> None:
+        """Until the record is closed."""
+        begun = time.monotonic()
+        self.tmux.until("Enter ", seconds=_LONGEST)
+        if self.step_by_step:
+            self.press("s")
+        while "Enter back to the board" not in footer(screen := self._steady()):
+            if time.monotonic() - begun > _LONGEST:
+                raise TimeoutError(screen)
+            self._answer(screen)
+            self.tmux.until_not(screen)
+
+    def _steady(self) -> str:
+        """The screen once it asks for a key and no longer changes."""
+        last, since, still = "", time.monotonic(), 0
+        while True:
+            screen = self.tmux.screen
+            watching = "running: errors" in screen
+            time.sleep(_LOOK)
+            self.watched += _LOOK if watching else 0.0
+            moved = screen != last
+            last, since = screen, time.monotonic() if moved else since
+            still = 0 if moved or "!" not in footer(screen) else still + 1
+            asks = "◐ running" not in screen or "Esc other keys" in footer(screen)
+            if "◐" not in footer(screen) and asks and still >= _STILL:
+                return screen
+            assert not self.tmux.is_over, screen
+            assert time.monotonic() - since < _LONGEST, screen
+
+    def _answer(self, screen: str) -> None:
+        keys = footer(screen)
+        self.asked = " ".join(keys.split("   ")[0].split()[:5])
+        if "G sign GO" in keys:
+            self.press("G")
+        elif keys.startswith("A "):
+            self.press("A")
+        elif "Enter answer   Esc back" in screen:
+            self._say(screen)
+        elif "✗ failed" in screen and "w waive" in keys:
+            self.press("w")
+        elif "Space mark" in keys:
+            self.press("y") if "y confirm" in keys else self._mark(screen)
+        elif "↑↓ choose" in keys and "│ ▸" not in screen:
+            self.press("1")  # nothing is chosen beforehand
+        elif "Esc other keys" in keys and "│ ▸" not in screen:
+            self._say(screen)
+        else:
+            self.press("Enter")
+
+    def _mark(self, screen: str) -> None:
+        for number, _ in enumerate(re.findall(r"\[ \] ", screen)):
+            self.press(*(("Down",) if number else ()), "Space")
+        self.press("Enter")
+
+    def _say(self, screen: str) -> None:
+        wanted = _TYPED.search(screen)
+        shown = " ".join(line.rpartition("│")[2].strip() for line in screen.splitlines())
+        said = [words for asked, words in SAID if asked in shown]
+        if wanted:
+            self.type(wanted[1].replace(",", ""))
+        elif said:
+            self.type(said[0])
+        self.press("Enter")  # what is offered is kept
+
+
+def walked(number: str, folder: Path, *, step_by_step: bool) -> None:
+    """Walk one migration of the sample project from the open wizard to the close, and print."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    toolchain = asyncio.run(install(lambda _line: None))
+    node = [str(toolchain.node.parent)] if toolchain.node else []
+    environ = {
+        "HOME": str(home), "LANG": "C.UTF-8", "XDG_CACHE_HOME": str(user_cache().parent),
+        "PATH": os.pathsep.join([*node, os.environ["PATH"]]),
+    }  # fmt: skip
+    (home / ".gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.com\n")
+    argv = (PROGRAM, "practice", str(folder / "project"), "--next", number)
+    with on_terminal(argv, folder=folder, environ=environ, size=(100, 30)) as tmux:
+        tmux.until(number, seconds=_LONGEST)
+        if number == "0061":
+            (folder / "project" / "migrations" / f"{NAMES[number]}.sql").write_text(PARKED)
+        tmux.until("remote read", seconds=120)
+        begun = time.monotonic()
+        person = Person(tmux, step_by_step=step_by_step)
+        person.press("Enter")
+        tmux.until("Classification")
+        try:
+            person.walk()
+        finally:
+            whole = time.monotonic() - begun
+            aim = f" (aim {AIMS[number]})" if number in AIMS and not step_by_step else ""
+            pace = "step by step" if step_by_step else "by itself"
+            print(
+                f"{number} {pace:<12}  keys {person.keys:3}{aim}  typed {person.typed:3}"
+                f"  seconds {whole:5.0f}, without the watch {whole - person.watched:5.0f}",
+                flush=True,
+            )
+            print(f"     {' '.join(person.pressed)}", flush=True)
+
+
+def main() -> None:
+    """Walk those that are named."""
+    wanted = [word for word in sys.argv[1:] if word in NAMES] or list(NAMES)
+    for number in wanted:
+        with tempfile.TemporaryDirectory() as folder:
+            walked(number, Path(folder), step_by_step="steps" in sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The walk goes by itself on the screen: one Enter begins it, a person answers the questions."""
+
+import asyncio
+from dataclasses import replace
+
+from textual.pilot import Pilot
+
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.record.record import Outcome, Status
+from tui import scenes
+from tui.fakes import FakeSession
+from tui.reading import screen_text
+from tui.scenarios import settle
+from tui.test_wizard import opened, state
+
+FIRST = ["named", "header", "copied", "syntax", "bookmark", "documented", "ready", "window"]
+"""What one Enter sets off: everything that waits for no answer."""
+
+
+def by_itself(step: str = "named") -> FakeSession:
+    """The rebuild by the default settings, walked to a step; its target has said who it is."""
+    session = scenes.rebuild().walked_to(step)
+    tools = session.environment
+    session.environment = replace(tools, project=replace(tools.project, settings=Settings()))
+    session.environment.cache.uuid = tools.project.database.id
+    return session
+
+
+async def at_rest(pilot: Pilot[None], session: FakeSession, count: int) -> None:
+    """Wait until so many steps have run and none runs."""
+    for _ in range(300):
+        await settle(pilot)
+        if len(session.performed) >= count and session.record.running is None:
+            return
+    raise AssertionError(session.performed)
+
+
+async def drawn(pilot: Pilot[None]) -> None:
+    """Let the screen take the keys, without waiting for what runs."""
+    for _ in range(3):
+        await pilot.pause()
+
+
+def ran(session: FakeSession) -> list[str]:
+    return [step for step, _ in session.performed]
+
+
+async def test_opening_it_to_look_starts_nothing() -> None:
+    session = by_itself()
+    async with opened(session).run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("down", "down", "up")
+        await settle(pilot)
+
+    assert session.performed == []
+    assert session.record.attempts == ()
+
+
+async def test_one_key_sets_off_what_needs_no_person_and_it_stops_at_the_first_question() -> None:
+    session = by_itself()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await at_rest(pilot, session, len(FIRST))
+        text = screen_text(app)
+
+    assert ran(session) == FIRST
+    assert "the new teams lacks index" in text
+
+
+async def test_answers_carry_it_on_and_no_step_runs_twice() -> None:
+    session = by_itself("findings")
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await at_rest(pilot, session, 7)
+        await pilot.press("enter")  # the class
+        await settle(pilot)
+        await pilot.press(*"teams load faster", "enter")
+        await at_rest(pilot, session, 9)
+        text = screen_text(app)
+
+    assert len(set(ran(session))) == len(session.performed)
+    assert {"rehearsed", "counted", "class", "purpose"} <= set(ran(session))
+    assert "Which losses are intended?" in text
+    assert not {"losses", "go", "applied", "notified"} & set(ran(session))
+
+
+async def test_what_is_answered_while_a_step_runs_waits_for_it_and_comes_next() -> None:
+    session = by_itself("findings")
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await session.begun.wait()
+        await drawn(pilot)
+        await pilot.press("escape", "down", "down")
+        await drawn(pilot)
+        await pilot.press(*"teams load faster", "enter")
+        await drawn(pilot)
+        meanwhile = ran(session)
+        session.hold.set()
+        await at_rest(pilot, session, 3)
+
+    assert meanwhile == ["findings"]
+    assert ran(session)[:2] == ["findings", "purpose"]
+
+
+async def test_a_failure_stops_it_and_is_shown() -> None:
+    session = by_itself("copied")
+    session.script = {**session.script, "syntax": Outcome(Status.FAILED, "Line 9: no such table.")}
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await at_rest(pilot, session, 2)
+        text = screen_text(app)
+
+    assert ran(session) == ["copied", "syntax"]
+    assert "Line 9: no such table." in text
+    assert "check the SQL again" in text
+
+
+async def test_x_stops_it_and_nothing_follows() -> None:
+    session = by_itself("copied")
+    session.hold = asyncio.Event()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await session.begun.wait()
+        await pilot.press("x")
+        await drawn(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        session.hold.set()
+        await settle(pilot)
+
+    assert ran(session) == ["copied"]
+    assert state(session, "copied") is Status.INTERRUPTED
+
+
+async def test_s_brings_step_by_step_and_back() -> None:
+    session = by_itself()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("s", "enter")
+        await at_rest(pilot, session, 1)
+        alone = ran(session)
+        await pilot.press("s", "enter")
+        await at_rest(pilot, session, len(FIRST))
+
+    assert alone == ["named"]
+    assert ran(session) == FIRST
+
+
+async def test_what_runs_and_what_came_out_is_in_sight() -> None:
+    session = by_itself("copied")
+    session.hold, session.holds = asyncio.Event(), frozenset({"syntax"})
+    app = opened(session)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        while "◐ running: syntax" not in (text := screen_text(app)):
+            await drawn(pilot)
+        session.hold.set()
+        await at_rest(pilot, session, 2)
+
+    assert "✓ copy" in text
+    assert "rows of 7 tables copied" in text
