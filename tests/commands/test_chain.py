@@ -112,6 +112,7 @@ def test_a_record_that_was_removed_is_named(shelf: Shelf) -> None:
     assert preflight("verify").code == 4
 
 
+@pytest.mark.matrix
 def test_a_record_signed_again_is_named_by_the_chain(shelf: Shelf) -> None:
     again = closed_in_chain(migration=NAMES[0], hand=shelf.ana, start=START + timedelta(hours=1))
     shelf.lay(NAMES[0], again)
@@ -145,6 +146,7 @@ def test_a_later_word_is_written_beside_the_earlier_one(shelf: Shelf) -> None:
     assert shelf.verified() == {}
 
 
+@pytest.mark.matrix
 def test_a_schema_1_record_closed_later_is_named(shelf: Shelf) -> None:
     shelf.lay("0057_add_team_billing.sql", closed_files(hand=shelf.ana)[0])
 
@@ -193,6 +195,7 @@ def test_what_is_merged_may_neither_go_nor_change(shelf: Shelf) -> None:
     assert shelf.verified(*TRUST) == {NAMES[2]: ["base-missing"]}
 
 
+@pytest.mark.matrix
 def test_a_merged_record_signed_again_without_an_attempt_is_named(shelf: Shelf) -> None:
     before = closed(NAMES[:2], shelf.ana)
     again = closed_in_chain(

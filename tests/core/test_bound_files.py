@@ -11,6 +11,7 @@ from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.record.file import dump_facts, dump_record, load_record
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.review import CLOSED_RECORD, PLAN, Verdict, statement
+from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.record.signing import CLOSE, REVIEW
 from d1_preflight.core.target.query_texts import QUERIES, with_texts
 from d1_preflight.core.verify.place import Place
@@ -122,6 +123,17 @@ def test_attempts_after_the_close_are_no_part_of_a_closed_record() -> None:
     found = ids(resigned(replace(RECORD, attempts=(*RECORD.attempts, later))))
 
     assert Id.CLOSE_INCOMPLETE in found
+
+
+def test_the_history_of_go_is_the_lines_of_the_record_before_it() -> None:
+    """What the page on the record does with awk."""
+    plan = SignedPlan.from_bytes(CLOSED["go.toml"])
+    assert plan.history is not None
+    mark = b"[[attempt]]\n"
+    sections = CLOSED["record.toml"].split(mark)[1 : (plan.history.attempts or 0) + 1]
+
+    lines = b"".join(mark + section for section in sections)
+    assert sha256(lines).hexdigest() == plan.history.sha256
 
 
 def test_an_attempt_before_go_can_not_be_dropped_by_the_operator() -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Container
+from functools import lru_cache
 from pathlib import Path
 
 from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
@@ -35,4 +36,10 @@ def read_checklist(path: Path, actions: Container[str] | None = None) -> Checkli
             f"{path} cannot be read: {error.strerror}.",
             hint="Check what it is, where it leads, and its permissions.",
         ) from error
-    return load_checklist(text, str(path), actions)
+    return _loaded(text, str(path)) if actions is None else load_checklist(text, str(path), actions)
+
+
+@lru_cache(maxsize=4)
+def _loaded(text: str, source: str) -> Checklist:
+    """A thousand records are judged by the same few texts."""
+    return load_checklist(text, source)
