@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -25,6 +26,7 @@ from d1_preflight.adapters.system import SystemClock, machine_zone
 from d1_preflight.adapters.terminal import Cockpit, say, wait
 from d1_preflight.adapters.timeline import TIMELINE, Timeline
 from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.adapters.work_limit import judging_limit
 from d1_preflight.adapters.wrangler.account import account_id
 from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
 from d1_preflight.adapters.wrangler.nodes import Version, read_version
@@ -39,6 +41,7 @@ from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import MigrationFile
 from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
+from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.deploy_order import WorkerSource
@@ -76,6 +79,7 @@ class ProjectContext:
         return find_toolchain(
             project=self.project.root,
             setting=self.project.settings.wrangler.command,
+            own=self.project.settings.wrangler.use is WranglerUse.OWN,
             environ=self.environ,
         )
 
@@ -127,11 +131,16 @@ class ProjectContext:
             source=WorkerSource(project.config, project.settings.code, project.environment or ""),
             cache=self.cache,
             closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
+            limit=judging_limit,
             read={
                 SETTINGS_NAME: project.settings_sha256,
                 OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
             },
         )
+
+    def limit(self, files: int) -> AbstractContextManager[None]:
+        """Bounds the judgement of so many files; raises NotJudged in its body."""
+        return judging_limit(files)
 
     def session(self, name: str) -> Session:
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
@@ -319,7 +328,9 @@ def _wrangler_version(
 ) -> Version | None:
     """The version of the wrangler that will run here; None, the newest, where there is none."""
     try:
-        found = find_toolchain(project=root, setting=settings.wrangler.command, environ=environ)
+        own = settings.wrangler.use is WranglerUse.OWN
+        setting = settings.wrangler.command
+        found = find_toolchain(project=root, setting=setting, own=own, environ=environ)
     except WranglerUnavailable:
         return None
     return read_version(found.wrangler_version)

@@ -54,6 +54,10 @@ class EditAsked(Message):
     line: int = 0
 
 
+class HeaderAsked(Message):
+    """Write the migration's header from what was found."""
+
+
 @dataclass
 class BrowseAsked(Message):
     """Open a page in the operator's browser."""
