@@ -113,7 +113,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("class", lambda: app_at("class")),
     Scenario("rehearsal", lambda: app_at("rehearsed", 1_204), ("enter",)),
     Scenario("data-safety", _backing_up, ("enter",)),
-    Scenario("rollback", lambda: app_at("deploy_order"), ("escape", "up")),
+    Scenario("rollback", lambda: app_at("running_code"), ("up",)),
     Scenario("timing", lambda: app_at("dashboard"), ("escape", "up")),
     Scenario("go", lambda: app_at("go"), ("enter",)),
     Scenario("apply", lambda: app_at("applied")),
