@@ -52,8 +52,13 @@ class TextField(Input):
     def __init__(self, prompt: Prompt, given: str = "") -> None:
         hint = prompt.typed and "type it as shown"
         super().__init__(given, placeholder=hint, select_on_focus=True)
-        self._typed = bool(prompt.typed)
+        self._typed, self._given = bool(prompt.typed), given
         self.cursor_blink = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a person wrote in it."""
+        return self.value != self._given
 
     async def _on_key(self, event: events.Key) -> None:
         action = _PASSED.get(event.character or "")
@@ -168,11 +173,13 @@ class OptionsField(Widget, can_focus=True):
         self.refresh(layout=True)
 
     def _number(self, number: int) -> None:
-        """Go to a choice by its number; of several it is marked as well."""
+        """Choose by a number: of several it is marked, a single choice is answered."""
         if not 1 <= number <= len(self._choices):
             return
         self._go_to(number - 1)
-        if self._kind is not PromptKind.CHOOSE:
+        if self._kind is PromptKind.CHOOSE:
+            self.action_submit()
+        else:
             self.action_mark()
 
     def action_move(self, by: int, letter: bool = False) -> None:
