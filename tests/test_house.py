@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "lint": {"core", "code", "lint"},
     "tui": {"core", "session", "unattended", "board", "report", "tui"},
     "plain": {"core", "session", "unattended", "report", "plain"},
-    "board": {"core", "session", "actions", "project_context"},
+    "board": {"board", "core", "session", "actions", "project_context"},
     "commands": {
         "core", "actions", "session", "report", "lint", "plain", "tui", "board", "project_context",
         "adapters", "practice", "disk", "commands", "code", "deploy_order",

@@ -20,6 +20,7 @@ from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.adapters.record_folder import closed_records
+from d1_preflight.adapters.rewritten_file import write_rewrite
 from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone
@@ -37,12 +38,13 @@ from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.policy import with_ages
-from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.errors import UsageError, WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
-from d1_preflight.core.project.migration import MigrationFile
+from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
 from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
+from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.deploy_order import WorkerSource
 from d1_preflight.session import Session
@@ -155,6 +157,20 @@ class ProjectContext:
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
         return self._files.files()
+
+    def write_rewrite(self, migration: Migration, found: Fix) -> str:
+        """Write a proved rewrite, and keep the earlier text; its path from the project's root.
+
+        Raises UsageError where the file is not what was rewritten.
+        """
+        if migration.path is None or migration.text != found.before:
+            raise UsageError(
+                f"{migration.name} was changed meanwhile: the rewrite is of another text.",
+                hint="Nothing was written. Ask for it again.",
+            )
+        folder = open_workspace(self.project.root)
+        kept = write_rewrite(migration.path, migration, found.after, folder)
+        return kept.relative_to(self.project.root).as_posix()
 
     def target_config(self) -> Path:
         """The configuration with the target's uuid alone, written; raises ProjectError."""

@@ -4,9 +4,13 @@ import pytest
 
 from core.record_values import BEN
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.record.record import Record, Status
+from d1_preflight.core.remedies.fix import Answer, Fix
+from d1_preflight.core.remedies.proof import Proof
 from d1_preflight.plain.asker import TerminalAsker, question_for
 from d1_preflight.plain.walkthrough import Choice, Walkthrough
+from d1_preflight.session import Session
 from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
 
 HEADED = """-- Migration: 0057_add_billing_email
@@ -200,3 +204,36 @@ def test_a_question_offers_the_labels_and_hands_over_the_stored_answers() -> Non
     choices = next(c.choices for c in control if hasattr(c, "choices"))
 
     assert [(choice.title, choice.value) for choice in choices] == [("kept", "it stands")]
+
+
+class Offers:
+    """A rewriter that offers one rewrite, and notes what is written."""
+
+    def __init__(self, found: Fix) -> None:
+        self.found, self.written = found, list[str]()
+
+    def rewrite(self, session: Session) -> Fix:
+        assert session.record.migration == NAME
+        return self.found
+
+    def write_rewrite(self, session: Session, found: Fix) -> str:
+        assert session.record.migration == NAME
+        self.written.append(found.after)
+        return ".preflight/before-fix/kept.sql"
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_the_safe_way_is_shown_and_written_after_a_yes_alone(agreed: bool) -> None:
+    finding = Finding("cascade-delete", Severity.BLOCKING, 1, 1, "title", "message")
+    done = (Answer(finding, what="parks the rows of members"),)
+    rewriter = Offers(Fix("a\n", "a\nb\n", done, proof=Proof(rows="rows in every table")))
+    said: list[str] = []
+    script = Script([("next", Choice.FIX), ("rewrite", agreed), QUIT])
+    session = open_session(MemoryStore(), TextFiles("CREATE TABLE a(id TEXT PRIMARY KEY);\n"))
+    await Walkthrough(session, script, said.append, TARGET, rewriter).run()
+    shown = "\n".join(said)
+    assert "cascade-delete: it parks the rows of members" in shown
+    assert "Proved on rows in every table" in shown
+    assert "  +b" in said
+    assert rewriter.written == (["a\nb\n"] if agreed else [])
+    assert ("Written. The earlier text" in shown) == agreed

@@ -23,6 +23,7 @@ from d1_preflight.core.project.settings import Settings, WalkSettings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.session import Session
 from plain.fakes import MemoryStore, ReadySigner
 
@@ -191,6 +192,17 @@ class FakeBoard(Board):
         self.closed: list[FakeSession] = []
         self.asked = 0
         self.ran: list[tuple[str, str]] = []
+        self.offered = Fix("", "")
+        self.written: list[str] = []
+
+    def rewrite(self, session: Session) -> Fix:
+        assert session in self._sessions.values()
+        return self.offered
+
+    def write_rewrite(self, session: Session, found: Fix) -> str:
+        assert session in self._sessions.values()
+        self.written.append(found.after)
+        return ".preflight/before-fix/0061_rebuild_teams.sql"
 
     @property
     def header(self) -> BoardHeader:

@@ -183,7 +183,7 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     if not chosen:
         return 0
     asyncio.run(context.resolve())
-    return plain.walk(context.session(chosen), board.target(chosen), asker)
+    return plain.walk(context.session(chosen), board.target(chosen), asker, board)
 
 
 def _need_terminal() -> None:

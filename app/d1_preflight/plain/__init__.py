@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from d1_preflight.core.recovery.runbook import Target
     from d1_preflight.plain.asker import Asker
+    from d1_preflight.plain.walkthrough import Rewriter
     from d1_preflight.session import Session
 
 
@@ -34,7 +35,9 @@ def choose(asker: "Asker", question: str, names: Sequence[str]) -> str:
     return str(asyncio.run(chosen(asked)) or "") if names else ""
 
 
-def walk(session: "Session", target: "Target", asker: "Asker") -> int:
+def walk(
+    session: "Session", target: "Target", asker: "Asker", rewriter: "Rewriter | None" = None
+) -> int:
     """Walk a session with these questions; 0 when it is closed, 1 when steps stay open.
 
     Ctrl-C while a step runs leaves it interrupted.
@@ -46,4 +49,4 @@ def walk(session: "Session", target: "Target", asker: "Asker") -> int:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    return asyncio.run(Walkthrough(session, asker, say, target).run())
+    return asyncio.run(Walkthrough(session, asker, say, target, rewriter).run())

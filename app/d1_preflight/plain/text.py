@@ -1,6 +1,8 @@
 """The text of the plain face: steps, outcomes and open steps, as lines."""
 
 from collections.abc import Iterator
+from difflib import unified_diff
+from itertools import islice
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.checklist.file import shipped_checklist
@@ -19,6 +21,7 @@ from d1_preflight.core.record.safety_facts import (
     order_words,
 )
 from d1_preflight.core.recovery.runbook import Scenario
+from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.report.document import Table, table_of
 from d1_preflight.report.fact_text import fact_text
 from d1_preflight.report.text import clean, table_lines
@@ -111,6 +114,22 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
             yield f"   {label}. {act.words}"
             if act.command:
                 yield f"     $ {act.command}"
+
+
+def rewrite(found: Fix) -> Iterator[str]:
+    """A proved rewrite: what it does, what it leaves and why, and the diff."""
+    yield "The safe way:" if found.is_offered else "No rewrite is offered."
+    for answer in found.done:
+        yield f"{_INDENT}{answer.finding.rule}: it {answer.what}"
+    if found.is_offered:
+        yield f"{_INDENT}Proved on {found.proof.rows}: no row or value of yours is lost."
+        for difference in found.proof.differences:
+            yield f"{_INDENT}The final schema differs from yours: {clean(difference)}"
+    for answer in found.left:
+        yield f"{_INDENT}{answer.finding.rule} stays: {clean(answer.reason)}"
+    old, new = found.before.splitlines(), found.after.splitlines()
+    for line in islice(unified_diff(old, new, lineterm=""), 2, None):
+        yield f"{_INDENT}{clean(line)}"
 
 
 def step_progress(found: StepFacts) -> str:

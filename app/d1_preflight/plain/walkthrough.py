@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from typing import Protocol
 
 from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step, still_asked
 from d1_preflight.core.errors import PreflightError, Rejected
@@ -10,6 +11,7 @@ from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.recovery.scenarios import runbook
+from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
@@ -25,6 +27,7 @@ class Choice(StrEnum):
     WAIVE = "waive it, with a reason"
     LATER = "leave it open for now"
     NO_GO = "NO-GO, with a reason"
+    FIX = "the safe way: a proved rewrite, shown first"
     STEP_BY_STEP = "step by step, or by itself again"
     EMERGENCY = "emergency card"
     QUIT = "quit (everything is saved)"
@@ -33,15 +36,35 @@ class Choice(StrEnum):
 _JSON = frozenset('[]{}"')
 _REASON = Prompt("reason", PromptKind.TEXT, "The reason, for later readers of this record")
 
+_AGREED = Prompt("rewrite", PromptKind.CONFIRM, "Write it in place of your text?")
+
+
+class Rewriter(Protocol):
+    """Finds the proved rewrite of a session's migration, and writes it."""
+
+    def rewrite(self, session: Session) -> Fix:
+        """The rewrite, or why there is none."""
+
+    def write_rewrite(self, session: Session, found: Fix) -> str:
+        """Write it; where the earlier text is kept."""
+
 
 class Walkthrough:
     """One interactive walk through one record."""
 
-    def __init__(self, session: Session, asker: Asker, say: Say, target: Target) -> None:
+    def __init__(
+        self,
+        session: Session,
+        asker: Asker,
+        say: Say,
+        target: Target,
+        rewriter: Rewriter | None = None,
+    ) -> None:
         self._session = session
         self._asker = asker
         self._say = say
         self._target = target
+        self._rewriter = rewriter
         self._unattended = Unattended(session)
         self._left_open: set[str] = set()
         self._section = ""
@@ -96,7 +119,9 @@ class Walkthrough:
             self._tell(text.go_summary(self._session))
         if step.id == "close":
             self._tell(text.outdated_lines(self._session))
-        choice = await self._asker.ask(_menu(step))
+        can_fix = self._rewriter is not None and step.section == "classification"
+        fixable = can_fix and bool(self._session.analysis.findings)
+        choice = await self._asker.ask(_menu(step, fixable=fixable))
         try:
             return await self._act(step, choice)
         except PreflightError as error:
@@ -117,6 +142,8 @@ class Walkthrough:
                 await self._answer_by_reason(step, waive=choice == Choice.WAIVE)
             case Choice.LATER:
                 self._left_open.add(step.id)
+            case Choice.FIX:
+                await self._fix()
             case Choice.STEP_BY_STEP:
                 self._unattended.turn()
             case Choice.EMERGENCY:
@@ -140,6 +167,16 @@ class Walkthrough:
         self._last_progress, self._read = "", False
         attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
         self._tell(text.outcome(attempt))
+
+    async def _fix(self) -> None:
+        """Show the rewrite, and write it after a yes."""
+        if self._rewriter is None:
+            return
+        found = self._rewriter.rewrite(self._session)
+        self._tell(text.rewrite(found))
+        if found.is_offered and await self._asker.ask(_AGREED) is True:
+            kept = self._rewriter.write_rewrite(self._session, found)
+            self._say(f"Written. The earlier text: {kept}")
 
     async def _answer(self, prompt: Prompt) -> object:
         """An answer that will be accepted; None where the operator leaves the question."""
@@ -203,13 +240,15 @@ class Walkthrough:
             self._say(f"  … {words}")
 
 
-def _menu(step: Step) -> Prompt:
+def _menu(step: Step, *, fixable: bool) -> Prompt:
     """The choices at a step; where something is signed or written, Enter alone does nothing."""
     ways = [Choice.DO]
     if step.waivable:
         ways.append(Choice.WAIVE)
     if step.id == "go":
         ways.append(Choice.NO_GO)
+    if fixable:
+        ways.append(Choice.FIX)
     rest = [Choice.LATER, Choice.EMERGENCY, Choice.QUIT, Choice.STEP_BY_STEP]
     guarded = step.id in ACTS
     order = [Choice.LATER, *ways, *rest[1:]] if guarded else [*ways, *rest]

@@ -1,7 +1,9 @@
 """The terminal face: holds the screens, and the one worker that performs steps."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -17,11 +19,13 @@ from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.emergency import emergency_screen
 from d1_preflight.tui.screens.help import help_screen
+from d1_preflight.tui.screens.rewrite import RewriteScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.step_worker import StepWorker
 from d1_preflight.tui.terminal import Terminal
 
 if TYPE_CHECKING:
+    from d1_preflight.core.remedies.fix import Fix
     from d1_preflight.session import Session
 
 _OUR_BUG = 70
@@ -159,6 +163,36 @@ class PreflightApp(App[None]):
         if self._session and self._wizard:
             self._session.refresh()
             self.run_worker(self._wizard.refresh_files())
+
+    @on(messages.FixAsked)
+    def _fix_asked(self) -> None:
+        if self._session and not self._step_worker.busy:
+            self.run_worker(self._show_rewrite(self._session), group="rewrite", exclusive=True)
+
+    async def _show_rewrite(self, session: "Session") -> None:
+        """Look for the rewrite beside the screen, and show it; written after a yes alone."""
+        self.notify("Looking for a rewrite and proving it on rows.", timeout=3)
+        try:
+            found = await asyncio.to_thread(self._source.rewrite, session)
+        except PreflightError as error:
+            self.problem(error)
+            return
+        if self._session is session:
+            self.push_screen(RewriteScreen(found), partial(self._rewrite, session, found))
+
+    async def _rewrite(self, session: "Session", found: "Fix", agreed: bool | None) -> None:
+        if not agreed:
+            return
+        try:
+            if self._step_worker.busy:
+                raise NotAllowed("A step is running.", hint="Wait until it ends, or press x.")
+            kept = self._source.write_rewrite(session, found)
+        except PreflightError as error:
+            self.problem(error)
+            return
+        self.notify(f"Written. The earlier text: {kept}")
+        if self._wizard:
+            await self._wizard.refresh_files()
 
     @on(messages.BrowseAsked)
     def _browsed(self, event: messages.BrowseAsked) -> None:

@@ -46,6 +46,7 @@ PgUp PgDn │ scroll what is shown
 f │ unfold the next finding
 o │ show or hide what the commands print
 e │ edit the migration (in section 4: its down file)
+p │ the proved rewrite of the migration, shown as a diff first; y writes it
 w │ waive a step, with a reason; not every step can be waived
 r │ do an answered step again
 A │ apply, where nothing goes and so nothing has to be typed

@@ -114,6 +114,8 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
         found.append(("h", "write it"))
     if mend:
         found.append(("e", "edit"))
+    if editable and step.section == _TEXT and session.analysis.findings:
+        found.append(("p", "proved rewrite"))
     if step.section == _TEXT and len(session.analysis.findings) > 1:
         found.append(("f", "next finding"))
     if step.section == "timing":

@@ -64,7 +64,8 @@ def without(text: str, statement: Statement) -> Edit:
     after = re.compile(r"[ \t]*(?:--> statement-breakpoint)?[ \t]*(?:\r?\n|\Z)").match(text, end)
     if not text[line:begin].strip() and after:
         return Edit(line, after.end(), "")
-    return Edit(begin, end, "")
+    blanks = len(text[end:]) - len(text[end:].lstrip(" \t"))
+    return Edit(begin, end + blanks, "")
 
 
 def newline(text: str) -> str:

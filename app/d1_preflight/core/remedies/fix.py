@@ -7,7 +7,7 @@ from itertools import islice
 
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, header, parking
+from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, parking
 from d1_preflight.core.remedies.edits import edited
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
@@ -49,11 +49,11 @@ REMEDIES: Mapping[str, Remedy] = {
     "foreign-keys-off": file_form.no_idle_pragmas,
     "trigger-crlf": file_form.line_feeds,
     "trigger-lower-case-begin": file_form.capital_begin,
-    "header-name-differs": header.header_name,
-    "declared-type-differs": header.header_type,
-    "declared-type-unknown": header.header_type,
-    "critical-missing": header.header_critical,
-    "header-missing": header.header_written,
+    "header-name-differs": file_form.header_name,
+    "declared-type-differs": file_form.header_type,
+    "declared-type-unknown": file_form.header_type,
+    "critical-missing": file_form.header_critical,
+    "header-missing": file_form.header_written,
 }
 """The remedy of each rule that has one, in the order in which they are tried."""
 _PARKED = frozenset({"cascade-delete", "references-nulled", "references-moved", "parent-in-use"})

@@ -13,6 +13,7 @@ from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import Edit, insert_after, insert_before, without
+from d1_preflight.core.remedies.in_place import altered_in_place
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.order import parents_first
@@ -38,6 +39,9 @@ def parked_children(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     plan = plan_of(reading, trace)
     if isinstance(plan, NoRemedy):
         return plan
+    whole = altered_in_place(reading, plan.lineage)
+    if whole is not None:
+        return whole
     edits = tuple(plan.edits(reading))
     differs: tuple[tuple[str, str], ...] = ()
     if plan.leaving.verb == "ALTER TABLE RENAME":  # which took the children's keys along

@@ -17,6 +17,7 @@ from d1_preflight.tui import words as words_of
 from d1_preflight.tui.messages import (
     BrowseAsked,
     EditAsked,
+    FixAsked,
     HeaderAsked,
     NoGoAsked,
     StopAsked,
@@ -63,6 +64,7 @@ class WizardScreen(Screen[None]):
         ("o", "output", "output"),
         ("e", "edit", "edit"),
         ("h", "header", "header"),
+        ("p", "fix", "proved rewrite"),
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
@@ -223,6 +225,12 @@ class WizardScreen(Screen[None]):
         """Write the header from what was found, while the file may still be edited."""
         if words_of.is_header(self._session, self._step) and not self._running_step.step:
             self.post_message(HeaderAsked())
+
+    def action_fix(self) -> None:
+        """Look for the proved rewrite of the migration; nothing is written before a yes."""
+        free = not self._session.closed and self._running_step.step is None
+        if free and words_of.is_editable(self._session, self._step):
+            self.post_message(FixAsked())
 
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""

@@ -11,6 +11,7 @@ from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from d1_preflight.actions.target import observe
+from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order, not_judged
 from d1_preflight.core.checklist.answers import (
     FIXED_MANUALLY,
@@ -30,6 +31,7 @@ from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.rules import ABOUT_NAMES
 from d1_preflight.core.target.ledgers import ledger_remarks
 from d1_preflight.project_context import ProjectContext
@@ -179,6 +181,20 @@ class Board:
         """Open the wizard's session for one migration."""
         return self._context.session(name)
 
+    def rewrite(self, session: Session) -> Fix:
+        """The proved rewrite of a session's migration, on the schema that it will meet."""
+        found = session.environment
+        return fix(found.migration(), found.prior_schema(), tuple(found.files.migrations()))
+
+    def write_rewrite(self, session: Session, found: Fix) -> str:
+        """Write a rewrite in place of the text that it was made of; where the earlier text is.
+
+        Every step that rested on that text is to be proved again.
+        """
+        kept = self._context.write_rewrite(session.migration, found)
+        session.refresh()
+        return kept
+
     def close(self, session: Session) -> None:
         """Release a session's lock on its record."""
         session.close()
@@ -310,11 +326,11 @@ def with_owed(
     It stays until the record of a migration that drops those things is closed. `records` come
     with whether each is signed.
     """
-    dropped = {name for record, signed in records.values() for name in _dropped(record, signed)}
+    dropped = {name for record, signed in records.values() for name in dropped_by(record, signed)}
     for row in rows:
         yield row
         record, signed = records.get(row.name, (None, False))
-        owed = [name for name in _owed(record, signed) if not _is_dropped(name, dropped)]
+        owed = [name for name in owed_by(record, signed) if not is_dropped(name, dropped)]
         if owed:
             yield BoardRow(
                 f"{row.name}: contract half", row.number, f"contract half: drop {', '.join(owed)}",
@@ -323,66 +339,3 @@ def with_owed(
                 "-- once no old version of the Worker runs any more.\n",
                 record_of=row.name,
             )  # fmt: skip
-
-
-def _owed(record: Record | None, signed: bool) -> tuple[str, ...]:
-    """What an expand half left for its contract half; nothing where it was rolled back."""
-    if record is None or _end(record, signed) == ROLLED_BACK:
-        return ()
-    last = record.last(DeployOrderFacts.step)
-    answered = last is not None and last.status.is_answered
-    return DeployOrderFacts.from_attempt(last).owed if answered else ()
-
-
-def _dropped(record: Record, signed: bool) -> Iterator[str]:
-    """What a closed migration took away for good."""
-    if _end(record, signed) in ("", ROLLED_BACK):
-        return
-    for change in RehearsalFacts.from_attempt(record.last(RehearsalFacts.step)).schema:
-        if change.change == "removed" and change.object in ("table", "column"):
-            yield change.name.lower()
-
-
-def _is_dropped(name: str, dropped: Collection[str]) -> bool:
-    """Whether a table or column is gone, itself or with its table."""
-    return bool({name.lower(), name.lower().partition(".")[0]} & set(dropped))
-
-
-def _end(record: Record, signed: bool) -> str:
-    """How a closed record ended; "" while it is open."""
-    close = record.last("close")
-    is_closed = signed and close is not None and close.status.is_answered
-    return (CloseFacts.from_attempt(close).end or KEPT) if is_closed else ""
-
-
-def record_words(
-    record: Record, checklist: Checklist, kind: Kind, *, signed: bool
-) -> tuple[str, str]:
-    """The state of a record: a mark, and words for the board."""
-    close = record.last("close")
-    if close and close.status.is_answered and signed:
-        when = close.finished_at or close.started_at
-        end = CloseFacts.from_attempt(close).end
-        ended = answer_label("end", end) if end in (ROLLED_BACK, FIXED_MANUALLY) else "closed"
-        return MARKS[Status.PROVED], f"{ended} · {_first_name(close.by)} · {when:%d %b}"
-    path = checklist.steps_for(kind)
-    current = next((s for s in path if not record.status_of(s).is_answered), None)
-    titles: Mapping[str, str] = {
-        section.id: f"{section.number} {section.title}".strip() for section in checklist.sections
-    }
-    applied = record.last("applied")
-    if current is None or (applied and applied.status is Status.PROVED):
-        where = titles[current.section] if current else "close"
-        return MARKS[Status.RUNNING], f"applied, open at {where}"
-    go = record.last("go")
-    if GoFacts.from_attempt(go).decision == NO_GO:
-        return MARKS[Status.FAILED], "NO-GO"
-    if applied and applied.status.is_unobserved:
-        return MARKS[applied.status], "apply started: look"
-    if current.id == "applied":
-        return MARKS[Status.ATTESTED], "GO signed"
-    return MARKS[Status.RUNNING], f"open at {titles[current.section]}"
-
-
-def _first_name(identity: str) -> str:
-    return identity.partition("@")[0]

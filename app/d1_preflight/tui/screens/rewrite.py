@@ -1,0 +1,136 @@
+"""A proved rewrite before it is written: what it does, what it leaves and why, and the diff."""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from textwrap import wrap
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from d1_preflight.core.remedies.fix import Fix
+from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
+from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.lines import LineView
+
+_SIDE_BY_SIDE = 120
+_AROUND = 2
+_GAP = " │ "
+
+
+class RewriteScreen(Screen[bool]):
+    """Shows a rewrite; True only after the key that writes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("y", "write", "write it"),
+        ("escape,enter,q", "close", "back"),
+    ]
+
+    def __init__(self, found: Fix) -> None:
+        super().__init__()
+        self._found = found
+
+    def compose(self) -> ComposeResult:
+        """The title, the words and the diff, the keys."""
+        yield Static(self._title, classes="card-title")
+        yield LineView(id="rewrite")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draw."""
+        view = self.query_one(LineView)
+        view.add_class("card")
+        view.focus()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Lay the diff out anew."""
+        self._draw()
+
+    def action_write(self) -> None:
+        """Yes: write it. Where nothing is offered there is nothing to write."""
+        if self._found.is_offered:
+            self.dismiss(True)  # noqa: FBT003 - Textual's own signature
+
+    def action_close(self) -> None:
+        """No: nothing is written."""
+        self.dismiss(False)  # noqa: FBT003
+
+    @property
+    def _title(self) -> str:
+        return "The safe way" if self._found.is_offered else "No rewrite is offered"
+
+    def _draw(self) -> None:
+        width = max(self.size.width - 4, 40)
+        lines = [*_words(self._found, width), Content(""), *diff_lines(self._found, width)]
+        self.query_one(LineView).show_lines(lines)
+        keys = [("↑↓", "scroll")]
+        first = ("Esc", "back, nothing is written")
+        if self._found.is_offered:
+            keys.insert(0, ("y", "write it"))
+        self.query_one(KeyBar).tell(first, keys, always=(("!", "emergency"),))
+
+
+def _words(found: Fix, width: int) -> Iterator[Content]:
+    """What is done, on what it is proved, what differs, and what stays."""
+    for answer in found.done:
+        yield from _wrapped(f"+ {answer.finding.rule}: it {answer.what}", width, STRONG)
+    if found.is_offered:
+        rows = f"Proved on {found.proof.rows}: no row or value of yours is lost."
+        yield from _wrapped(rows, width, "")
+    for difference in found.proof.differences if found.is_offered else ():
+        yield from _wrapped(f"The final schema differs from yours: {difference}", width, DANGER)
+    for answer in found.left:
+        yield from _wrapped(f"- {answer.finding.rule} stays: {answer.reason}", width, QUIET)
+
+
+def _wrapped(words: str, width: int, ink: str) -> Iterator[Content]:
+    for line in wrap(words, width, subsequent_indent="  "):
+        yield Content.styled(line, ink) if ink else Content(line)
+
+
+def diff_lines(found: Fix, width: int) -> Iterator[Content]:
+    """The diff: side by side where the screen is wide enough."""
+    if not found.is_offered:
+        return
+    old, new = (_shown(text) for text in (found.before, found.after))
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for number, group in enumerate(matcher.get_grouped_opcodes(_AROUND)):
+        if number:
+            yield Content.styled("…", QUIET)
+        for tag, a, b, c, d in group:
+            if width >= _SIDE_BY_SIDE - _AROUND * 2:
+                yield from _beside(old[a:b], new[c:d], width, same=tag == "equal")
+            else:
+                yield from _below(old[a:b], new[c:d], same=tag == "equal")
+
+
+def _below(old: list[str], new: list[str], *, same: bool) -> Iterator[Content]:
+    if same:
+        yield from (Content(f"  {line}") for line in old)
+        return
+    yield from (Content.styled(f"- {line}", QUIET) for line in old)
+    yield from (Content.styled(f"+ {line}", ACCENT) for line in new)
+
+
+def _beside(old: list[str], new: list[str], width: int, *, same: bool) -> Iterator[Content]:
+    half = (width - len(_GAP) - 4) // 2
+    for n in range(max(len(old), len(new))):
+        left, right = (side[n] if n < len(side) else None for side in (old, new))
+        mark = " " if same else "-"
+        one = f"{mark if left is not None else ' '} {(left or '')[:half]:<{half}}"
+        mark = " " if same else "+"
+        other = f"{mark if right is not None else ' '} {(right or '')[:half]}"
+        ink = "" if same else QUIET
+        first = Content.styled(one, ink) if ink else Content(one)
+        second = Content(other) if same else Content.styled(other, ACCENT)
+        yield Content.assemble(first, Content.styled(_GAP, QUIET), second)
+
+
+def _shown(text: str) -> list[str]:
+    """The lines as a terminal can show them."""
+    lines = (line.expandtabs(4) for line in text.splitlines())
+    return ["".join(c if c.isprintable() else "·" for c in line) for line in lines]

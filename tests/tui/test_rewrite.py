@@ -1,0 +1,93 @@
+"""The safe way in the wizard: looked for on a key, shown as a diff, written after a yes alone."""
+
+import pytest
+
+from d1_preflight.core.findings import Finding, Severity
+from d1_preflight.core.remedies.fix import Answer, Fix
+from d1_preflight.core.remedies.proof import Proof
+from d1_preflight.tui.screens.rewrite import RewriteScreen
+from d1_preflight.tui.screens.wizard import WizardScreen
+from tui import scenes
+from tui.fakes import FakeBoard
+from tui.reading import screen_text
+from tui.scenarios import app_for, settle
+
+FOUND = Finding("cascade-delete", Severity.BLOCKING, 3, 12, "title", "message")
+OTHER = Finding("delete-without-where", Severity.BLOCKING, 9, 1, "title", "message")
+BEFORE = "-- one\nCREATE TABLE a(id);\nDROP TABLE teams;\n"
+AFTER = "-- one\nCREATE TABLE a(id);\nDELETE FROM members;\nDROP TABLE teams;\n"
+OFFERED = Fix(
+    BEFORE,
+    AFTER,
+    (Answer(FOUND, what="parks the rows of members"),),
+    (Answer(OTHER, reason="Which rows are to go is not for a program to say."),),
+    Proof("", ("index i is gone",), "rows in every table"),
+)
+NOTHING = Fix(BEFORE, BEFORE, (), OFFERED.left)
+
+
+def board(offered: Fix, step: str = "findings") -> FakeBoard:
+    found = scenes.board(scenes.rebuild().walked_to(step))
+    found.offered = offered
+    return found
+
+
+async def keys(source: FakeBoard, *pressed: str, size: tuple[int, int] = (100, 40)) -> list[str]:
+    """The screen after each key."""
+    app = app_for(source, scenes.REBUILD)
+    seen = []
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("escape")  # out of the field
+        if isinstance(app.screen, WizardScreen):
+            await settle(pilot)
+        for key in pressed:
+            await pilot.press(key)
+            await settle(pilot)
+            seen.append(screen_text(app))
+            seen.append(type(app.screen).__name__)
+    return seen
+
+
+async def test_the_diff_comes_first_and_y_writes_it() -> None:
+    source = board(OFFERED)
+    shown, screen, _, after = await keys(source, "p", "y")
+    assert screen == RewriteScreen.__name__
+    assert "+ DELETE FROM members;" in shown
+    assert "cascade-delete: it parks the rows of members" in shown
+    assert "Proved on rows in every table" in shown
+    assert "index i is gone" in shown
+    assert "delete-without-where stays: Which rows" in shown
+    assert after == WizardScreen.__name__
+    assert source.written == [AFTER]
+
+
+@pytest.mark.parametrize("key", ["escape", "enter"])
+async def test_any_other_way_out_writes_nothing(key: str) -> None:
+    source = board(OFFERED)
+    assert (await keys(source, "p", key))[-1] == WizardScreen.__name__
+    assert source.written == []
+
+
+async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> None:
+    source = board(NOTHING)
+    shown, *_, after = await keys(source, "p", "y")
+    assert "No rewrite is offered" in shown
+    assert "Which rows are to go" in shown
+    assert after == RewriteScreen.__name__
+    assert source.written == []
+
+
+async def test_from_120_columns_on_both_texts_stand_side_by_side() -> None:
+    shown, _ = await keys(board(OFFERED), "p", size=(130, 40))
+    [line] = [line for line in shown.splitlines() if "+ DELETE FROM members;" in line]
+    assert "│" in line
+    assert "- " not in line
+    [line] = [line for line in shown.splitlines() if "DROP TABLE teams;" in line]
+    assert line.count("DROP TABLE teams;") == 2
+
+
+async def test_from_the_gate_on_the_text_stays() -> None:
+    source = board(OFFERED, "go")
+    seen = await keys(source, "p")
+    assert RewriteScreen.__name__ not in seen
