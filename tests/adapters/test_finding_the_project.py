@@ -1,6 +1,7 @@
 """From any folder of a repository the configuration with the D1 database is found."""
 
 import json
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from d1_preflight.adapters.configuration import (
     other_configs,
     remembering,
 )
+from d1_preflight.adapters.git.applied import AppliedMigrations
+from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.adapters.lint_sources import Sources
 from d1_preflight.adapters.project_files import ProjectFiles, open_folder, open_project
+from d1_preflight.commands import records
 from d1_preflight.core.errors import ProjectError, Undecided
 from d1_preflight.core.project.settings import load_settings
 
@@ -236,3 +240,27 @@ def test_a_plain_project_gets_no_remarks(tmp_path: Path) -> None:
     project = open_project(lay(tmp_path, {"wrangler.toml": D1}), environ={})
 
     assert project.config.remarks(project.database) == ()
+
+
+@pytest.mark.parametrize("below", ["a", "b"])
+def test_records_are_looked_for_where_one_stands_whatever_lies_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    root = lay(tmp_path, {"a/wrangler.toml": D1, f"{below}/wrangler.jsonc": JSONC})
+    (root / "checklists").mkdir()
+    (root / "migrations").mkdir()
+    monkeypatch.chdir(root)
+
+    assert records._roots(Namespace(config=None)) == (root,)
+    assert not records._is_project(root, None)
+    applied = AppliedMigrations(BaseRevision("HEAD"), root / "migrations")
+    assert applied._top() == root / "checklists"
+
+
+def test_without_records_here_those_of_the_only_project_below_are_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = lay(tmp_path, {"apps/api/wrangler.toml": D1})
+    monkeypatch.chdir(root)
+
+    assert records._roots(Namespace(config=None)) == (root / "apps" / "api",)

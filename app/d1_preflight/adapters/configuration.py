@@ -36,7 +36,7 @@ def find_config(start: Path, explicit: Path | None = None) -> Path:
     folder = Path(os.path.realpath(start))
     if explicit is not None:
         return _named(Path(os.path.normpath(folder / explicit)), "Correct --config.")
-    above = _above(folder)
+    above = config_above(folder)
     if remembered := _remembered(folder, above):
         return remembered
     if above is not None and _has_database(above):
@@ -60,7 +60,7 @@ def deployed_config(folder: Path) -> Path | None:
         path = Path(os.path.normpath((folder / DEPLOY_REDIRECT).parent / named))
     except (ProjectError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return path if os.path.isfile(path) else None  # noqa: PTH113 - see _above
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - see config_above
 
 
 def remembering(text: str, choice: str) -> str:
@@ -76,13 +76,13 @@ def remembering(text: str, choice: str) -> str:
 
 
 def _named(path: Path, hint: str) -> Path:
-    if not os.path.isfile(path):  # noqa: PTH113 - see _above
+    if not os.path.isfile(path):  # noqa: PTH113 - see config_above
         raise ProjectError(f"{path} is not there.", hint=hint)
     return path
 
 
-def _above(folder: Path) -> Path | None:
-    """What wrangler would take: a wrangler.json in any parent first."""
+def config_above(folder: Path) -> Path | None:
+    """What wrangler would take in this folder: a wrangler.json in any parent first."""
     for name in CONFIG_NAMES:
         for place in (folder, *folder.parents):
             if os.path.isfile(place / name):  # noqa: PTH113 - False too where it may not look
@@ -95,7 +95,7 @@ def _remembered(folder: Path, above: Path | None) -> Path | None:
     nearest = None if above is None else above.parent
     top = checkout_of(folder) or folder
     for place in (folder, *folder.parents):
-        if os.path.isfile(place / SETTINGS_NAME):  # noqa: PTH113 - see _above
+        if os.path.isfile(place / SETTINGS_NAME):  # noqa: PTH113 - see config_above
             path = place / SETTINGS_NAME
             named = load_settings(text_of(path), path.name).wrangler.config
             if named:

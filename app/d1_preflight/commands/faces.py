@@ -49,6 +49,8 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
     """Open the board, or one migration, in the chosen face."""
+    import asyncio
+
     if name:
         import asyncio
 
@@ -100,6 +102,8 @@ def open_chosen(
 
 def need_wrangler(context: "ProjectContext") -> None:
     """Install the pinned wrangler into the user's cache where none is found."""
+    import asyncio
+
     from d1_preflight.adapters.wrangler.toolchain import install
     from d1_preflight.core.errors import WranglerUnavailable
 
@@ -171,6 +175,8 @@ def one_name(names: Sequence[str], wanted: str) -> str:
 
 
 def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
+    import asyncio
+
     from d1_preflight import plain
     from d1_preflight.board import Board
 

@@ -199,15 +199,21 @@ def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
 
 
 def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    """The project of --config, else that at or above the current folder, else the folder."""
+    """The project of --config, else that of the current folder, else the folder.
+
+    A folder with records of its own is never left for a project below it.
+    """
     from d1_preflight.adapters.configuration import find_config
 
     if named := _given(vars(arguments).get("config")):
         return (named.resolve().parent,)
+    here = Path.cwd()
     try:
-        return (find_config(Path.cwd()).parent,)
-    except ProjectError:
-        return (Path.cwd(),)
+        root = find_config(here).parent
+    except (ProjectError, UsageError):
+        return (here,)
+    is_below = not here.is_relative_to(root)
+    return (here if is_below and (here / RECORDS_NAME).is_dir() else root,)
 
 
 def _project_of(folder: Path, config: Path | None) -> Path | None:
@@ -299,7 +305,7 @@ def _is_project(root: Path, config: Path | None) -> bool:
 
     try:
         return find_config(root, config and config.resolve()).parent == root
-    except ProjectError:
+    except (ProjectError, UsageError):
         return False
 
 

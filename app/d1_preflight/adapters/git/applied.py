@@ -1,13 +1,14 @@
 """Which migrations are applied, as the records of the base revision or of this checkout say."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from d1_preflight.adapters.configuration import find_config
+from d1_preflight.adapters.configuration import config_above
 from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.adapters.regular_file import read_file
-from d1_preflight.core.errors import ProjectError, RecordInvalid
+from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.file import load_record
@@ -46,10 +47,8 @@ class AppliedMigrations:
                 yield b""
 
     def _top(self) -> Path:
-        try:
-            return find_config(self.folder).parent / RECORDS_NAME
-        except ProjectError:
-            return self.folder.parent / RECORDS_NAME
+        config = config_above(Path(os.path.realpath(self.folder)))
+        return (config.parent if config else self.folder.parent) / RECORDS_NAME
 
 
 def _says_applied(data: bytes, name: str) -> bool:
