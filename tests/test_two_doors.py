@@ -8,11 +8,20 @@ from textual.pilot import Pilot
 
 from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, Remote
 from d1_preflight.core.findings import Kind, Risk
+from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from d1_preflight.session import Session
 from d1_preflight.tui.app import PreflightApp
-from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
+from plain.fakes import (
+    NAME,
+    STEP_BY_STEP,
+    TARGET,
+    MemoryStore,
+    Script,
+    TextFiles,
+    open_session,
+)
 from tui.fakes import FrozenClock
 from tui.scenarios import settle
 
@@ -32,6 +41,7 @@ class Walk:
     text: str
     keys: tuple[str, ...]
     answers: tuple[tuple[str, object], ...]
+    by_itself: bool = False
 
 
 DO, QUIT = ("next", Choice.DO), ("next", Choice.QUIT)
@@ -48,8 +58,26 @@ WALKS = {
     ),
     "an empty answer is refused, then given": Walk(
         HEADED,
-        ("enter", "enter", "enter", *"Bills", "enter"),
+        ("enter", "enter", "delete", "enter", *"Bills", "enter"),
         (DO, DO, DO, ("purpose", ""), ("purpose", "Bills"), QUIT),
+    ),
+    "by itself, from one key to the gate": Walk(
+        HEADED,
+        ("enter", *"Bills are faster", "enter", "G"),
+        (DO, DO, ("purpose", "Bills are faster"), DO, ("go", True)),
+        by_itself=True,
+    ),
+    "by itself, with the purpose that the header offers": Walk(
+        HEADED,
+        ("enter", "enter", "G"),
+        (DO, DO, ("purpose", "Adds a table"), DO, ("go", True)),
+        by_itself=True,
+    ),
+    "by itself, until something fails": Walk(
+        BARE,
+        ("enter", "w", *"a trial only", "enter", *"Bills", "enter"),
+        (DO, ("next", Choice.WAIVE), ("reason", "a trial only"), DO, ("purpose", "Bills"), QUIT),
+        by_itself=True,
     ),
     "NO-GO": Walk(
         HEADED,
@@ -59,9 +87,10 @@ WALKS = {
 }
 
 
-def session_on(store: MemoryStore, text: str) -> Session:
+def session_on(store: MemoryStore, walk: Walk) -> Session:
     """A session whose clock stands still, so that only the answers can make a difference."""
-    session = open_session(store, TextFiles(text))
+    settings = Settings() if walk.by_itself else STEP_BY_STEP
+    session = open_session(store, TextFiles(walk.text), settings)
     session.environment = replace(session.environment, clock=FrozenClock())
     return session
 
@@ -104,7 +133,7 @@ class OneRecord(Board):
 
 async def through_the_screen(walk: Walk) -> dict[str, bytes]:
     store = MemoryStore()
-    session = session_on(store, walk.text)
+    session = session_on(store, walk)
 
     def never(path: Path, *, line: int = 0) -> None:
         raise NotImplementedError(path, line)
@@ -121,12 +150,15 @@ async def through_the_screen(walk: Walk) -> dict[str, bytes]:
 async def press(pilot: Pilot[None], key: str) -> None:
     await pilot.press("space" if key == " " else key)
     await settle(pilot)
+    assert isinstance(pilot.app, PreflightApp)
+    while pilot.app._step_worker.is_walking:
+        await settle(pilot)
 
 
 async def through_plain_text(walk: Walk) -> dict[str, bytes]:
     store = MemoryStore()
     script = Script([*walk.answers])
-    walkthrough = Walkthrough(session_on(store, walk.text), script, lambda _line: None, TARGET)
+    walkthrough = Walkthrough(session_on(store, walk), script, lambda _line: None, TARGET)
     await walkthrough.run()
     assert script.answers == []
     return store.held

@@ -11,7 +11,7 @@ from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from d1_preflight.actions.target import observe
-from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order
+from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order, not_judged
 from d1_preflight.core.checklist.answers import (
     FIXED_MANUALLY,
     KEPT,
@@ -19,7 +19,7 @@ from d1_preflight.core.checklist.answers import (
     answer_label,
 )
 from d1_preflight.core.checklist.checklist import Checklist
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import NotJudged, PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.naming import judged_part, split_number
@@ -32,6 +32,7 @@ from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.rules import ABOUT_NAMES
+from d1_preflight.core.target.ledgers import ledger_remarks
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -171,7 +172,9 @@ class Board:
         read_at = look.observation.taken_at.astimezone(zone)
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
-        return BoardState(self.rows(), f"{by_name}remote read {read_at:%H:%M %Z}")
+        remarks = ledger_remarks(look.observation, (file.name for file in files))
+        words = f"{by_name}remote read {read_at:%H:%M %Z}"
+        return BoardState(self.rows(), words, " ".join(remarks))
 
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
@@ -236,20 +239,38 @@ class Board:
         if set(self._judged) >= {m.sha256 for m in migrations}:
             return
         started = time.monotonic()
-        for migration, analysis in zip(migrations, judge_in_order(migrations), strict=False):
-            self._judged[migration.sha256] = analysis
-            if time.monotonic() - started > _JUDGE_SECONDS:
-                break
+        try:
+            with self._context.limit(len(migrations)):
+                for migration, analysis in zip(
+                    migrations, judge_in_order(migrations), strict=False
+                ):
+                    self._judged[migration.sha256] = analysis
+                    if time.monotonic() - started > _JUDGE_SECONDS:
+                        break
+        except NotJudged as error:
+            self._give_up(migrations, error)
+
+    def _give_up(self, migrations: Sequence[Migration], error: NotJudged) -> None:
+        """The first file without a judgement takes too much; those after it wait for it."""
+        stopped = not_judged(error.message)
+        for migration in migrations:
+            self._judged.setdefault(migration.sha256, stopped)
 
     def _judge_pending(self, migrations: Sequence[Migration]) -> None:
         seen = self._context.cache.observation
         if seen is None:
             return
-        for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
-            pending = migration.name not in seen.applied
-            self._judged[migration.sha256] = (
-                analyse(migration, seen.schema, migrations, whole=True) if pending else analysis
-            )
+        try:
+            with self._context.limit(len(migrations)):
+                for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
+                    pending = migration.name not in seen.applied
+                    self._judged[migration.sha256] = (
+                        analyse(migration, seen.schema, migrations, whole=True)
+                        if pending
+                        else analysis
+                    )
+        except NotJudged as error:
+            self._give_up(migrations, error)
 
     def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
         stem = file.name.removesuffix(".sql")

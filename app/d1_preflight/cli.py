@@ -24,8 +24,8 @@ _TERMINATED = 143
 _OUR_BUG = 70
 _PACKAGE = "d1_preflight"
 _COMMANDS = (
-    "run", "lint", "fix", "code", "explain", "verify", "show", "review", "restore", "new", "init",
-    "doctor", "practice", "completions",
+    "run", "lint", "fix", "code", "explain", "verify", "show", "review", "restore", "new",
+    "header", "init", "doctor", "practice", "completions",
 )  # fmt: skip
 
 

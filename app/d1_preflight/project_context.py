@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -26,6 +27,7 @@ from d1_preflight.adapters.system import SystemClock, machine_zone
 from d1_preflight.adapters.terminal import Cockpit, say, wait
 from d1_preflight.adapters.timeline import TIMELINE, Timeline
 from d1_preflight.adapters.web import EnvironmentWeb
+from d1_preflight.adapters.work_limit import judging_limit
 from d1_preflight.adapters.wrangler.account import account_id
 from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
 from d1_preflight.adapters.wrangler.nodes import Version, read_version
@@ -40,6 +42,7 @@ from d1_preflight.core.errors import UsageError, WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
+from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.core.target.api_place import REMOTE, api_place
@@ -78,6 +81,7 @@ class ProjectContext:
         return find_toolchain(
             project=self.project.root,
             setting=self.project.settings.wrangler.command,
+            own=self.project.settings.wrangler.use is WranglerUse.OWN,
             environ=self.environ,
         )
 
@@ -129,11 +133,16 @@ class ProjectContext:
             source=WorkerSource(project.config, project.settings.code, project.environment or ""),
             cache=self.cache,
             closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
+            limit=judging_limit,
             read={
                 SETTINGS_NAME: project.settings_sha256,
                 OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
             },
         )
+
+    def limit(self, files: int) -> AbstractContextManager[None]:
+        """Bounds the judgement of so many files; raises NotJudged in its body."""
+        return judging_limit(files)
 
     def session(self, name: str) -> Session:
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
@@ -335,7 +344,9 @@ def _wrangler_version(
 ) -> Version | None:
     """The version of the wrangler that will run here; None, the newest, where there is none."""
     try:
-        found = find_toolchain(project=root, setting=settings.wrangler.command, environ=environ)
+        own = settings.wrangler.use is WranglerUse.OWN
+        setting = settings.wrangler.command
+        found = find_toolchain(project=root, setting=setting, own=own, environ=environ)
     except WranglerUnavailable:
         return None
     return read_version(found.wrangler_version)

@@ -15,7 +15,7 @@ from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.recorded import recorded
-from d1_preflight.actions.sealing import sealed
+from d1_preflight.actions.sealing import sealed, unsealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files, require_same_target
@@ -268,7 +268,7 @@ class Session:
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
-            self._finish(failed(error))
+            self._finish(unsealed(self.environment, self.record, error))
             return
         _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)

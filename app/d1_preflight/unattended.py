@@ -75,6 +75,15 @@ class Unattended:
             None,
         )
 
+    def following(self, at: Step, answered: Container[str], *, stays: bool) -> Step:
+        """Where a person looks next: at what needs them; step by step, within the section."""
+        first = self._session.current
+        if stays or first is None:
+            return at
+        if self.has_begun:
+            return self.waits(answered) or first
+        return first if first.section == at.section else at
+
     def why_not(self, step: Step) -> str:
         """Why the step waits for a person, in words; "" where it may start by itself."""
         session = self._session

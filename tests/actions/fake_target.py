@@ -127,9 +127,10 @@ class Web:
     samples: list[Mapping[str, object] | Exception] = field(default_factory=list)
     asked: list[Mapping[str, object]] = field(default_factory=list)
     has_webhook: bool = False
+    account_id: str = "account"
 
     def account(self, configured: str) -> str:
-        return configured or "account"
+        return configured or self.account_id
 
     async def probe(self, endpoint: Endpoint) -> ProbeResult:
         assert endpoint.url

@@ -79,11 +79,7 @@ def context_of(
         "clock": Clock(),
         "settings": SimpleNamespace(data=SimpleNamespace(critical_tables=critical)),
         "analysis": lambda: SimpleNamespace(effects=effects),
-        "project": SimpleNamespace(
-            root=local.folder,
-            target_config=local.folder / "one.json",
-            database=SimpleNamespace(name="shop", migrations_table="d1_migrations"),
-        ),
+        "project": base.project,
     })  # fmt: skip
     return StepContext(
         environment=cast("Environment", environment),
@@ -208,5 +204,6 @@ def test_the_bookmark_is_asked_of_the_named_database(tmp_path: Path) -> None:
     environment = context_of(Backup(tmp_path)).environment
 
     assert bookmark_args(environment) == (
-        "d1", "time-travel", "info", "shop", "--config", str(tmp_path / "one.json"), "--json",
+        "d1", "time-travel", "info", "shop",
+        "--config", str(environment.project.target_config), "--json",
     )  # fmt: skip

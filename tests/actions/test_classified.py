@@ -2,22 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from core.record_values import Walk, shipped_checklist
+from core.record_values import AnyAction, Walk, shipped_checklist
 from d1_preflight.actions.classification import (
     STEPS,
     class_prompts,
     confirm_class,
     finding_prompts,
+    judged_again,
     stale_answers,
     tables_at_risk,
 )
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.core.checklist.checklist import Answer
+from d1_preflight.core.checklist.checklist import Answer, Checklist
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.findings import (
     Analysis,
     Effects,
@@ -30,11 +33,29 @@ from d1_preflight.core.findings import (
     Severity,
 )
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.change_facts import ClassFacts, FindingAnswer, FindingsFacts
+from d1_preflight.core.record.change_facts import (
+    ClassFacts,
+    CopiedTable,
+    CopyFacts,
+    FindingAnswer,
+    FindingsFacts,
+    RehearsalFacts,
+    TableChange,
+)
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Outcome, Record, Status
+from d1_preflight.core.schema.schema import Schema
 
 CHECKLIST = shipped_checklist()
+ASKS_EARLY = load_checklist(
+    next(
+        (Path(__file__).resolve().parents[2] / "checklists" / "shipped").glob("4adaa57e*.toml")
+    ).read_text(),
+    "d1.toml",
+    AnyAction(),
+)
+"""An earlier checklist, which asks for losses before they are measured."""
+
 PLAIN = Analysis(Kind.ADDITIVE, Risk.LOW, "low", engine=EngineVerdict())
 WEIGHS = Finding("a-rule", Severity.WARNING, 3, 1, "It may hurt", "why it may", tables=("t",))
 NOTE = replace(WEIGHS, rule="a-note", severity=Severity.NOTE)
@@ -51,19 +72,20 @@ def context_of(
     knows_target: bool = True,
     kind: Kind = Kind.DESTRUCTIVE,
     text: str = "",
-    name: str = "0061_x.sql",
+    checklist: Checklist = CHECKLIST,
     answers: Mapping[str, Answer] | None = None,
 ) -> StepContext:
     environment = SimpleNamespace(
         analysis=lambda: found,
         migration=lambda: Migration.from_text("0061_x.sql", text),
         knows_target=knows_target,
-        name=name,
+        prior_schema=lambda: Schema(()),
+        name="0061_x.sql",
     )
     return StepContext(
         environment=cast("Environment", environment),
-        record=record or Walk(CHECKLIST).record, checklist=CHECKLIST, kind=kind,
-        step=CHECKLIST.step("findings"), answers=answers or {},
+        record=record or Walk(checklist).record, checklist=checklist, kind=kind,
+        step=checklist.step("findings"), answers=answers or {},
     )  # fmt: skip
 
 
@@ -95,15 +117,21 @@ async def test_only_what_weighs_is_asked(finding: Finding, *, is_asked: bool) ->
     assert outcome.status is (Status.ATTESTED if is_asked else Status.PROVED)
 
 
-def test_findings_of_one_rule_on_one_line_are_asked_once() -> None:
+async def test_findings_of_one_rule_and_title_are_asked_and_answered_once() -> None:
     again, elsewhere = replace(WEIGHS, message="and more"), replace(WEIGHS, line=9)
+    titled = replace(WEIGHS, line=12, title="It may hurt more")
+    found = replace(PLAIN, findings=(WEIGHS, again, elsewhere, titled))
+    answers: dict[str, Answer] = {"a-rule@3": "it is small", "a-rule@12": "it is large"}
 
-    asked = finding_prompts(context_of(replace(PLAIN, findings=(WEIGHS, again, elsewhere))))
+    asked = finding_prompts(context_of(found))
+    outcome = await outcome_of("answer_findings", context_of(found, answers=answers))
 
-    assert [prompt.key for prompt in asked] == ["a-rule@3", "a-rule@9"]
-    assert asked[0].label == "Line 3, It may hurt (2 times): why is this acceptable?"
-    assert asked[1].label == "Line 9, It may hurt: why is this acceptable?"
-    assert asked[0].help == "why it may\nand more"
+    assert [prompt.key for prompt in asked] == ["a-rule@3", "a-rule@12"]
+    assert asked[0].label == "Lines 3, 9, It may hurt (3 times): why is this acceptable?"
+    assert asked[1].label == "Line 12, It may hurt more: why is this acceptable?"
+    assert asked[0].help == "line 3: why it may\nline 3: and more\nline 9: why it may"
+    facts = cast("FindingsFacts", outcome.facts)
+    assert [f.answer for f in facts.findings] == [*(["it is small"] * 3), "it is large"]
 
 
 async def test_each_finding_keeps_the_reason_of_the_file_or_of_the_operator() -> None:
@@ -139,7 +167,7 @@ def test_each_loss_is_asked_in_words_with_the_reason_of_the_file() -> None:
     other = replace(AT_RISK, tables=("pins",))
     found = replace(PLAIN, effects=LOSING, findings=(other, declared))
 
-    losses, reason = finding_prompts(context_of(found))
+    losses, reason = finding_prompts(context_of(found, checklist=ASKS_EARLY))
 
     assert losses.help.splitlines()[:4] == [
         "members: rows, column role, references in team",
@@ -156,12 +184,19 @@ async def test_every_loss_is_declared_or_stays_open() -> None:
     three: tuple[str, ...] = ("members", "pins", "log")
 
     part = await outcome_of(
-        "answer_findings", context_of(found, answers={"losses": three, "loss_reason": "as agreed"})
+        "answer_findings",
+        context_of(
+            found, checklist=ASKS_EARLY, answers={"losses": three, "loss_reason": "as agreed"}
+        ),
     )
-    none = await outcome_of("answer_findings", context_of(found))
+    none = await outcome_of("answer_findings", context_of(found, checklist=ASKS_EARLY))
     whole = await outcome_of(
         "answer_findings",
-        context_of(found, answers={"losses": (*three, "teams"), "loss_reason": "as agreed"}),
+        context_of(
+            found,
+            checklist=ASKS_EARLY,
+            answers={"losses": (*three, "teams"), "loss_reason": "as agreed"},
+        ),
     )
 
     assert (part.status, none.status) == (Status.FAILED, Status.FAILED)
@@ -182,7 +217,9 @@ async def test_a_declared_loss_is_attested_with_its_reason() -> None:
 
     outcome = await outcome_of(
         "answer_findings",
-        context_of(found, answers={"losses": ("log",), "loss_reason": "as agreed"}),
+        context_of(
+            found, checklist=ASKS_EARLY, answers={"losses": ("log",), "loss_reason": "as agreed"}
+        ),
     )
 
     assert outcome.status is Status.ATTESTED
@@ -337,16 +374,6 @@ async def test_a_header_names_each_line_that_it_lacks() -> None:
     assert "Author" not in outcome.words
 
 
-@pytest.mark.parametrize(
-    ("name", "status"), [("0061_add_x.sql", Status.PROVED), ("x.sql", Status.FAILED)]
-)
-async def test_a_name_is_judged_without_its_folder(name: str, status: Status) -> None:
-    outcome = await outcome_of("check_name", context_of(PLAIN, name=f"folder/{name}"))
-
-    assert outcome.status is status
-    assert outcome.words.startswith(name)
-
-
 ADDED = ClassFacts(found=Kind.ADDITIVE, kind=Kind.ADDITIVE)
 ANSWERED = FindingsFacts(findings=(FindingAnswer(rule="a-rule", line=3),))
 
@@ -366,7 +393,7 @@ ANSWERED = FindingsFacts(findings=(FindingAnswer(rule="a-rule", line=3),))
             PLAIN,
             ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE),
             FindingsFacts(),
-            "On the target's schema it is additive, no longer unknown.",
+            "",
         ),
         (
             replace(PLAIN, kind=Kind.UNKNOWN),
@@ -413,3 +440,61 @@ async def test_the_purpose_of_several_changes_is_kept_with_them(
 
     assert (outcome.status, outcome.words) == (Status.ATTESTED, "teams can pay")
     assert outcome.facts.written().get("several_changes") == several
+
+
+@pytest.mark.parametrize("kind", [Kind.NONE, Kind.ADDITIVE, Kind.DESTRUCTIVE])
+def test_a_class_that_the_files_left_unknown_is_judged_again_on_the_target(kind: Kind) -> None:
+    record = recorded(class_=ClassFacts(found=Kind.UNKNOWN, kind=Kind.DESTRUCTIVE))
+
+    again = judged_again(context_of(replace(PLAIN, kind=kind), record))
+
+    assert list(again) == ["class"]
+    facts = cast("ClassFacts", again["class"].facts)
+    assert (again["class"].status, facts.found, facts.kind) == (Status.PROVED, kind, kind)
+    assert again["class"].words.startswith(f"{kind.value.capitalize()}, low risk: ")
+    assert Schema(()).fingerprint in facts.source
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"), [(Kind.UNKNOWN, Kind.UNKNOWN), (Kind.ADDITIVE, Kind.DESTRUCTIVE)]
+)
+def test_what_is_unknown_still_or_was_known_before_is_not_judged_again(
+    found: Kind, kind: Kind
+) -> None:
+    record = recorded(class_=ClassFacts(found=found, kind=Kind.DESTRUCTIVE))
+
+    assert judged_again(context_of(replace(PLAIN, kind=kind), record)) == {}
+
+
+@pytest.mark.parametrize(
+    ("outside", "status"),
+    [((True,), Status.ATTESTED), ((True, False), Status.UNKNOWN), ((False,), Status.UNKNOWN)],
+)
+async def test_only_a_missing_base_schema_is_left_to_the_rehearsal(
+    outside: tuple[bool, ...], status: Status
+) -> None:
+    refused = tuple(Refusal(1, "no such table: x", outside=is_outside) for is_outside in outside)
+    found = replace(PLAIN, engine=EngineVerdict(refused=refused))
+
+    outcome = await outcome_of("answer_findings", context_of(found, knows_target=False))
+    final = await outcome_of("answer_findings", context_of(found))
+
+    assert (outcome.status, final.status) == (status, Status.FAILED)
+
+
+def test_what_a_rehearsal_or_the_copy_counted_stands_beside_the_loss() -> None:
+    found = replace(PLAIN, effects=LOSING)
+    copied = CopyFacts(tables=(CopiedTable(table="LOG", rows=7), CopiedTable(table="pins", rows=1)))
+    lost = RehearsalFacts(tables=(TableChange(table="pins", lost=2, nulled=1_000),))
+
+    by_copy = finding_prompts(context_of(found, recorded(copied=copied), checklist=ASKS_EARLY))[0]
+    by_rehearsal = finding_prompts(
+        context_of(found, recorded(copied=copied, rehearsed=lost), checklist=ASKS_EARLY)
+    )[0]
+
+    assert "log: everything (dropped) (7 rows in the copy)" in by_copy.help
+    assert "pins: references in team (1 row in the copy)" in by_copy.help
+    assert (
+        "pins: references in team (2 rows lost, 1,000 nulled in the last rehearsal)"
+        in by_rehearsal.help
+    )

@@ -7,6 +7,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import ADDITIVE, Bench, cut, failed, replied
+from d1_preflight.actions.affected_routes import uncalled_routes
 from d1_preflight.core.checklist.answers import (
     DATABASE_FIRST,
     EXPAND_AND_CONTRACT,
@@ -18,6 +19,7 @@ from d1_preflight.core.checklist.answers import (
     Order,
 )
 from d1_preflight.core.errors import UsageError
+from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.core.record.safety_facts import (
     BrokenQueryFacts,
@@ -41,7 +43,11 @@ BREAKS = (
 
 
 def found(
-    order: Order, *, unseen: tuple[str, ...] = (), harmless: bool = False
+    order: Order,
+    *,
+    unseen: tuple[str, ...] = (),
+    harmless: bool = False,
+    routes: tuple[str, ...] = (),
 ) -> DeployOrderFacts:
     """What the queries say, for each of the four verdicts."""
     old = int(order in (Order.CODE_FIRST, Order.SPLIT))
@@ -56,6 +62,7 @@ def found(
         new_breaks_at_home=0,
         harmless=harmless,
         unseen=unseen,
+        routes=routes,
         breaks=tuple(b for b, is_there in zip(BREAKS, (old, new), strict=True) if is_there),
         steps=("Expand.",) if order is Order.SPLIT else (),
         removed=("column teams.old",) if old else (),
@@ -89,11 +96,16 @@ class Source:
 
 
 async def ordered(
-    walked: Walked, order: Order, *, unseen: tuple[str, ...] = (), harmless: bool = False
+    walked: Walked,
+    order: Order,
+    *,
+    unseen: tuple[str, ...] = (),
+    harmless: bool = False,
+    routes: tuple[str, ...] = (),
 ) -> Bench:
     """A walk up to the step, with source that says so."""
     bench = await walked("running_code")
-    bench.source = Source(found(order, unseen=unseen, harmless=harmless))
+    bench.source = Source(found(order, unseen=unseen, harmless=harmless, routes=routes))
     bench.opened()
     await bench.step("running_code")
     return bench
@@ -283,8 +295,15 @@ async def test_the_owed_contract_half_is_named_and_must_exist(walked: Walked) ->
 # GO, the apply and the version that runs after it.
 
 
-async def at_go(walked: Walked, verdict: Order, order: str, *, harmless: bool = False) -> Bench:
-    bench = await ordered(walked, verdict, harmless=harmless)
+async def at_go(
+    walked: Walked,
+    verdict: Order,
+    order: str,
+    *,
+    harmless: bool = False,
+    routes: tuple[str, ...] = (),
+) -> Bench:
+    bench = await ordered(walked, verdict, harmless=harmless, routes=routes)
     await chosen(bench, order)
     return await bench.walk("go")
 
@@ -340,6 +359,19 @@ async def test_where_no_version_is_known_a_person_says_that_the_new_code_runs(
     assert asked == ["deployed", "go"]
     assert signed.status is Status.ATTESTED
     assert plan_of(bench).proofs.worker_version == ""
+
+
+async def test_code_that_changed_since_the_order_was_proved_shuts_the_gate(
+    walked: Walked,
+) -> None:
+    bench = await at_go(walked, Order.DATABASE_FIRST, DATABASE_FIRST)
+    assert isinstance(bench.source, Source)
+    bench.source.facts = found(Order.SPLIT)
+
+    attempt = await bench.step("go")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words.startswith("Since the order was proved, the code here changed")
 
 
 async def applied(bench: Bench) -> Attempt:
@@ -419,3 +451,37 @@ async def test_without_a_frozen_version_the_running_one_is_unknown(walked: Walke
     attempt = await bench.step("worker_deployed")
 
     assert attempt.status is Status.UNKNOWN
+
+
+# The routes that the change touches.
+
+
+@pytest.mark.parametrize(
+    ("route", "uncalled"),
+    [
+        ("GET /users/me", False),
+        ("GET /users/:id", False),
+        ("ANY /me", False),
+        ("POST /users/me", True),
+        ("GET /users", True),
+        ("GET /users/:id/team", True),
+    ],
+)
+def test_a_route_is_called_where_an_endpoint_ends_in_it(route: str, uncalled: bool) -> None:
+    endpoints = (Endpoint(url="https://api.example/v1/users/me?x=1"),)
+
+    assert (uncalled_routes((route,), endpoints) == (route,)) is uncalled
+
+
+async def test_the_routes_of_the_change_are_proposed_where_no_endpoint_is_configured(
+    walked: Walked,
+) -> None:
+    bench = await at_go(walked, Order.ANY, NO_WORKER, harmless=True, routes=("GET /teams/:id",))
+    await bench.walk("endpoints")
+
+    attempt = await bench.step("endpoints")
+
+    assert attempt.status is Status.UNKNOWN
+    assert attempt.words.endswith("the change touches: GET /teams/:id")
+    step = bench.session.checklist.step("endpoints")
+    assert bench.session.plan(step) == ("the change touches: GET /teams/:id",)

@@ -17,6 +17,7 @@ from d1_preflight.actions.timing import dashboard_plan
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.project.setting_types import Freeze
 from d1_preflight.core.project.settings import Settings, Users
 from d1_preflight.core.record.record import Status
@@ -75,7 +76,7 @@ async def test_a_header_that_lacks_a_line_names_it(tmp_path: Path) -> None:
     assert attempt.status is Status.FAILED
     assert attempt.words.startswith("The header lacks: ")
     assert "Author" not in attempt.words
-    assert attempt.words.endswith("Edit the file.")
+    assert attempt.words.endswith("Edit the file, or: preflight header NAME")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,24 @@ async def test_a_raised_class_is_attested_with_its_risk(walked: Walked) -> None:
         "risk": "high",
         "rollback": "irreversible",
     }
+
+
+async def test_a_header_in_the_record_asks_what_the_migration_is_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    with_text(bench, ADDITIVE)
+    naming = Naming(tool="drizzle")
+    bench.files.own = replace(bench.files.own, naming=naming)
+    step = bench.session.checklist.step("header")
+
+    assert [prompt.key for prompt in bench.session.prompts(step)] == ["description"]
+    attempt = await bench.step("header", description="Plans per team")
+
+    assert attempt.status is Status.PROVED
+    assert attempt.facts["description"] == "Plans per team"
+    assert attempt.facts["declared"] == attempt.facts["found"] == "additive"
+    named = await bench.step("named")
+    assert named.status is Status.PROVED
+    assert "it stays" in named.words
 
 
 async def test_a_name_without_a_number_fails(tmp_path: Path) -> None:
@@ -214,7 +233,8 @@ async def test_the_dashboard_is_the_databases_own(walked: Walked) -> None:
     uuid = bench.session.project.database.id
     assert url == f"https://dash.cloudflare.com/account/workers/d1/databases/{uuid}/metrics"
     attempt = await bench.step("dashboard")
-    assert (attempt.status, attempt.facts) == (Status.ATTESTED, {"url": url})
+    shared = url.replace("/account/", "/?to=/:account/")
+    assert (attempt.status, attempt.facts) == (Status.ATTESTED, {"url": shared})
 
 
 # GO.

@@ -48,7 +48,7 @@ class Place:
             config=SimpleNamespace(account_id="acc"), database=SimpleNamespace(id="id-1"),
         )  # fmt: skip
         environment = SimpleNamespace(
-            project=project, settings=self.settings, web=NoAnalytics(),
+            project=project, settings=self.settings, web=NoAnalytics(), target="remote",
             clock=SimpleNamespace(now=lambda: self.now),
         )  # fmt: skip
         return StepContext(

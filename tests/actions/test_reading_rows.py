@@ -25,6 +25,8 @@ from d1_preflight.actions.data_safety import read_still
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.rows.codec import Page
 from d1_preflight.core.rows.fingerprint import Fingerprint
@@ -58,12 +60,11 @@ class Shop:
     told: list[StepFacts] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        project = SimpleNamespace(
-            target_config=self.folder / "one.json",
-            database=SimpleNamespace(name="shop", id=UUID, migrations_table="d1_migrations"),
-        )
+        config = WranglerConfig(self.folder / "wrangler.jsonc")
+        project = Project(self.folder, config, Database("DB", "shop", UUID))
         self.environment = SimpleNamespace(
             project=project,
+            target="remote",
             settings=SimpleNamespace(data=SimpleNamespace(copy_limit_mb=self.limit)),
             files=SimpleNamespace(target_config=lambda: self.folder / "one.json"),
             wrangler=self.target,
@@ -131,8 +132,9 @@ async def test_a_schema_that_is_known_costs_one_read_and_counts_every_table(shop
     [
         EARLIER + "CREATE TABLE more(x);",
         EARLIER.replace("role TEXT", "role TEXT, more TEXT"),
+        EARLIER.splitlines()[0],
     ],
-    ids=["a table that is not there", "another column"],
+    ids=["a table that is not there", "another column", "a table alone"],
 )
 async def test_a_schema_that_is_another_one_costs_one_read_more(shop: Make, known: str) -> None:
     place = shop(known=known)
@@ -142,6 +144,13 @@ async def test_a_schema_that_is_another_one_costs_one_read_more(shop: Make, know
     assert reading.observation.schema.fingerprint == schema_of(EARLIER).fingerprint
     assert set(reading.tables) == {"teams", "members", "log"}
     assert len(reading.evidence) == 2
+
+
+async def test_tables_that_are_not_wanted_are_counted_too(shop: Make) -> None:
+    reading = await plan_reading(shop().context, ["teams"])
+
+    assert dict(reading.observation.counts) == {"teams": 2, "members": 3, "log": 3}
+    assert [page.table for page in reading.pages] == ["teams"]
 
 
 async def test_a_failure_that_is_no_missing_table_is_not_asked_again(shop: Make) -> None:

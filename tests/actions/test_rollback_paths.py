@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from actions.fake_target import UUID
 from core.record_values import Walk, shipped_checklist
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.rollback import (
@@ -17,12 +18,15 @@ from d1_preflight.actions.rollback import (
 )
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.record import Status
 
 if TYPE_CHECKING:
     from d1_preflight.core.record.safety_facts import RollbackPlanFacts
 
 CHECKLIST = shipped_checklist()
+CONFIG = f".preflight/targets/{UUID}.json"
 
 
 @dataclass
@@ -35,22 +39,15 @@ class Place:
         walk: Walk | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> StepContext:
-        config = SimpleNamespace(name="shop", environments=(), databases=("one",), account_id="")
-        project = SimpleNamespace(
-            root=Path("/project"),
-            target_config=Path("/project/one.json"),
-            environment="",
-            config=config,
-            database=SimpleNamespace(
-                name="shop-db", migrations_dir="migrations", migrations_table="d1_migrations"
-            ),
-        )
+        root, database = Path("/project"), Database("DB", "shop-db", UUID)
+        config = WranglerConfig(root / "wrangler.jsonc", "shop", databases=(database,))
+        project = Project(root, config, database)
         environment = SimpleNamespace(
             project=project,
             settings=SimpleNamespace(verification=SimpleNamespace(worker="")),
             name="0061_x.sql",
             stem="0061_x",
-            files=SimpleNamespace(target_config=lambda: Path("/project/one.json")),
+            files=SimpleNamespace(target_config=lambda: project.target_config),
             cache=SimpleNamespace(observation=None),
         )
         return StepContext(
@@ -150,11 +147,11 @@ def test_each_path_has_its_command_and_its_time() -> None:
     assert [found[way].takes_ms for way in ("down migration", "table restore")] == [7, 9]
     assert [path.takes_ms for path in untimed][:2] == [0, 0]
     assert found["down migration"].command == (
-        "wrangler d1 execute shop-db --config one.json --remote --file=migrations/down/0061_x.sql"
+        f"wrangler d1 execute shop-db --config {CONFIG} --remote --file=migrations/down/0061_x.sql"
     )
     assert found["table restore"].command == "preflight restore 0061_x"
     assert found["time travel"].command == (
-        "wrangler d1 time-travel restore shop-db --config one.json --bookmark 0001-mark"
+        f"wrangler d1 time-travel restore shop-db --config {CONFIG} --bookmark 0001-mark"
     )
 
 

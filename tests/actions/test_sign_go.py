@@ -50,7 +50,9 @@ def walked(store: MemoryStore, **steps: Mapping[str, object]) -> Walk:
 
 
 def context_of(going: Walk, store: MemoryStore, **answers: Answer) -> StepContext:
-    return replace(opened(store, going).context(GO), answers={"go": True, **answers})
+    context = opened(store, going).context(GO)
+    begun = context.record.begin(GO, {}, by=ANA, at=going.now)
+    return replace(context, record=begun, answers={"go": True, **answers})
 
 
 async def test_what_was_proved_is_signed_for_the_minutes_of_the_settings() -> None:

@@ -19,6 +19,8 @@ from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BAC
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Analysis, Effects, Kind, Risk
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schema.schema import Schema
@@ -81,12 +83,11 @@ class Closing:
         walk.answer("applied")
         effects = Effects(tables_touched=self.touched)
         judged = Analysis(Kind.TRANSFORMATIVE, Risk.MEDIUM, "medium", effects=effects)
-        project = SimpleNamespace(
-            target_config=self.folder / "one.json",
-            database=SimpleNamespace(name="shop", id=UUID, migrations_table="d1_migrations"),
-        )
+        config = WranglerConfig(self.folder / "wrangler.jsonc")
+        project = Project(self.folder, config, Database("DB", "shop", UUID))
         environment = SimpleNamespace(
             project=project,
+            target="remote",
             name=NAME,
             workspace=self.folder,
             copy=self.folder / "copy" / "d1",

@@ -10,6 +10,7 @@ from typing import cast
 import apsw
 import pytest
 
+from actions.fake_target import UUID
 from d1_preflight.actions.context import Environment
 from d1_preflight.actions.table_restore import (
     dry_run_repair,
@@ -19,6 +20,8 @@ from d1_preflight.actions.table_restore import (
 )
 from d1_preflight.core.errors import NotAllowed, PreflightError, RecordInvalid
 from d1_preflight.core.findings import Analysis, Effects, Kind, Risk
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.safety_facts import BackupTable
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
@@ -75,11 +78,11 @@ class Locals:
     def duplicate(self, source: Path, target: Path) -> None:
         assert (source.parent.name, target.name) == ("rehearsal", "given_back")
 
-    def run_sql(self, persist: Path, sql: str) -> int:
+    def run_file(self, persist: Path, script: Path) -> int:
         assert persist.name == "given_back"
         if self.fails:
             raise self.fails
-        self.ran.append(sql)
+        self.ran.append(script.read_text(encoding="utf-8"))
         return 12
 
     def make(
@@ -104,8 +107,10 @@ def environment(local: Locals, *, rebuilt: tuple[str, ...] = (), prior: str = ""
         copy=local.folder / "copy" / "d1",
         analysis=lambda: analysis,
         prior_schema=lambda: schema_of(prior or local.before),
-        project=SimpleNamespace(
-            root=local.folder, database=SimpleNamespace(migrations_table="d1_migrations")
+        project=Project(
+            local.folder,
+            WranglerConfig(local.folder / "wrangler.jsonc"),
+            Database("DB", "shop", UUID),
         ),
     )
     return cast("Environment", found)

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from actions.fake_target import replied
+from actions.fake_target import UUID, replied
 from core.record_values import START
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.target import (
@@ -25,9 +25,11 @@ from d1_preflight.actions.target import (
 )
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.project.project import Project
+from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 
 ROOT = Path("/project")
-CONFIG = "/project/.preflight/targets/one.json"
+CONFIG = f"/project/.preflight/targets/{UUID}.json"
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Replies:
         self.kept.append(keep)
         self.folders.append(cwd)
         if args[1] == "info":
-            return replied(args, {"uuid": "ID-1"})
+            return replied(args, {"uuid": UUID.upper()})
         number = args[-1].count(";")
         self.sizes.append(number)
         answer = {"results": [], "success": True, "meta": {"rows_read": 3}}
@@ -53,16 +55,16 @@ class Replies:
 
 
 def environment(wrangler: Replies | None = None, *, several: bool = False) -> Environment:
-    databases = ("one", "two") if several else ("one",)
-    project = SimpleNamespace(
-        root=ROOT,
-        target_config=Path(CONFIG),
-        environment="prod" if several else "",
-        config=SimpleNamespace(environments=("prod",) if several else (), databases=databases),
-        database=SimpleNamespace(name="shop db", id="id-1", migrations_table="d1_migrations"),
+    shop = Database("DB", "shop db", UUID)
+    config = WranglerConfig(
+        ROOT / "wrangler.jsonc",
+        environments=("prod",) if several else (),
+        databases=(shop, shop) if several else (shop,),
     )
+    project = Project(ROOT, config, shop, environment="prod" if several else "")
     found = SimpleNamespace(
         project=project,
+        target="remote",
         files=SimpleNamespace(target_config=lambda: Path(CONFIG)),
         wrangler=wrangler or Replies(),
         cache=TargetCache(),
@@ -180,11 +182,11 @@ async def test_another_database_of_the_account_is_not_believed() -> None:
             self, args: Sequence[str], *, keep: str | None, cwd: Path, **more: object
         ) -> Evidence:
             ran = await super().run(args, keep=keep, cwd=cwd, **more)
-            return replace(ran, stdout=json.dumps({"uuid": "id-2"})) if args[1] == "info" else ran
+            return replace(ran, stdout=json.dumps({"uuid": "b" * 36})) if args[1] == "info" else ran
 
     target = environment(Other())
 
-    with pytest.raises(RemoteFailed, match="id-1 was asked, and the database id-2 came back"):
+    with pytest.raises(RemoteFailed, match=f"{UUID} was asked, and the database b+ came back"):
         await observe(target)
 
     assert (target.cache.uuid, target.cache.observation) == ("", None)

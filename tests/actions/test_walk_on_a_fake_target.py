@@ -13,6 +13,8 @@ from d1_preflight.core.verify.verify import verify_record
 @pytest.mark.parametrize(("sql", "kind"), [(DESTRUCTIVE, "destructive"), (ADDITIVE, "additive")])
 async def test_a_migration_is_walked_to_its_end(tmp_path: Path, sql: str, kind: str) -> None:
     bench = Bench(tmp_path, sql, kind)
+    account = "0123456789abcdef0123456789abcdef"
+    bench.web.account_id = account
 
     await bench.walk()
 
@@ -21,6 +23,8 @@ async def test_a_migration_is_walked_to_its_end(tmp_path: Path, sql: str, kind: 
     assert bench.target.protected == ["apply"]
     assert bench.target.commands.count("apply") == 1
     files = bench.store.files()
+    assert bench.web.asked
+    assert not any(account.encode() in data for data in files.values())
     kept = {
         k: v for a in bench.session.record.attempts for e in a.evidence for k, v in e.files.items()
     }

@@ -339,3 +339,38 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_alone(tmp_path: Path) -
 
     assert (tmp_path / "text").read_bytes() == b"old"
     assert names(tmp_path) == ["text"]
+
+
+def test_the_first_record_says_to_git_how_records_are_kept(tmp_path: Path) -> None:
+    records = tmp_path / "checklists"
+    kept = RecordStore(records / "db" / "0057", tmp_path / "one.lock", records)
+    record = new_record(shipped_checklist())
+
+    kept.save(record)
+
+    lines = (records / ".gitattributes").read_text().splitlines()
+    assert lines[1:] == ["* -text", "**/evidence/** linguist-generated"]
+    assert not (tmp_path / ".gitattributes").exists()
+
+
+@pytest.mark.parametrize("text", ["", "*.toml diff\n"])
+def test_attributes_of_somebody_else_stay(tmp_path: Path, text: str) -> None:
+    records = tmp_path / "checklists"
+    records.mkdir()
+    (records / ".gitattributes").write_text(text)
+    kept = RecordStore(records / "db" / "0057", tmp_path / "one.lock", records)
+
+    kept.save(new_record(shipped_checklist()))
+
+    assert (records / ".gitattributes").read_text() == text
+
+
+def test_attributes_that_were_removed_do_not_come_back_with_each_save(tmp_path: Path) -> None:
+    records = tmp_path / "checklists"
+    kept = RecordStore(records / "db" / "0057", tmp_path / "one.lock", records)
+    kept.save(new_record(shipped_checklist()))
+    (records / ".gitattributes").unlink()
+
+    kept.save(new_record(shipped_checklist()))
+
+    assert not (records / ".gitattributes").exists()

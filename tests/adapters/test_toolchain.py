@@ -191,7 +191,7 @@ def test_no_wrangler_says_where_it_was_sought_and_how_to_get_one(machine: Machin
 def test_a_half_installed_wrangler_is_none(machine: Machine) -> None:
     put_wrangler(machine.project, "4.90.1")
     (machine.project / "node_modules/wrangler/bin/wrangler.js").unlink()
-    with pytest.raises(WranglerUnavailable, match="not found"):
+    with pytest.raises(WranglerUnavailable, match="leads to no wrangler package"):
         machine.find()
 
 
@@ -346,3 +346,67 @@ def names_in(folder: Path) -> list[str]:
 def test_the_pinned_wrangler_is_the_one_that_is_installed(wrangler_command: Toolchain) -> None:
     assert wrangler_command.wrangler_version == PINNED_WRANGLER
     assert wrangler_command.source is Source.OWN
+
+
+@pytest.mark.parametrize("version", ["3.60.0", "3.114.17"])
+def test_an_old_wrangler_is_said_with_both_ways_out(machine: Machine, version: str) -> None:
+    put_wrangler(machine.project, version)
+
+    with pytest.raises(WranglerUnavailable, match=f"wrangler {version} .* is too old") as caught:
+        machine.find()
+    assert "npm install" in caught.value.hint
+    assert 'use = "own"' in caught.value.hint
+
+
+def test_our_own_is_taken_whatever_the_project_has(machine: Machine) -> None:
+    put_wrangler(machine.project, "3.114.17")
+    own = {"project": machine.project, "environ": machine.environ, "cache": machine.cache}
+
+    with pytest.raises(WranglerUnavailable):
+        find_toolchain(own=True, **own)  # type: ignore[arg-type]
+    put_wrangler(machine.cache / f"wrangler-{PINNED_WRANGLER}", PINNED_WRANGLER)
+    found = find_toolchain(own=True, **own)  # type: ignore[arg-type]
+
+    assert (found.source, found.wrangler_version) == (Source.OWN, PINNED_WRANGLER)
+
+
+@pytest.mark.parametrize("table", ["devDependencies", "dependencies"])
+@pytest.mark.parametrize("place", ["shop", "."])
+def test_a_pinned_wrangler_that_is_not_installed_is_not_passed_over(
+    machine: Machine, table: str, place: str
+) -> None:
+    put_program(machine.bin / "wrangler", "4.101.0")
+    (machine.project.parent / ".git").mkdir()
+    path = machine.project.parent / place / "package.json"
+    path.write_text(json.dumps({table: {"wrangler": "^4.20.0"}}))
+
+    with pytest.raises(WranglerUnavailable, match=r"names wrangler \^4\.20\.0.*not installed"):
+        machine.find()
+    put_wrangler(machine.project.parent, "4.20.0")
+    assert machine.find().wrangler_version == "4.20.0"
+
+
+def test_a_shim_without_its_package_is_not_passed_over(machine: Machine) -> None:
+    put_program(machine.bin / "wrangler", "4.101.0")
+    shim = machine.project / "node_modules" / ".bin" / "wrangler"
+    shim.parent.mkdir(parents=True)
+    shim.symlink_to("../wrangler/bin/wrangler.js")
+
+    with pytest.raises(WranglerUnavailable, match="leads to no wrangler package"):
+        machine.find()
+
+
+def test_plug_n_play_is_named(machine: Machine) -> None:
+    (machine.project / "package.json").write_text('{"devDependencies": {"wrangler": "4.1.0"}}')
+    (machine.project / ".pnp.cjs").write_text("")
+
+    with pytest.raises(WranglerUnavailable, match=r"Plug'n'Play"):
+        machine.find()
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"devDependencies": []}'])
+def test_a_package_json_that_names_no_wrangler_changes_nothing(machine: Machine, text: str) -> None:
+    put_program(machine.bin / "wrangler", "4.101.0")
+    (machine.project / "package.json").write_text(text)
+
+    assert machine.find().source is Source.PATH

@@ -40,7 +40,7 @@ SAID = (
     ("why is this acceptable", "meant so"),
 )
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
-_LONGEST, _LOOK = 900.0, 0.25
+_LONGEST, _LOOK, _STILL = 900.0, 0.25, 8
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Person:
 
     def _steady(self) -> str:
         """The screen once it asks for a key and no longer changes."""
-        last, since = "", time.monotonic()
+        last, since, still = "", time.monotonic(), 0
         while True:
             screen = self.tmux.screen
             watching = "running: errors" in screen
@@ -88,9 +88,9 @@ class Person:
             self.watched += _LOOK if watching else 0.0
             moved = screen != last
             last, since = screen, time.monotonic() if moved else since
-            if "◐" not in footer(screen) and "◐ running" not in screen and not moved:
-                return screen
-            if "Esc other keys" in footer(screen) and time.monotonic() - since > 2 * _LOOK:
+            still = 0 if moved or "!" not in footer(screen) else still + 1
+            asks = "◐ running" not in screen or "Esc other keys" in footer(screen)
+            if "◐" not in footer(screen) and asks and still >= _STILL:
                 return screen
             assert not self.tmux.is_over, screen
             assert time.monotonic() - since < _LONGEST, screen
@@ -108,6 +108,8 @@ class Person:
             self.press("w")
         elif "Space mark" in keys:
             self.press("y") if "y confirm" in keys else self._mark(screen)
+        elif "↑↓ choose" in keys and "│ ▸" not in screen:
+            self.press("1")  # nothing is chosen beforehand
         elif "Esc other keys" in keys and "│ ▸" not in screen:
             self._say(screen)
         else:
@@ -120,7 +122,8 @@ class Person:
 
     def _say(self, screen: str) -> None:
         wanted = _TYPED.search(screen)
-        said = [words for asked, words in SAID if asked in screen]
+        shown = " ".join(line.rpartition("│")[2].strip() for line in screen.splitlines())
+        said = [words for asked, words in SAID if asked in shown]
         if wanted:
             self.type(wanted[1].replace(",", ""))
         elif said:

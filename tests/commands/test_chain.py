@@ -4,8 +4,8 @@ import argparse
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,13 @@ import pytest
 from commands.hostile import commit, git
 from commands.real_records import CONFIG, person
 from core.record_values import ANA, BEN, SQL, START, closed_files, closed_in_chain
+from d1_preflight.adapters.record_folder import read_record_folder
 from d1_preflight.adapters.ssh.sshsig import SshSigner
-from d1_preflight.commands.records import open_record
+from d1_preflight.commands.ledger import Ledger
+from d1_preflight.commands.records import Chains, open_record, opened
 from d1_preflight.commands.review import sign_review
-from d1_preflight.core.record.review import CLOSED_RECORD, Verdict
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.review import CLOSED_RECORD, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
 from d1_preflight.core.target.snapshot import LedgerRow
 from lint.running import preflight
@@ -49,10 +52,12 @@ class Shelf:
         return {f"{name}.sql": ids for name, ids in told.items() if ids}
 
 
-def closed(names: Sequence[str], hand: SshSigner) -> dict[str, dict[str, bytes]]:
+def closed(
+    names: Sequence[str], hand: SshSigner, since: datetime = START
+) -> dict[str, dict[str, bytes]]:
     made: dict[str, dict[str, bytes]] = {}
     for number, name in enumerate(names):
-        start = START + timedelta(days=number)
+        start = since + timedelta(days=number)
         made[name] = closed_in_chain(
             list(made.values()), migration=name, hand=hand, start=start, ledger=LEDGER
         )
@@ -175,3 +180,153 @@ def test_a_file_that_nobody_named_is_named(shelf: Shelf) -> None:
 
 def _arguments() -> argparse.Namespace:
     return argparse.Namespace(allowed_signers=None, checklist=None, config=None, trust_from="")
+
+
+TRUST = ("--trust-from", "base")
+
+
+def test_what_is_merged_may_neither_go_nor_change(shelf: Shelf) -> None:
+    assert shelf.verified(*TRUST) == {}
+
+    shutil.rmtree(shelf.folder(NAMES[2]))  # the last one: no later record names it
+    assert shelf.verified() == {}
+    assert shelf.verified(*TRUST) == {NAMES[2]: ["base-missing"]}
+
+
+def test_a_merged_record_signed_again_without_an_attempt_is_named(shelf: Shelf) -> None:
+    before = closed(NAMES[:2], shelf.ana)
+    again = closed_in_chain(
+        list(before.values()), migration=NAMES[2], hand=shelf.ana, start=START, ledger=LEDGER
+    )
+    shelf.lay(NAMES[2], again)
+
+    assert set(shelf.verified(*TRUST)[NAMES[2]]) == {"base-changed"}
+
+
+def test_a_merged_review_may_not_go(shelf: Shelf) -> None:
+    name = review(shelf, NAMES[2], Verdict.SENT_BACK)
+    commit(shelf.root, "sent back")
+    git(shelf.root, "branch", "-f", "base")
+    for file in (name, f"{name}.sig"):
+        (shelf.folder(NAMES[2]) / file).unlink()
+
+    assert shelf.verified() == {}
+    assert shelf.verified(*TRUST) == {NAMES[2]: ["base-missing", "base-missing"]}
+
+
+def test_a_branch_that_is_behind_its_base_lacks_nothing(shelf: Shelf) -> None:
+    git(shelf.root, "checkout", "-q", "-b", "work")
+    git(shelf.root, "checkout", "-q", "base")
+    shelf.lay("0060_d.sql", closed_in_chain(migration="0060_d.sql", hand=shelf.ana))
+    commit(shelf.root, "meanwhile")
+    git(shelf.root, "checkout", "-q", "work")
+
+    assert shelf.verified(*TRUST) == {}
+
+
+THEN = datetime(2020, 5, 4, 14, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def old(shelf: Shelf) -> Shelf:
+    """The records as they would be if they were closed in May 2020, by a key that expires."""
+    for name, files in closed(NAMES, shelf.ana, THEN).items():
+        shutil.rmtree(shelf.folder(name))
+        shelf.lay(name, files)
+    return shelf
+
+
+def expire(shelf: Shelf, who: SshSigner, day: str, *others: SshSigner) -> None:
+    lines = [f'{who.identity} valid-before="{day}" {who.key.public}']
+    lines += [f"{other.identity} {other.key.public}" for other in others]
+    (shelf.root / "checklists" / "allowed_signers").write_text("\n".join(lines) + "\n")
+
+
+def seen(shelf: Shelf, name: str, at: datetime, hand: SshSigner) -> None:
+    """A review of that moment."""
+    files = read_record_folder(shelf.folder(name))
+    record = load_record(files["record.toml"])
+    words = statement(
+        files, record, CLOSED_RECORD, Verdict.APPROVED, "", reviewer=hand.identity, at=at
+    )
+    shelf.lay(name, {"record.review.toml": words})
+    shelf.lay(name, {"record.review.toml.sig": hand.sign(words, REVIEW)})
+
+
+def test_an_expired_key_is_not_saved_by_its_own_time(old: Shelf) -> None:
+    expire(old, old.ana, "29991231", old.ben)
+    assert old.verified() == {}
+
+    expire(old, old.ana, "20200601", old.ben)
+    assert old.verified() == {name: ["signature-bad"] * 2 for name in NAMES}
+
+
+def test_an_expired_key_is_good_where_a_reviewer_saw_its_record_before(old: Shelf) -> None:
+    expire(old, old.ana, "20200601", old.ben)
+    seen(old, NAMES[1], datetime(2020, 5, 20, tzinfo=UTC), old.ben)
+    seen(old, NAMES[2], datetime(2020, 6, 20, tzinfo=UTC), old.ben)
+
+    found = old.verified()
+
+    assert NAMES[1] not in found
+    assert found[NAMES[0]] == ["signature-bad"] * 2
+    assert found[NAMES[2]] == ["signature-bad", "signature-bad", "review-invalid"]
+
+
+def test_an_expired_key_is_good_where_a_later_record_of_another_key_names_it(
+    old: Shelf, tmp_path: Path
+) -> None:
+    cleo = person(tmp_path / "more", "cleo", "cleo@example.com", tmp_path / "own", (GO, CLOSE))
+    made = list(closed(NAMES[:2], old.ana, THEN).values())
+    start = THEN + timedelta(days=2)
+    last = closed_in_chain(made, migration=NAMES[2], hand=cleo, start=start, ledger=LEDGER)
+    shutil.rmtree(old.folder(NAMES[2]))
+    old.lay(NAMES[2], last)
+
+    expire(old, old.ana, "20200601", old.ben, cleo)
+    assert old.verified() == {}
+
+    expire(old, old.ana, "20200505", old.ben, cleo)  # before the later record was closed
+    assert old.verified() == {name: ["signature-bad"] * 2 for name in NAMES[:2]}
+
+
+def test_an_expired_key_is_good_where_the_history_of_the_base_had_its_record(
+    old: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-05-10T12:00:00Z")
+    expire(old, old.ana, "20200601", old.ben)
+    commit(old.root, "merged in May")
+    git(old.root, "branch", "-f", "base")
+
+    assert set(old.verified()) == set(NAMES)
+    assert old.verified(*TRUST) == {}
+
+
+def test_a_key_that_was_taken_out_is_saved_by_nothing(old: Shelf) -> None:
+    seen(old, NAMES[0], datetime(2020, 5, 20, tzinfo=UTC), old.ben)
+    text = f"{BEN} {old.ben.key.public}\n"
+    (old.root / "checklists" / "allowed_signers").write_text(text)
+
+    assert all("signature-bad" in old.verified()[name] for name in NAMES)
+
+
+def test_the_ledger_is_held_against_the_records_that_lie_here(shelf: Shelf) -> None:
+    shutil.rmtree(shelf.folder(NAMES[2]))
+    chains, arguments = Chains(), _arguments()
+    records = [opened(shelf.folder(name), arguments, chains) for name in NAMES[:2]]
+    database = records[0].record.database
+    rows = (LEDGER[0], replace(LEDGER[1], id=99), LEDGER[2])
+    ledger = Ledger(database, shelf.root, shelf.folder(NAMES[0]).parent, rows)
+
+    found = [ledger.held_against(record, record.verify()).problems for record in records]
+
+    assert [[p.id for p in problems] for problems in found] == [[], ["ledger-row-differs"]]
+    absent = [(folder, problem.id) for folder, problem in ledger.unrecorded(chains)]
+    assert absent == [(shelf.folder(NAMES[2]), "ledger-record-missing")]
+
+
+def test_the_ledger_of_an_untrusted_checkout_is_not_asked(shelf: Shelf) -> None:
+    found = preflight("verify", "--remote", "--trust-from", "base", str(shelf.folder(NAMES[0])))
+
+    assert found.code == 2
+    assert "in a checkout that you trust" in found.err

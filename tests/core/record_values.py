@@ -78,6 +78,7 @@ class Walk:
     checklist: Checklist
     kind: Kind = Kind.DESTRUCTIVE
     schema: int = 1
+    by: str = ANA
     record: Record = field(init=False)
     now: datetime = START
 
@@ -93,7 +94,7 @@ class Walk:
         words: str = "seen",
     ) -> "Walk":
         step = self.checklist.step(step_id)
-        self.record = self.record.begin(step, {}, by=ANA, at=self.now)
+        self.record = self.record.begin(step, {}, by=self.by, at=self.now)
         self.now += timedelta(seconds=30)
         outcome = Outcome(status, words, StepFacts.read(facts or {}), tuple(evidence))
         self.record = self.record.finish(outcome, at=self.now)
@@ -235,7 +236,7 @@ def closed_in_chain(
     signer = hand or FakeSigner(KEYS, ANA)
     name = "evidence/001-named.out"
     files = {name: f"{migration}\n".encode(), **more}
-    walk = Walk(shipped_checklist(), schema=2)
+    walk = Walk(shipped_checklist(), schema=2, by=signer.identity)
     walk.record, walk.now = replace(walk.record, migration=migration), start
     walk.through(*BEFORE_GO)
     seen = Evidence(("wrangler", "--version"), 0, 12, {name: sha256(files[name]).hexdigest()})
@@ -269,7 +270,7 @@ def _closing_facts(walk: Walk, signer: "Hand") -> CloseFacts:
 def _closing_summary(walk: Walk, signer: "Hand") -> bytes:
     outcome = Outcome(Status.ATTESTED, "seen", _closing_facts(walk, signer))
     step = walk.checklist.step("close")
-    begun = walk.record.begin(step, {}, by=ANA, at=walk.now)
+    begun = walk.record.begin(step, {}, by=walk.by, at=walk.now)
     return summary_bytes(begun.finish(outcome, at=walk.now))
 
 

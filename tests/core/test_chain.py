@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import ANA, BEN, KEYS, START, closed_files, closed_in_chain
+from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.review import CLOSED_RECORD, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, REVIEW
@@ -187,3 +188,45 @@ def test_the_records_of_another_database_are_another_chain() -> None:
 )
 def test_what_is_not_closed_or_not_readable_has_no_place(files: Files) -> None:
     assert read_closed(files) is None
+
+
+def ledger_told(records: Sequence[Files], rows: Sequence[LedgerRow]) -> dict[str, list[str]]:
+    """What the ledger says against each closed record."""
+    chain = Chain(tuple(map(read, records)))
+    found = {
+        r.migration: [p.id.value for p in chain.ledger_problems(r, rows)] for r in chain.records
+    }
+    return {name: ids for name, ids in found.items() if ids}
+
+
+def unrecorded(
+    records: Sequence[Files], rows: Sequence[LedgerRow], begun: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    chain = Chain(tuple(map(read, records)))
+    return [(name, f"{p.weight} {p.id}") for name, p in chain.unrecorded(rows, begun)]
+
+
+def test_a_ledger_with_a_row_for_each_record_agrees() -> None:
+    assert ledger_told(FOUR, LEDGER) == {}
+    assert unrecorded(FOUR, LEDGER) == []
+
+
+def test_a_record_that_was_kept_has_its_row_in_the_ledger() -> None:
+    assert ledger_told(FOUR, LEDGER[:3]) == {NAMES[3]: ["ledger-row-missing"]}
+    other = (*LEDGER[:3], replace(LEDGER[3], id=99))
+    assert ledger_told(FOUR, other) == {NAMES[3]: ["ledger-row-differs"]}
+
+
+def test_a_record_that_was_rolled_back_needs_no_row() -> None:
+    record = load_record(FOUR[3]["record.toml"])
+    last = record.attempts[-1]
+    last = replace(last, facts={**last.facts, "end": ROLLED_BACK})
+    document = dump_record(replace(record, attempts=(*record.attempts[:-1], last)))
+
+    assert ledger_told([*FOUR[:3], {**FOUR[3], "record.toml": document}], LEDGER[:3]) == {}
+
+
+def test_an_applied_row_has_a_closed_record_once_there_are_records() -> None:
+    assert unrecorded(FOUR[1:3], LEDGER) == [(NAMES[3], "invalid ledger-record-missing")]
+    assert unrecorded(FOUR[1:3], LEDGER, begun=NAMES) == [(NAMES[3], "open ledger-record-open")]
+    assert unrecorded((), LEDGER) == []

@@ -596,3 +596,15 @@ def test_the_problems_of_each_section_are_told_once() -> None:
     ]  # fmt: skip
     assert all(p.hint == "preflight run 0057_add_team_billing.sql goes on where it was left."
                for p in found.problems if "“" in p.words)  # fmt: skip
+
+
+def test_an_apply_under_a_go_that_names_no_end_is_found() -> None:
+    endless = changed(
+        "go",
+        lambda a: replace(a, facts={k: v for k, v in a.facts.items() if k != "expires_at"}),
+    )
+
+    found = verified(resigned(endless))
+
+    assert "invalid record.toml: was applied after its GO expired (no time is named)" in told(found)
+    assert found.exit_code == 4

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from core.record_values import BEN, START, closed_files
+from core.record_values import BEN, START, closed_files, closed_in_chain
+from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.review import PLAN, Verdict, statement
 
@@ -52,3 +53,32 @@ def test_what_the_reader_refuses_is_not_valid(old: str, new: str) -> None:
     assert old in document
 
     assert not is_valid(document.replace(old, new, 1).encode())
+
+
+CHAINED = closed_in_chain()
+
+
+@pytest.mark.parametrize("name", ["record.toml", "go.toml"])
+def test_what_is_written_in_schema_2_is_valid(name: str) -> None:
+    assert is_valid(CHAINED[name])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("schema = 2", "schema = 1"),
+        ("schema = 2", "schema = 2\ncolour = 'red'"),
+        ('when = "2026-11-23T14:00:00Z/', 'when = "2026-11-23T14:00:00Z'),
+        ('when = "', 'started_at = "'),
+        ('by = "ana@example.com"\n', ""),
+    ],
+)
+def test_what_the_reader_of_schema_2_refuses_is_not_valid(old: str, new: str) -> None:
+    document = CHAINED["record.toml"].decode()
+    assert old in document
+
+    broken = document.replace(old, new, 1).encode()
+
+    assert not is_valid(broken)
+    with pytest.raises(RecordInvalid):
+        load_record(broken)

@@ -258,6 +258,44 @@ def test_an_index_without_text_is_named(tmp_path: Path, sql: str) -> None:
     assert given.problems == ("f: it keeps no text: fill it again from where its text comes from",)
 
 
+BOTH = (
+    POSTS
+    + FILLED
+    + EXTERNAL
+    + "INSERT INTO f(f) VALUES ('rebuild');"
+    + "CREATE TABLE other(id INTEGER PRIMARY KEY, v); INSERT INTO other VALUES (1, 'x');"
+    + "CREATE VIRTUAL TABLE g USING fts5(v, content='other', content_rowid='id');"
+    + "INSERT INTO g(g) VALUES ('rebuild');"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "only", "filled", "named"),
+    [
+        ("SELECT 1", (), set(), {"posts", "other", "f", "g"}),
+        ("UPDATE posts SET title = 'z' WHERE id = 1", (), {"f"}, {"posts", "other", "f", "g"}),
+        ("UPDATE other SET v = NULL", (), {"g"}, {"posts", "other", "f", "g"}),
+        ("UPDATE other SET v = NULL", ("posts",), set(), {"posts", "f"}),
+        ("UPDATE other SET v = NULL", ("other",), {"g"}, {"other", "g"}),
+        ("DROP TABLE f", ("f",), {"f"}, {"f"}),
+        ("DROP TABLE f", ("other",), set(), {"other", "g"}),
+    ],
+)
+def test_an_index_is_filled_again_only_with_the_table_that_it_holds(
+    change: str, only: tuple[str, ...], filled: set[str], named: set[str]
+) -> None:
+    written: list[str] = []
+
+    with two_states(BOTH, BOTH + change) as connection:
+        schema = Schema.from_connection(connection, "before")
+        given = write_repair_sql(written.append, connection, schema, only=only)
+
+    script = "".join(written)
+    rebuilds = {name: f"""INSERT INTO "{name}"("{name}") VALUES ('rebuild')""" for name in "fg"}
+    assert {name for name, sql in rebuilds.items() if sql in script} == filled
+    assert {table.table for table in given.tables} == named
+
+
 def test_indexes_and_triggers_of_a_dropped_table_come_back(tmp_path: Path) -> None:
     prior = """CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE TABLE u(id INTEGER PRIMARY KEY);
         CREATE INDEX t_a ON T(a); CREATE INDEX u_id ON u(id);

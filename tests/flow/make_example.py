@@ -1,8 +1,9 @@
-"""Makes `checklists/example/`: `python tests/flow/make_example.py`.
+"""Makes `checklists/example/`: `python tests/flow/make_example.py`, a few minutes.
 
-One signed record of the rebuild, walked in a practice run with the real wrangler. The operator
-takes the finding's advice first: the members are parked while their teams are rebuilt. The key is
-made for it and thrown away; only its public half stays, in `allowed_signers`.
+One signed record of the rebuild, walked in a practice run with the plain face, the real wrangler
+and the real clock. The operator takes the finding's advice first: the members are parked while
+their teams are rebuilt. Each answer is a person's own and comes after the time it takes to read
+the question. The key is made for it and thrown away; only its public half stays.
 """
 
 # ruff: noqa: E402 - it runs as a script, beside the tests' own package
@@ -19,9 +20,12 @@ sys.path.insert(0, str(TESTS))
 
 from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.wrangler.toolchain import install
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from d1_preflight.practice.run import start
 from d1_preflight.project_context import open_context
-from flow.walking import open_session, walk_to
+from d1_preflight.session import Session
 
 EXAMPLE = TESTS.parent / "checklists" / "example"
 NAME = "0061_rebuild_teams_remove_deprecated.sql"
@@ -68,14 +72,51 @@ CREATE INDEX idx_teams_customer ON teams(stripe_customer_id);
 CREATE INDEX idx_teams_stripe ON teams(stripe_subscription_id);
 """
 ANSWERS = {
-    "purpose": "Teams load without a column that nobody reads any more.",
-    "verdict": "Nobody noticed; every member is still there.",
+    "purpose": "Teams load without a column that no code has read since March.",
+    "losses": ("teams",),
+    "loss_reason": "deprecated_column was replaced by billing_email in 0052; its last reader went "
+    "in March, and its values stay in the backup.",
+    "copy-by-position@34": "members_parked is made from team_members two statements before, so "
+    "both have the same columns in the same order.",
     "order": "database first, then Worker",
-    "copy-by-position@34": "Both tables have the same columns; one was made from the other.",
+    "way": "table restore",
+    "end": "it stands",
+    "verdict": "Teams load without the old column, all 1,204 memberships are there, and nobody "
+    "noticed.",
 }
+WAIVERS = {
+    "window": "Thursday morning is our quietest time after the weekend, and support knows.",
+}
+READING_S = {PromptKind.TEXT: 6.0, PromptKind.CHOOSE: 2.0, PromptKind.CONFIRM: 3.0}
+
+
+class Operator:
+    """A person at the plain face: reads, then answers; a question they do not know stops them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def ask(self, prompt: Prompt) -> object:
+        """The answer, after the time it takes to read the question."""
+        await asyncio.sleep(READING_S.get(prompt.kind, 2.0))
+        step = self._session.current
+        assert step is not None
+        if prompt.key == "next":
+            last = self._session.record.last(step.id)
+            failed = last is not None and not last.status.is_answered
+            return Choice.WAIVE if failed else Choice.DO
+        if prompt.key == "reason":
+            return WAIVERS[step.id]
+        if prompt.key in ANSWERS:
+            return ANSWERS[prompt.key]
+        if prompt.typed:
+            return prompt.typed
+        assert prompt.kind is not PromptKind.TEXT, f"{prompt.key}: {prompt.label}"
+        return True if prompt.kind is PromptKind.CONFIRM else prompt.choices[0]
 
 
 async def make(folder: Path) -> None:
+    """Walk one practice run to its close, and take its record."""
     (folder / "gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.com\n")
     os.environ["GIT_CONFIG_GLOBAL"] = str(folder / "gitconfig")
     await install(print)
@@ -86,11 +127,13 @@ async def make(folder: Path) -> None:
         (context.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
         for words in (("add", "-A"), ("commit", "-qm", "Park the members")):
             ask_git(words, project)
-        session, _ = open_session(context, NAME)
-        await walk_to(session, given=ANSWERS)
+        store = context.store(NAME).acquire()
+        session = Session(context.checklist, context.environment(NAME, store))
+        target = Target(database=context.project.database.name, migration=NAME)
+        await Walkthrough(session, Operator(session), print, target).run()
         assert session.closed
         shutil.rmtree(EXAMPLE, ignore_errors=True)
-        shutil.copytree(session.environment.store.folder, EXAMPLE)
+        shutil.copytree(store.folder, EXAMPLE)
         shutil.copy(context.project.root / "checklists" / "allowed_signers", EXAMPLE)
         shutil.copy(context.project.migrations_folder / NAME, EXAMPLE)
 

@@ -487,7 +487,8 @@ async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> No
     [
         (("j", "enter"), "table restore"),
         (("j", "j", "k", "enter"), "table restore"),
-        (("3", "enter"), "time travel"),
+        (("3",), "time travel"),
+        (("z", "3", "3"), "time travel"),  # the key after a letter only ends the sentence
         (("slash", "t", "r", "a", "v", "enter"), "time travel"),
         (("slash", "x", "backspace", "backspace", "down", "enter"), "table restore"),
         (("slash", "t", "r", "a", "v", "escape", "up", "enter"), "table restore"),

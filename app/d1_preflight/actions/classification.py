@@ -4,20 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, StepContext
+from d1_preflight.actions.header import check_header, check_name, header_prompts, why
 from d1_preflight.actions.losses import declared_reason, declares_after_rehearsal
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
 from d1_preflight.core.format import count, plural
-from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.project.naming import HOUSE, Naming
 from d1_preflight.core.record.change_facts import (
     ClassFacts,
     CopyFacts,
     FindingAnswer,
     FindingsFacts,
-    HeaderFacts,
     MeasuredLoss,
-    NameFacts,
     PurposeFacts,
     RehearsalFacts,
     row_counts,
@@ -31,47 +28,6 @@ _ROLLBACK = {
     Kind.DESTRUCTIVE: "irreversible",
 }
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
-
-
-async def check_name(context: StepContext) -> Outcome:
-    """The file's name is of the folder's convention and says what it does."""
-    name = context.environment.name
-    files = context.environment.files.files()
-    naming = next((file.naming for file in files if isinstance(file, Migration)), Naming())
-    convention = naming.convention(file.name for file in files)
-    facts = NameFacts(name=name)
-    if naming.keeps(name):
-        words = f"{name}: {naming.tool} named it and keeps its own list of names; it stays."
-        return Outcome(Status.PROVED, words, facts)
-    if convention == HOUSE and convention.fits(name):
-        return Outcome(Status.PROVED, f"{name}: four digits and a description.", facts)
-    if convention.fits(name):
-        return Outcome(Status.PROVED, f"{name}: as this folder's files are named.", facts)
-    return Outcome(
-        Status.FAILED,
-        f"{name} is not {convention.shown}. Rename it before it is applied: afterwards "
-        "a renamed file would be applied a second time.",
-        facts,
-    )
-
-
-async def check_header(context: StepContext) -> Outcome:
-    """The header is complete, and its declared type is the one that was found."""
-    header = context.environment.migration().header
-    found = context.environment.analysis().kind
-    declared = header.type.split("(")[0].split()
-    word = declared[0].lower().strip(".,;:") if declared else ""
-    facts = HeaderFacts(declared=word, found=found.value, missing=header.missing)
-    if header.missing:
-        names = ", ".join(name.capitalize() for name in header.missing)
-        return Outcome(Status.FAILED, f"The header lacks: {names}. Edit the file.", facts)
-    if found is Kind.UNKNOWN:
-        words = f"The header declares {word}; the effect of the SQL is not certain."
-        return Outcome(Status.UNKNOWN, words, facts)
-    if word != found.value and found is not Kind.NONE:
-        words = f"The header declares “{word}”; the SQL is {found.value}: {_why(context)}"
-        return Outcome(Status.FAILED, words, facts)
-    return Outcome(Status.PROVED, f"Complete; declared {word}, found {found.value}.", facts)
 
 
 def finding_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -173,7 +129,7 @@ def class_prompts(context: StepContext) -> Sequence[Prompt]:
     at_least = _ORDER.index(found) if found in _ORDER else len(_ORDER) - 1
     choices = tuple(kind.value for kind in _ORDER[max(at_least, 1) :])
     label = f"Found: {found.value}. Confirm it or raise it"
-    return (Prompt("class", PromptKind.CHOOSE, label, help=_why(context), choices=choices),)
+    return (Prompt("class", PromptKind.CHOOSE, label, help=why(context), choices=choices),)
 
 
 async def confirm_class(context: StepContext) -> Outcome:
@@ -183,7 +139,7 @@ async def confirm_class(context: StepContext) -> Outcome:
     raised = chosen is not analysis.kind
     facts = _class_facts(analysis, chosen)
     words = f"{chosen.value.capitalize()}, {facts.risk} risk"
-    words += f" (raised from {analysis.kind.value})." if raised else f": {_why(context)}"
+    words += f" (raised from {analysis.kind.value})." if raised else f": {why(context)}"
     return Outcome(Status.ATTESTED if raised else Status.PROVED, words, facts)
 
 
@@ -194,7 +150,7 @@ def judged_again(context: StepContext) -> Mapping[str, Outcome]:
         return {}
     source = f"the target's schema, as copied ({context.environment.prior_schema().fingerprint})"
     facts = replace(_class_facts(analysis, analysis.kind), source=source)
-    words = f"{analysis.kind.value.capitalize()}, {facts.risk} risk: {_why(context)}"
+    words = f"{analysis.kind.value.capitalize()}, {facts.risk} risk: {why(context)}"
     words += " Judged again on the target's schema; it was unknown on the files alone."
     return {ClassFacts.step: Outcome(Status.PROVED, words, facts)}
 
@@ -349,17 +305,9 @@ def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) ->
     return f"{words}. Declared losses: {losses}. Reason: {reason}"
 
 
-def _why(context: StepContext) -> str:
-    reasons = context.environment.analysis().reasons
-    if not reasons:
-        return "it changes nothing." if context.kind is Kind.NONE else "no reason was found."
-    more = f" · {len(reasons) - 1} more" if len(reasons) > 1 else ""
-    return f"line {reasons[0].line}: {reasons[0].clause}{more}."
-
-
 STEPS: Mapping[str, StepAction] = {
     "check_name": StepAction(check_name),
-    "check_header": StepAction(check_header),
+    "check_header": StepAction(check_header, prompts=header_prompts),
     "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
     "confirm_class": StepAction(confirm_class, prompts=class_prompts),
     "state_purpose": StepAction(state_purpose, held=held_by_purpose, offers=offered_purpose),

@@ -16,9 +16,9 @@ from d1_preflight.actions.ports import (
     WorkerSource,
     no_progress,
 )
-from d1_preflight.core.analysis import analyse, schema_after
+from d1_preflight.core.analysis import analyse, not_judged, schema_after
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Prompt, Step
-from d1_preflight.core.errors import MigrationUnreadable
+from d1_preflight.core.errors import MigrationUnreadable, NotJudged
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.ports import Clock, Emit, Evidence, Wrangler, silent
 from d1_preflight.core.project.migration import Migration, UnreadableMigration, ledger_key
@@ -29,9 +29,15 @@ from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Outcom
 from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
+from d1_preflight.core.target.reading_cost import WalkCost
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
+
+
+def unlimited(_files: int) -> AbstractContextManager[None]:
+    """Bound no judgement."""
+    return nullcontext()
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class TargetCache:
     size: int | None = None  # of the database, in bytes, as `d1 info` said
     rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
+    walk_cost: WalkCost | None = None  # estimated before the first read, on the free plan
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
 
 
@@ -75,6 +82,8 @@ class Environment:
     cache: TargetCache = field(default_factory=TargetCache)
     read: Mapping[str, str] = field(default_factory=dict)
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
+    limit: Callable[[int], AbstractContextManager[None]] = unlimited
+    """Bounds the judgement of so many files: raises NotJudged in its body."""
 
     @property
     def settings(self) -> Settings:
@@ -138,13 +147,24 @@ class Environment:
 
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
-        migration, prior = self.migration(), self.prior_schema()
-        whole = self.knows_target
+        migration, whole = self.migration(), self.knows_target
+        try:
+            with self.limit(len(self.files.files())):
+                prior = self.prior_schema()
+        except NotJudged as error:
+            return not_judged(f"The earlier files: {error.message}")
         key = (migration.sha256, prior.fingerprint, whole)
         if self.cache.analysis is None or self.cache.analysis[0] != key:
-            siblings = tuple(self.files.migrations())
-            self.cache.analysis = (key, analyse(migration, prior, siblings, whole=whole))
+            self.cache.analysis = (key, self._judged(migration, prior, whole=whole))
         return self.cache.analysis[1]
+
+    def _judged(self, migration: Migration, prior: Schema, *, whole: bool) -> Analysis:
+        siblings = tuple(self.files.migrations())
+        try:
+            with self.limit(1):
+                return analyse(migration, prior, siblings, whole=whole)
+        except NotJudged as error:
+            return not_judged(error.message)
 
     def subjects(self) -> Mapping[str, str]:
         """The sha256 of the files that attempts are about, as they are now."""

@@ -115,14 +115,19 @@ async def copy_rows(
     calls = list(_calls(reading.pages))
     try:
         for batch in calls:
-            answers = await _fetch(context.environment, batch, writing)
-            for page, rows in zip(batch, answers, strict=True):
-                await writing.add(page, rows)
+            await _copy_call(context.environment, batch, writing)
             writing.tell()
         return await writing.end()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+async def _copy_call(environment: Environment, batch: Sequence[Page], writing: "_Writing") -> None:
+    """One call's pages; a function of its own, so that two calls' rows are never held at once."""
+    answers = await _fetch(environment, batch, writing)
+    for page, rows in zip(batch, answers, strict=True):
+        await writing.add(page, rows)
 
 
 class _Writing:

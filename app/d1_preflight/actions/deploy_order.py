@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from d1_preflight.actions.context import StepAction, StepContext
+from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.pending import skipped_pending
 from d1_preflight.actions.running_code import (
     deployments_args,
@@ -24,7 +24,7 @@ from d1_preflight.core.checklist.answers import (
     answer_label,
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.format import noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import NO_TEXT
@@ -226,9 +226,35 @@ def _broken(facts: DeployOrderFacts, code: str, schema: str, number: int | None)
 async def _proof(context: StepContext) -> DeployOrderFacts:
     """Both codes on the schemas of the rehearsal; empty where nobody says which code runs."""
     deployed = context.answer("revision") or context.answer("deployed")
-    if not deployed:
-        return DeployOrderFacts()
-    environment = context.environment
+    return await _proof_of(context.environment, deployed) if deployed else DeployOrderFacts()
+
+
+async def require_same_code(context: StepContext) -> None:
+    """Require that the queries still say what the order rests on; raises NotAllowed."""
+    if not context.checklist.has(DeployOrderFacts.step):
+        return
+    chosen = context.record.standing(context.checklist.step(DeployOrderFacts.step))
+    proved = DeployOrderFacts.from_attempt(chosen)
+    if chosen is None or proved.safe_order is None:
+        return
+    deployed = str(chosen.answers.get("revision") or chosen.answers.get("deployed"))
+    now = await _proof_of(context.environment, deployed)
+    if _sum(now) != _sum(proved):
+        raise NotAllowed(
+            f"Since the order was proved, the code here changed: {now.safe_order} now, "
+            f"{proved.safe_order} then.",
+            hint="Prove the order again (4 Rollback, order).",
+        )
+
+
+def _sum(facts: DeployOrderFacts) -> tuple[object, ...]:
+    """What an order rests on."""
+    counts = (facts.deployed_breaks, facts.new_breaks, facts.new_breaks_at_home)
+    return (facts.safe_order, *counts, facts.unseen)
+
+
+async def _proof_of(environment: Environment, deployed: str) -> DeployOrderFacts:
+    """Both codes, with this revision as the deployed one."""
     before = environment.local.schema(copy_folder(environment))
     after = environment.local.schema(rehearsal_folder(environment))
     scripts = {environment.name: environment.migration().text}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from d1_preflight.actions.context import StepAction, StepContext
+from d1_preflight.actions.deploy_order import require_same_code
 from d1_preflight.actions.pending import others_pending
 from d1_preflight.actions.preconditions import require_bookmark
 from d1_preflight.actions.timing import require_window
@@ -76,6 +77,7 @@ async def sign_go(context: StepContext) -> Outcome:
         )
     require_bookmark(context)
     require_window(context)
+    await require_same_code(context)
     version, evidence = await frozen_version(context)
     environment = context.environment
     prepare_signer(context)

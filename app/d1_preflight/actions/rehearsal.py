@@ -16,6 +16,7 @@ from d1_preflight.actions.copy_rows import (
 )
 from d1_preflight.actions.losses import declared_losses, declares_after_rehearsal
 from d1_preflight.actions.pending import pending_names
+from d1_preflight.actions.reading_cost import cost_prompts, stopped_by_plan
 from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.values import values_facts, watched_values
 from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
@@ -45,6 +46,7 @@ from d1_preflight.core.rows.row_diff import (
     diff_rows,
 )
 from d1_preflight.core.schema.schema import Change, Schema, diff
+from d1_preflight.core.target.ledgers import refusal
 from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
@@ -65,12 +67,17 @@ def copy_plan(context: StepContext) -> Sequence[str]:
 async def copy_target(context: StepContext) -> Outcome:
     """Every row of the target, exact, as a local D1 database."""
     environment = context.environment
+    if (stopped := await stopped_by_plan(context)) is not None:
+        return stopped
     started = environment.clock.monotonic()
     reading = await plan_reading(context)
     if environment.name in reading.observation.applied:
         name = environment.name
         said = f"{name} is already in the target's ledger; there is nothing to rehearse."
         return Outcome(Status.FAILED, said, evidence=reading.evidence)
+    ignored = environment.settings.migrations.ignore_ledgers
+    if foreign := refusal(reading.observation.schema, reading.observation.counts, ignored):
+        return Outcome(Status.FAILED, foreign, evidence=reading.evidence)
     check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
@@ -379,7 +386,9 @@ def _is_a_reason(analysis: Analysis, change: Change) -> bool:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "copy_target": StepAction(copy_target, plan=copy_plan, held=held_by_reads),
+    "copy_target": StepAction(
+        copy_target, prompts=cost_prompts, plan=copy_plan, held=held_by_reads
+    ),
     "check_syntax": StepAction(check_syntax),
     "rehearse": StepAction(rehearse, plan=rehearse_plan, settles=judged_again),
 }

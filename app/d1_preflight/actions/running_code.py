@@ -41,7 +41,7 @@ def running_plan(context: StepContext) -> Sequence[str]:
     lines = (deployments_args(environment, worker), view)
     return (
         *(shown(environment, line) for line in lines),
-        "two calls of the Workers API, none of D1",
+        "the second only if the first names no commit; both ask the Workers API, none D1",
     )
 
 

@@ -23,6 +23,7 @@ from d1_preflight.core.target.wrangler_output import (
     parse_execute,
 )
 
+_LEDGER_COLUMNS = ("id", "name", "applied_at")
 READ_TIMEOUT_S = 120.0
 """The time limit of a batched read; D1 itself stops a query after 30 s."""
 
@@ -206,6 +207,12 @@ async def _read(
     try:
         return await _ask(environment, question, extra, emit, keep)
     except RemoteFailed as error:
+        if any(f"no such column: {name}" in error.message for name in _LEDGER_COLUMNS):
+            raise RemoteFailed(
+                f"{question.ledger_table} in the target is not wrangler's ledger: {error.message}",
+                hint="Nothing was changed. Whose table is it? wrangler's own can have another "
+                "name: migrations_table in the configuration.",
+            ) from error
         if f"no such table: {question.ledger_table}" not in error.message:
             raise
         return await _ask(environment, replace(question, with_ledger=False), extra, emit, keep)

@@ -25,6 +25,7 @@ _SET_ZONES = "Set timezones under [users] in preflight.toml to have it checked."
 _SEEN = ("it is there", "it is not there: send it")
 WINDOW = "check_window"
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
+_ANY_ACCOUNT = "?to=/:account"
 
 
 def window_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -175,10 +176,11 @@ def held_by_sight(context: StepContext) -> str:
 
 
 async def open_dashboard(context: StepContext) -> Outcome:
-    """The operator says that they see it."""
+    """The operator says that they see it; the record, which is shared, names no account."""
     if has_no_dashboard(context):
         return Outcome(Status.WAIVED, "A practice database has no dashboard.")
-    facts = DashboardFacts(url=dashboard_url(context.environment))
+    database = context.environment.project.database.id
+    facts = DashboardFacts(url=DASHBOARD.format(account=_ANY_ACCOUNT, id=database))
     return Outcome(Status.ATTESTED, "Open, and seen.", facts)
 
 

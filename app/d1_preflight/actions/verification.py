@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from d1_preflight.actions.affected_routes import endpoint_plan, uncalled_routes
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
 from d1_preflight.actions.target import Look, execute_args, observe, shown
@@ -29,8 +30,9 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
-from d1_preflight.core.record.facts import NO_TEXT, instant, moment
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, moment
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
@@ -159,11 +161,12 @@ async def probe_endpoints(context: StepContext) -> Outcome:
     endpoints = context.environment.settings.verification.endpoints
     if not endpoints:
         words = "No endpoints are configured: name them under [verification] in preflight.toml."
-        return Outcome(Status.UNKNOWN, words)
-    facts = EndpointFacts(endpoints=())
+        return Outcome(Status.UNKNOWN, " ".join((words, *endpoint_plan(context))))
+    uncalled = uncalled_routes(context.facts(DeployOrderFacts).routes, endpoints)
+    facts = EndpointFacts(endpoints=(), uncalled=uncalled or NO_ITEMS)
     for endpoint in endpoints:
         answer = await probed(context.environment, endpoint)
-        facts = EndpointFacts(endpoints=(*facts.endpoints, answer))
+        facts = replace(facts, endpoints=(*facts.endpoints, answer))
         context.progress(facts)
     wrong = [answer for answer in facts.endpoints if not answer.ok]
     if wrong:
@@ -171,6 +174,8 @@ async def probe_endpoints(context: StepContext) -> Outcome:
         return Outcome(Status.FAILED, words, facts)
     answered = len(facts.endpoints)
     words = f"{plural(answered, 'endpoint')} {noun_for(answered, 'answers', 'answer')} as expected."
+    if uncalled:
+        words += f" Not called, though the change touches them: {', '.join(uncalled)}."
     return Outcome(Status.PROVED, words, facts)
 
 
@@ -363,6 +368,6 @@ STEPS: Mapping[str, StepAction] = {
     "verify_ledger": StepAction(verify_ledger, prompts=ledger_prompts, plan=verify_plan),
     "verify_schema": StepAction(verify_schema),
     "verify_rows": StepAction(verify_rows, prompts=row_prompts, held=held_by_reads),
-    "probe_endpoints": StepAction(probe_endpoints, held=held_by_endpoints),
+    "probe_endpoints": StepAction(probe_endpoints, plan=endpoint_plan, held=held_by_endpoints),
     "watch_errors": StepAction(watch_errors),
 }

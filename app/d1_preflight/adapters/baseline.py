@@ -10,8 +10,8 @@ from d1_preflight.adapters.project_files import read_settings
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.project.naming import Names, Naming
-from d1_preflight.core.project.settings import SETTINGS_NAME
+from d1_preflight.core.project.naming import Naming
+from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 
 
 def read_baseline(folder: Path, start: Path) -> Migration | None:
@@ -38,8 +38,8 @@ def read_naming(ledger: Ledger, start: Path) -> Naming:
     """What the names of a ledger's files are judged by; `start` as for the baseline."""
     folder = ledger.place.folder
     home = _home_of_settings(folder, start)
-    setting = read_settings(home).lint.names if home else Names.INFERRED
-    return naming_of(folder, (migration.name for migration in ledger.migrations), setting)
+    settings = read_settings(home) if home else Settings()
+    return naming_of(folder, (migration.name for migration in ledger.migrations), settings)
 
 
 def _home_of_settings(folder: Path, start: Path) -> Path | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
 from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
-from d1_preflight.core.errors import ProjectError, Undecided
+from d1_preflight.core.errors import NoConfiguration, ProjectError, Undecided
 from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import config_keys, parse_config
@@ -177,13 +177,13 @@ def _has_database(path: Path) -> bool:
 def _nowhere(folder: Path) -> Path:
     top = checkout_of(folder) or folder
     if any(path.name == _CF_NAME for path in _walked(top)) or (folder / _CF_NAME).is_file():
-        raise ProjectError(
+        raise NoConfiguration(
             f"{_CF_NAME} is the configuration of the cf tool (beta), which preflight does not "
             "drive yet: it drives wrangler.",
             hint="Put a wrangler.jsonc beside it with d1_databases: binding, database_name and "
             "the same database_id. preflight reads only that.",
         )
-    raise ProjectError(
+    raise NoConfiguration(
         f"No wrangler configuration in {folder}, above or below it.",
         hint="Go to the Worker's folder, or name one with --config. "
         "To try this without a project: preflight practice",

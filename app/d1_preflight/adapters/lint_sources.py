@@ -15,7 +15,7 @@ from pathlib import Path
 from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.project_files import migration_names, passed_over, read_settings
 from d1_preflight.adapters.regular_file import read_file
-from d1_preflight.core.errors import MigrationUnreadable, ProjectError, Undecided, UsageError
+from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError, UsageError
 from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.migrations_pattern import Glob
@@ -100,20 +100,15 @@ class Sources:
 
     def _places(self) -> tuple[Place, ...]:
         """Where the configuration has migrations; without a database, the folder of that name."""
-        home = Path(os.path.realpath(self.start))
-        places: tuple[Place, ...] = ()
         try:
             config = read_config(find_config(self.start, self.config), self.environment)
-            home = config.folder
-            return self.places_of(config)
-        except Undecided:
+        except NoConfiguration:
+            if places := self._unconfigured(Path(os.path.realpath(self.start))):
+                return places
             raise
-        except ProjectError:
-            if not (self.config or self.database or self.environment):
-                places = self._unconfigured(home)
-            if not places:
-                raise
-        return places
+        is_chosen = self.database or self.environment
+        without = () if config.databases or is_chosen else self._unconfigured(config.folder)
+        return without or self.places_of(config)
 
     def _unconfigured(self, home: Path) -> tuple[Place, ...]:
         """The migrations of a folder whose configuration, if any, has no database."""

@@ -18,7 +18,7 @@ from d1_preflight.core.rows.equality import Difference
 from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.schema.table import Table
+from d1_preflight.core.schema.table import Table, read_tables
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import writing
 
@@ -103,6 +103,9 @@ class LocalDatabases:
 
     def failing_indexes(self, persist: Path) -> Mapping[str, str]:
         """The full-text indexes that do not hold the words of their text, and why."""
+        with localdb.reading(self.file(persist)) as connection:
+            if not any(table.is_virtual for table in read_tables(connection)):
+                return {}
         with writing(self.file(persist)), _opened(self.file(persist)) as connection:
             connection.execute("BEGIN")
             found = failing_indexes(connection)

@@ -6,10 +6,12 @@ then every name there is the tool's.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.regular_file import LARGEST, read_file
 from d1_preflight.core.project.naming import Names, Naming
+from d1_preflight.core.project.settings import Settings
 
 JOURNAL = "meta/_journal.json"
 """Where drizzle, before its version 1, lists the migrations that it wrote."""
@@ -17,8 +19,13 @@ _LOCK = "migration_lock.toml"
 _SNAPSHOT = "snapshot.json"
 
 
-def naming_of(folder: Path, names: Iterable[str], setting: Names) -> Naming:
-    """What the names in a migrations folder are judged by."""
+def naming_of(folder: Path, names: Iterable[str], settings: Settings) -> Naming:
+    """What the files of a migrations folder are judged by."""
+    found = _found(folder, names, settings.lint.names)
+    return replace(found, header=settings.checklist.header)
+
+
+def _found(folder: Path, names: Iterable[str], setting: Names) -> Naming:
     if setting in (Names.DRIZZLE, Names.PRISMA):
         return Naming(setting, setting.value)
     if (folder / JOURNAL).is_file():

@@ -31,7 +31,7 @@ from d1_preflight.adapters.wrangler.staged_config import (
     staged_config,
     target_config,
 )
-from d1_preflight.core.errors import MigrationUnreadable, ProjectError, Undecided
+from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError
 from d1_preflight.core.project.migration import (
     Migration,
     MigrationFile,
@@ -64,6 +64,11 @@ class ProjectFiles:
         self._project = project
         self._account = account
 
+    @property
+    def folder(self) -> Path:
+        """The folder below which the migrations lie."""
+        return self._project.migrations_folder
+
     def files(self) -> tuple[MigrationFile, ...]:
         """Every file that wrangler counts, in its order, readable or not."""
         found = read_migrations(self._project.database, self._project.config)
@@ -73,7 +78,7 @@ class ProjectFiles:
     def naming(self, names: Iterable[str]) -> Naming:
         """What the names of these files are judged by."""
         project = self._project
-        return naming_of(project.migrations_folder, names, project.settings.lint.names)
+        return naming_of(project.migrations_folder, names, project.settings)
 
     def migrations(self) -> tuple[Migration, ...]:
         """The readable ones."""
@@ -205,9 +210,7 @@ def open_folder(
     """
     try:
         path = find_config(start, config)
-    except Undecided:
-        raise
-    except ProjectError:
+    except NoConfiguration:
         settings = read_settings(start)
         named = settings.migrations.folder or DEFAULT_MIGRATIONS_DIR
         if config is not None or not (start / named).is_dir():

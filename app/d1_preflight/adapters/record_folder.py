@@ -83,11 +83,11 @@ def _refuse(error: OSError) -> None:
 def closed_records(top: Path, besides: Path | None = None) -> tuple[ClosedRecord, ...]:
     """The closed records below `checklists`, but that of one folder; raises ProjectError."""
     folders = (folder for folder in _records_below(top) if folder != besides)
-    found = (read_closed(_signed_files(folder)) for folder in folders)
+    found = (read_closed(signed_files(folder), str(folder)) for folder in folders)
     return tuple(record for record in found if record is not None)
 
 
-def _signed_files(folder: Path) -> dict[str, bytes]:
+def signed_files(folder: Path) -> dict[str, bytes]:
     """The record, its signature and its reviews."""
     names = (RECORD_FILE, RECORD_SIGNATURE)
     paths = [*(folder / name for name in names), *sorted(folder.glob("*.review.*"))]

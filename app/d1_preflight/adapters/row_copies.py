@@ -28,7 +28,7 @@ from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.disk import new_text, writing
 
 _FORMAT = "d1-preflight rows 1"
-_CACHE_KIB = 24_576  # each; larger than a call of rows, small beside the memory of a laptop
+_CACHE_KIB = 16_384  # each; larger than a call of rows, small beside the memory of a laptop
 _NO_COPY = "No row is kept by it; the target was only read."
 
 

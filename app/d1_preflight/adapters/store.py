@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from d1_preflight.adapters.locks import take
-from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.adapters.regular_file import read_file, read_regular
 from d1_preflight.core.errors import ProjectError, RecordBusy
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.record import Record
@@ -144,10 +144,7 @@ def _is_own(path: Path) -> bool:
 
 
 def _holder(lock: Path) -> str:
-    try:
-        return lock.read_text(errors="replace").strip()
-    except OSError:
-        return ""
+    return (read_regular(lock) or "").strip()
 
 
 def is_leftover(name: str) -> bool:

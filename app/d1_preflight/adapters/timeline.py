@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.verify.timeline import (
     POSTMORTEM,
@@ -31,7 +32,8 @@ class Timeline:
         """Add a line; raises ProjectError where it cannot be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            held = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+            there = os.path.lexists(self.path)
+            held = read_file(self.path).decode("utf-8") if there else ""
             head = "" if held else new_timeline(self.subject)
             if not held:
                 self._ask()
@@ -52,8 +54,9 @@ class Timeline:
 
 
 def _append(path: Path, text: str) -> None:
-    """Add to the file durably; half a line is taken off again."""
-    with path.open("ab") as file:
+    """Add to the file durably, never through a link; half a line is taken off again."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o644), "ab") as file:
         size = file.tell()
         try:
             file.write(text.encode())

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from d1_preflight.core.errors import NotJudged
+
 SECONDS = 4.0
+SECONDS_A_FILE = 0.02
 MEGABYTES = 240
 _BETWEEN_LOOKS = 0.05
 _UNITS_PER_MEGABYTE = 1024 * 1024 if sys.platform == "darwin" else 1024
@@ -51,6 +54,20 @@ def work_limit(seconds: float = SECONDS, megabytes: float = MEGABYTES) -> Iterat
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+@contextmanager
+def judging_limit(files: int = 1) -> Iterator[None]:
+    """Raise NotJudged where judging that many files takes too much."""
+    try:
+        with work_limit(SECONDS + SECONDS_A_FILE * files):
+            yield
+    except TooMuchWork as stopped:
+        raise NotJudged(
+            f"Judging it takes {stopped.words}.",
+            hint="Split the file. Migrations change the schema; bring rows in with "
+            "wrangler d1 execute --file.",
+        ) from None
 
 
 def _peak() -> float:

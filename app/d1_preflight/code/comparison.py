@@ -61,6 +61,7 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
             tuple(f"{c.object} {c.name}" for c in changes if c.kind == "removed"),
             tuple(f"{c.object} {c.name}" for c in changes if c.kind == "added"),
             tuple(dict.fromkeys((*old_side.before.problems, *old_side.after.problems))),
+            new.routes(new_side.touching(_changed_tables(changes, step.scripts))),
         )
     finally:
         old_side.close()
@@ -114,6 +115,15 @@ class _Side:
                     if "'" in text:
                         for found in literals_of(text, schema.prepared(text)):
                             yield query, text, found
+
+    def touching(self, tables: frozenset[str]) -> Iterator[tuple[str, int]]:
+        """The places of the queries that touch one of these tables."""
+        for query, forms in self._forms:
+            for form in forms[:8]:
+                for schema in (self.after, self.before):
+                    text = self._text(form, schema)
+                    if any(t in text.lower() for t in tables) and schema.touched(text) & tables:
+                        yield query.path, query.line
 
     def _definitions(self, known: set[str]) -> Iterator[str]:
         """The CREATE statements of the code, but for tables that the migrations know."""
@@ -266,6 +276,17 @@ def _unread(query: Query, forms: Sequence[Form], kind: str) -> UnreadQuery:
     shown = " ".join(plain_text(form).split())[:120]
     why = "is made elsewhere" if kind == "unread" else "no text was found for its holes"
     return UnreadQuery(query.path, query.line, f"{why}: {shown}")
+
+
+def _changed_tables(changes: Sequence[Change], scripts: Mapping[str, str]) -> frozenset[str]:
+    """The tables whose columns or rows are others afterwards."""
+    found = {change.name.partition(".")[0] for change in changes
+             if change.object in ("table", "column")}  # fmt: skip
+    for script in scripts.values():
+        for statement in statements(script):
+            if _MOVES_ROWS.match(statement.body):
+                found.add(read_statement(statement.body).target)
+    return frozenset(name.lower() for name in found if name)
 
 
 def _can_harm(change: Change) -> bool:

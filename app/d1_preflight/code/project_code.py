@@ -4,6 +4,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 
 from d1_preflight.code.expression import Expression, dump, load
@@ -11,6 +12,7 @@ from d1_preflight.code.extraction import Extraction, extract
 from d1_preflight.code.facts import Call, FileFacts
 from d1_preflight.code.imports import Specifiers
 from d1_preflight.code.linking import Linker
+from d1_preflight.code.routes import Part, Place, parts_of, routes_to
 from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import config_paths, is_source
@@ -22,9 +24,20 @@ _ROUNDS = 8
 _LEFT_OUT = "left out"
 
 
+Routes = Callable[[Iterable[Place]], tuple[str, ...]]
+
+
+def _no_routes(places: Iterable[Place]) -> tuple[str, ...]:
+    del places
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectCode:
-    """One code: its queries, the libraries that hide others, and what was left out, in words."""
+    """One code: its queries, the libraries that hide others, and what was left out, in words.
+
+    `routes` finds those that reach places of it; files are parsed for it only when it is asked.
+    """
 
     name: str
     queries: tuple[Query, ...] = ()
@@ -32,6 +45,7 @@ class ProjectCode:
     orms: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: int = 0
+    routes: Routes = field(default=_no_routes, compare=False)
 
 
 def read_code(
@@ -55,6 +69,7 @@ class _Reading:
         self._extractions: dict[str, Extraction | str] = {}
         self._bytes: dict[str, bytes] = {}
         self._notes: list[str] = list(tree.notes)
+        self._known_parts: dict[str, tuple[Part, ...]] = {}
         configs = tree.read(config_paths(tree.blobs))
         self._specifiers = Specifiers.of(frozenset(tree.blobs), configs)
         self._facts = _Facts(self)
@@ -82,7 +97,19 @@ class _Reading:
             tuple(dict.fromkeys((*self._notes, *notes))),
             sum(problem.endswith(_LEFT_OUT) for _, problem in problems)
             + sum(note.endswith(_LEFT_OUT) for note in self._tree.notes),
+            lambda places: routes_to(places, self._parts, partial(self._importers, paths)),
         )
+
+    def _parts(self, path: str) -> tuple[Part, ...]:
+        """The routes and functions of a file."""
+        if path not in self._known_parts:
+            found = self._extraction(path)
+            self._known_parts[path] = () if isinstance(found, str) else parts_of(found.walked)
+        return self._known_parts[path]
+
+    def _importers(self, paths: Sequence[str], path: str) -> Iterator[str]:
+        """The files that import another, itself or through one that exports it on."""
+        return (other for other in paths if other != path and self._imports(other, path))
 
     def facts(self, path: str) -> FileFacts | None:
         """What a file holds, parsed now or read before; None for no source of this tree."""

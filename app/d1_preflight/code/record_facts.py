@@ -29,6 +29,7 @@ def facts_of(verdict: Verdict, folder: str = "") -> DeployOrderFacts:
         added=verdict.added,
         breaks=tuple(_breaks(verdict, folder))[:MOST],
         steps=proposal(verdict),
+        routes=verdict.routes,
     )
 
 

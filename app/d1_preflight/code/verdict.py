@@ -102,7 +102,8 @@ class Verdict:
     """The deployed and the new code on the schemas before and after a migration.
 
     `can_harm_unseen` is whether the change could break a query that nobody saw; `removed` are
-    the tables and columns that the change takes away, in words; `added` those that it brings.
+    the tables and columns that the change takes away, in words; `added` those that it brings;
+    `routes` those of the new code whose queries touch a changed table, where they can be told.
     """
 
     migrations: tuple[str, ...]
@@ -112,6 +113,7 @@ class Verdict:
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
     @property
     def order(self) -> Order:
@@ -183,6 +185,7 @@ def verdict_from_json(raw: Mapping[str, Any]) -> Verdict:
         tuple(raw["removed"]),
         tuple(raw["added"]),
         tuple(raw["problems"]),
+        tuple(raw["routes"]),
     )
 
 

@@ -107,10 +107,12 @@ def _wrangler_version(
     from d1_preflight.adapters.wrangler.packages import Package
     from d1_preflight.adapters.wrangler.toolchain import look_for_wrangler
     from d1_preflight.core.errors import WranglerUnavailable
+    from d1_preflight.core.project.setting_types import WranglerUse
 
     try:
+        own = settings.wrangler.use is WranglerUse.OWN
         command = settings.wrangler.command
-        _, found = look_for_wrangler(project=root, setting=command, environ=environ)
+        _, found = look_for_wrangler(project=root, setting=command, own=own, environ=environ)
     except WranglerUnavailable:
         return None
     return read_version(found.version) if isinstance(found, Package) else None

@@ -17,6 +17,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("preflight run 0061 --plain", "one question after the other, for SSH and screen readers"),
         ("preflight run 0061 --env production", "in an environment of the configuration"),
     ),
+    "header": (
+        ("preflight header 0061", "write the header from what the statements do"),
+        ("preflight header 0061 --description 'Plans per team'", "with what it is for"),
+    ),
     "lint": (
         ("preflight lint", "every migration of the project"),
         ("preflight lint migrations/0061_team_plan.sql", "one file"),

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,18 +78,38 @@ def open_chosen(
 
     A chosen configuration is remembered in preflight.toml; without a terminal, Undecided is raised.
     """
+    from d1_preflight.core.project.setting_types import WranglerUse
     from d1_preflight.project_context import open_context
 
     config, database = arguments.config, arguments.database
-    while True:
+    context = None
+    while context is None:
         try:
-            return open_context(config=config, environment=arguments.env, database=database)
+            context = open_context(config=config, environment=arguments.env, database=database)
         except Undecided as undecided:
             chosen = _choose(undecided, open_asker)
             if undecided.option == "--config":
                 config = _remember(undecided.home, chosen)
             else:
                 database = chosen
+    if context.project.settings.wrangler.use is WranglerUse.OWN:
+        need_wrangler(context)
+    return context
+
+
+def need_wrangler(context: "ProjectContext") -> None:
+    """Install the pinned wrangler into the user's cache where none is found."""
+    from d1_preflight.adapters.wrangler.toolchain import install
+    from d1_preflight.core.errors import WranglerUnavailable
+
+    try:
+        _ = context.toolchain
+    except WranglerUnavailable:
+
+        def tell(line: str) -> None:
+            output.say(line)
+
+        asyncio.run(install(tell, environ=context.environ))
 
 
 def _choose(undecided: Undecided, open_asker: Callable[[], "Asker"] | None) -> str:
@@ -132,7 +152,11 @@ def plain_because(environ: Mapping[str, str], *, asked: bool, set_so: bool) -> s
 
 def full_name(context: "ProjectContext", wanted: str) -> str:
     """The migration that a number, a stem or a name means; UsageError where none or several do."""
-    names = [file.name for file in context.files()]
+    return one_name([file.name for file in context.files()], wanted)
+
+
+def one_name(names: Sequence[str], wanted: str) -> str:
+    """The same among these names."""
     exact = [n for n in names if wanted in (n, n.removesuffix(".sql"))]
     found = exact or [n for n in names if n.startswith(wanted)]
     if len(found) == 1:

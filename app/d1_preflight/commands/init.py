@@ -41,11 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 async def initialise(folder: Path, asker: "Asker") -> Path | None:
     """Ask for the team's decisions; None if the person leaves a question or declines."""
     from d1_preflight.adapters.project_files import read_settings, write_settings
+    from d1_preflight.adapters.regular_file import read_file
     from d1_preflight.core.project.settings import SETTINGS_NAME, dump_settings, load_settings
 
     path = folder / SETTINGS_NAME
     before = read_settings(folder)
-    old = path.read_text("utf-8-sig") if path.exists() else None
+    old = read_file(path).decode("utf-8-sig") if path.exists() else None
     answers: dict[str, str] = {}
     for prompt in questions(before):
         answer = await _answer(asker, prompt)

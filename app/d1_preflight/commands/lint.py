@@ -26,7 +26,6 @@ _FORMATS = ("text", "json", "sarif", "github")
 _STDIN = "<stdin>"
 _WIDEST = 100
 _UNJUDGED = 2
-_SECONDS_A_FILE = 0.02
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -164,12 +163,12 @@ def _code_exit(verdict: "Verdict") -> int:
 @contextmanager
 def _bounded(ledgers: "Sequence[Ledger]", judged: "Sequence[Judged]") -> "Iterator[None]":
     """Refuse what would take too long or too much memory; raises UsageError."""
-    from d1_preflight.adapters.work_limit import SECONDS, TooMuchWork, work_limit
+    from d1_preflight.adapters.work_limit import SECONDS, SECONDS_A_FILE, TooMuchWork, work_limit
     from d1_preflight.core.errors import UsageError
 
     names = [m.name for ledger in ledgers for m in ledger.migrations]
     try:
-        with work_limit(SECONDS + _SECONDS_A_FILE * len(names)):
+        with work_limit(SECONDS + SECONDS_A_FILE * len(names)):
             yield
     except TooMuchWork as stopped:
         done = {one.migration.name for one in judged}

@@ -1,7 +1,6 @@
 """`preflight practice`: the real wizard and the real wrangler on a stand-in for Cloudflare."""
 
 import argparse
-import asyncio
 import os
 import shlex
 import sys
@@ -9,7 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_face_arguments, full_name, plain_because, show
+from d1_preflight.commands.faces import (
+    add_face_arguments,
+    full_name,
+    need_wrangler,
+    plain_because,
+    show,
+)
 
 if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
@@ -48,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         context = open_context(
             start=folder, config=folder / "wrangler.jsonc", environ=environ, target="practice"
         )
-        _need_wrangler(context)
+        need_wrangler(context)
         shell = _write_shell(context, running.practice.environment)
         print(
             f"The sample project is in {running.practice.project}\n"
@@ -99,18 +104,3 @@ def _list_faults() -> int:
     for kind in FaultKind:
         print(kind.value)
     return 0
-
-
-def _need_wrangler(context: "ProjectContext") -> None:
-    """Install the pinned wrangler into the user's cache where none is found."""
-    from d1_preflight.adapters.wrangler.toolchain import install
-    from d1_preflight.core.errors import WranglerUnavailable
-
-    try:
-        _ = context.toolchain
-    except WranglerUnavailable:
-
-        def tell(line: str) -> None:
-            print(line, file=sys.stderr)
-
-        asyncio.run(install(tell, environ=context.environ))

@@ -26,10 +26,14 @@ def _wrangler(around: Surroundings) -> Iterator[Check]:
     """Its version is read from package.json; a program of the checkout is not run for it."""
     from d1_preflight.adapters.wrangler.packages import Package
     from d1_preflight.adapters.wrangler.toolchain import PINNED_WRANGLER, look_for_wrangler
+    from d1_preflight.core.project.setting_types import WranglerUse
 
     project = project_of(around)
-    command = project.settings.wrangler.command
-    source, found = look_for_wrangler(project=project.root, setting=command, environ=around.environ)
+    settings = project.settings.wrangler
+    own = settings.use is WranglerUse.OWN
+    source, found = look_for_wrangler(
+        project=project.root, setting=settings.command, own=own, environ=around.environ
+    )
     if not isinstance(found, Package):
         words = f"{found} ({source}); the version is unknown, because it was not run"
         yield unknown("wrangler", words, f"If you trust it, run: {found} --version")

@@ -1,10 +1,12 @@
 """What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.checklists import read_checklist
 from d1_preflight.adapters.record_folder import (
@@ -12,7 +14,9 @@ from d1_preflight.adapters.record_folder import (
     closed_records,
     find_record,
     read_record_folder,
+    signed_files,
 )
+from d1_preflight.commands.base_records import BaseRecords
 from d1_preflight.commands.trust import (
     ThisCheckout,
     TrustSource,
@@ -42,6 +46,10 @@ from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
 from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
 
+if TYPE_CHECKING:
+    from d1_preflight.adapters.ssh.sshsig import SshVerifier
+    from d1_preflight.commands.seen_signatures import Sighting
+
 
 @dataclass(frozen=True, slots=True)
 class OpenRecord:
@@ -58,6 +66,7 @@ class OpenRecord:
     migration_sha256: str | None
     place: Place | None = None
     refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
+    base: BaseRecords | None = None  # what the trusted revision holds of the records
 
     @property
     def record(self) -> Record:
@@ -71,8 +80,23 @@ class OpenRecord:
     def verifier(self) -> Verifier | None:
         """The verifier of signatures; None without an allowed_signers file."""
         from d1_preflight.adapters.ssh.sshsig import SshVerifier
+        from d1_preflight.commands.seen_signatures import SeenVerifier
 
-        return None if self.signers is None else SshVerifier(self.signers)
+        if self.signers is None:
+            return None
+        now = SshVerifier(self.signers)
+        return SeenVerifier(now, partial(self._sightings, now))
+
+    def _sightings(self, now: "SshVerifier") -> "Iterator[Sighting]":
+        """When others saw this record: what it was merged with, and who signed after it."""
+        from d1_preflight.commands.seen_signatures import Sighting, sightings
+
+        base, root = self.base, self.root
+        if base and root and (at := base.seen_at(root, self.folder, self.files)):
+            hashes = (sha256(data).hexdigest() for data in self.files.values())
+            yield Sighting(at, frozenset(hashes))
+        chain = self.place.chain if self.place else None
+        yield from sightings(self.files, now, chain, lambda folder: signed_files(Path(folder)))
 
     def verify(self) -> Verification:
         """Hold the files against everything that is known here."""
@@ -84,7 +108,9 @@ class OpenRecord:
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
         )
-        found = replace(found, trust=self.trust)
+        base, root = self.base, self.root
+        since = base.problems(root, self.folder, self.files) if base and root else ()
+        found = replace(found, trust=self.trust, problems=(*found.problems, *since))
         if self.refused is None:
             return found
         unread = Problem(Id.CHECKLIST_INVALID, "d1.toml", self.refused.message, self.refused.hint)
@@ -92,9 +118,10 @@ class OpenRecord:
 
 
 class Chains:
-    """The chains of the projects' records; a project is read once."""
+    """The chains of the projects' records; a project is read once, and its base revision too."""
 
-    def __init__(self) -> None:
+    def __init__(self, revision: str = "") -> None:
+        self.base = BaseRecords(revision) if revision else None
         self._read: dict[Path, dict[str, list[ClosedRecord]]] = {}
         self._made: dict[tuple[Path, str], Chain] = {}
 
@@ -110,6 +137,13 @@ class Chains:
         return self._made[root, key]
 
 
+def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tuple[Path, Problem]]:
+    """The records of the trusted revision that are not here."""
+    for root in _roots(arguments):
+        if chains.base:
+            yield from chains.base.gone(root)
+
+
 def open_record(
     word: str, arguments: argparse.Namespace, chains: Chains | None = None
 ) -> OpenRecord:
@@ -119,6 +153,7 @@ def open_record(
 
 def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
     """Open the record in this folder; several share what is read of their `chains`."""
+    chains = chains or Chains(vars(arguments).get("trust_from") or "")
     files = read_record_folder(folder)
     config = _given(vars(arguments).get("config"))
     root = _project_of(folder, config)
@@ -135,7 +170,7 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     if place and record and text is None and isinstance(project, Project):
         place = _without_migration(place, project, record)
     if place and place.is_bound and root and record:
-        place = replace(place, chain=(chains or Chains()).of(root, record.database))
+        place = replace(place, chain=chains.of(root, record.database))
     return OpenRecord(
         folder=folder,
         files=files,
@@ -148,6 +183,7 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         migration_sha256=text,
         place=place,
         refused=refused,
+        base=chains.base,
     )
 
 

@@ -3,11 +3,19 @@
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.verify.verify import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from d1_preflight.commands.records import Chains, OpenRecord
+    from d1_preflight.core.verify.problem import Problem
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,20 +36,35 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="REV",
         help="take signers, policy and checklist from this git revision, not from the checkout",
     )
+    parser.add_argument(
+        "--remote",
+        action="store_true",
+        help="hold the records to the target's ledger as well; asks it with wrangler",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each record; the worst exit code counts."""
-    from d1_preflight.commands.records import Chains, every_record, open_record, opened
+    from d1_preflight.commands.records import (
+        Chains,
+        every_record,
+        gone_records,
+        open_record,
+        opened,
+    )
 
-    chains = Chains()
+    chains = Chains(arguments.trust_from)
     records = (
         [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
     found = [(record.folder, record.verify()) for record in records]
+    if not arguments.records:
+        found += _absent(gone_records(arguments, chains))
+    if arguments.remote:
+        found = _against_ledger(records, found, arguments, chains)
     for record in records:
         say(f"{record.folder}: {record.trust}")
     if arguments.format == "json":
@@ -51,6 +74,31 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [line for folder, verification in found for line in _lines(folder, verification)]
         write("".join(f"{line}\n" for line in lines), "The result")
     return max(verification.exit_code for _, verification in found)
+
+
+def _absent(problems: "Iterable[tuple[Path, Problem]]") -> list[tuple[Path, Verification]]:
+    return [(folder, Verification((problem,), {})) for folder, problem in problems]
+
+
+def _against_ledger(
+    records: "Sequence[OpenRecord]",
+    found: list[tuple[Path, Verification]],
+    arguments: argparse.Namespace,
+    chains: "Chains",
+) -> list[tuple[Path, Verification]]:
+    """The verifications with what the ledger adds, and the rows that have no closed record."""
+    from d1_preflight.commands.ledger import read_ledger
+
+    ledger = read_ledger(arguments)
+    held = [
+        (folder, ledger.held_against(record, verification))
+        for record, (folder, verification) in zip(records, found, strict=False)
+    ]
+    whole = dict([*held, *found[len(held) :]])
+    for folder, problem in () if arguments.records else ledger.unrecorded(chains):
+        known = whole.get(folder, Verification((), {}))
+        whole[folder] = replace(known, problems=(*known.problems, problem))
+    return list(whole.items())
 
 
 _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}

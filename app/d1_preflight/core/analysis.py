@@ -7,7 +7,7 @@ from d1_preflight.core.effects.classify import classify, no_file_makes
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.errors import ProjectError
-from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Refusal
+from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Kind, Refusal, Risk
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import findings_of, project_wide
 from d1_preflight.core.rules.context import RuleContext
@@ -78,6 +78,12 @@ def judge_some(
                 sandbox.run(migration.text, keep=True)
     finally:
         sandbox.close()
+
+
+def not_judged(why: str) -> Analysis:
+    """The analysis of a file that could not be judged: unknown, and refused."""
+    refused = EngineVerdict((Refusal(1, why),))
+    return Analysis(Kind.UNKNOWN, Risk.UNKNOWN, "irreversible", engine=refused)
 
 
 def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -> Schema:

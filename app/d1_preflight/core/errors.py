@@ -42,8 +42,16 @@ class ProjectError(PreflightError):
     """The Wrangler project, its configuration or its settings cannot be used as they are."""
 
 
+class NoConfiguration(ProjectError):
+    """No wrangler configuration lies here, above or below."""
+
+
 class MigrationUnreadable(PreflightError):
     """A migration file is missing or is not UTF-8 text."""
+
+
+class NotJudged(PreflightError):
+    """Judging a migration takes more time or memory than it may."""
 
 
 class ChecklistInvalid(PreflightError):

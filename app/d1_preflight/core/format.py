@@ -7,7 +7,7 @@ _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 _WHOLE_DAYS = 2 * _DAY
 _ONE_DIGIT = 99.95  # from here on a size is rounded to a whole number
 _HASH = 8
-_FREE_ROWS_A_DAY = 5_000_000
+FREE_ROWS_A_DAY = 5_000_000
 _INVARIABLE = frozenset({"blocking"})  # findings are counted as "2 blocking, 3 warnings"
 
 
@@ -38,7 +38,7 @@ def rows_read(value: int) -> str:
 
     Enforced since September 2026 (D1 changelog): queries fail above it until midnight UTC.
     """
-    return f"{plural(value, 'row')}; a free plan allows {count(_FREE_ROWS_A_DAY)} a day"
+    return f"{plural(value, 'row')}; a free plan allows {count(FREE_ROWS_A_DAY)} a day"
 
 
 def size(value: int | None) -> str:

@@ -181,6 +181,19 @@ class PreflightApp(App[None]):
         if self._wizard:
             await self._wizard.refresh_files()
 
+    @on(messages.HeaderAsked)
+    def _header(self) -> None:
+        if self._session is None:
+            return
+        migration, kind = self._session.record.migration, self._session.kind.value
+        command = self._source.own_command("header", migration, "--type", kind)
+        self.post_message(messages.RunAsked(command, self._header_written))
+
+    def _header_written(self, _ended: str) -> None:
+        if self._session and self._wizard:
+            self._session.refresh()
+            self.run_worker(self._wizard.refresh_files())
+
     @on(messages.BrowseAsked)
     def _browsed(self, event: messages.BrowseAsked) -> None:
         if not self._browse(event.page):

@@ -51,7 +51,8 @@ w │ waive a step, with a reason; not every step can be waived
 r │ do an answered step again
 A │ apply, where nothing goes and so nothing has to be typed
 Shift-Tab │ back to the last question
-↑ ↓, j k, 1–9 │ choose in a list; / shows only what contains the letters after it
+↑ ↓, j k │ choose in a list; / shows only what contains the letters after it
+1–9 │ choose by number: a single choice is answered, one of several is marked
 d │ in section 5: open the D1 dashboard in a browser
 x │ stop waiting for the running step
 s │ step by step, or by itself again: what needs no person follows your first Enter

@@ -58,6 +58,10 @@ class FixAsked(Message):
     """Look for the proved rewrite of the migration, and show it."""
 
 
+class HeaderAsked(Message):
+    """Write the migration's header from what was found."""
+
+
 @dataclass
 class BrowseAsked(Message):
     """Open a page in the operator's browser."""

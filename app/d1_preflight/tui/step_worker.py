@@ -48,7 +48,7 @@ class StepWorker:
 
     def start(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
         """Perform the step in the App's worker; an answer to another step waits while one runs."""
-        if self._is_walking:
+        if self.is_walking:
             if asked.step != self.running_step.step and (asked.raw or not self.busy):
                 self._keep({**self._answered, asked.step.id: asked})
             return
@@ -169,7 +169,7 @@ class StepWorker:
 
     async def _at_once(self, wizard: WizardScreen, act: Callable[[], Attempt]) -> bool:
         """Act, unless a step runs, and show it; whether it was done."""
-        if self._is_walking:
+        if self.is_walking:
             return False
         try:
             await wizard.performed(act())
@@ -179,6 +179,6 @@ class StepWorker:
         return True
 
     @property
-    def _is_walking(self) -> bool:
+    def is_walking(self) -> bool:
         """Whether a step runs, or is about to."""
         return self._worker is not None and not self._worker.is_finished

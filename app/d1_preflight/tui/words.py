@@ -82,6 +82,12 @@ def is_editable(session: Session, step: Step) -> bool:
     return step in session.checklist.before("go")
 
 
+def is_header(session: Session, step: Step) -> bool:
+    """Whether h writes the header here: at its step, until it is complete."""
+    is_open = not session.closed and not session.status_of(step).is_answered
+    return step.action == "check_header" and is_editable(session, step) and is_open
+
+
 def primary(session: Session, step: Step) -> tuple[str, bool]:
     """What Enter does now, and whether it writes to the target."""
     if session.closed or session.current is None:
@@ -104,6 +110,8 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     found: list[Key] = [("w", "waive")] if stuck else []
     editable = is_editable(session, step) and not session.closed
     mend = editable and status in _STUCK and step.section == _TEXT and not step.waivable
+    if is_header(session, step):
+        found.append(("h", "write it"))
     if mend:
         found.append(("e", "edit"))
     if editable and step.section == _TEXT and session.analysis.findings:

@@ -23,12 +23,13 @@ from d1_preflight.disk import writing
 
 _GOOD = re.compile(r'^Good "(?P<namespace>[^"]+)" signature for (?P<who>\S+) .*(?P<key>SHA256:\S+)')
 _DAMAGED = ("Couldn't parse signature", "sshsig_armor", "sshsig_get_pubkey", "invalid format")
+_EXPIRED = "key has expired"
 _REASONS = (
     ("incorrect passphrase", "its passphrase was not given or is wrong"),
     ("incorrect signature", "the signed text was changed, or the signature belongs to another"),
     ("namespace does not match", "it was made for another role"),
     ("not permitted for use in signature namespace", "the key is not allowed for this role"),
-    ("key has expired", "the key has expired in allowed_signers"),
+    (_EXPIRED, "the key has expired in allowed_signers"),
     ("key is not yet valid", "the key is not valid yet in allowed_signers"),
     *((mark, "the signature file is damaged: it holds no signature") for mark in _DAMAGED),
     ("Unable to open allowed keys file", "there is no allowed_signers file"),
@@ -38,6 +39,10 @@ _REASONS = (
 
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _WIDTH = 70
+
+
+class KeyExpired(BadSignature):
+    """The signature fits, but its key has expired in allowed_signers since, or is not valid yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,8 @@ def verify(
         answer = ssh_keygen("-Y", "verify", "-n", namespace, "-I", who, *words, stdin=document)
     found = _GOOD.match(answer.text)
     if answer.exit_code != 0 or found is None or found["namespace"] != namespace:
-        raise BadSignature(
+        refusal = KeyExpired if _EXPIRED in answer.reason else BadSignature
+        raise refusal(
             f"The signature of {who} for {namespace} is not good: {_why(answer)}.",
             hint="Treat the record as edited until the signer confirms it.",
         )
@@ -162,7 +168,8 @@ def _principal(words: tuple[str, ...]) -> str:
             hint = "Restore the signature file from git; if it is gone, sign again."
         elif "Unable to open allowed keys file" in answer.reason:
             hint = "Bring the file back from git, or name it: --allowed-signers FILE"
-        raise BadSignature(f"The signer is unknown: {_why(answer)}.", hint=hint)
+        refusal = KeyExpired if _EXPIRED in answer.reason else BadSignature
+        raise refusal(f"The signer is unknown: {_why(answer)}.", hint=hint)
     return names[0]
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -20,10 +20,12 @@ from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.ports import Evidence, Stream
+from d1_preflight.core.target.short_reply import short_reply
 from d1_preflight.disk import writing
 
 STREAMS: tuple[Stream, Stream] = ("out", "err")
 _NOTE = "argv"
+_LARGEST_REPLY = 1_000_000  # longer outputs are kept as they are
 _NOT_RUN = "The command was not run."
 _RAN = "The command has run; only its output was not kept."
 
@@ -108,14 +110,23 @@ class EvidenceFolder:
             raise UsageError(f'"{keep}" cannot name an evidence file.')
         return self.private / f"{keep}.{ending}"
 
+    def _replies(self, target: Path) -> Iterator[tuple[str, str]]:
+        """The outputs that are kept already, by name."""
+        for path in sorted(self.folder.glob(f"*{target.suffix}")):
+            if path != target and path.stat().st_size < _LARGEST_REPLY:
+                yield path.name, read_regular(path) or ""
+
     def _write_masked(self, raw: Path) -> str:
         target = self.folder / raw.name
         partial = target.with_name(f".{target.name}.partial")
         digest = hashlib.sha256()
+        masked: Iterable[str] = (self._placed(self.safe(line)) for line in _lines(raw))
+        if raw.stat().st_size < _LARGEST_REPLY:
+            masked = short_reply(list(masked), self._replies(target))
         try:
             with partial.open("wb") as file:
-                for line in _lines(raw):
-                    saved = f"{self._placed(self.safe(line))}\n".encode()
+                for line in masked:
+                    saved = f"{line}\n".encode()
                     digest.update(saved)
                     file.write(saved)
                 file.flush()

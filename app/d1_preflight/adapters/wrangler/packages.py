@@ -1,6 +1,7 @@
 """Recognises installed wrangler packages: behind a program, in a folder, in npx's cache."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 from d1_preflight.adapters.processes import clean
 from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.wrangler.nodes import read_version
+
+_DEPENDENCIES = ("devDependencies", "dependencies")
+_PNP = (".pnp.cjs", ".pnp.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,33 @@ def package_of(program: Path) -> Package | None:
     folders = (real.parent.parent, shim, program.parent.parent / "lib/node_modules/wrangler")
     found = (package_at(folder) for folder in folders if folder)
     return next((package for package in found if package), None)
+
+
+def not_installed(folder: Path) -> str:
+    """What a folder says of a wrangler that is not there, in words; "" where it says nothing.
+
+    Its package.json may pin one, `.bin` may hold a shim whose package is gone, and Yarn's
+    Plug'n'Play keeps packages in archives that only Yarn opens.
+    """
+    shim = folder / "node_modules" / ".bin" / "wrangler"
+    if os.path.lexists(shim):
+        return f"{shim} leads to no wrangler package"
+    pinned = _pinned(folder / "package.json")
+    if not pinned:
+        return ""
+    words = f"{folder / 'package.json'} names wrangler {pinned}, and it is not installed"
+    is_pnp = any((folder / name).is_file() for name in _PNP)
+    return f"{words} in a node_modules (Yarn's Plug'n'Play is used)" if is_pnp else words
+
+
+def _pinned(path: Path) -> str:
+    try:
+        facts = json.loads(read_regular(path) or "")
+    except (ValueError, RecursionError):
+        return ""
+    tables = [facts.get(key) for key in _DEPENDENCIES] if isinstance(facts, dict) else []
+    found = (table.get("wrangler") for table in tables if isinstance(table, dict))
+    return next((clean(str(version)) for version in found if version), "")
 
 
 def package_at(folder: Path) -> Package | None:

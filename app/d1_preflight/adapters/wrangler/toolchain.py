@@ -13,11 +13,18 @@ from pathlib import Path
 
 import platformdirs
 
+from d1_preflight.adapters.git.checkout import checkout_of
 from d1_preflight.adapters.locks import take
 from d1_preflight.adapters.processes import TOO_SLOW, ask_version, clean, on_path
 from d1_preflight.adapters.wrangler.nodes import Version, find_node, read_version
 from d1_preflight.adapters.wrangler.npm import Npm
-from d1_preflight.adapters.wrangler.packages import Package, npx_packages, package_at, package_of
+from d1_preflight.adapters.wrangler.packages import (
+    Package,
+    not_installed,
+    npx_packages,
+    package_at,
+    package_of,
+)
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.disk import writing
 
@@ -26,6 +33,9 @@ PINNED_WRANGLER = "4.164.0"
 _PATIENCE = 10.0
 _NOTHING = "Nothing was installed."
 _LONGEST_WORD = 200
+_OWN_HINT = (
+    f'Or walk with preflight\'s own, {PINNED_WRANGLER}: [wrangler] use = "own" in preflight.toml.'
+)
 
 
 class Source(StrEnum):
@@ -54,17 +64,18 @@ def find_toolchain(
     *,
     project: Path,
     setting: str = "",
+    own: bool = False,
     environ: Mapping[str, str] | None = None,
     cache: Path | None = None,
 ) -> Toolchain:
     """Find wrangler: setting, the project's, PATH, npx's, our own; WranglerUnavailable if none.
 
     A wrangler that the setting or the project names is never passed over for another one: when it
-    cannot be used, that is said.
+    cannot be used, that is said. With `own` only ours counts.
     """
     env = os.environ if environ is None else environ
     folder = cache or user_cache()
-    for source, found in _places(project, setting, env, folder):
+    for source, found in _own(folder) if own else _places(project, setting, env, folder):
         if isinstance(found, Package):
             return _with_node(source, found, env, folder)
         return _with_command(source, found, folder)
@@ -75,6 +86,7 @@ def look_for_wrangler(
     *,
     project: Path,
     setting: str = "",
+    own: bool = False,
     environ: Mapping[str, str] | None = None,
     cache: Path | None = None,
 ) -> tuple[Source, Package | Path]:
@@ -83,7 +95,8 @@ def look_for_wrangler(
     A Path is a program whose package is not known, so neither is its version.
     """
     env = os.environ if environ is None else environ
-    for source, found in _places(project, setting, env, cache or user_cache()):
+    folder = cache or user_cache()
+    for source, found in _own(folder) if own else _places(project, setting, env, folder):
         if isinstance(found, Package):
             _check_age(found.version, str(found.script))
         return source, found
@@ -130,12 +143,24 @@ def _places(
     for folder in (project, *project.parents):
         if package := package_at(folder / "node_modules" / "wrangler"):
             yield Source.PROJECT, package
+    if missing := next(filter(None, map(not_installed, _folders_of(project))), ""):
+        raise WranglerUnavailable(f"{missing}.", hint=f"Install it: npm install. {_OWN_HINT}")
     for path in on_path("wrangler", env):
         yield Source.PATH, package_of(path) or path
     for package in npx_packages(env):
         yield Source.NPX, package
+    yield from _own(cache)
+
+
+def _own(cache: Path) -> Iterator[tuple[Source, Package | Path]]:
     if package := _own_package(cache):
         yield Source.OWN, package
+
+
+def _folders_of(project: Path) -> tuple[Path, ...]:
+    """The project's folder and those above it, as far as its checkout reaches."""
+    top = checkout_of(project) or project
+    return tuple(folder for folder in (project, *project.parents) if folder.is_relative_to(top))
 
 
 def _named(project: Path, setting: str) -> Package | Path:
@@ -205,7 +230,8 @@ def _check_age(version: str, place: str) -> None:
     if number is None or number < OLDEST_WRANGLER:
         raise WranglerUnavailable(
             f"wrangler {version} at {place} is too old.",
-            hint="In the project: npm install --save-dev wrangler@latest (4.0 or newer).",
+            hint="In the project: npm install --save-dev wrangler@latest (4.0 or newer). "
+            f"{_OWN_HINT}",
         )
 
 

@@ -66,6 +66,12 @@ class PreparedSchema:
         self._structure = None
         return True
 
+    def touched(self, sql: str) -> frozenset[str]:
+        """The tables that a query reads or writes, in lower case."""
+        found = self.prepared(sql)
+        names = {table for table, _ in found.reads | found.writes} | found.inserts
+        return frozenset(name.lower() for name in names)
+
     def error(self, sql: str) -> str:
         """Why a query does not prepare; "" where it does."""
         if sql not in self._errors:

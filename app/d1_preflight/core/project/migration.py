@@ -13,6 +13,7 @@ _DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECAS
 _HEADER_LINE = re.compile(
     r"^--\s*(Migration|Description|Type|Rollback|CRITICAL)\s*:\s*(.*)$", re.IGNORECASE
 )
+_EFFECTS = re.compile(r"--\s*Effects\s*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,13 @@ def _part_key(part: str) -> tuple[int, int, bytes]:
     number = leading_number(part)
     units = part.encode("utf-16-be", "surrogatepass")
     return (1, 0, units) if number is None else (0, number, units)
+
+
+def is_header_line(line: str) -> bool:
+    """Whether a comment is a field of the header, or the rule below it."""
+    stripped = line.strip()
+    is_field = _HEADER_LINE.match(stripped) or _EFFECTS.match(stripped)
+    return bool(is_field) or re.fullmatch("-- ?={8,}", stripped) is not None
 
 
 def parse_header(text: str) -> Header:

@@ -36,6 +36,14 @@ class Names(StrEnum):
     PRISMA = "prisma"
 
 
+class HeaderPlace(StrEnum):
+    """Where the header stands; "" is the file, and the record for what a tool keeps books of."""
+
+    BY_TOOL = ""
+    FILE = "file"
+    RECORD = "record"
+
+
 @dataclass(frozen=True, slots=True)
 class Convention:
     """One way to name migrations; `digits` is 0 for numbers that are not padded.
@@ -103,18 +111,26 @@ _SET = {
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What a folder's names are judged by: the set convention, and the tool with books of files.
+    """What a folder's files are judged by: the set convention, and the tool with books of them.
 
-    `listed` are the files in the tool's books; None where they are all of the folder's.
+    `listed` are the files in the tool's books; None where they are all of the folder's. `header`
+    is where [checklist] wants the header.
     """
 
     names: Names = Names.INFERRED
     tool: str = ""
     listed: frozenset[str] | None = None
+    header: HeaderPlace = HeaderPlace.BY_TOOL
 
     def keeps(self, name: str) -> bool:
         """Whether a tool's books hold this file, so that its name must stay."""
         return self.tool != "" and (self.listed is None or name in self.listed)
+
+    def has_header(self, name: str) -> bool:
+        """Whether this file is to hold its header itself."""
+        if self.header is HeaderPlace.BY_TOOL:
+            return not self.keeps(name)
+        return self.header is HeaderPlace.FILE
 
     def convention(self, files: Iterable[str]) -> Convention:
         """The convention that is set, else the one that the files show."""

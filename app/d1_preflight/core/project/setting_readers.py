@@ -10,8 +10,16 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from d1_preflight.core.project.migrations_pattern import Glob
-from d1_preflight.core.project.naming import Names
-from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze, SecondPerson
+from d1_preflight.core.project.naming import HeaderPlace, Names
+from d1_preflight.core.project.setting_types import (
+    DAYS,
+    Busy,
+    Endpoint,
+    Freeze,
+    Plan,
+    SecondPerson,
+    WranglerUse,
+)
 
 _T = TypeVar("_T")
 Read = Callable[[object], _T]
@@ -154,6 +162,30 @@ def names(value: object) -> Names:
         return Names(text(value))
     except ValueError as error:
         raise UnreadValue(f"must be one of {', '.join(filter(None, Names))}") from error
+
+
+def header_place(value: object) -> HeaderPlace:
+    """Where a migration's header stands."""
+    try:
+        return HeaderPlace(text(value))
+    except ValueError as error:
+        raise UnreadValue(f"must be one of {', '.join(filter(None, HeaderPlace))}") from error
+
+
+def wrangler_use(value: object) -> WranglerUse:
+    """Whose wrangler walks."""
+    try:
+        return WranglerUse(text(value))
+    except ValueError as error:
+        raise UnreadValue(f"must be one of {', '.join(WranglerUse)}") from error
+
+
+def plan(value: object) -> Plan:
+    """The account's plan."""
+    try:
+        return Plan(text(value))
+    except ValueError as error:
+        raise UnreadValue(f"must be one of {', '.join(filter(None, Plan))}") from error
 
 
 def busy(value: object) -> Busy:

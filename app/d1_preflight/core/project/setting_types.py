@@ -17,6 +17,21 @@ class SecondPerson(StrEnum):
     ALWAYS = "always"
 
 
+class WranglerUse(StrEnum):
+    """Whose wrangler walks."""
+
+    PROJECT = "project"
+    OWN = "own"
+
+
+class Plan(StrEnum):
+    """The account's plan with Cloudflare; "" where nobody said."""
+
+    UNKNOWN = ""
+    FREE = "free"
+    PAID = "paid"
+
+
 @dataclass(frozen=True, slots=True)
 class Busy:
     """Busy hours by the users' own clocks; `until` before `start` goes past midnight.

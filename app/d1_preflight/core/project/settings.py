@@ -14,9 +14,16 @@ import tomli_w
 
 from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
-from d1_preflight.core.project.naming import Names
+from d1_preflight.core.project.naming import HeaderPlace, Names
 from d1_preflight.core.project.setting_readers import Read
-from d1_preflight.core.project.setting_types import Busy, Endpoint, Freeze, SecondPerson
+from d1_preflight.core.project.setting_types import (
+    Busy,
+    Endpoint,
+    Freeze,
+    Plan,
+    SecondPerson,
+    WranglerUse,
+)
 from d1_preflight.core.toml.strict import SourceText
 
 SETTINGS_NAME = "preflight.toml"
@@ -110,6 +117,18 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """The account that pays for what is read."""
+
+    plan: Plan = _key(  # noqa: RUF009 - it is field()
+        Plan.UNKNOWN,
+        readers.plan,
+        "free or paid. On free, a walk that reads more than a tenth of the day's 5,000,000 rows "
+        "asks first, and above half it does not begin.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Signing:
     """Whose signatures count."""
 
@@ -145,6 +164,18 @@ class LintSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecklistSettings:
+    """What the checklist asks for."""
+
+    header: HeaderPlace = _key(  # noqa: RUF009 - it is field()
+        HeaderPlace.BY_TOOL,
+        readers.header_place,
+        "Where the header stands: in the `file`, or in the `record`, which leaves generated files "
+        "alone; in the record for what drizzle or Prisma made where empty.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Migrations:
     """Where the migrations lie if wrangler's configuration does not say so."""
 
@@ -157,6 +188,11 @@ class Migrations:
     pattern: str = _key(
         "", readers.text, "Which files below it are migrations: `*.sql` where empty."
     )
+    ignore_ledgers: tuple[str, ...] = _key(
+        (),
+        readers.texts,
+        "Tables in which a tool that migrates this database no longer noted what it applied.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +204,12 @@ class WranglerSettings:
     )
     command: str = _key(
         "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
+    )
+    use: WranglerUse = _key(  # noqa: RUF009 - it is field()
+        WranglerUse.PROJECT,
+        readers.wrangler_use,
+        "own: the wrangler that preflight installs for itself, whatever the project has; else "
+        "project.",
     )
 
 
@@ -230,7 +272,9 @@ class Settings:
     verification: Verification = field(default_factory=Verification)
     data: Data = field(default_factory=Data)
     notify: Notify = field(default_factory=Notify)
+    account: Account = field(default_factory=Account)
     signing: Signing = field(default_factory=Signing)
+    checklist: ChecklistSettings = field(default_factory=ChecklistSettings)
     migrations: Migrations = field(default_factory=Migrations)
     lint: LintSettings = field(default_factory=LintSettings)
     wrangler: WranglerSettings = field(default_factory=WranglerSettings)

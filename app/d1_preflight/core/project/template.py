@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from d1_preflight.core.errors import UsageError
-from d1_preflight.core.findings import Kind
-from d1_preflight.core.project.migration import leading_number
+from d1_preflight.core.findings import Analysis, Effects, Kind
+from d1_preflight.core.project.migration import is_header_line, leading_number
 from d1_preflight.core.project.naming import HOUSE, Convention, judged_part, split_number
 
 _RULE = f"-- {'=' * 76}"
@@ -74,7 +74,7 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
     declared, rollback = _TYPES[kind]
     lines = [
         f"-- Migration: {stem}",
-        f"-- Description: {description or _words_of(name)}",
+        f"-- Description: {description or description_of(name)}",
         f"-- Type: {declared}",
         f"-- Rollback: {rollback}",
     ]
@@ -83,9 +83,64 @@ def migration_text(name: str, kind: Kind, description: str) -> str:
     return "\n".join([*lines, _RULE, "", ""])
 
 
-def _words_of(name: str) -> str:
-    """What a name says, without its number."""
-    return re.sub(r"[_-]+", " ", split_number(judged_part(name))[1])
+def found_header(stem: str, found: Analysis, description: str, down: str = "") -> str:
+    """The header of a migration as it was found to be; `down` names its down file, "" for none."""
+    declared, rollback = _TYPES.get(found.kind, _TYPES[Kind.TRANSFORMATIVE])
+    if down:
+        rollback = f"See {down}"
+    elif found.kind is Kind.TRANSFORMATIVE:
+        rollback = "Restore from backup; no down migration is written"
+    lines = [f"-- Migration: {stem}", f"-- Description: {description}", f"-- Type: {declared}"]
+    if effects := effect_words(found.effects):
+        lines.append(f"-- Effects: {effects}")
+    lines.append(f"-- Rollback: {rollback}")
+    if found.kind is Kind.DESTRUCTIVE:
+        lines.append("-- CRITICAL: Backup required before applying")
+    return "\n".join([*lines, _RULE, ""])
+
+
+def with_header(text: str, header: str) -> str:
+    """The file's text with this header; the lines of an earlier one go, all else stays."""
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.removeprefix(mark).splitlines(keepends=True)
+    end = next((n for n, line in enumerate(lines) if _begins(line)), len(lines))
+    kept = [line for line in lines[:end] if not is_header_line(line)]
+    while kept and not kept[0].strip():
+        kept.pop(0)
+    return mark + header.replace("\n", newline) + "".join([*kept, *lines[end:]])
+
+
+def description_of(name: str) -> str:
+    """What a migration's name says, in plain words."""
+    return re.sub("[_-]+", " ", split_number(judged_part(name))[1])
+
+
+def effect_words(effects: Effects) -> str:
+    """What a migration does to tables and columns, in one line."""
+    parts = (
+        ("creates", effects.tables_created),
+        ("drops", effects.tables_dropped),
+        ("rebuilds", effects.tables_rebuilt),
+        ("adds column", effects.columns_added),
+        ("drops column", effects.columns_dropped),
+        ("renames column", effects.columns_renamed),
+        ("inserts into", effects.rows_inserted_in),
+        ("updates", effects.rows_updated_in),
+        ("deletes from", effects.rows_deleted_in),
+    )
+    said = [f"{verb} {', '.join(map(_one_line, names))}" for verb, names in parts if names]
+    return "; ".join(said)
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _begins(line: str) -> bool:
+    """Whether the statements begin here."""
+    stripped = line.strip()
+    return stripped != "" and not stripped.startswith("--")
 
 
 def down_text(name: str) -> str:

@@ -175,10 +175,11 @@ class EndpointAnswer(FactGroup):
 
 
 class EndpointFacts(StepFacts):
-    """How the endpoints answered."""
+    """How the endpoints answered; `uncalled` are routes that touch the change, not asked."""
 
     step = "endpoints"
     endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
+    uncalled: tuple[str, ...] = NO_ITEMS
 
 
 class ReadyFacts(StepFacts):

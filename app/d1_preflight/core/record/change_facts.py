@@ -20,12 +20,18 @@ class NameFacts(StepFacts):
 
 
 class HeaderFacts(StepFacts):
-    """The type that the header declares, the one that was found, and the lines it lacks."""
+    """The type that the header declares, the one that was found, and the lines it lacks.
+
+    The last three stand here where the file holds no header.
+    """
 
     step = "header"
     declared: str = NO_TEXT
     found: str = NO_TEXT
     missing: tuple[str, ...] = NO_ITEMS
+    description: str = NO_TEXT
+    effects: str = NO_TEXT
+    rollback: str = NO_TEXT
 
 
 class FindingAnswer(FactGroup):

@@ -7,6 +7,7 @@ is short: an attempt that says nothing of its operator or its files has those of
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 from typing import cast
 
@@ -31,6 +32,7 @@ _ATTEMPT = {
     "step", "status", "started_at", "finished_at", "by", "words",
     "subjects", "answers", "facts", "evidence",
 }  # fmt: skip
+_MOMENTS = ("started_at", "finished_at")
 _EVIDENCE = {"argv", "exit_code", "milliseconds", "files"}
 _DAMAGED = "It is damaged: restore it from git; its history is not lost."
 _STRANGE = "It may come from a newer version, or was edited manually."
@@ -134,7 +136,7 @@ def _sections(attempts: Iterable[Attempt]) -> Iterator[bytes]:
     """The attempts as a record of schema 2 holds them, each said shorter by those before it."""
     before, rows = None, Rows()
     for attempt in attempts:
-        table = _attempt_table(attempt)
+        table = _with_interval(_attempt_table(attempt))
         if before is not None:
             same = {"by": before.by, "subjects": dict(sorted(before.subjects.items()))}
             table = {k: v for k, v in table.items() if k not in same or v != same[k]}
@@ -142,6 +144,19 @@ def _sections(attempts: Iterable[Attempt]) -> Iterator[bytes]:
             table["facts"] = packed(attempt.step, attempt.facts, rows)
         yield section("attempt", cast("Mapping[str, Value]", _plain(table))).encode()
         before, rows = attempt, rows_of(attempt.step, attempt.facts, rows)
+
+
+def _with_interval(table: Mapping[str, object]) -> dict[str, object]:
+    """The same table with both moments in one line, as ISO 8601 writes an interval."""
+    when = "/".join(str(table[key]) for key in _MOMENTS if key in table)
+    named = {"step": table["step"], "status": table["status"], "when": when}
+    return named | {key: value for key, value in table.items() if key not in _MOMENTS}
+
+
+def _interval(text: str) -> tuple[datetime, datetime | None]:
+    """The inverse of `_with_interval`; raises ValueError."""
+    start, is_over, end = text.partition("/")
+    return moment(start), moment(end) if is_over else None
 
 
 def _attempt_table(attempt: Attempt) -> dict[str, object]:
@@ -194,7 +209,7 @@ def _attempts(top: TomlTable, *, is_short: bool) -> Iterator[Attempt]:
     before, rows = None, Rows()
     for number, found in enumerate(top.tables("attempt", "an attempt"), 1):
         table = found.called(f"attempt {number}")
-        attempt = _attempt(table, before)
+        attempt = _attempt(table, before, is_short=is_short)
         if is_short:
             attempt = _unpacked(table, attempt, rows)
             before, rows = attempt, rows_of(attempt.step, attempt.facts, rows)
@@ -208,21 +223,31 @@ def _unpacked(table: TomlTable, attempt: Attempt, rows: Rows) -> Attempt:
         raise table.error("facts", f"facts of {table.name}: {error}") from error
 
 
-def _attempt(table: TomlTable, before: Attempt | None) -> Attempt:
+def _moments(table: TomlTable, *, is_short: bool) -> tuple[datetime, datetime | None]:
+    if is_short:
+        return table.parsed("when", _interval, f"{_INSTANT}, or two of them with / between")
+    is_over = "finished_at" in table.raw
+    return (
+        table.parsed("started_at", moment, _INSTANT),
+        table.parsed("finished_at", moment, _INSTANT) if is_over else None,
+    )
+
+
+def _attempt(table: TomlTable, before: Attempt | None, *, is_short: bool) -> Attempt:
     """An attempt; what it does not say is as in the one `before` it."""
-    table.only(_ATTEMPT)
+    table.only(_ATTEMPT - set(_MOMENTS) | {"when"} if is_short else _ATTEMPT)
     step, facts = table.text("step"), table.table("facts", optional=True)
     _refuse_unreadable(step, facts)
     by = before.by if before and "by" not in table.raw else table.text("by")
     same = before.subjects if before and "subjects" not in table.raw else None
     answers = table.table("answers", optional=True)
     ran = table.tables("evidence", f"evidence of {table.name}")
-    is_over = "finished_at" in table.raw
+    started_at, finished_at = _moments(table, is_short=is_short)
     return Attempt(
         step=step,
         status=table.choice("status", Status),
-        started_at=table.parsed("started_at", moment, _INSTANT),
-        finished_at=table.parsed("finished_at", moment, _INSTANT) if is_over else None,
+        started_at=started_at,
+        finished_at=finished_at,
         by=by,
         words=table.text("words"),
         subjects=table.table("subjects").strings() if same is None else same,

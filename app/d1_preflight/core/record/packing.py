@@ -72,11 +72,11 @@ def _packed(step: str, key: str, value: Fact, rows: Rows) -> Fact:
     if not isinstance(value, tuple):
         return value
     short: Fact = value
-    if (step, key) in _LISTS:
-        short = _counted(value, _LISTS[step, key], rows)
-    elif (step, key) in _LINES:
-        short = _one_line(value)
     try:
+        if (step, key) in _LISTS:
+            short = _counted(value, _LISTS[step, key], rows)
+        elif (step, key) in _LINES:
+            short = _one_line(value)
         return short if _unpacked(step, key, short, rows) == value else value
     except ValueError:
         return value
@@ -98,11 +98,16 @@ def _counted(items: Sequence[Fact], like: Callable[[str, int], Facts], rows: Row
         last = found[-1] if found else None
         if more is None:
             found.append(item)
-        elif isinstance(last, Mapping) and {**last, UNCHANGED: 0} == {UNCHANGED: 0, **more}:
+        elif isinstance(last, Mapping) and _goes_on(last, more):
             found[-1] = {**last, UNCHANGED: int(str(last[UNCHANGED])) + 1}
         else:
             found.append({UNCHANGED: 1, **more})
     return tuple(found)
+
+
+def _goes_on(run: Facts, more: Facts) -> bool:
+    """Whether the last item is a run, and of tables that have the same in common."""
+    return UNCHANGED in run and {**run, UNCHANGED: 0} == {UNCHANGED: 0, **more}
 
 
 def _more(item: Fact, like: Callable[[str, int], Facts], rows: Rows) -> Facts | None:

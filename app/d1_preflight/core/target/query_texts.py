@@ -1,18 +1,22 @@
 """The SQL that the commands of a record ran: by its sha256 in the record, once in the evidence.
 
-`evidence/queries.sql` holds each text below a comment that names its sha256 and its length, so
-that no text can pass for the head of the next one.
+`evidence/queries.sql.gz` (read it with `zcat`: fingerprints of values are long and repeat
+themselves) holds each text below a comment that names its sha256 and its length, so that no text
+can pass for the head of the next one.
 """
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from d1_preflight.core.ports import Evidence
 
-QUERIES = "evidence/queries.sql"
+QUERIES = "evidence/queries.sql.gz"
 _FLAG, _BY_DIGEST = "--command=", "--command=sha256:"
+_LARGEST = 64 * 1024 * 1024
 _HEAD = re.compile(rb"-- sha256 ([0-9a-f]{64}), (\d{1,9}) bytes\n")
 
 
@@ -43,27 +47,44 @@ def by_digest(evidence: Iterable[Evidence]) -> tuple[tuple[Evidence, ...], tuple
 
 def with_texts(file: bytes, texts: Iterable[bytes]) -> bytes:
     """The file with these texts, each only once."""
-    known = set(read_queries(file).texts)
-    for text in texts:
-        digest = sha256(text).hexdigest()
-        if digest not in known:
-            file += b"-- sha256 %s, %d bytes\n%s\n" % (digest.encode(), len(text), text)
-            known.add(digest)
-    return file
+    known = dict(read_queries(file).texts)
+    new = {sha256(text).hexdigest(): text for text in texts}
+    if new.keys() <= known.keys():
+        return file
+    pieces = (
+        b"-- sha256 %s, %d bytes\n%s\n" % (digest.encode(), len(text), text)
+        for digest, text in {**known, **new}.items()
+    )
+    return gzip.compress(b"".join(pieces), mtime=0)
 
 
 def read_queries(file: bytes) -> Queries:
     """The texts in a file, as far as they are what their comment says; never raises."""
     texts: dict[str, bytes] = {}
     place = 0
-    while (head := _HEAD.match(file, place)) is not None:
+    content = _unzipped(file)
+    if content is None:
+        return Queries({}, is_whole=False)
+    while (head := _HEAD.match(content, place)) is not None:
         end = head.end() + int(head[2])
-        text = file[head.end() : end]
-        if sha256(text).hexdigest().encode() != head[1] or file[end : end + 1] != b"\n":
+        text = content[head.end() : end]
+        if sha256(text).hexdigest().encode() != head[1] or content[end : end + 1] != b"\n":
             break
         texts[head[1].decode()] = text
         place = end + 1
-    return Queries(texts, place == len(file))
+    return Queries(texts, place == len(content))
+
+
+def _unzipped(file: bytes) -> bytes | None:
+    """What a file of one piece holds; None where it is damaged, or larger than any walk makes."""
+    if not file:
+        return b""
+    reader = zlib.decompressobj(wbits=zlib.MAX_WBITS + 16)
+    try:
+        content = reader.decompress(file, _LARGEST)
+    except zlib.error:
+        return None
+    return content if reader.eof and not reader.unused_data else None
 
 
 def digests_of(evidence: Iterable[Evidence]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
-_WIDTH = 120
+_WIDTH = 160
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 Value = str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
@@ -29,9 +29,9 @@ def dumps(document: Mapping[str, Value]) -> str:
 
 
 def section(key: str, table: Mapping[str, Value]) -> str:
-    """One table of a list at the top of a document, with the blank line before it."""
+    """One table of a list at the top of a document."""
     lines = (line for name, value in table.items() for line in _entry(_key(name), value))
-    return "".join(f"{line}\n" for line in ("", f"[[{_key(key)}]]", *lines))
+    return "".join(f"{line}\n" for line in (f"[[{_key(key)}]]", *lines))
 
 
 def _entry(name: str, value: Value) -> Iterator[str]:

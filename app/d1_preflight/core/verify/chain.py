@@ -24,15 +24,18 @@ _ATTEMPT = b"\n[[attempt]]\n"
 class ClosedRecord:
     """A closed record as its chain sees it; `link` is None where it is of schema 1.
 
-    `reviews` are the statements and signatures beside it, each as `sha256sum` writes it.
+    `reviews` are the statements and signatures beside it, each as `sha256sum` writes it; `folder`
+    is where it was read.
     """
 
     migration: str
     database: str
     sha256: str
     closed_at: str
+    end: str
     link: ChainLink | None
     reviews: tuple[str, ...]
+    folder: str = ""
 
     @property
     def sequence(self) -> int:
@@ -55,7 +58,7 @@ def sum_line(name: str, data: bytes) -> str:
     return f"{sha256(data).hexdigest()}  {name}"
 
 
-def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
+def read_closed(files: Mapping[str, bytes], folder: str = "") -> ClosedRecord | None:
     """A record's place in its chain, read from its head and its last attempt alone.
 
     None where it is not closed, or cannot be read: its own verification says so.
@@ -64,7 +67,7 @@ def read_closed(files: Mapping[str, bytes]) -> ClosedRecord | None:
     if data is None or RECORD_SIGNATURE not in files:
         return None
     try:
-        return _read_closed(data, files)
+        return _read_closed(data, files, folder)
     except RecordInvalid:
         return None
 
@@ -113,7 +116,7 @@ def _skipped(
     return tuple(name for name in names[first:until] if name not in closed)
 
 
-def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None:
+def _read_closed(data: bytes, files: Mapping[str, bytes], folder: str) -> ClosedRecord | None:
     first, last = data.find(_ATTEMPT), data.rfind(_ATTEMPT)
     if first < 0:
         return None
@@ -128,8 +131,10 @@ def _read_closed(data: bytes, files: Mapping[str, bytes]) -> ClosedRecord | None
         database=database.text("id") or database.text("name"),
         sha256=sha256(data).hexdigest(),
         closed_at=facts.closed_at,
+        end=facts.end,
         link=_link(top, facts),
         reviews=tuple(sum_line(n, files[n]) for n in sorted(files) if ".review." in n),
+        folder=folder,
     )
 
 

@@ -1,10 +1,12 @@
 """Judges the chain of a database's closed records: what is missing, replaced, forked or late."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from d1_preflight.core.checklist.answers import KEPT
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
 from d1_preflight.core.record.review import Review
+from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, heads
 from d1_preflight.core.verify.problem import Id, Problem, Weight
 
@@ -59,6 +61,37 @@ class Chain:
             if not self.holds(digest):
                 words = f"covers {migration}, and the record that its signer saw is not here"
                 yield Problem(Id.REVIEW_HEAD_MISSING, review.name, words, _FROM_GIT)
+
+    def ledger_problems(self, record: ClosedRecord, rows: Sequence[LedgerRow]) -> Iterator[Problem]:
+        """What the target's ledger says against a closed record."""
+        row = next((row for row in rows if row.name == record.migration), None)
+        told = _link(record).ledger_id
+        if row is None and record.end in {KEPT, ""}:
+            words = "is closed as kept, and the ledger has no row for it"
+            hint = "It was rolled back since, or this is another database: look at the ledger."
+            yield _problem(Id.LEDGER_ROW_MISSING, words, hint)
+        elif row is not None and told is not None and row.id != told:
+            words = f"is about row {told} of the ledger, which has its migration in row {row.id}"
+            yield _problem(
+                Id.LEDGER_ROW_DIFFERS, words, "It was applied once more since its close."
+            )
+
+    def unrecorded(
+        self, rows: Sequence[LedgerRow], begun: Container[str]
+    ) -> Iterator[tuple[str, Problem]]:
+        """The rows without a closed record, from the first row on that has one."""
+        closed = {record.migration for record in self.records}
+        first = next((n for n, row in enumerate(rows) if row.name in closed), len(rows))
+        for row in rows[first:]:
+            if row.name in closed:
+                continue
+            if row.name in begun:
+                words = f"is of a migration that the ledger has (row {row.id}), and is not closed"
+                hint = f"preflight run {row.name} closes it."
+                yield row.name, _problem(Id.LEDGER_RECORD_OPEN, words, hint, Weight.OPEN)
+            else:
+                words = f"is not there, and the ledger has the migration (row {row.id})"
+                yield row.name, _problem(Id.LEDGER_RECORD_MISSING, words, _FROM_GIT)
 
     def problems(self, record: ClosedRecord) -> Iterator[Problem]:
         """What is wrong with one record's place."""

@@ -80,8 +80,7 @@ def verify_record(
     try:
         record = load_record(data, RECORD_FILE)
     except RecordInvalid as error:
-        unread = Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
-        return Verification((unread,), {})
+        return Verification((_unread(error),), {})
     bundle = Bundle(files, record, checklist, verifier, second_person)
     problems = (
         *_file_problems(bundle, migration_sha256, place),
@@ -95,6 +94,10 @@ def verify_record(
         *_chain_problems(bundle, place),
     )
     return Verification(problems, _facts(bundle, migration_sha256))
+
+
+def _unread(error: RecordInvalid) -> Problem:
+    return Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
 
 
 def _file_problems(

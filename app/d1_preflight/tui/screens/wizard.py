@@ -18,6 +18,7 @@ from d1_preflight.tui.messages import (
     BrowseAsked,
     EditAsked,
     FixAsked,
+    HeaderAsked,
     NoGoAsked,
     StopAsked,
     Submitted,
@@ -63,6 +64,7 @@ class WizardScreen(Screen[None]):
         ("o", "output", "output"),
         ("e", "edit", "edit"),
         ("p", "fix", "proved rewrite"),
+        ("h", "header", "header"),
         ("w", "waive", "waive"),
         ("d", "browse", "dashboard"),
         ("x", "stop", "stop waiting"),
@@ -103,24 +105,16 @@ class WizardScreen(Screen[None]):
         await self.redraw()
 
     async def performed(self, attempt: Attempt | None) -> None:
-        """A step ended: show what it found, and go on to what is next."""
+        """A step ended: show what it found, and go on to what is next, unless one looks around."""
         self._last = attempt
         ended = attempt is not None and attempt.step == self._step.id
+        self._stays = self._stays and not ended
         if attempt is not None and attempt.status.is_answered:
-            self._go_on()
-        elif attempt is not None and not self.query_one(Frame).question.has_keys:
+            answered = self._running_step.answered
+            self._step = self.unattended.following(self._step, answered, stays=self._stays)
+        elif attempt is not None and not self.query_one(Frame).question.is_being_answered:
             self._step = self._session.checklist.step(attempt.step)
         await self.redraw(anew=ended)
-
-    def _go_on(self) -> None:
-        """To what is next in this section; by itself, to what needs a person, unless one looks."""
-        following = self._session.current
-        if not self.unattended.has_begun:
-            if following and following.section == self._step.section:
-                self._step = following
-        elif not self._stays:
-            waiting = self.unattended.waits(self._running_step.answered)
-            self._step = waiting or following or self._step
 
     async def refresh_files(self) -> None:
         """The files may have changed: go back to the first step that lost its answer."""
@@ -133,10 +127,9 @@ class WizardScreen(Screen[None]):
         if self._step not in self._session.path:
             self._step = self._session.current or self._session.path[-1]
         frame = self.query_one(Frame)
-        if words_of.is_asked(self._session, self._step, self._running_step):
-            await self._ask(anew=anew)
-        else:
-            await frame.question.clear()
+        asks = words_of.is_asked(self._session, self._step, self._running_step)
+        await (self._ask(anew=anew) if asks else frame.question.clear())
+        if frame.question.asking is None:
             self.set_focus(None)
         frame.draw(self._view, self._last)
         self.query_one(TitleBar).show(self._session)
@@ -234,6 +227,11 @@ class WizardScreen(Screen[None]):
         if free and words_of.is_editable(self._session, self._step):
             self.post_message(FixAsked())
 
+    def action_header(self) -> None:
+        """Write the header from what was found, while the file may still be edited."""
+        if words_of.is_header(self._session, self._step) and not self._running_step.step:
+            self.post_message(HeaderAsked())
+
     def action_waive(self) -> None:
         """Ask for the reason to go on without a proof."""
         step, session = self._step, self._session
@@ -243,8 +241,7 @@ class WizardScreen(Screen[None]):
 
     def action_browse(self) -> None:
         """Open the address that a step of this section names, as the dashboard's."""
-        page = places.address(self._session, self._step.section)
-        if page:
+        if page := places.address(self._session, self._step.section):
             self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:
@@ -268,8 +265,7 @@ class WizardScreen(Screen[None]):
             self.post_message(NoGoAsked(decision.reason))
             return
         go = self._session.checklist.step("go")
-        prompts = self._prompts(go)
-        if prompts is not None:
+        if (prompts := self._prompts(go)) is not None:
             self.post_message(Submitted(go, {prompt.key: True for prompt in prompts}))
 
     @on(Rail.Chosen)

@@ -52,8 +52,13 @@ class TextField(Input):
     def __init__(self, prompt: Prompt, given: str = "") -> None:
         hint = prompt.typed and "type it as shown"
         super().__init__(given, placeholder=hint, select_on_focus=True)
-        self._typed = bool(prompt.typed)
+        self._typed, self._given = bool(prompt.typed), given
         self.cursor_blink = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a person wrote in it."""
+        return self.value != self._given
 
     async def _on_key(self, event: events.Key) -> None:
         action = _PASSED.get(event.character or "")
@@ -163,16 +168,18 @@ class OptionsField(Widget, can_focus=True):
     def _narrow(self, letters: str | None) -> None:
         self._filter = letters
         shown = self._shown
-        if shown and self._cursor not in shown:
+        if shown and self._cursor not in shown and (letters or self._cursor != _NONE):
             self._cursor = shown[0]
         self.refresh(layout=True)
 
     def _number(self, number: int) -> None:
-        """Go to a choice by its number; of several it is marked as well."""
+        """Choose by a number: of several it is marked, a single choice is answered."""
         if not 1 <= number <= len(self._choices):
             return
         self._go_to(number - 1)
-        if self._kind is not PromptKind.CHOOSE:
+        if self._kind is PromptKind.CHOOSE:
+            self.action_submit()
+        else:
             self.action_mark()
 
     def action_move(self, by: int, letter: bool = False) -> None:
@@ -180,7 +187,8 @@ class OptionsField(Widget, can_focus=True):
         self._writing = self._writing and letter
         shown = self._shown
         if shown:
-            at = shown.index(self._cursor) if self._cursor in shown else 0
+            none = -1 if self._cursor == _NONE else 0
+            at = shown.index(self._cursor) if self._cursor in shown else none
             self._go_to(shown[max(0, min(at + by, len(shown) - 1))])
 
     def _go_to(self, place: int) -> None:

@@ -14,7 +14,14 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step, stil
 from d1_preflight.core.errors import Rejected
 from d1_preflight.tui.messages import Submitted
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.fields import Answered, Moved, OptionsField, Refused, field_for
+from d1_preflight.tui.widgets.fields import (
+    Answered,
+    Moved,
+    OptionsField,
+    Refused,
+    TextField,
+    field_for,
+)
 
 _ANEW = ("losses", "loss_reason")
 
@@ -45,6 +52,12 @@ class QuestionPanel(VerticalScroll, can_focus=False):
     def has_keys(self) -> bool:
         """Whether the keys go into a field."""
         return any(child.has_focus for child in self.children)
+
+    @property
+    def is_being_answered(self) -> bool:
+        """Whether a person has begun to answer: what they wrote must stay before them."""
+        changed = any(isinstance(c, TextField) and c.is_changed for c in self.children)
+        return self.asking is not None and (bool(self._raw) or changed)
 
     def keys(self, verb: str) -> list[tuple[str, str]]:
         """What the keys do for the question; `verb` is what the last answer sets off."""
@@ -93,7 +106,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         """Put the keys into the field that is shown."""
         for child in self.children:
             if child.can_focus:
-                child.focus()
+                self.screen.set_focus(child)  # at once: a field may be gone by the next moment
 
     @on(Answered)
     async def _take(self, event: Answered) -> None:

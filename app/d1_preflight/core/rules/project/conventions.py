@@ -20,6 +20,8 @@ def name_pattern(context: RuleContext) -> Iterator[Match]:
 def header_missing(context: RuleContext) -> Iterator[Match]:
     """A header without the template's fields; one note a folder where no file has a header."""
     missing = context.migration.header.missing
+    if not context.migration.naming.has_header(context.migration.name):
+        return
     if not missing or "header-missing" in context.noted:
         return
     none = not any(_has_header(text) for text in (context.text, *_texts(context)))

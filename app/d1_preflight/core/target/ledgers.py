@@ -1,0 +1,93 @@
+"""Ledgers of other tools in a target, recognised by the shape of their table; read, never written.
+
+A migration that is applied by wrangler alone stays unknown to such a tool, which would apply the
+file again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from d1_preflight.core.format import plural
+from d1_preflight.core.project.migration import ledger_key
+from d1_preflight.core.schema.schema import Schema, tables_of
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.target.snapshot import Observation
+
+_NUXTHUB = "_hub_migrations"
+_WRANGLER = "wrangler"  # of another folder: its files are others
+_WRANGLERS = frozenset({"id", "name", "applied_at"})
+_SHAPES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("Prisma", frozenset({"migration_name", "checksum", "finished_at"})),
+    ("drizzle", frozenset({"hash", "created_at"})),
+    ("Alchemy", _WRANGLERS | {"type"}),
+    (_WRANGLER, _WRANGLERS),
+)
+_HAND_MADE = frozenset({"name", "version", "filename", "file", "migration", "id"})
+_MOST_COLUMNS = 6
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignLedger:
+    """A table in which another tool, or a program of one's own, notes what it applied."""
+
+    table: str
+    tool: str
+
+    @property
+    def words(self) -> str:
+        """For people: the table, and whose it is."""
+        whose = f"{self.tool}'s" if self.tool else "a program's own"
+        return f"{self.table} ({whose} ledger)"
+
+
+def foreign_ledgers(schema: Schema) -> tuple[ForeignLedger, ...]:
+    """The other ledgers of a schema, which is without wrangler's own."""
+    found = ((table.name, tool_of(table)) for table in tables_of(schema))
+    return tuple(ForeignLedger(name, tool) for name, tool in found if tool is not None)
+
+
+def tool_of(table: Table) -> str | None:
+    """Whose ledger a table is, "" for a program's own; None for no ledger."""
+    if "migration" not in table.name.lower():
+        return None
+    columns = {column.name.lower() for column in table.columns}
+    if table.name == _NUXTHUB:
+        return "NuxtHub"
+    tool = next((tool for tool, shape in _SHAPES if shape <= columns), None)
+    if tool is None and len(columns) <= _MOST_COLUMNS and columns & _HAND_MADE:
+        return ""
+    return tool
+
+
+def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
+    """What is odd about the ledgers of a target, for the board."""
+    names = [row.name for row in seen.ledger]
+    found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
+    if gone := sorted(set(names) - set(files), key=ledger_key):
+        found.append(f"The ledger names what is no file here: {_listed(gone)}.")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        found.append(f"The ledger names twice: {_listed(twice)}.")
+    return tuple(found)
+
+
+def refusal(schema: Schema, counts: Mapping[str, int], ignored: Sequence[str] = ()) -> str:
+    """Why nothing may be applied beside another tool's ledger; "" where there is none with rows."""
+    kept = [
+        f"{ledger.words}, {plural(counts[ledger.table], 'row')}"
+        for ledger in foreign_ledgers(schema)
+        if counts.get(ledger.table) and ledger.tool != _WRANGLER and ledger.table not in ignored
+    ]
+    if not kept:
+        return ""
+    return (
+        f"Another tool keeps this database's ledger: {'; '.join(kept)}. What wrangler applies "
+        "stays unknown to it, and it would apply the file again. Migrate with that tool; if it "
+        "migrates this database no longer, name the table in preflight.toml: [migrations] "
+        "ignore_ledgers."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
