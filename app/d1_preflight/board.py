@@ -182,14 +182,11 @@ class Board:
 
     def rewrite(self, session: Session) -> Fix:
         """The proved rewrite of a session's migration, on the schema that it will meet."""
-        found = session.environment
-        return fix(found.migration(), found.prior_schema(), tuple(found.files.migrations()))
+        own = session.environment
+        return fix(own.migration(), own.prior_schema(), tuple(own.files.migrations()))
 
     def write_rewrite(self, session: Session, found: Fix) -> str:
-        """Write a rewrite in place of the text that it was made of; where the earlier text is.
-
-        Every step that rested on that text is to be proved again.
-        """
+        """Write a rewrite over its text, whose proofs then count no more; where that text is kept."""
         kept = self._context.write_rewrite(session.migration, found)
         session.refresh()
         return kept
