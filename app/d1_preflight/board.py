@@ -186,7 +186,7 @@ class Board:
         return fix(own.migration(), own.prior_schema(), tuple(own.files.migrations()))
 
     def write_rewrite(self, session: Session, found: Fix) -> str:
-        """Write a rewrite over its text, whose proofs then count no more; where that text is kept."""
+        """Write a rewrite over its text, whose proofs then count no more; where that is kept."""
         kept = self._context.write_rewrite(session.migration, found)
         session.refresh()
         return kept
