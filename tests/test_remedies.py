@@ -175,3 +175,16 @@ def test_a_fix_loses_nothing_that_the_author_keeps_and_changes_nothing_twice(
         return
     lost, _ = lost_and_changed(before, now)
     assert lost <= lost_and_changed(before, meant)[0]
+
+
+def test_rows_that_were_taken_out_first_have_no_reference_to_lose() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE SET NULL);"
+    parked = (
+        "CREATE TABLE p AS SELECT * FROM members;\n{delete}\n"
+        f"{REBUILD}INSERT INTO members SELECT * FROM p;\nDROP TABLE p;\n"
+    )
+    nulled = "references-nulled"
+    whole = reading(prior, parked.format(delete="DELETE FROM members;"))
+    some = reading(prior, parked.format(delete="DELETE FROM members WHERE id > 1;"))
+    assert nulled not in {finding.rule for finding in whole.findings}
+    assert nulled in {finding.rule for finding in some.findings}

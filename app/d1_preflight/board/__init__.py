@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,23 +13,14 @@ from zoneinfo import ZoneInfo
 from d1_preflight.actions.target import observe
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order, not_judged
-from d1_preflight.core.checklist.answers import (
-    FIXED_MANUALLY,
-    KEPT,
-    ROLLED_BACK,
-    answer_label,
-)
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotJudged, PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.naming import judged_part, split_number
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
-from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
-from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
-from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.rules import ABOUT_NAMES
@@ -183,14 +174,11 @@ class Board:
 
     def rewrite(self, session: Session) -> Fix:
         """The proved rewrite of a session's migration, on the schema that it will meet."""
-        found = session.environment
-        return fix(found.migration(), found.prior_schema(), tuple(found.files.migrations()))
+        own = session.environment
+        return fix(own.migration(), own.prior_schema(), tuple(own.files.migrations()))
 
     def write_rewrite(self, session: Session, found: Fix) -> str:
-        """Write a rewrite in place of the text that it was made of; where the earlier text is.
-
-        Every step that rested on that text is to be proved again.
-        """
+        """Write a rewrite over its text, whose proofs then count no more; where that is kept."""
         kept = self._context.write_rewrite(session.migration, found)
         session.refresh()
         return kept

@@ -186,7 +186,6 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
     if not chosen:
         return 0
-    import asyncio
 
     asyncio.run(context.resolve())
     return plain.walk(context.session(chosen), board.target(chosen), asker, board)

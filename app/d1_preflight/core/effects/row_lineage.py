@@ -86,7 +86,7 @@ class _RowWalk:
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
-        if trace.verb == "DELETE" and not trace.parsed.filtered:
+        if trace.verb == "DELETE" and not trace.parsed.filtered and not trace.access.fired:
             self._emptied.add(trace.target.lower())
             self._nulled.pop(trace.target.lower(), None)
         self._emptied -= {name.lower() for name in trace.access.inserts}
@@ -195,6 +195,7 @@ class _RowWalk:
                 self._now[origin] = None
                 self._dropped_by[origin] = trace
         self._nulled.pop(name, None)
+        self._emptied.discard(name)
         self._contents.forget(name)
 
     def _rename(self, old: str, new: str, trace: StatementTrace) -> None:
@@ -206,6 +207,7 @@ class _RowWalk:
             if self._now[origin] == old:
                 self._now[origin] = new
                 self._dropped_by[origin] = trace
+        self._emptied.discard(old)
         if old in self._nulled:
             self._nulled[new] = self._nulled.pop(old)
         if old in self._filled_by:
