@@ -13,6 +13,7 @@ import pytest
 from core.record_values import START
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.target import observe, read_batch
+from d1_preflight.core.project.wrangler_config import Database
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
@@ -85,7 +86,7 @@ def wide_database() -> apsw.Connection:
 
 
 def tools_with(wrangler: EngineWrangler) -> Environment:
-    database = SimpleNamespace(name="shop-db", id=UUID, migrations_table="d1_migrations")
+    database = Database("DB", "shop-db", UUID)
     config = Path("targets", UUID, "wrangler.json")
     project = SimpleNamespace(database=database, target_config=config, root=Path())
     files = SimpleNamespace(target_config=lambda: config)

@@ -110,11 +110,14 @@ async def test_an_exit_without_an_error_but_no_ledger_row_fails(walked: Walked) 
     assert attempt.words == "It fails on a copy of the target: the ledger has no row for it"
 
 
-async def test_a_ledger_row_counts_whatever_the_exit_code_says(walked: Walked) -> None:
+async def test_what_wrangler_calls_failed_is_no_rehearsal(walked: Walked) -> None:
     bench = await walked("rehearsed")
     bench.target.instead["rehearse"] = lambda ran: replace(ran, exit_code=1)
 
-    assert (await bench.step("rehearsed")).status is Status.PROVED
+    attempt = await bench.step("rehearsed")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words.startswith("It was applied to the copy, but wrangler failed: ")
 
 
 CANARY = "canary271828"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record_values import Walk, closed_files, shipped_checklist
+from d1_preflight.core.checklist.answers import Order
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record import apply_facts, change_facts, safety_facts
 from d1_preflight.core.record.apply_facts import GoFacts
@@ -41,6 +42,7 @@ GIVEN: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-9, 9),
     bool: st.booleans(),
     Kind: st.sampled_from(Kind),
+    Order: st.sampled_from(Order),
     datetime: st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
 }
 
@@ -78,7 +80,7 @@ def typed_fact(kind: Any) -> st.SearchStrategy[Any]:
 def as_recorded(value: object) -> object:
     if isinstance(value, datetime):
         return instant(value)
-    return value.value if isinstance(value, Kind) else value
+    return value.value if isinstance(value, Kind | Order) else value
 
 
 def same(one: object, other: object) -> bool:

@@ -67,10 +67,19 @@ def test_no_token(project: Path) -> None:
     assert_told(preflight(project, "doctor"), 1, "no API token is set", "CLOUDFLARE_API_TOKEN")
 
 
-@pytest.mark.parametrize("words", [("lint",), ("new", "add users email"), ("run", "0001"), ()])
+@pytest.mark.parametrize("words", [("run", "0001"), ()])
 def test_no_configuration(project: Path, words: tuple[str, ...]) -> None:
     (project / "wrangler.jsonc").unlink()
 
+    assert_told(preflight(project, *words), 2, "No wrangler configuration", "--config")
+
+
+@pytest.mark.parametrize("words", [("lint",), ("new", "add users email")])
+def test_what_needs_no_configuration(project: Path, words: tuple[str, ...]) -> None:
+    (project / "wrangler.jsonc").unlink()
+    assert_told(preflight(project, *words), 0)
+
+    shutil.rmtree(project / "migrations")
     assert_told(preflight(project, *words), 2, "No wrangler configuration", "--config")
 
 

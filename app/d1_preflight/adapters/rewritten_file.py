@@ -49,6 +49,6 @@ def write_rewrite(path: Path, before: Migration, text: str, keep: Path) -> Path:
     if not kept.exists():
         create_durably(kept, before.text.encode())
     write_durably(path, text.encode(), stat.S_IMODE(path.stat().st_mode))
-    if sha256(path.read_bytes()).hexdigest() != sha256(text.encode()).hexdigest():
+    if sha256(read_file(path)).hexdigest() != sha256(text.encode()).hexdigest():
         raise UsageError(f"{path} does not hold what was written.", hint=f"Before: {kept}")
     return kept

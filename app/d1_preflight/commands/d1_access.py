@@ -51,8 +51,10 @@ def _by_login(files: Sequence[Path]) -> Iterator[Check]:
     """The scopes of `wrangler login`; the token beside them is not looked at."""
     if not files:
         return
+    from d1_preflight.adapters.regular_file import read_file
+
     try:
-        scopes = tomllib.loads(files[0].read_text("utf-8")).get("scopes")
+        scopes = tomllib.loads(read_file(files[0]).decode()).get("scopes")
     except (OSError, ValueError):
         scopes = None
     if not isinstance(scopes, list):
