@@ -13,10 +13,10 @@ import pytest
 from core.record_values import START
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.target import observe, read_batch
-from d1_preflight.core.project.wrangler_config import Database
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
+from d1_preflight.core.project.wrangler_config import Database
 from d1_preflight.core.rows.codec import plan_statement
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.sql.tokenizer import statements

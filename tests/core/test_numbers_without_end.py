@@ -50,7 +50,7 @@ def test_an_exact_number_of_a_million_digits_is_none(number: str) -> None:
 def test_a_year_that_no_zone_can_show_is_none_of_a_record(year: str) -> None:
     with pytest.raises(ValueError, match="year"):
         moment(f"{year}-01-01T00:00:00Z")
-    text = EXAMPLE.read_text().replace('started_at = "2026', f'started_at = "{year}')
+    text = EXAMPLE.read_text().replace('when = "2026', f'when = "{year}')
     with pytest.raises(RecordInvalid):
         load_record(text.encode())
 

@@ -41,7 +41,7 @@ def _answer(tmux: Tmux, screen: str) -> None:
         tmux.press("Enter")
     elif "✗ failed" in screen and "w waive" in keys:
         tmux.press("w")
-    elif "Space mark" in keys or "Esc other keys" in keys:
+    elif any(words in keys for words in ("Space mark", "Esc other keys", "last question")):
         _fill(tmux, screen, keys)
     else:
         tmux.press("Enter")

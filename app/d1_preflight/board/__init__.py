@@ -24,6 +24,7 @@ from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.rules import ABOUT_NAMES
+from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.target.ledgers import ledger_remarks
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
@@ -127,10 +128,12 @@ class Board:
         """What to know of this target and its configuration, most important first."""
         project = self._context.project
         remarks = project.config.remarks(project.database)
-        here = Path.cwd()
-        if here.is_relative_to(project.root) and project.config.path.name in CONFIG_NAMES:
+        here, path = Path.cwd(), project.config.path
+        is_usual = here.is_relative_to(project.root) and path.name in CONFIG_NAMES
+        if is_usual or self._context.target == PRACTICE:
             return remarks
-        return (*remarks, f"The configuration is {project.config.path}.")
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
+        return (*remarks, f"The configuration is {shown}.")
 
     def choose(self, database: str) -> None:
         """Switch to another database of the same configuration."""
