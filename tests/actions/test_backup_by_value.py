@@ -196,7 +196,7 @@ def test_the_plan_names_the_tables_and_says_where_there_is_none(tmp_path: Path) 
 
     assert several[0].startswith("read the rows of t, u, value for value")
     assert "--table t --table u" in several[1]
-    assert none[0].startswith("read the rows of no table is touched, ")
+    assert none[0].startswith("read no rows (no table is touched), ")
     assert "--table" not in none[1]
 
 

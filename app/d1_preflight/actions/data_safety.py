@@ -73,12 +73,12 @@ def backup_tables(context: StepContext) -> tuple[str, ...]:
 def back_up_plan(context: StepContext) -> Sequence[str]:
     """The commands, with their targets."""
     tables = backup_tables(context)
-    names = ", ".join(tables) or "no table is touched"
+    named = f"the rows of {', '.join(tables)}" if tables else "no rows (no table is touched)"
     export = export_args(
         context.environment, _exportable(context.environment, tables), Path("export.sql")
     )
     return (
-        f"read the rows of {names}, value for value (wrangler d1 execute --json, batched)",
+        f"read {named}, value for value (wrangler d1 execute --json, batched)",
         f"{shown(context.environment, export)}   (D1 answers nothing else while it exports)",
     )
 
