@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -96,6 +97,13 @@ def review(shelf: Shelf, name: str, verdict: Verdict = Verdict.APPROVED) -> str:
     return sign_review(found, CLOSED_RECORD, verdict, reason, shelf.ben, replace=True)
 
 
+def _next_second() -> None:
+    """Of two words in one second the one that sent it back counts."""
+    begun = int(time.time())
+    while int(time.time()) == begun:
+        time.sleep(0.02)
+
+
 @pytest.mark.usefixtures("shelf")
 def test_a_whole_chain_is_good_and_says_its_places() -> None:
     found = preflight("verify")
@@ -140,6 +148,7 @@ def test_a_later_word_is_written_beside_the_earlier_one(shelf: Shelf) -> None:
     first = review(shelf, NAMES[0], Verdict.SENT_BACK)
     assert shelf.verified() == {NAMES[0]: ["sent-back"]}
 
+    _next_second()
     second = review(shelf, NAMES[0])
 
     assert (first, second) == ("record.review.toml", "record-2.review.toml")
