@@ -221,8 +221,8 @@ def test_a_target_that_cannot_be_read_leaves_the_board_and_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("term", "more"),
-    [("tmux-256color", {"NO_COLOR": "1"}), ("vt100", {}), ("dumb", {})],
-    ids=["no-colour", "vt100", "dumb"],
+    [("tmux-256color", {"NO_COLOR": "1"}), ("vt100", {})],
+    ids=["no-colour", "vt100"],
 )
 def test_a_poor_terminal_still_shows_the_board(
     project: Path, environ: dict[str, str], term: str, more: dict[str, str]
@@ -236,19 +236,31 @@ def test_a_poor_terminal_still_shows_the_board(
     assert "Traceback" not in over
 
 
+def test_a_dumb_terminal_is_asked_line_by_line(project: Path, environ: dict[str, str]) -> None:
+    with practising(project, environ, "0061", term="dumb") as tmux:
+        told = tmux.until("A number, 1")
+        assert "Plain mode: TERM is dumb." in told
+        quits = next(line for line in told.splitlines() if ") quit" in line)
+        tmux.type(quits.split(")")[0].strip())
+        tmux.press("Enter")
+        over = tmux.until_over()
+    assert "Traceback" not in over
+
+
 def test_the_plain_face_asks_the_first_section_on_a_terminal(
     project: Path, environ: dict[str, str]
 ) -> None:
     with practising(project, environ, "0057", "--plain") as tmux:
-        tmux.until("The file is named")
-        asked = "What will users gain"
-        while asked not in (before := tmux.screen):
-            tmux.press("Enter")
-            tmux.until_not(before)
-        tmux.type("Billing goes to the right person")
+        told = tmux.until("step by step")
+        paces = next(line for line in told.splitlines() if ") step by step" in line)
+        tmux.type(paces.split(")")[0].strip(" »"))
         tmux.press("Enter")
-        tmux.until("✎ attested")
+        tmux.until_not(told)
+        while "✎ attested" not in (before := tmux.screen):
+            tmux.press("Enter")  # at the purpose: what the header offers
+            tmux.until_not(before)
         tmux.press("C-c")
         over = tmux.until_over()
     assert "Traceback" not in over
-    assert "Billing goes to the right person" in record_of(project, "0057_add_team_billing_columns")
+    assert "What will users gain" in over + before
+    assert "Add Stripe billing columns" in record_of(project, "0057_add_team_billing_columns")
