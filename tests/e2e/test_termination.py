@@ -68,7 +68,11 @@ def test_sigterm_ends_a_command_without_a_traceback(project: Path) -> None:
         lint.stdin.write("-- a line\n" * 20_000)  # more than a pipe holds: it reads by now
         lint.stdin.flush()
         lint.terminate()
+        try:
+            assert lint.wait(timeout=60) == 143
+        except subprocess.TimeoutExpired:
+            lint.kill()
+            raise
         assert lint.stderr
         told = lint.stderr.read()
-        assert lint.wait() == 143
     assert told == "Terminated.\n"

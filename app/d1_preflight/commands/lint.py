@@ -200,7 +200,9 @@ def _ledgers(arguments: argparse.Namespace) -> "Sequence[Ledger]":
                 "- reads stdin and cannot be combined with --base.",
                 hint="Name files, or -, without --base.",
             )
-        data = sys.stdin.buffer.read(MOST_BYTES + 1) if sys.stdin else b""
+        from d1_preflight.adapters.standard_input import read_input
+
+        data = read_input(MOST_BYTES + 1)
         return (sources.text(data, arguments.stdin_filename),)
     if arguments.paths:
         named = sources.paths(Path(path) for path in arguments.paths)
