@@ -35,9 +35,8 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
         "UPDATE teams SET name = iif(id = 'a', 'B', 'A')",
         "INSERT INTO teams VALUES ('c', 'C', 'y')",
         "INSERT INTO teams VALUES ('c', NULL, NULL)",
-        "PRAGMA foreign_keys = OFF; DELETE FROM teams WHERE id = 'b'; PRAGMA foreign_keys = ON",
-        "PRAGMA foreign_keys = OFF; UPDATE teams SET id = 'z' WHERE id = 'b';"
-        " PRAGMA foreign_keys = ON",
+        "PRAGMA foreign_keys = OFF; DELETE FROM teams WHERE id = 'b'",
+        "PRAGMA foreign_keys = OFF; UPDATE teams SET id = 'z' WHERE id = 'b';",
         "UPDATE teams SET rowid = 77 WHERE id = 'b'",
     ),
     "members": (

@@ -10,12 +10,13 @@ import pytest
 
 from core.record_values import ANA, KEYS, Walk
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.go import go_prompts, sign_go
+from d1_preflight.actions.go import go_prompts, plan_to_sign, sign_go
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.facts import NO_TEXT, instant
+from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.record import Status
-from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.record.signed_plan import PlannedHistory, SignedPlan
 from d1_preflight.core.record.signing import GO as GO_NAMESPACE
 from plain.fakes import MemoryStore, ReadySigner
 from session.walked import CHECKLIST, opened, ready
@@ -93,6 +94,23 @@ async def test_the_plan_names_every_answer_before_go_and_what_it_rests_on() -> N
     assert plan.proofs.bookmark == "0001-mark"
     assert plan.proofs.way_back == "time travel"
     assert plan.subjects.migration == going.record.subjects["migration"]
+    assert plan.history == PlannedHistory(
+        attempts=len(going.record.attempts), sha256=history_sha256(going.record.attempts)
+    )
+    assert (plan.proofs.worker, plan.proofs.worker_version) == (NO_TEXT, NO_TEXT)
+    assert plan.proofs.deploy_order == NO_TEXT
+
+
+def test_the_version_that_has_to_run_is_signed_with_its_worker() -> None:
+    going = walked(store := MemoryStore())
+    going.answer("deploy_order", facts={"worker": "shop", "chosen": "code first"})
+    context = context_of(going, store)
+
+    frozen = plan_to_sign(context, going.now, going.now, "v2-live").proofs
+    without = plan_to_sign(context, going.now, going.now).proofs
+
+    assert (frozen.worker, frozen.worker_version) == ("shop", "v2-live")
+    assert (without.worker, without.worker_version) == (NO_TEXT, NO_TEXT)
 
 
 @pytest.mark.parametrize(
