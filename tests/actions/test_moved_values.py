@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import NAME, Bench, Clock, command_of, cut, refused
+from actions.fake_target import DESTRUCTIVE, NAME, Bench, Clock, cut, refused
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
@@ -129,8 +129,12 @@ async def test_a_commit_that_comes_late_is_waited_for(
     bench.clock = late
     bench.opened()
 
+    began = late.at
+
     attempt = await bench.step("applied")
 
+    waited = (late.at - began).total_seconds()
+    print(f"{kind}, committed {seconds} s late: {attempt.status} after {waited:.0f} s, sent once")
     assert attempt.status is Status.PROVED, attempt.words
     assert ApplyFacts.from_attempt(attempt).by == "unknown"
     assert bench.target.commands.count("apply") == 1
@@ -184,31 +188,45 @@ async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> N
     assert closed.status is Status.ATTESTED, closed.words
 
 
-@pytest.mark.parametrize("number", range(20))
-async def test_of_two_operators_only_one_applies_and_says_so(walked: Walked, number: int) -> None:
-    ours, theirs = await walked("applied"), await walked("applied")
+RACES = [
+    (kind, sql, call, side)
+    for kind, sql in (("destructive", DESTRUCTIVE), ("transformative", LOWER))
+    for call in range(1, 6)
+    for side in ("before", "after")
+]
+
+
+@pytest.mark.parametrize(("kind", "sql", "call", "side"), RACES)
+async def test_of_two_operators_only_one_applies_and_says_so(
+    walked: Walked, kind: str, sql: str, call: int, side: str
+) -> None:
+    """The other one applies before or after each call of ours, or when ours has ended."""
+    ours, theirs = await walked("applied", sql, kind), await walked("applied", sql, kind)
     theirs.target.connection = ours.target.connection
-    race = "apply" if number % 2 else "read"
-
     other: list[Attempt] = []
-
-    async def colleague() -> None:
-        other.append(await theirs.step("applied"))
-
-    bench_run = ours.target.run
+    real = ours.target.run
 
     async def run(*args: object, **named: object) -> object:
-        if not other and command_of(args[0]) == race:  # type: ignore[arg-type]
-            await colleague()
-        return await bench_run(*args, **named)  # type: ignore[arg-type]
+        is_now = len(ours.target.calls) == call - 1 and not other
+        if is_now and side == "before":
+            other.append(await theirs.step("applied"))
+        ran = await real(*args, **named)  # type: ignore[arg-type]
+        if is_now and side == "after":
+            other.append(await theirs.step("applied"))
+        return ran
 
     ours.target.run = run  # type: ignore[method-assign, assignment]
     mine = await ours.step("applied")
+    if not other:
+        other.append(await theirs.step("applied"))
 
-    assert "Applied: " in other[0].words
-    assert ApplyFacts.from_attempt(other[0]).by == "us"
-    assert not mine.words.startswith("Applied: ")
-    assert ApplyFacts.from_attempt(mine).by in ("", "another")
+    found = [ApplyFacts.from_attempt(attempt).by or "" for attempt in (mine, other[0])]
+    print(f"{kind}, {side} call {call}: ours {found[0] or 'held'}, theirs {found[1] or 'held'}")
+    assert sorted(found) in (["", "us"], ["another", "us"])
+    for by, attempt in zip(found, (mine, other[0]), strict=True):
+        assert attempt.words.startswith("Applied: ") is (by == "us"), attempt.words
+    rows = ours.query(f"SELECT count(*) FROM d1_migrations WHERE name = '{NAME}'")
+    assert rows == [(1,)]
 
 
 @pytest.mark.parametrize(
