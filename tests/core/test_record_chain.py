@@ -78,6 +78,15 @@ def test_each_record_names_the_one_before_it() -> None:
     assert wrong(FOUR) == {}
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_what_follows_a_record_is_found_directly_or_by_others(number: int) -> None:
+    chain = Chain(tuple(map(read, FOUR)))
+
+    found = [record.migration for record in chain.later(chain.records[number])]
+
+    assert found == list(NAMES[number + 1 :])
+
+
 def test_a_record_that_was_removed_is_named_by_the_next() -> None:
     assert wrong([FOUR[0], *FOUR[2:]]) == {
         NAMES[2]: [
