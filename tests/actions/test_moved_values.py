@@ -1,5 +1,6 @@
 """Values that move between copy, GO and apply; commits that come late; two operators at once."""
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,7 +8,9 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import DESTRUCTIVE, NAME, Bench, Clock, cut, refused
+from d1_preflight.actions.workspace import copy_folder
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK
+from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Attempt, Status
@@ -162,12 +165,18 @@ async def test_what_never_committed_may_be_tried_again_after_the_wait(
     assert (await bench.step("applied")).status is Status.PROVED
 
 
-async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> None:
+async def unseen(walked: Walked) -> Bench:
+    """A data migration that was sent, whose reply was lost and which never committed."""
     bench = await walked("applied", LOWER, "transformative")
     data = bench.target.connection.serialize("main")
     bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
     bench.target.instead["apply"] = cut
     assert (await bench.step("applied")).status is Status.UNKNOWN
+    return bench
+
+
+async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> None:
+    bench = await unseen(walked)
     bench.target.connection.execute("UPDATE members SET role = 'else'")
 
     unknown = await bench.step("applied")
@@ -186,6 +195,30 @@ async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> N
     await bench.walk("close", explanation="somebody wrote every role anew")
     closed = await bench.step("close", end=FIXED_MANUALLY, verdict="done by hand")
     assert closed.status is Status.ATTESTED, closed.words
+
+
+async def test_rehearsed_values_without_a_ledger_row_are_half_way(walked: Walked) -> None:
+    bench = await unseen(walked)
+    bench.target.connection.execute(LOWER)
+
+    attempt = await bench.step("applied")
+
+    facts = ApplyFacts.from_attempt(attempt)
+    assert (attempt.status, facts.half_way) == (Status.FAILED, True)
+    assert "members holds what the migration writes" in attempt.words
+    with pytest.raises(NotAllowed, match="has to wait"):  # the backup is the one rollback path
+        await bench.step("backed_up")
+
+
+async def test_without_the_copy_nobody_can_tell_what_the_tables_hold(walked: Walked) -> None:
+    bench = await unseen(walked)
+    shutil.rmtree(copy_folder(bench.session.environment))
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.UNKNOWN
+    assert ApplyFacts.from_attempt(attempt).moved == ("members",)
+    assert bench.target.commands.count("apply") == 1
 
 
 RACES = [
@@ -261,11 +294,7 @@ async def test_an_apply_that_was_held_is_not_taken_for_one_that_was_refused(
 
 
 async def test_what_a_command_can_show_is_not_asked_of_a_person(walked: Walked) -> None:
-    bench = await walked("applied", LOWER, "transformative")
-    data = bench.target.connection.serialize("main")
-    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
-    bench.target.instead["apply"] = cut
-    await bench.step("applied")
+    bench = await unseen(walked)
     bench.target.connection.execute("UPDATE members SET role = 'else'")
     assert (await bench.step("applied")).status is Status.UNKNOWN
     bench.target.apply(NAME, bench.files.own.text)
