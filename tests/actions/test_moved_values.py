@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 
+import apsw
 import pytest
 
 from actions.conftest import Walked
@@ -71,6 +72,23 @@ async def test_a_data_migration_waits_where_a_touched_table_moved(
 
     touches = table == "members" or "members" in sql
     assert ("apply" in bench.target.commands) is not touches, attempt.words
+
+
+@pytest.mark.parametrize("sql", ["UPDATE teams SET name = 'x'", "UPDATE members SET role = 'x'"])
+async def test_a_copy_that_was_changed_on_this_machine_holds_the_apply(
+    walked: Walked, sql: str
+) -> None:
+    """The target has the same change: held against this copy, nothing would have moved."""
+    bench = await walked("applied")
+    persist = bench.local.file(copy_folder(bench.session.environment))
+    for connection in (apsw.Connection(str(persist)), bench.target.connection):
+        connection.execute(sql)
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "in the copy on this machine is not as it was when it was copied" in attempt.words
+    assert "apply" not in bench.target.commands
 
 
 async def test_a_living_table_is_rehearsed_again_and_applied(walked: Walked) -> None:

@@ -1,5 +1,6 @@
 """GO signs what the record holds, for as long as the settings say, and nothing before its time."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +12,10 @@ import pytest
 from core.record_values import ANA, KEYS, Walk
 from d1_preflight.actions.context import StepContext
 from d1_preflight.actions.go import go_prompts, plan_to_sign, sign_go
+from d1_preflight.actions.preconditions import require_bookmark
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record.facts import NO_TEXT, instant
+from d1_preflight.core.record.facts import instant, is_absent
 from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.record.signed_plan import PlannedHistory, SignedPlan
@@ -97,8 +99,8 @@ async def test_the_plan_names_every_answer_before_go_and_what_it_rests_on() -> N
     assert plan.history == PlannedHistory(
         attempts=len(going.record.attempts), sha256=history_sha256(going.record.attempts)
     )
-    assert (plan.proofs.worker, plan.proofs.worker_version) == (NO_TEXT, NO_TEXT)
-    assert plan.proofs.deploy_order == NO_TEXT
+    proofs = tomllib.loads(store.held["go.toml"].decode())["proofs"]
+    assert not {"worker", "worker_version", "deploy_order"} & proofs.keys()
 
 
 def test_the_version_that_has_to_run_is_signed_with_its_worker() -> None:
@@ -110,7 +112,8 @@ def test_the_version_that_has_to_run_is_signed_with_its_worker() -> None:
     without = plan_to_sign(context, going.now, going.now).proofs
 
     assert (frozen.worker, frozen.worker_version) == ("shop", "v2-live")
-    assert (without.worker, without.worker_version) == (NO_TEXT, NO_TEXT)
+    assert is_absent(without.worker)
+    assert is_absent(without.worker_version)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +154,12 @@ async def test_nothing_is_signed_with_a_bookmark_that_ends_before_the_watch() ->
         await sign_go(context_of(going, store))
 
     assert "go.toml" not in store.held
+
+
+def test_a_bookmark_that_was_never_taken_is_the_gates_to_hold() -> None:
+    store = MemoryStore()
+
+    require_bookmark(opened(store, ready(store)).context(GO))
 
 
 async def test_nothing_is_signed_in_a_busy_hour() -> None:
