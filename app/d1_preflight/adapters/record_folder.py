@@ -8,6 +8,7 @@ from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
+from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.verify.chain import (
     RECORD_FILE,
     RECORD_SIGNATURE,
@@ -105,7 +106,10 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def read_record_folder(folder: Path) -> dict[str, bytes]:
-    """Every file of a record by its name relative to the folder; a link is an empty file."""
+    """Every file of a record by its name relative to the folder; a link is an empty file.
+
+    An output that the archive of a closed record holds is there as if it were a file.
+    """
     found: dict[str, bytes] = {}
     total = 0
     for path in sorted(folder.rglob("*")):
@@ -126,4 +130,4 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
             raise ProjectError(
                 f"{folder} holds more than {_LARGEST_RECORD:,} bytes.", hint=_TOO_MUCH
             )
-    return found
+    return {**read_outputs(found.get(OUTPUTS, b"")).files, **found}

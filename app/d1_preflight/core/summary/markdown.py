@@ -41,7 +41,8 @@ def table_columns(summary: Summary) -> tuple[tuple[str, ...], tuple[tuple[str, .
     """Header and cells of the changed tables; “now” only where somebody counted."""
     has_now = any(table.now is not None for table in summary.tables)
     after = "rehearsed" if summary.is_rehearsed else "after"
-    head = ("table", "before", after, *(("now",) if has_now else ()), "lost", "changed")
+    now = "now" if summary.form == 1 else "at the close"
+    head = ("table", "before", after, *((now,) if has_now else ()), "lost", "changed")
     return head, tuple(_cells(table, has_now=has_now) for table in summary.tables)
 
 

@@ -86,6 +86,7 @@ class Id(StrEnum):
     REVIEW_UNPAIRED = "review-unpaired"
     REVIEW_INVALID = "review-invalid"
     REVIEW_STALE = "review-stale"
+    REVIEWS_DIFFER = "reviews-differ"
     SENT_BACK = "sent-back"
     SECOND_PERSON_MISSING = "second-person-missing"
 

@@ -4,7 +4,7 @@ Nothing here reads a disk or runs a process: the files come as bytes, signatures
 through a port. What cannot be checked is a problem, never a pass.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -19,8 +19,10 @@ from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
+from d1_preflight.core.record.review import Review
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
@@ -160,6 +162,9 @@ def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
                 yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+    if OUTPUTS in bundle.files and not read_outputs(bundle.files[OUTPUTS]).is_whole:
+        words = "is no archive of this program's, or holds more than outputs"
+        yield Problem(Id.EVIDENCE_CHANGED, OUTPUTS, words, _FROM_GIT)
     yield from _query_problems(bundle)
 
 
@@ -218,13 +223,22 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         signed_at = instant(signed.signed_at) if signed.signed_at else ""
         facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
     facts |= _closing_facts(bundle)
-    for review in good_reviews(bundle):
-        told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
-        facts[f"review of {review.subject.stem}"] = told
+    facts |= _review_facts(good_reviews(bundle))
     if migration_sha256 and migration_sha256 != facts["sha256"]:
         facts["file"] = "another text than here"
     if counts[Status.WAIVED]:
         facts["waived"] = str(counts[Status.WAIVED])
+    return facts
+
+
+def _review_facts(reviews: Iterable[Review]) -> dict[str, str]:
+    """Each review that counts, by what it is about; a second one of the same file has a number."""
+    facts: dict[str, str] = {}
+    for review in reviews:
+        about = f"review of {review.subject.stem}"
+        number = sum(name.partition(" (")[0] == about for name in facts) + 1
+        told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
+        facts[f"{about} ({number})" if number > 1 else about] = told
     return facts
 
 
