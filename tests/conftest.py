@@ -21,6 +21,8 @@ from d1_preflight.adapters.wrangler.toolchain import (
 )
 from law_size import THOROUGH
 
+os.environ["PREFLIGHT_NO_CACHE"] = "1"  # a test's verdicts are none of this user's
+
 # A deadline measures how busy the machine is, not the code.
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=THOROUGH)

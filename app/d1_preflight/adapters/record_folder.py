@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.adapters.regular_file import read_file, tree_of
 from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
@@ -96,9 +96,9 @@ def signed_files(folder: Path) -> dict[str, bytes]:
     return {path.name: _read(path, _LARGEST_DOCUMENT) for path in there}
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _read(path: Path, limit: int, tree: str = "") -> bytes:
     try:
-        return read_file(path, limit)
+        return read_file(path, limit, tree)
     except OSError as error:
         raise ProjectError(
             f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
@@ -111,7 +111,7 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
     An output that the archive of a closed record holds is there as if it were a file.
     """
     found: dict[str, bytes] = {}
-    total = 0
+    total, checkout = 0, tree_of(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
@@ -120,7 +120,7 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
                 found[name] = b""  # it is there, and holds nothing that anybody signed
             if path.is_symlink() or not path.is_file() or is_leftover(path.name):
                 continue
-            found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST)
+            found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST, checkout)
         except OSError as error:
             raise ProjectError(
                 f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."

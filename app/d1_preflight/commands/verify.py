@@ -13,6 +13,7 @@ from d1_preflight.commands.output import say, write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from d1_preflight.adapters.ssh.verdicts import Verdicts
     from d1_preflight.commands.records import Chains, OpenRecord
     from d1_preflight.core.verify.problem import Problem
     from d1_preflight.core.verify.verify import Verification
@@ -41,6 +42,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="hold the records to the target's ledger as well; asks it with wrangler",
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="ask ssh-keygen about every signature again; in CI always (CI, PREFLIGHT_NO_CACHE)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -53,14 +59,18 @@ def run(arguments: argparse.Namespace) -> int:
         open_record,
         opened,
     )
+    from d1_preflight.commands.seen_signatures import ask_ahead
 
-    chains = Chains(arguments.trust_from)
+    verdicts = _verdicts(arguments)
+    chains = Chains(arguments.trust_from, verdicts)
     records = (
         [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
+    ask_ahead(records)
     found = [(record.folder, record.verify()) for record in records]
+    verdicts.save()
     if not arguments.records:
         found += _absent(gone_records(arguments, chains))
     if arguments.remote:
@@ -74,6 +84,17 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [line for folder, verification in found for line in _lines(folder, verification)]
         write("".join(f"{line}\n" for line in lines), "The result")
     return max(verification.exit_code for _, verification in found)
+
+
+def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
+    """The signatures of earlier runs, unless they are not to be believed."""
+    import os
+
+    from d1_preflight.adapters.ssh.verdicts import Verdicts, open_verdicts
+
+    if arguments.no_cache:
+        return Verdicts()
+    return open_verdicts(os.environ, (Path.cwd(), *map(Path, arguments.records)))
 
 
 def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
@@ -108,7 +129,7 @@ _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 
 
 def _lines(folder: Path, verification: "Verification") -> Iterator[str]:
-    from d1_preflight.report.text import clean
+    from d1_preflight.core.summary.text import clean
 
     by = clean(verification.trust.partition(";")[0])
     yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}  ({by})"

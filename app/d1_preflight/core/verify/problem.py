@@ -104,13 +104,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A record with all its files, and what it is verified against."""
+    """A record with all its files, and what it is verified against.
+
+    `sections` are its attempts as a record of schema 2 is written.
+    """
 
     files: Mapping[str, bytes]
     record: Record
     checklist: Checklist
     verifier: Verifier | None
     second_person: frozenset[Kind] = frozenset()
+    sections: tuple[bytes, ...] = ()
 
     @property
     def kind(self) -> Kind:

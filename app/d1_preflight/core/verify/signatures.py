@@ -12,7 +12,7 @@ from d1_preflight.core.errors import BadSignature, RecordInvalid
 from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
 from d1_preflight.core.record.facts import AnyStep, instant
-from d1_preflight.core.record.file import history_sha256
+from d1_preflight.core.record.file import attempt_sections
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
@@ -142,7 +142,7 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
     if plan.document != document:
         words = "has the same content in other bytes than this program writes"
         yield Problem(Id.PLAN_EDITED, GO_FILE, words, _RESTORE)
-    expected_plan = _expected(bundle.record, go, plan)
+    expected_plan = _expected(bundle, go, plan)
     yield from _history_problems(plan.history, expected_plan.history)
     said = plan.written()
     for key, expected in replace(expected_plan, history=plan.history).written().items():
@@ -169,8 +169,9 @@ def _history_problems(
     yield Problem(Id.HISTORY_CHANGED, GO_FILE, words, _RESTORE)
 
 
-def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
+def _expected(bundle: Bundle, go: Attempt, plan: SignedPlan) -> SignedPlan:
     """The plan according to the record's own history, as far as it is known."""
+    record = bundle.record
     signed = GoFacts.from_attempt(go)
     return replace(
         plan,
@@ -184,7 +185,7 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
         rows_at_risk=_before(record, go, RehearsalFacts).rows_lost,
         database=PlannedDatabase.of(record.database),
         criteria=signed.criteria,
-        history=_expected_history(record, go, plan),
+        history=_expected_history(bundle, go, plan),
     )
 
 
@@ -194,11 +195,12 @@ def _expected_schema(record: Record, go: Attempt, plan: SignedPlan) -> int:
     return record.schema if was_used or plan.schema not in (1, record.schema) else plan.schema
 
 
-def _expected_history(record: Record, go: Attempt, plan: SignedPlan) -> PlannedHistory | None:
+def _expected_history(bundle: Bundle, go: Attempt, plan: SignedPlan) -> PlannedHistory | None:
     if plan.schema == 1:
         return None
-    before = record.attempts[: record.attempts.index(go)]
-    return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
+    before = bundle.record.attempts[: bundle.record.attempts.index(go)]
+    written = bundle.sections[: len(before)] or attempt_sections(before)
+    return PlannedHistory(attempts=len(before), sha256=sha256(b"".join(written)).hexdigest())
 
 
 def _since(record: Record, go: Attempt) -> tuple[Attempt, ...]:
