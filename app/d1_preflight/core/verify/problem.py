@@ -59,6 +59,7 @@ class Id(StrEnum):
     EVIDENCE_MISSING = "evidence-missing"
     EVIDENCE_CHANGED = "evidence-changed"
     CLOSE_INCOMPLETE = "close-incomplete"
+    CLOSE_DIFFERS = "close-differs"
     FILE_UNLISTED = "file-unlisted"
     FILE_MISSING = "file-missing"
     FILE_CHANGED = "file-changed"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
-from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
+from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
 from d1_preflight.core.record.facts import AnyStep, instant
 from d1_preflight.core.record.file import attempt_sections
@@ -22,6 +22,7 @@ from d1_preflight.core.record.signed_plan import (
     SignedPlan,
 )
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
+from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
@@ -57,6 +58,9 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
         return
     yield from _plan_problems(bundle, go, document)
     yield from _signer_problems(bundle, signed, document, signature)
+    if bundle.record.schema > 1 and signed.signer and go.by != signed.signer:
+        words = f"names {signed.signer} as GO's signer, and {go.by} as who signed GO"
+        yield Problem(Id.SIGNER_DIFFERS, RECORD_FILE, words, _RESTORE)
     yield from _apply_problems(bundle.record, go)
 
 
@@ -94,6 +98,16 @@ def close_problems(bundle: Bundle) -> Iterator[Problem]:
             words,
             "A record must be signed by whoever closes it.",
         )
+    yield from _named_closer(bundle.record, signer)
+
+
+def _named_closer(record: Record, signer: Signature) -> Iterator[Problem]:
+    """The name and key that the close gives for itself, and its summary repeats."""
+    named = CloseFacts.from_attempt(closed_attempt(record))
+    said = (named.signer or signer.principal, named.fingerprint or signer.fingerprint)
+    if record.schema > 1 and said != (signer.principal, signer.fingerprint):
+        words = f"is by {signer.principal} {signer.fingerprint}; the close says {' '.join(said)}"
+        yield Problem(Id.SIGNER_DIFFERS, RECORD_SIGNATURE, words, _RESTORE)
 
 
 def closing_signer(bundle: Bundle) -> Signature | None:
