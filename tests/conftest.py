@@ -22,6 +22,7 @@ from d1_preflight.adapters.wrangler.toolchain import (
 )
 from law_size import THOROUGH
 
+os.environ["PREFLIGHT_NO_CACHE"] = "1"  # a test's verdicts are none of this user's
 # The programs that tests start would compile every module anew where this is set.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

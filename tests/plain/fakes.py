@@ -103,6 +103,9 @@ class MemoryStore:
         self.held[name] = data
         return sha256(data).hexdigest()
 
+    def remove(self, name: str) -> None:
+        self.held.pop(name, None)
+
     def files(self) -> Mapping[str, bytes]:
         return dict(self.held)
 

@@ -32,11 +32,11 @@ def open_items(
     record: Record, checklist: Checklist, kind: Kind, among: tuple[Step, ...] | None = None
 ) -> tuple[OpenItem, ...]:
     """The applicable steps among these (all before GO) that are not answered, in order."""
-    steps = checklist.before("go") if among is None else among
+    steps = {step.id for step in (checklist.before("go") if among is None else among)}
     return tuple(
         OpenItem(step, record.status_of(step), _words(record, step))
         for step in checklist.steps_for(kind)
-        if step in steps and not record.status_of(step).is_answered
+        if step.id in steps and not record.status_of(step).is_answered
     )
 
 
