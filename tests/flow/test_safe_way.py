@@ -36,7 +36,7 @@ async def test_one_key_and_one_look_lead_to_go_without_a_lost_row(practice: Open
     asked = await answered_to_go(session)
 
     rehearsed = RehearsalFacts.from_attempt(session.attempt("rehearsed"))
-    assert sum(change.lost for change in rehearsed.tables) == 0
+    assert [change.table for change in rehearsed.tables if change.lost] == []
     declared = FindingsFacts.from_attempt(session.attempt("findings"))
     assert "team_members" not in str(declared.declared_losses)
     print(f"0061 the safe way: 2 keys for the rewrite, {asked} questions to GO")

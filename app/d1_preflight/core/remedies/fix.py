@@ -128,21 +128,23 @@ def fix(
     *,
     rules: Collection[str] = (),
     is_late: Callable[[], bool] = lambda: False,
+    copies: Sequence[tuple[str, bytes]] = (),
 ) -> Fix:
     """The rewrite that answers all findings that can be, or those of `rules` alone.
 
+    `copies` are databases with real rows on which it is proved too, and what they are called.
     Raises NotJudged once it `is_late`: where no signal is heard, that alone ends it.
     """
     author = replace(Reading.of(migration, prior, siblings), asked=frozenset(rules))
     attempt = _Attempt(author, rules, is_late=is_late).run()
     if not attempt.done:
         return Fix(author.text, author.text, left=tuple(attempt.left))
-    proof = _proof(author, attempt, rules)
+    proof = _proof(author, attempt, rules, copies)
     if proof.holds:
         return attempt.fix(proof)
     for answers in islice(_parts(attempt), _MOST_PARTS):
         part = _Attempt(author, rules, without=answers, is_late=is_late).run()
-        tried = _proof(author, part, rules) if part.done else Proof("nothing is left of it")
+        tried = _proof(author, part, rules, copies) if part.done else Proof("nothing is left of it")
         if tried.holds:
             refused = [Answer(a.finding, reason=_unproved(proof)) for a in answers.values()]
             return part.fix(tried, refused)
@@ -150,11 +152,16 @@ def fix(
     return Fix(author.text, author.text, left=(*attempt.left, *failed), proof=proof)
 
 
-def _proof(author: Reading, attempt: "_Attempt", rules: Collection[str]) -> Proof:
+def _proof(
+    author: Reading,
+    attempt: "_Attempt",
+    rules: Collection[str],
+    copies: Sequence[tuple[str, bytes]],
+) -> Proof:
     new = next(_new_blocking(author, attempt.now), None)
     if new:
         return Proof(f"{new.rule} would be new: {new.message}")
-    proof = prove(author, attempt.now, attempt.values)
+    proof = prove(author, attempt.now, attempt.values, copies)
     if not proof.holds:
         return proof
     again = _Attempt(attempt.now, rules).run()

@@ -194,6 +194,7 @@ def _written(
         case "strict-forgotten":
             editor.option("STRICT")
             yield "option", f"{table}.strict"
+            yield from (("column", f"{table}.{name}".lower()) for name in new.primary_key)
         case "without-rowid-forgotten":
             editor.option("WITHOUT ROWID")
             yield "option", f"{table}.without rowid"
