@@ -206,3 +206,11 @@ def test_what_takes_too_long_in_the_wizard_is_given_up_in_words() -> None:
     migration = Migration.from_text(NAME, REBUILD)
     with pytest.raises(NotJudged, match="too long here"):
         fix(migration, prior_of(TEAMS), (migration,), is_late=lambda: True)
+
+
+def test_like_inserts_that_the_trace_passes_over_are_upserted_too() -> None:
+    insert = "INSERT OR REPLACE INTO teams(id, name) VALUES ('{}', 'x');\n"
+    many = "".join(insert.format(n) for n in range(9))
+    found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", many, "replace-cascades")
+    assert found.after.count("ON CONFLICT") == 9
+    assert "REPLACE" not in found.after
