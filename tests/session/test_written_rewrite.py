@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from d1_preflight.board import Board
@@ -68,3 +69,28 @@ def test_a_file_that_changed_under_us_is_left_alone(
         assert not list(tmp_path.rglob("before-fix/*"))
     finally:
         session.close()
+
+
+@pytest.mark.parametrize(("user", "words"), [(1, ""), (99, "on the copy of the target")])
+def test_what_the_copy_of_the_target_holds_counts_for_the_proof(
+    context: ProjectContext, user: int, words: str
+) -> None:
+    board, session = Board(context), context.session(NAME)
+    try:
+        own = session.environment
+        path = own.local.file(own.copy)
+        path.parent.mkdir(parents=True)
+        copy = apsw.Connection(str(path))
+        copy.execute("PRAGMA journal_mode = WAL").fetchall()
+        copy.execute(USERS + POSTS)
+        copy.execute(f"INSERT INTO users VALUES (1, 'a'); INSERT INTO posts VALUES (1, {user})")
+        found = board.rewrite(session)
+        copy.close()
+    finally:
+        session.close()
+    if words:
+        assert words in found.proof.reason
+        assert not found.is_offered
+    else:
+        assert found.proof.rows.startswith("the copy of the target")
+        assert "cascade-delete" in {answer.finding.rule for answer in found.done}

@@ -184,7 +184,11 @@ class Board:
         own, end = session.environment, time.monotonic() + _REWRITE_SECONDS
         siblings = tuple(own.files.migrations())
         return fix(
-            own.migration(), own.prior_schema(), siblings, is_late=lambda: time.monotonic() > end
+            own.migration(),
+            own.prior_schema(),
+            siblings,
+            is_late=lambda: time.monotonic() > end,
+            copies=self._context.copied_rows(own),
         )
 
     def write_rewrite(self, session: Session, found: Fix) -> str:
