@@ -59,6 +59,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("preflight new add_users_last_login", "an additive one, and its down file"),
         ("preflight new drop_users_legacy --type destructive", "with its class in the header"),
     ),
+    "adopt": (
+        ("preflight adopt", "compare every file with the target, confirm, and write the ledger"),
+        ("preflight adopt --env production", "in an environment of the configuration"),
+    ),
     "init": (("preflight init", "answer a few questions; writes preflight.toml"),),
     "doctor": (
         ("preflight doctor", "this machine and this project"),

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.format import plural
-from d1_preflight.core.project.migration import ledger_key
+from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import Observation
 
 _NUXTHUB = "_hub_migrations"
@@ -23,6 +24,7 @@ _SHAPES: tuple[tuple[str, frozenset[str]], ...] = (
     (_WRANGLER, _WRANGLERS),
 )
 _HAND_MADE = frozenset({"name", "version", "filename", "file", "migration", "id"})
+_KEYS = ("migration_name", "hash", "name", "filename", "file", "migration", "version", "id")
 _MOST_COLUMNS = 6
 _MOST_NAMED = 3
 
@@ -58,6 +60,31 @@ def tool_of(table: Table) -> str | None:
     if tool is None and len(columns) <= _MOST_COLUMNS and columns & _HAND_MADE:
         return ""
     return tool
+
+
+def recorded_question(table: Table) -> str:
+    """The query for what a ledger says is applied; "" where no column of it tells."""
+    columns = {column.name.lower(): column.name for column in table.columns}
+    key = next((columns[name] for name in _KEYS if name in columns), "")
+    if not key:
+        return ""
+    done = " WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL"
+    where = done if {"finished_at", "rolled_back_at"} <= columns.keys() else ""
+    return f"SELECT {quote_name(key)} AS recorded FROM {quote_name(table.name)}{where}"
+
+
+def recorded_names(migrations: Iterable[Migration], recorded: Iterable[object]) -> frozenset[str]:
+    """The files that another ledger's rows mean: by hash, by name, by folder or by number."""
+    said = {str(value) for value in recorded}
+    return frozenset(m.name for m in migrations if not said.isdisjoint(_known_as(m)))
+
+
+def _known_as(migration: Migration) -> tuple[str, ...]:
+    """What tools call a file: drizzle its hash, Prisma its folder, others its name or stem."""
+    *folders, base = migration.name.split("/")
+    folder = folders[-1:] if base == "migration.sql" else []
+    number = [] if migration.number is None else [str(migration.number)]
+    return (migration.sha256, migration.name, migration.stem, base, *folder, *number)
 
 
 def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
