@@ -28,14 +28,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Walk the adoption, one question after the other; then the baseline for lint."""
+    return adopt(open_chosen(arguments))
+
+
+def adopt(context: "ProjectContext") -> int:
+    """Walk the adoption of a project's target; 0 when its record is closed."""
     import asyncio
-    import os
 
     from d1_preflight import plain
     from d1_preflight.board import Board
 
-    asker = plain.open_asker(os.environ)
-    context = open_chosen(arguments)
+    asker = plain.open_asker(context.environ)
     asyncio.run(context.resolve())
     name = next_name(context)
     session = context.adoption(name)

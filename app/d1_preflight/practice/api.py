@@ -37,7 +37,7 @@ class Api:
         self._origin = origin
         self.d1 = D1Api(cloud, origin)
         self._databases = {cloud.uuid: self.d1, DATABASE_NAME: self.d1}
-        self._workers = WorkersApi(cloud)
+        self._workers = WorkersApi(cloud, origin)
 
     def serve(self, uuid: str, cloud: Cloud) -> None:
         """Answer calls for this uuid out of that database, which may say another uuid itself."""
