@@ -8,6 +8,7 @@ Nothing is guessed: a file of data alone shows nothing in a schema.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from d1_preflight.core.format import plural
 from d1_preflight.core.schema.schema import ObjectPart, Schema, meanings
@@ -39,6 +40,9 @@ class JudgedFile:
     evidence: str
 
 
+_State = Mapping[ObjectPart, str]
+
+
 @dataclass(slots=True)
 class _Seen:
     """The parts of one file's change, by what the target holds of them."""
@@ -61,9 +65,23 @@ def judge_files(
     names: Sequence[str], steps: Sequence[Schema], live: Schema
 ) -> tuple[JudgedFile, ...]:
     """Each file's verdict; `steps` are the schemas before the first file and after each."""
-    *before, now = meanings((*steps, live))
-    seen = (_compared(before, number, now) for number in range(len(names)))
-    return tuple(_judged(name, one) for name, one in zip(names, seen, strict=True))
+    *states, now = meanings((*steps, live))
+    changed = [_changed(old, new) for old, new in pairwise(states)]
+    by_part: dict[ObjectPart, list[int]] = {}
+    for number, parts in enumerate(changed):
+        for part in parts:
+            by_part.setdefault(part, []).append(number)
+    known = [Applied.UNKNOWN] * len(names)
+    files: tuple[JudgedFile, ...] = ()
+    while True:  # each round knows more files, or is the last
+        seen = (_compared(states, by_part, number, now, known) for number in range(len(names)))
+        files = tuple(_judged(name, one) for name, one in zip(names, seen, strict=True))
+        found = [
+            f.applied if k is Applied.UNKNOWN else k for f, k in zip(files, known, strict=True)
+        ]
+        if found == known:
+            return files
+        known = found
 
 
 def with_ledger(
@@ -90,17 +108,31 @@ def gaps(files: Sequence[JudgedFile]) -> tuple[str, ...]:
     return tuple(file.name for file in files[:last] if file.applied is Applied.NO)
 
 
+def _changed(old: _State, new: _State) -> tuple[ObjectPart, ...]:
+    return tuple(part for part in {**new, **old} if old.get(part) != new.get(part))
+
+
 def _compared(
-    steps: Sequence[Mapping[ObjectPart, str]], number: int, now: Mapping[ObjectPart, str]
+    states: Sequence[_State],
+    by_part: Mapping[ObjectPart, Sequence[int]],
+    number: int,
+    now: _State,
+    known: Sequence[Applied],
 ) -> _Seen:
-    old, new = steps[number], steps[number + 1]
+    """The parts that a file changes, by what the target holds of each.
+
+    What a later file that is not applied would leave is not there, nor what was before an earlier
+    one that is.
+    """
     seen = _Seen()
-    for part in (*new, *(part for part in old if part not in new)):
-        if old.get(part) == new.get(part):
+    for part, mine in by_part.items():
+        if number not in mine:
             continue
         found = now.get(part)
-        with_it = any(step.get(part) == found for step in steps[number + 1 :])
-        without = any(step.get(part) == found for step in steps[: number + 1])
+        after = [n for n in mine if n == number or (n > number and known[n] is not Applied.NO)]
+        before = [n for n in mine if n == number or (n < number and known[n] is not Applied.YES)]
+        with_it = any(states[n + 1].get(part) == found for n in after)
+        without = any(states[n].get(part) == found for n in before)
         seen.parts(with_it=with_it, without=without).append(f"{part[0]} {part[1]}")
     return seen
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.format import plural
-from d1_preflight.core.project.migration import Migration, ledger_key
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.pending import pending_set
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -90,12 +91,20 @@ def _known_as(migration: Migration) -> tuple[str, ...]:
 def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     """What is odd about the ledgers of a target, for the board."""
     names = [row.name for row in seen.ledger]
+    held = pending_set(files, names)
     found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
-    if gone := sorted(set(names) - set(files), key=ledger_key):
-        found.append(f"The ledger names what is no file here: {_listed(gone)}.")
+    if held.extra:
+        found.append(f"The ledger names what is no file here: {_listed(held.extra)}.")
+    if held.late:
+        found.append(f"The ledger has a gap: a later file is applied, not {_listed(held.late)}.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         found.append(f"The ledger names twice: {_listed(twice)}.")
     return tuple(found)
+
+
+def is_wranglers(table: Table) -> bool:
+    """Whether a table of the ledger's name is wrangler's ledger, by its columns."""
+    return {column.name.lower() for column in table.columns} >= _WRANGLERS
 
 
 def refusal(schema: Schema, counts: Mapping[str, int], ignored: Sequence[str] = ()) -> str:
