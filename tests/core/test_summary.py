@@ -70,6 +70,11 @@ def reckless(end: str = "it was mended by hand", **more: Fact) -> Walk:
     return walk.answer("close", Status.ATTESTED, {**facts, **more}, words="Given back.")
 
 
+def today(end: str = "it was mended by hand", **more: Fact) -> Walk:
+    """The same with a summary of today's form."""
+    return reckless(end, summary_form=PRESENT_FORM, **more)
+
+
 def text_of(summary: Summary) -> str:
     return as_markdown(summary)
 
@@ -218,7 +223,7 @@ def test_the_timeline_is_told_whole_or_says_what_it_leaves_out(number: int) -> N
 def hostile(words: str) -> Record:
     """The same walk with hostile text wherever a person, a file or a database gives it."""
     seen: Fact = ({"by": words, "fingerprint": words, "verdict": words, "reason": words},)
-    walk = reckless(end=words, reviews=seen, **NOW)
+    walk = today(words, reviews=seen)
     attempts = tuple(
         replace(
             a, words=words, by=words,
@@ -295,7 +300,7 @@ def test_reviews_by_the_close_are_named_with_their_verdict() -> None:
     cleo: Facts = {**BEN_S, "by": "cleo@example.com", "verdict": "sent back", "reason": "counts?"}
     seen: Fact = ({**BEN_S, "verdict": "approved"}, cleo)
 
-    assert facts_of(reckless(reviews=seen, **NOW).record)["reviews"] == (
+    assert facts_of(today(reviews=seen).record)["reviews"] == (
         "GO approved by ben@example.com, key SHA256:b; "
         "GO sent back by cleo@example.com, key SHA256:b: counts?"
     )
@@ -310,12 +315,12 @@ def test_reviews_by_the_close_are_named_with_their_verdict() -> None:
     ],
 )
 def test_how_it_ended_decides_whether_it_can_be_undone(end: str, begins: str) -> None:
-    assert facts_of(reckless(end, **NOW).record)["can be undone by"].startswith(begins)
+    assert facts_of(today(end).record)["can be undone by"].startswith(begins)
 
 
 def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
-    found = facts_of(reckless(**NOW).record)
-    told = text_of(summary_of(reckless(**NOW).record))
+    found = facts_of(today().record)
+    told = text_of(summary_of(today().record))
 
     assert found["rows"] == (
         "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged"
@@ -325,7 +330,7 @@ def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
 
 
 def test_the_commands_are_those_of_a_record_in_its_project() -> None:
-    commands = summary_of(reckless(**NOW).record).commands
+    commands = summary_of(today().record).commands
 
     assert commands[0].startswith("preflight verify 0057_add_team_billing ")
     assert all("-f ../../allowed_signers" in command for command in commands[1:])
