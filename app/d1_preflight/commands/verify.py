@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
-    ask_ahead(records)
+    if len(records) > 1:
+        ask_ahead(records)
     found = [(record.folder, record.verify()) for record in records]
     verdicts.save()
     if not arguments.records:
@@ -94,7 +95,9 @@ def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
 
     if arguments.no_cache:
         return Verdicts()
-    return open_verdicts(os.environ, (Path.cwd(), *map(Path, arguments.records)))
+    given = (*arguments.records, *filter(None, (vars(arguments).get("config"),)))
+    named = (Path(word).resolve() for word in given)
+    return open_verdicts(os.environ, (Path.cwd(), *(p if p.is_dir() else p.parent for p in named)))
 
 
 def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
