@@ -76,8 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
         found += _absent(gone_records(arguments, chains))
     if arguments.remote:
         found = _against_ledger(records, found, arguments, chains)
-    for record in records:
-        say(f"{record.folder}: {record.trust}")
+    for trust in dict.fromkeys(record.trust for record in records):
+        folders = [record.folder for record in records if record.trust == trust]
+        say(f"{folders[0] if len(folders) == 1 else f'{len(folders)} records'}: {trust}")
     if arguments.format == "json":
         results = [_as_json(folder, verification) for folder, verification in found]
         write(json.dumps(results, indent=2) + "\n", "The result")
