@@ -323,7 +323,8 @@ def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
     told = text_of(summary_of(today().record))
 
     assert found["rows"] == (
-        "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged"
+        "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged; "
+        "at the close 4 rows fewer than before (members 4)"
     )
     assert found["given back"] == "members: 1,200 of 1,204 rows, 4 still missing"
     assert "| table | before | after | at the close | lost | changed |" in told
@@ -342,3 +343,16 @@ def test_a_record_of_the_first_form_is_rendered_as_it_was_signed() -> None:
     assert "reviews" not in first
     assert "-f allowed_signers" in first
     assert "| table | before | after | now | lost | changed |" in first
+
+
+def test_rows_that_the_emergency_took_are_not_told_as_none_lost() -> None:
+    """The migration took none, and at the close they were not there."""
+    walk = Walk(CHECKLIST).answer("rehearsed", facts={"counts_before": counts(teams=2)})
+    table: Facts = {"table": "teams", "before": 2, "after": 2, "now": 1}
+    closed: Facts = {"end": "it was mended by hand", "tables": (table,), **NOW}
+
+    found = facts_of(walk.answer("close", Status.ATTESTED, closed).record)
+
+    assert found["rows"] == (
+        "no row lost; 0 tables unchanged; at the close 1 row fewer than before (teams 1)"
+    )
