@@ -117,8 +117,10 @@ def apply_was_started(record: Record, checklist: Checklist) -> bool:
 
 def staleness(record: Record, step: Step, now: datetime) -> str:
     """How old the step's answer is, where it is older than it is good for; "" where it counts."""
+    if step.good_for is None:
+        return ""
     attempt = record.standing(step)
-    if step.good_for is None or attempt is None or not attempt.status.is_answered:
+    if attempt is None or not attempt.status.is_answered:
         return ""
     return stale_words(attempt, step.good_for, now)
 
