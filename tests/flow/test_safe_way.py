@@ -3,6 +3,7 @@
 import pytest
 
 from d1_preflight.board import Board
+from d1_preflight.cli import main
 from d1_preflight.core.record.change_facts import FindingsFacts, RehearsalFacts
 from d1_preflight.session import Session
 from flow.conftest import OpenPractice
@@ -42,3 +43,22 @@ async def test_one_key_and_one_look_lead_to_go_without_a_lost_row(practice: Open
     print(f"0061 the safe way: 2 keys for the rewrite, {asked} questions to GO")
     assert session.current is not None
     assert session.current.id == "go"
+
+
+def test_an_applied_file_is_refused_and_a_pending_one_is_written(
+    practice: OpenPractice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context, running = practice("0061")
+    for name, value in running.practice.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(context.project.root)
+    folder = context.project.migrations_folder
+    applied, pending = folder / "0059_create_audit_logs.sql", folder / REBUILD
+    before = applied.read_text()
+
+    assert main(["fix", "0059", "--write"]) == 2
+    assert "is applied: wrangler does not apply it again" in capsys.readouterr().err
+    assert applied.read_text() == before
+
+    assert main(["fix", "0061", "--write"]) == 0
+    assert "DROP COLUMN" in pending.read_text()
