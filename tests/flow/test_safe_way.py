@@ -31,7 +31,7 @@ async def test_one_key_and_one_look_lead_to_go_without_a_lost_row(practice: Open
     board = Board(context)
     await walk_to(session, "findings")
 
-    found = board.rewrite(session)  # the key `p`, and the look at its diff
+    found = await board.rewrite(session)  # the key `p`, and the look at its diff
     assert found.is_offered
     board.write_rewrite(session, found)  # the key `y`
     asked = await answered_to_go(session)
