@@ -1,5 +1,7 @@
 """The rebuild of the practice project, rewritten: no row is lost, and no loss is declared."""
 
+from pathlib import Path
+
 import pytest
 
 from d1_preflight.board import Board
@@ -49,6 +51,11 @@ def test_an_applied_file_is_refused_and_a_pending_one_is_written(
     practice: OpenPractice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     context, running = practice("0061")
+    program = Path(context.toolchain.argv[-1]).resolve()
+    wrangler = next(p for p in program.parents if (p / "package.json").is_file())
+    settings = context.project.root / "preflight.toml"
+    text = settings.read_text() if settings.exists() else ""
+    settings.write_text(f'{text}\n[wrangler]\ncommand = "{wrangler}"\n')
     for name, value in running.practice.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(context.project.root)
