@@ -110,10 +110,10 @@ class Judging:
 
 def places_broken(
     config: WranglerConfig, environment: str, prior: Schema, migration: Migration
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The queries of the files here that a migration breaks, each as `path:line`.
 
-    What was not seen could break too: then that is said in place of a query.
+    Beside them what was not seen and could break too, in words.
     """
     from d1_preflight.code.comparison import Step
     from d1_preflight.core.analysis import schema_after
@@ -125,7 +125,7 @@ def places_broken(
     scripts = {migration.name: migration.text}
     verdict = judging.verdict((here, here), about, lambda: Step(prior, after, scripts))
     found = dict.fromkeys(f"{query.path}:{query.line}" for query in verdict.deployed.harmed)
-    return tuple(found) or (() if verdict.is_proved else verdict.unseen)
+    return tuple(found), () if verdict.is_proved else verdict.unseen
 
 
 def _step(earlier: Sequence[Migration], chosen: Sequence[Migration]) -> "Step":

@@ -162,6 +162,7 @@ def schema_is_renamed(connection: apsw.Connection) -> bool:
         (Wanted(Pattern.RENAME, "teams", column="name"), "to be called"),
         (Wanted(Pattern.RENAME, "teams", column="name", to="plan"), "a column plan already"),
         (Wanted(Pattern.RENAME, "teams", column="id", to="key", code=CODE), "primary key"),
+        (Wanted(Pattern.RENAME, "teams", column="id", to="key", unseen=("x",)), "is not known: x"),
         (Wanted(Pattern.REBUILD, "teams"), "What of teams is to change"),
         (Wanted(Pattern.REBUILD, "teams", drop=("old",)), "values of old are lost"),
         (Wanted(Pattern.REBUILD, "teams", drop=("name",), reason="x"), "View team_names uses name"),

@@ -212,7 +212,7 @@ class Offers:
     def __init__(self, found: Fix) -> None:
         self.found, self.written = found, list[str]()
 
-    def rewrite(self, session: Session) -> Fix:
+    async def rewrite(self, session: Session) -> Fix:
         assert session.record.migration == NAME
         return self.found
 

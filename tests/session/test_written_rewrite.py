@@ -1,13 +1,18 @@
 """The board's own rewrite over a real record: the text, what is kept, and the proofs that go."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
 
+from d1_preflight.actions.rewrite_tried import against_rewrite
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.board import Board
 from d1_preflight.core.errors import UsageError
 from d1_preflight.project_context import ProjectContext, open_context
+from d1_preflight.session import Session
 from flow.walking import raw_answers
 from lint.running import POSTS, REBUILD, USERS, folder
 
@@ -39,7 +44,7 @@ async def test_the_file_is_written_whole_and_every_proof_of_the_old_text_counts_
         assert session.status_of(step).is_answered
         record = session.environment.store.folder / "record.toml"
         before = record.read_bytes()
-        found = board.rewrite(session)
+        found = await board.rewrite(session)
         kept = board.write_rewrite(session, found)
         assert (tmp_path / "migrations" / NAME).read_text() == found.after != REBUILD
         assert (tmp_path / kept).read_text() == REBUILD
@@ -49,7 +54,7 @@ async def test_the_file_is_written_whole_and_every_proof_of_the_old_text_counts_
         assert record.read_bytes() == before  # the record keeps what was proved, and of which text
         await session.perform(step, raw_answers(session, step))
         assert session.status_of(step).is_answered
-        assert not board.rewrite(session).is_offered
+        assert not (await board.rewrite(session)).is_offered
     finally:
         session.close()
 
@@ -60,7 +65,7 @@ def test_a_file_that_changed_under_us_is_left_alone(
 ) -> None:
     board, session = Board(context), context.session(NAME)
     try:
-        found = board.rewrite(session)
+        found = asyncio.run(board.rewrite(session))
         path = tmp_path / "migrations" / NAME
         path.write_bytes(change + REBUILD.encode())
         with pytest.raises(UsageError if change.isascii() else Exception):
@@ -71,26 +76,48 @@ def test_a_file_that_changed_under_us_is_left_alone(
         session.close()
 
 
-@pytest.mark.parametrize(("user", "words"), [(1, ""), (99, "on the copy of the target")])
-def test_what_the_copy_of_the_target_holds_counts_for_the_proof(
-    context: ProjectContext, user: int, words: str
+def copied(session: Session, user: int) -> None:
+    """A copy of the target with one user, and a post of another or of them."""
+    own = session.environment
+    path = own.local.file(own.copy)
+    path.parent.mkdir(parents=True)
+    copy = apsw.Connection(str(path))
+    copy.execute("PRAGMA journal_mode = WAL").fetchall()
+    copy.execute(USERS + POSTS)
+    copy.execute(f"INSERT INTO users VALUES (1, 'a'); INSERT INTO posts VALUES (1, {user})")
+    copy.close()
+
+
+async def test_rows_of_the_copy_that_the_rewrite_would_not_take_speak_against_it(
+    context: ProjectContext,
 ) -> None:
     board, session = Board(context), context.session(NAME)
     try:
-        own = session.environment
-        path = own.local.file(own.copy)
-        path.parent.mkdir(parents=True)
-        copy = apsw.Connection(str(path))
-        copy.execute("PRAGMA journal_mode = WAL").fetchall()
-        copy.execute(USERS + POSTS)
-        copy.execute(f"INSERT INTO users VALUES (1, 'a'); INSERT INTO posts VALUES (1, {user})")
-        found = board.rewrite(session)
-        copy.close()
+        copied(session, user=99)
+        found = await board.rewrite(session)
     finally:
         session.close()
-    if words:
-        assert words in found.proof.reason
-        assert not found.is_offered
-    else:
-        assert found.proof.rows.startswith("the copy of the target")
-        assert "cascade-delete" in {answer.finding.rule for answer in found.done}
+    assert "on the copy of the target" in found.proof.reason
+    assert not found.is_offered
+
+
+@pytest.mark.matrix
+@pytest.mark.wrangler
+async def test_the_real_wrangler_runs_a_rewrite_on_the_copy_before_it_is_offered(
+    context: ProjectContext, wrangler_command: Toolchain
+) -> None:
+    own = replace(context, _toolchain=wrangler_command)
+    session = own.session(NAME)
+    try:
+        copied(session, user=1)
+        found = await Board(own).rewrite(session)
+        step = session.context(session.checklist.steps[0])
+        refused = await against_rewrite(step, "INSERT INTO nowhere VALUES (1);\n")
+        losing = await against_rewrite(step, "DROP TABLE posts; CREATE TABLE posts(id);\n")
+    finally:
+        session.close()
+    assert found.proof.rows.startswith("the copy of the target")
+    assert "cascade-delete" in {answer.finding.rule for answer in found.done}
+    assert refused.startswith("wrangler does not run it on the copy")
+    assert losing == ""  # the text itself says that they go
+    assert not found.refused("it was late").is_offered

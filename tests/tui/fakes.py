@@ -195,7 +195,7 @@ class FakeBoard(Board):
         self.offered = Fix("", "")
         self.written: list[str] = []
 
-    def rewrite(self, session: Session) -> Fix:
+    async def rewrite(self, session: Session) -> Fix:
         assert session in self._sessions.values()
         return self.offered
 

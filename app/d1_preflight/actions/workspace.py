@@ -33,6 +33,11 @@ def down_folder(environment: Environment) -> Path:
     return environment.workspace / "down" / "d1"
 
 
+def rewrite_folder(environment: Environment) -> Path:
+    """The copy on which a rewrite is tried before it is offered."""
+    return environment.workspace / "rewrite" / "d1"
+
+
 def backup_folder(environment: Environment) -> Path:
     """The backups: row copies and the export."""
     return environment.workspace / "backup"

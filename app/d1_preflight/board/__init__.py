@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
+from d1_preflight.actions.rewrite_tried import against_rewrite
 from d1_preflight.actions.target import observe
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order, not_judged
@@ -176,11 +177,20 @@ class Board:
         """Open the wizard's session for one migration."""
         return self._context.session(name)
 
-    def rewrite(self, session: Session) -> Fix:
+    async def rewrite(self, session: Session) -> Fix:
         """The proved rewrite of a session's migration, on the schema that it will meet.
 
-        Raises NotJudged where that takes too long.
+        Where the target was copied, wrangler ran it on the copy. Raises NotJudged where it takes
+        too long.
         """
+        found = await asyncio.to_thread(self._proved, session)
+        if not found.is_offered:
+            return found
+        context = session.context(session.checklist.steps[0])
+        why = await against_rewrite(context, found.after)
+        return found.refused(why) if why else found
+
+    def _proved(self, session: Session) -> Fix:
         own, end = session.environment, time.monotonic() + _REWRITE_SECONDS
         siblings = tuple(own.files.migrations())
         return fix(

@@ -97,7 +97,7 @@ def _write_pattern(arguments: argparse.Namespace, project: "Project", described:
         for gap in file.gaps:
             say(f"  {gap}")
     if len(files) > 1:
-        say(f"The code uses {wanted.column}: {', '.join(wanted.code[:3])}.")
+        say(wanted.used)
         say(f"Apply {files[1].name} only once no running code does; wrangler itself applies all.")
     say(f"Read them, then: preflight lint {_shown(made[0][0])}")
     return 0

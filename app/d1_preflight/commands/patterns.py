@@ -127,10 +127,10 @@ def with_code(
     renamed = Migration.from_text("9999_rename.sql", "".join(f"{sql};" for sql in draft.up))
     environment = arguments.env or os.environ.get("CLOUDFLARE_ENV", "")  # as wrangler has it
     try:
-        places = places_broken(project.config, environment, start.schema, renamed)
+        code, unseen = places_broken(project.config, environment, start.schema, renamed)
     except PreflightError as error:
-        places = (f"not known ({error.message})",)
-    return replace(wanted, code=places)
+        return replace(wanted, unseen=(error.message.rstrip("."),))
+    return replace(wanted, code=code, unseen=unseen)
 
 
 def files_for(

@@ -42,7 +42,7 @@ _AGREED = Prompt("rewrite", PromptKind.CONFIRM, "Write it in place of your text?
 class Rewriter(Protocol):
     """Finds the proved rewrite of a session's migration, and writes it."""
 
-    def rewrite(self, session: Session) -> Fix:
+    async def rewrite(self, session: Session) -> Fix:
         """The rewrite, or why there is none."""
 
     def write_rewrite(self, session: Session, found: Fix) -> str:
@@ -172,7 +172,7 @@ class Walkthrough:
         """Show the rewrite, and write it after a yes."""
         if self._rewriter is None:
             return
-        found = self._rewriter.rewrite(self._session)
+        found = await self._rewriter.rewrite(self._session)
         self._tell(text.rewrite(found))
         if found.is_offered and await self._asker.ask(_AGREED) is True:
             kept = self._rewriter.write_rewrite(self._session, found)

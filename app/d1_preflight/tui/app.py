@@ -1,6 +1,5 @@
 """The terminal face: holds the screens, and the one worker that performs steps."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import tzinfo
 from functools import partial
@@ -173,7 +172,7 @@ class PreflightApp(App[None]):
         """Look for the rewrite beside the screen, and show it; written after a yes alone."""
         self.notify("Looking for a rewrite and proving it on rows.", timeout=3)
         try:
-            found = await asyncio.to_thread(self._source.rewrite, session)
+            found = await self._source.rewrite(session)
         except PreflightError as error:
             self.problem(error)
             return

@@ -124,6 +124,8 @@ def header_written(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     context = reading.context
     kind = context.verdict.kind
     known = context.migration.header
+    if context.migration.is_blank:  # as wrangler creates it: the type follows what is written
+        kind = Kind.ADDITIVE
     if kind not in (Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE):
         return _NO_KIND
     lines = migration_text(context.migration.name.rpartition("/")[2], kind, "").splitlines()

@@ -115,6 +115,12 @@ class Fix:
         rules = {answer.finding.rule for answer in self.done}
         return generated_again(self.tool, rules, self.proof.differences) if self.is_offered else ()
 
+    def refused(self, why: str) -> "Fix":
+        """The same file without its rewrite, against which something spoke afterwards."""
+        reason = f"The rewrite is not proved: {why}."
+        left = (*self.left, *(Answer(answer.finding, reason=reason) for answer in self.done))
+        return replace(self, after=self.before, done=(), left=left, proof=Proof(why))
+
     @property
     def is_offered(self) -> bool:
         """Whether there is a rewrite."""

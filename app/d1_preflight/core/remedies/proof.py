@@ -99,22 +99,17 @@ def prove(
     databases of the schema before with real rows, and what they are called.
     """
     differences = tuple(change.words for change in schema_changes(author, rewritten))
-    name = author.context.migration.name
-    empty = _Trial(_empty_bytes(author.prior), name)
-    refusal = empty.refusal(rewritten.text)
-    if refusal and refusal != empty.refusal(author.text):
-        return Proof(f"D1 would refuse it: {refusal}", differences)
-    real = [(words, _on_copy(data, author, rewritten, values)) for words, data in copies]
-    reason = next((f"on {words}: {found}" for words, found in real if found), "")
-    if reason:
-        return Proof(reason, differences)
+    for words, data in (("", _empty_bytes(author.prior)), *copies):
+        reason = _on_copy(data, author, rewritten, values)
+        if reason:
+            return Proof(f"on {words}: {reason}" if words else reason, differences)
     tried = list[str]()
     refusals = list[str]()
     for mode in (*_MODES, _BROUGHT):
         if mode == _BROUGHT and (tried or not earlier_files(author)):
             break
         data, without_rows = _bytes_of(author, mode)
-        trial = _Trial(data, name)
+        trial = _Trial(data, author.context.migration.name)
         refusal = trial.refusal(rewritten.text)
         if refusal:
             refusals.append(refusal)
@@ -128,7 +123,7 @@ def prove(
         tried.append(mode)
     if not tried:
         return Proof(f"it is refused, with rows and without: {refusals[0]}", differences)
-    shown = [*(words for words, _ in real), *(_WORDS[mode] for mode in tried)]
+    shown = [*(words for words, _ in copies), *(_WORDS[mode] for mode in tried)]
     return Proof("", differences, f"{', '.join(shown)}; and on empty tables")
 
 

@@ -10,6 +10,7 @@ from d1_preflight.core.schema.table import Column, Table, TableKind
 from d1_preflight.core.sql.tokenizer import quote_name, statements, tokens
 
 _MOST_SHOWN = 12
+_MOST_PLACES = 3
 
 
 class Pattern(StrEnum):
@@ -27,7 +28,7 @@ class Wanted:
     """What the new migration is to do; which fields count depends on the pattern.
 
     `columns` are definitions as in a CREATE TABLE; `code` are the places of the Worker's code that
-    use the column which is renamed.
+    use the column which is renamed, `unseen` why others could.
     """
 
     pattern: Pattern
@@ -42,6 +43,17 @@ class Wanted:
     pairs: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     code: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def used(self) -> str:
+        """Which code uses the column, in a sentence; "" where none does."""
+        more = f" and {len(self.code) - _MOST_PLACES} more" if self.code[_MOST_PLACES:] else ""
+        if self.code:
+            places = ", ".join(self.code[:_MOST_PLACES])
+            return f"The code uses {self.column}: {places}{more}."
+        why = "; ".join(self.unseen)
+        return f"Whether the code uses {self.column} is not known: {why}." if why else ""
 
 
 @dataclass(frozen=True, slots=True)

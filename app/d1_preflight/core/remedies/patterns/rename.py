@@ -21,8 +21,6 @@ from d1_preflight.core.schema.schema import SchemaObject, Structure
 from d1_preflight.core.schema.table import Column, Table
 from d1_preflight.core.sql.tokenizer import quote_name, tokens
 
-_MOST_PLACES = 3
-
 
 def rename_drafts(wanted: Wanted, now: Structure) -> tuple[Draft, ...]:
     """One file where no code uses the old name, else the pair."""
@@ -32,14 +30,14 @@ def rename_drafts(wanted: Wanted, now: Structure) -> tuple[Draft, ...]:
         raise UsageError(f"What is {table.name}.{column.name} to be called?", hint="--to NAME")
     if table.column(wanted.to):
         raise UsageError(f"{table.name} has a column {wanted.to} already.")
-    if not wanted.code:
+    if not wanted.used:
         renamed = _renamed(table, column.name, wanted.to)
         return (Draft((renamed,), (_renamed(table, wanted.to, column.name),)),)
     if column.pk or not column.holds_data:
         what = "part of the primary key" if column.pk else "generated"
         raise UsageError(
-            f"{table.name}.{column.name} is {what}, and the code uses it"
-            f" ({_places(wanted)}): two columns cannot be kept alike.",
+            f"{table.name}.{column.name} is {what}: no second column can be kept like it."
+            f" {wanted.used}",
             hint="Rename it in the code alone (AS), or in one step with --one-step.",
         )
     return _pair(wanted, now, table, column)
@@ -52,7 +50,7 @@ def _pair(wanted: Wanted, now: Structure, table: Table, column: Column) -> tuple
     backward = _renamed(table, wanted.to, column.name)
     both = f"{column.name} and {wanted.to}"
     first = [f"First of two: {both} hold the same values until the second file is applied."]
-    first.append(f"The code uses {column.name}: {_places(wanted)}.")
+    first.append(wanted.used)
     if column.notnull and column.default is None:
         first.append(f"Code that inserts rows writes {both} in between: both are needed.")
     second = (f"Second of two: apply it once no running code uses {column.name}.",)
@@ -164,8 +162,3 @@ class _Steps:
 def _renamed(table: Table, old: str, new: str) -> str:
     start = f"ALTER TABLE {quote_name(table.name)} RENAME COLUMN"
     return f"{start} {quote_name(old)} TO {quote_name(new)}"
-
-
-def _places(wanted: Wanted) -> str:
-    more = f" and {len(wanted.code) - _MOST_PLACES} more" if wanted.code[_MOST_PLACES:] else ""
-    return ", ".join(wanted.code[:_MOST_PLACES]) + more

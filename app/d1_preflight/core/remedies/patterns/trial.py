@@ -160,12 +160,12 @@ def _schema(connection: apsw.Connection) -> Structure:
 
 
 def _rows(connection: apsw.Connection, free: Collection[str]) -> dict[str, _Bag]:
-    """The rows of each table, in any order, without the columns that are free."""
+    """The rows of each table, in any order, without columns that are free or generated."""
     found = dict[str, _Bag]()
     for name, table in _schema(connection).tables.items():
         if table.kind is not TableKind.ORDINARY or name.startswith(d1.LEDGER):
             continue
-        chosen = [c.name for c in table.columns if f"{name}.{c.name.lower()}" not in free]
+        chosen = [c for c in table.data_columns if f"{name}.{c.lower()}" not in free]
         listed = ", ".join(map(quote_name, chosen)) or "1"
         rows = connection.execute(f"SELECT {listed} FROM {quote_name(table.name)}")
         found[name] = tuple(sorted(repr(row) for row in rows))

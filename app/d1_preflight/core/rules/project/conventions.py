@@ -84,6 +84,8 @@ def critical_missing(context: RuleContext) -> Iterator[Match]:
 
 def several_changes(context: RuleContext) -> Iterator[Match]:
     """More than one logical change in one file: hard to take back."""
+    if context.verdict.kind not in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE):
+        return
     changes = logical_changes(context.script, context.verdict.effects.tables_rebuilt)
     serious = [change for change in changes if change.is_serious]
     if len(changes) < 2 or not serious or _is_one_cleaning(changes):  # noqa: PLR2004
