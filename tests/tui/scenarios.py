@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from textual.pilot import Pilot
 
 from d1_preflight.core.errors import RecordBusy
-from d1_preflight.core.record.apply_facts import ErrorRateFacts, TrafficSample
+from d1_preflight.core.record.apply_facts import ApplyFacts, ErrorRateFacts, TrafficSample
 from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from tui import scenes
@@ -89,7 +89,10 @@ def _watching() -> PreflightApp:
 
 def _applying() -> PreflightApp:
     session = scenes.rebuild().walked_to("applied")
-    session.hold = _never()
+    session.hold, session.live = (
+        _never(),
+        ApplyFacts(rechecked=("GO signature", "backup", "file", "configuration", "window")),
+    )
     session.environment = replace(session.environment, clock=Later())
     return app_for(scenes.board(session), scenes.REBUILD)
 
@@ -98,7 +101,7 @@ class Later(FrozenClock):
     """A clock on which a step began a moment ago."""
 
     def __init__(self) -> None:
-        super().__init__(datetime(2026, 11, 22, 19, 21, 7, tzinfo=UTC))
+        super().__init__(datetime(2026, 11, 22, 19, 19, 7, tzinfo=UTC))
 
 
 def _never() -> asyncio.Event:
