@@ -3,7 +3,6 @@
 `SELECT 1` changes nothing, and Cloudflare answers it only to a token with D1 edit.
 """
 
-import asyncio
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -85,6 +84,8 @@ def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
         return
     place = (here.variables[base].rstrip("/") if base else _API) + f"/accounts/{account}"
     where = f"{place}/d1/database/{project.database.id}"
+    import asyncio
+
     yield asyncio.run(_asked(where, here.variables[variable]))
 
 
