@@ -1,6 +1,7 @@
 """Two things stand beside each other where the screen is wide enough; a rename is one line."""
 
 import pytest
+from textual.content import Content
 
 from d1_preflight.core.findings import Effects
 from d1_preflight.core.project.migration import Migration
@@ -9,7 +10,10 @@ from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.schema.schema import SchemaObject as Object
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.bodies.schema_diff import differences, schema_block
+from d1_preflight.tui.styles import DANGER
+from d1_preflight.tui.widgets.board_table import BoardTable
 from d1_preflight.tui.widgets.gauges import kept
+from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlView
 from tui import scenes
 from tui.fakes import NotedEdits, NotedPages
@@ -173,3 +177,27 @@ async def test_e_opens_the_editor_at_the_line_of_the_finding(
         await settle(pilot)
 
     assert edits.lines == [line]
+
+
+async def test_the_selection_hides_no_state() -> None:
+    board = app_for(scenes.board(scenes.rebuild()))
+    async with board.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*("down",) * 4)
+        table = board.screen.query_one(BoardTable)
+        row = table.decorated(table.cursor)
+    failed = app_at("rehearsed", 1_204)
+    async with failed.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        rail = failed.screen.query_one(Rail).render()
+
+    assert ink_of_words(row, "DESTRUCTIVE") == DANGER
+    assert ink_of_words(rail, "failed") == DANGER
+
+
+def ink_of_words(content: Content, words: str) -> str:
+    at = content.plain.index(words)
+    inks = [str(span.style) for span in content.spans if span.start <= at < span.end]
+    return inks[-1]

@@ -87,7 +87,7 @@ class FindingsPane(LineView, can_focus=False):
         head = f"{_MARKS[finding.severity]} {finding.severity}  {place}{finding.rule}"
         shown = [
             Content.assemble(("▸" if here and not n else " ", ACCENT), (line, ink))
-            for n, line in enumerate(wrap(head, room))
+            for n, line in enumerate(wrap(head, room, break_on_hyphens=False))
         ]
         if here or finding.blocks:
             shown += [Content.assemble("  ", line) for line in advice(finding, room - 2)]

@@ -111,4 +111,4 @@ class ChoiceView(LineView):
         """The line with the cursor's mark before it."""
         here = index == self.cursor
         line = Content.assemble(("▸ " if here else "  ", "$accent"), self._lines[index])
-        return line.stylize("bold $accent") if here else line
+        return line.stylize_before("bold $accent") if here else line

@@ -82,10 +82,11 @@ class Rail(Widget):
     def _step(self, step: Step) -> Content:
         here = self._view is not None and step == self._view.step
         status = self._status(step)
-        ink = ACCENT if here else ink_of(status)
+        ink = ink_of(status)
         return Content.assemble(
             (" ▸ " if here else "   ", ACCENT),
-            (f"{MARKS[status]} {step.short[:_SHORT]:<{_SHORT}} ", ink),
+            (f"{MARKS[status]} ", ink),
+            (f"{step.short[:_SHORT]:<{_SHORT}} ", ACCENT if here else ink),
             (WORDS[status], ink if here else QUIET),
         )
 
