@@ -110,7 +110,7 @@ def shown(words: str) -> Callable[[PreflightApp], Awaitable[None]]:
 
     async def until(app: PreflightApp) -> None:
         async with asyncio.timeout(20):
-            while words not in screen_text(app):
+            while words not in screen_text(app):  # noqa: ASYNC110 - nothing says "drawn"
                 await asyncio.sleep(0.01)
 
     return until
