@@ -286,7 +286,7 @@ async def test_a_broken_installation_leaves_nothing_and_can_be_tried_again(
     assert raised.value.message == (
         f"npm cannot reach its registry (ENOTFOUND), and has not kept wrangler {PINNED_WRANGLER}."
     )
-    assert "npm cannot reach its registry (ENOTFOUND); trying what it has kept…" in said
+    assert "npm cannot reach its registry (ENOTFOUND); trying its cache…" in said
     assert "network" in raised.value.hint
     assert names_in(with_npm.cache) == ["install.lock"]
     chain = await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)

@@ -160,7 +160,7 @@ def test_github_gets_a_suggestion() -> None:
 
 def test_stdin_is_not_fixed() -> None:
     ran = preflight("lint", "-", "--fix", stdin=REBUILD.encode())
-    assert (ran.code, "stdin cannot be fixed" in ran.err) == (2, True)
+    assert (ran.code, "stdin has no file to rewrite" in ran.err) == (2, True)
 
 
 SEVERAL = (

@@ -215,7 +215,7 @@ def test_rollback_paths_are_alternatives_with_their_cost() -> None:
     choose = next(step for step in scenario.steps if step.words.startswith("Choose one"))
 
     assert letters == ["A", "B", "C"]
-    assert choose.words == "Choose one, A, B or C: each is a way by itself"
+    assert choose.words == "Choose one, A, B or C: they are alternatives"
     for letter in letters:
         first = [step.words for step in options if step.option == letter]
         assert any("loses" in words or "rows stay lost" in words for words in first)

@@ -62,7 +62,7 @@ async def test_what_is_no_answer_is_asked_again(kind: PromptKind, line: str) -> 
     answer, said = await asked(kind, line, good)
 
     assert answer in (True, "do it", ["do it"])
-    assert any("is no answer here" in words for words in said)
+    assert any("is not a valid answer" in words for words in said)
 
 
 async def test_the_end_of_input_leaves() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from core.record_values import ANA, KEYS
 from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState
+from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, KeptRecord
 from d1_preflight.core.checklist.checklist import (
     Prompt,
 )
@@ -194,6 +194,12 @@ class FakeBoard(Board):
         self.ran: list[tuple[str, str]] = []
         self.offered = Fix("", "")
         self.written: list[str] = []
+
+    def record(self, name: str) -> KeptRecord | None:
+        session = self._sessions.get(name)
+        if not isinstance(session, Session) or not session.record.attempts:
+            return None
+        return KeptRecord(session.record, session.checklist, None, session.folder)
 
     async def rewrite(self, session: Session) -> Fix:
         assert session in self._sessions.values()

@@ -24,6 +24,8 @@ from tui.fakes import FakeBoard, FakeSession, SceneFiles, scene_tools
 DATABASE = "marketplace-production"
 REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
 
+BILLING = "0057_add_team_billing_columns.sql"
+
 REBUILD_SQL = """\
 -- Migration: 0061_rebuild_teams_remove_deprecated
 -- Description: Rebuild teams without deprecated_column
@@ -408,10 +410,41 @@ def answered() -> BoardState:
     return BoardState(told, "remote read 14:02 EST")
 
 
+def billing() -> FakeSession:
+    """The additive migration: nothing goes, and nothing has to be typed."""
+    sample = files("d1_preflight") / "practice" / "sample" / "migrations" / BILLING
+    file = Migration.from_text(BILLING, sample.read_text("utf-8"), Path(f"migrations/{BILLING}"))
+    analysis = Analysis(
+        kind=Kind.ADDITIVE, risk=Risk.LOW, rollback="not required",
+        reasons=(Reason("adds columns to teams", 7),), effects=Effects(), findings=(),
+    )  # fmt: skip
+    known: Facts = {"class": "additive", "risk": "low", "rollback": "not required"}
+    unchanged: Facts = {
+        "tables": tuple(_same(table, rows) for table, rows in _COUNTS), "schema": (),
+        "wrangler_ms": 2_812, "sql_ms": 2, "predicted_ms": 2, "rows": ROWS,
+    }  # fmt: skip
+    found = {
+        **outcomes(),
+        "class": Outcome(Status.PROVED, "Additive, low risk.", StepFacts.read(known)),
+        "rehearsed": Outcome(Status.PROVED, "No row changed.", StepFacts.read(unchanged)),
+    }
+    asked = {
+        "class": (Prompt("class", PromptKind.CHOOSE, "Found: additive. Confirm it",
+                         choices=("additive", "destructive")),),
+        "go": prompts()["go"],
+    }  # fmt: skip
+    tools = scene_tools(SceneFiles(file), DATABASE, "remote")
+    return FakeSession(tools, analysis, script=found, prompts=asked, plans=plans())
+
+
 def board(
-    session: FakeSession | None = None, *, target: str = "remote", databases: tuple[str, ...] = ()
+    session: FakeSession | None = None,
+    *,
+    target: str = "remote",
+    databases: tuple[str, ...] = (),
+    name: str = REBUILD,
 ) -> FakeBoard:
     """The board of the sample project."""
     walked = session or rebuild(target=target)
     header = BoardHeader(DATABASE, target, "wrangler 4.164.0", databases or (DATABASE,))
-    return FakeBoard(rows(), {REBUILD: walked}, header=header, state=answered())
+    return FakeBoard(rows(), {name: walked}, header=header, state=answered())

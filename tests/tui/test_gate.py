@@ -133,7 +133,7 @@ async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_small
     assert "id_ed25519" in text
 
 
-@pytest.mark.parametrize("keys", [("end",), ("pagedown",) * 3, ("space",) * 3, ("down",) * 12])
+@pytest.mark.parametrize("keys", [("end",), ("pagedown",) * 3, ("space",) * 3, ("down",) * 14])
 async def test_the_steps_and_their_waivers_are_read_by_scrolling(keys: tuple[str, ...]) -> None:
     session = scenes.rebuild().walked_to("dashboard")
     session.waive(session.checklist.step("dashboard"), "no browser on this machine")

@@ -72,7 +72,7 @@ async def test_any_other_way_out_writes_nothing(key: str) -> None:
 async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> None:
     source = board(NOTHING)
     shown, *_, after = await keys(source, "p", "y")
-    assert "No rewrite is offered" in shown
+    assert "No proved rewrite was found" in shown
     assert "Which rows are to go" in shown
     assert after == RewriteScreen.__name__
     assert source.written == []

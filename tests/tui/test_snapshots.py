@@ -17,7 +17,10 @@ Compare = Callable[..., bool]
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+WIDEST = pytest.param((200, 60), marks=pytest.mark.matrix)
+
+
+@pytest.mark.parametrize("size", [*SIZES, WIDEST], ids=lambda s: f"{s[0]}x{s[1]}")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_the_screen_looks_as_it_did(
     scenario: Scenario, size: tuple[int, int], snap_compare: Compare

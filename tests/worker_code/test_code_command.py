@@ -194,7 +194,7 @@ def test_ignored_files_and_links_out_of_the_repository_are_no_code(
     [
         (("--deployed", "absent"), "git knows no revision 'absent' here."),
         (("--deployed", "--help"), "expected one argument"),
-        (("--deployed=-x",), "'-x' is no git revision."),
+        (("--deployed=-x",), "'-x' is not a git revision."),
         (("--new", "absent"), "git knows no revision 'absent' here."),
         (("0009",), "'0009' is no migration"),
         (("000",), "may mean"),

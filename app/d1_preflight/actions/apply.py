@@ -86,6 +86,7 @@ async def apply_migration(context: StepContext) -> Outcome:
         protect=True,
     )
     facts = _facts(ran, now, again, backed_up=bool(plan.proofs.backup))
+    context.progress(facts)
     evidence = (*now.evidence, *(again.evidence if again else ()), ran)
     return await conclude(context, now.observation, facts, evidence)
 

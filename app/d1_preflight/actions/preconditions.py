@@ -19,7 +19,7 @@ from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts
+from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts, WindowFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.review import go_review, second_person_kinds
@@ -55,18 +55,13 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     Values that moved in a touched table are no exception but a finding: what to do about them is
     the apply's to decide.
     """
-    environment = context.environment
-    require_second_person(context)
-    require_signed_criteria(context, plan)
-    require_bookmark(context)
-    require_signed_plan(context, plan)
-    for table in plan.proofs.backup:
-        opened_copy(environment, table)  # a missing or changed backup cannot be restored
-    require_local_databases(environment)
+    environment, ticks = context.environment, Ticks(context)
+    _require_on_this_machine(context, plan, ticks)
     await require_frozen_version(context, plan)
     look, values = await _look(context)
     now = look.observation
     require_still_valid(context, plan)
+    ticks.tick("file", "configuration", WindowFacts.step)
     if environment.name in now.applied:
         if was_sent(context):
             return Rechecked(now, look.evidence)
@@ -85,7 +80,36 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
             "The target could not say which values its tables hold.",
             hint="Nothing was applied. Try again; if it stays, run: preflight doctor",
         )
-    return await _with_moved(context, look, values)
+    ticks.tick("pending", "schema", "ledger")
+    rechecked = await _with_moved(context, look, values)
+    ticks.tick(*(() if rechecked.moved else ("values",)))
+    return rechecked
+
+
+def _require_on_this_machine(context: StepContext, plan: SignedPlan, ticks: "Ticks") -> None:
+    """What needs no question to the target: what was signed, the backup, the local databases."""
+    require_second_person(context)
+    require_signed_criteria(context, plan)
+    require_bookmark(context)
+    require_signed_plan(context, plan)
+    ticks.tick("GO signature")
+    for table in plan.proofs.backup:
+        opened_copy(context.environment, table)  # a missing or changed one cannot be restored
+    ticks.tick(*(("backup",) if plan.proofs.backup else ()))
+    require_local_databases(context.environment)
+
+
+class Ticks:
+    """Reports each thing that was compared, as soon as it was."""
+
+    def __init__(self, context: StepContext) -> None:
+        self._context, self._done = context, ApplyFacts(rechecked=())
+
+    def tick(self, *words: str) -> None:
+        """These are as signed."""
+        if words:
+            self._done = replace(self._done, rechecked=(*self._done.rechecked, *words))
+            self._context.progress(self._done)
 
 
 def require_still_valid(context: StepContext, plan: SignedPlan) -> None:

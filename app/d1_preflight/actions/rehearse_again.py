@@ -135,7 +135,7 @@ def carried(context: StepContext, now: Path) -> tuple[Carried, ...]:
 def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, after: Path) -> None:
     environment, analysis = context.environment, context.environment.analysis()
     if environment.local.schema(after).fingerprint != plan.proofs.schema_rehearsed:
-        raise NotAllowed("On the present rows its schema comes out otherwise.", hint=_HINT)
+        raise NotAllowed("On the present rows it produces another schema.", hint=_HINT)
     found = compare_states(environment, before, after, effects=analysis.effects)
     declared = declared_losses(context)
     signed = {change.table: change for change in context.facts(RehearsalFacts).tables}

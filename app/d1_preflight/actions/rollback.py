@@ -91,7 +91,7 @@ async def write_down(context: StepContext) -> Outcome:
         words = "No down migration: the rollback path is the backup."
         reason = context.answer(NO_DOWN)
         if not reason:
-            return Outcome(Status.UNKNOWN, f"{words} Why there is none was not said.", facts)
+            return Outcome(Status.UNKNOWN, f"{words} No reason was given.", facts)
         return Outcome(Status.ATTESTED, f"{words} Reason: {reason}", facts)
     if _is_blank(environment, draft):
         words = "The draft no longer holds a statement. Check it, then choose again."

@@ -19,7 +19,7 @@ from d1_preflight.core.verify.chain import (
 _EVIDENCE = "evidence"
 _DEPTH = 2  # checklists/<database>/<migration>
 _LARGEST = 64 * 1024 * 1024
-_TOO_MUCH = "Take out what is no record's; evidence is what the steps printed."
+_TOO_MUCH = "Remove what does not belong to a record; evidence is what the steps printed."
 _LARGEST_DOCUMENT = 4_000_000
 _LARGEST_RECORD = 100 * 1024 * 1024
 

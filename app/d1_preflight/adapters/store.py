@@ -177,7 +177,7 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    with writing(path, "It is there, but the disk does not say that it will stay."):
+    with writing(path, "It was written, but the disk did not confirm it."):
         _sync_folder(path.parent)
 
 

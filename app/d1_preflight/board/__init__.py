@@ -27,6 +27,7 @@ from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.rules import ABOUT_NAMES
 from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.target.ledgers import ledger_remarks
+from d1_preflight.core.verify.timeline import TIMELINE
 from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
@@ -103,6 +104,16 @@ class BoardHeader:
         return f"{self.database} · {self.environment}" if self.environment else self.database
 
 
+@dataclass(frozen=True)
+class KeptRecord:
+    """A record as it lies on the disk, to be read and never written."""
+
+    record: Record
+    checklist: Checklist
+    timeline: bytes | None
+    folder: Path
+
+
 class Board:
     """What the faces show of a project; remembers what the target's ledger said."""
 
@@ -176,6 +187,16 @@ class Board:
     def open(self, name: str) -> Session:
         """Open the wizard's session for one migration."""
         return self._context.session(name)
+
+    def record(self, name: str) -> KeptRecord | None:
+        """A migration's record, read without its lock; None where there is none."""
+        store = self._context.store(name)
+        found = store.load()
+        if found is None:
+            return None
+        checklist = checklist_of(found, self._context.checklist)
+        shown = as_of(found, checklist, self._context.now())
+        return KeptRecord(shown, checklist, store.read(TIMELINE), store.folder)
 
     async def rewrite(self, session: Session) -> Fix:
         """The proved rewrite of a session's migration, on the schema that it will meet.

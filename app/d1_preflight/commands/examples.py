@@ -73,7 +73,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("preflight doctor --env production", "another environment of the configuration"),
     ),
     "practice": (
-        ("preflight practice", "lay the sample project down and open its board"),
+        ("preflight practice", "write the sample project and open its board"),
         ("preflight practice --next 0061 --plain", "one of its migrations, in the plain face"),
         ("preflight practice --fault list", "the failures that can be rehearsed"),
     ),

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -71,7 +72,14 @@ def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> i
     app.run()
     if app.failure is not None:
         raise app.failure
+    for worked_on, folder in app.worked_on.items():
+        output.write(_where_it_lies(worked_on, folder))
     return app.return_code or 0
+
+
+def _where_it_lies(name: str, folder: Path) -> str:
+    """What whoever leaves a migration needs to know: its record, and the line that commits it."""
+    return f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
 
 
 def open_chosen(
@@ -188,7 +196,11 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
         return 0
 
     asyncio.run(context.resolve())
-    return plain.walk(context.session(chosen), board.target(chosen), asker, board)
+    session = context.session(chosen)
+    code = plain.walk(session, board.target(chosen), asker, board)
+    if session.record.attempts:
+        output.write(_where_it_lies(session.record.migration, session.folder))
+    return code
 
 
 def _need_terminal() -> None:

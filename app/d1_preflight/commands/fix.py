@@ -37,7 +37,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("paths", nargs="+", metavar="NAME|PATH", help="migrations")
     add_fix_arguments(parser)
     parser.add_argument("--rule", action="append", default=[], metavar="RULE",
-                        help="answer the findings of this rule alone")  # fmt: skip
+                        help="only the findings of this rule")  # fmt: skip
     add_project_arguments(parser)
     parser.set_defaults(run=run)
 

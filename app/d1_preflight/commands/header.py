@@ -78,7 +78,7 @@ def _refuse_kept(migration: "Migration") -> None:
     if migration.naming.keeps(migration.name):
         raise UsageError(
             f"{migration.naming.tool} made {migration.name} and knows it by its bytes.",
-            hint="Its header stands in the record: the step *header* asks what it is for.",
+            hint="Its header is kept in the record: the step *header* asks what it is for.",
         )
 
 

@@ -98,11 +98,11 @@ def questions(before: "Settings") -> "tuple[Prompt, ...]":
         text("zone", "In which time zone do you read times?", zone, "E.g. America/New_York"),
         text(
             "users", "In which time zones are the users?", " ".join(before.users.timezones),
-            "Several with spaces between.",
+            "Separate several with spaces.",
         ),
         text(
             "critical", "Which tables must always be backed up?",
-            " ".join(before.data.critical_tables), "Several with spaces between.",
+            " ".join(before.data.critical_tables), "Separate several with spaces.",
         ),
         text("channel", "Which channel is notified before the apply?", before.notify.channel),
         text(
@@ -111,7 +111,7 @@ def questions(before: "Settings") -> "tuple[Prompt, ...]":
         ),
         text(
             "endpoints", "Which addresses must answer with 200 afterwards?", endpoints,
-            "Several with spaces between; tokens and other codes: edit the file.",
+            "Separate several with spaces; for tokens and other codes edit the file.",
         ),
         Prompt(
             "second", PromptKind.CHOOSE, "When does GO need a second person?",

@@ -118,7 +118,7 @@ def _with_rewrites(arguments: argparse.Namespace, judged: "Sequence[Judged]") ->
     from d1_preflight.core.errors import UsageError
 
     if any(one.migration.path is None for one in judged):
-        raise UsageError("Text from stdin cannot be fixed.", hint="Name the file.")
+        raise UsageError("Text from stdin has no file to rewrite.", hint="Name the file.")
     return [
         replace(one, fix=proved_fix(arguments, one.migration.path))
         if one.analysis.findings and one.migration.path
@@ -149,7 +149,7 @@ def _verdict(arguments: argparse.Namespace) -> "Verdict":
 
     if arguments.paths:
         raise UsageError(
-            "--code judges the whole project's code.", hint="Name no PATH with --code."
+            "--code judges the whole project's code.", hint="Leave out PATH with --code."
         )
     return judged(arguments, deployed=arguments.base)
 

@@ -118,7 +118,7 @@ def _name(project: "Project", words: str, made: Sequence[str] = (), *, pattern: 
         raise _made_by(naming.tool, words, pattern)
     if not words.isascii():  # a digit of another script is a digit to Python, not to wrangler
         raise UsageError(
-            f"{words!r} holds other characters than a–z, 0–9 and _.",
+            f"{words!r} contains characters other than a–z, 0–9 and _.",
             hint="Two words or more, a–z and 0–9: preflight new add_users_last_login",
         )
     name = migration_name(words, names, SystemClock().now(), naming.convention(names))

@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     parser = commands.add_parser("practice", help="try it all on a made-up project, offline")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(_FOLDER),
-                        help=f"where the sample project is laid down (./{_FOLDER})")  # fmt: skip
+                        help=f"the folder of the sample project (./{_FOLDER})")  # fmt: skip
     parser.add_argument("--next", default="0061", help="the migration that is next (0057 … 0063)")
     parser.add_argument(
         "--like",

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     environment = context.environment(name, context.store(name))
     copies = _copies(environment, name, arguments.table)
     output = arguments.output or context.project.root / context.restore_file(name)
-    with writing(output, "No whole SQL was written; the backup is as it was."):
+    with writing(output, "The SQL file is not complete; the backup is unchanged."):
         _make_room(output, named=arguments.output is not None)
         if arguments.whole:
             chosen = [c for c in copies if not arguments.table or c.table in arguments.table]
@@ -115,7 +115,7 @@ def _repair(
     tables = [t.table for t in script.tables if not t.is_empty]
     if script.objects:
         names = ", ".join(f"{found.kind} {found.name}" for found in script.objects)
-        say(f"It makes again: {names}.")
+        say(f"It also re-creates: {names}.")
     return script.rows, list(dict.fromkeys((*tables, *made))), script.problems
 
 

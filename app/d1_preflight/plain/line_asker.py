@@ -30,7 +30,7 @@ class LineAsker:
             answer = _answer(prompt, line.strip())
             if answer is not None:
                 return answer
-            self._say(f"  ✗ {line.strip()!r} is no answer here.")
+            self._say(f"  ✗ {line.strip()!r} is not a valid answer.")
         return None
 
 

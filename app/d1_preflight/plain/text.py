@@ -133,7 +133,7 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
 
 def rewrite(found: Fix) -> Iterator[str]:
     """A proved rewrite: what it does, what it leaves and why, and the diff."""
-    yield "The safe way:" if found.is_offered else "No rewrite is offered."
+    yield "The safe way:" if found.is_offered else "No proved rewrite was found."
     for answer in found.done:
         yield f"{_INDENT}{answer.finding.rule}: it {answer.what}"
     if found.is_offered:

@@ -36,7 +36,7 @@ class Choice(StrEnum):
 _JSON = frozenset('[]{}"')
 _REASON = Prompt("reason", PromptKind.TEXT, "The reason, for later readers of this record")
 
-_AGREED = Prompt("rewrite", PromptKind.CONFIRM, "Write it in place of your text?")
+_AGREED = Prompt("rewrite", PromptKind.CONFIRM, "Replace the file's text with it?")
 
 
 class Rewriter(Protocol):

@@ -11,6 +11,7 @@ from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.timeline import read_timeline
 from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.document import Document, document, missing, summary_blocks
+from d1_preflight.report.pictures import pictures
 
 
 class Format(StrEnum):
@@ -47,15 +48,16 @@ def _rendered(
         case Format.TEXT:
             from d1_preflight.report.text import as_text
 
-            return as_text((*summary_blocks(summary), *content))
+            return as_text((*summary_blocks(summary), *pictures(record), *content))
         case Format.MARKDOWN:
             from d1_preflight.report.markdown import as_markdown
 
-            return f"{summary_markdown(summary)}\n{as_markdown(content)}"
+            drawn = as_markdown((*pictures(record), *content))
+            return f"{summary_markdown(summary)}\n{drawn}"
         case Format.HTML:
             from d1_preflight.report.html import as_html
 
-            return as_html((*summary_blocks(summary), *content))
+            return as_html((*summary_blocks(summary), *pictures(record), *content))
         case Format.JSON:
             from d1_preflight.report.plain_json import as_json
 

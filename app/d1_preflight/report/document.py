@@ -16,6 +16,7 @@ from d1_preflight.core.summary.markdown import table_columns
 from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.fact_text import fact_text
+from d1_preflight.report.pictures import Picture
 
 _EARLIER = "answered before, but what it is based on has changed since"
 
@@ -78,7 +79,7 @@ class Command:
     files: tuple[str, ...]
 
 
-Block = Heading | Words | Pairs | Table | Item | Command
+Block = Heading | Words | Pairs | Table | Item | Command | Picture
 Document = tuple[Block, ...]
 
 

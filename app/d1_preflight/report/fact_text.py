@@ -1,6 +1,6 @@
 """Formats one fact of a record by the unit that its key names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.format import count, duration, loss, short_hash, size
@@ -22,6 +22,18 @@ def fact_text(key: str, value: Fact) -> str:
     if len(value) > _MANY and all(isinstance(item, int) for item in value):
         return f"{count(len(value))} values"
     return ", ".join(fact_text(key, item) for item in value)
+
+
+def single_values(facts: Mapping[str, Fact]) -> Iterator[tuple[str, str]]:
+    """The single facts of a step under their names, as they are: to be copied, not to be read."""
+    for key, value in facts.items():
+        name = key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from ((f"{name}, {inner}", text) for inner, text in single_values(value))
+        elif isinstance(value, tuple):
+            yield name, ", ".join(str(one) for one in value if not isinstance(one, Mapping))
+        elif not isinstance(value, bool):
+            yield name, str(value)
 
 
 def _number(key: str, value: int) -> str:

@@ -1,8 +1,12 @@
 """A document as one self-contained HTML file: no script, nothing loaded, made to be printed."""
 
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
 from html import escape
 from typing import assert_never
 
+from d1_preflight.core.record.record import Status
 from d1_preflight.report.document import (
     Block,
     Command,
@@ -13,40 +17,88 @@ from d1_preflight.report.document import (
     Table,
     Words,
 )
+from d1_preflight.report.pictures import RowBars, Series, Spans
+from d1_preflight.report.svg import as_svg
 from d1_preflight.report.text import clean
 
+_WRONG = (Status.FAILED, Status.UNKNOWN, Status.WAIVED, Status.INTERRUPTED)
+
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --wrong: #b00020; --soft: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--line); }
-table { border-collapse: collapse; margin: .4rem 0 .8rem; font-size: .92em; }
+:root { color-scheme: light dark; --line: #8884; --wrong: #b00020; --soft: #8882; --good: #3a7d44; }
+* { box-sizing: border-box; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; } h2 { display: inline; font-size: 1.2rem; }
+details { margin: .6rem 0; border-top: 1px solid var(--line); padding-top: .5rem; }
+summary { cursor: pointer; }
+table { border-collapse: collapse; margin: .4rem 0 .8rem; font-size: .92em; max-width: 100%; }
 th, td { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1px solid var(--line); }
+.pairs th { min-width: 6.5rem; overflow-wrap: normal; border: 0; }
 .right { text-align: right; font-variant-numeric: tabular-nums; }
 .step { margin: 1rem 0 .2rem; }
 .mark { display: inline-block; min-width: 7.5rem; font-weight: 600; }
 .failed .mark, .unknown .mark, .waived .mark, .interrupted .mark { color: var(--wrong); }
 .said { margin: 0 0 .3rem 7.5rem; }
-code { font: .88em ui-monospace, monospace; overflow-wrap: anywhere; }
+code { font: .88em ui-monospace, monospace; }
 .command { background: var(--soft); padding: .2rem .5rem; margin: .3rem 0; }
-@media (prefers-color-scheme: dark) { :root { --wrong: #ff8a80; } }
-@media print { body { margin: 0; max-width: none; font-size: 10pt; } h2 { break-after: avoid; }
-  .step, tr { break-inside: avoid; } }
+figure { margin: .8rem 0; } figcaption { font-size: .92em; }
+svg { display: block; width: 100%; max-width: 40rem; }
+svg text { font-size: 12px; fill: currentColor; }
+.kept { fill: var(--good); } .lost { fill: var(--wrong); }
+.line { stroke: var(--good); stroke-width: 2; }
+.limit { stroke: var(--wrong); stroke-dasharray: 4; }
+@media (max-width: 40rem) {
+  thead { display: none; } tr, td, .pairs th { display: block; }
+  tbody tr { border-bottom: 1px solid var(--line); padding: .3rem 0; }
+  td::before { content: attr(data-name); display: inline-block; min-width: 7rem; opacity: .75; }
+  .right { text-align: left; } .said { margin-left: 0; } .mark { display: block; }
+}
+@media (prefers-color-scheme: dark) { :root { --wrong: #ff8a80; --good: #7fc48a; } }
+@media print { body { margin: 0; max-width: none; font-size: 10pt; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; break-after: avoid; } .step, tr, figure { break-inside: avoid; } }
 """
 
 
 def as_html(document: Document) -> str:
-    """Render a document; every text is escaped, and a policy forbids whatever might slip by."""
+    """Render a document; every text is escaped, and a policy forbids whatever might slip by.
+
+    What comes first is open. Each section after it is folded, unless something in it went wrong.
+    """
     title = next((b.text for b in document if isinstance(b, Heading)), "record")
-    body = "\n".join(_block(block) for block in document)
+    own = b64encode(sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{own}'; base-uri 'none'; form-action 'none'"
+    body = "\n".join(_part(part) for part in _parts(document))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width">\n'
+        '<meta name="referrer" content="no-referrer">\n'
         f"<title>{_safe(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _parts(document: Document) -> Iterator[list[Block]]:
+    """The document's blocks up to its first section, then section by section."""
+    part: list[Block] = []
+    for block in document:
+        if isinstance(block, Heading) and block.level > 1 and part:
+            yield part
+            part = []
+        part.append(block)
+    yield part
+
+
+def _part(part: list[Block]) -> str:
+    first, *rest = part or [Words("")]
+    if not isinstance(first, Heading) or first.level == 1:
+        return "\n".join(_block(block) for block in part)
+    wrong = any(isinstance(block, Item) and block.status in _WRONG for block in rest)
+    inner = "\n".join(_block(block) for block in rest)
+    is_open = " open" if wrong else ""
+    return f"<details{is_open}><summary>{_block(first)}</summary>\n{inner}\n</details>"
 
 
 def _safe(text: str) -> str:
@@ -62,7 +114,7 @@ def _block(block: Block) -> str:
             return f"<p>{words}</p>"
         case Pairs(rows):
             cells = (f"<tr><th>{_safe(n)}</th><td>{_safe(v)}</td></tr>" for n, v in rows)
-            return f"<table>{''.join(cells)}</table>"
+            return f'<table class="pairs">{"".join(cells)}</table>'
         case Table():
             return _table(block)
         case Item(status, title, words):
@@ -72,6 +124,8 @@ def _block(block: Block) -> str:
         case Command(line, ended, files):
             names = "".join(f"<br><code>{_safe(name)}</code>" for name in files)
             return f'<p class="command"><code>$ {_safe(line)}</code> ({_safe(ended)}){names}</p>'
+        case RowBars() | Series() | Spans():
+            return as_svg(block)
         case _:
             assert_never(block)
 
@@ -88,4 +142,6 @@ def _table(table: Table) -> str:
 
 def _cell(table: Table, number: int, text: str, tag: str) -> str:
     attribute = ' class="right"' if number in table.right else ""
+    if tag == "td":
+        attribute += f' data-name="{_safe(table.columns[number])}"'
     return f"<{tag}{attribute}>{_safe(text)}</{tag}>"

@@ -13,6 +13,7 @@ from d1_preflight.report.document import (
     Table,
     Words,
 )
+from d1_preflight.report.pictures import RowBars, Series, Spans
 from d1_preflight.report.text import clean
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
@@ -22,7 +23,8 @@ def as_markdown(document: Document) -> str:
     """Render a document; what is not ours is escaped, also from @mentions and HTML."""
     lines: list[str] = []
     for block in document:
-        lines += ["", *_block(block)]
+        if told := _block(block):
+            lines += ["", *told]
     return "\n".join(lines).strip("\n") + "\n"
 
 
@@ -52,6 +54,10 @@ def _block(block: Block) -> list[str]:
             return [f"**{block.mark}** {escaped(title)}{said}"]
         case Command(line, ended, files):
             return [f"{_code('$ ' + line)} ({ended})", *(f"- {_code(name)}" for name in files)]
+        case Series():
+            return [f"{escaped(block.title)}: {block.line} limit {block.limit:g}"]
+        case RowBars() | Spans():  # the tables have the same figures
+            return []
         case _:
             assert_never(block)
 

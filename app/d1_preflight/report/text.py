@@ -14,6 +14,7 @@ from d1_preflight.report.document import (
     Table,
     Words,
 )
+from d1_preflight.report.pictures import RowBars, Series, Spans
 
 __all__ = ["as_text", "cell_width", "clean", "table_lines"]
 
@@ -70,5 +71,9 @@ def _block(block: Block) -> list[str]:
         case Command(line, ended, files):
             more = [f"{_INDENT}  {clean(name)}" for name in files]
             return [f"{_INDENT}$ {clean(line)}   ({ended})", *more]
+        case Series():
+            return ["", f"{block.title}: {block.line} limit {block.limit:g}"]
+        case RowBars() | Spans():  # the tables have the same figures
+            return []
         case _:
             assert_never(block)

@@ -74,6 +74,7 @@ class PreflightApp(App[None]):
         self._session: Session | None = None
         self._step_worker = StepWorker(self, self._fail)
         self.failure: Exception | None = None
+        self._sessions: dict[str, Session] = {}
         for known in theme.themes():
             self.register_theme(known)
         self.theme = theme.DARK
@@ -106,6 +107,7 @@ class PreflightApp(App[None]):
             self.problem(error)
             return
         self._session, self._wizard = session, wizard
+        self._sessions[session.record.migration] = session
         self.push_screen(wizard, self._put_away)
 
     def _put_away(self, _nothing: None) -> None:
@@ -115,6 +117,12 @@ class PreflightApp(App[None]):
             self._source.close(self._session)
         self._session = self._wizard = None
         self._board.reload(stood_on)
+
+    @property
+    def worked_on(self) -> dict[str, Path]:
+        """The records that hold attempts, by migration, with their folders."""
+        sessions = self._sessions.values()
+        return {s.record.migration: s.folder for s in sessions if s.record.attempts}
 
     @on(messages.DatabaseAsked)
     def _database(self, event: messages.DatabaseAsked) -> None:

@@ -28,15 +28,19 @@ _KEYS = """\
 Everything works by keys; the footer names the one that is next.
 
 ## Everywhere
-Enter │ what the footer says first; it never passes a gate
+Enter │ what the footer says first; it never signs GO
 ! or F2 │ the emergency card, with the real names filled in
 ? or F1 │ this help
 q or Ctrl-C │ quit; while a step runs you are asked first
-Ctrl-T │ dark or light
+Ctrl-T │ dark, light, high contrast
+Ctrl-P │ every act by its name, every step, every theme
+a click │ on a row, a step, a choice, a key or a page; a second click on the same row or choice opens or answers it
 
 ## On the board
 ↑ ↓ │ choose a migration
-/ │ show only names that contain these letters; Esc shows all
+/ │ show only rows with these words: a part of the name, a class, a risk, a state; Esc shows all
+c │ copy the name, the SQL, or the command that opens it
+s │ show the record, read only, as preflight show does
 r │ refresh: read the target again
 d │ another of the project's databases
 
@@ -44,7 +48,9 @@ d │ another of the project's databases
 ↑ ↓ │ look at another step
 PgUp PgDn │ scroll what is shown
 f │ unfold the next finding
-o │ show or hide what the commands print
+o │ show or hide what the step's commands printed
+c │ copy a command, a value, the SQL, the output of this step
+/, n │ search in the SQL and the output; the next match
 e │ edit the migration (in section 4: its down file)
 p │ the proved rewrite of the migration, shown as a diff first; y writes it
 w │ waive a step, with a reason; not every step can be waived

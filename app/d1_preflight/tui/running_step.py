@@ -17,7 +17,7 @@ _DATA = '[]{}"│┌└├'
 class RunningStep:
     """Written by the App's one worker, read by the screens once a frame; never saved.
 
-    `fresh` holds what was printed since a screen last took it: thousands of lines cost one draw.
+    `printed` holds the lines of each step's last run, by its id, and `counts` how many there were.
     `answered` are the steps whose answers wait until it ends, `came_out` the last results.
     """
 
@@ -27,11 +27,14 @@ class RunningStep:
     facts: StepFacts | None = None
     changed: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    fresh: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    printed: dict[str, deque[str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     def begin(self, step: Step) -> None:
-        """A step starts; its output follows that of the steps before."""
+        """A step starts; what an earlier run of it printed goes."""
         self.step, self.facts, self.changed = step, None, True
+        self.printed[step.id] = deque(maxlen=KEPT_LINES)
+        self.counts[step.id] = 0
 
     def end(self, attempt: Attempt | None = None) -> None:
         """Nothing runs any more; what came out stays in sight."""
@@ -42,7 +45,9 @@ class RunningStep:
     def emit(self, line: str, _stream: Stream) -> None:
         """Take one cleaned line of a child's output."""
         self.lines.append(line)
-        self.fresh.append(line)
+        if self.step is not None:
+            self.printed[self.step.id].append(line)
+            self.counts[self.step.id] += 1
 
     def progress(self, facts: StepFacts) -> None:
         """Take the running step's facts as they are so far."""
@@ -55,11 +60,11 @@ class RunningStep:
         said = any(letter.isalpha() for letter in line) and line[0] not in _DATA
         return line if said else ""
 
-    def take(self) -> list[str]:
-        """The lines printed since the last call."""
-        drained = list(self.fresh)
-        self.fresh.clear()
-        return drained
+    def after(self, step_id: str, seen: int) -> list[str]:
+        """The lines of a step after so many of them."""
+        kept = self.printed.get(step_id, ())
+        new = self.counts.get(step_id, 0) - seen
+        return list(kept)[-new:] if new > 0 else []
 
     def seen_change(self) -> bool:
         """Whether the facts changed since the last call."""

@@ -9,9 +9,11 @@ from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
 from d1_preflight.session import Session
+from d1_preflight.tui.progress import how_far
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
 
@@ -131,7 +133,7 @@ def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
     pace = "step by step" if by_itself else "by itself"
-    return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board")]
+    return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board"), ("c", "copy"), ("/", "search")]
 
 
 @dataclass(frozen=True)
@@ -198,12 +200,13 @@ def came_out(results: Iterable[tuple[Step, Attempt]]) -> Content:
     return Content("\n").join(lines)
 
 
-def progress(session: Session, step: Step, line: str) -> Content:
-    """The running step, its elapsed time, and the last line its command printed."""
+def progress(session: Session, step: Step, line: str, facts: StepFacts | None = None) -> Content:
+    """The running step, its elapsed time, how far it is, or the last line its command printed."""
     attempt, now = session.record.running, session.now()
     seconds = int((now - attempt.started_at).total_seconds()) if attempt else 0
     words = Content.assemble(
-        (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT), (line, QUIET)
+        (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT),
+        how_far(session, facts, seconds) or (line, QUIET),
     )
     if not is_writing(step) or is_looking(session, step):
         return words

@@ -146,14 +146,16 @@ def _relative(path: Path, git: Git) -> str:
 
 def _resolved(git: Git, revision: str) -> str:
     if not revision or revision.startswith("-") or "\0" in revision:
-        raise UsageError(f"{revision!r} is no git revision.", hint="Name a branch, tag or commit.")
+        raise UsageError(
+            f"{revision!r} is not a git revision.", hint="Name a branch, tag or commit."
+        )
     if refused := git.refusal():
         raise _failure(git, refused)
     words = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}")
     answer = git.ask(*words, timeout=_TIMEOUT)
     if " is ambiguous" in answer.reason:
         raise UsageError(
-            f"{revision!r} can mean two things here: {answer.reason}",
+            f"{revision!r} is ambiguous here: {answer.reason}",
             hint="Write it out: refs/heads/…, refs/remotes/origin/… or the whole commit.",
         )
     if answer.exit_code == 0 and _OBJECT.fullmatch(answer.text):

@@ -85,7 +85,9 @@ def revision_tree(folder: Path, revision: str) -> RevisionTree:
 def commit_of(git: Git, revision: str) -> str:
     """The commit that a revision names; raises UsageError."""
     if not revision or revision.startswith("-") or "\0" in revision:
-        raise UsageError(f"{revision!r} is no git revision.", hint="Name a branch, tag or commit.")
+        raise UsageError(
+            f"{revision!r} is not a git revision.", hint="Name a branch, tag or commit."
+        )
     if git.git_dir is None:
         raise UsageError(
             f"{git.root} is not in a git work tree: it has no revision {revision!r}.",

@@ -4,6 +4,7 @@ npm tries an unreachable registry for minutes and then prints a stack. So the re
 first, briefly; without it only what npm has kept is tried.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.processes import Command, Ended, run
+from d1_preflight.adapters.wrangler.growth import tell_growth
 from d1_preflight.adapters.wrangler.nodes import Node
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Stream
@@ -20,6 +22,7 @@ from d1_preflight.disk import writing
 
 _INSTALL_TIMEOUT = 900.0
 _REACH_TIMEOUT = 13.0
+_ABOUT_BYTES = 230_000_000
 _NOTHING = "Nothing was installed."
 _LONGEST_REASON = 240
 _UNREACHED = re.compile(
@@ -78,9 +81,13 @@ class Npm:
         ended, said = await self._run(folder, _PING, _REACH_TIMEOUT)
         unreached = "no answer" if ended.timed_out else _unreached(said)
         if unreached:
-            self.progress(f"npm cannot reach its registry ({unreached}); trying what it has kept…")
+            self.progress(f"npm cannot reach its registry ({unreached}); trying its cache…")
         words = (*_WORDS, *(("--offline",) if unreached else ()), package)
-        ended, said = await self._run(folder, words, _INSTALL_TIMEOUT, self.progress)
+        telling = asyncio.create_task(tell_growth(folder, _ABOUT_BYTES, self.progress))
+        try:
+            ended, said = await self._run(folder, words, _INSTALL_TIMEOUT, self.progress)
+        finally:
+            telling.cancel()
         if ended.exit_code != 0:
             raise _failure(package, folder.parent, ended, said, unreached)
 
@@ -138,7 +145,7 @@ def _failure(
         )
     if unreached := unreached or _unreached(said):
         return WranglerUnavailable(
-            f"npm cannot reach its registry ({unreached}), and has not kept {name}.",
+            f"npm cannot reach its registry ({unreached}), and has no cached copy of {name}.",
             hint="Check the network and the proxy (npm ping), then try again.",
         )
     why = "npm took too long" if ended.timed_out else f"npm says: {_reason(said)}"

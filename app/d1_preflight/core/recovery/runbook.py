@@ -163,7 +163,7 @@ def choice(options: Sequence[tuple[RunbookStep, ...]]) -> tuple[RunbookStep, ...
         for letter, option in zip(letters, options, strict=True)
         for step in option
     )
-    return (RunbookStep(f"Choose one, {named}: each is a way by itself"), *chosen)
+    return (RunbookStep(f"Choose one, {named}: they are alternatives"), *chosen)
 
 
 def stop_writes(known: Known, when: str = "Stop the writes first") -> RunbookStep:

@@ -1,5 +1,7 @@
 """The acts between and after the sections: GO, apply, close; and sections a project adds."""
 
+from pathlib import Path
+from shlex import quote
 from textwrap import wrap
 
 from textual.content import Content
@@ -11,7 +13,7 @@ from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.core.record.safety_facts import DownTestFacts, changed_words
-from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WORDS, ink_of, marked
+from d1_preflight.tui.styles import ACCENT, DANGER, GOOD, QUIET, STRONG, WORDS, ink_of, marked
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
@@ -19,6 +21,8 @@ _ONCE_SENT = (
     "The intent is saved before anything is sent. Once sent, leaving does not stop it; the ledger "
     "is read afterwards, whatever the exit code says."
 )
+_RECHECKED = ("GO signature", "backup", "file", "configuration", "window", "pending", "schema",
+              "ledger", "values")  # fmt: skip
 _STEPS = (Column(""), Column(""), Column(""))
 
 
@@ -30,10 +34,15 @@ def go_body(view: View, width: int) -> Content:
         until = view.moment(go.expires_at)
         return Content(f"GO by {go.signer} {go.fingerprint}, good until {until}.")
     if not still_open:
-        opens = Content("Nothing is open. Enter opens the gate: read the whole plan there.")
+        opens = Content("Nothing is open. Press Enter to read the whole plan and decide.")
         changes = changed_words(view.facts(RehearsalFacts), view.facts(DownTestFacts))
         told = Content("\n".join(wrap(f"Rows: {changes}.", max(width, 1))))
-        return Content("\n\n").join([opens, told.stylize(DANGER)]) if changes else opens
+        lost = view.facts(RehearsalFacts).rows_lost
+        return (
+            Content("\n\n").join([opens, told.stylize(DANGER) if lost else told])
+            if changes
+            else opens
+        )
     lines: list[tuple[Cell, ...]] = [
         (
             (f"{MARKS[item.status]} {WORDS[item.status]}", ink_of(item.status)),
@@ -42,7 +51,7 @@ def go_body(view: View, width: int) -> Content:
         )
         for item in still_open
     ]
-    head = Content.styled(f"✗ {plural(len(still_open), 'item')} open: the gate stays shut", DANGER)
+    head = Content.styled(f"✗ {plural(len(still_open), 'item')} open: GO is blocked", DANGER)
     return Content("\n\n").join([head, table(_STEPS, lines, width)])
 
 
@@ -51,10 +60,13 @@ def apply_body(view: View, width: int) -> Content:
     record, applied = view.session.record, view.facts(ApplyFacts)
     lines: list[tuple[Cell, ...]] = [
         (("apply", QUIET), (record.migration, STRONG)),
-        (("sha256", QUIET), short_hash(record.subjects.get("migration", ""))),
         (("to", QUIET), (f"{record.database.label}  {record.database.target.upper()}", STRONG)),
-        (("id", QUIET), record.database.id),
     ]
+    if isinstance(view.live, ApplyFacts):
+        shown = table((Column(""), Column("")), lines, width)
+        return Content("\n\n").join([shown, Content("\n").join(_sub_steps(view.live))])
+    lines.append((("sha256", QUIET), short_hash(record.subjects.get("migration", ""))))
+    lines.append((("id", QUIET), record.database.id))
     if applied.rechecked:
         checks = "  ".join(f"{word} ✓" for word in applied.rechecked)
         lines.append((("re-checked", QUIET), checks))
@@ -66,6 +78,28 @@ def apply_body(view: View, width: int) -> Content:
     if view.status("applied").is_answered:
         return shown
     return Content("\n\n").join([shown, Content.styled(_ONCE_SENT, QUIET)])
+
+
+def _sub_steps(live: ApplyFacts) -> list[Content]:
+    """What the apply has done so far, what it does now, and what comes."""
+    rechecked = [(word, word in live.rechecked) for word in _RECHECKED]
+    if live.rechecked and "backup" not in live.rechecked and "file" in live.rechecked:
+        rechecked = [(word, done) for word, done in rechecked if word != "backup"]
+    sent = live.exit_code is not None
+    ran = (
+        f"wrangler d1 migrations apply ({duration(live.ms)})"
+        if sent
+        else "wrangler d1 migrations apply"
+    )
+    steps = [*((f"re-checked: {word}", done) for word, done in rechecked), (ran, sent),
+             ("ledger read again", False)]  # fmt: skip
+    at = next(n for n, (_, done) in enumerate(steps) if not done)
+    return [
+        Content.styled(f"✓ {words}", GOOD) if done
+        else Content.styled(f"◐ {words}", ACCENT) if n == at
+        else Content.styled(f"· {words}", QUIET)
+        for n, (words, done) in enumerate(steps)
+    ]  # fmt: skip
 
 
 def steps_table(view: View, steps: tuple[Step, ...], width: int) -> Content:
@@ -115,6 +149,11 @@ def _rows(rows: int | None) -> str:
     return "–" if rows < 0 else count(rows)
 
 
+def git_add(folder: Path) -> str:
+    """The line that puts a record into git, with the folder as a shell takes it."""
+    return f"git add {quote(str(folder))}"
+
+
 def _kept(view: View) -> list[Content]:
     """The closed record's folder, and what to do with it."""
     session = view.session
@@ -123,6 +162,7 @@ def _kept(view: View) -> list[Content]:
         Content.styled("✓ Closed and signed. The record is final.", STRONG),
         Content(f"The record is in {session.folder}"),
         Content("Commit that folder. Anyone with the repository can then verify it:"),
+        Content.assemble(("$ ", QUIET), git_add(session.folder)),
         Content.assemble(("$ ", QUIET), f"preflight verify {stem}"),
     ]
 

@@ -48,7 +48,7 @@ def order_body(view: View, width: int) -> list[Content]:
 def _running(running: RunningCodeFacts, width: int) -> Content:
     """The version that runs, and the revisions it may be made of."""
     if running.is_empty:
-        return Content.styled("It was not asked yet which version of the Worker runs.", QUIET)
+        return Content.styled("Which version of the Worker runs has not been read yet.", QUIET)
     version = running.version[:8] or "unknown"
     head = Content.assemble((running.worker or "the Worker", STRONG), f" runs version {version}")
     lines = [head]

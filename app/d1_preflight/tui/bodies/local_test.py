@@ -1,22 +1,19 @@
 """Section 2: what the rehearsal on the copy did to rows and schema."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from textual.content import Content
 
 from d1_preflight.core.format import count, duration, loss, plural, size
-from d1_preflight.core.record.change_facts import (
-    CopyFacts,
-    RehearsalFacts,
-    SchemaChange,
-    TableChange,
-)
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange
+from d1_preflight.tui.bodies.schema_diff import Difference, differences, schema_block
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
-from d1_preflight.tui.widgets.gauges import bar
+from d1_preflight.tui.widgets.gauges import kept
+from d1_preflight.tui.widgets.panes import PANES, beside
 from d1_preflight.tui.widgets.tables import Cell, Column, table
 
-_BAR = 14
+_KEPT, _BROAD = 10, 150
 _COPY = (Column("table"), Column("rows", right=True), Column("bytes", right=True))
 REHEARSAL = (
     Column("table"),
@@ -26,6 +23,7 @@ REHEARSAL = (
     Column("nulled", right=True, needs=76),
     Column("changed", right=True, needs=68),
     Column("added", right=True, needs=84),
+    Column("rows kept", needs=PANES),
     Column(""),
 )
 
@@ -37,7 +35,9 @@ def body(view: View, width: int) -> Content:
     if not copied.is_empty and copied.of is None:
         blocks.append(_copied(view, copied))
     if rehearsed.tables:
-        blocks += [rehearsal_table(rehearsed.tables, width), *_schema(rehearsed.schema)]
+        analysis = view.session.analysis
+        drawn = differences(rehearsed.schema, view.session.migration, analysis.effects)
+        blocks += _found(rehearsed.tables, drawn, width)
         blocks.append(_times(rehearsed))
     elif not copied.is_empty:
         lines = [(found.table, count(found.rows), size(found.bytes)) for found in copied.tables]
@@ -54,12 +54,28 @@ def body(view: View, width: int) -> Content:
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
+def _found(
+    tables: Sequence[TableChange], drawn: Sequence[Difference], width: int
+) -> Iterator[Content]:
+    """Rows and schema: beside each other on a broad screen."""
+
+    def rows(room: int) -> Content:
+        return rehearsal_table(tables, room)
+
+    def schema(room: int) -> Content:
+        return schema_block(drawn, room)
+
+    if width >= _BROAD and drawn:
+        yield beside(rows, schema, width)
+    else:
+        yield from (rows(width), schema(width))
+
+
 def reading(table_name: str, done: int, of: int | None) -> Content:
     """Which table is being read, while it is: in words, not by a spinner."""
     if not table_name or of is None:
         return Content("")
-    words = f"◐ {bar(done, of, _BAR)} reading {table_name}, {done} of {of} done"
-    return Content.styled(words, ACCENT)
+    return Content.styled(f"◐ reading {table_name}, {done} of {of} done", ACCENT)
 
 
 def rehearsal_table(tables: Sequence[TableChange], width: int) -> Content:
@@ -95,6 +111,7 @@ def _line(change: TableChange) -> tuple[Cell, ...]:
         count(change.nulled) if change.nulled else "",
         count(change.changed) if change.changed else "",
         count(change.added) if change.added else "",
+        (kept(change.before, change.lost, _KEPT), DANGER if change.lost else QUIET),
         (f"{mark} {change.verdict}", "" if change.ok else DANGER),
     )
 
@@ -106,22 +123,8 @@ def _copied(view: View, copied: CopyFacts) -> Content:
     return Content(f"Copy of the target: {rows}, {size(copied.bytes)}{taken}{took}")
 
 
-def _schema(changes: Sequence[SchemaChange]) -> list[Content]:
-    if not changes:
-        return []
-    signs = {"added": "+", "removed": "−", "changed": "~"}
-    lines = [Content.styled("schema", QUIET)]
-    for change in changes:
-        sign = signs.get(change.change, "~")
-        tail = ("  ✗ not declared", DANGER) if change.declared is False else ("", "")
-        name = f"{change.object} {change.name}".strip()
-        line = change.words if change.name in change.words else f"{name}  {change.words}".strip()
-        lines.append(Content.assemble(f"  {sign} {line}", tail))
-    return [Content("\n").join(lines)]
-
-
 def _times(rehearsed: RehearsalFacts) -> Content:
     ran, predicted = duration(rehearsed.wrangler_ms), duration(rehearsed.predicted_ms)
     line = f"wrangler d1 migrations apply --local  {ran}   predicted on remote {predicted}"
-    line += " (D1 stops a query after 30 s)"
+    line += " of D1's 30 s"
     return Content(line + (f"\n{rehearsed.downtime}" if rehearsed.downtime else ""))

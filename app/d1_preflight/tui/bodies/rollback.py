@@ -1,5 +1,7 @@
 """Section 4: the rollback paths with their duration and losses."""
 
+from itertools import takewhile
+
 from textual.content import Content
 
 from d1_preflight.core.checklist.answers import NO_WORKER, answer_label
@@ -14,6 +16,7 @@ from d1_preflight.tui.bodies import deploy_order
 from d1_preflight.tui.bodies.local_test import rehearsal_table
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
+from d1_preflight.tui.widgets.panes import PANES, beside
 from d1_preflight.tui.widgets.sql_view import highlighted
 from d1_preflight.tui.widgets.tables import Cell, Column, rule, table
 
@@ -32,7 +35,7 @@ def body(view: View, width: int) -> Content:
         blocks.append(rehearsal_table(tested.tables, width))
     if plan.ways:
         blocks.append(_ways(plan, width))
-    blocks += [*_down(view, width), _order(view), *_matrix(plan, width)]
+    blocks += [_order(view), *_down(view, width), *_matrix(plan, width)]
     return Content("\n\n").join(block for block in blocks if block.cell_length)
 
 
@@ -41,7 +44,7 @@ def _verdict(view: View) -> Content:
     if not view.walks(DownTestFacts.step):
         return Content("Additive: an unused column or table is harmless, so no rollback is needed.")
     if tested.is_empty:
-        return Content.styled("The down migration was not tested yet.", QUIET)
+        return Content.styled("The down migration has not been tested yet.", QUIET)
     stay = f": {plural(tested.rows_lost, 'row')}" if tested.rows_lost else ""
     return Content.assemble(
         "up → down → compare   schema ",
@@ -72,15 +75,31 @@ def _down(view: View, width: int) -> list[Content]:
     if down is None:
         return []
     note = ", drafted by this program: read it" if written.source == "drafted" else ""
-    code = highlighted(down.text.rstrip())
     gaps = [Content.styled(f"✗ {gap}", DANGER) for gap in written.gaps]
-    title = f"down migration{note}"
-    where = Content.styled(f"  {written.file or down.name}", QUIET)
+
+    def shown(room: int) -> Content:
+        return _file(f"down{note}", written.file or down.name, down.text, room)
+
+    def forth(room: int) -> Content:
+        up = view.session.migration
+        return _file("up", up.name, up.text, room)
+
     return [
-        Content("\n").join(
-            [rule(title, width), where, *(Content("  ") + line for line in code), *gaps]
-        )
+        Content("\n").join([beside(forth, shown, width) if width >= PANES else shown(width), *gaps])
     ]
+
+
+def _file(title: str, name: str, text: str, width: int) -> Content:
+    code = highlighted(_below_header(text).rstrip())
+    where = Content.styled(name, QUIET)
+    return Content("\n").join([rule(title, width), where, *code])
+
+
+def _below_header(text: str) -> str:
+    """The text from its first statement on: the header says in words what stands above."""
+    lines = text.splitlines()
+    comments = takewhile(lambda line: not line.strip() or line.lstrip().startswith("--"), lines)
+    return "\n".join(lines[len(list(comments)) :]) or text
 
 
 def _order(view: View) -> Content:

@@ -87,9 +87,9 @@ def _earlier(words: str, since: str) -> Content:
 
 def _schema(schema: SchemaCheckFacts, since: str) -> Content:
     if schema.equal and since:
-        return _earlier("schema equalled the rehearsal", since)
+        return _earlier("schema matched the rehearsal", since)
     if schema.equal:
-        return Content("✓ schema equals the rehearsal")
+        return Content("✓ schema matches the rehearsal")
     lines = [Content.styled("✗ schema differs from the rehearsal", DANGER)]
     lines += [Content(f"    {words}") for words in schema.differences]
     return Content("\n").join(lines)

@@ -11,12 +11,15 @@ from textual.widgets import Input, Static
 
 from d1_preflight.board import Board, BoardRow, BoardState, Remote
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.tui.copyable import of_file
 from d1_preflight.tui.messages import DatabaseAsked, OpenAsked, RunAsked
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
+from d1_preflight.tui.screens.reading import pick_to_copy
+from d1_preflight.tui.screens.record import RecordScreen
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
-from d1_preflight.tui.widgets.sql_view import SqlView
+from d1_preflight.tui.widgets.sql_view import SqlPanes
 
 _NEW = "A new migration: the next number, the header, and a down file"
 _WORDS = "Write a few words: they become its name. Esc goes back."
@@ -34,7 +37,9 @@ class BoardScreen(Screen[None]):
         ("r", "read", "read the target again"),
         ("n", "new", "a new migration"),
         ("v", "verify", "verify the records"),
+        ("s", "show", "show the record, read only"),
         ("d", "database", "choose the database"),
+        ("c", "copy", "copy the name, the SQL, a command"),
         ("escape", "unfilter", "all"),
         ("q", "app.leave", "quit"),
     ]
@@ -56,7 +61,7 @@ class BoardScreen(Screen[None]):
         yield BoardTable(id="rows")
         yield Input(placeholder=_FILTER, id="filter")
         yield Static(id="gist")
-        yield SqlView(id="preview")
+        yield SqlPanes(id="preview")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -128,6 +133,25 @@ class BoardScreen(Screen[None]):
 
             self.app.push_screen(Pick("Which database?", names), choose)
 
+    def action_show(self) -> None:
+        """Show the row's record: read only, and without its lock."""
+        if not (row := self._row):
+            return
+        try:
+            kept = self._source.record(row.record_of or row.name)
+        except PreflightError as error:
+            self.app.push_screen(Problem(error))
+            return
+        if kept is None:
+            self.notify(f"{row.name} has no record yet.", markup=False)
+        else:
+            self.app.push_screen(RecordScreen(kept))
+
+    def action_copy(self) -> None:
+        """Ask what of the row is copied."""
+        if row := self._row:
+            pick_to_copy(self, of_file(row.name, row.preview, None))
+
     def action_new(self) -> None:
         """Ask what it does, and write the numbered file with its header."""
 
@@ -159,9 +183,7 @@ class BoardScreen(Screen[None]):
     @on(BoardTable.Chosen)
     def _preview(self) -> None:
         row = self._row
-        self.query_one("#preview", SqlView).show_sql(
-            row.preview if row else "", row.findings if row else ()
-        )
+        self.query_one(SqlPanes).show_sql(row.preview if row else "", row.findings if row else ())
         self.query_one("#gist", Static).update(gist(row, self.size.width) if row else Content(""))
 
     @property
@@ -210,7 +232,15 @@ class BoardScreen(Screen[None]):
         if field.has_focus:
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
-        keys = [("/", "filter"), ("r", "refresh"), ("n", "new"), ("q", "quit"), ("v", "verify")]
+        keys = [
+            ("/", "filter"),
+            ("r", "refresh"),
+            ("n", "new"),
+            ("q", "quit"),
+            ("v", "verify"),
+            ("s", "show record"),
+            ("c", "copy"),
+        ]
         if len(self._source.header.databases) > 1:
             keys.insert(1, ("d", "database"))
         if field.display:

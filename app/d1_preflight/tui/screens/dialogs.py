@@ -6,18 +6,27 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.fields import Answered, OptionsField, TextField
+from d1_preflight.tui.styles import DANGER, STRONG
+from d1_preflight.tui.widgets.bars import KeyBar
+from d1_preflight.tui.widgets.fields import Answered, Moved, OptionsField, TextField
 
 _REASON = "Write one sentence as the reason, or go back with Esc."
 _EMERGENCY = Binding("exclamation_mark,f2", "app.emergency", "emergency")
+
+
+def _keys(first: tuple[str, str], *others: tuple[str, str]) -> KeyBar:
+    """The keys of a dialog; a click on one presses it."""
+    bar = KeyBar()
+    bar.tell(first, others, always=())
+    return bar
 
 
 class Problem(ModalScreen[None]):
@@ -35,7 +44,8 @@ class Problem(ModalScreen[None]):
             yield Static(Content.styled(self._message, STRONG))
             if self._hint:
                 yield Static(Content(f"\n{self._hint}"))
-            yield Static(Content.styled("\nEnter close", QUIET))
+            yield Static("")
+            yield _keys(("Enter", "close"))
 
     def action_close(self) -> None:
         """Back to where it happened."""
@@ -62,7 +72,7 @@ class Reason(ModalScreen[str | None]):
             yield Static(Content(f"\n{self._prompt.label}"))
             yield TextField(self._prompt)
             yield Static(id="refused")
-            yield Static(Content.styled("Enter answer   Esc back", QUIET))
+            yield _keys(("Enter", "answer"), ("Esc", "back"))
 
     def on_mount(self) -> None:
         """Nothing is refused yet."""
@@ -98,15 +108,24 @@ class Pick(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """The words and the choices."""
-        with Vertical(classes="dialog problem" if self._danger else "dialog"):
+        with VerticalScroll(
+            classes="dialog problem" if self._danger else "dialog", can_focus=False
+        ):
             yield Static(Content.styled(self._words, DANGER if self._danger else STRONG))
             yield Static("")
             yield OptionsField(self._prompt)
-            yield Static(Content.styled("\n↑↓ choose   Enter choose   Esc back", QUIET))
+            yield Static("")
+            yield _keys(("Enter", "choose"), ("↑↓", "move"), ("Esc", "back"))
 
     @on(Answered)
     def _answer(self, event: Answered) -> None:
         self.dismiss(str(event.raw))
+
+    @on(Moved)
+    def _follow(self, event: Moved) -> None:
+        field, scroll = self.query_one(OptionsField), self.query_one(VerticalScroll)
+        here = Region(0, field.virtual_region.y + event.line, 1, 1)
+        scroll.scroll_to_region(here, animate=False, force=True)
 
     def action_cancel(self) -> None:
         """Change nothing."""

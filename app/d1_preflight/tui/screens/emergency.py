@@ -51,7 +51,7 @@ class EmergencyScreen(Screen[None]):
         ("up,k", "move(-1)", "up"),
         ("down,j", "move(1)", "down"),
         ("r", "run", "run"),
-        ("y", "copy", "copy"),
+        ("y,c", "copy", "copy"),
         ("escape,enter,exclamation_mark", "close", "close"),
     ]
 

@@ -4,37 +4,33 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import ClassVar
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
-from d1_preflight.core.format import duration, plural, rows_read, short_hash
-from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
+from d1_preflight.core.format import plural, rows_read
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.core.record.safety_facts import (
-    BookmarkFacts,
-    DeployOrderFacts,
-    DownTestFacts,
-    RollbackPlanFacts,
-    changed_words,
-    order_words,
-)
 from d1_preflight.session import Session
 from d1_preflight.tui.bodies.acts import steps_table
+from d1_preflight.tui.bodies.go_plan import loses, plan_lines, signed_lines
 from d1_preflight.tui.screens.dialogs import Reason
-from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WORDS
+from d1_preflight.tui.screens.reading import pick_to_copy
+from d1_preflight.tui.styles import ACCENT, QUIET, STRONG, WAIVED, WORDS
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
-from d1_preflight.tui.widgets.tables import Cell, Column, table
+from d1_preflight.tui.widgets.tables import Cell, Column, table, text_of
 
 _CHOICES = ("Hold", "No-go…", "G  Sign GO")
 _HOLD, _NO_GO, _GO = range(3)
+_GAP = "    "
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,23 @@ class Decision:
 
     word: str
     reason: str = ""
+
+
+class Choices(Static):
+    """The three buttons, and what pressing the last one means."""
+
+    class Clicked(Message):
+        """The line of the buttons was clicked, so many cells from its start."""
+
+        def __init__(self, x: int) -> None:
+            super().__init__()
+            self.x = x
+
+    def on_click(self, event: events.Click) -> None:
+        """Say where it was clicked."""
+        spot = event.get_content_offset(self)
+        if spot is not None and spot.y == 0:
+            self.post_message(self.Clicked(spot.x))
 
 
 class GoScreen(Screen[Decision]):
@@ -61,6 +74,7 @@ class GoScreen(Screen[Decision]):
         ("pagedown,space", "page(1)", "page down"),
         ("home", "edge(-1)", "first"),
         ("end", "edge(1)", "last"),
+        ("c", "copy", "copy a value of the plan"),
         ("G", "go", "sign GO"),
     ]
 
@@ -69,18 +83,44 @@ class GoScreen(Screen[Decision]):
         self._session, self._step = session, step
         self._view = View(session, step, zone=zone)
         self._cursor = _HOLD
+        self._prompts: tuple[Prompt, ...] = ()
+        self._refused = ""
 
     def compose(self) -> ComposeResult:
         """The plan between two danger rules, the three choices below."""
         yield Static(self._title(), id="gate-title")
         with VerticalScroll(id="gate", can_focus=False):
             yield Static(id="plan-text")
-        yield Static(id="choices")
+        yield Choices(id="choices")
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Draw the plan."""
+        try:
+            self._prompts = tuple(self._session.prompts(self._step))
+        except PreflightError as error:  # G reports it again, and nothing is signed
+            self._refused = f"{error.message} {error.hint}".strip()
+        self.set_class(loses(self._view), "loses")
         self._draw()
+
+    @on(Choices.Clicked)
+    def _clicked(self, event: Choices.Clicked) -> None:
+        """A click on a button puts the cursor there, one on the chosen button presses it."""
+        left = 0
+        for index, part in enumerate(self._buttons()):
+            if left <= event.x < left + part.cell_length:
+                self._press(index)
+                return
+            left += part.cell_length + len(_GAP)
+
+    def _press(self, index: int) -> None:
+        if index != self._cursor:
+            self._cursor = index
+            self._draw()
+        elif index == _GO:
+            self.action_go()
+        else:
+            self.action_choose()
 
     def on_resize(self) -> None:
         """Fit the plan to the new size."""
@@ -112,7 +152,7 @@ class GoScreen(Screen[Decision]):
         elif self._cursor == _NO_GO:
             self.action_no_go()
         else:
-            self._say("Enter never passes a gate. Press a capital G to sign GO.")
+            self._say("Enter does not sign. Press a capital G to sign GO.")
 
     def action_hold(self) -> None:
         """Leave without a decision."""
@@ -128,10 +168,16 @@ class GoScreen(Screen[Decision]):
         words = "NO-GO: one sentence for later readers, without blame."
         self.app.push_screen(Reason(words, "Why not today?"), decide)
 
+    def action_copy(self) -> None:
+        """Ask which value of the plan is copied."""
+        rows = (*plan_lines(self._view), *signed_lines(self._view))
+        whole = ("sha256, whole", self._session.record.subjects.get("migration", ""))
+        pick_to_copy(self, [*((text_of(name), text_of(cell)) for name, cell in rows), whole])
+
     def action_go(self) -> None:
         """Sign, if nothing is open."""
         if self._session.open_before_go():
-            self._say("The gate stays shut while items are open.")
+            self._say("GO is blocked while items are open.")
         else:
             self.dismiss(Decision("go"))
 
@@ -139,7 +185,7 @@ class GoScreen(Screen[Decision]):
         width = max(self.size.width - 8, 40)
         self.query_one("#plan-text", Static).update(self._plan(width))
         self._say("")
-        words = ("hold", "say NO-GO", "(Enter does not sign)")[self._cursor]
+        does = ("hold", "say NO-GO", "(Enter does not sign)")[self._cursor]
         keys = [
             ("G", "sign GO"),
             ("↑↓", "read"),
@@ -147,7 +193,7 @@ class GoScreen(Screen[Decision]):
             ("n", "no-go"),
             ("h", "hold"),
         ]
-        self.query_one(KeyBar).tell(("Enter", words), keys)
+        self.query_one(KeyBar).tell(("Enter", does), keys)
 
     def _title(self) -> Content:
         mark = place_mark(self._session.record.database.target)
@@ -158,54 +204,30 @@ class GoScreen(Screen[Decision]):
     def _plan(self, width: int) -> Content:
         still_open = self._session.open_before_go()
         before = self._session.checklist.before("go")
-        blocks = [table((Column(""), Column("")), self._lines(), width), self._tally()]
+        blocks = [table((Column(""), Column("")), plan_lines(self._view), width), self._tally()]
         if still_open:
             rows: list[tuple[Cell, ...]] = [
-                ((f"{MARKS[item.status]} {WORDS[item.status]}", DANGER), item.step.title)
+                ((f"{MARKS[item.status]} {WORDS[item.status]}", STRONG), item.step.title)
                 for item in still_open
             ]
-            head = Content.styled(f"✗ {plural(len(still_open), 'item')} open", DANGER)
+            head = Content.styled(f"✗ {plural(len(still_open), 'item')} open", STRONG)
             blocks += [Content("\n").join([head, table((Column(""), Column("")), rows, width)])]
         else:
             blocks.insert(0, self._signs())
-        blocks.append(steps_table(self._view, before, width))
+        exactly = table((Column(""), Column("")), signed_lines(self._view), width)
+        blocks += [exactly, steps_table(self._view, before, width)]
         return Content("\n\n").join(blocks)
 
     def _signs(self) -> Content:
         """What G does: it comes first, so that no height cuts it off."""
-        try:
-            prompts = self._session.prompts(self._step)
-        except PreflightError as error:  # G reports it again, and nothing is signed
-            return Content.styled(f"{error.message} {error.hint}".strip(), DANGER)
-        signed = [f"G signs: “{p.label}”" for p in prompts if p.key == self._step.id]
-        agreed = [p.label for p in prompts if p.key != self._step.id]
-        return Content("\n").join(Content.styled(words, STRONG) for words in signed + agreed)
+        signed = (p.label for p in self._prompts if p.key == self._step.id)
+        return Content("\n").join(Content.styled(f"G signs: “{s}”", STRONG) for s in signed)
 
-    def _lines(self) -> list[tuple[Cell, ...]]:
-        view, record = self._view, self._session.record
-        rehearsed, database = view.facts(RehearsalFacts), record.database
-        predicted = duration(rehearsed.predicted_ms)
-        limits = self._session.project.settings.verification
-        watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
-        lines: list[tuple[Cell, ...]] = [
-            (("apply", QUIET), (record.migration, STRONG)),
-            (("sha256", QUIET), short_hash(record.subjects.get("migration", ""))),
-            (("to", QUIET), (f"{database.label}  {database.target.upper()}", STRONG)),
-            (("id", QUIET), database.id),
-            (("", QUIET), "only this file: other pending files stay pending"),
-            (("loses", QUIET), _loses(rehearsed)),
-            (("rollback", QUIET), _rollback_path(view.facts(RollbackPlanFacts))),
-            (("predicted", QUIET), f"{predicted} of D1's 30 s; watch {watch}"),
-        ]
-        if not self._session.open_before_go():  # what is open comes first while the gate is shut
-            lines[6:6] = changes = _changes(rehearsed, view.facts(DownTestFacts))
-            lines[0] = (("apply", QUIET), (f"{record.migration}, only this file", STRONG))
-            lines[-1:-1] = _order(view.facts(DeployOrderFacts))
-            del lines[4 : 4 + bool(changes)]  # the same words in one line: the tally stays in view
-        bookmark = view.facts(BookmarkFacts).bookmark
-        if bookmark:
-            lines.append((("bookmark", QUIET), bookmark))
-        return lines
+    def _keys(self) -> list[Content]:
+        """What G agrees to besides, such as a new SSH key."""
+        if self._session.open_before_go():
+            return []
+        return [Content(p.label) for p in self._prompts if p.key != self._step.id]
 
     def _tally(self) -> Content:
         session = self._session
@@ -213,71 +235,24 @@ class GoScreen(Screen[Decision]):
         shown = (Status.PROVED, Status.ATTESTED, Status.WAIVED, Status.UNKNOWN)
         parts = [(f"{WORDS[s]} {states[s]}   ", STRONG if states[s] else QUIET) for s in shown]
         still_open = len(session.open_before_go())
-        parts.append((f"open {still_open}", DANGER if still_open else QUIET))
+        parts.append((f"open {still_open}", STRONG if still_open else QUIET))
         read = session.record.rows_read
         if read:
             parts.append((f"\nread {rows_read(read)}", QUIET))
         return Content.assemble(*parts)
 
     def _say(self, words: str) -> None:
+        minutes = self._session.project.settings.go_minutes
+        good = Content.styled(f"good for {minutes} min once signed", QUIET)
+        words = words or self._refused
+        below = Content.styled(words, WAIVED) if words else good
+        lines = [Content(_GAP).join(self._buttons()), below, *self._keys()]
+        self.query_one("#choices", Static).update(Content("\n").join(lines))
+
+    def _buttons(self) -> list[Content]:
         parts: list[Content] = []
         for index, name in enumerate(_CHOICES):
             here = index == self._cursor
-            ink = (ACCENT if index != _GO else DANGER) if here else QUIET
+            ink = ACCENT if here else QUIET
             parts.append(Content.styled(f"{'▸ ' if here else '  '}[ {name} ]", ink))
-        minutes = self._session.project.settings.go_minutes
-        good = Content.styled(f"good for {minutes} min once signed", QUIET)
-        line = Content("    ").join(parts)
-        below = Content.styled(words, DANGER) if words else good
-        self.query_one("#choices", Static).update(Content("\n").join([line, below]))
-
-
-def _loses(rehearsed: RehearsalFacts) -> Cell:
-    """Which tables lose what, by name."""
-    tables = rehearsed.tables
-    if not tables:
-        return "? unknown", DANGER
-    lost = [f"{t.table} {plural(t.lost, 'row')}" for t in tables if t.lost]
-    columns = [words for table in tables if (words := _values(table, rehearsed))]
-    if not lost and not columns:
-        return "0 rows"
-    return "; ".join([*(lost or ["0 rows"]), *columns]), DANGER
-
-
-def _changes(rehearsed: RehearsalFacts, down: DownTestFacts) -> list[tuple[Cell, ...]]:
-    """What changes, and what of it no down file gives back."""
-    words = changed_words(rehearsed, down)
-    return [(("rows", QUIET), (words, DANGER))] if words else []
-
-
-def _order(order: DeployOrderFacts) -> list[tuple[Cell, ...]]:
-    """The deploy order, and what breaks in between."""
-    words = order_words(order)
-    breaks = DANGER if order.breaks_until else ""
-    return [(("order", QUIET), (words, breaks))] if words else []
-
-
-def _values(table: TableChange, rehearsed: RehearsalFacts) -> str:
-    removed = [
-        change
-        for change in rehearsed.schema
-        if (change.change, change.object) == ("removed", "column")
-        and change.name.rpartition(".")[0] == table.table
-    ]
-    changed, words = table.changed or 0, []
-    if removed and changed:  # a renamed or empty column loses no value
-        rows = plural(changed, "row")
-        words.append(f"values of {plural(len(removed), 'column')} ({rows})")
-    elif changed:
-        words.append(f"values changed in {plural(changed, 'row')}")
-    if table.nulled:
-        words.append(f"references nulled in {plural(table.nulled, 'row')}")
-    return f"{table.table}: {', '.join(words)}" if words else ""
-
-
-def _rollback_path(plan: RollbackPlanFacts) -> Cell:
-    for path in plan.ways:
-        if path.way == plan.chosen:
-            took = f", {duration(path.takes_ms)} locally" if path.takes_ms else ""
-            return f"{path.way}{took}, loses {path.loses or 'nothing'}"
-    return plan.chosen or ("? not decided", DANGER)
+        return parts

@@ -61,7 +61,7 @@ class RewriteScreen(Screen[bool]):
 
     @property
     def _title(self) -> str:
-        return "The safe way" if self._found.is_offered else "No rewrite is offered"
+        return "The safe way" if self._found.is_offered else "No proved rewrite was found"
 
     def _draw(self) -> None:
         width = max(self.size.width - 4, 40)

@@ -27,6 +27,7 @@ from d1_preflight.tui.messages import (
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.screens.dialogs import Problem, Reason
 from d1_preflight.tui.screens.go import Decision, GoScreen
+from d1_preflight.tui.screens.reading import ReadingScreen
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
@@ -50,7 +51,7 @@ def ask_waiver(screen: Screen[None], step: Step) -> None:
     screen.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
 
 
-class WizardScreen(Screen[None]):
+class WizardScreen(ReadingScreen):
     """Shows the session and hands on what the operator asks; it decides nothing."""
 
     AUTO_FOCUS = ""
@@ -216,10 +217,11 @@ class WizardScreen(Screen[None]):
         self.query_one(Frame).turn_output()
 
     def action_edit(self) -> None:
-        """Open the migration, in section 4 its down file, or a broken query at its line."""
+        """Open the migration at the finding, in section 4 its down file, or a broken query."""
         place = places.editable(self._session, self._step, self._query)
         if place is not None and not self._running_step.step:
-            self.post_message(EditAsked(*place))
+            path, line = place
+            self.post_message(EditAsked(path, line or self.query_one(Frame).finding_line))
 
     def action_header(self) -> None:
         """Write the header from what was found, while the file may still be edited."""

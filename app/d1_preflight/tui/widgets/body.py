@@ -1,10 +1,13 @@
 """The body of a section, laid out for the width it really has."""
 
+from textual import events
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
+from d1_preflight.tui import places
 from d1_preflight.tui.bodies import body_of
+from d1_preflight.tui.messages import BrowseAsked
 from d1_preflight.tui.view import View
 
 
@@ -30,6 +33,20 @@ class BodyText(Widget):
         del container, viewport
         width = max(width, 1)  # a terminal may be made narrower than the rail
         return max(self._content(width).get_height({}, width), 1)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines as they are shown."""
+        return self._content(max(self.size.width, 1)).plain.split("\n")
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the address of a page opens it."""
+        lines = self.lines
+        if self._view is None or event.y >= len(lines):
+            return
+        page, words = places.address(self._view.session, self._view.step.section), lines[event.y]
+        if page and words.strip() and words.strip() in page:
+            self.post_message(BrowseAsked(page))
 
     def _content(self, width: int) -> Content:
         if self._view is None:

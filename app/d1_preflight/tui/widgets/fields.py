@@ -140,7 +140,8 @@ class OptionsField(Widget, can_focus=True):
 
     async def _on_key(self, event: events.Key) -> None:
         letter = event.character or ""
-        if not letter.isprintable() or letter in ("", " "):
+        in_words = letter == " " and self._filter is not None and self._kind is PromptKind.CHOOSE
+        if not letter.isprintable() or (letter in ("", " ") and not in_words):
             return
         if self._filter is not None:
             self._narrow(self._filter + letter)
@@ -155,6 +156,24 @@ class OptionsField(Widget, can_focus=True):
             self.post_message(Refused(_NO_LETTERS))
         event.prevent_default()
         event.stop()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click marks a choice; where one is chosen, the second on the same one answers."""
+        width, below = max(self.size.width, 1), event.y
+        for index in self._shown:
+            below -= self._line(index).get_height({}, width)
+            if below < 0:
+                self._clicked(index)
+                return
+
+    def _clicked(self, index: int) -> None:
+        again, self._writing = index == self._cursor and self.has_focus, False
+        self.focus()
+        self._go_to(index)
+        if self._kind is not PromptKind.CHOOSE:
+            self.action_mark()
+        elif again:
+            self.action_submit()
 
     def action_filter(self) -> None:
         """Show only the choices that contain the letters typed from now on."""

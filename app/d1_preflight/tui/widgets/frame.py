@@ -1,5 +1,8 @@
 """The frame of the wizard: rail, verdict, body, question, the commands and their output."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -11,10 +14,11 @@ from d1_preflight.tui import words as words_of
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.body import BodyText
+from d1_preflight.tui.widgets.lines import Match, lines_with
 from d1_preflight.tui.widgets.output import OutputPane
 from d1_preflight.tui.widgets.question import QuestionPanel
 from d1_preflight.tui.widgets.rail import Rail
-from d1_preflight.tui.widgets.sql_view import SqlView
+from d1_preflight.tui.widgets.sql_view import SqlPanes, SqlView
 
 _ROOMY = 36
 _LOW, _SLIM, _TALL = 16, 64, 32
@@ -28,6 +32,7 @@ class Frame(Horizontal):
         self._running_step = running_step
         self._output: bool | None = None
         self._told = ""
+        self.view: View | None = None
 
     def compose(self) -> ComposeResult:
         """The rail to the left, everything else beside it."""
@@ -36,10 +41,10 @@ class Frame(Horizontal):
             yield Static(id="verdict")
             with VerticalScroll(id="facts", can_focus=False):
                 yield BodyText()
-            yield SqlView(id="sql")
+            yield SqlPanes(id="sql")
             yield QuestionPanel()
             yield Static(id="plan")
-            yield OutputPane(self._running_step.lines)
+            yield OutputPane(self._running_step)
 
     def on_mount(self) -> None:
         """The output is shut at first."""
@@ -55,11 +60,38 @@ class Frame(Horizontal):
         """Where the step's prompts are asked."""
         return self.query_one(QuestionPanel)
 
+    @property
+    def output(self) -> Sequence[str]:
+        """What the step looked at has printed."""
+        return self._running_step.after(self.view.step.id, 0) if self.view else ()
+
+    def matches(self, words: str) -> list[Match]:
+        """Every line that holds these words, in the order of the screen, and how it is shown."""
+        facts = self.query_one("#facts", VerticalScroll)
+        body = lines_with(words, self.query_one(BodyText).lines)
+        output = lines_with(words, self.output)
+        return [
+            *self.query_one(SqlPanes).matches(words),
+            *(("on the screen", partial(facts.scroll_to, y=n, animate=False)) for n in body),
+            *((f"line {n + 1} of the output", partial(self._show_output, n)) for n in output),
+        ]
+
+    @property
+    def finding_line(self) -> int:
+        """The line of the chosen finding, where the SQL is shown; else 0."""
+        panes = self.query_one(SqlPanes)
+        findings, chosen = panes.sql.findings, panes.sql.chosen
+        return findings[chosen].line if panes.display and chosen < len(findings) else 0
+
+    def _show_output(self, line: int) -> None:
+        pane = self.query_one(OutputPane)
+        pane.display = self._output = True
+        pane.scroll_to(y=line, animate=False)
+
     def draw(self, view: View, last: Attempt | None) -> None:
         """Draw everything as it is now."""
-        running = self._running_step.step
-        if self._output is None and running and self.screen.size.height >= _ROOMY:
-            self.query_one(OutputPane).display = True
+        running, self.view = self._running_step.step, view
+        self._draw_output(view)
         self.query_one(Rail).show(view, running)
         verdict = words_of.verdict(view.session, view.step, last, running)
         self.query_one("#verdict", Static).update(verdict)
@@ -71,7 +103,7 @@ class Frame(Horizontal):
 
     def follow(self, view: View) -> None:
         """Once a frame: what was printed, what changed, how long it has taken."""
-        self.query_one(OutputPane).take(self._running_step.take())
+        self._draw_output(view)
         if self._running_step.step is None:
             return
         if self._running_step.seen_change():
@@ -83,6 +115,12 @@ class Frame(Horizontal):
         pane = self.query_one(OutputPane)
         pane.display = self._output = not pane.display
 
+    def _draw_output(self, view: View) -> None:
+        pane = self.query_one(OutputPane)
+        pane.follow(view.step)
+        if self._output is None:
+            pane.display = pane.has_lines and self.screen.size.height >= _ROOMY
+
     def turn_finding(self) -> None:
         """Unfold the next finding."""
         sql = self.query_one(SqlView)
@@ -91,17 +129,17 @@ class Frame(Horizontal):
     def page(self, by: int) -> None:
         """Scroll what does not fit: a long question first, else the body."""
         sql = self.query_one(SqlView)
-        body = sql if sql.display else self.query_one("#facts", VerticalScroll)
+        body = sql if self.query_one(SqlPanes).display else self.query_one("#facts", VerticalScroll)
         question = self.question
         view = question if question.display and question.max_scroll_y else body
         (view.scroll_page_down if by > 0 else view.scroll_page_up)(animate=False)
 
     def _draw_sql(self, view: View) -> None:
-        sql = self.query_one(SqlView)
-        sql.display = view.step.section == "classification"
-        if not sql.display:
+        panes, sql = self.query_one(SqlPanes), self.query_one(SqlView)
+        panes.display = view.step.section == "classification"
+        if not panes.display:
             return
-        sql.show_sql(view.session.migration.text, view.session.analysis.findings)
+        panes.show_sql(view.session.migration.text, view.session.analysis.findings)
         asking = self.question.asking
         rule, _, line = asking.key.rpartition("@") if asking else ("", "", "")
         if rule and line.isdigit():
@@ -112,7 +150,8 @@ class Frame(Horizontal):
         if running is None:
             words = words_of.plan(view.session, view.step)
         else:
-            words = words_of.progress(view.session, running, self._running_step.last_line)
+            line, facts = self._running_step.last_line, self._running_step.facts
+            words = words_of.progress(view.session, running, line, facts)
             if results := self._running_step.came_out:
                 words = Content("\n").join((words_of.came_out(results), words))
         if layout or words.plain != self._told:

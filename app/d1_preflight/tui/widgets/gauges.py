@@ -9,6 +9,14 @@ def bar(done: int, total: int, width: int) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
+def kept(before: int | None, lost: int | None, width: int) -> str:
+    """How many of a table's rows are there afterwards; one that is lost always shows."""
+    if before is None or lost is None or before <= 0:
+        return ""
+    full = width * (before - lost) // before
+    return "━" * full + "╌" * (width - full)
+
+
 def sparkline(values: tuple[float, ...], top: float) -> str:
     """Values as small columns; `top` (the limit) fills a column."""
     if top <= 0:

@@ -1,6 +1,6 @@
 """A scrolling view of many lines that draws only those on screen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.content import Content
@@ -8,6 +8,14 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
+
+Match = tuple[str, Callable[[], object]]
+"""Where words were found, and what brings that line into view."""
+
+
+def lines_with(words: str, lines: Sequence[str]) -> list[int]:
+    """The places of the lines that hold these words, in any letter case."""
+    return [n for n, line in enumerate(lines) if words.lower() in line.lower()]
 
 
 class LineView(ScrollView, can_focus=True):
@@ -103,4 +111,4 @@ class ChoiceView(LineView):
         """The line with the cursor's mark before it."""
         here = index == self.cursor
         line = Content.assemble(("▸ " if here else "  ", "$accent"), self._lines[index])
-        return line.stylize("bold $accent") if here else line
+        return line.stylize_before("bold $accent") if here else line

@@ -12,11 +12,11 @@ from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.styles import ACCENT, QUIET, STRONG, WORDS, ink_of
 from d1_preflight.tui.view import View
 
-_SHORT, _TITLE = 10, 16
+_SHORT, _TITLE = 13, 16
 
 
 class Rail(Widget):
-    """The sections; the one looked at is unfolded. On narrow screens only marks and numbers."""
+    """The sections; the one looked at is unfolded, on a high screen all. Narrow: only marks."""
 
     class Chosen(Message):
         """A step was clicked, or a section: its first open step."""
@@ -56,12 +56,13 @@ class Rail(Widget):
     def _lines(self, view: View) -> Iterator[tuple[Content, Step]]:
         """Each line, and the step that a click on it goes to."""
         narrow = self.size.width < _TITLE
+        whole = sum(1 + len(steps) for _, steps in view.session.sections) <= self.size.height
         for section, steps in view.session.sections:
             here = view.step in steps
             waiting = (s for s in steps if not view.session.status_of(s).is_answered)
             marks = self._marks(steps)
             yield _folded(section, marks, here=here, narrow=narrow), next(waiting, steps[0])
-            if here and not narrow and section.number:
+            if (here or whole) and not narrow and section.number:
                 yield from ((self._step(step), step) for step in steps)
 
     def _status(self, step: Step) -> Status:
@@ -81,10 +82,11 @@ class Rail(Widget):
     def _step(self, step: Step) -> Content:
         here = self._view is not None and step == self._view.step
         status = self._status(step)
-        ink = ACCENT if here else ink_of(status)
+        ink = ink_of(status)
         return Content.assemble(
             (" ▸ " if here else "   ", ACCENT),
-            (f"{MARKS[status]} {step.short[:_SHORT]:<{_SHORT}} ", ink),
+            (f"{MARKS[status]} ", ink),
+            (f"{step.short[:_SHORT]:<{_SHORT}} ", ACCENT if here else ink),
             (WORDS[status], ink if here else QUIET),
         )
 

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from textwrap import wrap
+from functools import partial
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content, Span
 from textual.events import Resize
 
-from d1_preflight.core.findings import Finding, Severity
+from d1_preflight.core.findings import Finding
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
-from d1_preflight.tui.widgets.lines import LineView
+from d1_preflight.tui.widgets.findings import INKS, FindingsPane, advice
+from d1_preflight.tui.widgets.lines import LineView, Match, lines_with
+from d1_preflight.tui.widgets.panes import PANES
 
 _TOKEN = re.compile(
     r"(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))"
@@ -99,7 +103,7 @@ _KEYWORDS = frozenset(
 )
 _GUTTER = 8
 _LOW = 9
-_INKS = {Severity.BLOCKING: DANGER, Severity.WARNING: STRONG, Severity.NOTE: QUIET}
+_FOLDS = 4
 
 
 class SqlView(LineView, can_focus=False):
@@ -110,6 +114,30 @@ class SqlView(LineView, can_focus=False):
         self._shown: tuple[str, tuple[Finding, ...]] = ("", ())
         self._places: dict[int, int] = {}
         self.chosen = 0
+        self._pane: FindingsPane | None = None
+        self._sought = ""
+
+    def mark(self, words: str) -> None:
+        """Show where these words stand."""
+        self._sought = words
+        self._draw()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is shown as found."""
+        return self._shown[1]
+
+    @property
+    def text(self) -> str:
+        """The SQL that is shown."""
+        return self._shown[0]
+
+    def tell_beside(self, pane: FindingsPane | None) -> None:
+        """From now on a pane has the findings' words; None: they stand at their lines."""
+        if pane is not self._pane:
+            self._pane = pane
+            self._draw()
+            self._point()
 
     def show_sql(self, text: str, findings: Sequence[Finding] = ()) -> None:
         """Show a text and what was found in it; a repeated call with the same costs nothing."""
@@ -128,6 +156,10 @@ class SqlView(LineView, can_focus=False):
             self._draw()
             self._point()
 
+    def show_at(self, line: int) -> None:
+        """Bring a line of the SQL into view."""
+        self.show_line(self._places.get(line, 0))
+
     def choose_line(self, rule: str, line: int) -> None:
         """Unfold the finding of a rule at a line."""
         for index, finding in enumerate(self._shown[1]):
@@ -143,6 +175,8 @@ class SqlView(LineView, can_focus=False):
 
     def _point(self) -> None:
         findings = self._shown[1]
+        if self._pane is not None:
+            self._pane.show(findings, self.chosen)
         if findings and self.chosen < len(findings):
             above = 2 if self.size.height > _LOW else 0
             line = self._places.get(findings[self.chosen].line, 0)
@@ -153,17 +187,37 @@ class SqlView(LineView, can_focus=False):
         lines: list[Content] = []
         self._places = {}
         blocks = {f.line for f in findings if f.blocks}
-        for number, code in enumerate(highlighted(text.rstrip("\n")), start=1):
+        for number, shown in enumerate(highlighted(text.rstrip("\n")), start=1):
+            code = self._marked(shown)
             self._places[number] = len(lines)
             bar = ("▌", DANGER) if number in blocks else " "
-            lines.append(Content.assemble(bar, (f"{number:>4}   ", QUIET), code))
+            first, *more = self._folded(code)
+            lines.append(Content.assemble(bar, (f"{number:>4}   ", QUIET), first))
+            lines += [Content.assemble(bar, " " * (_GUTTER - 1), part) for part in more]
             for index, finding in enumerate(findings):
                 if max(finding.line, 1) == number:
-                    lines.extend(self._block(finding, code.plain, full=index == self.chosen))
+                    full = self._pane is None and (finding.blocks or index == self.chosen)
+                    lines.extend(self._block(finding, code.plain, full=full))
         self.show_lines(lines)
 
+    def _marked(self, code: Content) -> Content:
+        if not self._sought:
+            return code
+        return code.highlight_regex(re.compile(re.escape(self._sought), re.IGNORECASE),
+                                    style="reverse")  # fmt: skip
+
+    def _folded(self, code: Content) -> list[Content]:
+        """A line in as many as it needs; of a very long one the beginning."""
+        room = max(self.size.width - _GUTTER - 1, 20)
+        if code.cell_length <= room:
+            return [code]
+        *before, last = code[: room * _FOLDS + 1].wrap(room)[: _FOLDS + 1]
+        if len(before) == _FOLDS:
+            return [*before[:-1], before[-1].truncate(room - 1) + "…"]
+        return [*before, last]
+
     def _block(self, finding: Finding, code: str, *, full: bool) -> list[Content]:
-        pad, ink = " " * _GUTTER, _INKS[finding.severity]
+        pad, ink = " " * _GUTTER, INKS[finding.severity]
         room = max(self.size.width - _GUTTER - 2, 30)
         start, length = _underlined(finding, code)
         label = f"{finding.rule} · {finding.severity}"
@@ -173,13 +227,7 @@ class SqlView(LineView, can_focus=False):
         head = Content.assemble(pad, " " * start, (rail, ink))
         if not full:
             return [head]
-        words = [Content(pad + line) for line in wrap(finding.message or finding.title, room)]
-        instead = [Content(pad + line) for line in _instead(finding.instead, room)]
-        said = {"allowed": finding.allowed, "declared": finding.declared}
-        answered = [
-            Content(f"{pad}{word} in the file: {reason}") for word, reason in said.items() if reason
-        ]
-        return [head, *words, *instead, *answered]
+        return [head, *(Content.assemble(pad, line) for line in advice(finding, room))]
 
 
 def highlighted(text: str) -> list[Content]:
@@ -204,11 +252,41 @@ def _underlined(finding: Finding, code: str) -> tuple[int, int]:
     return start, max(end - start, 3)
 
 
-def _instead(steps: Sequence[str], room: int) -> list[str]:
-    lines: list[str] = []
-    for number, step in enumerate(steps, start=1):
-        first = "Instead  " if number == 1 else " " * 9
-        wrapped = wrap(step, max(room - 11, 20)) or [""]
-        lines.append(f"{first}{number} {wrapped[0]}")
-        lines.extend(f"{' ' * 11}{line}" for line in wrapped[1:])
-    return lines
+class SqlPanes(Horizontal):
+    """The SQL, and beside it what was found in it, where the screen is wide enough."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=f"{id}-panes", classes="panes")
+        self.sql, self._pane = SqlView(id=id), FindingsPane()
+
+    def compose(self) -> ComposeResult:
+        """The SQL to the left."""
+        yield self.sql
+        yield self._pane
+
+    def show_sql(self, text: str, findings: Sequence[Finding] = ()) -> None:
+        """Show a text and what was found in it."""
+        self.sql.show_sql(text, findings)
+        self._arrange()
+
+    def on_resize(self) -> None:
+        """One pane or two."""
+        self._arrange()
+
+    def matches(self, words: str) -> list[Match]:
+        """The lines of the SQL that hold these words, marked from now on; none while hidden."""
+        if not self.display:
+            return []
+        self.sql.mark(words)
+        found = lines_with(words, self.sql.text.split("\n"))
+        return [(f"line {n + 1} of the SQL", partial(self.sql.show_at, n + 1)) for n in found]
+
+    def on_findings_pane_chosen(self, event: FindingsPane.Chosen) -> None:
+        """A click on a finding goes to its line."""
+        event.stop()
+        self.sql.choose(event.index)
+
+    def _arrange(self) -> None:
+        two = self.size.width >= PANES and bool(self.sql.findings)
+        self._pane.display = two
+        self.sql.tell_beside(self._pane if two else None)

@@ -26,7 +26,7 @@ def table(columns: Sequence[Column], lines: Sequence[Sequence[Cell]], width: int
     kept = [
         i
         for i, column in enumerate(columns)
-        if width >= column.needs and any(_words(line[i]) for line in lines)
+        if width >= column.needs and any(text_of(line[i]) for line in lines)
     ]
     shown = [columns[i] for i in kept]
     cells = [[line[i] for i in kept] for line in lines]
@@ -43,7 +43,7 @@ def rule(title: str, width: int) -> Content:
 
 def _widths(columns: Sequence[Column], lines: Sequence[Sequence[Cell]], width: int) -> list[int]:
     widths = [
-        max([len(column.title), *(len(_words(line[i])) for line in lines)])
+        max([len(column.title), *(len(text_of(line[i])) for line in lines)])
         for i, column in enumerate(columns)
     ]
     over = sum(widths) + _GAP * (len(widths) - 1) - width
@@ -58,18 +58,19 @@ def _line(columns: Sequence[Column], line: Sequence[Cell], widths: Sequence[int]
     parts: list[Content] = []
     last = len(columns) - 1
     for i, (column, cell, width) in enumerate(zip(columns, line, widths, strict=True)):
-        words, ink = (cell, "") if isinstance(cell, str) else cell
-        if i == last and len(words) > width:
+        text, ink = (cell, "") if isinstance(cell, str) else cell
+        if i == last and len(text) > width:
             indent = " " * (sum(widths[:-1]) + _GAP * last)
-            words = f"\n{indent}".join(wrap(words, max(width, 8)))
+            text = f"\n{indent}".join(wrap(text, max(width, 8)))
         else:
-            words = _cut(words, width)
-            words = words.rjust(width) if column.right else words.ljust(width)
-        parts.append(Content.styled(words, ink))
+            text = _cut(text, width)
+            text = text.rjust(width) if column.right else text.ljust(width)
+        parts.append(Content.styled(text, ink))
     return Content(" " * _GAP).join(parts)
 
 
-def _words(cell: Cell) -> str:
+def text_of(cell: Cell) -> str:
+    """The words of a cell, without their ink."""
     return cell if isinstance(cell, str) else cell[0]
 
 

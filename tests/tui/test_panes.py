@@ -1,0 +1,203 @@
+"""Two things stand beside each other where the screen is wide enough; a rename is one line."""
+
+import pytest
+from textual.content import Content
+
+from d1_preflight.core.findings import Effects
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.record.change_facts import SchemaChange
+from d1_preflight.core.schema.schema import Schema, diff
+from d1_preflight.core.schema.schema import SchemaObject as Object
+from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.bodies.schema_diff import differences, schema_block
+from d1_preflight.tui.styles import DANGER
+from d1_preflight.tui.widgets.board_table import BoardTable
+from d1_preflight.tui.widgets.gauges import kept
+from d1_preflight.tui.widgets.rail import Rail
+from d1_preflight.tui.widgets.sql_view import SqlView
+from tui import scenes
+from tui.fakes import NotedEdits, NotedPages
+from tui.reading import screen_text
+from tui.scenarios import app_at, app_for, settle
+
+
+def changes(before: str, after: str) -> tuple[SchemaChange, ...]:
+    old, new = (Schema((Object("table", "t", "t", sql),)) for sql in (before, after))
+    return tuple(
+        SchemaChange(change=c.kind, object=c.object, name=c.name, words=c.words, declared=True)
+        for c in diff(old, new)
+    )
+
+
+def drawn(before: str, after: str, sql: str, *renamed: str, width: int = 100) -> str:
+    effects = Effects(columns_renamed=renamed)
+    migration = Migration.from_text("0001_x.sql", sql)
+    found = differences(changes(before, after), migration, effects)
+    return schema_block(found, width).plain
+
+
+@pytest.mark.parametrize("width", [40, 100])
+@pytest.mark.parametrize(
+    ("before", "after", "sql", "renamed"),
+    [
+        ("CREATE TABLE t(a TEXT, b)", "CREATE TABLE t(z TEXT, b)",
+         "ALTER TABLE t RENAME COLUMN a TO z;", ()),
+        ("CREATE TABLE t(a TEXT, b)", "CREATE TABLE t(z TEXT, b)",
+         'ALTER TABLE "t" RENAME a TO y; ALTER TABLE t RENAME COLUMN y TO z;', ()),
+        ("CREATE TABLE t(a TEXT, b)", "CREATE TABLE t(z TEXT, b)",
+         "INSERT INTO n(z, b) SELECT a, b FROM t;", ("t.a",)),
+        ("CREATE TABLE t(a TEXT)", "CREATE TABLE t(z TEXT, b INTEGER)",
+         "ALTER TABLE t RENAME COLUMN a TO z; ALTER TABLE t ADD COLUMN b INTEGER;", ()),
+    ],
+)  # fmt: skip
+def test_a_rename_is_drawn_as_a_rename(
+    before: str, after: str, sql: str, renamed: tuple[str, ...], width: int
+) -> None:
+    shown = drawn(before, after, sql, *renamed, width=width)
+
+    assert "renamed" in shown
+    assert "gone" not in shown
+    assert "−" not in shown
+    assert "t.a" in shown
+
+
+def test_what_is_gone_and_what_is_new_stay_so() -> None:
+    shown = drawn("CREATE TABLE t(a TEXT)", "CREATE TABLE t(z INTEGER)",
+                  "ALTER TABLE t ADD COLUMN z INTEGER; ALTER TABLE t DROP COLUMN a;")  # fmt: skip
+
+    assert "renamed" not in shown
+    assert "− column t.a" in shown
+    assert "+ column t.z" in shown
+
+
+@pytest.mark.parametrize(
+    ("before", "lost", "bar"),
+    [(10, 0, "━" * 10), (10, 10, "╌" * 10), (10_000, 1, "━━━━━━━━━╌"), (0, 0, ""), (-1, 0, "")],
+)
+def test_a_single_lost_row_shows_in_the_bar(before: int, lost: int, bar: str) -> None:
+    assert kept(before, lost, 10) == bar
+
+
+async def test_the_findings_stand_beside_the_sql_and_a_click_goes_to_the_line() -> None:
+    app = app_at("findings")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        wide = screen_text(app)
+        pane = app.screen.query_one("FindingsPane")
+        await pilot.click(pane, offset=(4, 0))
+        chosen = app.screen.query_one(SqlView).chosen
+        await pilot.resize_terminal(80, 30)
+        await pilot.press("escape", "f")
+        await settle(pilot)
+        narrow = screen_text(app)
+
+    line = next(line for line in wide.splitlines() if "warning  line 9" in line)
+    assert "│" in line
+    assert chosen == 0
+    assert "Instead  1" in narrow
+
+
+async def test_what_blocks_is_unfolded_without_a_key_also_when_it_is_not_chosen() -> None:
+    app = app_at("findings")
+    async with app.run_test(size=(80, 60)) as pilot:
+        await settle(pilot)
+        chosen = app.screen.query_one(SqlView).chosen
+        text = screen_text(app)
+
+    assert scenes.REBUILD_ANALYSIS.findings[chosen] == scenes.FORGOTTEN
+    assert "D1 keeps foreign keys on" in text
+
+
+async def test_up_and_down_stand_beside_each_other_and_below_on_a_narrow_screen() -> None:
+    app = app_at("running_code")
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        await pilot.press("up")
+        await settle(pilot)
+        wide = screen_text(app).splitlines()
+        await pilot.resize_terminal(80, 40)
+        await settle(pilot)
+        narrow = screen_text(app)
+
+    assert any("─ up" in line and "─ down" in line for line in wide)
+    assert "─ down" in narrow
+    assert "─ up" not in narrow
+
+
+async def test_the_apply_ticks_what_it_re_checked_and_says_what_it_does_now() -> None:
+    from tui.scenarios import SCENARIOS
+
+    scenario = next(one for one in SCENARIOS if one.name == "applying")
+    app = scenario.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await scenario.walk(pilot)
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "✓ re-checked: window" in text
+    assert "◐ re-checked: pending" in text
+    assert "· wrangler d1 migrations apply" in text
+    assert "· ledger read again" in text
+
+
+async def test_the_output_is_that_of_the_step_looked_at() -> None:
+    session = scenes.rebuild().walked_to("rehearsed")
+    session._lines = {"rehearsed": ("applied in 14 ms",)}
+    app = app_for(scenes.board(session), scenes.REBUILD)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        before = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("escape", "up")
+        await settle(pilot)
+        there = screen_text(app)
+        await pilot.press("up")
+        await settle(pilot)
+        elsewhere = screen_text(app)
+
+    assert "output of" not in before
+    assert "output of rehearsal" in there
+    assert "applied in 14 ms" in there
+    assert "applied in 14 ms" not in elsewhere
+
+
+@pytest.mark.parametrize(("keys", "line"), [((), 9), (("f",), 23)])
+async def test_e_opens_the_editor_at_the_line_of_the_finding(
+    keys: tuple[str, ...], line: int
+) -> None:
+    edits = NotedEdits()
+    session = scenes.rebuild().walked_to("findings")
+    app = PreflightApp(
+        scenes.board(session), edit=edits, browse=NotedPages(), opened=scenes.REBUILD
+    )
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("escape", *keys, "e")
+        await settle(pilot)
+
+    assert edits.lines == [line]
+
+
+async def test_the_selection_hides_no_state() -> None:
+    board = app_for(scenes.board(scenes.rebuild()))
+    async with board.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(*("down",) * 4)
+        table = board.screen.query_one(BoardTable)
+        row = table.decorated(table.cursor)
+    failed = app_at("rehearsed", 1_204)
+    async with failed.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        rail = failed.screen.query_one(Rail).render()
+
+    assert ink_of_words(row, "DESTRUCTIVE") == DANGER
+    assert ink_of_words(rail, "failed") == DANGER
+
+
+def ink_of_words(content: Content, words: str) -> str:
+    at = content.plain.index(words)
+    inks = [str(span.style) for span in content.spans if span.start <= at < span.end]
+    return inks[-1]
