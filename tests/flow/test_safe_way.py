@@ -54,8 +54,8 @@ def test_an_applied_file_is_refused_and_a_pending_one_is_written(
     program = Path(context.toolchain.argv[-1]).resolve()
     wrangler = next(p for p in program.parents if (p / "package.json").is_file())
     settings = context.project.root / "preflight.toml"
-    text = settings.read_text() if settings.exists() else ""
-    settings.write_text(f'{text}\n[wrangler]\ncommand = "{wrangler}"\n')
+    text = settings.read_text().replace('use = "own"', f'command = "{wrangler}"')
+    settings.write_text(text)
     for name, value in running.practice.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(context.project.root)
