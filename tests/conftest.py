@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,6 +21,10 @@ from d1_preflight.adapters.wrangler.toolchain import (
     user_cache,
 )
 from law_size import THOROUGH
+
+# The programs that tests start would compile every module anew where this is set.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A deadline measures how busy the machine is, not the code.
 settings.register_profile("suite", deadline=None, max_examples=50)

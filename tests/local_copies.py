@@ -19,6 +19,16 @@ from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.disk import new_text
 
 
+def schema_of(sql: str) -> Schema:
+    """The schema that a script makes in an empty database."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(sql)
+    try:
+        return Schema.from_connection(connection)
+    finally:
+        connection.close()
+
+
 def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
     """Copy one table as the target's tables are copied: through tagged text."""
     with RowCopyWriter(path, table) as writer:

@@ -27,6 +27,7 @@ class Sources:
 
     root: Path
     trees: dict[str, ast.Module] = field(default_factory=dict)
+    nodes: dict[str, list[ast.AST]] = field(default_factory=dict)
     constants: dict[str, dict[str, ast.expr]] = field(default_factory=dict)
     takers: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
 
@@ -36,15 +37,16 @@ class Sources:
         for path in sorted(root.rglob("*.py")):
             name = ".".join(path.relative_to(root).with_suffix("").parts)
             found.trees[name] = ast.parse(path.read_text())
+            found.nodes[name] = list(ast.walk(found.trees[name]))  # a walk costs most: one each
             found.constants[name] = dict(_constants(found.trees[name]))
-            for taker, place, parameter, sort in _takers(found.trees[name]):
+            for taker, place, parameter, sort in _takers(found.nodes[name]):
                 key = f"{name}.{taker}" if taker.startswith("_") else taker
                 found.takers.setdefault(key, []).append((place, parameter, sort))
         return found
 
     def uses(self) -> Iterator[Use]:
-        for name, tree in self.trees.items():
-            yield from _Reader(self, name).uses(tree)
+        for name in self.trees:
+            yield from _Reader(self, name).uses()
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
@@ -65,12 +67,10 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
             yield from _bound(one, part)
 
 
-def _takers(tree: ast.Module) -> Iterator[tuple[str, int, str, str]]:
+def _takers(nodes: list[ast.AST]) -> Iterator[tuple[str, int, str, str]]:
     """Functions by the parameters that take an id; a dataclass's fields are parameters too."""
-    methods = {
-        id(node) for made in ast.walk(tree) if isinstance(made, ast.ClassDef) for node in made.body
-    }
-    for node in ast.walk(tree):
+    methods = {id(node) for made in nodes if isinstance(made, ast.ClassDef) for node in made.body}
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             named = [*node.args.posonlyargs, *node.args.args]
             named = named[1:] if id(node) in methods and named else named
@@ -99,9 +99,9 @@ class _Reader:
         self._sources, self._module = sources, module
         self._names: Mapping[str, list[ast.expr]] = {}
 
-    def uses(self, tree: ast.Module) -> Iterator[Use]:
-        self._names = _meanings(self._sources, tree, self._module)
-        for node in ast.walk(tree):
+    def uses(self) -> Iterator[Use]:
+        self._names = _meanings(self._sources, self._module)
+        for node in self._sources.nodes[self._module]:
             for sort, expression in self._sites(node):
                 for word in self._words(expression):
                     yield Use(sort, word, f"{self._module}:{getattr(node, 'lineno', 0)}")
@@ -170,10 +170,10 @@ def _looked_up(value: ast.expr, key: ast.expr) -> Iterator[tuple[str, ast.expr]]
         yield "prompt", key
 
 
-def _meanings(sources: Sources, tree: ast.Module, module: str) -> Mapping[str, list[ast.expr]]:
+def _meanings(sources: Sources, module: str) -> Mapping[str, list[ast.expr]]:
     """What the module's names may stand for: its constants, those it imports, and loops' turns."""
     found = {name: [value] for name, value in sources.constants[module].items()}
-    for node in ast.walk(tree):
+    for node in sources.nodes[module]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("d1_preflight."):
             known = sources.constants.get(str(node.module).removeprefix("d1_preflight."), {})
             for alias in node.names:

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.core import d1
+from as_d1 import run_as_d1
 from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.findings import Analysis, Kind
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.sql.tokenizer import statements
 from law_size import examples
 
 ACTIONS = ("CASCADE", "SET NULL", "NO ACTION", "RESTRICT", "SET DEFAULT")
@@ -154,26 +153,12 @@ def read(connection: apsw.Connection) -> Rows:
     return found
 
 
-def refuse(action: int, first: str | None, second: str | None, *_: str | None) -> int:
-    return apsw.SQLITE_DENY if d1.refusal(action, first, second) else apsw.SQLITE_OK
-
-
 def run(world: World, sql: str) -> tuple[Rows, Rows | None]:
     """The rows before, and after; None where D1 refuses the file and rolls it back."""
     connection = apsw.Connection(":memory:")
     connection.execute(world.prior + world.rows)
     before = read(connection)
-    connection.execute("PRAGMA foreign_keys = ON")
-    for limit, value in d1.LIMITS:
-        connection.limit(limit, value)
-    connection.execute("BEGIN")
-    try:
-        for statement in statements(sql):
-            connection.authorizer = refuse
-            connection.execute(statement.text).fetchall()
-        connection.authorizer = None
-        connection.execute("COMMIT")
-    except apsw.Error:
+    if not run_as_d1(connection, sql):
         return before, None
     return before, read(connection)
 

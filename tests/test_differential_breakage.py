@@ -13,11 +13,10 @@ import apsw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1_preflight.core import d1
+from as_d1 import run_as_d1
 from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.findings import Analysis
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.sql.tokenizer import statements
 from law_size import examples
 
 PRIOR = """
@@ -171,24 +170,13 @@ def answers(connection: apsw.Connection) -> dict[str, str]:
     return found
 
 
-def refuse(action: int, first: str | None, second: str | None, *_: str | None) -> int:
-    return apsw.SQLITE_DENY if d1.refusal(action, first, second) else apsw.SQLITE_OK
-
-
 def run(prior: str, sql: str) -> tuple[dict[str, str], dict[str, str]] | None:
     """The answers before and after; None where D1 refuses the file."""
     connection = apsw.Connection(":memory:")
     connection.execute(prior + ROWS)
     connection.execute("PRAGMA foreign_keys = ON")
     before = answers(connection)
-    connection.execute("BEGIN")
-    try:
-        for statement in statements(sql):
-            connection.authorizer = refuse
-            connection.execute(statement.text).fetchall()
-        connection.authorizer = None
-        connection.execute("COMMIT")
-    except apsw.Error:
+    if not run_as_d1(connection, sql):
         return None
     connection.execute("PRAGMA legacy_alter_table = OFF")
     return before, answers(connection)

@@ -4,6 +4,7 @@ A list of ids that nobody has is never equal to anything: it lets pass what it w
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,24 +22,33 @@ CHECKLISTS = (shipped_checklist(), adoption_checklist())
 ALL_STEPS = [step for checklist in CHECKLISTS for step in checklist.steps]
 STEPS = {step.id for step in ALL_STEPS}
 SECTIONS = {section.id for checklist in CHECKLISTS for section in checklist.sections}
-USES = tuple(Sources.read(APP).uses())
-KNOWN: Mapping[str, set[str]] = {
-    "rule": set(rule_catalog()),
-    "step": STEPS,
-    "action": {step.action for step in ALL_STEPS},
-    "section": SECTIONS,
-    "step or section": STEPS | SECTIONS,
-    "prompt": {prompt.key for step in ALL_STEPS for prompt in step.prompts}
-    | {use.word for use in USES if use.sort == "made prompt"},
-}
+
+
+@cache
+def written() -> tuple[Use, ...]:
+    """Every id in the source; read when a test asks, for it takes seconds."""
+    return tuple(Sources.read(APP).uses())
+
+
+@cache
+def known() -> Mapping[str, set[str]]:
+    made = {use.word for use in written() if use.sort == "made prompt"}
+    return {
+        "rule": set(rule_catalog()),
+        "step": STEPS,
+        "action": {step.action for step in ALL_STEPS},
+        "section": SECTIONS,
+        "step or section": STEPS | SECTIONS,
+        "prompt": {prompt.key for step in ALL_STEPS for prompt in step.prompts} | made,
+    }
 
 
 def invented(uses: tuple[Use, ...]) -> list[Use]:
-    return [use for use in uses if use.word and use.word not in KNOWN.get(use.sort, {use.word})]
+    return [use for use in uses if use.word and use.word not in known().get(use.sort, {use.word})]
 
 
 def test_every_id_in_the_source_exists() -> None:
-    assert invented(USES) == []
+    assert invented(written()) == []
 
 
 @pytest.mark.parametrize(
@@ -52,7 +62,7 @@ def test_every_id_in_the_source_exists() -> None:
     ],
 )
 def test_the_ids_are_found_where_they_are_written(sort: str, some: set[str]) -> None:
-    assert some <= {use.word for use in USES if use.sort == sort}
+    assert some <= {use.word for use in written() if use.sort == sort}
 
 
 @pytest.mark.parametrize(
@@ -82,9 +92,9 @@ def test_an_invented_id_is_found(tmp_path: Path, source: str) -> None:
 
 
 def test_every_id_in_the_data_has_its_python() -> None:
-    written = {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED, *BETWEEN_REVISIONS}
-    assert written == KNOWN["rule"]
-    assert {*actions.STEPS, *actions.ADOPTION_STEPS} == KNOWN["action"]
+    rules = {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED, *BETWEEN_REVISIONS}
+    assert rules == known()["rule"]
+    assert {*actions.STEPS, *actions.ADOPTION_STEPS} == known()["action"]
     migration, adoption = CHECKLISTS
     assert {step.action for step in migration.steps} == set(actions.STEPS)
     assert {step.action for step in adoption.steps} == set(actions.ADOPTION_STEPS)

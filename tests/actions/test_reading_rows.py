@@ -30,22 +30,13 @@ from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.rows.codec import Page
 from d1_preflight.core.rows.fingerprint import Fingerprint
-from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
+from local_copies import schema_of
 
 if TYPE_CHECKING:
     from d1_preflight.core.record.change_facts import CopyFacts
 
 CHECKLIST = shipped_checklist()
-
-
-def schema_of(sql: str) -> Schema:
-    connection = apsw.Connection(":memory:")
-    connection.execute(sql)
-    try:
-        return Schema.from_connection(connection)
-    finally:
-        connection.close()
 
 
 @dataclass

@@ -25,22 +25,13 @@ from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.safety_facts import BackupTable
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
-from local_copies import two_states
+from local_copies import schema_of, two_states
 
 BEFORE = """CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE u(id INTEGER PRIMARY KEY, v);
 INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'); INSERT INTO u VALUES (1, 'a');
 """
 AFTER = f"{BEFORE} DELETE FROM t WHERE id > 1;"
 FOLDERS = ("restore/rows", "rehearsal/d1", "copy/d1")
-
-
-def schema_of(sql: str) -> Schema:
-    connection = apsw.Connection(":memory:")
-    connection.execute(sql)
-    try:
-        return Schema.from_connection(connection)
-    finally:
-        connection.close()
 
 
 @dataclass

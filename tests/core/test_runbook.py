@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from functools import cache
 
 import apsw
 import pytest
@@ -24,6 +25,7 @@ TARGET = Target(
 )
 
 
+@cache
 def walked(step: str = "ledger") -> Record:
     return scenes.rebuild().walked_to(step).record
 
@@ -94,19 +96,17 @@ def test_the_chosen_way_back_stands_first() -> None:
     assert back[0].startswith("Restore data: table restore")
 
 
-@pytest.mark.parametrize("record", [None, walked("named"), walked()])
-def test_no_command_uses_what_does_not_pass_through_wrangler(record: Record | None) -> None:
-    told = " ".join(commands(runbook(TARGET, record)))
+@pytest.mark.parametrize("step", ["", "named", "ledger"])
+def test_no_command_uses_what_does_not_pass_through_wrangler(step: str) -> None:
+    told = " ".join(commands(runbook(TARGET, walked(step) if step else None)))
 
     assert ".schema" not in told
     assert "--version" not in told
 
 
-@pytest.mark.parametrize("record", [None, walked("named"), walked()])
-def test_every_command_names_the_database_by_its_uuid_or_the_environment(
-    record: Record | None,
-) -> None:
-    for command in commands(runbook(TARGET, record)):
+@pytest.mark.parametrize("step", ["", "named", "ledger"])
+def test_every_command_names_the_database_by_its_uuid_or_the_environment(step: str) -> None:
+    for command in commands(runbook(TARGET, walked(step) if step else None)):
         if command.startswith("wrangler"):
             listed = command.startswith("wrangler d1 migrations list")
             own = listed or command.startswith("wrangler deploy ")
@@ -119,8 +119,8 @@ def test_without_a_place_of_its_own_the_environment_is_said_even_where_it_is_non
     assert top.d1("info", "shop").endswith("--config wrangler.jsonc --env=")
 
 
-@pytest.mark.parametrize("record", [None, walked()])
-def test_every_query_runs_on_the_engine(record: Record | None) -> None:
+@pytest.mark.parametrize("step", ["", "ledger"])
+def test_every_query_runs_on_the_engine(step: str) -> None:
     db = apsw.Connection(":memory:")
     db.execute(
         "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY, name TEXT, applied_at TEXT);"
@@ -128,7 +128,7 @@ def test_every_query_runs_on_the_engine(record: Record | None) -> None:
     )
     asked = [
         word.removeprefix("--command=")
-        for command in commands(runbook(TARGET, record))
+        for command in commands(runbook(TARGET, walked(step) if step else None))
         for word in shlex.split(command)
         if word.startswith("--command=")
     ]

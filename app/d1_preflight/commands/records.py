@@ -40,6 +40,7 @@ from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.verify.chain import ClosedRecord, chain_key
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
@@ -167,6 +168,9 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     project = _project(root, record, config) if root and record else None
     text = _migration_sha256(project, folder, record) if record else None
     place = _place(root, folder, project) if root else None
+    is_real = record is not None and record.database.target != PRACTICE
+    if place and record and is_real and isinstance(project, Project) and not project.database.id:
+        place = _by_name(place, project, record)
     if place and record and text is None and isinstance(project, Project):
         place = _without_migration(place, project, record)
     if place and place.is_bound and root and record:
@@ -314,6 +318,19 @@ def _place(root: Path, folder: Path, project: Project | PreflightError | None) -
     if isinstance(project, Project):
         return Place(below, is_project=True, database_id=project.database.id)
     return Place(below, is_project=project is not None, unknown=project.message if project else "")
+
+
+def _by_name(place: Place, project: Project, record: Record) -> Place:
+    """The place in a project that names its database alone: GO froze the uuid that the name meant.
+
+    Where the records of one name are about several databases, which of them is meant is unknown.
+    """
+    found = closed_records(project.records)
+    ids = sorted({closed.database for closed in found} | {record.database.id})
+    if len(ids) > 1:
+        words = f"the records of {record.database.name} are about {', '.join(ids)}"
+        return replace(place, unknown=words)
+    return replace(place, database_id=record.database.id)
 
 
 def _without_migration(place: Place, project: Project, record: Record) -> Place:
