@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 
 from d1_preflight.core.analysis import schema_after
+from d1_preflight.core.errors import NotJudged
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies.fix import REMEDIES, Fix, fix
 from d1_preflight.core.remedies.proof import prove
 from d1_preflight.core.remedies.remedy import Reading
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.tokenizer import statements
 from law_size import examples
 from test_differential import World, lost_and_changed, rebuilds, run, worlds
 
@@ -188,3 +190,27 @@ def test_rows_that_were_taken_out_first_have_no_reference_to_lose() -> None:
     some = reading(prior, parked.format(delete="DELETE FROM members WHERE id > 1;"))
     assert nulled not in {finding.rule for finding in whole.findings}
     assert nulled in {finding.rule for finding in some.findings}
+
+
+@pytest.mark.parametrize(("rule", "case"), [c for c in cases() if "-->" not in c[1]["before"]])
+def test_between_drizzles_statements_its_comment_stays(rule: str, case: dict[str, str]) -> None:
+    pieces = [piece.text for piece in statements(case["before"])]
+    text = "\n--> statement-breakpoint".join(piece.rstrip() for piece in pieces)
+    found = fixed(case["prior"], f"{text}\n", rule, name=case.get("name", NAME))
+    if found.is_offered and len(pieces) > 1:
+        parts = found.after.split("--> statement-breakpoint")
+        assert [len(statements(part)) for part in parts if part.strip()] == [1] * len(parts)
+
+
+def test_what_takes_too_long_in_the_wizard_is_given_up_in_words() -> None:
+    migration = Migration.from_text(NAME, REBUILD)
+    with pytest.raises(NotJudged, match="too long here"):
+        fix(migration, prior_of(TEAMS), (migration,), is_late=lambda: True)
+
+
+def test_like_inserts_that_the_trace_passes_over_are_upserted_too() -> None:
+    insert = "INSERT OR REPLACE INTO teams(id, name) VALUES ('{}', 'x');\n"
+    many = "".join(insert.format(n) for n in range(9))
+    found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", many, "replace-cascades")
+    assert found.after.count("ON CONFLICT") == 9
+    assert "REPLACE" not in found.after

@@ -108,6 +108,26 @@ class Judging:
         return replace(found, problems=(*found.problems, problem)) if problem else found
 
 
+def places_broken(
+    config: WranglerConfig, environment: str, prior: Schema, migration: Migration
+) -> tuple[str, ...]:
+    """The queries of the files here that a migration breaks, each as `path:line`.
+
+    What was not seen could break too: then that is said in place of a query.
+    """
+    from d1_preflight.code.comparison import Step
+    from d1_preflight.core.analysis import schema_after
+
+    here = _here(config.folder)
+    after = schema_after([migration], prior)
+    judging = Judging(config, read_settings(config.folder).code, environment)
+    about = [prior.fingerprint, migration.sha256]
+    scripts = {migration.name: migration.text}
+    verdict = judging.verdict((here, here), about, lambda: Step(prior, after, scripts))
+    found = dict.fromkeys(f"{query.path}:{query.line}" for query in verdict.deployed.harmed)
+    return tuple(found) or (() if verdict.is_proved else verdict.unseen)
+
+
 def _step(earlier: Sequence[Migration], chosen: Sequence[Migration]) -> "Step":
     """The schemas that the migrations' files make."""
     from d1_preflight.code.comparison import Step

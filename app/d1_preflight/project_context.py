@@ -20,6 +20,7 @@ from d1_preflight.actions.target import find_database
 from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
+from d1_preflight.adapters.localdb import read_whole
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.adapters.record_folder import closed_records
 from d1_preflight.adapters.rewritten_file import write_rewrite
@@ -51,6 +52,9 @@ from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.core.target.api_place import REMOTE, api_place
 from d1_preflight.deploy_order import WorkerSource
 from d1_preflight.session import Session
+
+_LARGEST_COPY = 64_000_000
+"""The bytes of a copy that are read into memory at once."""
 
 
 @dataclass(slots=True)
@@ -172,6 +176,12 @@ class ProjectContext:
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
         return self._files.files()
+
+    def copied_rows(self, environment: Environment) -> tuple[tuple[str, bytes], ...]:
+        """The copy of the target with its real rows, and its name; () without one, or too large."""
+        path = environment.local.file(environment.copy)
+        data = read_whole(path, _LARGEST_COPY) if path.is_file() else b""
+        return (("the copy of the target", data),) if data else ()
 
     def write_rewrite(self, migration: Migration, found: Fix) -> str:
         """Write a proved rewrite, and keep the earlier text; its path from the project's root.

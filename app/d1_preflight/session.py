@@ -15,7 +15,7 @@ from d1_preflight.actions import STEPS
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.ports import Progress, no_progress
 from d1_preflight.actions.recorded import recorded
-from d1_preflight.actions.sealing import sealed, unsealed
+from d1_preflight.actions.sealing import put_away, sealed, unsealed
 from d1_preflight.actions.standing import Standing
 from d1_preflight.actions.stopped import broken_off, failed
 from d1_preflight.actions.surroundings import require_same_files, require_same_target
@@ -273,6 +273,7 @@ class Session:
         _keep(self, finished)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
+        put_away(self.environment)
 
 
 def _keep(session: Session, finished: Record) -> None:

@@ -440,6 +440,9 @@ async def test_the_purpose_of_several_changes_is_kept_with_them(
 
     assert (outcome.status, outcome.words) == (Status.ATTESTED, "teams can pay")
     assert outcome.facts.written().get("several_changes") == several
+    assert STEPS["state_purpose"].remarks is not None
+    remarks = STEPS["state_purpose"].remarks(context_of(found))
+    assert remarks == ({"purpose": several} if several else {})
 
 
 @pytest.mark.parametrize("kind", [Kind.NONE, Kind.ADDITIVE, Kind.DESTRUCTIVE])

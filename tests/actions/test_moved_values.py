@@ -1,13 +1,17 @@
 """Values that move between copy, GO and apply; commits that come late; two operators at once."""
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 
+import apsw
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import NAME, Bench, Clock, command_of, cut, refused
+from actions.fake_target import DESTRUCTIVE, NAME, Bench, Clock, cut, refused
+from d1_preflight.actions.workspace import copy_folder
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK
+from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Attempt, Status
@@ -70,6 +74,23 @@ async def test_a_data_migration_waits_where_a_touched_table_moved(
     assert ("apply" in bench.target.commands) is not touches, attempt.words
 
 
+@pytest.mark.parametrize("sql", ["UPDATE teams SET name = 'x'", "UPDATE members SET role = 'x'"])
+async def test_a_copy_that_was_changed_on_this_machine_holds_the_apply(
+    walked: Walked, sql: str
+) -> None:
+    """The target has the same change: held against this copy, nothing would have moved."""
+    bench = await walked("applied")
+    persist = bench.local.file(copy_folder(bench.session.environment))
+    for connection in (apsw.Connection(str(persist)), bench.target.connection):
+        connection.execute(sql)
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "in the copy on this machine is not as it was when it was copied" in attempt.words
+    assert "apply" not in bench.target.commands
+
+
 async def test_a_living_table_is_rehearsed_again_and_applied(walked: Walked) -> None:
     bench = await walked("applied", LOWER, "transformative")
     bench.target.connection.execute("INSERT INTO members VALUES (9, 'a', 'GUEST')")
@@ -129,8 +150,12 @@ async def test_a_commit_that_comes_late_is_waited_for(
     bench.clock = late
     bench.opened()
 
+    began = late.at
+
     attempt = await bench.step("applied")
 
+    waited = (late.at - began).total_seconds()
+    print(f"{kind}, committed {seconds} s late: {attempt.status} after {waited:.0f} s, sent once")
     assert attempt.status is Status.PROVED, attempt.words
     assert ApplyFacts.from_attempt(attempt).by == "unknown"
     assert bench.target.commands.count("apply") == 1
@@ -158,12 +183,18 @@ async def test_what_never_committed_may_be_tried_again_after_the_wait(
     assert (await bench.step("applied")).status is Status.PROVED
 
 
-async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> None:
+async def unseen(walked: Walked) -> Bench:
+    """A data migration that was sent, whose reply was lost and which never committed."""
     bench = await walked("applied", LOWER, "transformative")
     data = bench.target.connection.serialize("main")
     bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
     bench.target.instead["apply"] = cut
     assert (await bench.step("applied")).status is Status.UNKNOWN
+    return bench
+
+
+async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> None:
+    bench = await unseen(walked)
     bench.target.connection.execute("UPDATE members SET role = 'else'")
 
     unknown = await bench.step("applied")
@@ -184,31 +215,69 @@ async def test_values_that_are_neither_need_a_persons_words(walked: Walked) -> N
     assert closed.status is Status.ATTESTED, closed.words
 
 
-@pytest.mark.parametrize("number", range(20))
-async def test_of_two_operators_only_one_applies_and_says_so(walked: Walked, number: int) -> None:
-    ours, theirs = await walked("applied"), await walked("applied")
+async def test_rehearsed_values_without_a_ledger_row_are_half_way(walked: Walked) -> None:
+    bench = await unseen(walked)
+    bench.target.connection.execute(LOWER)
+
+    attempt = await bench.step("applied")
+
+    facts = ApplyFacts.from_attempt(attempt)
+    assert (attempt.status, facts.half_way) == (Status.FAILED, True)
+    assert "members holds what the migration writes" in attempt.words
+    with pytest.raises(NotAllowed, match="has to wait"):  # the backup is the one rollback path
+        await bench.step("backed_up")
+
+
+async def test_without_the_copy_nobody_can_tell_what_the_tables_hold(walked: Walked) -> None:
+    bench = await unseen(walked)
+    shutil.rmtree(copy_folder(bench.session.environment))
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.UNKNOWN
+    assert ApplyFacts.from_attempt(attempt).moved == ("members",)
+    assert bench.target.commands.count("apply") == 1
+
+
+RACES = [
+    (kind, sql, call, side)
+    for kind, sql in (("destructive", DESTRUCTIVE), ("transformative", LOWER))
+    for call in range(1, 6)
+    for side in ("before", "after")
+]
+
+
+@pytest.mark.parametrize(("kind", "sql", "call", "side"), RACES)
+async def test_of_two_operators_only_one_applies_and_says_so(
+    walked: Walked, kind: str, sql: str, call: int, side: str
+) -> None:
+    """The other one applies before or after each call of ours, or when ours has ended."""
+    ours, theirs = await walked("applied", sql, kind), await walked("applied", sql, kind)
     theirs.target.connection = ours.target.connection
-    race = "apply" if number % 2 else "read"
-
     other: list[Attempt] = []
-
-    async def colleague() -> None:
-        other.append(await theirs.step("applied"))
-
-    bench_run = ours.target.run
+    real = ours.target.run
 
     async def run(*args: object, **named: object) -> object:
-        if not other and command_of(args[0]) == race:  # type: ignore[arg-type]
-            await colleague()
-        return await bench_run(*args, **named)  # type: ignore[arg-type]
+        is_now = len(ours.target.calls) == call - 1 and not other
+        if is_now and side == "before":
+            other.append(await theirs.step("applied"))
+        ran = await real(*args, **named)  # type: ignore[arg-type]
+        if is_now and side == "after":
+            other.append(await theirs.step("applied"))
+        return ran
 
     ours.target.run = run  # type: ignore[method-assign, assignment]
     mine = await ours.step("applied")
+    if not other:
+        other.append(await theirs.step("applied"))
 
-    assert "Applied: " in other[0].words
-    assert ApplyFacts.from_attempt(other[0]).by == "us"
-    assert not mine.words.startswith("Applied: ")
-    assert ApplyFacts.from_attempt(mine).by in ("", "another")
+    found = [ApplyFacts.from_attempt(attempt).by or "" for attempt in (mine, other[0])]
+    print(f"{kind}, {side} call {call}: ours {found[0] or 'held'}, theirs {found[1] or 'held'}")
+    assert sorted(found) in (["", "us"], ["another", "us"])
+    for by, attempt in zip(found, (mine, other[0]), strict=True):
+        assert attempt.words.startswith("Applied: ") is (by == "us"), attempt.words
+    rows = ours.query(f"SELECT count(*) FROM d1_migrations WHERE name = '{NAME}'")
+    assert rows == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -243,11 +312,7 @@ async def test_an_apply_that_was_held_is_not_taken_for_one_that_was_refused(
 
 
 async def test_what_a_command_can_show_is_not_asked_of_a_person(walked: Walked) -> None:
-    bench = await walked("applied", LOWER, "transformative")
-    data = bench.target.connection.serialize("main")
-    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
-    bench.target.instead["apply"] = cut
-    await bench.step("applied")
+    bench = await unseen(walked)
     bench.target.connection.execute("UPDATE members SET role = 'else'")
     assert (await bench.step("applied")).status is Status.UNKNOWN
     bench.target.apply(NAME, bench.files.own.text)

@@ -1,7 +1,8 @@
 """Whole tables are read from a target in memory: how many reads, what moved, what is kept."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import apsw
 import pytest
 
-from actions.fake_target import EARLIER, UUID, Clock, FakeTarget
+from actions.fake_target import EARLIER, UUID, Clock, FakeTarget, replied
 from core.record_values import Walk, shipped_checklist
 from d1_preflight.actions.context import Environment, StepContext, TargetCache
 from d1_preflight.actions.copy_rows import (
@@ -19,12 +20,14 @@ from d1_preflight.actions.copy_rows import (
     copied_so_far,
     copy_facts,
     copy_rows,
+    held_by_reads,
     plan_reading,
 )
 from d1_preflight.actions.data_safety import read_still
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.findings import Kind
+from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import Fact, StepFacts
@@ -215,6 +218,45 @@ async def test_the_whole_target_is_always_planned(shop: Make) -> None:
 async def copied(place: Shop, only: Sequence[str] | None = None) -> tuple[Reading, Copied]:
     reading = await plan_reading(place.context, only)
     return reading, await copy_rows(place.context, reading, place.folder / "rows")
+
+
+async def test_a_count_that_cannot_be_read_keeps_nothing(shop: Make) -> None:
+    place = shop(sizes=(("teams", 1), ("log", 1)))
+    place.observed({"teams": 2, "log": 3})
+
+    def uncounted(ran: Evidence) -> Evidence:
+        answers = json.loads(ran.stdout)
+        for answer in answers[-2:]:
+            answer["results"] = []
+        return replied(ran.argv, answers)
+
+    place.target.instead["read"] = uncounted
+    with pytest.raises(RemoteFailed, match="it counts no rows"):
+        await copied(place, ["teams", "log"])
+
+    assert not (place.folder / "rows").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "words"),
+    [
+        (None, None, "How many rows it reads is not known."),
+        (None, 100, ""),
+        (None, 60_000, "It reads about 1,200 rows."),
+        (500, 60_000, ""),
+        (501, None, "It reads about 1,002 rows."),
+    ],
+)
+def test_a_read_of_unknown_or_large_size_waits_for_a_person(
+    shop: Make, rows: int | None, size: int | None, words: str
+) -> None:
+    place = shop()
+    place.environment.settings.walk = SimpleNamespace(read_limit_rows=1000)
+    place.environment.cache.size = size
+    facts: Mapping[str, Fact] = {} if rows is None else {"rows": rows}
+    copy = Walk(CHECKLIST).answer("copied", facts=facts)
+
+    assert held_by_reads(replace(place.context, record=copy.record)) == words
 
 
 async def test_every_table_has_its_copy_and_an_empty_one_too(shop: Make) -> None:

@@ -1,5 +1,6 @@
 """GO signs what the record holds, for as long as the settings say, and nothing before its time."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +11,14 @@ import pytest
 
 from core.record_values import ANA, KEYS, Walk
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.go import go_prompts, sign_go
+from d1_preflight.actions.go import go_prompts, plan_to_sign, sign_go
+from d1_preflight.actions.preconditions import require_bookmark
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.facts import instant, is_absent
+from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.record import Status
-from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.record.signed_plan import PlannedHistory, SignedPlan
 from d1_preflight.core.record.signing import GO as GO_NAMESPACE
 from plain.fakes import MemoryStore, ReadySigner
 from session.walked import CHECKLIST, opened, ready
@@ -93,6 +96,24 @@ async def test_the_plan_names_every_answer_before_go_and_what_it_rests_on() -> N
     assert plan.proofs.bookmark == "0001-mark"
     assert plan.proofs.way_back == "time travel"
     assert plan.subjects.migration == going.record.subjects["migration"]
+    assert plan.history == PlannedHistory(
+        attempts=len(going.record.attempts), sha256=history_sha256(going.record.attempts)
+    )
+    proofs = tomllib.loads(store.held["go.toml"].decode())["proofs"]
+    assert not {"worker", "worker_version", "deploy_order"} & proofs.keys()
+
+
+def test_the_version_that_has_to_run_is_signed_with_its_worker() -> None:
+    going = walked(store := MemoryStore())
+    going.answer("deploy_order", facts={"worker": "shop", "chosen": "code first"})
+    context = context_of(going, store)
+
+    frozen = plan_to_sign(context, going.now, going.now, "v2-live").proofs
+    without = plan_to_sign(context, going.now, going.now).proofs
+
+    assert (frozen.worker, frozen.worker_version) == ("shop", "v2-live")
+    assert is_absent(without.worker)
+    assert is_absent(without.worker_version)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +154,12 @@ async def test_nothing_is_signed_with_a_bookmark_that_ends_before_the_watch() ->
         await sign_go(context_of(going, store))
 
     assert "go.toml" not in store.held
+
+
+def test_a_bookmark_that_was_never_taken_is_the_gates_to_hold() -> None:
+    store = MemoryStore()
+
+    require_bookmark(opened(store, ready(store)).context(GO))
 
 
 async def test_nothing_is_signed_in_a_busy_hour() -> None:

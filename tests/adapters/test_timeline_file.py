@@ -25,6 +25,21 @@ def test_a_line_is_added_to_what_is_there(timeline: Timeline) -> None:
     assert text.index("d1 info") < text.index("tail")
 
 
+def test_the_questions_for_people_lie_beside_it_whole_and_are_never_replaced(
+    timeline: Timeline,
+) -> None:
+    notes = timeline.path.with_name("postmortem.md")
+
+    timeline.note("ana", "wrangler d1 info")
+    assert "Why did the rehearsal not show it?" in notes.read_text()
+    notes.write_text("Nothing.\n")
+    timeline.path.unlink()
+    timeline.note("ana", "wrangler d1 info")
+
+    assert notes.read_text() == "Nothing.\n"
+    assert sorted(path.name for path in notes.parent.iterdir()) == ["postmortem.md", "timeline.md"]
+
+
 @pytest.mark.parametrize("kind", ["fifo", "device", "outside", "link", "folder", "dangling"])
 def test_nothing_else_is_read_or_written(timeline: Timeline, kind: str, tmp_path: Path) -> None:
     outside = tmp_path / "outside.md"

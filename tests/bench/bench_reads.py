@@ -108,6 +108,12 @@ def main() -> None:
     print(f"{name}, {given.rows:,} rows added: {time.monotonic() - began:.0f} s")
     for step in dict.fromkeys(counted.calls):
         print(f"  {step:12} {counted.calls[step]:3} calls {counted.rows[step]:12,} rows read")
+    to_go = {step.id for step in context.checklist.before("go")}
+    calls, rows = (
+        sum(n for step, n in found.items() if step in to_go)
+        for found in (counted.calls, counted.rows)
+    )
+    print(f"  {'up to GO':12} {calls:3} calls {rows:12,} rows read  (aim <= 9 calls)")
     print(f"  {'all':12} {counted.calls.total():3} calls {counted.rows.total():12,} rows read")
 
 

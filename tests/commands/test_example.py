@@ -66,7 +66,10 @@ def test_the_example_is_small_enough_to_be_read() -> None:
     assert all(sizes.values())
     assert len((EXAMPLE / "SUMMARY.md").read_text("utf-8").splitlines()) <= 40
     assert len((EXAMPLE / "record.toml").read_text("utf-8").splitlines()) <= 400
-    assert sum(sizes.values()) < 90_000
+    assert sum(sizes.values()) <= 60_000
+    assert len(sizes) <= 15
+    evidence = sorted(path.name for path in sizes if path.parent.name == "evidence")
+    assert evidence == ["024-go.summary.md", "outputs.tar.gz", "queries.sql.gz"]
 
 
 def test_a_person_walked_the_example() -> None:

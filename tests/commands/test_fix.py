@@ -161,3 +161,76 @@ def test_github_gets_a_suggestion() -> None:
 def test_stdin_is_not_fixed() -> None:
     ran = preflight("lint", "-", "--fix", stdin=REBUILD.encode())
     assert (ran.code, "stdin cannot be fixed" in ran.err) == (2, True)
+
+
+SEVERAL = (
+    "ALTER TABLE users RENAME COLUMN name TO title;\n"
+    "-- preflight: loses logs.b — unused\nALTER TABLE logs DROP COLUMN b;\n"
+)
+LOGS = "CREATE TABLE logs (id INTEGER PRIMARY KEY, b TEXT);\n"
+
+
+def several(project: Path) -> str:
+    """A project whose last file holds two changes; its path."""
+    folder(project, {"migrations/0002_rebuild_users.sql": LOGS})
+    path = "migrations/0003_change_it_all.sql"
+    folder(project, {path: SEVERAL})
+    return path
+
+
+def test_several_changes_need_a_second_file_which_fix_says(project: Path) -> None:
+    ran = preflight("fix", several(project))
+    assert "several-changes stays: It needs a second file" in ran.err
+
+
+def test_the_split_is_shown_and_both_files_are_written_on_the_yes(project: Path) -> None:
+    path = several(project)
+    words = ("fix", path, "--rule", "several-changes")
+    shown = preflight(*words)
+    assert shown.code == 1
+    assert "0004_delete_logs.sql" in shown.out
+    assert (project / path).read_text() == SEVERAL
+    assert preflight(*words, "--write", "--unapplied").code == 0
+    second = project / "migrations/0004_delete_logs.sql"
+    assert "DROP COLUMN b" in second.read_text()
+    assert (project / path).read_text() == "ALTER TABLE users RENAME COLUMN name TO title;\n"
+    [kept] = (project / ".preflight" / "before-fix").iterdir()
+    assert kept.read_text() == SEVERAL
+    assert preflight(*words).code == 0
+
+
+def test_where_the_file_cannot_be_written_the_second_is_not_there_either(project: Path) -> None:
+    path = several(project)
+    (project / path).chmod(0o444)
+    ran = preflight("fix", path, "--rule", "several-changes", "--write", "--unapplied")
+    assert ran.code == 2
+    assert not (project / "migrations/0004_delete_logs.sql").exists()
+
+
+def test_a_tools_file_gets_no_header_and_is_told_what_comes_again(project: Path) -> None:
+    journal = '{"entries": [{"tag": "0001_make_users"}, {"tag": "0002_rebuild_users"}]}'
+    parts = REBUILD.replace(";\n", ";\n--> statement-breakpoint\n")
+    folder(project, {"migrations/meta/_journal.json": journal, PATH: parts})
+    ran = preflight("fix", PATH, "--write", "--unapplied")
+    assert ran.code == 0, ran.err
+    assert "drizzle generates this rebuild again" in ran.err
+    assert "drizzle's record of the schema stays true" in ran.err
+    text = (project / PATH).read_text()
+    assert "-- Migration:" not in text
+    statements = text.split("--> statement-breakpoint\n")
+    assert all(part.count(";") == 1 for part in statements if part.strip())
+
+
+def test_the_down_file_that_is_missing_is_drafted_and_written_on_the_yes(project: Path) -> None:
+    path = "migrations/0003_rename_users_name.sql"
+    header = "-- Migration: 0003_rename_users_name\n-- Description: x\n-- Type: Transformative\n"
+    text = f"{header}-- Rollback: down\n\nALTER TABLE users RENAME COLUMN name TO title;\n"
+    folder(project, {path: text})
+    shown = preflight("fix", path)
+    assert (shown.code, "is missing: a draft undoes all of it" in shown.err) == (1, True)
+    assert not (project / "migrations/down").exists()
+    assert preflight("fix", path, "--write", "--unapplied").code == 0
+    [down] = (project / "migrations/down").iterdir()
+    assert 'RENAME COLUMN "title" TO "name"' in down.read_text()
+    assert preflight("fix", path).code == 0
+    assert (project / path).read_text() == text

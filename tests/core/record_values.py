@@ -231,13 +231,15 @@ def closed_in_chain(
     start: datetime = START,
     more: Mapping[str, bytes] = MappingProxyType({}),
     ledger: Sequence[LedgerRow] = (),
+    database: DatabaseRef | None = None,
 ) -> dict[str, bytes]:
     """A whole record of schema 2, closed after these records of the same database."""
     signer = hand or FakeSigner(KEYS, ANA)
     name = "evidence/001-named.out"
     files = {name: f"{migration}\n".encode(), **more}
     walk = Walk(shipped_checklist(), schema=2, by=signer.identity)
-    walk.record, walk.now = replace(walk.record, migration=migration), start
+    about = database or walk.record.database
+    walk.record, walk.now = replace(walk.record, migration=migration, database=about), start
     walk.through(*BEFORE_GO)
     seen = Evidence(("wrangler", "--version"), 0, 12, {name: sha256(files[name]).hexdigest()})
     first = replace(walk.record.attempts[0], evidence=(seen,))

@@ -183,6 +183,10 @@ def test_the_heaviest_effect_gives_the_class(sql: str, kind: Kind) -> None:
             Kind.ADDITIVE, (), (), '2: Adds index "outside"',
         ),
         (
+            "DROP INDEX IF EXISTS outside;",
+            Kind.TRANSFORMATIVE, (), (), '1: Drops index "outside", if it is there',
+        ),
+        (
             "DROP TRIGGER IF EXISTS outside;",
             Kind.TRANSFORMATIVE, (), (), '1: Drops trigger "outside", if it is there',
         ),
@@ -200,3 +204,37 @@ def test_what_no_file_makes_may_be_there_all_the_same(
 
 def test_where_the_whole_schema_is_known_nothing_else_can_be_there() -> None:
     assert judged("DROP TABLE IF EXISTS outside;").kind is Kind.NONE
+
+
+def test_a_self_reference_is_cleared_whatever_its_table_is_called_later() -> None:
+    prior = "CREATE TABLE tree(id INTEGER PRIMARY KEY, up REFERENCES tree(id) ON DELETE SET NULL);"
+
+    found = judged("DELETE FROM tree WHERE id = 1;\nALTER TABLE tree RENAME TO trees;", prior)
+
+    assert 'Sets "tree.up" to NULL (ON DELETE SET NULL or DEFAULT).' in [
+        reason.text for reason in found.reasons
+    ]
+
+
+def test_a_copy_of_some_rows_of_a_table_that_the_file_makes_is_no_copy_of_all() -> None:
+    found = judged(
+        "CREATE TABLE part(what TEXT);\nINSERT INTO part SELECT what FROM log WHERE at > 1;\n"
+        "CREATE TABLE new(what TEXT);\nINSERT INTO new SELECT what FROM part WHERE what = 'x';\n"
+        "DROP TABLE log;"
+    )
+
+    (log,) = (lineage for lineage in found.lineages if lineage.table == "log")
+    assert (found.kind, log.kept, log.copied_to) == (Kind.DESTRUCTIVE, False, ("new", "part"))
+
+
+def test_a_file_that_is_not_recorded_is_unknown_at_its_last_line() -> None:
+    sandbox = Sandbox(Schema(()))
+    try:
+        found = classify(sandbox.run("SELECT 1;\nSELECT 2; /* open", name="0002_open.sql"))
+    finally:
+        sandbox.close()
+
+    assert [(reason.line, reason.text[:27]) for reason in found.reasons] == [
+        (2, "D1 does not record the file")
+    ]
+    assert found.kind is Kind.UNKNOWN

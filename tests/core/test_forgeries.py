@@ -485,6 +485,23 @@ def test_a_review_without_allowed_signers_is_no_pass() -> None:
     assert verified(files).facts["review of go"] == f"{BEN} SHA256:{BEN} (approved)"
 
 
+def test_each_of_two_reviews_of_one_file_is_told() -> None:
+    cleo = "cleo@example.com"
+    keys = FakeKeys({**KEYS.allowed, cleo: (REVIEW,)})
+    files = dict(CLOSED)
+    for name, who, said in (("go", BEN, Verdict.APPROVED), ("go-2", cleo, Verdict.SENT_BACK)):
+        words = statement(CLOSED, RECORD, PLAN, said, "counts?", reviewer=who, at=START)
+        files |= {f"{name}.review.toml": words}
+        files |= {f"{name}.review.toml.sig": keys.sign(words, REVIEW, who)}
+
+    facts = verify_record(files, CHECKLIST, keys).facts
+
+    told_so = {name: value for name, value in facts.items() if name.startswith("review")}
+    assert sorted(told_so) == ["review of go", "review of go (2)"]
+    assert {BEN in value or cleo in value for value in told_so.values()} == {True}
+    assert len({value.split()[0] for value in told_so.values()}) == 2
+
+
 def test_a_review_that_is_not_good_is_told_as_none() -> None:
     files = {**CLOSED, "go.review.toml": b"schema = 1\n", "go.review.toml.sig": b"x"}
 

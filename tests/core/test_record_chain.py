@@ -12,7 +12,7 @@ from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.review import CLOSED_RECORD, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, REVIEW
 from d1_preflight.core.target.snapshot import LedgerRow
-from d1_preflight.core.verify.chain import ClosedRecord, read_closed
+from d1_preflight.core.verify.chain import ClosedRecord, chain_key, read_closed
 from d1_preflight.core.verify.links import Chain
 
 Files = Mapping[str, bytes]
@@ -76,6 +76,15 @@ def test_each_record_names_the_one_before_it() -> None:
         *([record.sha256] for record in closed[:-1]),
     ]
     assert wrong(FOUR) == {}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_what_follows_a_record_is_found_directly_or_by_others(number: int) -> None:
+    chain = Chain(tuple(map(read, FOUR)))
+
+    found = [record.migration for record in chain.later(chain.records[number])]
+
+    assert found == list(NAMES[number + 1 :])
 
 
 def test_a_record_that_was_removed_is_named_by_the_next() -> None:
@@ -180,11 +189,20 @@ def test_a_number_that_does_not_follow_is_named() -> None:
 
 
 def test_the_records_of_another_database_are_another_chain() -> None:
-    assert read(FOUR[0]).database == load_record(FOUR[0]["record.toml"]).database.id
+    database = load_record(FOUR[0]["record.toml"]).database
+
+    assert read(FOUR[0]).database == database.id == chain_key(database)
+    assert chain_key(replace(database, id="")) == database.name != ""
 
 
 @pytest.mark.parametrize(
-    "files", [{}, {"record.toml": b""}, {"record.toml": b"x", "record.toml.sig": b""}]
+    "files",
+    [
+        {},
+        {"record.toml": b""},
+        {"record.toml": b"x", "record.toml.sig": b""},
+        {name: data for name, data in FOUR[0].items() if name != "record.toml.sig"},
+    ],
 )
 def test_what_is_not_closed_or_not_readable_has_no_place(files: Files) -> None:
     assert read_closed(files) is None

@@ -63,6 +63,8 @@ def test_the_second_persons_go_satisfies_the_policy() -> None:
     assert verified(dict(CLOSED), always).exit_code == 1
     assert verified(reviewed(PLAN), always).exit_code == 0
     assert verified(reviewed(CLOSED_RECORD), always).exit_code == 1
+    refused = verified(reviewed(PLAN, Verdict.SENT_BACK, "not yet"), always)
+    assert "open go.toml: a second person has to approve" in words(refused)
 
 
 def test_a_record_sent_back_is_open_with_its_reason() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.record_values import ANA, START, Walk, shipped_checklist
 from d1_preflight.core.record.facts import Fact, Facts
 from d1_preflight.core.record.record import DatabaseRef, Record, Status
+from d1_preflight.core.summary.form import PRESENT_FORM
 from d1_preflight.core.summary.markdown import as_markdown, escaped
 from d1_preflight.core.summary.summary import Summary, summary_of
 from d1_preflight.core.verify.timeline import TimelineEntry
@@ -43,6 +44,8 @@ REHEARSED: Facts = {
     "counts_after": counts(members=0, teams=112, users=4310),
     "schema_after": "5e" * 32,
 }
+NOW: Facts = {"summary_form": PRESENT_FORM, "signer": ANA}
+BEN_S: Facts = {"by": "ben@example.com", "fingerprint": "SHA256:b", "file": "go.review.toml"}
 GO: Facts = {"decision": "go", "signer": ANA, "fingerprint": "SHA256:abc"}
 
 
@@ -157,7 +160,7 @@ def test_the_tools_and_the_checklist_change_nothing() -> None:
     assert text_of(summary_of(other)) == text_of(summary_of(record))
 
 
-def crowded() -> Record:
+def crowded(form: int) -> Record:
     """Everything that a summary bounds, in masses."""
     walk = Walk(CHECKLIST)
     long = "word " * 400
@@ -182,19 +185,21 @@ def crowded() -> Record:
     walk.answer("go", Status.ATTESTED, GO)
     closed: Facts = {
         "end": "it was mended by hand", "signer": ANA, "differs": (long,) * 50,
-        "tables": tuple({**t, "now": 1} for t in table),
+        "tables": tuple({**t, "now": 1} for t in table), "summary_form": form,
+        "reviews": ({**BEN_S, "verdict": "sent back", "reason": long},) * 50,
     }  # fmt: skip
     return walk.answer("close", Status.ATTESTED, closed, words=long).record
 
 
-def test_however_much_happened_it_fits_forty_lines() -> None:
+@pytest.mark.parametrize(("form", "more"), [(1, 44), (2, 45)])
+def test_however_much_happened_it_fits_forty_lines(form: int, more: int) -> None:
     events = tuple(TimelineEntry(START + timedelta(minutes=n), "x " * 900) for n in range(300))
 
-    lines = text_of(summary_of(crowded(), events, "y" * 900)).splitlines()
+    lines = text_of(summary_of(crowded(form), events, "y" * 900)).splitlines()
 
     assert len(lines) <= MOST
     assert max(map(len, lines)) < 2000
-    assert "| … and 44 more |" in lines
+    assert f"| … and {more} more |" in lines
     assert any("… 295 more in timeline.md" in line for line in lines)
 
 
@@ -212,7 +217,8 @@ def test_the_timeline_is_told_whole_or_says_what_it_leaves_out(number: int) -> N
 
 def hostile(words: str) -> Record:
     """The same walk with hostile text wherever a person, a file or a database gives it."""
-    walk = reckless(end=words)
+    seen: Fact = ({"by": words, "fingerprint": words, "verdict": words, "reason": words},)
+    walk = reckless(end=words, reviews=seen, **NOW)
     attempts = tuple(
         replace(
             a, words=words, by=words,
@@ -242,6 +248,10 @@ def test_no_text_becomes_a_tag_a_link_a_mention_or_a_cell() -> None:
     assert not re.search(r"(?<!\\)[<>\[\]|`*]", shown)
     assert "@everyone" not in shown
     assert "\n" not in shown
+    assert escaped("see https://evil.example or www.evil.example") == (
+        r"see https\://evil.example or www\.evil.example"
+    )
+    assert escaped("see https://evil.example", 1) == "see https://evil.example"
 
 
 def test_a_signer_cannot_add_to_the_command() -> None:
@@ -268,3 +278,62 @@ def test_the_measured_losses_come_before_those_that_were_declared_earlier() -> N
     found = facts_of(walk.record)["declared losses"]
 
     assert found == "teams: old in 84 of 112 rows. Because: unread"
+
+
+def test_a_summary_of_today_says_what_did_not_happen() -> None:
+    """A stranger cannot tell "nothing failed" from a line that is not there."""
+    walk = Walk(CHECKLIST).answer("go", Status.ATTESTED, {**GO, "summary_form": PRESENT_FORM})
+    closed = walk.answer("close", Status.ATTESTED, {"end": "it stands", **NOW}).record
+
+    found = facts_of(closed)
+    assert found["failed"] == "nothing"
+    assert found["reviews"] == "nobody else had reviewed it by the close"
+    assert found["can be undone by"] == "nothing: no path, no backup and no bookmark is recorded"
+
+
+def test_reviews_by_the_close_are_named_with_their_verdict() -> None:
+    cleo: Facts = {**BEN_S, "by": "cleo@example.com", "verdict": "sent back", "reason": "counts?"}
+    seen: Fact = ({**BEN_S, "verdict": "approved"}, cleo)
+
+    assert facts_of(reckless(reviews=seen, **NOW).record)["reviews"] == (
+        "GO approved by ben@example.com, key SHA256:b; "
+        "GO sent back by cleo@example.com, key SHA256:b: counts?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "begins"),
+    [
+        ("it stands", "table restore"),
+        ("it was taken back", "it was rolled back. Planned: table restore"),
+        ("it was mended by hand", "neither the schema before nor the rehearsed one is there now"),
+    ],
+)
+def test_how_it_ended_decides_whether_it_can_be_undone(end: str, begins: str) -> None:
+    assert facts_of(reckless(end, **NOW).record)["can be undone by"].startswith(begins)
+
+
+def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
+    found = facts_of(reckless(**NOW).record)
+    told = text_of(summary_of(reckless(**NOW).record))
+
+    assert found["rows"] == (
+        "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged"
+    )
+    assert found["given back"] == "members: 1,200 of 1,204 rows, 4 still missing"
+    assert "| table | before | after | at the close | lost | changed |" in told
+
+
+def test_the_commands_are_those_of_a_record_in_its_project() -> None:
+    commands = summary_of(reckless(**NOW).record).commands
+
+    assert commands[0].startswith("preflight verify 0057_add_team_billing ")
+    assert all("-f ../../allowed_signers" in command for command in commands[1:])
+
+
+def test_a_record_of_the_first_form_is_rendered_as_it_was_signed() -> None:
+    first = text_of(summary_of(reckless().record))
+
+    assert "reviews" not in first
+    assert "-f allowed_signers" in first
+    assert "| table | before | after | now | lost | changed |" in first

@@ -11,6 +11,7 @@ import pytest
 
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.project_context import open_context
 from flow.conftest import OpenPractice
 from flow.walking import open_session, walk_to
 
@@ -30,12 +31,13 @@ async def test_a_migration_is_walked_to_its_close(
     number: str,
     version: str,
 ) -> None:
-    context, _ = practice(number)
-    context = replace(context, _toolchain=await wrangler_of(version))
-    found = context.toolchain.wrangler_version
-    settings = context.project.root / "preflight.toml"
-    command = f'command = "{context.toolchain.argv[-1]}"'
+    first, _ = practice(number)
+    chosen, root = await wrangler_of(version), first.project.root
+    found, settings = chosen.wrangler_version, root / "preflight.toml"
+    command = f'command = "{chosen.argv[-1]}"'
     settings.write_text(settings.read_text().replace('use = "own"', command))
+    opened = open_context(start=root, environ=first.environ, target="practice")
+    context = replace(opened, _toolchain=chosen)
     session, _ = open_session(context, NAMES[number])
 
     await walk_to(session, "close" if number == "0061" else "")

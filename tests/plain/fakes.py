@@ -76,24 +76,35 @@ attested = true
 
 @dataclass
 class MemoryStore:
-    """A record's files in a dictionary."""
+    """A record's files in a dictionary; the record becomes bytes when somebody looks at them."""
 
-    held: dict[str, bytes] = field(default_factory=dict)
+    _held: dict[str, bytes] = field(default_factory=dict)
     folder: Path = Path("memory")
+    _saved: Record | None = field(default=None, init=False)
+
+    @property
+    def held(self) -> dict[str, bytes]:
+        if self._saved is not None:
+            self._held["record.toml"] = dump_record(self._saved)
+            self._saved = None
+        return self._held
 
     def load(self) -> Record | None:
         data = self.held.get("record.toml")
         return None if data is None else load_record(data)
 
     def save(self, record: Record) -> None:
-        self.held["record.toml"] = dump_record(record)
+        self._saved = record
 
     def read(self, name: str) -> bytes | None:
-        return self.held.get(name)
+        return self._held.get(name) if name != "record.toml" else self.held.get(name)
 
     def write(self, name: str, data: bytes) -> str:
         self.held[name] = data
         return sha256(data).hexdigest()
+
+    def remove(self, name: str) -> None:
+        self.held.pop(name, None)
 
     def files(self) -> Mapping[str, bytes]:
         return dict(self.held)

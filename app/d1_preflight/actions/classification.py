@@ -176,10 +176,21 @@ def held_by_purpose(_context: StepContext) -> str:
     return "A person says what users gain."
 
 
+def remarked_purpose(context: StepContext) -> Mapping[str, str]:
+    """What the file does of several kinds, counted: "2 renames, 1 delete: one change?"."""
+    several = _several_changes(context)
+    return {"purpose": several} if several else {}
+
+
+def _several_changes(context: StepContext) -> str:
+    found = context.environment.analysis().findings
+    return next((f.message for f in found if f.rule == "several-changes"), "")
+
+
 async def state_purpose(context: StepContext) -> Outcome:
     """One sentence on what users will gain from it."""
-    several = [f for f in context.environment.analysis().findings if f.rule == "several-changes"]
-    facts = PurposeFacts(several_changes=several[0].message) if several else PurposeFacts()
+    several = _several_changes(context)
+    facts = PurposeFacts(several_changes=several) if several else PurposeFacts()
     return Outcome(Status.ATTESTED, context.answer("purpose"), facts)
 
 
@@ -310,5 +321,7 @@ STEPS: Mapping[str, StepAction] = {
     "check_header": StepAction(check_header, prompts=header_prompts),
     "answer_findings": StepAction(answer_findings, prompts=finding_prompts),
     "confirm_class": StepAction(confirm_class, prompts=class_prompts),
-    "state_purpose": StepAction(state_purpose, held=held_by_purpose, offers=offered_purpose),
+    "state_purpose": StepAction(
+        state_purpose, held=held_by_purpose, offers=offered_purpose, remarks=remarked_purpose
+    ),
 }

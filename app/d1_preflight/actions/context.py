@@ -242,7 +242,8 @@ class StepAction:
 
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
-    `offers` are texts to be kept or written over, by the prompt's key.
+    `offers` are texts to be kept or written over, by the prompt's key; `remarks` what is said above
+    its help.
     `held` says why only a person may start it, beyond what the checklist says; "" where it may
     start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
@@ -256,6 +257,7 @@ class StepAction:
     asks_nothing: Callable[[StepContext], bool] | None = None
     held: Callable[[StepContext], str] | None = None
     offers: Callable[[StepContext], Mapping[str, str]] | None = None
+    remarks: Callable[[StepContext], Mapping[str, str]] | None = None
     seals: bool = False
     rechecked: bool = False
     settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
@@ -272,4 +274,12 @@ class StepAction:
             return ()
         offered = self.offers(context) if self.offers else {}
         asked = (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
-        return tuple(replace(one, offered=offered.get(one.key, one.offered)) for one in asked)
+        said = self.remarks(context) if self.remarks else {}
+        return tuple(
+            replace(
+                one,
+                offered=offered.get(one.key, one.offered),
+                help="\n".join(filter(None, (said.get(one.key), one.help))),
+            )
+            for one in asked
+        )

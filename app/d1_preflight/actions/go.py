@@ -38,6 +38,7 @@ from d1_preflight.core.record.signed_plan import (
     SignedPlan,
 )
 from d1_preflight.core.record.signing import GO
+from d1_preflight.core.summary.form import PRESENT_FORM
 from d1_preflight.core.summary.markdown import summary_bytes
 from d1_preflight.core.summary.summary import SUMMARY_FILE, go_copy
 
@@ -98,6 +99,7 @@ async def sign_go(context: StepContext) -> Outcome:
         criteria=plan.criteria,
         checklist=plan.checklist,
         worker_version=version or NO_TEXT,
+        summary_form=PRESENT_FORM,
     )
     words = f"GO by {plan.decided_by}, good until {instant(expires)}."
     outcome = Outcome(Status.ATTESTED, words, facts, evidence)

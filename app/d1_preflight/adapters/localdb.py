@@ -112,6 +112,17 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
+def read_whole(path: Path, most: int) -> bytes:
+    """A database as the bytes of its file, with what its `-wal` holds; b"" above `most`."""
+    with reading(path) as connection:
+        size = _one(connection, "PRAGMA page_size") * _one(connection, "PRAGMA page_count")
+        if size > most:
+            return b""
+        data = bytearray(connection.serialize("main"))
+    data[18:20] = b"\x01\x01"  # a database in memory has no write-ahead log
+    return bytes(data)
+
+
 def read_schema(path: Path) -> Schema:
     """Read the schema, the ledger's table included."""
     with reading(path) as connection:

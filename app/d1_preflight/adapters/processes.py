@@ -5,7 +5,6 @@ its log when the parent is killed. `subprocess.Popen` is used on purpose: asynci
 kills a child that is still running when it is collected, and a protected child must never be.
 """
 
-import asyncio
 import os
 import re
 import signal
@@ -65,6 +64,8 @@ class Command:
 
 async def run(command: Command, out: FileIO, err: FileIO, emit: Emit = silent) -> Ended:
     """Run a child to its end, following its two output files; OSError when it cannot start."""
+    import asyncio  # late: most who ask a program run no loop
+
     started = time.monotonic()
     child = _start(command, out, err)
     tails = (_Tail(out, "out", emit), _Tail(err, "err", emit))
@@ -290,6 +291,8 @@ async def _follow(
     child: subprocess.Popen[bytes], tails: tuple[_Tail, _Tail], limit: float | None
 ) -> bool:
     """Follow until the child ends; True when the time was up first."""
+    import asyncio
+
     deadline = None if limit is None else time.monotonic() + limit
     while child.poll() is None:
         waiting = [tail.read() for tail in tails]
@@ -304,6 +307,8 @@ async def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
 
     The group, not the leader: wrangler's children go on applying when only the leader dies.
     """
+    import asyncio
+
     try:
         _signal_group(child.pid, signal.SIGINT)
         deadline = time.monotonic() + grace

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.adapters.regular_file import read_file, tree_of
 from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
+from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.verify.chain import (
     RECORD_FILE,
     RECORD_SIGNATURE,
@@ -95,9 +96,9 @@ def signed_files(folder: Path) -> dict[str, bytes]:
     return {path.name: _read(path, _LARGEST_DOCUMENT) for path in there}
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _read(path: Path, limit: int, tree: str = "") -> bytes:
     try:
-        return read_file(path, limit)
+        return read_file(path, limit, tree)
     except OSError as error:
         raise ProjectError(
             f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
@@ -105,9 +106,12 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def read_record_folder(folder: Path) -> dict[str, bytes]:
-    """Every file of a record by its name relative to the folder; a link is an empty file."""
+    """Every file of a record by its name relative to the folder; a link is an empty file.
+
+    An output that the archive of a closed record holds is there as if it were a file.
+    """
     found: dict[str, bytes] = {}
-    total = 0
+    total, checkout = 0, tree_of(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         try:
@@ -116,7 +120,7 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
                 found[name] = b""  # it is there, and holds nothing that anybody signed
             if path.is_symlink() or not path.is_file() or is_leftover(path.name):
                 continue
-            found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST)
+            found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST, checkout)
         except OSError as error:
             raise ProjectError(
                 f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
@@ -126,4 +130,4 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
             raise ProjectError(
                 f"{folder} holds more than {_LARGEST_RECORD:,} bytes.", hint=_TOO_MUCH
             )
-    return found
+    return {**read_outputs(found.get(OUTPUTS, b"")).files, **found}

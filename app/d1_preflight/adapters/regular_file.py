@@ -17,20 +17,25 @@ LARGEST = 64 * 1024 * 1024
 """The longest file that is read whole."""
 
 
-def read_file(path: Path, limit: int = LARGEST) -> bytes:
+def read_file(path: Path, limit: int = LARGEST, tree: str = "") -> bytes:
     """The bytes of a regular file that lies in its own checkout, or without one, in its folder.
 
     Raises an OSError whose `strerror` says why it is not read: a FIFO or device, a link that leads
-    out, or more than `limit` bytes.
+    out, or more than `limit` bytes. `tree` is that checkout, where `tree_of` was asked already.
     """
-    tree = Path(os.path.realpath(checkout_of(path.parent) or path.parent))
-    real = Path(os.path.realpath(path))
-    if not real.is_relative_to(tree):
+    tree = tree or tree_of(path.parent)
+    real = os.path.realpath(path)
+    if os.path.commonpath((real, tree)) != tree:
         raise _refused(path, f"it is a link that leads out of {tree}")
-    data = _read(real, limit + 1)
+    data = _read(Path(real), limit + 1)
     if len(data) > limit:
         raise _refused(path, f"it is longer than {limit:,} bytes", errno.EFBIG)
     return data
+
+
+def tree_of(folder: Path) -> str:
+    """The checkout of a folder, or the folder itself where it is in none."""
+    return os.path.realpath(checkout_of(folder) or folder)
 
 
 def read_regular(path: Path, limit: int = MAX_BYTES) -> str | None:

@@ -1,6 +1,5 @@
 """The machine around us: the time, the person, and the browser."""
 
-import asyncio
 import getpass
 import os
 import platform
@@ -30,6 +29,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Let this much time pass."""
+        import asyncio  # late: few who look at the clock wait
+
         await asyncio.sleep(seconds)
 
 

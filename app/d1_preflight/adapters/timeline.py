@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.adapters.store import create_durably
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.verify.timeline import (
     POSTMORTEM,
@@ -47,10 +48,10 @@ class Timeline:
 
     def _ask(self) -> None:
         """Lay the questions for people beside it, once."""
-        with suppress(FileExistsError):
-            notes = self.path.with_name(POSTMORTEM)
-            with notes.open("x", encoding="utf-8") as file:
-                file.write(new_postmortem(self.subject))
+        notes = self.path.with_name(POSTMORTEM)
+        if not os.path.lexists(notes):
+            with suppress(ProjectError):  # what counts is the line, which says what fails
+                create_durably(notes, new_postmortem(self.subject).encode())
 
 
 def _append(path: Path, text: str) -> None:

@@ -31,6 +31,7 @@ from d1_preflight.project_context import ProjectContext
 from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
+_REWRITE_SECONDS = 60
 """Judging is quick, but a long history must not hold up the first paint."""
 NOT_STARTED = "not started"
 """The board's text for a migration without a record."""
@@ -179,9 +180,19 @@ class Board:
         return self._context.session(name)
 
     def rewrite(self, session: Session) -> Fix:
-        """The proved rewrite of a session's migration, on the schema that it will meet."""
-        own = session.environment
-        return fix(own.migration(), own.prior_schema(), tuple(own.files.migrations()))
+        """The proved rewrite of a session's migration, on the schema that it will meet.
+
+        Raises NotJudged where that takes too long.
+        """
+        own, end = session.environment, time.monotonic() + _REWRITE_SECONDS
+        siblings = tuple(own.files.migrations())
+        return fix(
+            own.migration(),
+            own.prior_schema(),
+            siblings,
+            is_late=lambda: time.monotonic() > end,
+            copies=self._context.copied_rows(own),
+        )
 
     def write_rewrite(self, session: Session, found: Fix) -> str:
         """Write a rewrite over its text, whose proofs then count no more; where that is kept."""

@@ -3,7 +3,6 @@
 `SELECT 1` changes nothing, and Cloudflare answers it only to a token with D1 edit.
 """
 
-import asyncio
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -77,6 +76,8 @@ def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
         fix = "Set database_id in the configuration to have it asked."
         yield unknown(_TITLE, "not asked: the database's id is not in the configuration", fix)
         return
+    import asyncio
+
     where = f"{api}/d1/database/{project.database.id}"
     yield asyncio.run(_asked(where, command_of(around).variables[variable]))
 

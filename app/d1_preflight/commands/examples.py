@@ -58,6 +58,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "new": (
         ("preflight new add_users_last_login", "an additive one, and its down file"),
         ("preflight new drop_users_legacy --type destructive", "with its class in the header"),
+        (
+            "preflight new rename_name --pattern rename --table users --column name --to title",
+            "written for your tables, in two files where the code uses the old name",
+        ),
     ),
     "adopt": (
         ("preflight adopt", "compare every file with the target, confirm, and write the ledger"),

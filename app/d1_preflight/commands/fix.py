@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,25 +89,81 @@ def _context(arguments: argparse.Namespace) -> "ProjectContext":
 
 def _fixed(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]") -> int:
     from d1_preflight.adapters.rewritten_file import read_rewritable
+    from d1_preflight.commands.fix_split import RULE
 
     read_rewritable(path)
-    return tell_and_write(arguments, path, proved_fix(arguments, path, rules))
+    if tuple(rules) == (RULE,):
+        return _split(arguments, path)
+    found = proved_fix(arguments, path, rules)
+    ended = tell_and_write(arguments, path, found)
+    return ended if rules else max(ended, _down(arguments, path, found))
 
 
-def proved_fix(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]" = ()) -> "Fix":
-    """The proved rewrite of a file among its siblings; UsageError where it takes too long."""
+def _down(arguments: argparse.Namespace, path: Path, fixed: "Fix") -> int:
+    """Offer the down file that is missing beside the file as it is now; the exit code."""
+    from d1_preflight.commands.fix_down import missing_down, tell_missing, write_missing
+
+    migration, prior, _ = _among(arguments, path)
+    with _bounded(path):
+        found = missing_down(arguments, migration, prior, fixed.after)
+    if found is None:
+        return 0
+    for line in tell_missing(found):
+        say(line)
+    if arguments.diff or not arguments.write:
+        write(clean(found.draft.sql), "The down file")
+    if not arguments.write and not _agrees(found.path):
+        say(f"preflight fix: {_NOT_YET}; --write writes it")
+        return 1
+    write_missing(found)
+    say(f"preflight fix: wrote {os.path.relpath(found.path)}: read it through before it is used")
+    return 0
+
+
+def _split(arguments: argparse.Namespace, path: Path) -> int:
+    """Split a file that holds several changes, as `_fixed` rewrites one."""
+    from d1_preflight.adapters.rewritten_file import read_rewritable
+    from d1_preflight.commands.fix_split import found_split, show_split, tell_split, write_split
+    from d1_preflight.core.remedies.remedy import NoRemedy
+
+    with _bounded(path):
+        found = found_split(*_among(arguments, path))
+    if not tell_split(path, found) or isinstance(found, NoRemedy):
+        return 0
+    if arguments.diff or not arguments.write:
+        show_split(path, found)
+    if not arguments.write and not _agrees(path):
+        say(f"preflight fix: {_NOT_YET}; --write writes them")
+        return 1
+    if read_rewritable(path).text != found.before:
+        raise _changed(path)
+    root = _refuse_applied(arguments, path)
+    write_split(arguments, path, found, lambda: root)
+    return 0
+
+
+@contextmanager
+def _bounded(path: Path) -> "Iterator[None]":
+    """Stop what takes too long; UsageError then."""
     from d1_preflight.adapters.work_limit import SECONDS, TooMuchWork, work_limit
     from d1_preflight.core.errors import UsageError
-    from d1_preflight.core.remedies.fix import fix
 
-    migration, prior, siblings = _among(arguments, path)
     try:
         with work_limit(SECONDS * _LONGER):
-            return fix(migration, prior, siblings, rules=rules)
+            yield
     except TooMuchWork as stopped:
         raise UsageError(
             f"Fixing {path} takes {stopped.words}: nothing was written.", hint="Split the file."
         ) from None
+
+
+def proved_fix(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]" = ()) -> "Fix":
+    """The proved rewrite of a file among its siblings; UsageError where it takes too long."""
+    from d1_preflight.core.remedies.fix import fix
+
+    migration, prior, siblings = _among(arguments, path)
+    with _bounded(path):
+        return fix(migration, prior, siblings, rules=rules)
 
 
 def tell_and_write(
@@ -128,7 +186,7 @@ def _among(
     arguments: argparse.Namespace, path: Path
 ) -> "tuple[Migration, Schema, tuple[Migration, ...]]":
     """The migration, the schema that it meets, and the files of its folder."""
-    from d1_preflight.adapters.baseline import read_baseline
+    from d1_preflight.adapters.baseline import read_baseline, read_naming
     from d1_preflight.adapters.lint_sources import Sources
     from d1_preflight.core.analysis import baseline_schema, schema_after
 
@@ -138,8 +196,10 @@ def _among(
     baseline = read_baseline(ledger.place.folder, Path.cwd())
     prior = baseline_schema(baseline) if baseline else None
     before = tuple(_before(ledger))
-    migration = next(m for m in ledger.migrations if m.name in ledger.wanted)
-    return migration, schema_after((*ledger.earlier, *before), prior), ledger.migrations
+    naming = read_naming(ledger, Path.cwd())
+    siblings = tuple(replace(m, naming=naming) for m in ledger.migrations)
+    migration = next(m for m in siblings if m.name in ledger.wanted)
+    return migration, schema_after((*ledger.earlier, *before), prior), siblings
 
 
 def _before(ledger: "Ledger") -> "Iterator[Migration]":
@@ -176,6 +236,8 @@ def _tell(path: Path, found: "Fix") -> None:
         say(f"  the final schema differs from the author's: {difference}")
     if found.is_offered:
         say(f"  proved on {found.proof.rows}: no row or value of the author's is lost")
+    for note in found.notes:
+        say(f"  {note}")
 
 
 def _agrees(path: Path) -> bool:

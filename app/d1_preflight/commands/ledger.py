@@ -61,6 +61,7 @@ def read_ledger(arguments: argparse.Namespace) -> Ledger:
         environment=given.get("env"),
         database=given.get("database") or "",
     )
+    asyncio.run(context.resolve())
     project, files = context.project, context.files()
     name = files[-1].name if files else ""
     say(f"Reading the ledger of {project.database.name} with wrangler {context.wrangler_version}.")

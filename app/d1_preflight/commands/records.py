@@ -1,12 +1,12 @@
 """What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from d1_preflight.adapters.checklists import read_checklist
 from d1_preflight.adapters.record_folder import (
@@ -16,7 +16,13 @@ from d1_preflight.adapters.record_folder import (
     read_record_folder,
     signed_files,
 )
-from d1_preflight.commands.base_records import BaseRecords
+from d1_preflight.commands.record_place import (
+    migration_sha256,
+    named_alone,
+    place_of,
+    recorded_ids,
+    without_migration,
+)
 from d1_preflight.commands.trust import (
     ThisCheckout,
     TrustSource,
@@ -49,7 +55,11 @@ from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_re
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.ssh.sshsig import SshVerifier
-    from d1_preflight.commands.seen_signatures import Sighting
+    from d1_preflight.adapters.ssh.verdicts import Verdicts
+    from d1_preflight.commands.base_records import BaseRecords
+    from d1_preflight.commands.seen_signatures import SeenVerifier, Sighting
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +77,16 @@ class OpenRecord:
     migration_sha256: str | None
     place: Place | None = None
     refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
-    base: BaseRecords | None = None  # what the trusted revision holds of the records
+    base: "BaseRecords | None" = None  # what the trusted revision holds of the records
+    parsed: Record | None = None  # the record, where it can be read
+    verdicts: "Verdicts | None" = None
+    _seen: "list[SeenVerifier]" = field(default_factory=list)
 
     @property
     def record(self) -> Record:
         """The record itself; raises RecordInvalid."""
+        if self.parsed is not None:
+            return self.parsed
         data = self.files.get(RECORD_FILE)
         if data is None:
             raise RecordInvalid(f"{self.folder / RECORD_FILE} is not there.")
@@ -85,8 +100,10 @@ class OpenRecord:
 
         if self.signers is None:
             return None
-        now = SshVerifier(self.signers)
-        return SeenVerifier(now, partial(self._sightings, now))
+        if not self._seen:
+            now = SshVerifier(self.signers, verdicts=self.verdicts)
+            self._seen.append(SeenVerifier(now, partial(self._sightings, now)))
+        return self._seen[0]
 
     def _sightings(self, now: "SshVerifier") -> "Iterator[Sighting]":
         """When others saw this record: what it was merged with, and who signed after it."""
@@ -108,6 +125,7 @@ class OpenRecord:
             migration_sha256=self.migration_sha256,
             second_person=second_person_kinds(self.settings.signing.second_person),
             place=self.place,
+            parsed=self.parsed,
         )
         base, root = self.base, self.root
         since = base.problems(root, self.folder, self.files) if base and root else ()
@@ -119,12 +137,20 @@ class OpenRecord:
 
 
 class Chains:
-    """The chains of the projects' records; a project is read once, and its base revision too."""
+    """The chains of the projects' records; what many records share is read once."""
 
-    def __init__(self, revision: str = "") -> None:
-        self.base = BaseRecords(revision) if revision else None
+    def __init__(self, revision: str = "", verdicts: "Verdicts | None" = None) -> None:
+        self.base = _base(revision) if revision else None
+        self.verdicts = verdicts
+        self._once: dict[tuple[object, ...], object] = {}
         self._read: dict[Path, dict[str, list[ClosedRecord]]] = {}
         self._made: dict[tuple[Path, str], Chain] = {}
+
+    def once(self, key: tuple[object, ...], make: Callable[[], _T]) -> _T:
+        """What is made for this key, the first time that it is asked for."""
+        if key not in self._once:
+            self._once[key] = make()
+        return cast("_T", self._once[key])
 
     def of(self, root: Path, database: DatabaseRef) -> Chain:
         """The chain of a database in the project at `root`; raises ProjectError."""
@@ -136,6 +162,12 @@ class Chains:
         if (root, key) not in self._made:
             self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
         return self._made[root, key]
+
+
+def _base(revision: str) -> "BaseRecords":
+    from d1_preflight.commands.base_records import BaseRecords
+
+    return BaseRecords(revision)
 
 
 def gone_records(arguments: argparse.Namespace, chains: Chains) -> Iterator[tuple[Path, Problem]]:
@@ -157,24 +189,18 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     chains = chains or Chains(vars(arguments).get("trust_from") or "")
     files = read_record_folder(folder)
     config = _given(vars(arguments).get("config"))
-    root = _project_of(folder, config)
+    root = _project_of(folder, config, chains)
     revision = vars(arguments).get("trust_from") or ""
     source = trust_source(revision, root)
-    settings = settings_from(source, root)
+    settings = chains.once(("settings", root), lambda: settings_from(source, root))
     given = _given(arguments.allowed_signers)
-    path, signers = _signers(source, given, _signers_paths(folder, root, settings, revision))
+    paths = _signers_paths(folder, root, settings, revision)
+    path, signers = _signers(source, given, paths, chains)
     record = _readable(files)
-    checklist, refused = _checklist(source, root, arguments.checklist, record)
-    project = _project(root, record, config) if root and record else None
-    text = _migration_sha256(project, folder, record) if record else None
-    place = _place(root, folder, project) if root else None
-    is_real = record is not None and record.database.target != PRACTICE
-    if place and record and is_real and isinstance(project, Project) and not project.database.id:
-        place = _by_name(place, project, record)
-    if place and record and text is None and isinstance(project, Project):
-        place = _without_migration(place, project, record)
-    if place and place.is_bound and root and record:
-        place = replace(place, chain=chains.of(root, record.database))
+    checklist, refused = _checklist(source, root, arguments.checklist, record, chains)
+    project = _project(root, record, config, chains) if root and record else None
+    text = migration_sha256(project, folder, record) if record else None
+    place = _placed(folder, root, record, project, text=text, chains=chains) if root else None
     return OpenRecord(
         folder=folder,
         files=files,
@@ -188,7 +214,31 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         place=place,
         refused=refused,
         base=chains.base,
+        parsed=record,
+        verdicts=chains.verdicts,
     )
+
+
+def _placed(
+    folder: Path,
+    root: Path,
+    record: Record | None,
+    project: Project | PreflightError | None,
+    *,
+    text: str | None,
+    chains: Chains,
+) -> Place:
+    """Where the record lies, and what the project says of its database and its migration."""
+    place = place_of(root, folder, project)
+    if record is None:
+        return place
+    if isinstance(project, Project):
+        if not project.database.id and record.database.target != PRACTICE:
+            known = chains.once(("ids", project.records), partial(recorded_ids, project.records))
+            place = named_alone(place, record, known)
+        if text is None:
+            place = without_migration(place, project, record)
+    return replace(place, chain=chains.of(root, record.database)) if place.is_bound else place
 
 
 def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
@@ -220,11 +270,13 @@ def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
     return (here if is_below and (here / RECORDS_NAME).is_dir() else root,)
 
 
-def _project_of(folder: Path, config: Path | None) -> Path | None:
+def _project_of(folder: Path, config: Path | None, chains: Chains) -> Path | None:
     """The project whose `checklists` hold the folder; without a configuration, the nearest."""
     places = (folder.resolve(), *folder.resolve().parents)
     roots = [p.parent for p in places if p.name == RECORDS_NAME]
-    return next((root for root in roots if _is_project(root, config)), roots[0] if roots else None)
+    return next(
+        (root for root in roots if _is_project(root, config, chains)), roots[0] if roots else None
+    )
 
 
 def _given(path: Path | None) -> Path | None:
@@ -243,12 +295,12 @@ def _signers_paths(
 
 
 def _signers(
-    source: TrustSource, given: Path | None, paths: Iterable[Path]
+    source: TrustSource, given: Path | None, paths: Iterable[Path], chains: Chains
 ) -> tuple[Path | None, bytes | None]:
     """The first file that is there, and its bytes."""
     if given is not None:
         return given, ThisCheckout().read(given)
-    found = ((path, source.read(path)) for path in paths)
+    found = ((p, chains.once(("signers", p), partial(source.read, p))) for p in paths)
     return next(((path, data) for path, data in found if data is not None), (None, None))
 
 
@@ -261,7 +313,11 @@ def _trust(source: TrustSource, path: Path | None, *, by_option: bool) -> str:
 
 
 def _checklist(
-    source: TrustSource, root: Path | None, given: Path | None, record: Record | None
+    source: TrustSource,
+    root: Path | None,
+    given: Path | None,
+    record: Record | None,
+    chains: Chains,
 ) -> tuple[Checklist, ChecklistInvalid | None]:
     """The one named, the project's own, or the shipped one that the record was walked by.
 
@@ -270,7 +326,7 @@ def _checklist(
     try:
         if named := _given(given):
             return read_checklist(named), None
-        present = checklist_from(source, root)
+        present = chains.once(("checklist", root), lambda: checklist_from(source, root))
         return walked_checklist(record.checklist, present) if record else present, None
     except ChecklistInvalid as error:
         return shipped_checklist(), error
@@ -284,13 +340,22 @@ def _readable(files: dict[str, bytes]) -> Record | None:
         return None
 
 
-def _project(root: Path, record: Record, config: Path | None) -> Project | PreflightError | None:
+def _project(
+    root: Path, record: Record, config: Path | None, chains: Chains
+) -> Project | PreflightError | None:
     """The project at `root` on the record's database, or why it has none; None for no project."""
-    from d1_preflight.adapters.project_files import open_project
-
-    if not _is_project(root, config):
+    if not _is_project(root, config, chains):
         return None
     database = record.database
+    key = ("project", root, database.name, database.environment)
+    return chains.once(key, lambda: _opened_project(root, database, config))
+
+
+def _opened_project(
+    root: Path, database: DatabaseRef, config: Path | None
+) -> Project | PreflightError:
+    from d1_preflight.adapters.project_files import open_project
+
     try:
         # The record names its environment; today's CLOUDFLARE_ENV does not matter.
         found = open_project(
@@ -304,63 +369,14 @@ def _project(root: Path, record: Record, config: Path | None) -> Project | Prefl
     return found
 
 
-def _is_project(root: Path, config: Path | None) -> bool:
+def _is_project(root: Path, config: Path | None, chains: Chains) -> bool:
+    return chains.once(("is project", root), lambda: _has_config(root, config))
+
+
+def _has_config(root: Path, config: Path | None) -> bool:
     from d1_preflight.adapters.configuration import find_config
 
     try:
         return find_config(root, config and config.resolve()).parent == root
     except (ProjectError, UsageError):
         return False
-
-
-def _place(root: Path, folder: Path, project: Project | PreflightError | None) -> Place:
-    below = folder.resolve().relative_to(root / RECORDS_NAME).as_posix()
-    if isinstance(project, Project):
-        return Place(below, is_project=True, database_id=project.database.id)
-    return Place(below, is_project=project is not None, unknown=project.message if project else "")
-
-
-def _by_name(place: Place, project: Project, record: Record) -> Place:
-    """The place in a project that names its database alone: GO froze the uuid that the name meant.
-
-    Where the records of one name are about several databases, which of them is meant is unknown.
-    """
-    found = closed_records(project.records)
-    ids = sorted({closed.database for closed in found} | {record.database.id})
-    if len(ids) > 1:
-        words = f"the records of {record.database.name} are about {', '.join(ids)}"
-        return replace(place, unknown=words)
-    return replace(place, database_id=record.database.id)
-
-
-def _without_migration(place: Place, project: Project, record: Record) -> Place:
-    """The place of a record whose migration is gone, or has another name by now."""
-    mine = record.subjects.get("migration")
-    files = sorted(project.migrations_folder.rglob("*.sql"))
-    same = (f for f in files if f.is_file() and sha256(_bytes_of(f)).hexdigest() == mine)
-    named = next((f.relative_to(project.migrations_folder).as_posix() for f in same), "")
-    return replace(place, lacks_migration=True, renamed_to=named)
-
-
-def _migration_sha256(
-    project: Project | PreflightError | None, folder: Path, record: Record
-) -> str | None:
-    """The sha256 of the migration in this checkout, or beside the record; None where it is not."""
-    migrations = project.migrations_folder if isinstance(project, Project) else None
-    for place in (migrations, folder):
-        path = place / record.migration if place else None
-        if path is not None and path.is_file():
-            return sha256(_bytes_of(path)).hexdigest()
-    return None
-
-
-def _bytes_of(path: Path) -> bytes:
-    from d1_preflight.adapters.regular_file import read_file
-
-    try:
-        return read_file(path)
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read: {error.strerror}.",
-            hint="Check what it is, where it leads, and its permissions.",
-        ) from error

@@ -3,11 +3,13 @@
 A time that the expired key itself signed counts for nothing: whoever stole the key could sign it.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from typing import Protocol
 
 from d1_preflight.adapters.ssh.sshsig import KeyExpired, SshVerifier
 from d1_preflight.core.errors import BadSignature, PreflightError
@@ -15,7 +17,7 @@ from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.file import load_record, load_table
 from d1_preflight.core.record.review import CLOSED_RECORD, PLAN, statements_about
-from d1_preflight.core.record.signing import CLOSE, REVIEW, Signature
+from d1_preflight.core.record.signing import CLOSE, REVIEW, Signature, Verifier
 from d1_preflight.core.verify.chain import RECORD_FILE, RECORD_SIGNATURE
 from d1_preflight.core.verify.links import Chain
 
@@ -62,6 +64,41 @@ class SeenVerifier:
                         then = replace(self.now, at=sighting.at)
                         return then.verify(document, signature, namespace)
             raise
+
+
+class Asked(Protocol):
+    """A record whose signatures are to be verified."""
+
+    @property
+    def files(self) -> Files:
+        """The record's files."""
+        ...
+
+    @property
+    def verifier(self) -> Verifier | None:
+        """Who may sign."""
+        ...
+
+
+def ask_ahead(records: Iterable[Asked]) -> None:
+    """Ask ssh-keygen about several signatures at a time; what it says is judged later."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for record in records:
+            if record.verifier is not None:
+                for signed in _signed(record.files):
+                    pool.submit(record.verifier.verify, *signed)
+
+
+def _signed(files: Files) -> Iterator[tuple[bytes, bytes, str]]:
+    """The documents of a record, their signatures and roles."""
+    for subject in (PLAN, CLOSED_RECORD):
+        if subject.file in files and subject.signature in files:
+            yield files[subject.file], files[subject.signature], subject.namespace
+        for name in statements_about(files, subject):
+            if f"{name}.sig" in files:
+                yield files[name], files[f"{name}.sig"], REVIEW
 
 
 def sightings(

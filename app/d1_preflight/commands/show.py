@@ -4,7 +4,6 @@ import argparse
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import write
-from d1_preflight.core.verify.timeline import TIMELINE
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.core.checklist.file import shipped_checklist
     from d1_preflight.core.checklist.policy import with_ages
     from d1_preflight.core.record.gate import as_of
+    from d1_preflight.core.verify.timeline import TIMELINE
     from d1_preflight.report import Format, show
 
     found = open_record(arguments.record, arguments)

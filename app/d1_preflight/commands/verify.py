@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
-from d1_preflight.core.verify.verify import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from d1_preflight.adapters.ssh.verdicts import Verdicts
     from d1_preflight.commands.records import Chains, OpenRecord
     from d1_preflight.core.verify.problem import Problem
+    from d1_preflight.core.verify.verify import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,6 +42,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="hold the records to the target's ledger as well; asks it with wrangler",
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="ask ssh-keygen about every signature again; in CI always (CI, PREFLIGHT_NO_CACHE)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -53,14 +59,18 @@ def run(arguments: argparse.Namespace) -> int:
         open_record,
         opened,
     )
+    from d1_preflight.commands.seen_signatures import ask_ahead
 
-    chains = Chains(arguments.trust_from)
+    verdicts = _verdicts(arguments)
+    chains = Chains(arguments.trust_from, verdicts)
     records = (
         [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
+    ask_ahead(records)
     found = [(record.folder, record.verify()) for record in records]
+    verdicts.save()
     if not arguments.records:
         found += _absent(gone_records(arguments, chains))
     if arguments.remote:
@@ -76,18 +86,32 @@ def run(arguments: argparse.Namespace) -> int:
     return max(verification.exit_code for _, verification in found)
 
 
-def _absent(problems: "Iterable[tuple[Path, Problem]]") -> list[tuple[Path, Verification]]:
+def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
+    """The signatures of earlier runs, unless they are not to be believed."""
+    import os
+
+    from d1_preflight.adapters.ssh.verdicts import Verdicts, open_verdicts
+
+    if arguments.no_cache:
+        return Verdicts()
+    return open_verdicts(os.environ, (Path.cwd(), *map(Path, arguments.records)))
+
+
+def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
+    from d1_preflight.core.verify.verify import Verification
+
     return [(folder, Verification((problem,), {})) for folder, problem in problems]
 
 
 def _against_ledger(
     records: "Sequence[OpenRecord]",
-    found: list[tuple[Path, Verification]],
+    found: "list[tuple[Path, Verification]]",
     arguments: argparse.Namespace,
     chains: "Chains",
-) -> list[tuple[Path, Verification]]:
+) -> "list[tuple[Path, Verification]]":
     """The verifications with what the ledger adds, and the rows that have no closed record."""
     from d1_preflight.commands.ledger import read_ledger
+    from d1_preflight.core.verify.verify import Verification
 
     ledger = read_ledger(arguments)
     held = [
@@ -104,8 +128,8 @@ def _against_ledger(
 _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 
 
-def _lines(folder: Path, verification: Verification) -> Iterator[str]:
-    from d1_preflight.report.text import clean
+def _lines(folder: Path, verification: "Verification") -> Iterator[str]:
+    from d1_preflight.core.summary.text import clean
 
     by = clean(verification.trust.partition(";")[0])
     yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}  ({by})"
@@ -118,7 +142,7 @@ def _lines(folder: Path, verification: Verification) -> Iterator[str]:
             yield f"          next: {clean(problem.hint)}"
 
 
-def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
+def _as_json(folder: Path, verification: "Verification") -> dict[str, object]:
     return {
         "record": str(folder),
         "exit_code": verification.exit_code,

@@ -140,6 +140,7 @@ def rewrite(found: Fix) -> Iterator[str]:
         yield f"{_INDENT}Proved on {found.proof.rows}: no row or value of yours is lost."
         for difference in found.proof.differences:
             yield f"{_INDENT}The final schema differs from yours: {clean(difference)}"
+        yield from (f"{_INDENT}{note}" for note in found.notes)
     for answer in found.left:
         yield f"{_INDENT}{answer.finding.rule} stays: {clean(answer.reason)}"
     old, new = found.before.splitlines(), found.after.splitlines()

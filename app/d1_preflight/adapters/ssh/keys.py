@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of, program_outside
-from d1_preflight.adapters.git.facts import git_setting
 from d1_preflight.adapters.processes import MISSING, Answer, ask
 from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.ssh.allowed_signers import key_words
@@ -94,6 +93,12 @@ def ssh_keygen(*words: str, stdin: bytes = b"", at_terminal: bool = False) -> An
     return answer
 
 
+def own_program(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The person's own program of that name; None where there is none outside of the checkout."""
+    env = os.environ if environ is None else environ
+    return program_outside(name, env, checkout_of(Path.cwd()))
+
+
 def _ask_own(
     name: str,
     *words: str,
@@ -102,7 +107,7 @@ def _ask_own(
     at_terminal: bool = False,
 ) -> Answer:
     """Ask the person's own program; one of the checkout could call anything good."""
-    program = program_outside(name, environ, checkout_of(Path.cwd()))
+    program = own_program(name, environ)
     if program is None:
         return Answer(MISSING, b"", f"{name} was not found on PATH".encode())
     return ask(str(program), *words, stdin=stdin, at_terminal=at_terminal, environ=environ)
@@ -131,6 +136,8 @@ def _agent_keys(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def _gits_choice(project: Path, env: Mapping[str, str]) -> tuple[str, str]:
     """Git's `user.signingkey`; where `gpg.format` is not ssh, it is a GPG id and none of ours."""
+    from d1_preflight.adapters.git.facts import git_setting
+
     if git_setting(project, "gpg.format", env) != "ssh":
         return "", ""
     return git_setting(project, "user.signingkey", env), "git's user.signingkey"

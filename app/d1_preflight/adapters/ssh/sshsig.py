@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.processes import Answer
-from d1_preflight.adapters.ssh.keys import Key, ssh_keygen
+from d1_preflight.adapters.ssh.keys import Key, own_program, ssh_keygen
+from d1_preflight.adapters.ssh.verdicts import Verdicts, verdict_key
 from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.disk import writing
@@ -39,6 +41,7 @@ _REASONS = (
 
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _WIDTH = 70
+_MAGIC = b"SSHSIG"
 
 
 class KeyExpired(BadSignature):
@@ -101,14 +104,30 @@ class SshSigner:
 
 @dataclass(frozen=True, slots=True)
 class SshVerifier:
-    """Checks signatures against one allowed_signers file or its bytes; with `at`, as of then."""
+    """Checks signatures against one allowed_signers file or its bytes; with `at`, as of then.
+
+    What `verdicts` knows of the bytes is not asked again; a signature's form is judged every time.
+    """
 
     allowed_signers: Path | bytes
     at: datetime | None = None
+    verdicts: Verdicts | None = None
 
     def verify(self, document: bytes, signature: bytes, namespace: str) -> Signature:
         """Return who signed these bytes in this role; raises BadSignature."""
-        return verify(document, signature, namespace, self.allowed_signers, at=self.at)
+        _require_whole(signature)
+        known, signers = self.verdicts, self.allowed_signers
+        program = own_program("ssh-keygen") if known else None
+        if known is None or program is None or isinstance(signers, Path):
+            return verify(document, signature, namespace, signers, at=self.at)
+        key = verdict_key(document, signature, namespace, signers, at=self.at, program=program)
+        found = known.get(key)
+        if found is None:
+            found = verify(
+                document, signature, namespace, signers, at=self.at, principals=known.principals
+            )
+            known.put(key, found, signers)
+        return found
 
 
 def verify(
@@ -119,24 +138,23 @@ def verify(
     *,
     identity: str | None = None,
     at: datetime | None = None,
+    principals: dict[tuple[str, ...], str] | None = None,
 ) -> Signature:
     """Prove who signed these bytes for this role, or raise BadSignature with the reason.
 
     Without `identity`, whoever allowed_signers names for the key. `at` asks whether the key was
-    valid then (it may have expired since).
+    valid then (it may have expired since). `principals` keeps whom it names, by key.
     """
-    if not _is_whole(signature):
-        raise BadSignature(
-            "The signature file is damaged: it holds no signature as ssh-keygen writes it.",
-            hint="Restore the signature file from git; if it is gone, sign again.",
-        )
+    _require_whole(signature)
+    digest = sha256(allowed_signers).hexdigest() if isinstance(allowed_signers, bytes) else ""
     with _folder() as folder:
         saved = str(_write(folder / "signature", signature))
         moment = (f"-Overify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}",) if at else ()
         if isinstance(allowed_signers, bytes):
             allowed_signers = _write(folder / "allowed_signers", allowed_signers)
         words = ("-s", saved, "-f", str(allowed_signers), *moment)
-        who = identity or _principal(words)
+        of_key = (_key_of(signature), digest, *moment)
+        who = identity or (principals or {}).get(of_key) or _principal(words)
         answer = ssh_keygen("-Y", "verify", "-n", namespace, "-I", who, *words, stdin=document)
     found = _GOOD.match(answer.text)
     if answer.exit_code != 0 or found is None or found["namespace"] != namespace:
@@ -145,7 +163,25 @@ def verify(
             f"The signature of {who} for {namespace} is not good: {_why(answer)}.",
             hint="Treat the record as edited until the signer confirms it.",
         )
+    if principals is not None:
+        principals[of_key] = who
     return Signature(who, found["key"])
+
+
+def _key_of(signature: bytes) -> str:
+    """The public key within a signature, which decides whom allowed_signers names for it."""
+    blob = b64decode(b"".join(signature.split(b"\n")[1:-2]))
+    start = len(_MAGIC) + 8  # the version, and the key's length
+    size = int.from_bytes(blob[start - 4 : start])
+    return sha256(blob[:start] + blob[start : start + size]).hexdigest()
+
+
+def _require_whole(signature: bytes) -> None:
+    if not _is_whole(signature):
+        raise BadSignature(
+            "The signature file is damaged: it holds no signature as ssh-keygen writes it.",
+            hint="Restore the signature file from git; if it is gone, sign again.",
+        )
 
 
 def _is_whole(signature: bytes) -> bool:

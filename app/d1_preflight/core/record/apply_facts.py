@@ -79,7 +79,10 @@ class AbortCriteria(FactGroup):
 
 
 class GoFacts(StepFacts):
-    """The decision, the signed bytes and their signer; `summary` is the hash of GO's SUMMARY.md."""
+    """The decision, the signed bytes and their signer.
+
+    `summary` is the hash of GO's SUMMARY.md, `summary_form` the form in which it is written.
+    """
 
     step = "go"
     decision: str = NO_TEXT
@@ -93,6 +96,7 @@ class GoFacts(StepFacts):
     checklist: str = NO_TEXT
     worker_version: str = NO_TEXT
     summary: str = NO_TEXT
+    summary_form: int | None = None
 
     def is_by(self, checklist: str) -> bool:
         """Whether GO was signed with this checklist; old records do not say with which."""
@@ -258,12 +262,23 @@ class ChainLink(FactGroup):
     previous: tuple[ChainHead, ...] = NO_ITEMS
 
 
+class SeenReview(FactGroup):
+    """A review of GO that was there at the close; `reason` is why it was sent back."""
+
+    file: str = NO_TEXT
+    by: str = NO_TEXT
+    fingerprint: str = NO_TEXT
+    verdict: str = NO_TEXT
+    reason: str = NO_TEXT
+
+
 class CloseFacts(StepFacts):
     """How it ended; `differs` lists the schema's differences from the rehearsed one.
 
     `differs_from_before` those from the schema before, `schema` what was seen,
     `timeline` the hash of the emergency's timeline as it was then. `files` are the folder's other
-    files, each as `sha256sum` writes it; evidence is named by its attempt.
+    files, each as `sha256sum` writes it; evidence is named by its attempt. `reviews` are those of
+    GO by then, and `summary_form` is the form of SUMMARY.md.
     """
 
     step = "close"
@@ -277,6 +292,8 @@ class CloseFacts(StepFacts):
     timeline: str = NO_TEXT
     fingerprint: str = NO_TEXT
     files: tuple[str, ...] = NO_ITEMS
+    reviews: tuple[SeenReview, ...] = NO_ITEMS
+    summary_form: int | None = None
     chain: ChainLink | None = None
 
 

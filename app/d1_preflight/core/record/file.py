@@ -39,8 +39,8 @@ _STRANGE = "It may come from a newer version, or was edited manually."
 _INSTANT = "a moment like 2026-11-23T14:00:00Z"
 
 
-def dump_record(record: Record) -> bytes:
-    """The bytes of `record.toml`."""
+def dump_record(record: Record, sections: tuple[bytes, ...] = ()) -> bytes:
+    """The bytes of `record.toml`; `sections` are those of its attempts, where they are known."""
     document: dict[str, object] = {
         "schema": record.schema,
         "migration": record.migration,
@@ -58,7 +58,12 @@ def dump_record(record: Record) -> bytes:
         tables = [_attempt_table(attempt) for attempt in record.attempts]
         return dump_facts({**document, "attempt": tables})
     head = document if record.attempts else {**document, "attempt": []}
-    return _compact(head).encode() + b"".join(_sections(record.attempts))
+    return _compact(head).encode() + b"".join(sections or _sections(record.attempts))
+
+
+def attempt_sections(attempts: Iterable[Attempt]) -> tuple[bytes, ...]:
+    """The bytes of each attempt in a record of schema 2."""
+    return tuple(_sections(attempts))
 
 
 def history_sha256(attempts: Iterable[Attempt]) -> str:

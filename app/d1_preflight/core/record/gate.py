@@ -32,11 +32,11 @@ def open_items(
     record: Record, checklist: Checklist, kind: Kind, among: tuple[Step, ...] | None = None
 ) -> tuple[OpenItem, ...]:
     """The applicable steps among these (all before GO) that are not answered, in order."""
-    steps = checklist.before("go") if among is None else among
+    steps = {step.id for step in (checklist.before("go") if among is None else among)}
     return tuple(
         OpenItem(step, record.status_of(step), _words(record, step))
         for step in checklist.steps_for(kind)
-        if step in steps and not record.status_of(step).is_answered
+        if step.id in steps and not record.status_of(step).is_answered
     )
 
 
@@ -117,8 +117,10 @@ def apply_was_started(record: Record, checklist: Checklist) -> bool:
 
 def staleness(record: Record, step: Step, now: datetime) -> str:
     """How old the step's answer is, where it is older than it is good for; "" where it counts."""
+    if step.good_for is None:
+        return ""
     attempt = record.standing(step)
-    if step.good_for is None or attempt is None or not attempt.status.is_answered:
+    if attempt is None or not attempt.status.is_answered:
         return ""
     return stale_words(attempt, step.good_for, now)
 

@@ -72,6 +72,8 @@ class Attempt:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    typed: dict[type, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The facts as classes, each read once; `replace` begins with none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +209,10 @@ class Record:
         return replace(self, subjects=subjects)
 
     def _last(self, step_id: str) -> int | None:
-        indexes = (i for i in range(len(self.attempts) - 1, -1, -1))
-        return next((i for i in indexes if self.attempts[i].step == step_id), None)
+        for index in range(len(self.attempts) - 1, -1, -1):
+            if self.attempts[index].step == step_id:
+                return index
+        return None
 
     def _later(self, step_id: str, index: int) -> bool:
         last = self._last(step_id)

@@ -20,7 +20,8 @@ from d1_preflight.core.errors import (
 )
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.setting_types import SecondPerson
-from d1_preflight.core.record.facts import instant, moment
+from d1_preflight.core.record.apply_facts import SeenReview
+from d1_preflight.core.record.facts import NO_TEXT, instant, moment
 from d1_preflight.core.record.file import dump_facts, load_facts, load_table, read_facts
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verifier
@@ -192,6 +193,31 @@ def go_review(files: Mapping[str, bytes], record: Record, verifier: Verifier) ->
                 "or sign GO again.",
             )
     return standing[0] if standing else None
+
+
+def standing_reviews(
+    files: Mapping[str, bytes], record: Record, subject: Subject, verifier: Verifier
+) -> tuple[Review, ...]:
+    """The reviews of a subject that are good and count; those that are not are left out."""
+    found = []
+    for name in statements_about(files, subject):
+        with suppress(PreflightError):
+            found.append(read_review(files, record, name, verifier))
+    return last_words(found)
+
+
+def seen_reviews(reviews: Iterable[Review]) -> tuple[SeenReview, ...]:
+    """The reviews as a close names them."""
+    return tuple(
+        SeenReview(
+            file=review.name,
+            by=review.signer.principal,
+            fingerprint=review.signer.fingerprint,
+            verdict=review.verdict.value,
+            reason=review.reason or NO_TEXT,
+        )
+        for review in reviews
+    )
 
 
 def last_words(reviews: Iterable[Review]) -> tuple[Review, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, ROLLED_BACK, answer_label
 from d1_preflight.core.record.apply_facts import (
@@ -18,8 +19,10 @@ from d1_preflight.core.record.apply_facts import (
     SchemaCheckFacts,
 )
 from d1_preflight.core.record.record import Attempt, Record
-from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.verify.timeline import read_timeline
+
+if TYPE_CHECKING:
+    from d1_preflight.core.target.snapshot import Observation
 
 _OF_DATABASE = (LedgerFacts.step, SchemaCheckFacts.step, RowCheckFacts.step)
 _OF_WORKER = (EndpointFacts.step, ErrorRateFacts.step)
@@ -38,7 +41,7 @@ class LaterWrite:
 
 
 def later_write(
-    record: Record, step_id: str, timeline: bytes | None = None, seen: Observation | None = None
+    record: Record, step_id: str, timeline: bytes | None = None, seen: "Observation | None" = None
 ) -> str:
     """What was written since the step was proved, in words; "" where nothing is known of.
 
@@ -87,7 +90,7 @@ def _write(at: datetime, command: str) -> LaterWrite | None:
     return LaterWrite(at, f"{file} ran" if file else f"wrangler {' '.join(words[:3])} ran")
 
 
-def _moved(record: Record, attempt: Attempt, seen: Observation | None) -> str:
+def _moved(record: Record, attempt: Attempt, seen: "Observation | None") -> str:
     """Whether a later look saw another schema, or no row in the ledger any more."""
     proved = attempt.finished_at or attempt.started_at
     was = SchemaCheckFacts.from_attempt(record.last(SchemaCheckFacts.step)).fingerprint

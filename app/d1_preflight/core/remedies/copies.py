@@ -1,11 +1,21 @@
 """Remedies of INSERTs: columns by name, names in quotes that are text, REPLACE as an upsert."""
 
-from d1_preflight.core.engine.trace import StatementTrace
+from collections.abc import Iterator
+
+from d1_preflight.core.engine.trace import Access, StatementTrace
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.edits import Edit
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.table import Table
-from d1_preflight.core.sql.tokenizer import Token, closing, outside, quote_name, quote_text
+from d1_preflight.core.sql.statement import read_statement
+from d1_preflight.core.sql.tokenizer import (
+    Token,
+    closing,
+    outside,
+    quote_name,
+    quote_text,
+    statements,
+)
 
 _NOT_FOUND = NoRemedy("The statement was not found.")
 
@@ -61,13 +71,10 @@ def upserted(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         return NoRemedy("Only an INSERT OR REPLACE can be written as an upsert.")
     edits: list[Edit] = []
     kept: list[str] = []
-    for trace in reading.context.statements_of("INSERT"):
-        is_like = (
-            trace.parsed.conflict == "REPLACE" and trace.target.lower() == first.target.lower()
-        )
-        if not is_like:
-            continue
-        table = reading.structure_at(trace.statement.start).table(trace.target)
+    table: Table | None = None
+    for trace in _replacing(reading, first.target):
+        if trace in reading.context.done:  # like ones meet the same table
+            table = reading.structure_at(trace.statement.start).table(trace.target)
         names = trace.parsed.columns or (table.data_columns if table else ())
         why = _no_upsert(reading, trace, table, names)
         if table is None or why:
@@ -76,6 +83,22 @@ def upserted(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         edits += _upsert_edits(trace, names, table)
     words = f"; it keeps {', '.join(dict.fromkeys(kept))}" if kept else ""
     return Rewrite(tuple(edits), f"writes INSERT OR REPLACE as an upsert{words}")
+
+
+def _replacing(reading: Reading, table: str) -> Iterator[StatementTrace]:
+    """Every INSERT OR REPLACE into a table, those too that were not traced for being alike."""
+    traced = {trace.statement.start: trace for trace in reading.context.done}
+    skips = reading.context.script.count > len(reading.context.statements)
+    for statement in statements(reading.text) if skips else ():
+        if statement.start not in traced:
+            parsed = read_statement(statement.body)
+            traced[statement.start] = StatementTrace(statement, parsed, Access())
+    for _, trace in sorted(traced.items()):
+        parsed = trace.parsed
+        if (parsed.verb, parsed.conflict, parsed.target.lower()) == (
+            "INSERT", "REPLACE", table.lower()
+        ):  # fmt: skip
+            yield trace
 
 
 def _no_upsert(

@@ -28,12 +28,22 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
             raise ValueError(f"two edits overlap at {edit.start}")
         parts += [text[at : edit.start], edit.text]
         at = edit.end
-    return "".join((*parts, text[at:]))
+    made = "".join((*parts, text[at:]))
+    return _between_statements(made, text) if parts and BREAKPOINT in text else made
+
+
+def _between_statements(made: str, before: str) -> str:
+    """The text with drizzle's comment between statements alone, where some were taken out."""
+    made = re.sub(rf"(?:{BREAKPOINT}\s*)+(?={BREAKPOINT})", "", made)
+    made = re.sub(rf"\A(\s*){BREAKPOINT}[ \t]*\r?\n?", r"\1", made)
+    if re.search(rf"{BREAKPOINT}\s*\Z", before):
+        return made
+    return re.sub(rf"(\r?\n)?[ \t]*{BREAKPOINT}(\s*)\Z", r"\2", made)
 
 
 def insert_before(text: str, statement: Statement, lines: Sequence[str]) -> Edit:
     """New statements before one; the comments above it stay with it."""
-    place = _end_of_line(text, statement.start)
+    place = end_of_line(text, statement.start)
     begin = statement.start + statement.lead
     if statement.start == 0 or place > begin:
         return Edit(begin, begin, "".join(f"{line}{_between(text)}" for line in lines))
@@ -44,7 +54,7 @@ def insert_before(text: str, statement: Statement, lines: Sequence[str]) -> Edit
 
 def insert_after(text: str, statement: Statement, lines: Sequence[str]) -> Edit:
     """New statements after one, and after the comment on its line."""
-    place = _end_of_line(text, statement.end)
+    place = end_of_line(text, statement.end)
     if BREAKPOINT in text[statement.end : place]:
         is_last = not text[place:].strip()
         return Edit(place, place, _with_breakpoints(text, lines, last=not is_last))
@@ -78,7 +88,7 @@ def _between(text: str) -> str:
     return f"{end}{BREAKPOINT}{end}" if BREAKPOINT in text else end
 
 
-def _end_of_line(text: str, offset: int) -> int:
+def end_of_line(text: str, offset: int) -> int:
     """The end of the line, where only a comment follows on it; else the place itself."""
     found = _REST_OF_LINE.match(text, offset)
     return found.end() if found else offset

@@ -1,14 +1,16 @@
 """Fixes a migration: each finding's remedy in turn, and the whole proved before it is offered."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from d1_preflight.core.errors import NotJudged
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, parking
 from d1_preflight.core.remedies.edits import edited
+from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
 from d1_preflight.core.schema.schema import Schema
@@ -46,6 +48,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "sequence-reset": forgotten.mark_carried,
     "index-forgotten": forgotten.object_again,
     "trigger-forgotten": forgotten.object_again,
+    "foreign-key-twice": forgotten.foreign_key_once,
     "foreign-keys-off": file_form.no_idle_pragmas,
     "trigger-crlf": file_form.line_feeds,
     "trigger-lower-case-begin": file_form.capital_begin,
@@ -75,10 +78,12 @@ WHY_NOT: Mapping[str, str] = {
     "replace-drops-rows": "Which of two rows that clash is to stay is not for a program to say.",
     "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
     "trigger-deletes": "Whether the trigger is to fire here is not for a program to say.",
+    "several-changes": "It needs a second file: preflight fix NAME --rule several-changes.",
     "primary-key-forgotten": "Which columns are to be the key is not in the file.",
 }
 """Why a rule has no remedy: the answer is not in the file."""
 _NO_REMEDY = "No rewrite follows from what is found."
+_TOO_LONG = "Looking for a rewrite and proving it takes too long here."
 _MOST = 60
 _MOST_PARTS = 6
 _Key = tuple[str, str]
@@ -102,6 +107,13 @@ class Fix:
     done: tuple[Answer, ...] = ()
     left: tuple[Answer, ...] = ()
     proof: Proof = field(default_factory=Proof)
+    tool: str = ""  # that made the file, and would make one like it again
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the tool that made the file would generate again, and what to change there."""
+        rules = {answer.finding.rule for answer in self.done}
+        return generated_again(self.tool, rules, self.proof.differences) if self.is_offered else ()
 
     @property
     def is_offered(self) -> bool:
@@ -115,18 +127,24 @@ def fix(
     siblings: Sequence[Migration] = (),
     *,
     rules: Collection[str] = (),
+    is_late: Callable[[], bool] = lambda: False,
+    copies: Sequence[tuple[str, bytes]] = (),
 ) -> Fix:
-    """The rewrite that answers all findings that can be, or those of `rules` alone."""
+    """The rewrite that answers all findings that can be, or those of `rules` alone.
+
+    `copies` are databases with real rows on which it is proved too, and what they are called.
+    Raises NotJudged once it `is_late`: where no signal is heard, that alone ends it.
+    """
     author = replace(Reading.of(migration, prior, siblings), asked=frozenset(rules))
-    attempt = _Attempt(author, rules).run()
+    attempt = _Attempt(author, rules, is_late=is_late).run()
     if not attempt.done:
         return Fix(author.text, author.text, left=tuple(attempt.left))
-    proof = _proof(author, attempt, rules)
+    proof = _proof(author, attempt, rules, copies)
     if proof.holds:
         return attempt.fix(proof)
     for answers in islice(_parts(attempt), _MOST_PARTS):
-        part = _Attempt(author, rules, without=answers).run()
-        tried = _proof(author, part, rules) if part.done else Proof("nothing is left of it")
+        part = _Attempt(author, rules, without=answers, is_late=is_late).run()
+        tried = _proof(author, part, rules, copies) if part.done else Proof("nothing is left of it")
         if tried.holds:
             refused = [Answer(a.finding, reason=_unproved(proof)) for a in answers.values()]
             return part.fix(tried, refused)
@@ -134,11 +152,16 @@ def fix(
     return Fix(author.text, author.text, left=(*attempt.left, *failed), proof=proof)
 
 
-def _proof(author: Reading, attempt: "_Attempt", rules: Collection[str]) -> Proof:
+def _proof(
+    author: Reading,
+    attempt: "_Attempt",
+    rules: Collection[str],
+    copies: Sequence[tuple[str, bytes]],
+) -> Proof:
     new = next(_new_blocking(author, attempt.now), None)
     if new:
         return Proof(f"{new.rule} would be new: {new.message}")
-    proof = prove(author, attempt.now, attempt.values)
+    proof = prove(author, attempt.now, attempt.values, copies)
     if not proof.holds:
         return proof
     again = _Attempt(attempt.now, rules).run()
@@ -164,7 +187,12 @@ class _Attempt:
     """One walk over the findings: each rewrite is read again before the next is written."""
 
     def __init__(
-        self, author: Reading, rules: Collection[str], *, without: Collection[_Key] = ()
+        self,
+        author: Reading,
+        rules: Collection[str],
+        *,
+        without: Collection[_Key] = (),
+        is_late: Callable[[], bool] = lambda: False,
     ) -> None:
         self.now = author
         self.done: list[Answer] = []
@@ -173,11 +201,14 @@ class _Attempt:
         self._author = author
         self._rules = rules
         self._without = without
+        self._is_late = is_late
         self._seen: set[_Key] = set()
 
     def run(self) -> "_Attempt":
         """Try every finding once."""
         for _ in range(_MOST):
+            if self._is_late():
+                raise NotJudged(_TOO_LONG, hint="Nothing was written. preflight fix takes longer.")
             found = self._next()
             if not found:
                 break
@@ -190,7 +221,9 @@ class _Attempt:
     def fix(self, proof: Proof, refused: Sequence[Answer] = ()) -> Fix:
         """What this walk came to."""
         left = (*self.left, *refused)
-        return Fix(self._author.text, self.now.text, tuple(self.done), left, proof)
+        context = self._author.context
+        tool = context.migration.naming.tool if context.name_is_kept else ""
+        return Fix(self._author.text, self.now.text, tuple(self.done), left, proof, tool)
 
     def _next(self) -> list[Finding]:
         """The next finding; with the others of its rule, where their rewrites are apart."""

@@ -4,6 +4,7 @@ A rebuild whose only change is what it takes away is left alone: that is its pur
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import StatementTrace
@@ -73,6 +74,35 @@ def constraint_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if not differs or not editor.edits:
         return NoRemedy("Where to write it in the new CREATE TABLE was not found.")
     return Rewrite(tuple(editor.edits), f"writes it into the new {new.name} again", differs)
+
+
+def foreign_key_once(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
+    """Take the foreign key below the columns out, where its column says the same."""
+    trace = reading.trace_of(finding)
+    table = reading.context.new.table(trace.target) if trace else None
+    if trace is None or table is None or trace.verb != "CREATE TABLE":
+        return _NOT_FOUND
+    twice = {key for key in table.foreign_keys if table.foreign_keys.count(key) > 1}
+    parts = list(definitions(trace.parsed.tokens))
+    for before, part in pairwise(parts):
+        words = [token.word for token in part]
+        at = words.index("FOREIGN") if "FOREIGN" in words else len(words)
+        names = tuple(token.name.lower() for token in part[at + 3 : at + 4])
+        if any(tuple(c.lower() for c in key.columns) == names for key in twice):
+            edits = tuple(_without_part(trace, before[-1], part))
+            differs = (("foreign key", f"{table.name}.{names[0]}".lower()),)
+            return Rewrite(edits, f"declares ({names[0]}) once", differs)
+    return NoRemedy("The two say different things: which of them is meant is not in the file.")
+
+
+def _without_part(trace: StatementTrace, before: Token, part: Sequence[Token]) -> Iterator[Edit]:
+    """A definition and the comma before it taken out; a comment between them stays."""
+    start, body = trace.statement.start + trace.statement.lead, trace.statement.body
+    comma = next(t.start for t in trace.parsed.tokens if t.start > before.start and t.text == ",")
+    blanks = len(body[comma + 1 : part[0].start].rstrip())
+    yield Edit(start + comma, start + comma + 1, "")
+    last = part[-1]
+    yield Edit(start + comma + 1 + blanks, start + last.start + len(last.text), "")
 
 
 def mark_carried(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -164,6 +194,7 @@ def _written(
         case "strict-forgotten":
             editor.option("STRICT")
             yield "option", f"{table}.strict"
+            yield from (("column", f"{table}.{name}".lower()) for name in new.primary_key)
         case "without-rowid-forgotten":
             editor.option("WITHOUT ROWID")
             yield "option", f"{table}.without rowid"

@@ -15,6 +15,7 @@ import apsw
 
 from d1_preflight.core import d1
 from d1_preflight.core.engine.trial import run_as_d1
+from d1_preflight.core.project.migration import ledger_key
 from d1_preflight.core.remedies.remedy import Reading
 from d1_preflight.core.remedies.sample_rows import filled_database
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject, Structure, compare
@@ -29,6 +30,13 @@ _LARGEST = 2**63 - 1
 _STEP = 0x1_0001_0001_0001
 _Named = TypeVar("_Named", Table, SchemaObject)
 _MODES = ("full", "gaps")
+_BROUGHT = "brought"
+"""The rows that the earlier files insert, and invented ones: for a file that rests on them."""
+_WORDS = {
+    "full": "rows in every table",
+    "gaps": "NULL wherever it is allowed",
+    _BROUGHT: "the rows of the earlier files and others in every table",
+}
 _Cell = tuple[str, object]
 _RowOf = dict[str, _Cell]
 
@@ -79,10 +87,16 @@ def _other_than(one: Structure, other: Structure) -> Structure:
     )
 
 
-def prove(author: Reading, rewritten: Reading, values: Collection[str] = ()) -> Proof:
+def prove(
+    author: Reading,
+    rewritten: Reading,
+    values: Collection[str] = (),
+    copies: Sequence[tuple[str, bytes]] = (),
+) -> Proof:
     """Run both on rows of every kind, and once on none; compare what is left.
 
-    `values` are the columns, as `table.column`, that get other values on purpose.
+    `values` are the columns, as `table.column`, that get other values on purpose; `copies` are
+    databases of the schema before with real rows, and what they are called.
     """
     differences = tuple(change.words for change in schema_changes(author, rewritten))
     name = author.context.migration.name
@@ -90,11 +104,16 @@ def prove(author: Reading, rewritten: Reading, values: Collection[str] = ()) -> 
     refusal = empty.refusal(rewritten.text)
     if refusal and refusal != empty.refusal(author.text):
         return Proof(f"D1 would refuse it: {refusal}", differences)
+    real = [(words, _on_copy(data, author, rewritten, values)) for words, data in copies]
+    reason = next((f"on {words}: {found}" for words, found in real if found), "")
+    if reason:
+        return Proof(reason, differences)
     tried = list[str]()
     refusals = list[str]()
-    for mode in _MODES:
-        later = tuple(author.context.new.tables.values())
-        data, without_rows = _filled_bytes(author.prior, mode, later)
+    for mode in (*_MODES, _BROUGHT):
+        if mode == _BROUGHT and (tried or not earlier_files(author)):
+            break
+        data, without_rows = _bytes_of(author, mode)
         trial = _Trial(data, name)
         refusal = trial.refusal(rewritten.text)
         if refusal:
@@ -109,9 +128,40 @@ def prove(author: Reading, rewritten: Reading, values: Collection[str] = ()) -> 
         tried.append(mode)
     if not tried:
         return Proof(f"it is refused, with rows and without: {refusals[0]}", differences)
-    words = {"full": "rows in every table", "gaps": "NULL wherever it is allowed"}
-    shown = [words[mode] for mode in tried]
+    shown = [*(words for words, _ in real), *(_WORDS[mode] for mode in tried)]
     return Proof("", differences, f"{', '.join(shown)}; and on empty tables")
+
+
+def _on_copy(data: bytes, author: Reading, rewritten: Reading, values: Collection[str]) -> str:
+    """What speaks against a rewrite on real rows; "" too where D1 refuses the author's file so."""
+    trial = _Trial(data, author.context.migration.name)
+    refusal = trial.refusal(rewritten.text)
+    if refusal:
+        return "" if trial.refusal(author.text) == refusal else f"D1 would refuse it: {refusal}"
+    return next(_broken(trial, author, rewritten, values), "")
+
+
+def earlier_files(reading: Reading) -> tuple[str, ...]:
+    """The texts of the files before one, in the ledger's order."""
+    key = ledger_key(reading.context.migration.name)
+    found = [s for s in reading.context.siblings if ledger_key(s.name) < key]
+    return tuple(s.text for s in sorted(found, key=lambda s: ledger_key(s.name)))
+
+
+def _bytes_of(author: Reading, mode: str) -> tuple[bytes, frozenset[str]]:
+    """A database of the schema before in one mode, and its tables without rows."""
+    later = tuple(author.context.new.tables.values())
+    if mode != _BROUGHT:
+        return _filled_bytes(author.prior, mode, later)
+    brought = _opened(_empty_bytes(Schema()))
+    for number, text in enumerate(earlier_files(author)):
+        run_as_d1(brought, text, str(number), ledger=d1.LEDGER, clock=lambda: 0.0)
+    connection, empty = filled_database(author.prior, gaps=False, later=later, brought=brought)
+    try:
+        return connection.serialize("main"), empty
+    finally:
+        connection.close()
+        brought.close()
 
 
 class _Trial:

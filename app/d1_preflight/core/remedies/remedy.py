@@ -9,6 +9,7 @@ from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.remedies.edits import Edit
 from d1_preflight.core.rules import findings_of
 from d1_preflight.core.rules.context import RuleContext
@@ -53,7 +54,7 @@ class Reading:
         cls, migration: Migration, prior: Schema, siblings: Sequence[Migration] = ()
     ) -> "Reading":
         """Run the migration on the empty schema, and ask every rule."""
-        return _read(migration, prior, tuple(siblings))
+        return _read(migration, prior, tuple(siblings), migration.naming)
 
     @property
     def text(self) -> str:
@@ -63,7 +64,8 @@ class Reading:
     def with_text(self, text: str) -> "Reading":
         """The reading of another text under the same name."""
         named = self.context.migration
-        migration = Migration.from_text(named.name, text, named.path)
+        made = Migration.from_text(named.name, text, named.path)
+        migration = replace(made, naming=named.naming)
         siblings = (migration if s.name == named.name else s for s in self.context.siblings)
         return replace(Reading.of(migration, self.prior, tuple(siblings)), asked=self.asked)
 
@@ -83,7 +85,12 @@ class Reading:
 
 
 @lru_cache(maxsize=64)
-def _read(migration: Migration, prior: Schema, siblings: tuple[Migration, ...]) -> Reading:
+def _read(
+    migration: Migration,
+    prior: Schema,
+    siblings: tuple[Migration, ...],
+    _naming: Naming,  # which migrations do not compare, and rules read
+) -> Reading:
     sandbox = Sandbox(prior)
     try:
         script = sandbox.run(migration.text, name=migration.name)

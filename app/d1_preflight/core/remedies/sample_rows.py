@@ -28,12 +28,16 @@ _TRIED = (*_SHAPES, *_DATES)
 
 
 def filled_database(
-    schema: Schema, *, gaps: bool, later: Sequence[Table] = ()
+    schema: Schema,
+    *,
+    gaps: bool,
+    later: Sequence[Table] = (),
+    brought: apsw.Connection | None = None,
 ) -> tuple[apsw.Connection, frozenset[str]]:
     """A database of the schema with rows, and the tables that stay empty, in lower case.
 
     With `gaps` some rows hold NULL where they may. The rows pass the CHECKs that `later` tables of
-    the same names have, as far as can be.
+    the same names have, as far as can be. The rows of `brought` come first.
     """
     connection = apsw.Connection(":memory:", statementcachesize=0)
     connection.execute("PRAGMA foreign_keys = OFF")
@@ -44,6 +48,8 @@ def filled_database(
     structure = StructureReader(connection).read(made)
     tables = [t for t in structure.tables.values() if t.kind is TableKind.ORDINARY]
     checks = {table.name.lower(): table.checks for table in later}
+    for table in tables if brought else ():
+        _copy_rows(brought, connection, table)
     filler = _Filler(connection, {table.name.lower(): table for table in tables}, checks, gaps=gaps)
     for name in _order(tables):
         filler.fill(name)
@@ -51,6 +57,19 @@ def filled_database(
     _make_rest(connection, schema)
     empty = {t.name.lower() for t in tables if not _has_row(connection, t)}
     return connection, frozenset(empty)
+
+
+def _copy_rows(source: apsw.Connection | None, to: apsw.Connection, table: Table) -> None:
+    if source is None:
+        return
+    names = ", ".join(map(quote_name, table.data_columns))
+    marks = ", ".join("?" * len(table.data_columns))
+    name = quote_name(table.name)
+    try:
+        rows = source.execute(f"SELECT {names} FROM {name}").fetchall()
+        to.executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", rows)
+    except apsw.Error:  # a table that its files make otherwise
+        return
 
 
 def _order(tables: Sequence[Table]) -> tuple[Table, ...]:

@@ -1,4 +1,4 @@
-"""What a migration changes and takes, why, what came back, and how it could be undone."""
+"""What a migration changes and takes, why, and what came back."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,6 @@ from d1_preflight.core.record.change_facts import (
     SchemaChange,
 )
 from d1_preflight.core.record.record import Record
-from d1_preflight.core.record.safety_facts import (
-    BackupFacts,
-    BookmarkFacts,
-    DownTestFacts,
-    RestoreFacts,
-    RollbackPlanFacts,
-    changed_words,
-)
 from d1_preflight.core.summary.changed_rows import ChangedTable
 from d1_preflight.core.summary.text import joined, sentence
 from d1_preflight.core.summary.verdict import closed_attempt
@@ -53,44 +45,20 @@ def declared_losses(record: Record) -> str:
     return " · ".join(part for part in (told, f"accepted: {why}" if why else "") if part)
 
 
-def given_back(record: Record, tables: Sequence[ChangedTable]) -> str:
+def given_back(record: Record, tables: Sequence[ChangedTable], form: int) -> str:
     """The rows that were gone and are there again; only an emergency gives back."""
     gone = [t for t in tables if t.gone and t.now is not None]
     if not gone or not closed_attempt(record):
         return ""
-    parts = (f"{t.table}: {count(t.back)} of {plural(t.gone, 'row')}" for t in gone)
+    parts = (
+        f"{t.table}: {count(t.back)} of {plural(t.gone, 'row')}"
+        + (f", {count(t.gone - t.back)} still missing" if form > 1 and t.back < t.gone else "")
+        for t in gone
+    )
     return joined(parts, _NAMED)
-
-
-def rollback_path(record: Record) -> str:
-    """The chosen rollback path, what it loses, the backup and the bookmark."""
-    plan = RollbackPlanFacts.from_attempt(record.last(RollbackPlanFacts.step))
-    loses = next((way.loses for way in plan.ways if way.way == plan.chosen), "")
-    down = DownTestFacts.from_attempt(record.last(DownTestFacts.step))
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
-    tested = changed_words(rehearsed, down) if record.last(DownTestFacts.step) else ""
-    way = f"{plan.chosen}{f' (loses {loses})' if loses else ''}" if plan.chosen else ""
-    parts = (way, _backup(record), _bookmark(record), f"tested: {tested}" if tested else "")
-    return " · ".join(sentence(part) for part in parts if part)
 
 
 def _change(change: SchemaChange) -> str:
     if change.declared is None:
         return change.words
     return f"{change.words}, {'declared' if change.declared else 'undeclared'}"
-
-
-def _backup(record: Record) -> str:
-    kept = BackupFacts.from_attempt(record.last(BackupFacts.step))
-    if kept.rows is None:
-        return ""
-    restored = record.last(RestoreFacts.step)
-    proved = restored is not None and restored.status.is_answered
-    how = "restored and compared" if proved else "not restored for a test"
-    tables = plural(len(kept.tables), "table")
-    return f"backup of {plural(kept.rows, 'row')} in {tables}, {how}"
-
-
-def _bookmark(record: Record) -> str:
-    mark = BookmarkFacts.from_attempt(record.last(BookmarkFacts.step))
-    return f"bookmark until {mark.good_until}" if mark.good_until else ""

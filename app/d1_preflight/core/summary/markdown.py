@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from d1_preflight.core.format import count
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.changed_rows import ChangedTable
+from d1_preflight.core.summary.form import PRESENT_FORM
 from d1_preflight.core.summary.summary import Event, Summary, summary_of
 from d1_preflight.core.summary.text import clean
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])|#(?=\w)")
+_LINK = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w.+-])@")
 _NOT_THERE = -1
 
@@ -21,27 +23,37 @@ def summary_bytes(record: Record, timeline: Sequence[Event] = ()) -> bytes:
 
 def as_markdown(summary: Summary) -> str:
     """The file's text; what is not ours is escaped, also from mentions and HTML."""
-    lines = [f"# {escaped(summary.title)}", "", f"**{escaped(summary.verdict)}**", ""]
-    lines += [f"- **{name}**: {escaped(text)}" for name, text in summary.facts]
+    form = summary.form
+    lines = [f"# {escaped(summary.title, form)}", "", f"**{escaped(summary.verdict, form)}**", ""]
+    lines += [f"- **{name}**: {escaped(text, form)}" for name, text in summary.facts]
     if summary.tables:
         lines += ["", *_table(summary)]
     if summary.events:
-        lines += ["", "**Emergency** (UTC)", *(f"- {escaped(line)}" for line in summary.events)]
+        lines += [
+            "",
+            "**Emergency** (UTC)",
+            *(f"- {escaped(line, form)}" for line in summary.events),
+        ]
     if summary.commands:
         lines += ["", *_code(summary.commands)]
     return "\n".join(lines) + "\n"
 
 
-def escaped(text: str) -> str:
-    """Text that Markdown shows letter for letter; most names stay as they are."""
-    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\g<0>", clean(text)))
+def escaped(text: str, form: int = PRESENT_FORM) -> str:
+    """Text that Markdown shows letter for letter; most names stay as they are.
+
+    The first form leaves an address a link.
+    """
+    shown = _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\g<0>", clean(text)))
+    return _LINK.sub(r"\\\g<0>", shown) if form > 1 else shown
 
 
 def table_columns(summary: Summary) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Header and cells of the changed tables; “now” only where somebody counted."""
     has_now = any(table.now is not None for table in summary.tables)
     after = "rehearsed" if summary.is_rehearsed else "after"
-    head = ("table", "before", after, *(("now",) if has_now else ()), "lost", "changed")
+    now = "now" if summary.form == 1 else "at the close"
+    head = ("table", "before", after, *((now,) if has_now else ()), "lost", "changed")
     return head, tuple(_cells(table, has_now=has_now) for table in summary.tables)
 
 
@@ -58,7 +70,7 @@ def _table(summary: Summary) -> list[str]:
     head, rows = table_columns(summary)
     rule = "|".join("---" if n == 0 else "---:" for n in range(len(head)))
     lines = [f"| {' | '.join(head)} |", f"|{rule}|"]
-    lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    lines += [f"| {' | '.join(escaped(cell, summary.form) for cell in row)} |" for row in rows]
     return [*lines, f"| … and {count(summary.unlisted)} more |"] if summary.unlisted else lines
 
 

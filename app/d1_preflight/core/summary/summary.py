@@ -1,12 +1,13 @@
 """What a record says in forty lines: the verdict, the rows, who agreed, what failed, the way back.
 
 It follows from the record and the emergency's timeline alone, and `verify` renders it again: with
-other words, order or limits here, the summaries that people signed would no longer compare.
+other words, order or limits here, the summaries that people signed would no longer compare. What
+is to be said otherwise is another form (`form.py`), which new records name.
 """
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -22,18 +23,20 @@ from d1_preflight.core.summary.changed_rows import (
     changed_tables,
     was_counted_after,
 )
+from d1_preflight.core.summary.form import form_of
 from d1_preflight.core.summary.losses import (
     declared_losses,
     given_back,
-    rollback_path,
     schema_changes,
 )
+from d1_preflight.core.summary.rollback import rollback_path
 from d1_preflight.core.summary.text import joined, sentence, step_name
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
 
 SUMMARY_FILE = "SUMMARY.md"
 GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
 _TABLES, _EVENTS, _NAMED = 6, 6, 4
+_LINES_OF_VERIFY = 1  # a later form gives one line of the tables to `preflight verify`
 
 
 class Event(Protocol):
@@ -54,6 +57,7 @@ class Event(Protocol):
 class Summary:
     """What is said of a record; no text of it is escaped for any format yet.
 
+    `form` is that of its words and limits (`form.py`).
     `is_rehearsed`: the rows after are those of the rehearsal. `unlisted` counts the changed tables
     that are not among `tables`.
     """
@@ -64,6 +68,7 @@ class Summary:
     tables: tuple[ChangedTable, ...]
     unlisted: int
     is_rehearsed: bool
+    form: int
     events: tuple[str, ...]
     commands: tuple[str, ...]
 
@@ -76,30 +81,34 @@ def go_copy(number: int) -> str:
 def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = "") -> Summary:
     """The summary of a record as it is; `missing` says what an open one still needs."""
     tables, unchanged = changed_tables(record)
+    form = form_of(record)
+    most = _TABLES - (_LINES_OF_VERIFY if form > 1 else 0)
     facts = (
         ("what", _what(record)),
         ("where", _where(record)),
         ("who", _who(record)),
+        ("reviews", _reviews(record) if form > 1 else ""),
         ("when", _when(record)),
         ("in their words", _closing_words(record)),
         ("adopted", _adopted(record)),
-        ("rows", "" if record.is_adoption else _rows(tables, unchanged)),
+        ("rows", "" if record.is_adoption else _rows(tables, unchanged, form)),
         ("schema", schema_changes(record)),
         ("declared losses", declared_losses(record)),
-        ("given back", given_back(record, tables)),
-        ("can be undone by", rollback_path(record)),
+        ("given back", given_back(record, tables, form)),
+        ("can be undone by", rollback_path(record, form)),
         ("waived", _waived(record)),
-        ("failed", _failed(record)),
+        ("failed", _failed(record) or ("nothing" if form > 1 else "")),
     )
     return Summary(
         title=f"{record.migration} on {record.database.label}",
         verdict=verdict_of(record, missing),
         facts=tuple((name, text) for name, text in facts if text),
-        tables=tables[:_TABLES],
-        unlisted=max(len(tables) - _TABLES, 0),
+        tables=tables[:most],
+        unlisted=max(len(tables) - most, 0),
         is_rehearsed=not was_counted_after(record),
+        form=form,
         events=_events(timeline),
-        commands=_commands(record),
+        commands=_commands(record, form),
     )
 
 
@@ -139,6 +148,20 @@ def _who(record: Record) -> str:
     return " · ".join(parts)
 
 
+def _reviews(record: Record) -> str:
+    """Who reviewed GO by the close, and what they decided; before it nobody can say."""
+    closed = closed_attempt(record)
+    if closed is None:
+        return ""
+    seen = CloseFacts.from_attempt(closed).reviews
+    told = (
+        f"GO {review.verdict} by {_signer(review.by, review.fingerprint)}"
+        + (f": {review.reason}" if review.reason else "")
+        for review in seen
+    )
+    return joined(told, _NAMED) or "nobody else had reviewed it by the close"
+
+
 def _signer(name: str, fingerprint: str) -> str:
     return f"{name}, key {fingerprint}" if fingerprint else name
 
@@ -174,14 +197,23 @@ def _adopted(record: Record) -> str:
     return f"{plural(len(found.names), 'row')}{vouched}" if found.names else ""
 
 
-def _rows(tables: Sequence[ChangedTable], unchanged: int) -> str:
+def _rows(tables: Sequence[ChangedTable], unchanged: int, form: int) -> str:
     if not tables and not unchanged:
         return "not counted yet"
     gone = sum(table.gone for table in tables)
     changed = sum(table.changed for table in tables)
     lost = f"{plural(gone, 'row')} lost" if gone else "no row lost"
     values = f", {plural(changed, 'row')} with other values" if changed else ""
+    if form > 1:
+        lost += _in_tables((t.table, t.gone) for t in tables)
+        values += _in_tables((t.table, t.changed) for t in tables)
     return f"{lost}{values}; {plural(unchanged, 'table')} unchanged"
+
+
+def _in_tables(counted: Iterable[tuple[str, int]]) -> str:
+    """In which tables, such as “ (members 1,204)”."""
+    told = joined((f"{table} {count(rows)}" for table, rows in counted if rows), _NAMED)
+    return f" ({told})" if told else ""
 
 
 def _waived(record: Record) -> str:
@@ -215,15 +247,26 @@ def _events(timeline: Sequence[Event]) -> tuple[str, ...]:
     return (lines[0], f"… {count(left)} more in timeline.md", *lines[-_EVENTS + 2 :])
 
 
-def _commands(record: Record) -> tuple[str, ...]:
-    """How GO and the close are checked with nothing but ssh-keygen."""
+def _commands(record: Record, form: int) -> tuple[str, ...]:
+    """How GO and the close are checked with nothing but ssh-keygen, and all of it with us."""
     signed, closed = _facts(record, GoFacts), _facts(record, CloseFacts)
-    found = [_command(signed.signer, GO, "go.toml")] if signed.signer else []
+    signers = "allowed_signers" if form == 1 else f"{_above(record)}allowed_signers"
+    found = [_command(signed.signer, GO, "go.toml", signers)] if signed.signer else []
     if closed.signer and closed_attempt(record):
-        found.append(_command(closed.signer, CLOSE, "record.toml"))
-    return tuple(found)
+        found.append(_command(closed.signer, CLOSE, "record.toml", signers))
+    return tuple(found) if form == 1 or not found else (_whole_command(record), *found)
 
 
-def _command(signer: str, namespace: str, file: str) -> str:
+def _above(record: Record) -> str:
+    """The way from a record's folder to `checklists`, where the signers are named."""
+    return "../" * (2 + record.migration.count("/"))
+
+
+def _whole_command(record: Record) -> str:
+    stem = shlex.quote(sentence(record.migration.removesuffix(".sql")))
+    return f"preflight verify {stem}  # in the project: all of it; GO and close alone, in here:"
+
+
+def _command(signer: str, namespace: str, file: str, signers: str) -> str:
     who = shlex.quote(sentence(signer))
-    return f"ssh-keygen -Y verify -f allowed_signers -I {who} -n {namespace} -s {file}.sig < {file}"
+    return f"ssh-keygen -Y verify -f {signers} -I {who} -n {namespace} -s {file}.sig < {file}"

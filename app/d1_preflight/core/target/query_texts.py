@@ -62,7 +62,7 @@ def read_queries(file: bytes) -> Queries:
     """The texts in a file, as far as they are what their comment says; never raises."""
     texts: dict[str, bytes] = {}
     place = 0
-    content = _unzipped(file)
+    content = unzipped(file)
     if content is None:
         return Queries({}, is_whole=False)
     while (head := _HEAD.match(content, place)) is not None:
@@ -75,7 +75,7 @@ def read_queries(file: bytes) -> Queries:
     return Queries(texts, place == len(content))
 
 
-def _unzipped(file: bytes) -> bytes | None:
+def unzipped(file: bytes) -> bytes | None:
     """What a file of one piece holds; None where it is damaged, or larger than any walk makes."""
     if not file:
         return b""

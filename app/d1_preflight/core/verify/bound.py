@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
-from d1_preflight.core.record.apply_facts import CloseFacts
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
+from d1_preflight.core.record.apply_facts import CloseFacts, LedgerFacts
 from d1_preflight.core.record.facts import is_absent
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signed_plan import GO_FILE, GO_SIGNATURE
+from d1_preflight.core.summary.text import sentence
 from d1_preflight.core.verify.chain import RECORD_FILE, RECORD_SIGNATURE
 from d1_preflight.core.verify.problem import Bundle, Id, Problem
 from d1_preflight.core.verify.timeline import POSTMORTEM, TIMELINE, read_timeline
@@ -16,6 +18,8 @@ _OWN = frozenset({RECORD_FILE, RECORD_SIGNATURE, POSTMORTEM})
 _BY_GO = frozenset({GO_FILE, GO_SIGNATURE})
 _SIGNERS = "allowed_signers"  # travels with a record that is read alone
 _REVIEW = re.compile(r"(?:go|record)(?:-[1-9]\d*)?\.review\.toml(?:\.sig)?")
+_ENDS = frozenset({KEPT, ROLLED_BACK, FIXED_MANUALLY, ""})  # “” is told as not recorded
+_EVIDENCE = "evidence/"
 _FROM_GIT = "Restore it from git."
 _BY_HAND = "A record is closed through preflight only; restore it from git."
 
@@ -49,6 +53,7 @@ def bound_problems(bundle: Bundle, *, is_in_project: bool) -> Iterator[Problem]:
     if is_absent(facts.files) or not has_place or close is not record.attempts[-1]:
         words = "was closed without naming its files and its place in the chain"
         yield Problem(Id.CLOSE_INCOMPLETE, RECORD_FILE, words, _BY_HAND)
+    yield from _contradictions(record, facts)
     for name, expected in named.items():
         yield from _named_problem(bundle.files.get(name), name, expected)
     known = {*_OWN, TIMELINE, record.migration, *named, *evidence_names(record)}
@@ -59,6 +64,28 @@ def bound_problems(bundle: Bundle, *, is_in_project: bool) -> Iterator[Problem]:
             yield Problem(Id.FILE_UNLISTED, name, words, "Take it out; notes go to postmortem.md.")
     if TIMELINE not in named and not read_timeline(bundle.files.get(TIMELINE, b"")).is_bound:
         yield from _unbound_timeline(bundle)
+
+
+def _contradictions(record: Record, facts: CloseFacts) -> Iterator[Problem]:
+    """What a close says of the end, the ledger and the files, and the record otherwise."""
+    names = [_parsed(line)[0] for line in facts.files]
+    checked = LedgerFacts.from_attempt(record.last(LedgerFacts.step)).id
+    row = facts.chain.ledger_id if facts.chain else None
+    if facts.end not in _ENDS:
+        yield _differs(f"says “{sentence(facts.end)}” of the end, which is none")
+    if len(set(names)) < len(names):
+        yield _differs("names a file twice")
+    if facts.end in {KEPT, ""} and None not in {row, checked} and row != checked:
+        yield _differs(
+            f"was closed with row {row} of the ledger; the ledger step saw row {checked}"
+        )
+    for name in evidence_names(record):
+        if not name.startswith(_EVIDENCE):
+            yield _differs(f"names {sentence(name)} as what a command printed")
+
+
+def _differs(words: str) -> Problem:
+    return Problem(Id.CLOSE_DIFFERS, RECORD_FILE, words, _BY_HAND)
 
 
 def _unbound_timeline(bundle: Bundle) -> Iterator[Problem]:

@@ -7,14 +7,17 @@ the next close names both and joins them.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink, CloseFacts
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.file import load_table, read_facts
 from d1_preflight.core.record.record import DatabaseRef
-from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.toml.strict import TomlTable
+
+if TYPE_CHECKING:
+    from d1_preflight.core.target.snapshot import LedgerRow
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _ATTEMPT = b"\n[[attempt]]\n"
@@ -86,7 +89,7 @@ def heads(records: Iterable[ClosedRecord]) -> tuple[ClosedRecord, ...]:
 
 
 def next_link(
-    records: Sequence[ClosedRecord], ledger: Sequence[LedgerRow] = (), migration: str = ""
+    records: Sequence[ClosedRecord], ledger: "Sequence[LedgerRow]" = (), migration: str = ""
 ) -> ChainLink:
     """The place of a record that is closed now, after these of the same database.
 
@@ -105,7 +108,7 @@ def next_link(
 
 
 def _skipped(
-    records: Sequence[ClosedRecord], ledger: Sequence[LedgerRow], migration: str
+    records: Sequence[ClosedRecord], ledger: "Sequence[LedgerRow]", migration: str
 ) -> tuple[str, ...]:
     """What was applied since the chain began, before this migration, and is not closed."""
     closed = {record.migration for record in records}

@@ -1,13 +1,13 @@
 """Checks a record's history: the order of its times, who answered what, and what is still open."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
+from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts
-from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.facts import instant, moment
 from d1_preflight.core.record.gate import open_items, stale_words
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
@@ -21,6 +21,7 @@ _RANK = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 def history_problems(bundle: Bundle) -> Iterator[Problem]:
     """What this program never writes."""
     yield from _time_problems(bundle.record)
+    yield from _signing_times(bundle.record)
     yield from _class_problems(bundle)
     if not bundle.knows_checklist:
         return
@@ -125,6 +126,29 @@ def _time_problems(record: Record) -> Iterator[Problem]:
                 f"{where} is pending, which no attempt can be",
                 _BY_HAND,
             )
+
+
+def _signing_times(record: Record) -> Iterator[Problem]:
+    """GO and close were signed while their attempts ran: the summary tells these times."""
+    for number, attempt in enumerate(record.attempts, 1):
+        told = _signed_at(attempt)
+        if record.schema == 1 or told is None or attempt.finished_at is None:
+            continue
+        if not attempt.started_at <= told <= attempt.finished_at:
+            where = f"attempt {number} (“{attempt.step}”)"
+            words = f"{where} says that it was signed at {instant(told)}, and ran at another time"
+            yield Problem(Id.TIME_ORDER, _FILE, words, _BY_HAND)
+
+
+def _signed_at(attempt: Attempt) -> datetime | None:
+    if attempt.step == GoFacts.step:
+        return GoFacts.from_attempt(attempt).signed_at
+    if attempt.step != CloseFacts.step or not attempt.status.is_answered:
+        return None
+    try:
+        return moment(CloseFacts.from_attempt(attempt).closed_at)
+    except ValueError:
+        return None
 
 
 def _class_problems(bundle: Bundle) -> Iterator[Problem]:

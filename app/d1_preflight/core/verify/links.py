@@ -2,13 +2,16 @@
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.answers import KEPT
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
 from d1_preflight.core.record.review import Review
-from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, heads
 from d1_preflight.core.verify.problem import Id, Problem, Weight
+
+if TYPE_CHECKING:
+    from d1_preflight.core.target.snapshot import LedgerRow
 
 _FROM_GIT = "Restore it from git, or merge the branch on which it was closed."
 _AGAIN = "Restore the record that was closed; what it lacks belongs in a review."
@@ -62,7 +65,9 @@ class Chain:
                 words = f"covers {migration}, and the record that its signer saw is not here"
                 yield Problem(Id.REVIEW_HEAD_MISSING, review.name, words, _FROM_GIT)
 
-    def ledger_problems(self, record: ClosedRecord, rows: Sequence[LedgerRow]) -> Iterator[Problem]:
+    def ledger_problems(
+        self, record: ClosedRecord, rows: "Sequence[LedgerRow]"
+    ) -> Iterator[Problem]:
         """What the target's ledger says against a closed record."""
         if not record.migration.endswith(".sql"):
             return  # an adoption has no row of its own name
@@ -79,7 +84,7 @@ class Chain:
             )
 
     def unrecorded(
-        self, rows: Sequence[LedgerRow], begun: Container[str]
+        self, rows: "Sequence[LedgerRow]", begun: Container[str]
     ) -> Iterator[tuple[str, Problem]]:
         """The rows without a closed record, from the first row on that has one."""
         closed = {record.migration for record in self.records}

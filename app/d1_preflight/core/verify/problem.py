@@ -59,6 +59,7 @@ class Id(StrEnum):
     EVIDENCE_MISSING = "evidence-missing"
     EVIDENCE_CHANGED = "evidence-changed"
     CLOSE_INCOMPLETE = "close-incomplete"
+    CLOSE_DIFFERS = "close-differs"
     FILE_UNLISTED = "file-unlisted"
     FILE_MISSING = "file-missing"
     FILE_CHANGED = "file-changed"
@@ -86,6 +87,7 @@ class Id(StrEnum):
     REVIEW_UNPAIRED = "review-unpaired"
     REVIEW_INVALID = "review-invalid"
     REVIEW_STALE = "review-stale"
+    REVIEWS_DIFFER = "reviews-differ"
     SENT_BACK = "sent-back"
     SECOND_PERSON_MISSING = "second-person-missing"
 
@@ -103,13 +105,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A record with all its files, and what it is verified against."""
+    """A record with all its files, and what it is verified against.
+
+    `sections` are its attempts as a record of schema 2 is written.
+    """
 
     files: Mapping[str, bytes]
     record: Record
     checklist: Checklist
     verifier: Verifier | None
     second_person: frozenset[Kind] = frozenset()
+    sections: tuple[bytes, ...] = ()
 
     @property
     def kind(self) -> Kind:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.record.apply_facts import CloseFacts
 from d1_preflight.core.record.review import (
     AGAIN,
     CLOSED_RECORD,
@@ -12,25 +13,26 @@ from d1_preflight.core.record.review import (
     Verdict,
     last_words,
     read_review,
+    seen_reviews,
+    standing_reviews,
     statements_about,
 )
+from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 
+_FROM_GIT = "Restore the record and its reviews from git."
 _NOBODY = "Name the file of allowed signers: --allowed-signers FILE"
 
 
 def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
     """The valid reviews; `review_problems` reports the others."""
-    found = []
-    for subject in (PLAN, CLOSED_RECORD):
-        for name in statements_about(bundle.files, subject):
-            if bundle.verifier is None:
-                continue
-            try:
-                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
-            except PreflightError:
-                continue
-    return last_words(found)
+    if bundle.verifier is None:
+        return ()
+    both = (
+        standing_reviews(bundle.files, bundle.record, subject, bundle.verifier)
+        for subject in (PLAN, CLOSED_RECORD)
+    )
+    return last_words(review for found in both for review in found)
 
 
 def review_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -64,6 +66,21 @@ def review_problems(bundle: Bundle) -> Iterator[Problem]:
             hint = "Answer it; the reviewer looks again."
             yield Problem(Id.SENT_BACK, review.name, words, hint, Weight.OPEN)
     yield from _second_person_problems(bundle, found)
+    yield from _named_problems(bundle, found)
+
+
+def _named_problems(bundle: Bundle, found: list[Review]) -> Iterator[Problem]:
+    """The reviews that a close names are those that it was closed with, no more and no less."""
+    close = closed_attempt(bundle.record)
+    facts = CloseFacts.from_attempt(close)
+    if close is None or facts.summary_form is None or bundle.verifier is None:
+        return
+    bound = {line.partition("  ")[2] for line in facts.files}
+    there = seen_reviews(r for r in found if r.subject is PLAN and r.name in bound)
+    for review in (*(r for r in facts.reviews if r not in there),
+                   *(r for r in there if r not in facts.reviews)):  # fmt: skip
+        words = f"names other reviews of GO than it was closed with: {review.file} by {review.by}"
+        yield Problem(Id.REVIEWS_DIFFER, CLOSED_RECORD.file, words, _FROM_GIT)
 
 
 def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Problem]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
-from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, GoFacts
+from d1_preflight.core.record.apply_facts import GO_DECISION, ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts, RehearsalFacts
 from d1_preflight.core.record.facts import AnyStep, instant
-from d1_preflight.core.record.file import history_sha256
+from d1_preflight.core.record.file import attempt_sections
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signed_plan import (
     GO_FILE,
@@ -22,6 +22,7 @@ from d1_preflight.core.record.signed_plan import (
     SignedPlan,
 )
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
+from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
@@ -57,6 +58,9 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
         return
     yield from _plan_problems(bundle, go, document)
     yield from _signer_problems(bundle, signed, document, signature)
+    if bundle.record.schema > 1 and signed.signer and go.by != signed.signer:
+        words = f"names {signed.signer} as GO's signer, and {go.by} as who signed GO"
+        yield Problem(Id.SIGNER_DIFFERS, RECORD_FILE, words, _RESTORE)
     yield from _apply_problems(bundle.record, go)
 
 
@@ -94,6 +98,16 @@ def close_problems(bundle: Bundle) -> Iterator[Problem]:
             words,
             "A record must be signed by whoever closes it.",
         )
+    yield from _named_closer(bundle.record, signer)
+
+
+def _named_closer(record: Record, signer: Signature) -> Iterator[Problem]:
+    """The name and key that the close gives for itself, and its summary repeats."""
+    named = CloseFacts.from_attempt(closed_attempt(record))
+    said = (named.signer or signer.principal, named.fingerprint or signer.fingerprint)
+    if record.schema > 1 and said != (signer.principal, signer.fingerprint):
+        words = f"is by {signer.principal} {signer.fingerprint}; the close says {' '.join(said)}"
+        yield Problem(Id.SIGNER_DIFFERS, RECORD_SIGNATURE, words, _RESTORE)
 
 
 def closing_signer(bundle: Bundle) -> Signature | None:
@@ -142,7 +156,7 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
     if plan.document != document:
         words = "has the same content in other bytes than this program writes"
         yield Problem(Id.PLAN_EDITED, GO_FILE, words, _RESTORE)
-    expected_plan = _expected(bundle.record, go, plan)
+    expected_plan = _expected(bundle, go, plan)
     yield from _history_problems(plan.history, expected_plan.history)
     said = plan.written()
     for key, expected in replace(expected_plan, history=plan.history).written().items():
@@ -169,8 +183,9 @@ def _history_problems(
     yield Problem(Id.HISTORY_CHANGED, GO_FILE, words, _RESTORE)
 
 
-def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
+def _expected(bundle: Bundle, go: Attempt, plan: SignedPlan) -> SignedPlan:
     """The plan according to the record's own history, as far as it is known."""
+    record = bundle.record
     signed = GoFacts.from_attempt(go)
     return replace(
         plan,
@@ -184,7 +199,7 @@ def _expected(record: Record, go: Attempt, plan: SignedPlan) -> SignedPlan:
         rows_at_risk=_before(record, go, RehearsalFacts).rows_lost,
         database=PlannedDatabase.of(record.database),
         criteria=signed.criteria,
-        history=_expected_history(record, go, plan),
+        history=_expected_history(bundle, go, plan),
     )
 
 
@@ -194,11 +209,12 @@ def _expected_schema(record: Record, go: Attempt, plan: SignedPlan) -> int:
     return record.schema if was_used or plan.schema not in (1, record.schema) else plan.schema
 
 
-def _expected_history(record: Record, go: Attempt, plan: SignedPlan) -> PlannedHistory | None:
+def _expected_history(bundle: Bundle, go: Attempt, plan: SignedPlan) -> PlannedHistory | None:
     if plan.schema == 1:
         return None
-    before = record.attempts[: record.attempts.index(go)]
-    return PlannedHistory(attempts=len(before), sha256=history_sha256(before))
+    before = bundle.record.attempts[: bundle.record.attempts.index(go)]
+    written = bundle.sections[: len(before)] or attempt_sections(before)
+    return PlannedHistory(attempts=len(before), sha256=sha256(b"".join(written)).hexdigest())
 
 
 def _since(record: Record, go: Attempt) -> tuple[Attempt, ...]:

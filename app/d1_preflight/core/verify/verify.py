@@ -4,7 +4,7 @@ Nothing here reads a disk or runs a process: the files come as bytes, signatures
 through a port. What cannot be checked is a problem, never a pass.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -16,11 +16,13 @@ from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
 from d1_preflight.core.record.facts import instant
-from d1_preflight.core.record.file import dump_record, load_record
+from d1_preflight.core.record.file import attempt_sections, dump_record, load_record
 from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
+from d1_preflight.core.record.review import Review
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
+from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
@@ -67,21 +69,24 @@ def verify_record(
     migration_sha256: str | None = None,
     second_person: frozenset[Kind] = frozenset(),
     place: Place | None = None,
+    parsed: Record | None = None,
 ) -> Verification:
     """Verify a record's files with the checklist, the allowed signers and the migration's text.
 
     `files` maps names relative to the record's folder to bytes; `migration_sha256` is that of the
     file in the checkout, None where it is not there; `second_person` are the classes whose GO
     needs a second signature; `place` is where the record lies in a project, None outside of one.
+    `parsed` is the record as it was read from these very files.
     """
     data = files.get(RECORD_FILE)
     if data is None:
         return Verification((_MISSING,), {})
     try:
-        record = load_record(data, RECORD_FILE)
+        record = parsed or load_record(data, RECORD_FILE)
     except RecordInvalid as error:
         return Verification((_unread(error),), {})
-    bundle = Bundle(files, record, checklist, verifier, second_person)
+    sections = attempt_sections(record.attempts) if record.schema > 1 else ()
+    bundle = Bundle(files, record, checklist, verifier, second_person, sections)
     problems = (
         *_file_problems(bundle, migration_sha256, place),
         *history_problems(bundle),
@@ -106,7 +111,7 @@ def _file_problems(
     """What is wrong with the files themselves, whatever they say."""
     yield from _checklist_problems(bundle)
     yield from place_problems(bundle.record, place)
-    yield from _bytes_problems(bundle.files[RECORD_FILE], bundle.record)
+    yield from _bytes_problems(bundle)
     yield from _migration_problems(bundle.record, migration_sha256, place)
     yield from _evidence_problems(bundle)
     yield from bound_problems(bundle, is_in_project=place is not None and place.is_bound)
@@ -119,14 +124,17 @@ def _checklist_problems(bundle: Bundle) -> Iterator[Problem]:
         words = "is the checklist of an adoption, and the record is of a migration"
         hint = "A migration is walked by its own checklist; this one has no rehearsal."
         yield Problem(Id.CHECKLIST_WEAK, checklist.source, words, hint)
+    measure = measure_of(checklist)
+    if measure is checklist:
+        return
     try:
-        require_acts(checklist, measure_of(checklist))
+        require_acts(checklist, measure)
     except ChecklistInvalid as error:
         yield Problem(Id.CHECKLIST_WEAK, checklist.source, error.message, error.hint)
 
 
-def _bytes_problems(data: bytes, record: Record) -> Iterator[Problem]:
-    if dump_record(record) != data:
+def _bytes_problems(bundle: Bundle) -> Iterator[Problem]:
+    if dump_record(bundle.record, bundle.sections) != bundle.files[RECORD_FILE]:
         yield Problem(
             Id.RECORD_EDITED,
             RECORD_FILE,
@@ -166,6 +174,9 @@ def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
                 yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
+    if OUTPUTS in bundle.files and not read_outputs(bundle.files[OUTPUTS]).is_whole:
+        words = "is no archive of this program's, or holds more than outputs"
+        yield Problem(Id.EVIDENCE_CHANGED, OUTPUTS, words, _FROM_GIT)
     yield from _query_problems(bundle)
 
 
@@ -224,13 +235,22 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
         signed_at = instant(signed.signed_at) if signed.signed_at else ""
         facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
     facts |= _closing_facts(bundle)
-    for review in good_reviews(bundle):
-        told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
-        facts[f"review of {review.subject.stem}"] = told
+    facts |= _review_facts(good_reviews(bundle))
     if migration_sha256 and migration_sha256 != facts["sha256"]:
         facts["file"] = "another text than here"
     if counts[Status.WAIVED]:
         facts["waived"] = str(counts[Status.WAIVED])
+    return facts
+
+
+def _review_facts(reviews: Iterable[Review]) -> dict[str, str]:
+    """Each review that counts, by what it is about; a second one of the same file has a number."""
+    facts: dict[str, str] = {}
+    for review in reviews:
+        about = f"review of {review.subject.stem}"
+        number = sum(name.partition(" (")[0] == about for name in facts) + 1
+        told = f"{review.signer.principal} {review.signer.fingerprint} ({review.verdict})"
+        facts[f"{about} ({number})" if number > 1 else about] = told
     return facts
 
 

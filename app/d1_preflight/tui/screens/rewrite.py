@@ -83,6 +83,8 @@ def _words(found: Fix, width: int) -> Iterator[Content]:
         yield from _wrapped(rows, width, "")
     for difference in found.proof.differences if found.is_offered else ():
         yield from _wrapped(f"The final schema differs from yours: {difference}", width, DANGER)
+    for note in found.notes:
+        yield from _wrapped(note, width, "")
     for answer in found.left:
         yield from _wrapped(f"- {answer.finding.rule} stays: {answer.reason}", width, QUIET)
 

@@ -1,12 +1,14 @@
 """The source document's rules: name, header, declared type, one logical change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from d1_preflight.core.effects.logical_changes import LogicalChange, deeds_words, logical_changes
 from d1_preflight.core.findings import Kind, Severity
 from d1_preflight.core.project.migration import Header, parse_header
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_file
 
+_MOST = 5
 _ORDER = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 
@@ -82,13 +84,23 @@ def critical_missing(context: RuleContext) -> Iterator[Match]:
 
 def several_changes(context: RuleContext) -> Iterator[Match]:
     """More than one logical change in one file: hard to take back."""
-    effects = context.verdict.effects
-    subjects = {name.split(".")[0] for name in effects.columns_added}
-    subjects |= {name.split(".")[0] for name in effects.columns_dropped}
-    subjects |= {*effects.tables_dropped, *effects.tables_rebuilt, *effects.rows_updated_in}
-    serious = context.verdict.kind in (Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
-    if serious and len(subjects) > 1:
-        yield match_file(count=str(len(subjects)), tables=listed(sorted(subjects)))
+    changes = logical_changes(context.script, context.verdict.effects.tables_rebuilt)
+    serious = [change for change in changes if change.is_serious]
+    if len(changes) < 2 or not serious or _is_one_cleaning(changes):  # noqa: PLR2004
+        return
+    yield match_file(
+        severity=Severity.NOTE if len(serious) == 1 else None,
+        count=str(len(changes)),
+        deeds=deeds_words(changes),
+        changes="; ".join(f"{deeds_words([c])} ({listed(c.tables)})" for c in changes[:_MOST])
+        + ("; …" if changes[_MOST:] else ""),
+    )
+
+
+def _is_one_cleaning(changes: Sequence[LogicalChange]) -> bool:
+    """Whether nothing is done but to drop whole tables, or but to write values: a sweep."""
+    verbs = {trace.verb for change in changes for trace in change.statements}
+    return verbs <= {"DROP TABLE", "DROP INDEX", "DROP TRIGGER", "DROP VIEW"} or verbs <= {"UPDATE"}
 
 
 RULES: tuple[Rule, ...] = (

@@ -1,0 +1,152 @@
+"""Keeps which signatures were good, so that the same bytes are not asked of ssh-keygen again.
+
+Only “these bytes were signed so, in this role, by whom these signers name” is kept, under a hash of
+everything that it depends on; who may do what is judged every time. What is kept between two runs
+lies in the user's own cache: a file that a pull request, another user or a CI cache could have
+brought is not read.
+"""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from d1_preflight.adapters.git.checkout import checkout_of
+from d1_preflight.core.record.signing import Signature
+
+CACHE_OFF = "PREFLIGHT_NO_CACHE"
+_FORM = "d1-preflight signature verdicts, 1"
+_FILE = "verdicts.json"
+_MOST = 10_000
+_LARGEST = 8_000_000
+_CHANGES_BY_ITSELF = re.compile(rb"valid-(?:before|after)|cert-authority", re.IGNORECASE)
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """The good signatures of this run, and with a `file` those of earlier ones."""
+
+    file: Path | None = None
+    found: dict[str, Signature] = field(default_factory=dict)
+    principals: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _kept: dict[str, Signature] | None = None
+    _new: dict[str, Signature] = field(default_factory=dict)
+
+    def get(self, key: str) -> Signature | None:
+        """Who signed what the key stands for, where that is known."""
+        if key not in self.found and self.file is not None:
+            if self._kept is None:
+                self._kept = _read(self.file)
+            if key in self._kept:
+                self.found[key] = self._kept[key]
+        return self.found.get(key)
+
+    def put(self, key: str, signature: Signature, signers: bytes) -> None:
+        """Note a good signature; it is kept for later runs where time alone changes nothing."""
+        self.found[key] = signature
+        if not _CHANGES_BY_ITSELF.search(signers):
+            self._new[key] = signature
+
+    def save(self) -> None:
+        """Keep what is new; a cache that cannot be written is only slower."""
+        if self.file is None or not self._new:
+            return
+        whole = {**_read(self.file), **self._new}
+        held = {k: [s.principal, s.fingerprint] for k, s in list(whole.items())[-_MOST:]}
+        with suppress(OSError):
+            _write(self.file, json.dumps({"form": _FORM, "good": held}, separators=(",", ":")))
+
+
+def verdict_key(
+    document: bytes,
+    signature: bytes,
+    namespace: str,
+    signers: bytes,
+    *,
+    at: datetime | None,
+    program: Path,
+) -> str:
+    """A hash of everything that the answer of ssh-keygen depends on."""
+    real = Path(os.path.realpath(program))
+    known = real.stat()
+    parts = (
+        *(_FORM, namespace, "now" if at is None else at.astimezone(UTC).isoformat()),
+        *(sha256(data).hexdigest() for data in (document, signature, signers)),
+        *(str(real), known.st_dev, known.st_ino, known.st_size),
+        *(known.st_mtime_ns, known.st_ctime_ns),
+    )
+    return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def open_verdicts(environ: Mapping[str, str], places: Iterable[Path]) -> Verdicts:
+    """The verdicts of earlier runs, or none: in CI, where that is asked for, or in a checkout.
+
+    `places` are what is judged; a cache in one of their checkouts could be part of a pull request.
+    """
+    if environ.get("CI") or environ.get(CACHE_OFF):
+        return Verdicts()
+    import platformdirs
+
+    file = platformdirs.user_cache_path("d1-preflight") / _FILE
+    real = Path(os.path.realpath(file))
+    for place in places:
+        tree = Path(os.path.realpath(checkout_of(place) or place))
+        if real.is_relative_to(tree):
+            return Verdicts()
+    return Verdicts(file)
+
+
+def _read(file: Path) -> dict[str, Signature]:
+    """What a file of ours holds; nothing where it is damaged, or others could have written it."""
+    try:
+        found = json.loads(_bytes_of_mine(file))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    good = found.get("good") if isinstance(found, dict) and found.get("form") == _FORM else None
+    pairs = good.items() if isinstance(good, dict) else ()
+    return {key: Signature(*who) for key, who in pairs if _is_verdict(who)}
+
+
+def _is_verdict(who: object) -> bool:
+    match who:
+        case [str(principal), str(fingerprint)]:
+            return bool(principal) and _FINGERPRINT.fullmatch(fingerprint) is not None
+        case _:
+            return False
+
+
+def _bytes_of_mine(file: Path) -> bytes:
+    """The file's bytes; raises OSError where it, or its folder, is not this user's alone."""
+    _require_mine(file.parent.stat(), stat.S_IWGRP | stat.S_IWOTH)
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as open_file:
+        known = os.fstat(open_file.fileno())
+        _require_mine(known, stat.S_IRWXG | stat.S_IRWXO)  # git never makes a file like that
+        if not stat.S_ISREG(known.st_mode) or known.st_size > _LARGEST:
+            raise OSError("it is no file of this program's")
+        return open_file.read(_LARGEST)
+
+
+def _require_mine(known: os.stat_result, never: int) -> None:
+    if known.st_uid != os.getuid() or known.st_mode & never:
+        raise OSError("it is not this user's alone")
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    other = file.with_name(f".{os.getpid()}-{file.name}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(other, flags, 0o600), "w", encoding="utf-8") as open_file:
+            open_file.write(text)
+        other.replace(file)
+    except OSError:
+        other.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,84 @@
+"""`preflight fix --rule several-changes`: one file for each logical change, all or none written."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d1_preflight.commands.output import clean, say, write
+
+if TYPE_CHECKING:
+    from d1_preflight.core.project.migration import Migration
+    from d1_preflight.core.remedies.patterns.split import Split
+    from d1_preflight.core.remedies.remedy import NoRemedy
+    from d1_preflight.core.schema.schema import Schema
+
+RULE = "several-changes"
+"""The rule whose remedy needs further files."""
+
+
+def found_split(
+    migration: "Migration", prior: "Schema", siblings: "Sequence[Migration]"
+) -> "Split | NoRemedy":
+    """The split of a migration among its siblings, named in their convention."""
+    from d1_preflight.adapters.system import SystemClock
+    from d1_preflight.core.project.template import migration_name
+    from d1_preflight.core.remedies.patterns.split import split
+
+    now = SystemClock().now()
+
+    def name_of(words: str, made: Sequence[str]) -> str:
+        names = [*(sibling.name for sibling in siblings), *made]
+        return migration_name(words, names, now, migration.naming.convention(names))
+
+    return split(migration, prior, siblings, name_of)
+
+
+def tell_split(path: Path, found: "Split | NoRemedy") -> bool:
+    """Say what the split comes to; whether there is one."""
+    from d1_preflight.core.remedies.remedy import NoRemedy
+
+    if isinstance(found, NoRemedy):
+        say(f"preflight fix: {path}: no split")
+        say(f"  {RULE} stays: {found.reason}")
+        return False
+    say(f"preflight fix: {path}: it needs {len(found.parts)} files; the split is proved")
+    for part in found.parts:
+        say(f"  {part.name}: {part.what}")
+    say(f"  proved on {found.rows}: the same rows and the same schema as before")
+    return True
+
+
+def show_split(path: Path, found: "Split") -> None:
+    """The files as they would be, each behind its name."""
+    texts = (f"== {path.with_name(Path(p.name).name)}\n{clean(p.text)}" for p in found.parts)
+    write("\n".join(texts), "The split")
+
+
+def write_split(
+    arguments: argparse.Namespace, path: Path, found: "Split", root: Callable[[], Path]
+) -> None:
+    """Write the new files, then the first over the author's; none where one cannot be written."""
+    from d1_preflight.adapters.rewritten_file import read_rewritable, write_rewrite
+    from d1_preflight.adapters.store import create_durably, make_folder
+    from d1_preflight.adapters.wrangler.staged_config import open_workspace
+
+    before = read_rewritable(path)
+    home = path.parents[len(Path(found.parts[0].name).parts) - 1]
+    made: list[Path] = []
+    try:
+        for part in found.parts[1:]:
+            new = home / part.name
+            make_folder(new.parent)
+            create_durably(new, part.text.encode())
+            made.append(new)
+        kept = write_rewrite(path, before, found.parts[0].text, open_workspace(root()))
+    except BaseException:
+        for new in made:
+            new.unlink(missing_ok=True)
+        raise
+    names = ", ".join(str(new) for new in made)
+    say(f"preflight fix: wrote {path} and {names}; the earlier text is kept in {kept}")
+    say("  A down file of the whole undoes it no more: write one for each part.")
+    if arguments.unapplied:
+        say("  You said with --unapplied that it is applied nowhere; no target was asked.")

@@ -1,0 +1,172 @@
+"""Runs a migration and its down file on invented rows, and compares what was there before."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import apsw
+
+from d1_preflight.core import d1
+from d1_preflight.core.engine.trial import run_as_d1
+from d1_preflight.core.remedies.sample_rows import filled_database
+from d1_preflight.core.schema.schema import Schema, Structure, StructureReader, compare
+from d1_preflight.core.schema.table import TableKind
+from d1_preflight.core.sql.tokenizer import quote_name
+
+_Bag = tuple[str, ...]
+_MODES = {
+    "full": "rows in every table",
+    "gaps": "NULL wherever it is allowed",
+    "empty": "empty tables",
+}
+"""The databases on which it is tried, and what they are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the two files did: `reason` is why they are no pair, "" where they are one."""
+
+    reason: str = ""
+    rows: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the down file brings back what the migration changed."""
+        return not self.reason
+
+
+def tried_up_and_down(
+    prior: Schema,
+    name: str,
+    texts: tuple[str, str],
+    seeds: Sequence[str] = (),
+    free: Collection[str] = (),
+) -> Tried:
+    """Run both texts on rows of every kind, and once on none.
+
+    `seeds` change the invented rows first; `free` are the columns, as `table.column`, whose values
+    need not come back.
+    """
+    after = _structure_after(prior, texts[0])
+    tried = list[str]()
+    for mode, words in _MODES.items():
+        connection = _database(prior, mode, after)
+        try:
+            _seed(connection, seeds)
+            reason = _broken(connection, name, texts, free)
+        finally:
+            connection.close()
+        if reason:
+            return Tried(f"{reason} ({words})")
+        tried.append(words)
+    return Tried(rows=", ".join(tried))
+
+
+def tried_in_parts(prior: Schema, name: str, whole: str, parts: Sequence[str]) -> Tried:
+    """Run a text, and its parts one after the other, on the same rows; compare all that is left."""
+    after = _structure_after(prior, whole)
+    tried = list[str]()
+    for mode, words in _MODES.items():
+        one, other = (_database(prior, mode, after) for _ in range(2))
+        try:
+            refused = _refusal(one, name, whole)
+            reason = "" if refused else _differing(one, other, name, parts)
+        finally:
+            one.close()
+            other.close()
+        if reason:
+            return Tried(f"{reason} ({words})")
+        tried += [] if refused else [words]
+    if len(tried) < 2:  # noqa: PLR2004 - on empty tables alone it is no proof
+        return Tried("the file itself is refused on invented rows")
+    return Tried(rows=", ".join(tried))
+
+
+def _differing(
+    one: apsw.Connection, other: apsw.Connection, name: str, parts: Sequence[str]
+) -> str:
+    for number, text in enumerate(parts):
+        refused = _refusal(other, f"{name}.{number}", text)
+        if refused:
+            return f"D1 would refuse part {number + 1}: {refused}"
+    for connection in (one, other):
+        connection.execute(f"DROP TABLE IF EXISTS {quote_name(d1.LEDGER)}")
+    here, there = _rows(one, ()), _rows(other, ())
+    rows = sorted(t for t in {*here, *there} if here.get(t) != there.get(t))
+    if rows:
+        return f"rows of {', '.join(rows)} are others"
+    changes = compare(_schema(one), _schema(other))
+    return changes[0].words if changes else ""
+
+
+def _refusal(connection: apsw.Connection, name: str, text: str) -> str:
+    verdict = run_as_d1(connection, text, name, ledger=d1.LEDGER, clock=lambda: 0.0)
+    refused = (*verdict.refused, *verdict.undecided)
+    return refused[0].reason if refused else ""
+
+
+def _database(prior: Schema, mode: str, after: apsw.Connection) -> apsw.Connection:
+    if mode == "empty":
+        connection = apsw.Connection(":memory:")
+        prior.build(connection)
+        return connection
+    later = StructureReader(after).read(Schema.from_connection(after)).tables.values()
+    return filled_database(prior, gaps=mode == "gaps", later=tuple(later))[0]
+
+
+def _structure_after(prior: Schema, text: str) -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    prior.build(connection)
+    run_as_d1(connection, text, "0.sql", ledger=d1.LEDGER, clock=lambda: 0.0)
+    return connection
+
+
+def _seed(connection: apsw.Connection, seeds: Sequence[str]) -> None:
+    for sql in seeds:
+        try:
+            connection.execute(sql)
+        except apsw.Error:  # a text that the column does not take
+            continue
+
+
+def _broken(
+    connection: apsw.Connection, name: str, texts: tuple[str, str], free: Collection[str]
+) -> str:
+    """What speaks against the pair; "" where nothing does."""
+    schema, rows = _schema(connection), _rows(connection, free)
+    for number, text in enumerate(texts):
+        what = "its down file" if number else "it"
+        refused = _refusal(connection, f"{name}.{number}", text)
+        if refused:
+            return f"D1 would refuse {what}: {refused}"
+        if not number:
+            gone = [table for table in rows if table not in _rows(connection, ())]
+            if gone:
+                return f"it takes {', '.join(gone)} away"
+    connection.execute(f"DROP TABLE IF EXISTS {quote_name(d1.LEDGER)}")
+    now = _rows(connection, free)
+    differing = sorted(t for t in {*rows, *now} if rows.get(t) != now.get(t))
+    if differing:
+        return f"after the down file, rows of {', '.join(differing)} are others"
+    changes = [
+        change.words
+        for change in compare(schema, _schema(connection))
+        if change.name.lower() not in free
+    ]
+    return f"after the down file, {changes[0]}" if changes else ""
+
+
+def _schema(connection: apsw.Connection) -> Structure:
+    return StructureReader(connection).read(Schema.from_connection(connection).without(d1.LEDGER))
+
+
+def _rows(connection: apsw.Connection, free: Collection[str]) -> dict[str, _Bag]:
+    """The rows of each table, in any order, without the columns that are free."""
+    found = dict[str, _Bag]()
+    for name, table in _schema(connection).tables.items():
+        if table.kind is not TableKind.ORDINARY or name.startswith(d1.LEDGER):
+            continue
+        chosen = [c.name for c in table.columns if f"{name}.{c.name.lower()}" not in free]
+        listed = ", ".join(map(quote_name, chosen)) or "1"
+        rows = connection.execute(f"SELECT {listed} FROM {quote_name(table.name)}")
+        found[name] = tuple(sorted(repr(row) for row in rows))
+    return found

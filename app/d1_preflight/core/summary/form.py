@@ -1,0 +1,20 @@
+"""The form of a summary: what was signed in an earlier form is rendered in it for ever."""
+
+from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.summary.verdict import closed_attempt
+
+PRESENT_FORM = 2
+"""The form of today: it names reviews, what is still missing, and what did not fail."""
+_FIRST_FORM = 1
+
+
+def form_of(record: Record) -> int:
+    """The form that the record's close names, or its GO; today's before there is a GO."""
+    closed = closed_attempt(record)
+    if closed is not None:
+        return CloseFacts.from_attempt(closed).summary_form or _FIRST_FORM
+    signed = [a for a in record.attempts if a.step == GoFacts.step and a.status.is_answered]
+    if not signed:
+        return PRESENT_FORM
+    return GoFacts.from_attempt(signed[-1]).summary_form or _FIRST_FORM

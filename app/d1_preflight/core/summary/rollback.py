@@ -1,0 +1,85 @@
+"""How a migration can be undone, or that it was: the path, what it loses, backup and bookmark."""
+
+from datetime import datetime
+
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
+from d1_preflight.core.format import plural, timestamp
+from d1_preflight.core.record.apply_facts import CloseFacts
+from d1_preflight.core.record.change_facts import RehearsalFacts
+from d1_preflight.core.record.facts import moment
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.safety_facts import (
+    BackupFacts,
+    BookmarkFacts,
+    DownTestFacts,
+    RestoreFacts,
+    RollbackPath,
+    RollbackPlanFacts,
+    changed_words,
+)
+from d1_preflight.core.summary.text import sentence
+from d1_preflight.core.summary.verdict import closed_attempt
+
+_LONGEST_COMMAND = 100
+_ENDED = {
+    ROLLED_BACK: "it was rolled back. Planned: ",
+    FIXED_MANUALLY: "neither the schema before nor the rehearsed one is there now, "
+    "so none of these may fit. Planned: ",
+}
+
+
+def rollback_path(record: Record, form: int) -> str:
+    """The chosen rollback path, what it loses, the backup and the bookmark."""
+    plan = RollbackPlanFacts.from_attempt(record.last(RollbackPlanFacts.step))
+    chosen = next((way for way in plan.ways if way.way == plan.chosen), RollbackPath())
+    down = DownTestFacts.from_attempt(record.last(DownTestFacts.step))
+    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    tested = changed_words(rehearsed, down) if record.last(DownTestFacts.step) else ""
+    path = _path(plan.chosen, chosen, form)
+    parts = (path, _backup(record), _bookmark(record, form), f"tested: {tested}" if tested else "")
+    told = " · ".join(sentence(part) for part in parts if part)
+    if form == 1:
+        return told
+    return f"{_ended(record)}{told or 'nothing: no path, no backup and no bookmark is recorded'}"
+
+
+def _path(chosen: str, way: RollbackPath, form: int) -> str:
+    """The path with its command, where that is one to be typed."""
+    has_command = form > 1 and 0 < len(way.command) <= _LONGEST_COMMAND
+    more = (way.command if has_command else "", f"loses {way.loses}" if way.loses else "")
+    told = "; ".join(part for part in more if part)
+    return f"{chosen}{f' ({told})' if told else ''}" if chosen else ""
+
+
+def _ended(record: Record) -> str:
+    """What stands before the plan where the end was another than to keep it."""
+    closed = closed_attempt(record)
+    end = CloseFacts.from_attempt(closed).end if closed else KEPT
+    return _ENDED.get(end, "")
+
+
+def _backup(record: Record) -> str:
+    kept = BackupFacts.from_attempt(record.last(BackupFacts.step))
+    if kept.rows is None:
+        return ""
+    restored = record.last(RestoreFacts.step)
+    proved = restored is not None and restored.status.is_answered
+    how = "restored and compared" if proved else "not restored for a test"
+    tables = plural(len(kept.tables), "table")
+    return f"backup of {plural(kept.rows, 'row')} in {tables}, {how}"
+
+
+def _bookmark(record: Record, form: int) -> str:
+    mark = BookmarkFacts.from_attempt(record.last(BookmarkFacts.step))
+    if not mark.good_until:
+        return ""
+    until = _moment(mark.good_until) if form > 1 else None
+    words = f"bookmark until {timestamp(until) if until else mark.good_until}"
+    return f"Time Travel {words}" if form > 1 else words
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return moment(text)
+    except ValueError:
+        return None

@@ -1,0 +1,44 @@
+"""The rebuild of the practice project, rewritten: no row is lost, and no loss is declared."""
+
+import pytest
+
+from d1_preflight.board import Board
+from d1_preflight.core.record.change_facts import FindingsFacts, RehearsalFacts
+from d1_preflight.session import Session
+from flow.conftest import OpenPractice
+from flow.walking import open_session, raw_answers, walk_to
+
+pytestmark = [pytest.mark.wrangler, pytest.mark.matrix]
+REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
+
+
+async def answered_to_go(session: Session) -> int:
+    """Walk to GO, and count the questions that a person answers."""
+    asked = 0
+    while (step := session.current) is not None and step.id != "go":
+        asked += len(session.prompts(step))
+        attempt = await session.perform(step, raw_answers(session, step))
+        if not attempt.status.is_answered:
+            assert step.waivable, f"{step.id}: {attempt.words}"
+            session.waive(step, "waived in a test")
+    return asked
+
+
+async def test_one_key_and_one_look_lead_to_go_without_a_lost_row(practice: OpenPractice) -> None:
+    context, _ = practice("0061")
+    session, _ = open_session(context, REBUILD)
+    board = Board(context)
+    await walk_to(session, "findings")
+
+    found = board.rewrite(session)  # the key `p`, and the look at its diff
+    assert found.is_offered
+    board.write_rewrite(session, found)  # the key `y`
+    asked = await answered_to_go(session)
+
+    rehearsed = RehearsalFacts.from_attempt(session.attempt("rehearsed"))
+    assert [change.table for change in rehearsed.tables if change.lost] == []
+    declared = FindingsFacts.from_attempt(session.attempt("findings"))
+    assert "team_members" not in str(declared.declared_losses)
+    print(f"0061 the safe way: 2 keys for the rewrite, {asked} questions to GO")
+    assert session.current is not None
+    assert session.current.id == "go"
