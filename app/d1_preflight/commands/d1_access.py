@@ -79,6 +79,7 @@ def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
     import asyncio
 
     where = f"{api}/d1/database/{project.database.id}"
+
     yield asyncio.run(_asked(where, command_of(around).variables[variable]))
 
 

@@ -207,7 +207,16 @@ def _rows(tables: Sequence[ChangedTable], unchanged: int, form: int) -> str:
     if form > 1:
         lost += _in_tables((t.table, t.gone) for t in tables)
         values += _in_tables((t.table, t.changed) for t in tables)
-    return f"{lost}{values}; {plural(unchanged, 'table')} unchanged"
+    fewer = _fewer(tables) if form > 1 else ""
+    return f"{lost}{values}; {plural(unchanged, 'table')} unchanged{fewer}"
+
+
+def _fewer(tables: Sequence[ChangedTable]) -> str:
+    """What was counted at the close and is less than before, whoever took it."""
+    less = [(t.table, (t.before or 0) - max(t.now, 0)) for t in tables if t.now is not None]
+    rows = sum(number for _, number in less if number > 0)
+    named = _in_tables((table, number) for table, number in less if number > 0)
+    return f"; at the close {plural(rows, 'row')} fewer than before{named}" if rows else ""
 
 
 def _in_tables(counted: Iterable[tuple[str, int]]) -> str:
