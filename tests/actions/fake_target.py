@@ -57,6 +57,10 @@ HEADER = """-- Migration: {name}
 DESTRUCTIVE = "ALTER TABLE teams DROP COLUMN old;\n"
 ADDITIVE = "ALTER TABLE teams ADD COLUMN billing TEXT;\n"
 
+_LEDGER = (
+    "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
+    " applied_at TEXT)"
+)
 Answer = Callable[[Evidence], Evidence]
 
 
@@ -176,6 +180,7 @@ class FakeTarget:
     notes: dict[str, str] = field(default_factory=dict)  # the annotations of the version
     deployment_notes: dict[str, str] = field(default_factory=dict)
     left: tuple[Evidence, ...] = ()
+    name: str = NAME  # of the migration that is applied
     tail: str = ""  # what a tail prints until it is ended
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
@@ -187,10 +192,7 @@ class FakeTarget:
 
     def __post_init__(self) -> None:
         self.connection.execute("PRAGMA foreign_keys = ON")
-        self.connection.execute(
-            "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,"
-            " applied_at TEXT)"
-        )
+        self.connection.execute(_LEDGER)
         self.apply("0001_prior_state.sql", self.earlier)
         self.connection.execute(self.rows)
 
@@ -298,10 +300,10 @@ class FakeTarget:
     def _apply(self, args: Sequence[str], cwd: Path) -> Evidence:
         self.reached += 1
         try:
-            self.apply(NAME, (cwd / "staged.sql").read_text())
+            self.apply(self.name, (cwd / "staged.sql").read_text())
         except apsw.Error as error:
             return refused(args, f"{error}: SQLITE_ERROR")
-        return Evidence(tuple(args), 0, 40, shown=f"│ {NAME} │ ✅ │")
+        return Evidence(tuple(args), 0, 40, shown=f"│ {self.name} │ ✅ │")
 
     def _local(self, command: str, args: Sequence[str], cwd: Path) -> Evidence:
         file = self.local.file(Path(args[args.index("--persist-to") + 1]))
@@ -314,8 +316,9 @@ class FakeTarget:
             with connection:
                 connection.execute(script.read_text())
                 if command == "rehearse":
+                    connection.execute(_LEDGER.replace("TABLE", "TABLE IF NOT EXISTS"))
                     row = "INSERT INTO d1_migrations(name, applied_at) VALUES (?, '2026-11-23')"
-                    connection.execute(row, (NAME,))
+                    connection.execute(row, (self.name,))
         except apsw.Error as error:
             return refused(args, f"{error}: SQLITE_ERROR")
         finally:

@@ -264,3 +264,22 @@ def test_without_records_here_those_of_the_only_project_below_are_meant(
     monkeypatch.chdir(root)
 
     assert records._roots(Namespace(config=None)) == (root / "apps" / "api",)
+
+
+@pytest.mark.parametrize("up", ["../../..", "../..", "/etc"])
+@pytest.mark.parametrize("has_checkout", [True, False])
+def test_a_migrations_folder_outside_of_the_checkout_is_refused(
+    tmp_path: Path, up: str, *, has_checkout: bool
+) -> None:
+    root = tmp_path / "repo" / "api"
+    root.mkdir(parents=True)
+    (tmp_path / "0001_of_others.sql").write_text("CREATE TABLE others(x);")
+    if has_checkout:
+        (root.parent / ".git").mkdir()
+    elif up == "/etc":
+        return
+    (root / "wrangler.toml").write_text(f'{D1}migrations_dir = "{up}"\n')
+    project = open_project(root, environ={})
+
+    with pytest.raises(ProjectError, match="is outside of"):
+        ProjectFiles(project).files()

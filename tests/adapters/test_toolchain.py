@@ -108,6 +108,26 @@ def test_a_shim_whose_package_is_hidden_is_asked_and_run_itself(machine: Machine
     assert (chain.argv, chain.wrangler_version) == ((str(shim),), "4.95.2")
 
 
+def test_a_shim_of_an_old_node_runs_with_the_node_that_would_do(
+    machine: Machine, tmp_path: Path
+) -> None:
+    put_program(machine.bin / "node", "v18.20.0")
+    newer = put_program(tmp_path / "newer" / "node", "v24.1.0")
+    shim = put_program(machine.bin / "wrangler", "")
+    shim.write_text(
+        "#!/bin/sh\ncase $(node --version) in v18*) echo 'Wrangler requires Node.js v22' >&2;"
+        " exit 1;; esac\necho '4.95.2'\n"
+    )
+    machine.environ["PATH"] = os.pathsep.join(
+        (str(machine.bin), str(newer.parent), os.environ["PATH"])
+    )
+
+    chain = machine.find()
+
+    assert (chain.argv, chain.wrangler_version) == ((str(shim),), "4.95.2")
+    assert chain.node == newer
+
+
 def put_hanging(path: Path, calls: Path) -> Path:
     """A program that never answers, and leaves a child that holds its output."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -394,6 +414,31 @@ def test_a_shim_without_its_package_is_not_passed_over(machine: Machine) -> None
 
     with pytest.raises(WranglerUnavailable, match="leads to no wrangler package"):
         machine.find()
+
+
+@pytest.mark.parametrize("layout", ["npm", "pnpm", "bun", "yarn"])
+def test_every_package_managers_layout_gives_the_package_itself(
+    machine: Machine, layout: str
+) -> None:
+    """pnpm links into its store and writes a shell script into .bin; the others copy."""
+    if layout == "pnpm":
+        store = machine.project / "node_modules" / ".pnpm" / "wrangler@4.91.0"
+        put_wrangler(store, "4.91.0")
+        link = machine.project / "node_modules" / "wrangler"
+        link.symlink_to(".pnpm/wrangler@4.91.0/node_modules/wrangler")
+        put_program(machine.project / "node_modules" / ".bin" / "wrangler", "a shell script")
+    else:
+        put_wrangler(machine.project, "4.91.0")
+    lock = {"npm": "package-lock.json", "pnpm": "pnpm-lock.yaml", "bun": "bun.lock",
+            "yarn": "yarn.lock"}[layout]  # fmt: skip
+    (machine.project / lock).write_text("")
+    (machine.project / "package.json").write_text('{"devDependencies": {"wrangler": "4.91.0"}}')
+
+    chain = machine.find()
+
+    assert (chain.source, chain.wrangler_version) == (Source.PROJECT, "4.91.0")
+    assert chain.argv[0] == str(machine.bin / "node")
+    assert Path(chain.argv[1]).resolve().name == "wrangler.js"
 
 
 def test_plug_n_play_is_named(machine: Machine) -> None:

@@ -99,7 +99,7 @@ SHAPES: dict[str, Shape] = {
     "binding alone": Shape({"wrangler.toml": toml('binding = "DB"\n'), **TWO}),
     "placeholder id": Shape(
         {"wrangler.toml": toml(entry().replace(UUID.format(1), "${D1_ID}")), **TWO},
-        refused={"doctor": "${D1_ID} is a placeholder"},
+        refused={"doctor": "${D1_ID} is a placeholder", "run": "${D1_ID} is a placeholder"},
     ),
     "two databases, one folder": Shape(
         {"wrangler.toml": toml(entry(), entry(2, "logs", binding="LOGS")), **TWO},

@@ -121,7 +121,6 @@ def test_a_record_of_another_database_of_that_name_is_invalid(checkout: Checkout
         ('"database_name": "marketplace-production"', '"database_name": "shop"'),
         ('"binding": "DB"', '"binding": "marketplace-production"'),
         ('"d1_databases"', '"databases"'),
-        ('"database_id": "a1b2c3d4-0000-4000-8000-000000000001"', '"database_id": ""'),
         ('"name": "workway-api"', '"name": 7'),
         ("// a Worker", "a Worker"),
     ],
@@ -141,6 +140,35 @@ def test_a_record_that_cannot_be_held_against_a_database_is_no_pass(
         found
     )
     assert found.exit_code == 1
+
+
+def without_id(checkout: Checkout) -> None:
+    replace_in_config(
+        checkout, '"database_id": "a1b2c3d4-0000-4000-8000-000000000001"', '"database_id": ""'
+    )
+
+
+def test_where_the_configuration_names_the_database_alone_the_uuid_of_go_counts(
+    checkout: Checkout,
+) -> None:
+    without_id(checkout)
+
+    found = verified(checkout.folder)
+
+    assert words(found) == ""
+    assert found.exit_code == 0
+
+
+def test_of_records_about_two_databases_of_one_name_none_is_good(checkout: Checkout) -> None:
+    without_id(checkout)
+    other = checkout.folder.parent / "0061_rebuild_teams_remove_deprecated"
+    shutil.copytree(EXAMPLE, other)
+
+    found = verified(checkout.folder)
+
+    assert "the records of marketplace-production are about" in words(found)
+    assert found.exit_code == 1
+    assert "may be about another database" in words(verified(other))
 
 
 def test_the_configuration_it_was_made_with_can_be_named(checkout: Checkout) -> None:

@@ -40,7 +40,7 @@ from d1_preflight.actions.workspace import (
     restored_folder,
 )
 from d1_preflight.core.errors import RemoteFailed
-from d1_preflight.core.format import date, plural
+from d1_preflight.core.format import date, duration, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
 from d1_preflight.core.record.facts import StepFacts, instant, is_absent
@@ -62,6 +62,7 @@ from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
 
 _EXPORT_TIMEOUT_S = 1800.0
+_BLOCKS = "D1 answers nothing else while it exports"
 
 
 def backup_tables(context: StepContext) -> tuple[str, ...]:
@@ -79,13 +80,22 @@ def back_up_plan(context: StepContext) -> Sequence[str]:
     )
     return (
         f"read {named}, value for value (wrangler d1 execute --json, batched)",
-        f"{shown(context.environment, export)}   (D1 answers nothing else while it exports)",
+        f"{shown(context.environment, export)}   ({_BLOCKS}{_export_time(context, tables)})",
     )
+
+
+def _export_time(context: StepContext, tables: Sequence[str]) -> str:
+    """About how long, by the speed at which the same rows were copied; "" where none was."""
+    copied = context.facts(CopyFacts)
+    mine = sum(table.bytes or 0 for table in copied.tables if table.table in tables)
+    if not copied.read_ms or not copied.bytes or not mine:
+        return ""
+    return f": about {duration(round(copied.read_ms * mine / copied.bytes))}, as the copy took"
 
 
 def held_by_export(context: StepContext) -> str:
     """Why a person starts the backup: production waits while it is exported."""
-    return "D1 answers nothing else while it exports." if backup_tables(context) else ""
+    return f"{_BLOCKS}." if backup_tables(context) else ""
 
 
 def export_args(environment: Environment, tables: Sequence[str], output: Path) -> tuple[str, ...]:
@@ -132,7 +142,8 @@ async def back_up(context: StepContext) -> Outcome:
     _forget_others(folder)
     kept = relative(environment, folder)
     words = f"{plural(len(copied.copies), 'table')}, {plural(rows, 'row')}, kept exactly in {kept}"
-    words += "." if export.sha256 else f"; no export: {export.words}"
+    took = f"; the export took {duration(ran[-1].milliseconds)}." if ran else "."
+    words += took if export.sha256 else f"; no export: {export.words}"
     return Outcome(Status.PROVED, words, facts, (*evidence, *ran))
 
 

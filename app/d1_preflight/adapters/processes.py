@@ -181,13 +181,18 @@ class TimeoutCache:
 TIMED_OUT = TimeoutCache()
 
 
-def ask_version(program: Path, timeout: float) -> Answer:
-    """What a program answers to --version; after a timeout it is asked again once replaced."""
+def ask_version(program: Path, timeout: float, path: str = "") -> Answer:
+    """What a program answers to --version; after a timeout it is asked again once replaced.
+
+    `path` is the PATH that it is asked with; "" for our own.
+    """
+    environ = {**os.environ, "PATH": path} if path else None
     there = program.stat() if program.exists() else None
     key = (str(program), *((str(there.st_mtime_ns), str(there.st_ino)) if there else ()))
     # At the root: a version manager's shim would read which version a checkout asks for.
     return TIMED_OUT.ask(
-        key, lambda: ask(str(program), "--version", cwd=Path("/"), timeout=timeout)
+        key,
+        lambda: ask(str(program), "--version", cwd=Path("/"), timeout=timeout, environ=environ),
     )
 
 

@@ -276,8 +276,28 @@ def read_migrations(database: Database, config: WranglerConfig) -> tuple[Migrati
     read is a value among the others.
     """
     folder = Path(os.path.normpath(config.folder / database.migrations_dir))
+    _require_inside(folder, config)
     names = sorted(migration_names(folder, database.glob), key=ledger_key)
     return tuple(_read(folder, name) for name in names)
+
+
+def _require_inside(folder: Path, config: WranglerConfig) -> None:
+    """Refuse a folder outside the checkout: a configuration must not lead to other people's files.
+
+    Without a checkout, one that holds the project itself is refused. Raises ProjectError.
+    """
+    from d1_preflight.adapters.git.checkout import checkout_of
+
+    checkout = checkout_of(config.folder)
+    if checkout is None:
+        is_inside = not config.folder.is_relative_to(folder) or folder == config.folder
+    else:
+        is_inside = Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(checkout))
+    if not is_inside:
+        raise ProjectError(
+            f"The migrations folder {folder} is outside of {checkout or config.folder}.",
+            hint=f"Nothing there was read. Correct migrations_dir in {config.path.name}.",
+        )
 
 
 def migration_names(folder: Path, glob: Glob) -> Iterator[str]:

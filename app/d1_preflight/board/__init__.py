@@ -17,6 +17,7 @@ from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order, 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotJudged, PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
+from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.naming import judged_part, split_number
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
@@ -181,7 +182,9 @@ class Board:
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
         remarks = ledger_remarks(look.observation, (file.name for file in files))
-        words = f"{by_name}remote read {read_at:%H:%M %Z}"
+        read = self._context.cache.rows_read
+        cost = f" · {plural(read, 'row')} read" if read else ""
+        words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
         return BoardState(self.rows(), words, " ".join(remarks))
 
     def open(self, name: str) -> Session:

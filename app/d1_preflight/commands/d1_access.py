@@ -76,8 +76,9 @@ def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
         fix = "Set database_id in the configuration to have it asked."
         yield unknown(_TITLE, "not asked: the database's id is not in the configuration", fix)
         return
-    where = f"{api}/d1/database/{project.database.id}"
     import asyncio
+
+    where = f"{api}/d1/database/{project.database.id}"
 
     yield asyncio.run(_asked(where, command_of(around).variables[variable]))
 

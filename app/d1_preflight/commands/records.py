@@ -16,6 +16,13 @@ from d1_preflight.adapters.record_folder import (
     read_record_folder,
     signed_files,
 )
+from d1_preflight.commands.record_place import (
+    migration_sha256,
+    named_alone,
+    place_of,
+    recorded_ids,
+    without_migration,
+)
 from d1_preflight.commands.trust import (
     ThisCheckout,
     TrustSource,
@@ -39,6 +46,7 @@ from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.verify.chain import ClosedRecord, chain_key
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
@@ -191,12 +199,8 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     record = _readable(files)
     checklist, refused = _checklist(source, root, arguments.checklist, record, chains)
     project = _project(root, record, config, chains) if root and record else None
-    text = _migration_sha256(project, folder, record) if record else None
-    place = _place(root, folder, project) if root else None
-    if place and record and text is None and isinstance(project, Project):
-        place = _without_migration(place, project, record)
-    if place and place.is_bound and root and record:
-        place = replace(place, chain=chains.of(root, record.database))
+    text = migration_sha256(project, folder, record) if record else None
+    place = _placed(folder, root, record, project, text=text, chains=chains) if root else None
     return OpenRecord(
         folder=folder,
         files=files,
@@ -213,6 +217,28 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         parsed=record,
         verdicts=chains.verdicts,
     )
+
+
+def _placed(
+    folder: Path,
+    root: Path,
+    record: Record | None,
+    project: Project | PreflightError | None,
+    *,
+    text: str | None,
+    chains: Chains,
+) -> Place:
+    """Where the record lies, and what the project says of its database and its migration."""
+    place = place_of(root, folder, project)
+    if record is None:
+        return place
+    if isinstance(project, Project):
+        if not project.database.id and record.database.target != PRACTICE:
+            known = chains.once(("ids", project.records), partial(recorded_ids, project.records))
+            place = named_alone(place, record, known)
+        if text is None:
+            place = without_migration(place, project, record)
+    return replace(place, chain=chains.of(root, record.database)) if place.is_bound else place
 
 
 def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
@@ -354,43 +380,3 @@ def _has_config(root: Path, config: Path | None) -> bool:
         return find_config(root, config and config.resolve()).parent == root
     except (ProjectError, UsageError):
         return False
-
-
-def _place(root: Path, folder: Path, project: Project | PreflightError | None) -> Place:
-    below = folder.resolve().relative_to(root / RECORDS_NAME).as_posix()
-    if isinstance(project, Project):
-        return Place(below, is_project=True, database_id=project.database.id)
-    return Place(below, is_project=project is not None, unknown=project.message if project else "")
-
-
-def _without_migration(place: Place, project: Project, record: Record) -> Place:
-    """The place of a record whose migration is gone, or has another name by now."""
-    mine = record.subjects.get("migration")
-    files = sorted(project.migrations_folder.rglob("*.sql"))
-    same = (f for f in files if f.is_file() and sha256(_bytes_of(f)).hexdigest() == mine)
-    named = next((f.relative_to(project.migrations_folder).as_posix() for f in same), "")
-    return replace(place, lacks_migration=True, renamed_to=named)
-
-
-def _migration_sha256(
-    project: Project | PreflightError | None, folder: Path, record: Record
-) -> str | None:
-    """The sha256 of the migration in this checkout, or beside the record; None where it is not."""
-    migrations = project.migrations_folder if isinstance(project, Project) else None
-    for place in (migrations, folder):
-        path = place / record.migration if place else None
-        if path is not None and path.is_file():
-            return sha256(_bytes_of(path)).hexdigest()
-    return None
-
-
-def _bytes_of(path: Path) -> bytes:
-    from d1_preflight.adapters.regular_file import read_file
-
-    try:
-        return read_file(path)
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read: {error.strerror}.",
-            hint="Check what it is, where it leads, and its permissions.",
-        ) from error

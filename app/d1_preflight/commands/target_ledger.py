@@ -4,7 +4,6 @@ With a wrangler login alone nothing is asked, for no program of the checkout is 
 reads the ledger and says the same.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,8 @@ def target_ledger(around: Surroundings) -> Iterator[Check]:
             words = "not read here with a wrangler login: the board reads it, and says what is odd"
             yield good(_TITLE, words)
         return
+    import asyncio
+
     token = command_of(around).variables[variable]
     uuid = project_of(around).database.id
     if not uuid:

@@ -16,7 +16,7 @@ import platformdirs
 from d1_preflight.adapters.git.checkout import checkout_of
 from d1_preflight.adapters.locks import take
 from d1_preflight.adapters.processes import TOO_SLOW, ask_version, clean, on_path
-from d1_preflight.adapters.wrangler.nodes import Version, find_node, read_version
+from d1_preflight.adapters.wrangler.nodes import Node, Version, find_node, read_version
 from d1_preflight.adapters.wrangler.npm import Npm
 from d1_preflight.adapters.wrangler.packages import (
     Package,
@@ -78,7 +78,7 @@ def find_toolchain(
     for source, found in _own(folder) if own else _places(project, setting, env, folder):
         if isinstance(found, Package):
             return _with_node(source, found, env, folder)
-        return _with_command(source, found, folder)
+        return _with_command(source, found, env, folder)
     raise _nowhere()
 
 
@@ -209,10 +209,18 @@ def _with_node(source: Source, package: Package, env: Mapping[str, str], cache: 
     )
 
 
-def _with_command(source: Source, program: Path, cache: Path) -> Toolchain:
-    """A program whose package is not known (a version manager's shim): ask it."""
-    answer = ask_version(program, _PATIENCE)
+def _with_command(source: Source, program: Path, env: Mapping[str, str], cache: Path) -> Toolchain:
+    """A program whose package is not known (a version manager's shim): ask it.
+
+    One that its own Node is too old for is asked, and run, with the Node that we would choose.
+    """
+    node, answer = None, ask_version(program, _PATIENCE, env.get("PATH", ""))
     version = read_version(answer.text)
+    if answer.exit_code not in (0, TOO_SLOW) and (found := _any_node(env)):
+        path = os.pathsep.join((str(found.path.parent), env.get("PATH", os.defpath)))
+        second = ask_version(program, _PATIENCE, path)
+        if second.exit_code == 0 and read_version(second.text):
+            node, answer, version = found, second, read_version(second.text)
     if answer.exit_code != 0 or version is None:
         said = answer.reason or clean(answer.text.partition("\n")[0])[:_LONGEST_WORD] or "nothing"
         again = "; then start preflight again" if answer.exit_code == TOO_SLOW else ""
@@ -222,7 +230,17 @@ def _with_command(source: Source, program: Path, cache: Path) -> Toolchain:
         )
     text = ".".join(map(str, version))
     _check_age(text, str(program))
-    return Toolchain((str(program),), text, source, cache / "node-compile-cache")
+    compile_cache = cache / "node-compile-cache"
+    if node is None:
+        return Toolchain((str(program),), text, source, compile_cache)
+    return Toolchain((str(program),), text, source, compile_cache, node.path, node.version)
+
+
+def _any_node(env: Mapping[str, str]) -> Node | None:
+    try:
+        return find_node(env)
+    except WranglerUnavailable:
+        return None
 
 
 def _check_age(version: str, place: str) -> None:
