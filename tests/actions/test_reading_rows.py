@@ -11,7 +11,7 @@ import pytest
 
 from actions.fake_target import EARLIER, UUID, Clock, FakeTarget
 from core.record_values import Walk, shipped_checklist
-from d1_preflight.actions.context import Environment, StepContext, TargetCache
+from d1_preflight.actions.context import Environment, Meter, StepContext, TargetCache
 from d1_preflight.actions.copy_rows import (
     Copied,
     Reading,
@@ -69,6 +69,7 @@ class Shop:
             files=SimpleNamespace(target_config=lambda: self.folder / "one.json"),
             wrangler=self.target,
             cache=TargetCache(),
+            meter=Meter(),
             clock=Clock(),
             local=self.target.local,
             prior_schema=lambda: schema_of(self.known),

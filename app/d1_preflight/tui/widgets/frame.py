@@ -2,7 +2,6 @@
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
@@ -18,6 +17,7 @@ from d1_preflight.tui.widgets.sql_view import SqlView
 
 _ROOMY = 36
 _LOW, _SLIM, _TALL = 16, 64, 32
+_LIVE = 4
 
 
 class Frame(Horizontal):
@@ -57,11 +57,12 @@ class Frame(Horizontal):
 
     def draw(self, view: View, last: Attempt | None) -> None:
         """Draw everything as it is now."""
-        running = self._running_step.step
-        if self._output is None and running and self.screen.size.height >= _ROOMY:
+        running = self._running_step
+        if self._output is None and running.steps and self.screen.size.height >= _ROOMY:
             self.query_one(OutputPane).display = True
-        self.query_one(Rail).show(view, running)
-        verdict = words_of.verdict(view.session, view.step, last, running)
+        self.query_one(Rail).show(view, running.steps)
+        runs = running.runs(view.step)
+        verdict = words_of.verdict(view.session, view.step, last, runs=runs)
         self.query_one("#verdict", Static).update(verdict)
         self.set_class(self.question.display, "asking")
         self.query_one("#facts").set_class(view.step.section == "classification", "brief")
@@ -108,13 +109,10 @@ class Frame(Horizontal):
             sql.choose_line(rule, int(line))
 
     def _draw_plan(self, view: View, *, layout: bool = True) -> None:
-        running = self._running_step.step
-        if running is None:
-            words = words_of.plan(view.session, view.step)
-        else:
-            words = words_of.progress(view.session, running, self._running_step.last_line)
-            if results := self._running_step.came_out:
-                words = Content("\n").join((words_of.came_out(results), words))
+        running = self._running_step
+        words = words_of.plan(view.session, view.step)
+        if running.steps:
+            words = words_of.live_list(view.session, running, _LIVE)
         if layout or words.plain != self._told:
             # Once a frame only the words change, not their height: no layout for that.
             self._told = words.plain
