@@ -66,10 +66,10 @@ def test_rows_watch_and_time_are_drawn() -> None:
 
 
 def test_a_lost_row_is_drawn_beside_what_was_kept() -> None:
-    lost = scenes.rebuild(lost=1_204).walked_to("rehearsed")
-    lost._begin(lost.checklist.step("rehearsed"), {})
-    lost._finish(scenes.REHEARSED_BAD)
-    bars = next(iter(pictures(lost.record)))
+    session = scenes.rebuild()
+    gone = replace(scenes.REHEARSED_BAD, status=Status.PROVED)
+    session.script = {**scenes.outcomes(), "rehearsed": gone}
+    bars = next(iter(pictures(session.walked_to("losses").record)))
 
     assert isinstance(bars, RowBars)
     drawn = as_svg(bars)
