@@ -11,15 +11,17 @@ import pytest
 
 from d1_preflight import actions
 from d1_preflight.core.checklist.file import shipped_checklist
+from d1_preflight.core.checklist.shipped import adoption_checklist
 from d1_preflight.core.rules import ALLOW_IGNORED, BETWEEN_REVISIONS, RULES, rule_id
 from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.tui.bodies import BODIES
 from reading_ids import Sources, Use
 
 APP = Path(__file__).resolve().parents[1] / "app" / "d1_preflight"
-CHECKLIST = shipped_checklist()
-STEPS = {step.id for step in CHECKLIST.steps}
-SECTIONS = {section.id for section in CHECKLIST.sections}
+CHECKLISTS = (shipped_checklist(), adoption_checklist())
+ALL_STEPS = [step for checklist in CHECKLISTS for step in checklist.steps]
+STEPS = {step.id for step in ALL_STEPS}
+SECTIONS = {section.id for checklist in CHECKLISTS for section in checklist.sections}
 
 
 @cache
@@ -34,10 +36,10 @@ def known() -> Mapping[str, set[str]]:
     return {
         "rule": set(rule_catalog()),
         "step": STEPS,
-        "action": {step.action for step in CHECKLIST.steps},
+        "action": {step.action for step in ALL_STEPS},
         "section": SECTIONS,
         "step or section": STEPS | SECTIONS,
-        "prompt": {prompt.key for step in CHECKLIST.steps for prompt in step.prompts} | made,
+        "prompt": {prompt.key for step in ALL_STEPS for prompt in step.prompts} | made,
     }
 
 
@@ -92,7 +94,10 @@ def test_an_invented_id_is_found(tmp_path: Path, source: str) -> None:
 def test_every_id_in_the_data_has_its_python() -> None:
     rules = {rule_id(rule) for rule in RULES} | {ALLOW_IGNORED, *BETWEEN_REVISIONS}
     assert rules == known()["rule"]
-    assert set(actions.STEPS) == known()["action"]
+    assert {*actions.STEPS, *actions.ADOPTION_STEPS} == known()["action"]
+    migration, adoption = CHECKLISTS
+    assert {step.action for step in migration.steps} == set(actions.STEPS)
+    assert {step.action for step in adoption.steps} == set(actions.ADOPTION_STEPS)
     assert set(BODIES) <= SECTIONS
 
 

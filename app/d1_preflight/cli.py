@@ -25,7 +25,7 @@ _OUR_BUG = 70
 _PACKAGE = "d1_preflight"
 _COMMANDS = (
     "run", "lint", "fix", "code", "explain", "verify", "show", "review", "restore", "new",
-    "header", "init", "doctor", "practice", "completions",
+    "header", "adopt", "init", "doctor", "practice", "completions",
 )  # fmt: skip
 
 

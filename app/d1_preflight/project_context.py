@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from d1_preflight import __version__
-from d1_preflight.actions import STEPS
+from d1_preflight.actions import ADOPTION_STEPS, STEPS
+from d1_preflight.actions.adopt import compared_files
+from d1_preflight.actions.adoption_files import AdoptionFiles
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.ports import Store
 from d1_preflight.actions.target import find_database
@@ -39,6 +41,7 @@ from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.policy import with_ages
+from d1_preflight.core.checklist.shipped import adoption_checklist
 from d1_preflight.core.errors import UsageError, WranglerUnavailable
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import Migration, MigrationFile
@@ -154,6 +157,18 @@ class ProjectContext:
         store = self.store(name).acquire()
         try:
             return Session(self.checklist, self.environment(name, store))
+        except BaseException:
+            store.release()
+            raise
+
+    def adoption(self, name: str) -> Session:
+        """Open the record of an adoption; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
+        self._files.target_config()
+        store = self.store(name).acquire()
+        try:
+            files = AdoptionFiles(self._files, name, compared_files(store.load()))
+            environment = replace(self.environment(name, store), files=files)
+            return Session(adoption_checklist(), environment, ADOPTION_STEPS)
         except BaseException:
             store.release()
             raise

@@ -176,6 +176,7 @@ class FakeTarget:
     notes: dict[str, str] = field(default_factory=dict)  # the annotations of the version
     deployment_notes: dict[str, str] = field(default_factory=dict)
     left: tuple[Evidence, ...] = ()
+    tail: str = ""  # what a tail prints until it is ended
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kept: list[str | None] = field(default_factory=list)
     protected: list[str] = field(default_factory=list)
@@ -251,6 +252,8 @@ class FakeTarget:
                 return self._export(args)
             case "apply":
                 return self._apply(args, cwd)
+            case "tail":
+                return Evidence(tuple(args), None, 1, stdout=self.tail, timed_out=True)
         return self._local(command, args, cwd)
 
     def _deployment(self) -> Mapping[str, object]:

@@ -42,7 +42,7 @@ async def test_the_close_names_the_reviews_of_go(walked: Walked, verdict: Verdic
 
 async def test_a_review_that_is_not_good_is_not_named(walked: Walked) -> None:
     bench = await walked("close")
-    bench.store.held |= {"go.review.toml": b"schema = 2\n", "go.review.toml.sig": b"x"}
+    bench.store.held.update({"go.review.toml": b"schema = 2\n", "go.review.toml.sig": b"x"})
     await bench.walk(verdict="Nobody noticed.")
 
     assert "nobody else had reviewed it" in bench.store.held["SUMMARY.md"].decode()

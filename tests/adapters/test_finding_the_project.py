@@ -252,7 +252,7 @@ def test_records_are_looked_for_where_one_stands_whatever_lies_below(
     monkeypatch.chdir(root)
 
     assert records._roots(Namespace(config=None)) == (root,)
-    assert not records._is_project(root, None)
+    assert not records._is_project(root, None, records.Chains())
     applied = AppliedMigrations(BaseRevision("HEAD"), root / "migrations")
     assert applied._top() == root / "checklists"
 

@@ -70,6 +70,11 @@ def reckless(end: str = "it was mended by hand", **more: Fact) -> Walk:
     return walk.answer("close", Status.ATTESTED, {**facts, **more}, words="Given back.")
 
 
+def today(end: str = "it was mended by hand", **more: Fact) -> Walk:
+    """The same with a summary of today's form."""
+    return reckless(end, summary_form=PRESENT_FORM, **more)
+
+
 def text_of(summary: Summary) -> str:
     return as_markdown(summary)
 
@@ -218,7 +223,7 @@ def test_the_timeline_is_told_whole_or_says_what_it_leaves_out(number: int) -> N
 def hostile(words: str) -> Record:
     """The same walk with hostile text wherever a person, a file or a database gives it."""
     seen: Fact = ({"by": words, "fingerprint": words, "verdict": words, "reason": words},)
-    walk = reckless(end=words, reviews=seen, **NOW)
+    walk = today(words, reviews=seen)
     attempts = tuple(
         replace(
             a, words=words, by=words,
@@ -295,7 +300,7 @@ def test_reviews_by_the_close_are_named_with_their_verdict() -> None:
     cleo: Facts = {**BEN_S, "by": "cleo@example.com", "verdict": "sent back", "reason": "counts?"}
     seen: Fact = ({**BEN_S, "verdict": "approved"}, cleo)
 
-    assert facts_of(reckless(reviews=seen, **NOW).record)["reviews"] == (
+    assert facts_of(today(reviews=seen).record)["reviews"] == (
         "GO approved by ben@example.com, key SHA256:b; "
         "GO sent back by cleo@example.com, key SHA256:b: counts?"
     )
@@ -310,22 +315,23 @@ def test_reviews_by_the_close_are_named_with_their_verdict() -> None:
     ],
 )
 def test_how_it_ended_decides_whether_it_can_be_undone(end: str, begins: str) -> None:
-    assert facts_of(reckless(end, **NOW).record)["can be undone by"].startswith(begins)
+    assert facts_of(today(end).record)["can be undone by"].startswith(begins)
 
 
 def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
-    found = facts_of(reckless(**NOW).record)
-    told = text_of(summary_of(reckless(**NOW).record))
+    found = facts_of(today().record)
+    told = text_of(summary_of(today().record))
 
     assert found["rows"] == (
-        "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged"
+        "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged; "
+        "at the close 4 rows fewer than before (members 4)"
     )
     assert found["given back"] == "members: 1,200 of 1,204 rows, 4 still missing"
     assert "| table | before | after | at the close | lost | changed |" in told
 
 
 def test_the_commands_are_those_of_a_record_in_its_project() -> None:
-    commands = summary_of(reckless(**NOW).record).commands
+    commands = summary_of(today().record).commands
 
     assert commands[0].startswith("preflight verify 0057_add_team_billing ")
     assert all("-f ../../allowed_signers" in command for command in commands[1:])
@@ -337,3 +343,16 @@ def test_a_record_of_the_first_form_is_rendered_as_it_was_signed() -> None:
     assert "reviews" not in first
     assert "-f allowed_signers" in first
     assert "| table | before | after | now | lost | changed |" in first
+
+
+def test_rows_that_the_emergency_took_are_not_told_as_none_lost() -> None:
+    """The migration took none, and at the close they were not there."""
+    walk = Walk(CHECKLIST).answer("rehearsed", facts={"counts_before": counts(teams=2)})
+    table: Facts = {"table": "teams", "before": 2, "after": 2, "now": 1}
+    closed: Facts = {"end": "it was mended by hand", "tables": (table,), **NOW}
+
+    found = facts_of(walk.answer("close", Status.ATTESTED, closed).record)
+
+    assert found["rows"] == (
+        "no row lost; 0 tables unchanged; at the close 1 row fewer than before (teams 1)"
+    )

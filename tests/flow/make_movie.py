@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,8 +95,25 @@ def joined(frames: list[str]) -> str:
 def _frame(number: int, svg: str) -> str:
     """One picture, its names made its own."""
     body = re.sub(r"^.*?<svg [^>]*>", "", svg, count=1, flags=re.DOTALL).rpartition("</svg>")[0]
+    # Each line's own clip is half of the bytes, and cuts nothing.
+    body = re.sub(r'<clipPath id="terminal-line-.*?</clipPath>', "", body, flags=re.DOTALL)
+    body = re.sub(r' clip-path="url\(#terminal-line-\d+\)"', "", body)
+    body = re.sub(r"(\d+\.\d)\d+", r"\1", body)
     named = body.replace("terminal-", f"t{number}-").replace("breeze-", f"b{number}-")
     return f'<g class="frame" id="f{number}">{named}</g>'
+
+
+def neutral(svg: str, names: Mapping[str, str]) -> str:
+    """The picture without this machine's names: each line keeps its length."""
+
+    def renamed(found: re.Match[str]) -> str:
+        line = found[1]
+        for name, other in names.items():
+            gone = (len(name) - len(other)) * line.count(name)
+            line = line.replace(name, other) + "&#160;" * gone
+        return f">{line}</text>"
+
+    return re.sub(r">([^<]*)</text>", renamed, svg)
 
 
 async def still(pilot: Pilot[None]) -> str:
@@ -165,7 +182,9 @@ def main() -> None:
             app = PreflightApp(Board(context), edit=edit, browse=browse)
             frames: list[str] = []
             asyncio.run(walk(app, frames.append))
-    movie = joined(frames)
+        operator = next(iter(app._sessions.values())).environment.operator
+        names = {home: f"/home/ana/{'work' * len(home)}"[: len(home)], operator: "ana@example.com"}
+    movie = joined([neutral(frame, names) for frame in frames])
     assert len(frames) >= _LEAST, len(frames)
     assert len(movie.encode()) <= _MOST_BYTES, len(movie)
     MOVIE.write_text(movie, encoding="utf-8")

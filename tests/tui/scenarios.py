@@ -14,6 +14,7 @@ from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from tui import scenes
 from tui.fakes import FakeBoard, FrozenClock, NotedEdits, NotedPages
+from tui.reading import screen_text
 
 ZONE = ZoneInfo("America/New_York")
 SIZES = ((80, 24), (120, 40))
@@ -104,6 +105,17 @@ class Later(FrozenClock):
         super().__init__(datetime(2026, 11, 22, 19, 19, 7, tzinfo=UTC))
 
 
+def shown(words: str) -> Callable[[PreflightApp], Awaitable[None]]:
+    """Waits until what a step has found so far is drawn: that happens once a frame."""
+
+    async def until(app: PreflightApp) -> None:
+        async with asyncio.timeout(20):
+            while words not in screen_text(app):  # noqa: ASYNC110 - nothing says "drawn"
+                await asyncio.sleep(0.01)
+
+    return until
+
+
 def _never() -> asyncio.Event:
     return asyncio.Event()
 
@@ -120,7 +132,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("timing", lambda: app_at("dashboard"), ("escape", "up")),
     Scenario("go", lambda: app_at("go"), ("enter",)),
     Scenario("apply", lambda: app_at("applied")),
-    Scenario("applying", _applying, (*"marketplace-production", "enter", "0", "enter")),
+    Scenario(
+        "applying",
+        _applying,
+        (*"marketplace-production", "enter", "0", "enter"),
+        shown("◐ re-checked: pending"),
+    ),
     Scenario("verification", _watching, ("enter",)),
     Scenario("close", lambda: app_at("close")),
     Scenario("emergency", lambda: app_at("ledger"), ("exclamation_mark",)),

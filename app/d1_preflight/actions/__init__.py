@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from d1_preflight.actions import (
+    adopt,
+    adopted,
     apply,
     classification,
     close,
@@ -42,3 +44,10 @@ STEPS: Mapping[str, StepAction] = {
     name: action for section in SECTIONS for name, action in section.items()
 }
 """Every action that a step of a checklist may name."""
+
+ADOPTION_STEPS: Mapping[str, StepAction] = {
+    **adopt.STEPS,
+    **adopted.STEPS,
+    **{name: STEPS[name] for name in ("take_bookmark", "sign_go")},
+}
+"""Every action of an adoption's checklist; no checklist of a migration may name its own ones."""

@@ -4,7 +4,7 @@ It was 0 for a failure and 1 after a commit (both shown by runs). A statement of
 the end may still be at work: D1 stops a query after 30 s, so until then nothing is concluded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,7 +53,7 @@ async def conclude(
     """Decide by what the database says now; the last evidence is that of the apply."""
     environment, ran = context.environment, evidence[-1]
     try:
-        look = await _look(context)
+        look = await look_again(context)
     except PreflightError as error:
         words = f"The apply ran, but its result could not be read: {error.message}"
         return Outcome(
@@ -89,7 +89,8 @@ async def observe_unseen(context: StepContext) -> Outcome:
     left: tuple[Evidence, ...] = ()
     try:
         left = environment.wrangler.recover(context.step.id)
-        look = await _settled(context)
+        name = environment.name
+        look = await settled(context, lambda seen: seen.ledger_row(name) is not None)
     except PreflightError as error:  # whatever the cause, not having looked tells nothing
         words = f"The target could not be read: {failure_words(error)}"
         return Outcome(Status.UNKNOWN, words, evidence=left)
@@ -124,24 +125,25 @@ def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> 
     return Outcome(Status.PROVED, words, facts, tuple(evidence))
 
 
-async def _look(context: StepContext) -> Look:
+async def look_again(context: StepContext) -> Look:
+    """Ledger and schema as they are now."""
     keep = f"{context.evidence_name}-observed"
     return await observe(context.environment, keep=keep, emit=context.emit)
 
 
-async def _settled(context: StepContext) -> Look:
-    """The first look that finds the row, else the one after which no statement can commit."""
+async def settled(context: StepContext, is_there: Callable[[Observation], bool]) -> Look:
+    """The first look that finds what was sent, else the one after which nothing can commit."""
     clock = context.environment.clock
-    look = await _look(context)
+    look = await look_again(context)
     until = _first_look(context) + timedelta(seconds=SETTLED_S)
-    while look.observation.ledger_row(context.environment.name) is None and clock.now() < until:
+    while not is_there(look.observation) and clock.now() < until:
         left = (until - clock.now()).total_seconds()
         context.emit(
             f"No row yet. A statement can live 30 s: {left:.0f} s to the next look.", "out"
         )
         while clock.now() < until:
             await clock.sleep(min(_LOOK_S, max(0.1, (until - clock.now()).total_seconds())))
-        look = await _look(context)
+        look = await look_again(context)
     return look
 
 

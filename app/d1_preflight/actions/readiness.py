@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from d1_preflight.actions.context import StepAction, StepContext
+from d1_preflight.actions.context import Environment, StepAction, StepContext
+from d1_preflight.actions.tail_watch import LISTEN_S, TAIL, listen
 from d1_preflight.actions.target import failure_words
 from d1_preflight.actions.verification import held_by_endpoints, probed, traffic_of
-from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.errors import NoAnalytics, PreflightError
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import EndpointAnswer, ReadyFacts
 from d1_preflight.core.record.facts import NO_TEXT
@@ -31,8 +32,7 @@ async def check_readiness(context: StepContext) -> Outcome:
     if missing:
         more = f" And {len(missing) - 1} more." if len(missing) > 1 else ""
         return Outcome(Status.UNKNOWN, f"{missing[0]}{more}", facts)
-    rate = f"{facts.rate} % of {plural(facts.requests, 'request')} to {facts.worker} failed"
-    words = f"{plural(len(answers), 'endpoint')} as expected; {rate} lately."
+    words = f"{plural(len(answers), 'endpoint')} as expected; {_lately(facts)}."
     return Outcome(Status.PROVED, words, facts)
 
 
@@ -60,6 +60,8 @@ async def _with_traffic(context: StepContext, facts: ReadyFacts) -> ReadyFacts:
         if rate is None:
             samples = await traffic_of(environment, now - _DAY, now)
             rate = error_rate(samples)
+    except NoAnalytics:
+        return await _by_tail(environment, worker, facts)
     except PreflightError as error:
         return replace(facts, worker=worker or NO_TEXT, missing=(failure_words(error),))
     if rate is None:
@@ -72,6 +74,31 @@ async def _with_traffic(context: StepContext, facts: ReadyFacts) -> ReadyFacts:
         errors=sum(sample.errors for sample in samples),
         rate=str(rate),
     )
+
+
+async def _by_tail(environment: Environment, worker: str, facts: ReadyFacts) -> ReadyFacts:
+    """A moment of `wrangler tail`: that it answers is what the watch needs."""
+    try:
+        seen = await listen(environment, worker, LISTEN_S)
+    except PreflightError as error:
+        return replace(facts, worker=worker, missing=(failure_words(error),))
+    rate = error_rate(seen.samples)
+    return replace(
+        facts,
+        worker=worker,
+        requests=seen.requests,
+        errors=sum(sample.errors for sample in seen.samples),
+        rate=NO_TEXT if rate is None else str(rate),
+        source=TAIL,
+    )
+
+
+def _lately(facts: ReadyFacts) -> str:
+    """How the Worker fared, and how that is known."""
+    if facts.source and not facts.rate:
+        return f"{facts.source} of {facts.worker} answers, no request in {LISTEN_S:.0f} s"
+    rate = f"{facts.rate} % of {plural(facts.requests, 'request')} to {facts.worker} failed lately"
+    return f"{rate}, by {facts.source}" if facts.source else rate
 
 
 STEPS: Mapping[str, StepAction] = {

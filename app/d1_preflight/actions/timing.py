@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
+from d1_preflight.actions.target import READ_TIMEOUT_S, call_target, first_object, info_args
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.core.errors import NoAnalytics, NotAllowed, PreflightError
+from d1_preflight.core.format import count, plural
 from d1_preflight.core.record.apply_facts import (
     DashboardFacts,
     NoticeFacts,
@@ -189,6 +191,8 @@ async def _with_traffic(context: StepContext, now: Timing, checked: WindowFacts)
     environment = context.environment
     try:
         traffic = await _traffic(environment, now)
+    except NoAnalytics as error:
+        return replace(checked, traffic=await _day_of_queries(environment, error))
     except (PreflightError, ValueError) as error:
         return replace(checked, traffic=f"not known: {error}")
     hours = tuple(
@@ -197,6 +201,17 @@ async def _with_traffic(context: StepContext, now: Timing, checked: WindowFacts)
     quietest = traffic.quietest(now.now, [s for s in (now.current, *now.coming) if s])
     words = soon_words(quietest, now.now, now.calendar.team) if quietest else NO_TEXT
     return replace(checked, hours=hours, quietest=words)
+
+
+async def _day_of_queries(environment: Environment, why: PreflightError) -> str:
+    """What `d1 info` counts of the last day, for a login that reads no analytics."""
+    ran = await call_target(environment, info_args(environment), timeout=READ_TIMEOUT_S)
+    told = first_object(ran.stdout) if ran.exit_code == 0 else {}
+    reads, writes = told.get("read_queries_24h"), told.get("write_queries_24h")
+    if not isinstance(reads, int) or not isinstance(writes, int):
+        return f"not known: {why}"
+    of_day = f"{plural(reads, 'read query', 'read queries')} and {count(writes)} that write"
+    return f"in the last 24 h {of_day} (wrangler d1 info); by the hour not known: {why.message}"
 
 
 async def _traffic(environment: Environment, now: Timing) -> WeekTraffic:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from d1_preflight.actions.affected_routes import endpoint_plan, uncalled_routes
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
+from d1_preflight.actions.tail_watch import watch_by_tail
 from d1_preflight.actions.target import Look, execute_args, observe, shown
 from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import RemoteFailed
+from d1_preflight.core.errors import NoAnalytics, RemoteFailed
 from d1_preflight.core.format import count, noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.setting_types import Endpoint
@@ -205,7 +206,10 @@ async def watch_errors(context: StepContext) -> Outcome:
     since = _since(context)
     limit, minutes = signed_limits(context)
     until = environment.clock.now() + timedelta(minutes=minutes)
-    baseline = error_rate(await traffic_of(environment, since - timedelta(hours=1), since))
+    try:
+        baseline = error_rate(await traffic_of(environment, since - timedelta(hours=1), since))
+    except NoAnalytics:
+        return await watch_by_tail(context, limit, minutes)
     started = environment.clock.now()
     while True:
         now = environment.clock.now()

@@ -63,15 +63,15 @@ def deployed_config(folder: Path) -> Path | None:
     return path if os.path.isfile(path) else None  # noqa: PTH113 - see config_above
 
 
-def remembering(text: str, choice: str) -> str:
-    """The text of a preflight.toml that names this configuration; all else in it stays."""
-    line = f"config = {json.dumps(choice, ensure_ascii=False)}"
+def remembering(text: str, choice: str, *, table: str = "wrangler", key: str = "config") -> str:
+    """The text of a preflight.toml in which a key names a file; all else in it stays."""
+    line, heading = f"{key} = {json.dumps(choice, ensure_ascii=False)}", f"[{table}]"
     lines = text.splitlines()
-    if "[wrangler]" in lines:
-        at = lines.index("[wrangler]") + 1
+    if heading in lines:
+        at = lines.index(heading) + 1
         lines[at:at] = [line]
     else:
-        lines += [*([""] if lines else []), "[wrangler]", line]
+        lines += [*([""] if lines else []), heading, line]
     return "\n".join(lines) + "\n"
 
 

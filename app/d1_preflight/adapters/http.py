@@ -62,6 +62,35 @@ async def read_probe(
     return await _ask(method, url, frozenset({200}), timeout, headers=headers, json=json)
 
 
+async def read_reply(
+    url: str,
+    token: str,
+    json: Mapping[str, object] | None = None,
+    timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the error
+) -> object:
+    """The result in the answer of Cloudflare's API; RemoteFailed where there is none."""
+    import httpx
+
+    _require_http(url)
+    require_header("The API token", token)
+    headers = {"Authorization": f"Bearer {token}"}
+    method = "GET" if json is None else "POST"
+    try:
+        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
+            answer = await client.request(method, url, headers=headers, json=json)
+            reply = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        raise RemoteFailed(
+            f"{host_of(url)} did not answer: {_words(error, timeout)}.", hint="Try again."
+        ) from None  # the chain would carry the request, and its headers the token
+    match reply:
+        case {"success": True, "result": result}:
+            return result
+        case {"errors": [{"message": str(message)}, *_]}:
+            raise RemoteFailed(f"{host_of(url)} refused: {message}.", hint="Try again.")
+    raise RemoteFailed(f"{host_of(url)} answered {answer.status_code}.", hint="Try again.")
+
+
 async def post_webhook(
     url: str,
     payload: Mapping[str, object],

@@ -38,6 +38,21 @@ def _found(folder: Path, names: Iterable[str], setting: Names) -> Naming:
     return Naming(setting)
 
 
+def journal_contradictions(folder: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """How drizzle's journal and its folder disagree; nothing where there is no journal."""
+    journal, there = folder / JOURNAL, set(names)
+    if not journal.is_file():
+        return ()
+    listed = _listed(journal)
+    if listed is None:
+        return (f"{JOURNAL} cannot be read",)
+    gone, more = sorted(listed - there), sorted(there - listed)
+    found = [f"{JOURNAL} lists what is no file: {', '.join(gone)}"] if gone else []
+    if more:
+        found.append(f"{JOURNAL} does not list: {', '.join(more)}")
+    return tuple(found)
+
+
 def _listed(journal: Path) -> frozenset[str] | None:
     """The files that a journal names; None, all, where it cannot be read."""
     try:

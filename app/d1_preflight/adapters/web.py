@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from d1_preflight.adapters import http
 from d1_preflight.adapters.system import open_in_browser
-from d1_preflight.core.errors import ProjectError, RemoteFailed, UsageError
+from d1_preflight.core.errors import NoAnalytics, ProjectError, UsageError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.target.api_place import ACCOUNT_NAMES, API_BASE_NAMES, TOKEN_NAMES, first_set
@@ -53,10 +53,10 @@ class EnvironmentWeb:
             raise _no_address(self.settings.notify.webhook_env) from error
 
     async def analytics(self, query: str, variables: Mapping[str, object]) -> Mapping[str, object]:
-        """Put a question to Cloudflare's GraphQL analytics; RemoteFailed without a token."""
+        """Put a question to Cloudflare's GraphQL analytics; NoAnalytics without a token."""
         named = first_set(self.environ, TOKEN_NAMES)
         if not named:
-            raise RemoteFailed(
+            raise NoAnalytics(
                 "Analytics need CLOUDFLARE_API_TOKEN; a wrangler login does not give one.",
                 hint="Set it to a token that may read account analytics.",
             )

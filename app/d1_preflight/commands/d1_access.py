@@ -67,6 +67,23 @@ def _by_login(files: Sequence[Path]) -> Iterator[Check]:
 
 
 def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
+    project = project_of(around)
+    api = account_api(around)
+    if isinstance(api, Check):
+        yield api
+        return
+    if not project.database.id or project.database.has_placeholder_id:
+        fix = "Set database_id in the configuration to have it asked."
+        yield unknown(_TITLE, "not asked: the database's id is not in the configuration", fix)
+        return
+    where = f"{api}/d1/database/{project.database.id}"
+    import asyncio
+
+    yield asyncio.run(_asked(where, command_of(around).variables[variable]))
+
+
+def account_api(around: Surroundings) -> "str | Check":
+    """The account's part of Cloudflare's API, or why a token is not sent there."""
     from d1_preflight.adapters.wrangler.account import account_id
     from d1_preflight.core.target.api_place import API_BASE_NAMES, first_set
 
@@ -75,18 +92,11 @@ def _by_token(around: Surroundings, variable: str) -> Iterator[Check]:
     base = first_set(here.variables, API_BASE_NAMES)
     if base and not around.environ.get(base):
         words = f"not asked: {base} stands in {here.source(base)}, and a token is not sent there"
-        yield unknown(_TITLE, words, f"Export {base} if you mean it.")
-        return
-    if not account or not project.database.id or project.database.has_placeholder_id:
-        what = "the account's id" if not account else "the database's id"
-        fix = "Set account_id and database_id in the configuration to have it asked."
-        yield unknown(_TITLE, f"not asked: {what} is not in the configuration", fix)
-        return
-    place = (here.variables[base].rstrip("/") if base else _API) + f"/accounts/{account}"
-    where = f"{place}/d1/database/{project.database.id}"
-    import asyncio
-
-    yield asyncio.run(_asked(where, here.variables[variable]))
+        return unknown(_TITLE, words, f"Export {base} if you mean it.")
+    if not account:
+        words = "not asked: the account's id is not in the configuration"
+        return unknown(_TITLE, words, "Set account_id in the configuration to have it asked.")
+    return (here.variables[base].rstrip("/") if base else _API) + f"/accounts/{account}"
 
 
 async def _asked(database: str, token: str) -> Check:

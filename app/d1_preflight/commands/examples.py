@@ -63,6 +63,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
             "written for your tables, in two files where the code uses the old name",
         ),
     ),
+    "adopt": (
+        ("preflight adopt", "compare every file with the target, confirm, and write the ledger"),
+        ("preflight adopt --env production", "in an environment of the configuration"),
+    ),
     "init": (("preflight init", "answer a few questions; writes preflight.toml"),),
     "doctor": (
         ("preflight doctor", "this machine and this project"),

@@ -4,10 +4,10 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d1_preflight.commands.adopt import ADOPTION, adopt, next_name
 from d1_preflight.commands.faces import (
     add_face_arguments,
     full_name,
@@ -17,9 +17,11 @@ from d1_preflight.commands.faces import (
 )
 
 if TYPE_CHECKING:
+    from d1_preflight.practice.run import Practice
     from d1_preflight.project_context import ProjectContext
 
 _FOLDER = "preflight-practice"
+_LIKE = ("sample", "drizzle", "prisma", "monorepo", "adopt")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +30,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("folder", nargs="?", type=Path, default=Path(_FOLDER),
                         help=f"the folder of the sample project (./{_FOLDER})")  # fmt: skip
     parser.add_argument("--next", default="0061", help="the migration that is next (0057 … 0063)")
+    parser.add_argument(
+        "--like",
+        default="sample",
+        choices=_LIKE,
+        help="a project as this tool makes them; adopt: without a ledger",
+    )
     parser.add_argument("--fault", action="append", default=[], help="a failure to inject, e.g. "
                         "dies-mid-apply, api-down, rate-limited; list shows all")  # fmt: skip
     parser.add_argument("--open", default="", help="open this migration at once")
@@ -40,42 +48,63 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.adapters.git.door import ask_git
     from d1_preflight.practice.faults import Fault
     from d1_preflight.practice.run import start
+    from d1_preflight.practice.shapes import Like
     from d1_preflight.project_context import open_context
 
     if "list" in arguments.fault:
         return _list_faults()
+    like = Like(arguments.like)
     faults = [Fault.parse(text) for text in arguments.fault]
 
-    with start(arguments.folder, next=arguments.next, faults=faults, ask_git=ask_git) as running:
+    with start(
+        arguments.folder, next=arguments.next, faults=faults, ask_git=ask_git, like=like
+    ) as running:
         environ = dict(os.environ) | dict(running.practice.environment)
-        folder = running.practice.project
+        config = running.practice.config
         # Named, for wrangler and we would take another project's wrangler.json in a folder above.
         context = open_context(
-            start=folder, config=folder / "wrangler.jsonc", environ=environ, target="practice"
+            start=config.parent, config=config, environ=environ, target="practice"
         )
         need_wrangler(context)
-        shell = _write_shell(context, running.practice.environment)
+        shell = _write_shell(context, running.practice)
         print(
             f"The sample project is in {running.practice.project}\n"
             f"To run commands against it in another terminal, while this runs: . {shell}",
             file=sys.stderr,
         )
+        if _adopts(running.practice.project, context) and adopt(context) != 0:
+            return 1
         name = full_name(context, arguments.open) if arguments.open else ""
         if not name and plain_because(context.environ, asked=arguments.plain, set_so=False):
-            name = full_name(context, arguments.next)
+            name = _next(running.practice.project, arguments.next)
         return show(context, name=name, plain=arguments.plain)
 
 
-def _write_shell(context: "ProjectContext", environment: Mapping[str, str]) -> Path:
+def _adopts(folder: Path, context: "ProjectContext") -> bool:
+    """Whether the account was laid down without a ledger, and none was adopted yet."""
+    from d1_preflight.practice.project import shape_of
+
+    return not shape_of(folder).has_ledger and next_name(context) == ADOPTION
+
+
+def _next(folder: Path, number: str) -> str:
+    """The next migration, as this project names it."""
+    from d1_preflight.practice.project import migrations, shape_of
+
+    named = shape_of(folder).named
+    return next(named(m) for m in migrations() if m.name.startswith(number))
+
+
+def _write_shell(context: "ProjectContext", practice: "Practice") -> Path:
     """A file to source: the practice environment, and `wrangler` as the one that was found.
 
     Without it a command copied from the screen would meet the operator's own account.
     """
     from d1_preflight.adapters.wrangler.toolchain import user_cache
 
-    folder = context.project.root / ".practice"
+    folder = practice.project / ".practice"
     own = {
-        **environment,
+        **practice.environment,
         # The practice HOME keeps a real login out; who one is and what is installed stay known.
         "GIT_CONFIG_GLOBAL": str(Path("~/.gitconfig").expanduser()),
         "XDG_CACHE_HOME": str(user_cache().parent),

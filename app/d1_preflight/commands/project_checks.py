@@ -15,6 +15,7 @@ from d1_preflight.commands.checks import (
     unknown,
 )
 from d1_preflight.commands.d1_access import d1_access
+from d1_preflight.commands.target_ledger import target_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,6 +150,7 @@ def _checklist(around: Surroundings) -> Iterator[Check]:
 
 
 def _migrations(around: Surroundings) -> Iterator[Check]:
+    from d1_preflight.adapters.naming import journal_contradictions
     from d1_preflight.adapters.project_files import require_migrations
     from d1_preflight.core.project.migration import UnreadableMigration, looks_like_down
     from d1_preflight.core.project.pending import pending_set
@@ -164,6 +166,9 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     else:
         yield good("migrations", f"{len(names)}, the last is {names[-1]}")
     yield good("names", _naming_words(project, names))
+    if contradiction := journal_contradictions(project.migrations_folder, names):
+        fix = "drizzle-kit check; bring back what is gone, or take it out of the journal."
+        yield unknown("journal", "; ".join(contradiction), fix)
     twins = "; ".join(", ".join(group) for group in pending_set(names, ()).duplicates)
     if twins:
         fix = (
@@ -262,6 +267,7 @@ PROJECT: tuple[tuple[str, Look], ...] = (
     ("checklist", _checklist),
     ("wrangler", _wrangler),
     ("migrations", _migrations),
+    ("ledger", target_ledger),
     ("git", _git),
     ("signing key", _key),
     ("settings", _zones),

@@ -68,15 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
-    ask_ahead(records)
+    if len(records) > 1:
+        ask_ahead(records)
     found = [(record.folder, record.verify()) for record in records]
     verdicts.save()
     if not arguments.records:
         found += _absent(gone_records(arguments, chains))
     if arguments.remote:
         found = _against_ledger(records, found, arguments, chains)
-    for record in records:
-        say(f"{record.folder}: {record.trust}")
+    for trust in dict.fromkeys(record.trust for record in records):
+        folders = [record.folder for record in records if record.trust == trust]
+        say(f"{folders[0] if len(folders) == 1 else f'{len(folders)} records'}: {trust}")
     if arguments.format == "json":
         results = [_as_json(folder, verification) for folder, verification in found]
         write(json.dumps(results, indent=2) + "\n", "The result")
@@ -94,7 +96,9 @@ def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
 
     if arguments.no_cache:
         return Verdicts()
-    return open_verdicts(os.environ, (Path.cwd(), *map(Path, arguments.records)))
+    given = (*arguments.records, *filter(None, (vars(arguments).get("config"),)))
+    named = (Path(word).resolve() for word in given)
+    return open_verdicts(os.environ, (Path.cwd(), *(p if p.is_dir() else p.parent for p in named)))
 
 
 def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":

@@ -12,6 +12,9 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules import findings_of, project_wide
 from d1_preflight.core.rules.context import RuleContext
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.sql.tokenizer import quote_name
+
+_TWICE, _EXISTS = "duplicate column name:", "already exists"
 
 
 def analyse(
@@ -92,6 +95,55 @@ def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -
     try:
         for migration in migrations:
             sandbox.run(migration.text, keep=True)
+        return sandbox.schema
+    finally:
+        sandbox.close()
+
+
+def schemas_between(
+    migrations: Sequence[Migration], prior: Schema
+) -> tuple[tuple[Schema, ...], tuple[str, ...]]:
+    """The schemas before the first file and after each, and why a file does not run ("")."""
+    sandbox, refused = Sandbox(prior, whole=True), list[str]()
+    found = [sandbox.schema]
+    try:
+        for migration in migrations:
+            traces = sandbox.run(migration.text, keep=True).statements
+            wrong = next((trace for trace in traces if trace.error), None)
+            refused.append(f"line {wrong.line}: {wrong.error}" if wrong else "")
+            found.append(sandbox.schema)
+        return tuple(found), tuple(refused)
+    finally:
+        sandbox.close()
+
+
+def made_outside(migrations: Sequence[Migration], live: Schema) -> Schema:
+    """What of a schema no file makes, as it was before the first: the base schema.
+
+    A column that a file adds to such a table is taken out again, so that the file can be run.
+    """
+    made, added = set[str](), set[tuple[str, str]]()
+    sandbox = Sandbox(live, whole=True)
+    try:
+        for migration in migrations:
+            for trace in sandbox.run(migration.text, keep=False).statements:
+                made |= {name.lower() for _, name in trace.created}
+                made |= {trace.target.lower()} if _EXISTS in trace.error else set()
+                if trace.error.startswith(_TWICE):
+                    column = trace.error.removeprefix(_TWICE).strip()
+                    added.add((trace.target, column))
+    finally:
+        sandbox.close()
+    outside = tuple(o for o in live.objects if not {o.name.lower(), o.table.lower()} & made)
+    return _without_columns(Schema(outside), added)
+
+
+def _without_columns(schema: Schema, columns: Collection[tuple[str, str]]) -> Schema:
+    sandbox = Sandbox(schema, whole=True)
+    try:
+        for table, column in sorted(columns):
+            drop = f"ALTER TABLE {quote_name(table)} DROP COLUMN {quote_name(column)};"
+            sandbox.run(drop, keep=True)
         return sandbox.schema
     finally:
         sandbox.close()

@@ -80,6 +80,10 @@ class RemoteFailed(PreflightError):
     exit_code = 3
 
 
+class NoAnalytics(RemoteFailed):
+    """There is no token to ask analytics with: wrangler is logged in, and nothing else is known."""
+
+
 class RecordInvalid(PreflightError):
     """A saved record cannot be read as one."""
 

@@ -9,7 +9,7 @@ from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.checklist.policy import advice
 from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
-from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
+from d1_preflight.core.record.change_facts import AdoptedFacts, CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import (
@@ -42,7 +42,8 @@ def opening(session: Session) -> Iterator[str]:
     answered = sum(session.status_of(step).is_answered for step in session.path)
     if record.attempts:
         yield f"Resuming: {answered} of {plural(len(session.path), 'step')} answered."
-    for lacking in advice(session.checklist, shipped_checklist()):
+    own = () if record.is_adoption else advice(session.checklist, shipped_checklist())
+    for lacking in own:
         yield lacking.words
         yield from (f"{_INDENT}{line}" for line in lacking.lines.splitlines())
     last = record.attempts[-1] if record.attempts else None
@@ -93,15 +94,29 @@ def go_summary(session: Session) -> Iterator[str]:
     yield "GO / NO-GO"
     yield f"{_INDENT}apply   {record.migration} (sha256 {record.subjects.get('migration', '?')})"
     yield f"{_INDENT}to      {record.database.name} ({record.database.id}) and nothing else"
+    if record.is_adoption:
+        yield f"{_INDENT}writes  {_adopted(session)}"
+    else:
+        yield from _rows_and_order(session)
+    if record.rows_read:
+        yield f"{_INDENT}read    {rows_read(record.rows_read)}"
+    yield f"{_INDENT}steps   {', '.join(tally)}"
+
+
+def _adopted(session: Session) -> str:
+    """The rows that an adoption writes; nothing else of the database changes."""
+    names = AdoptedFacts.from_attempt(session.attempt(AdoptedFacts.step)).names
+    return clean(f"{plural(len(names), 'row')} of the ledger, no other: {', '.join(names)}")
+
+
+def _rows_and_order(session: Session) -> Iterator[str]:
+    """What the migration takes and changes, and what brings it back."""
     yield f"{_INDENT}loses   {_losses(session)}"
     if changes := _changes(session):
         yield f"{_INDENT}rows    {changes}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
     if order := order_words(DeployOrderFacts.from_attempt(session.attempt("deploy_order"))):
         yield f"{_INDENT}order   {clean(order)}"
-    if record.rows_read:
-        yield f"{_INDENT}read    {rows_read(record.rows_read)}"
-    yield f"{_INDENT}steps   {', '.join(tally)}"
 
 
 def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:

@@ -222,7 +222,8 @@ class Walkthrough:
         self._say("")
         self._say(f"Open: {len(still_open)} of {plural(len(session.path), 'step')}.")
         self._tell(text.status_line(session, step) for step in still_open)
-        self._say(f"Saved. Continue with: preflight run {session.record.migration} --plain")
+        plain = "" if session.record.is_adoption else " --plain"
+        self._say(f"Saved. Continue with: {session.record.command}{plain}")
         return 1
 
     def _head(self, step: Step) -> None:

@@ -37,11 +37,15 @@ class Api:
         self._origin = origin
         self.d1 = D1Api(cloud, origin)
         self._databases = {cloud.uuid: self.d1, DATABASE_NAME: self.d1}
-        self._workers = WorkersApi(cloud)
+        self._workers = WorkersApi(cloud, origin)
 
     def serve(self, uuid: str, cloud: Cloud) -> None:
         """Answer calls for this uuid out of that database, which may say another uuid itself."""
         self._databases[uuid] = D1Api(cloud, self._origin)
+
+    def add_twin(self, uuid: str) -> None:
+        """List another database of the same name."""
+        self.d1.twins.append(uuid)
 
     def answer(self, request: Request, *, break_after: int | None = None) -> Reply:
         """What Cloudflare would say."""

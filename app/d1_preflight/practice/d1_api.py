@@ -28,6 +28,7 @@ class D1Api:
         self._cloud, self._origin = cloud, origin
         self._signatures: dict[str, str] = {}
         self._imports: dict[str, Json] = {}
+        self.twins: list[str] = []  # the ids of other databases of the same name
         for folder in (self._exports, self._uploads):
             folder.mkdir(exist_ok=True)
 
@@ -103,7 +104,9 @@ class D1Api:
 
     def _list(self, query: Mapping[str, str]) -> Reply:
         page, size = int(query.get("page", "1")), int(query.get("per_page", "10"))
-        return listed([self._information()], page=max(page, 1), per_page=max(size, 1))
+        whole = self._information()
+        twins = [{**whole, "uuid": uuid} for uuid in self.twins]
+        return listed([whole, *twins], page=max(page, 1), per_page=max(size, 1))
 
     def _information(self) -> Json:
         tables = self._cloud.database.rows(_TABLES)[0][0]

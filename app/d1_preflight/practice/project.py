@@ -11,11 +11,13 @@ import apsw
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import Migration, leading_number
 from d1_preflight.practice.rows import fill, fill_after
+from d1_preflight.practice.shapes import MIGRATIONS_DIR, SHAPES, Like, Shape
 from d1_preflight.practice.worker import CURRENT
 
 LAST_OF_HISTORY = 56
 CHOICES = ("0057", "0058", "0059", "0060", "0061", "0062", "0063")
 STATE = ".practice"
+_LIKE = "like"
 _LEDGER = (
     'CREATE TABLE "d1_migrations"(\n'
     "    id         INTEGER PRIMARY KEY AUTOINCREMENT,\n"
@@ -28,7 +30,12 @@ _SAFE_0061 = "ALTER TABLE teams DROP COLUMN deprecated_column;"
 _FIRST_APPLIED = datetime(2024, 3, 4, 9, 12, 44, tzinfo=UTC)
 
 
-def lay_down(directory: Path, *, next: str = "0061") -> Path:  # noqa: A002 - the word for it
+def lay_down(
+    directory: Path,
+    *,
+    next: str = "0061",  # noqa: A002 - the word for it
+    like: Like = Like.SAMPLE,
+) -> Path:
     """Write the project and the account's state, once; the folder of the state.
 
     `next` is the number of the first pending migration. The state's folder appears last and
@@ -43,13 +50,20 @@ def lay_down(directory: Path, *, next: str = "0061") -> Path:  # noqa: A002 - th
     if state.exists():
         return state
     _refuse_foreign(directory)
-    _write_files(directory)
+    _write_files(directory, SHAPES[like])
     unfinished = directory / f"{STATE}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    _build(unfinished / "d1.sqlite", int(next))
+    (unfinished / _LIKE).write_text(like.value, encoding="utf-8")
+    _build(unfinished / "d1.sqlite", int(next), SHAPES[like])
     unfinished.rename(state)
     return state
+
+
+def shape_of(directory: Path) -> Shape:
+    """How a project was laid down; the first ones do not say, and are like the sample."""
+    known = directory / STATE / _LIKE
+    return SHAPES[Like(known.read_text(encoding="utf-8")) if known.exists() else Like.SAMPLE]
 
 
 def first_commit(directory: Path) -> tuple[tuple[str, ...], ...]:
@@ -91,19 +105,25 @@ def _refuse_foreign(directory: Path) -> None:
         )
 
 
-def _write_files(directory: Path) -> None:
+def _write_files(directory: Path, shape: Shape) -> None:
     (directory / f"{STATE}.part").mkdir(parents=True, exist_ok=True)
     sample = files("d1_preflight.practice").joinpath("sample")
     for name in ("wrangler.jsonc", "package.json", "src/index.ts", "gitignore"):
-        target = directory / (".gitignore" if name == "gitignore" else name)
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(sample.joinpath(*name.split("/")).read_bytes())
-    (directory / "migrations").mkdir(exist_ok=True)
-    for migration in migrations():
-        (directory / "migrations" / migration.name).write_text(migration.text, encoding="utf-8")
+        text = sample.joinpath(*name.split("/")).read_text("utf-8")
+        if name == "wrangler.jsonc":
+            text = text.replace(MIGRATIONS_DIR, shape.migrations_dir)
+        _write(directory, ".gitignore" if name == "gitignore" else shape.at_home(name), text)
+    for name, text in shape.files(migrations()):
+        _write(directory, name, text)
 
 
-def _build(path: Path, first_pending: int) -> None:
+def _write(directory: Path, name: str, text: str) -> None:
+    target = directory / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+
+
+def _build(path: Path, first_pending: int, shape: Shape) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "off")
@@ -114,9 +134,11 @@ def _build(path: Path, first_pending: int) -> None:
         if (migration.number or 0) > LAST_OF_HISTORY and not filled:
             fill(connection)
             filled = True
-        _apply(connection, migration)
+        _apply(connection, migration, shape.named(migration))
     if not filled:
         fill(connection)
+    if not shape.has_ledger:
+        connection.execute("DROP TABLE d1_migrations")
     connection.close()
 
 
@@ -126,7 +148,7 @@ def _applied(first_pending: int) -> Iterator[Migration]:
             yield migration
 
 
-def _apply(connection: apsw.Connection, migration: Migration) -> None:
+def _apply(connection: apsw.Connection, migration: Migration, name: str) -> None:
     number = leading_number(migration.name) or 0
     days = number * 17 + number % 5
     applied_at = (_FIRST_APPLIED + timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
@@ -134,6 +156,6 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         connection.execute(_SAFE_0061 if number == int("0061") else migration.text)
         connection.execute(
             "INSERT INTO d1_migrations (name, applied_at) VALUES (?, ?)",
-            (migration.name, applied_at),
+            (name, applied_at),
         )
     fill_after(connection, migration.name)

@@ -16,6 +16,7 @@ from d1_preflight.practice.faults import Fault, Faults
 from d1_preflight.practice.rows import PRACTICE_TOKEN
 from d1_preflight.practice.server import API_PATH, Server
 from d1_preflight.practice.settings import TOKEN_VARIABLE, WEBHOOK_VARIABLE, settings_toml
+from d1_preflight.practice.shapes import Like
 from d1_preflight.practice.state import ACCOUNT_ID, Cloud, Message
 
 REAL_LOGINS = (
@@ -42,6 +43,7 @@ class Practice:
     base_url: str
     project: Path
     environment: Mapping[str, str]
+    config: Path
 
 
 class PracticeRun:
@@ -91,6 +93,7 @@ def start(
     next: str = "0061",  # noqa: A002 - the word for it
     faults: Sequence[Fault] = (),
     ask_git: AskGit | None = None,
+    like: Like = Like.SAMPLE,
 ) -> PracticeRun:
     """Lay the project down once and serve its account; later starts go on where it was left.
 
@@ -99,7 +102,7 @@ def start(
     refuse_real_credentials(os.environ)
     directory = directory.resolve()
     try:
-        state = project.lay_down(directory, next=next)
+        state = project.lay_down(directory, next=next, like=like)
     except OSError as error:
         raise ProjectError(
             f"The practice project cannot be laid down in {directory}: {error.strerror}.",
@@ -107,12 +110,15 @@ def start(
         ) from error
     server = _serve(state, Faults(faults))
     environment = _environment(state, server)
-    _write_settings(directory / "preflight.toml", server.origin)
+    shape = project.shape_of(directory)
+    home = directory / shape.home
+    _write_settings(home / "preflight.toml", server.origin, shape.settings)
     if ask_git is not None:
         for words in project.first_commit(directory):
             ask_git(words, directory)
     server.start()
-    return PracticeRun(Practice(server.origin, directory, environment), server)
+    config = home / "wrangler.jsonc"
+    return PracticeRun(Practice(server.origin, directory, environment, config), server)
 
 
 def refuse_real_credentials(environ: Mapping[str, str]) -> None:
@@ -161,9 +167,9 @@ def _environment(state: Path, server: Server) -> dict[str, str]:
     }
 
 
-def _write_settings(path: Path, origin: str) -> None:
+def _write_settings(path: Path, origin: str, more: str) -> None:
     """Write the settings once; later, bring only the stand-in's address up to date."""
-    text = path.read_text(encoding="utf-8") if path.exists() else settings_toml(origin)
+    text = path.read_text(encoding="utf-8") if path.exists() else settings_toml(origin) + more
     _write(path, _OWN_ADDRESS.sub(origin, text))
 
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from email.message import Message as Headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import BinaryIO, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.practice import tail
 from d1_preflight.practice.api import Api, Request, body_of
 from d1_preflight.practice.faults import Fault, FaultKind, Faults
 from d1_preflight.practice.replies import Reply, failed
@@ -119,7 +121,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: _HttpServer
 
     def do_GET(self) -> None:
-        self._answer()
+        opening = tail.handshake(_plain(self.headers))
+        if opening is None or not self.path.startswith(f"/practice/{tail.TAILS}/"):
+            self._answer()
+            return
+        self.close_connection = True
+        self.connection.sendall(opening)
+        with suppress(OSError):
+            tail.serve(self.connection, self.server.practice.cloud)
 
     def do_POST(self) -> None:
         self._answer()

@@ -1,21 +1,25 @@
 """The Workers part of the API: deployments, versions and the rollback of the sample Worker."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from d1_preflight.practice import worker
 from d1_preflight.practice.replies import Reply, failed, ok
 from d1_preflight.practice.results import Json
 from d1_preflight.practice.state import AUTHOR, DATABASE_ID, Cloud, Deployment, zulu
+from d1_preflight.practice.tail import TAILS
 
 _WHOLE = 100
+_TAIL = "practice-tail"
 
 
 class WorkersApi:
     """Serves the only Worker of the account."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, origin: str) -> None:
         self._cloud = cloud
+        self._tails = f"ws{origin.removeprefix('http')}/practice/{TAILS}"
 
     def answer(
         self, method: str, script: str, parts: tuple[str, ...], body: Mapping[str, Any]
@@ -30,6 +34,11 @@ class WorkersApi:
                 return self._deploy(body)
             case "POST", ("versions",):
                 return self._upload(body)
+            case "POST", ("tails",):
+                expires = zulu(self._cloud.now() + timedelta(hours=6))
+                return ok({"id": _TAIL, "url": f"{self._tails}/{_TAIL}", "expires_at": expires})
+            case "DELETE", ("tails", _):
+                return ok(None)
             case "GET", ("secrets",):
                 return ok([])
             case "PATCH", ("script-settings",):

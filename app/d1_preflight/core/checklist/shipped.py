@@ -8,6 +8,8 @@ from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
 from d1_preflight.core.errors import ChecklistInvalid
 
+ADOPT = "adopt_ledger"
+"""The action by which the checklist of an adoption is known."""
 _SHA256 = re.compile("[0-9a-f]{64}")  # it comes out of a record, and becomes a file's name
 
 
@@ -37,6 +39,17 @@ def is_shipped(checklist: Checklist) -> bool:
     return earlier_checklist(checklist.sha256) is not None
 
 
+@cache
+def adoption_checklist() -> Checklist:
+    """The checklist of an adoption, which a project's own does not replace."""
+    return load_checklist(read_definition("adopt.toml") or "", "adopt.toml")
+
+
+def is_adoption(checklist: Checklist) -> bool:
+    """Whether it is that of an adoption: it writes ledger rows, and applies no migration."""
+    return any(step.action == ADOPT for step in checklist.steps)
+
+
 def measure_of(checklist: Checklist) -> Checklist:
     """What a checklist must satisfy: a shipped one itself, a project's own the present one."""
     return checklist if is_shipped(checklist) else shipped_checklist()
@@ -48,6 +61,8 @@ def walked_checklist(sha256: str, present: Checklist) -> Checklist:
     A project's own checklist stays the measure of its records: a record that names a shipped one
     would be free of the steps that the project added.
     """
-    if present.sha256 == sha256 or not is_shipped(present):
+    if present.sha256 == sha256:
         return present
-    return earlier_checklist(sha256) or present
+    named = earlier_checklist(sha256)
+    is_free = is_shipped(present) or (named is not None and is_adoption(named))
+    return named or present if is_free else present

@@ -187,7 +187,10 @@ class EndpointFacts(StepFacts):
 
 
 class ReadyFacts(StepFacts):
-    """How endpoints and Worker answered before the apply; `missing` is what cannot be asked."""
+    """How endpoints and Worker answered before the apply; `missing` is what cannot be asked.
+
+    `source` is what counted the requests, where that was not analytics.
+    """
 
     step = "ready"
     endpoints: tuple[EndpointAnswer, ...] = NO_ITEMS
@@ -196,6 +199,7 @@ class ReadyFacts(StepFacts):
     errors: int | None = None
     rate: str = NO_TEXT
     missing: tuple[str, ...] = NO_ITEMS
+    source: str = NO_TEXT
 
 
 class TrafficSample(FactGroup):
@@ -207,7 +211,10 @@ class TrafficSample(FactGroup):
 
 
 class ErrorRateFacts(StepFacts):
-    """The Worker's error rate over the watch. `left_s` is known only while it is watched."""
+    """The Worker's error rate over the watch. `left_s` is known only while it is watched.
+
+    `source` is what counted it, where that was not analytics; `sampled` where it left some out.
+    """
 
     step = "errors"
     limit: str = NO_TEXT
@@ -219,6 +226,8 @@ class ErrorRateFacts(StepFacts):
     baseline: str = NO_TEXT
     samples: tuple[TrafficSample, ...] = NO_ITEMS
     left_s: int | None = None
+    source: str = NO_TEXT
+    sampled: bool | None = None
 
 
 class CountedTable(FactGroup):

@@ -209,3 +209,33 @@ class RehearsalFacts(StepFacts):
     def rows_changed(self) -> int:
         """How many rows have other values after it, over all tables."""
         return sum(table.changed or 0 for table in self.tables)
+
+
+class JudgedFileFacts(FactGroup):
+    """One migration file held against the target: applied or not, and by what that is seen."""
+
+    file: str = NO_TEXT
+    applied: str = NO_TEXT
+    evidence: str = NO_TEXT
+    sha256: str = NO_TEXT
+
+
+class ComparedFacts(StepFacts):
+    """An adoption's comparison: the files, the target's schema, and its ledgers with their rows.
+
+    `outside` are the objects that no file makes; `in_ledger` what wrangler's ledger names already.
+    """
+
+    step = "compared"
+    files: tuple[JudgedFileFacts, ...] = NO_ITEMS
+    schema: str = NO_TEXT
+    in_ledger: tuple[str, ...] = NO_ITEMS
+    ledgers: tuple[TableCount, ...] = NO_ITEMS
+    outside: tuple[str, ...] = NO_ITEMS
+
+
+class AdoptedFacts(ClassFacts):
+    """What the operator confirmed: the names whose rows the adoption writes, in that order."""
+
+    names: tuple[str, ...] = NO_ITEMS
+    by_words: tuple[str, ...] = NO_ITEMS  # of those, the ones that only a person vouches for

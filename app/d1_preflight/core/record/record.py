@@ -117,6 +117,16 @@ class Record:
     stale: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The steps whose answer is too old at the moment of looking, and in words how old it is."""
 
+    @property
+    def is_adoption(self) -> bool:
+        """Whether it is about the ledger's rows, and no migration file: it has no file's name."""
+        return not self.migration.endswith(".sql")
+
+    @property
+    def command(self) -> str:
+        """The command that goes on with it."""
+        return "preflight adopt" if self.is_adoption else f"preflight run {self.migration}"
+
     def status_of(self, step: Step) -> Status:
         """The step's state now; an answer that is too old is pending again."""
         attempt = self.standing(step)

@@ -1,21 +1,16 @@
 """A database's schema from `sqlite_schema`: a value to compare, fingerprint and rebuild."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
 import apsw
 
 from d1_preflight.core.errors import ProjectError, RemoteFailed
-from d1_preflight.core.schema.spelling import (
-    default_spelling,
-    index_spelling,
-    module_spelling,
-    one_spelling,
-    words_of,
-)
-from d1_preflight.core.schema.table import ForeignKey, Table, is_virtual, read_table, read_tables
+from d1_preflight.core.schema.parts import ASPECTS, Part, Parts
+from d1_preflight.core.schema.spelling import index_spelling, one_spelling, words_of
+from d1_preflight.core.schema.table import Table, is_virtual, read_table, read_tables
 from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
 
 # One statement for `wrangler d1 execute`; hides SQLite's, D1's and the ledger's own objects.
@@ -82,6 +77,10 @@ class Schema:
         """sha256 over kind, name and SQL of every object, whatever their order."""
         lines = sorted(f"{o.kind}\x1f{o.name}\x1f{o.table}\x1f{o.sql}" for o in self.objects)
         return sha256("\x1e".join(lines).encode()).hexdigest()
+
+
+ObjectPart = tuple[str, str]
+"""A kind and a name: a table, an index; or a part of a table, as `table.column`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +196,28 @@ def diff(before: Schema, after: Schema) -> tuple[Change, ...]:
     return compare(structure(before), structure(after))
 
 
+def meanings(schemas: Iterable[Schema]) -> tuple[Mapping[ObjectPart, str], ...]:
+    """What each part of these schemas means, to be compared by its kind and name."""
+    read = [structure(schema) for schema in schemas]
+    names = frozenset(name for one in read for name in _names(one, one))
+    return tuple(dict(_meanings(one, names)) for one in read)
+
+
+def _meanings(one: Structure, names: Collection[str]) -> Iterator[tuple[ObjectPart, str]]:
+    for name, table in one.tables.items():
+        if name in one.inner:
+            continue
+        yield ("table", name), "there"
+        for kind, read in ASPECTS.items():
+            for key, part in read(table, one).items():
+                yield (kind, f"{name}.{key.strip().lower()}"), part.means
+    for kind in ("index", "trigger", "view"):
+        spelled = index_spelling if kind == "index" else one_spelling
+        found: Mapping[str, SchemaObject] = getattr(one, _PLURAL[kind])
+        for name, made in found.items():
+            yield (kind, name), spelled(made.sql, names)
+
+
 def compare(old: Structure, new: Structure) -> tuple[Change, ...]:
     """The differences of two structures."""
     found: list[Change] = []
@@ -211,18 +232,6 @@ def compare(old: Structure, new: Structure) -> tuple[Change, ...]:
         names = _names(old, new) if befores != afters else frozenset[str]()
         found += _pairs(kind, "", *(_objects(side, spelled, names) for side in (befores, afters)))
     return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a schema: its name and its text for people, and how it is compared."""
-
-    name: str
-    words: str
-    means: str
-
-
-_Parts = Mapping[str, _Part]
 
 
 def _names(old: Structure, new: Structure) -> frozenset[str]:
@@ -240,9 +249,9 @@ def _objects(
     found: Mapping[str, SchemaObject],
     spelled: Callable[[str, Collection[str]], str],
     names: Collection[str],
-) -> _Parts:
+) -> Parts:
     return {
-        key: _Part(o.name, normal_sql(o.sql), spelled(o.sql, names) if names else o.sql)
+        key: Part(o.name, normal_sql(o.sql), spelled(o.sql, names) if names else o.sql)
         for key, o in found.items()
     }
 
@@ -299,7 +308,7 @@ def _exists(connection: apsw.Connection, found: SchemaObject) -> bool:
     return connection.execute(query, (found.name, found.kind)).fetchone() is not None
 
 
-def _pairs(kind: str, prefix: str, befores: _Parts, afters: _Parts) -> Iterator[Change]:
+def _pairs(kind: str, prefix: str, befores: Parts, afters: Parts) -> Iterator[Change]:
     for key in dict.fromkeys([*befores, *afters]):
         before, after = befores.get(key), afters.get(key)
         if before is None:
@@ -319,68 +328,9 @@ def _tables(before: Structure, after: Structure, name: str) -> Iterator[Change]:
         elif old is not None:
             yield Change("removed", "table", old.name, ", ".join(old.column_names))
         return
-    for kind, read in _ASPECTS.items():
+    for kind, read in ASPECTS.items():
         yield from _pairs(kind, f"{new.name}.", read(old, before), read(new, after))
     keys = (old.primary_key, new.primary_key)
     if keys[0] != keys[1] and sorted(keys[0]) == sorted(keys[1]):
         words = (", ".join(key) for key in keys)
         yield Change("changed", "option", f"{new.name}.primary key", *words)
-
-
-def _columns(table: Table, _: Structure) -> _Parts:
-    """By the name as it is written: a row that is read has its values under that name."""
-    names = {name.lower() for name in table.column_names}
-    return {
-        c.name: _Part(c.name, c.words, "\x1f".join((
-            one_spelling(c.type, ()), str(bool(c.pk)), str(c.notnull), default_spelling(c.default),
-            c.collation.upper(), one_spelling(c.generated, names),
-        )))
-        for c in table.columns
-    }  # fmt: skip
-
-
-def _foreign_keys(table: Table, schema: Structure) -> _Parts:
-    found: dict[str, _Part] = {}
-    meant = sorted((_meant(key, schema), key.words, ", ".join(key.columns))
-                   for key in table.foreign_keys)  # fmt: skip
-    for means, words, columns in meant:
-        same = sum(part.name == columns for part in found.values())
-        found[f"{columns.lower()} {same or ''}"] = _Part(columns, words, means)
-    return found
-
-
-def _meant(key: ForeignKey, schema: Structure) -> str:
-    """A key with the parent's columns said: without them its primary key is meant."""
-    parent = schema.table(key.parent)
-    columns = key.parent_columns or (parent.primary_key if parent else ())
-    return replace(key, parent_columns=columns).words.lower()
-
-
-def _checks(table: Table, _: Structure) -> _Parts:
-    names = {name.lower() for name in table.column_names}
-    return {one_spelling(check, names): _Part(check, "CHECK", "") for check in table.checks}
-
-
-def _unique(table: Table, _: Structure) -> _Parts:
-    named = (", ".join(columns) for columns in table.unique)
-    return {name.lower(): _Part(name, "UNIQUE", "") for name in named}
-
-
-def _options(table: Table, _: Structure) -> _Parts:
-    found = {
-        "strict": "yes" if table.strict else "no",
-        "without rowid": "yes" if table.without_rowid else "no",
-        "autoincrement": "yes" if table.autoincrement else "no",
-    }
-    if table.is_virtual:
-        found["module"] = module_spelling(table.sql)
-    return {name: _Part(name, value, value.lower()) for name, value in found.items()}
-
-
-_ASPECTS: Mapping[str, Callable[[Table, Structure], _Parts]] = {
-    "column": _columns,
-    "foreign key": _foreign_keys,
-    "unique": _unique,
-    "check": _checks,
-    "option": _options,
-}

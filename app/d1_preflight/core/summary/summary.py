@@ -14,7 +14,7 @@ from typing import Protocol
 
 from d1_preflight.core.format import count, plural, timestamp
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
-from d1_preflight.core.record.change_facts import ClassFacts, PurposeFacts
+from d1_preflight.core.record.change_facts import AdoptedFacts, ClassFacts, PurposeFacts
 from d1_preflight.core.record.facts import AnyStep, moment
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.record.signing import CLOSE, GO
@@ -90,7 +90,8 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
         ("reviews", _reviews(record) if form > 1 else ""),
         ("when", _when(record)),
         ("in their words", _closing_words(record)),
-        ("rows", _rows(tables, unchanged, form)),
+        ("adopted", _adopted(record)),
+        ("rows", "" if record.is_adoption else _rows(tables, unchanged, form)),
         ("schema", schema_changes(record)),
         ("declared losses", declared_losses(record)),
         ("given back", given_back(record, tables, form)),
@@ -189,6 +190,13 @@ def _closing_words(record: Record) -> str:
     return sentence(closed.words) if closed else ""
 
 
+def _adopted(record: Record) -> str:
+    """The files that got a row in the ledger, and those of them that only a person vouches for."""
+    found = _facts(record, AdoptedFacts)
+    vouched = f"; by words: {joined(found.by_words, _NAMED)}" if found.by_words else ""
+    return f"{plural(len(found.names), 'row')}{vouched}" if found.names else ""
+
+
 def _rows(tables: Sequence[ChangedTable], unchanged: int, form: int) -> str:
     if not tables and not unchanged:
         return "not counted yet"
@@ -199,7 +207,16 @@ def _rows(tables: Sequence[ChangedTable], unchanged: int, form: int) -> str:
     if form > 1:
         lost += _in_tables((t.table, t.gone) for t in tables)
         values += _in_tables((t.table, t.changed) for t in tables)
-    return f"{lost}{values}; {plural(unchanged, 'table')} unchanged"
+    fewer = _fewer(tables) if form > 1 else ""
+    return f"{lost}{values}; {plural(unchanged, 'table')} unchanged{fewer}"
+
+
+def _fewer(tables: Sequence[ChangedTable]) -> str:
+    """What was counted at the close and is less than before, whoever took it."""
+    less = [(t.table, (t.before or 0) - max(t.now, 0)) for t in tables if t.now is not None]
+    rows = sum(number for _, number in less if number > 0)
+    named = _in_tables((table, number) for table, number in less if number > 0)
+    return f"; at the close {plural(rows, 'row')} fewer than before{named}" if rows else ""
 
 
 def _in_tables(counted: Iterable[tuple[str, int]]) -> str:

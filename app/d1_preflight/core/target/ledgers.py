@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.core.format import plural
-from d1_preflight.core.project.migration import ledger_key
+from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.pending import pending_set
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import Observation
 
 _NUXTHUB = "_hub_migrations"
@@ -23,6 +25,7 @@ _SHAPES: tuple[tuple[str, frozenset[str]], ...] = (
     (_WRANGLER, _WRANGLERS),
 )
 _HAND_MADE = frozenset({"name", "version", "filename", "file", "migration", "id"})
+_KEYS = ("migration_name", "hash", "name", "filename", "file", "migration", "version", "id")
 _MOST_COLUMNS = 6
 _MOST_NAMED = 3
 
@@ -60,15 +63,48 @@ def tool_of(table: Table) -> str | None:
     return tool
 
 
+def recorded_question(table: Table) -> str:
+    """The query for what a ledger says is applied; "" where no column of it tells."""
+    columns = {column.name.lower(): column.name for column in table.columns}
+    key = next((columns[name] for name in _KEYS if name in columns), "")
+    if not key:
+        return ""
+    done = " WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL"
+    where = done if {"finished_at", "rolled_back_at"} <= columns.keys() else ""
+    return f"SELECT {quote_name(key)} AS recorded FROM {quote_name(table.name)}{where}"
+
+
+def recorded_names(migrations: Iterable[Migration], recorded: Iterable[object]) -> frozenset[str]:
+    """The files that another ledger's rows mean: by hash, by name, by folder or by number."""
+    said = {str(value) for value in recorded}
+    return frozenset(m.name for m in migrations if not said.isdisjoint(_known_as(m)))
+
+
+def _known_as(migration: Migration) -> tuple[str, ...]:
+    """What tools call a file: drizzle its hash, Prisma its folder, others its name or stem."""
+    *folders, base = migration.name.split("/")
+    folder = folders[-1:] if base == "migration.sql" else []
+    number = [] if migration.number is None else [str(migration.number)]
+    return (migration.sha256, migration.name, migration.stem, base, *folder, *number)
+
+
 def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     """What is odd about the ledgers of a target, for the board."""
     names = [row.name for row in seen.ledger]
+    held = pending_set(files, names)
     found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
-    if gone := sorted(set(names) - set(files), key=ledger_key):
-        found.append(f"The ledger names what is no file here: {_listed(gone)}.")
+    if held.extra:
+        found.append(f"The ledger names what is no file here: {_listed(held.extra)}.")
+    if held.late:
+        found.append(f"The ledger has a gap: a later file is applied, not {_listed(held.late)}.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         found.append(f"The ledger names twice: {_listed(twice)}.")
     return tuple(found)
+
+
+def is_wranglers(table: Table) -> bool:
+    """Whether a table of the ledger's name is wrangler's ledger, by its columns."""
+    return {column.name.lower() for column in table.columns} >= _WRANGLERS
 
 
 def refusal(schema: Schema, counts: Mapping[str, int], ignored: Sequence[str] = ()) -> str:

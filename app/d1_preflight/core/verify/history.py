@@ -51,7 +51,7 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
         if items:
             names = "; ".join(f"“{item.step.title}” is {item.status}" for item in items)
             title = f"{section.number} {section.title}".strip()
-            hint = f"preflight run {bundle.record.migration} goes on where it was left."
+            hint = f"{bundle.record.command} goes on where it was left."
             yield Problem(Id.STEPS_OPEN, _FILE, f"{title}: {names}", hint, Weight.OPEN)
 
 

@@ -71,7 +71,7 @@ def close_problems(bundle: Bundle) -> Iterator[Problem]:
     is_closed = close is not None and close.status.is_answered
     if signature is None:
         words = "is closed but carries no signature" if is_closed else "is not closed yet"
-        hint = f"preflight run {bundle.record.migration} closes and signs it."
+        hint = f"{bundle.record.command} closes and signs it."
         identity = Id.SIGNATURE_MISSING if is_closed else Id.NOT_CLOSED
         yield Problem(identity, RECORD_FILE, words, hint, Weight.OPEN)
         return

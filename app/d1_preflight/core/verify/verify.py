@@ -11,7 +11,7 @@ from hashlib import sha256
 from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
-from d1_preflight.core.checklist.shipped import is_shipped, measure_of
+from d1_preflight.core.checklist.shipped import is_adoption, is_shipped, measure_of
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
@@ -109,7 +109,7 @@ def _file_problems(
     bundle: Bundle, migration_sha256: str | None, place: Place | None
 ) -> Iterator[Problem]:
     """What is wrong with the files themselves, whatever they say."""
-    yield from _checklist_problems(bundle.checklist)
+    yield from _checklist_problems(bundle)
     yield from place_problems(bundle.record, place)
     yield from _bytes_problems(bundle)
     yield from _migration_problems(bundle.record, migration_sha256, place)
@@ -117,8 +117,13 @@ def _file_problems(
     yield from bound_problems(bundle, is_in_project=place is not None and place.is_bound)
 
 
-def _checklist_problems(checklist: Checklist) -> Iterator[Problem]:
+def _checklist_problems(bundle: Bundle) -> Iterator[Problem]:
     """A record is only as good as its checklist: a weakened checklist proves too little."""
+    checklist = bundle.checklist
+    if is_adoption(checklist) and not bundle.record.is_adoption:
+        words = "is the checklist of an adoption, and the record is of a migration"
+        hint = "A migration is walked by its own checklist; this one has no rehearsal."
+        yield Problem(Id.CHECKLIST_WEAK, checklist.source, words, hint)
     measure = measure_of(checklist)
     if measure is checklist:
         return
@@ -141,7 +146,8 @@ def _bytes_problems(bundle: Bundle) -> Iterator[Problem]:
 def _migration_problems(
     record: Record, found: str | None, place: Place | None
 ) -> Iterator[Problem]:
-    if found is None and place is not None and place.lacks_migration and record.schema > 1:
+    lacks = place is not None and place.lacks_migration and not record.is_adoption
+    if found is None and place is not None and lacks and record.schema > 1:
         yield from _absent_migration(record, place)
     if found is not None and found != record.subjects.get("migration"):
         yield Problem(
