@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actions.fake_target import START, Bench
+from actions.fake_target import Bench
+from core.record_values import START
 from d1_preflight.core.errors import NoAnalytics
 from d1_preflight.core.record.apply_facts import ErrorRateFacts, ReadyFacts, WindowFacts
 from d1_preflight.core.record.record import Status

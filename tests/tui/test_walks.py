@@ -1,5 +1,6 @@
 """The whole way by a mouse alone, and by keys alone: only what is said in words is typed."""
 
+import pytest
 from textual.pilot import Pilot
 
 from d1_preflight.core.record.record import Status
@@ -69,6 +70,35 @@ def states(session: FakeSession) -> set[Status]:
     return {session.status_of(step) for step in session.path}
 
 
+async def test_a_button_of_the_gate_is_pressed_by_the_second_click_on_it() -> None:
+    session = scenes.rebuild().walked_to("go")
+    app = app_for(scenes.board(session), scenes.REBUILD)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await click_words(pilot, "[ G  Sign GO ]")
+        once = list(session.performed)
+        await click_words(pilot, "[ G  Sign GO ]")
+
+    assert once == []
+    assert session.performed[0] == ("go", {"go": True})
+
+
+async def test_a_choice_is_answered_by_the_second_click_on_it() -> None:
+    session = scenes.rebuild().walked_to("way_back")
+    app = app_for(scenes.board(session), scenes.REBUILD)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await click_words(pilot, "time travel")
+        once = list(session.performed)
+        await click_words(pilot, "time travel")
+
+    assert once == []
+    assert session.performed == [("way_back", {"way": "time travel"})]
+
+
+@pytest.mark.matrix
 async def test_the_additive_one_is_walked_by_a_mouse() -> None:
     session = scenes.billing()
     app = app_for(scenes.board(session, name=scenes.BILLING))
@@ -86,6 +116,7 @@ async def test_the_additive_one_is_walked_by_a_mouse() -> None:
     assert states(session) <= {Status.PROVED, Status.ATTESTED}
 
 
+@pytest.mark.matrix
 async def test_the_destructive_one_is_walked_by_keys_alone() -> None:
     session = scenes.rebuild()
     app = app_for(scenes.board(session))
