@@ -156,6 +156,14 @@ class Session:
         go = (OpenItem(self.checklist.step("go"), Status.PENDING, lapse),) if lapse else ()
         return (*go, *(item for item in items if not (go and item.step.id == "go")))
 
+    def in_the_way(self, step: Step) -> Step | None:
+        """The running step beside which this one may not begin; None where it may."""
+        running = [self.checklist.step(a.step) for a in self.record.all_running]
+        is_alone = self.actions[step.action].alone
+        alone = (one for one in running if is_alone or self.actions[one.action].alone)
+        other = self.record.in_the_way(step, self.checklist)
+        return next(alone, None) or (self.checklist.step(other.step) if other else None)
+
     def open_before_go(self) -> tuple[OpenItem, ...]:
         """The open items that block GO."""
         return open_items(self._now, self.checklist, self.kind)
@@ -183,17 +191,16 @@ class Session:
         answers = read_answers(self.prompts(step), raw)
         self._begin(step, answers)
         context = self.context(step, emit, progress, terminal)
-        read = self.environment.cache.rows_read
         try:
             outcome = await self.actions[step.action].run(context)
         except (PreflightError, OSError) as error:
             outcome = failed(error)
         except (asyncio.CancelledError, Exception) as error:
             with suppress(PreflightError):  # unsaved, it is found running and means the same
-                self._finish(broken_off(step, error))
+                self._finish(step, broken_off(step, error))
             raise
-        self._conclude(step, recorded(self.environment, outcome, read), context)
-        performed = self.record.attempts[-1]
+        self._conclude(step, recorded(context.environment, outcome), context)
+        performed = self._last(step)
         for settled, found in self.actions[step.action].settled(self.context(step), performed):
             self._answer(settled, "settled by the rehearsal on the target's schema", found)
         return performed
@@ -229,9 +236,10 @@ class Session:
         terminal: AbstractContextManager[object] | None = None,
     ) -> StepContext:
         """What an action is given."""
-        running = self.record.running
+        mine = (a for a in self.record.all_running if a.step == step.id)
+        running = next(mine, None)
         return StepContext(
-            environment=self.environment, record=self._now, checklist=self.checklist,
+            environment=self.environment.metered(), record=self._now, checklist=self.checklist,
             kind=self.kind, step=step, answers=running.answers if running else {},
             emit=emit, progress=progress, terminal=terminal or nullcontext(),
         )  # fmt: skip
@@ -244,44 +252,49 @@ class Session:
     def _answer(self, step: Step, reason: str, outcome: Outcome) -> Attempt:
         """Answer a step by a reason alone; nothing is run."""
         self._begin(step, {"reason": reason})
-        self._finish(outcome)
-        return self.record.attempts[-1]
+        self._finish(step, outcome)
+        return self._last(step)
+
+    def _last(self, step: Step) -> Attempt:
+        return next(a for a in reversed(self.record.attempts) if a.step == step.id)
 
     def _begin(self, step: Step, answers: Mapping[str, Answer]) -> None:
         record = upgraded(self.record, now_signed=step.id == "go")
-        begun = record.begin(step, answers, by=self.environment.operator, at=self.now())
+        begun = record.begin(
+            step, answers, by=self.environment.operator, at=self.now(), checklist=self.checklist
+        )
         _save(self.environment, begun, "The step did not start.")
         self.record = begun
 
-    def _finish(self, outcome: Outcome) -> None:
-        _keep(self, self.record.finish(outcome, at=self.now()))
+    def _finish(self, step: Step, outcome: Outcome) -> None:
+        _keep(self, self.record.finish(outcome, at=self.now(), step_id=step.id), step)
 
     def _conclude(self, step: Step, outcome: Outcome, context: StepContext) -> None:
         """Save the outcome; a sealing step's record is signed before it counts."""
         with suppress(PreflightError, OSError):  # a missing file must not lose the result
             self.refresh()
         if not self.actions[step.action].seals or not outcome.status.is_answered:
-            self._finish(outcome)
+            self._finish(step, outcome)
             return
         try:
             finished = sealed(self.environment, self.record, outcome, self.now())
             with context.terminal:
                 signature = self.environment.signer.sign(dump_record(finished), CLOSE)
         except PreflightError as error:
-            self._finish(unsealed(self.environment, self.record, error))
+            self._finish(step, unsealed(self.environment, self.record, error))
             return
-        _keep(self, finished)
+        _keep(self, finished, step)
         self.environment.store.write(_SIGNATURE, signature)
         self.closed = True
         put_away(self.environment)
 
 
-def _keep(session: Session, finished: Record) -> None:
+def _keep(session: Session, finished: Record, step: Step) -> None:
     """Save the result; if that fails, this session drops it as well."""
     try:
         _save(session.environment, finished, "The step ran, but its result was not saved.")
     except PreflightError:
-        session.record = session.record.recovered()
+        session.record = session.record.recovered(step.id)
         raise
     session.record = finished
 
@@ -310,6 +323,12 @@ def _require_turn(session: Session, step: Step) -> None:
     if session.closed:
         raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
     require_same_files(session.environment)
+    other = session.in_the_way(step)
+    if other is not None:
+        raise NotAllowed(
+            f"“{step.title}” has to wait: “{other.title}” is running.",
+            hint="Do it when that has ended.",
+        )
     items = session.blockers(step)
     if items:
         first = items[0]

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from core.record_values import START
-from d1_preflight.actions.context import Environment, TargetCache
+from d1_preflight.actions.context import Environment, Meter, TargetCache
 from d1_preflight.actions.target import observe, read_batch
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
@@ -100,6 +100,7 @@ def tools_with(wrangler: EngineWrangler) -> Environment:
             files=files,
             local=LocalDatabases(UUID),
             cache=TargetCache(),
+            meter=Meter(),
             prior_schema=lambda: Schema(()),
         ),
     )

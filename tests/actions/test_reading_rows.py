@@ -12,7 +12,7 @@ import pytest
 
 from actions.fake_target import EARLIER, UUID, Clock, FakeTarget, replied
 from core.record_values import Walk, shipped_checklist
-from d1_preflight.actions.context import Environment, StepContext, TargetCache
+from d1_preflight.actions.context import Environment, Meter, StepContext, TargetCache
 from d1_preflight.actions.copy_rows import (
     Copied,
     Reading,
@@ -63,6 +63,7 @@ class Shop:
             files=SimpleNamespace(target_config=lambda: self.folder / "one.json"),
             wrangler=self.target,
             cache=TargetCache(),
+            meter=Meter(),
             clock=Clock(),
             local=self.target.local,
             prior_schema=lambda: schema_of(self.known),

@@ -11,7 +11,7 @@ import pytest
 
 from actions.fake_target import UUID, replied
 from core.record_values import START
-from d1_preflight.actions.context import Environment, TargetCache
+from d1_preflight.actions.context import Environment, Meter, TargetCache
 from d1_preflight.actions.target import (
     execute_args,
     failure_words,
@@ -68,6 +68,7 @@ def environment(wrangler: Replies | None = None, *, several: bool = False) -> En
         files=SimpleNamespace(target_config=lambda: Path(CONFIG)),
         wrangler=wrangler or Replies(),
         cache=TargetCache(),
+        meter=Meter(),
         clock=SimpleNamespace(now=lambda: START),
     )
     return cast("Environment", found)
@@ -96,7 +97,7 @@ async def test_evidence_of_several_calls_is_numbered_and_kept_only_if_asked(
     assert (len(results), len(evidence)) == (3, 3)
     assert wrangler.kept == kept
     assert set(wrangler.folders) == {Path(CONFIG).parent}
-    assert target.cache.rows_read == 9
+    assert target.meter.rows_read == 9
 
 
 async def test_an_answer_that_lacks_a_result_is_none() -> None:
@@ -106,7 +107,7 @@ async def test_an_answer_that_lacks_a_result_is_none() -> None:
         await read_batch(target, ["SELECT 1", "SELECT 2"])
 
     assert refused.value.hint.startswith("Nothing was changed.")
-    assert target.cache.rows_read == 0
+    assert target.meter.rows_read == 0
 
 
 async def test_what_cannot_be_read_is_remembered_by_nobody() -> None:

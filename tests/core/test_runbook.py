@@ -84,7 +84,7 @@ def test_a_failed_check_after_the_ledger_speaks_for_wrong_data() -> None:
     session = scenes.rebuild().walked_to("rows")
     rows = session.checklist.step("rows")
     session._begin(rows, {})
-    session._finish(Outcome(Status.FAILED, "12 rows are missing."))
+    session._finish(rows, Outcome(Status.FAILED, "12 rows are missing."))
 
     assert likely(session.record) == 2
 
@@ -234,8 +234,9 @@ def test_alternatives_share_a_number_and_have_letters() -> None:
 
 def test_an_application_that_fails_on_sound_data_has_its_own_case() -> None:
     session = scenes.rebuild().walked_to("errors")
-    session._begin(session.checklist.step("errors"), {})
-    session._finish(Outcome(Status.FAILED, "Error rate 4 % is over the limit."))
+    errors = session.checklist.step("errors")
+    session._begin(errors, {})
+    session._finish(errors, Outcome(Status.FAILED, "Error rate 4 % is over the limit."))
 
     assert likely(session.record) == 3
     failing = runbook(TARGET, session.record)[3]
@@ -256,8 +257,8 @@ def test_without_code_the_failing_application_has_no_older_worker() -> None:
 
 def test_broken_data_comes_before_a_failing_application() -> None:
     session = scenes.rebuild().walked_to("errors")
-    for step in ("rows", "errors"):
-        session._begin(session.checklist.step(step), {})
-        session._finish(Outcome(Status.FAILED, "12 rows are missing."))
+    for step in map(session.checklist.step, ("rows", "errors")):
+        session._begin(step, {})
+        session._finish(step, Outcome(Status.FAILED, "12 rows are missing."))
 
     assert likely(session.record) == 2

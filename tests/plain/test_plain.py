@@ -184,11 +184,12 @@ def test_colours_are_left_out_where_nobody_wants_them(environ: dict[str, str]) -
 
 def test_what_a_command_prints_is_told_but_not_its_data() -> None:
     said: list[str] = []
-    walkthrough = Walkthrough(open_session(MemoryStore()), Script([]), said.append, TARGET)
+    session = open_session(MemoryStore())
+    walkthrough, step = Walkthrough(session, Script([]), said.append, TARGET), session.path[0]
 
     for line in ("[", '  {"id": 1},', "]", "", "Resource location: remote"):
-        walkthrough._emit(line, "out")
-    walkthrough._emit('"quoted" on stderr', "err")
+        walkthrough._emit(step, line, "out")
+    walkthrough._emit(step, '"quoted" on stderr', "err")
 
     assert said == [
         "  | (JSON, not shown)",

@@ -1,5 +1,6 @@
 """What starts by itself, what never does, and what a death leaves while it goes by itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,18 +9,21 @@ import pytest
 from actions.conftest import Walked, walked
 from actions.fake_target import ADDITIVE, CHECKLIST, UUID, Bench, agreeable, replied
 from core.record_values import AnyAction, shipped_text
-from d1_preflight.core.checklist.checklist import ACTS, Effect
+from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
 from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.checklist.unattended import needs_person
-from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Settings, Verification, WalkSettings
-from d1_preflight.core.record.record import Status
+from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.session import Session
-from d1_preflight.unattended import Unattended
+from d1_preflight.unattended import AT_ONCE, SideBySide, Unattended
 from plain.fakes import MemoryStore
 
 __all__ = ["walked"]  # the fixture
+
+FIRST = ["named", "header", "findings", "copied", "syntax"]
+"""In this order, whatever reads the target beside them."""
 
 STEPS = pytest.mark.parametrize("step", CHECKLIST.steps, ids=lambda step: step.id)
 
@@ -32,14 +36,30 @@ def sized(bench: Bench, size: int | None = 40_000) -> Bench:
     return bench
 
 
-async def go(session: Session) -> list[str]:
-    """A person begins; what then runs by itself, until somebody is needed."""
+async def go(session: Session, *asked: Step) -> list[str]:
+    """A person begins, or asks for steps; what then runs until somebody is needed."""
     unattended, ran = Unattended(session), list[str]()
     unattended.begin()
-    while (step := await unattended.next()) is not None:
-        ran.append(step.id)
-        await session.perform(step, {})
+
+    async def perform(step: Step, answers: Mapping[str, object]) -> Attempt:
+        if step not in asked:
+            ran.append(step.id)
+        return await session.perform(step, answers)
+
+    side = SideBySide(session, unattended, perform, _started, _ended)
+    for step in asked:
+        side.ask(step, {p.key: agreeable(p) for p in session.prompts(step)})
+    await side.run()
     return ran
+
+
+async def _started(_step: Step) -> None:
+    """Nothing is shown."""
+
+
+async def _ended(_step: Step, _attempt: Attempt | None, problem: PreflightError | None) -> None:
+    if problem is not None:
+        raise problem
 
 
 def answered_in(session: Session) -> list[str]:
@@ -61,7 +81,7 @@ def test_no_act_and_no_write_is_ever_left_to_itself(step: object) -> None:
 async def test_it_starts_nothing_before_a_person_begins(tmp_path: Path) -> None:
     bench = sized(Bench(tmp_path, ADDITIVE, "additive"))
 
-    assert await Unattended(bench.session).next() is None
+    assert Unattended(bench.session).next() is None
     assert bench.target.commands == []
     assert bench.session.record.attempts == ()
 
@@ -71,7 +91,7 @@ async def test_it_runs_what_waits_for_no_answer(tmp_path: Path) -> None:
 
     ran = await go(bench.session)
 
-    assert ran[:5] == ["named", "header", "findings", "copied", "syntax"]
+    assert [step for step in ran if step in FIRST] == FIRST
     assert {"rehearsed", "counted", "bookmark"} <= set(ran)
     assert not {"class", "purpose", "way_back", "notified", "dashboard", "go"} & set(ran)
     assert not {"apply", "export"} & set(bench.target.commands)
@@ -127,7 +147,8 @@ async def test_a_failure_stops_everything_until_a_person_acts(tmp_path: Path) ->
     ran = await go(bench.session)
     failed = [a for a in bench.session.record.attempts if not a.status.is_answered]
 
-    assert [attempt.step for attempt in failed] == ran[-1:]
+    assert [attempt.step for attempt in failed] == ["header"]
+    assert "findings" not in ran
     assert await go(bench.session) == []
 
 
@@ -171,13 +192,11 @@ async def test_a_death_at_any_save_loses_nothing_and_starts_nothing_twice(
         session = bench.opened()
         left = session.record.attempts
         lost = [a.step for a in left if a.status is Status.INTERRUPTED]
-        alone = await Unattended(session).next()
-        stopped = await go(session) if lost else []
-        for step_id in lost:
-            step = CHECKLIST.step(step_id)
-            await session.perform(step, {p.key: agreeable(p) for p in session.prompts(step)})
+        alone = Unattended(session).next()
+        stopped = {*await go(session)} & {*lost}
+        await go(session, *map(CHECKLIST.step, lost))
         await go(session)
-        fine = alone is None and not stopped and len(lost) <= 1
+        fine = alone is None and not stopped and len(lost) <= AT_ONCE
         fine = fine and session.record.attempts[: len(left)] == left
         if not fine or answered_in(session) != whole:
             failed.append(f"{number}: {left[-1].step} {left[-1].status}")

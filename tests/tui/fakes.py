@@ -170,7 +170,7 @@ class FakeSession(Session):
             assert isinstance(outcome, Outcome)
             assert outcome.status.is_answered, f"{step.id} would stop the walk"
             self._begin(step, {})
-            self._finish(outcome)
+            self._finish(step, outcome)
             self.closed = step.id == "close"
         return self
 

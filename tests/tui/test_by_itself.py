@@ -68,7 +68,7 @@ async def test_one_key_sets_off_what_needs_no_person_and_it_stops_at_the_first_q
         await at_rest(pilot, session, len(FIRST))
         text = screen_text(app)
 
-    assert ran(session) == FIRST
+    assert sorted(ran(session)) == sorted(FIRST)
     assert "the new teams lacks index" in text
 
 
@@ -91,9 +91,9 @@ async def test_answers_carry_it_on_and_no_step_runs_twice() -> None:
     assert not {"losses", "go", "applied", "notified"} & set(ran(session))
 
 
-async def test_what_is_answered_while_a_step_runs_waits_for_it_and_comes_next() -> None:
+async def test_what_is_answered_while_its_place_is_taken_comes_next() -> None:
     session = by_itself("findings")
-    session.hold = asyncio.Event()
+    session.hold, session.holds = asyncio.Event(), frozenset({"findings"})
     app = opened(session)
     async with app.run_test() as pilot:
         await settle(pilot)
@@ -108,8 +108,10 @@ async def test_what_is_answered_while_a_step_runs_waits_for_it_and_comes_next() 
         session.hold.set()
         await at_rest(pilot, session, 3)
 
-    assert meanwhile == ["findings"]
-    assert ran(session)[:2] == ["findings", "purpose"]
+    local = [step for step in ran(session) if step in ("findings", "purpose", "syntax")]
+    assert "purpose" not in meanwhile  # both work on this machine: one after the other
+    assert "copied" in meanwhile  # it only reads the target
+    assert local[:2] == ["findings", "purpose"]
 
 
 async def test_a_failure_stops_it_and_is_shown() -> None:
@@ -122,7 +124,8 @@ async def test_a_failure_stops_it_and_is_shown() -> None:
         await at_rest(pilot, session, 2)
         text = screen_text(app)
 
-    assert ran(session) == ["copied", "syntax"]
+    assert ran(session)[:2] == ["copied", "syntax"]
+    assert "rehearsed" not in ran(session)
     assert "Line 9: no such table." in text
     assert "check the SQL again" in text
 
@@ -142,8 +145,8 @@ async def test_x_stops_it_and_nothing_follows() -> None:
         session.hold.set()
         await settle(pilot)
 
-    assert ran(session) == ["copied"]
-    assert state(session, "copied") is Status.INTERRUPTED
+    assert ran(session) == ["copied", "bookmark", "documented"]  # no more than three at once
+    assert {state(session, step) for step in ran(session)} == {Status.INTERRUPTED}
 
 
 async def test_s_brings_step_by_step_and_back() -> None:
@@ -158,7 +161,7 @@ async def test_s_brings_step_by_step_and_back() -> None:
         await at_rest(pilot, session, len(FIRST))
 
     assert alone == ["named"]
-    assert ran(session) == FIRST
+    assert sorted(ran(session)) == sorted(FIRST)
 
 
 async def test_what_runs_and_what_came_out_is_in_sight() -> None:
@@ -173,5 +176,5 @@ async def test_what_runs_and_what_came_out_is_in_sight() -> None:
         session.hold.set()
         await at_rest(pilot, session, 2)
 
-    assert "✓ copy" in text
-    assert "rows of 7 tables copied" in text
+    assert "✓ ready" in text
+    assert "endpoints as expected" in text

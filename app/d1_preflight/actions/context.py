@@ -51,10 +51,16 @@ class TargetCache:
     observation: Observation | None = None
     values: Values | None = None
     size: int | None = None  # of the database, in bytes, as `d1 info` said
-    rows_read: int = 0  # over all replies of this session, as D1 counts and bills them
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     walk_cost: WalkCost | None = None  # estimated before the first read, on the free plan
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
+
+
+@dataclass(slots=True)
+class Meter:
+    """The rows that D1 read for one attempt, over all its replies, as D1 counts and bills them."""
+
+    rows_read: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +86,15 @@ class Environment:
     web: Web
     source: WorkerSource = field(default_factory=NoSource)
     cache: TargetCache = field(default_factory=TargetCache)
+    meter: Meter = field(default_factory=Meter)
     read: Mapping[str, str] = field(default_factory=dict)
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
     limit: Callable[[int], AbstractContextManager[None]] = unlimited
     """Bounds the judgement of so many files: raises NotJudged in its body."""
+
+    def metered(self) -> "Environment":
+        """The same with a meter of its own: attempts that run side by side pay for themselves."""
+        return replace(self, meter=Meter())
 
     @property
     def settings(self) -> Settings:
@@ -247,8 +258,8 @@ class StepAction:
     `held` says why only a person may start it, beyond what the checklist says; "" where it may
     start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
-    the apply asks it again. What `settles` gives are answers of earlier steps that its success
-    settles without asking anybody.
+    the apply asks it again. Nothing runs beside what goes `alone`. What `settles` gives are
+    answers of earlier steps that its success settles without asking anybody.
     """
 
     run: Callable[[StepContext], Awaitable[Outcome]]
@@ -260,6 +271,7 @@ class StepAction:
     remarks: Callable[[StepContext], Mapping[str, str]] | None = None
     seals: bool = False
     rechecked: bool = False
+    alone: bool = False
     settles: Callable[[StepContext], Mapping[str, Outcome]] | None = None
 
     def settled(self, context: StepContext, performed: Attempt) -> Iterator[tuple[Step, Outcome]]:

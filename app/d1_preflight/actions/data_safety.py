@@ -371,7 +371,7 @@ def bookmark_plan(context: StepContext) -> Sequence[str]:
 
 STEPS: Mapping[str, StepAction] = {
     "count_rows": StepAction(count_rows, held=held_by_reads),
-    "back_up": StepAction(back_up, plan=back_up_plan, held=held_by_export),
+    "back_up": StepAction(back_up, plan=back_up_plan, held=held_by_export, alone=True),
     "prove_backup": StepAction(prove_backup),
     "take_bookmark": StepAction(take_bookmark, plan=bookmark_plan),
 }

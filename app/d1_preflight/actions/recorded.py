@@ -10,12 +10,12 @@ from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.target.query_texts import QUERIES, by_digest, with_texts
 
 
-def recorded(environment: Environment, outcome: Outcome, read: int) -> Outcome:
+def recorded(environment: Environment, outcome: Outcome) -> Outcome:
     """The outcome with its price; the text of each query is kept once, in the evidence.
 
-    `read` is how many rows D1 had read for this session when the step began.
+    `environment` is the attempt's own, whose meter counted the rows that D1 read for it.
     """
-    rows = environment.cache.rows_read - read
+    rows = environment.meter.rows_read
     priced = replace(outcome.facts, rows_read=rows) if rows else outcome.facts
     return replace(outcome, facts=priced, evidence=_evidence(environment.store, outcome.evidence))
 

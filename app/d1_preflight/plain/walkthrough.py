@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from d1_preflight.core.checklist.checklist import ACTS, Prompt, PromptKind, Step, still_asked
@@ -9,13 +10,14 @@ from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.record import Attempt
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.recovery.scenarios import runbook
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.session import Session
-from d1_preflight.unattended import Unattended
+from d1_preflight.unattended import SideBySide, Unattended
 
 Say = Callable[[str], None]
 
@@ -66,10 +68,13 @@ class Walkthrough:
         self._target = target
         self._rewriter = rewriter
         self._unattended = Unattended(session)
+        self._side = SideBySide(session, self._unattended, self._perform, self._starts, self._ends)
         self._left_open: set[str] = set()
         self._section = ""
-        self._last_progress = ""
-        self._read = False
+        self._last_progress: dict[str, str] = {}
+        self._read: set[str] = set()
+        self._at_work: dict[str, Step] = {}
+        self._visited: set[str] = set()
 
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
@@ -77,9 +82,7 @@ class Walkthrough:
         self._tell(text.outdated_lines(self._session))
         while not self._session.closed:
             self._session.refresh()
-            if (own := await self._unattended.next()) is not None:
-                await self._follow(own)
-                continue
+            await self._side.run()
             step = self._next()
             if step is None or not await self._visit(step):
                 return self._leave()
@@ -100,20 +103,30 @@ class Walkthrough:
             None,
         )
 
-    async def _follow(self, step: Step) -> None:
-        """Say what starts by itself, and what came out."""
-        self._head(step)
-        self._say("")
-        self._say(f"◐ {step.title}")
-        try:
-            await self._try(step, {})
-        except PreflightError as error:
+    async def _starts(self, step: Step) -> None:
+        """Say what starts; of several, each line says which it is of."""
+        self._at_work[step.id] = step
+        if step.id not in self._visited:
+            self._head(step)
+            self._say("")
+            self._say(f"◐ {step.title}")
+
+    async def _ends(
+        self, step: Step, attempt: Attempt | None, problem: PreflightError | None
+    ) -> None:
+        if problem is not None:
             self._unattended.pause()
-            self._refuse(error)
+            self._refuse(problem)
+        if attempt is not None:
+            if len(self._at_work) > 1:
+                self._say(f"{step.title}:")
+            self._tell(text.outcome(attempt))
+        self._at_work.pop(step.id, None)
 
     async def _visit(self, step: Step) -> bool:
         """Show one step and act on it; False where the operator quits."""
         self._head(step)
+        self._visited = {step.id}
         self._tell(text.question(self._session, step))
         if step.id == "go":
             self._tell(text.go_summary(self._session))
@@ -137,7 +150,7 @@ class Walkthrough:
         match choice:
             case Choice.DO:
                 self._unattended.begin()
-                await self._perform(step)
+                await self._answers(step)
             case Choice.WAIVE | Choice.NO_GO:
                 await self._answer_by_reason(step, waive=choice == Choice.WAIVE)
             case Choice.LATER:
@@ -152,7 +165,8 @@ class Walkthrough:
                 return False
         return True
 
-    async def _perform(self, step: Step) -> None:
+    async def _answers(self, step: Step) -> None:
+        """Ask what the step asks; what runs next is this step, and what may run beside it."""
         raw: dict[str, object] = {}
         for prompt in self._session.prompts(step):
             if not still_asked(prompt, raw):
@@ -161,12 +175,11 @@ class Walkthrough:
             if answer is None:
                 return
             raw[prompt.key] = answer
-        await self._try(step, raw)
+        self._side.ask(step, raw)
 
-    async def _try(self, step: Step, raw: Mapping[str, object]) -> None:
-        self._last_progress, self._read = "", False
-        attempt = await self._session.perform(step, raw, emit=self._emit, progress=self._progress)
-        self._tell(text.outcome(attempt))
+    async def _perform(self, step: Step, raw: Mapping[str, object]) -> Attempt:
+        emit, progress = partial(self._emit, step), partial(self._progress, step)
+        return await self._session.perform(step, raw, emit=emit, progress=progress)
 
     async def _fix(self) -> None:
         """Show the rewrite, and write it after a yes."""
@@ -225,20 +238,25 @@ class Walkthrough:
         for line in lines:
             self._say(line)
 
-    def _emit(self, line: str, stream: Stream) -> None:
+    def _emit(self, step: Step, line: str, stream: Stream) -> None:
         """Print what a command prints, except JSON, which only this program reads."""
+        name = self._name(step)
         if stream == "out" and line.lstrip()[:1] in _JSON:
-            if not self._read:
-                self._say("  | (JSON, not shown)")
-            self._read = True
+            if step.id not in self._read:
+                self._say(f"  | {name}(JSON, not shown)")
+            self._read.add(step.id)
         elif line.strip():
-            self._say(f"  | {line}")
+            self._say(f"  | {name}{line}")
 
-    def _progress(self, found: StepFacts) -> None:
+    def _progress(self, step: Step, found: StepFacts) -> None:
         words = text.step_progress(found)
-        if words and words != self._last_progress:
-            self._last_progress = words
-            self._say(f"  … {words}")
+        if words and words != self._last_progress.get(step.id):
+            self._last_progress[step.id] = words
+            self._say(f"  … {self._name(step)}{words}")
+
+    def _name(self, step: Step) -> str:
+        """Of which step a line is, where several run."""
+        return f"{step.short}: " if len(self._at_work) > 1 else ""
 
 
 def _menu(step: Step, *, fixable: bool) -> Prompt:

@@ -1,10 +1,12 @@
-"""The step that runs at the moment: its facts so far and the lines its commands print."""
+"""The steps that run at the moment: their facts so far and the lines their commands print."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.core.ports import Stream
+from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
+from d1_preflight.core.ports import Emit, Stream
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Attempt
 
@@ -18,45 +20,60 @@ class RunningStep:
     """Written by the App's one worker, read by the screens once a frame; never saved.
 
     `printed` holds the lines of each step's last run, by its id, and `counts` how many there were.
-    `answered` are the steps whose answers wait until it ends, `came_out` the last results.
+    `answered` are the steps whose answers wait until they may begin, `came_out` the last results.
     """
 
-    step: Step | None = None
+    steps: dict[str, Step] = field(default_factory=dict)
     answered: frozenset[str] = frozenset()
     came_out: deque[tuple[Step, Attempt]] = field(default_factory=lambda: deque(maxlen=_RESULTS))
-    facts: StepFacts | None = None
     changed: bool = False
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     printed: dict[str, deque[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    _facts: dict[str, StepFacts] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def step(self) -> Step | None:
+        """The one that has run longest; None where nothing runs."""
+        return next(iter(self.steps.values()), None)
+
+    def runs(self, step: Step) -> bool:
+        """Whether the step is at work."""
+        return step.id in self.steps
+
+    def holds(self, step: Step) -> bool:
+        """Whether what runs keeps a key from performing the step."""
+        is_guarded = step.id in ACTS or step.effect is Effect.REMOTE_WRITE
+        return self.runs(step) or (bool(self.steps) and is_guarded)
 
     def begin(self, step: Step) -> None:
         """A step starts; what an earlier run of it printed goes."""
-        self.step, self.facts, self.changed = step, None, True
+        self._drop(step)
+        self.steps[step.id] = step
         self.printed[step.id] = deque(maxlen=KEPT_LINES)
         self.counts[step.id] = 0
 
-    def end(self, attempt: Attempt | None = None) -> None:
-        """Nothing runs any more; what came out stays in sight."""
-        if self.step is not None and attempt is not None and attempt.step == self.step.id:
-            self.came_out.append((self.step, attempt))
-        self.step, self.facts, self.changed = None, None, True
+    def end(self, step: Step, attempt: Attempt | None = None) -> None:
+        """It runs no more; what came out stays in sight."""
+        if self.runs(step) and attempt is not None and attempt.step == step.id:
+            self.came_out.append((step, attempt))
+        self._drop(step)
 
-    def emit(self, line: str, _stream: Stream) -> None:
-        """Take one cleaned line of a child's output."""
-        self.lines.append(line)
-        if self.step is not None:
-            self.printed[self.step.id].append(line)
-            self.counts[self.step.id] += 1
+    def emit(self, step: Step) -> Emit:
+        """Takes the cleaned lines of a step's commands."""
+        return partial(self._take, step)
 
-    def progress(self, facts: StepFacts) -> None:
-        """Take the running step's facts as they are so far."""
-        self.facts, self.changed = facts, True
+    def progress(self, step: Step) -> Callable[[StepFacts], None]:
+        """Takes the facts of a step as they are so far."""
+        return partial(self._learn, step)
 
-    @property
-    def last_line(self) -> str:
-        """The newest line, unless it is a piece of data rather than words."""
-        line = self.lines[-1].strip() if self.lines else ""
+    def facts(self, step: Step) -> StepFacts | None:
+        """What the step has found so far, or else what the last of the others has."""
+        return self._facts.get(step.id) or next(reversed(self._facts.values()), None)
+
+    def last_line(self, step: Step) -> str:
+        """The step's newest line, unless it is a piece of data rather than words."""
+        line = self._said.get(step.id, "").strip()
         said = any(letter.isalpha() for letter in line) and line[0] not in _DATA
         return line if said else ""
 
@@ -66,7 +83,26 @@ class RunningStep:
         new = self.counts.get(step_id, 0) - seen
         return list(kept)[-new:] if new > 0 else []
 
+    def found_by(self, step: Step) -> StepFacts | None:
+        """What this very step has found so far."""
+        return self._facts.get(step.id)
+
     def seen_change(self) -> bool:
         """Whether the facts changed since the last call."""
         changed, self.changed = self.changed, False
         return changed
+
+    def _take(self, step: Step, line: str, _stream: Stream) -> None:
+        self._said[step.id] = line
+        if step.id in self.printed:
+            self.printed[step.id].append(line)
+            self.counts[step.id] += 1
+
+    def _learn(self, step: Step, facts: StepFacts) -> None:
+        self._facts.pop(step.id, None)
+        self._facts[step.id], self.changed = facts, True
+
+    def _drop(self, step: Step) -> None:
+        for kept in (self.steps, self._facts, self._said):
+            kept.pop(step.id, None)
+        self.changed = True

@@ -1,6 +1,6 @@
 """The App's one worker: performs a step, updates the screen, and ends cleanly."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from textual.app import App
@@ -16,6 +16,7 @@ from d1_preflight.tui.screens.dialogs import Problem
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.terminal import Terminal
 from d1_preflight.tui.words import is_writing
+from d1_preflight.unattended import SideBySide
 
 _GOES_ON = (
     "“{}” is writing to the target. It continues on its own: leaving does not stop it. "
@@ -25,76 +26,86 @@ _IS_ENDED = (
     "“{}” is still running. It only reads, or works on this machine: it is ended, "
     "and the record says interrupted."
 )
+_ARE_ENDED = (
+    "“{}” are still running. They only read, or work on this machine: they are ended, "
+    "and the record says interrupted of each."
+)
 
 
 class StepWorker:
-    """One step at a time, never one twice: a second press while it runs changes nothing.
+    """Never one step twice: a second press while it runs changes nothing.
 
     After an answer it goes on by itself, as far as no person is needed. What is answered meanwhile
-    waits for the running step, and comes before the next one that starts by itself.
+    begins as soon as nothing is in its way, before what starts by itself.
     """
 
     def __init__(self, app: App[None], failed: Callable[[Exception], None]) -> None:
         self._app, self._failed = app, failed
         self._worker: Worker[None] | None = None
+        self._side: SideBySide | None = None
         self._shown: Callable[[], Awaitable[None]] | None = None
-        self._answered: dict[str, Submitted] = {}
         self.running_step = RunningStep()
 
     @property
     def busy(self) -> bool:
         """Whether a step runs."""
-        return self.running_step.step is not None
+        return bool(self.running_step.steps)
 
     def start(self, session: Session, wizard: WizardScreen, asked: Submitted) -> None:
-        """Perform the step in the App's worker; an answer to another step waits while one runs."""
-        if self.is_walking:
-            if asked.step != self.running_step.step and (asked.raw or not self.busy):
-                self._keep({**self._answered, asked.step.id: asked})
-            return
-        self.running_step.begin(asked.step)
-        self._set_off(session, wizard, asked)
+        """Perform the step in the App's worker, beside what runs where nothing is in its way."""
+        if not self.is_walking:
+            self.running_step.begin(asked.step)
+            self._set_off(session, wizard, asked)
+        elif self._side is not None and not self.running_step.holds(asked.step):
+            self._side.ask(asked.step, asked.raw)
+            self.running_step.answered = self._side.waiting
 
     def _set_off(self, session: Session, wizard: WizardScreen, asked: Submitted | None) -> None:
         wizard.unattended.begin()
-        walk = self._walk(session, wizard, asked)
+        self._side = side = SideBySide(
+            session,
+            wizard.unattended,
+            partial(self._perform, session),
+            partial(self._starts, session, wizard),
+            partial(self._ends, session, wizard),
+        )
+        if asked is not None:
+            side.ask(asked.step, asked.raw)
+        walk = self._walk(side, wizard)
         self._worker = self._app.run_worker(walk, group="step", exit_on_error=False)
 
-    def _keep(self, answered: dict[str, Submitted]) -> None:
-        self._answered = answered
-        self.running_step.answered = frozenset(answered)
-
-    async def _walk(self, session: Session, wizard: WizardScreen, asked: Submitted | None) -> None:
-        """Perform what was asked, then what was answered meanwhile or needs no person."""
-        following = asked or await self._following(session, wizard)
-        while following is not None:
-            self.running_step.begin(following.step)
-            self._shown = partial(self._show, session, wizard, following.step)
-            went_well = await self._perform(session, wizard, following)
-            following = await self._following(session, wizard) if went_well else None
-            if went_well and following is None and wizard.is_current:
+    async def _walk(self, side: SideBySide, wizard: WizardScreen) -> None:
+        """Perform what was asked, and what needs no person; then show what is left for one."""
+        try:
+            await side.run()
+            if side.went_well and wizard.is_current:
                 await wizard.arrive()
+            while side.waiting:
+                await side.run()
+        except Exception as error:  # noqa: BLE001 - the face is where our own bugs end, and says so
+            self._failed(error)
 
-    async def _following(self, session: Session, wizard: WizardScreen) -> Submitted | None:
-        for step_id, answered in list(self._answered.items()):
-            self._keep({key: kept for key, kept in self._answered.items() if key != step_id})
-            if not session.status_of(answered.step).is_answered:
-                wizard.unattended.begin()
-                return answered
-        if not wizard.is_attached:
-            return None
-
-        async def asking(step: Step) -> None:
-            self.running_step.begin(step)
+    async def _starts(self, session: Session, wizard: WizardScreen, step: Step) -> None:
+        self.running_step.begin(step)
+        self.running_step.answered = self._side.waiting if self._side else frozenset()
+        self._shown = partial(self._show, session, wizard, step)
+        if wizard.is_attached:
             await wizard.redraw()
 
-        step = await wizard.unattended.next(asking)
-        if step is None and self.busy:
-            self.running_step.end()
+    async def _ends(
+        self,
+        session: Session,
+        wizard: WizardScreen,
+        step: Step,
+        attempt: Attempt | None,
+        problem: PreflightError | None,
+    ) -> None:
+        """Where there is neither, the target did not say who it is, or it was left."""
+        self.running_step.end(step, attempt)
+        if attempt is not None or problem is not None:
+            await self._show(session, wizard, step, problem)
+        elif wizard.is_attached:
             await wizard.redraw()
-        if self._answered:
-            return await self._following(session, wizard)
-        return None if step is None else Submitted(step, {})
 
     async def waive(self, session: Session, wizard: WizardScreen, asked: WaiveAsked) -> None:
         """Waive a step by its reason."""
@@ -106,13 +117,14 @@ class StepWorker:
         await self._at_once(wizard, lambda: session.no_go(asked.reason))
 
     def before_leaving(self, *, stopping: bool) -> tuple[str, tuple[str, ...]]:
-        """The warning and the choices before a running step is left."""
-        step = self.running_step.step
-        short = step.short if step else ""
+        """The warning and the choices before running steps are left."""
         leave = "stop waiting" if stopping else "leave"
-        if step is not None and is_writing(step):
-            return _GOES_ON.format(short), ("stay until it ends", leave)
-        return _IS_ENDED.format(short), ("stay", leave)
+        for step in self.running_step.steps.values():
+            if is_writing(step):
+                return _GOES_ON.format(step.short), ("stay until it ends", leave)
+        names = "” and “".join(step.short for step in self.running_step.steps.values())
+        words = _ARE_ENDED if len(self.running_step.steps) > 1 else _IS_ENDED
+        return words.format(names), ("stay", leave)
 
     def leaver(self, stopping: bool) -> Callable[[str | None], None]:
         """What is done with the answer."""
@@ -125,39 +137,28 @@ class StepWorker:
 
     async def _leave(self, *, stopping: bool) -> None:
         worker = self._worker
-        self._keep({})
+        if self._side is not None:
+            self._side.forget()
+        self.running_step.answered = frozenset()
         if worker is not None and self.busy:
             worker.cancel()
             try:
                 await worker.wait()
             except (WorkerCancelled, WorkerFailed):
-                self.running_step.end()
                 if stopping and self._shown is not None:
                     await self._shown()
         if not stopping:
             self._app.exit()
 
-    async def _perform(self, session: Session, wizard: WizardScreen, asked: Submitted) -> bool:
-        """Perform one step and show what came out; whether it may go on."""
-        attempt: Attempt | None = None
-        problem: PreflightError | None = None
-        try:
-            await wizard.redraw()
-            attempt = await session.perform(
-                asked.step,
-                asked.raw,
-                emit=self.running_step.emit,
-                progress=self.running_step.progress,
-                terminal=Terminal(self._app),
-            )
-        except PreflightError as error:
-            problem = error
-        except Exception as error:  # noqa: BLE001 - the face is where our own bugs end, and says so
-            self._failed(error)
-        finally:
-            self.running_step.end(attempt)
-        await self._show(session, wizard, asked.step, problem)
-        return attempt is not None
+    async def _perform(self, session: Session, step: Step, raw: Mapping[str, object]) -> Attempt:
+        running = self.running_step
+        return await session.perform(
+            step,
+            raw,
+            emit=running.emit(step),
+            progress=running.progress(step),
+            terminal=Terminal(self._app),
+        )
 
     async def _show(
         self,

@@ -1,6 +1,6 @@
 """The primary action of each step, and its summary in the current state."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -9,7 +9,6 @@ from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
-from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
 from d1_preflight.session import Session
@@ -45,7 +44,7 @@ def is_looking(session: Session, step: Step) -> bool:
 
 def is_asked(session: Session, step: Step, running: RunningStep) -> bool:
     """Whether the step's questions are shown; while another step runs, those of no act."""
-    if step == running.step or step.id in running.answered or session.closed:
+    if running.runs(step) or step.id in running.answered or session.closed:
         return False
     is_open = not session.status_of(step).is_answered and not session.blockers(step)
     return is_open and step.id != "go" and not (running.step and step.id in ACTS)
@@ -146,12 +145,12 @@ class KeyWords:
 
 
 def key_bar(
-    session: Session, step: Step, running: Step | None, asked: list[Key], *, by_itself: bool
+    session: Session, step: Step, running: RunningStep, asked: list[Key], *, by_itself: bool
 ) -> KeyWords:
     """The keys of a step now; `asked` are those of its question, where the keys go there."""
-    if running is not None and not asked:
+    if running.steps and not asked:
         more = [("o", "output"), ("x", "stop waiting")]
-        return KeyWords(("◐", f"running: {running.short}"), more)
+        return KeyWords(("◐", f"running: {named(running)}"), more)
     words, danger = primary(session, step)
     if asked:
         return KeyWords(asked[0], asked[1:], danger and words in asked[0])
@@ -187,39 +186,53 @@ def plan(session: Session, step: Step) -> Content:
     return Content("\n").join(lines)
 
 
-def came_out(results: Iterable[tuple[Step, Attempt]]) -> Content:
+def live_list(session: Session, running: RunningStep, most: int) -> Content:
+    """What runs, below what came out last: no more lines than `most`."""
+    runs = progress(session, running)
+    room = most - len(runs.plain.splitlines())
+    return Content("\n").join([*came_out(running.came_out, room), runs])
+
+
+def came_out(results: Sequence[tuple[Step, Attempt]], most: int) -> list[Content]:
     """What ran last, one line each: mark, step, result."""
-    lines = (
+    return [
         Content.assemble(
             (f"{MARKS[attempt.status]} ", ink_of(attempt.status)),
             f"{step.short:<{_NAME}} ",
             (attempt.words.partition("\n")[0], QUIET),
         ).truncate(_LINE, ellipsis=True)
-        for step, attempt in results
-    )
+        for step, attempt in list(results)[-most:]
+        if most > 0
+    ]
+
+
+def named(running: RunningStep) -> str:
+    """The steps that run, by their short names."""
+    return " · ".join(step.short for step in running.steps.values())
+
+
+def progress(session: Session, running: RunningStep) -> Content:
+    """Each running step, its elapsed time, and the last line its command printed."""
+    lines: list[Content] = []
+    for step in running.steps.values():
+        started = (a.started_at for a in session.record.all_running if a.step == step.id)
+        now = session.now()
+        seconds = int((now - next(started, now)).total_seconds())
+        words = (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT)
+        far = how_far(session, running.found_by(step), seconds)
+        lines.append(Content.assemble(words, far or (running.last_line(step), QUIET)))
+        if is_writing(step) and not is_looking(session, step):
+            note = "Intent saved. Leaving does not stop what was sent."
+            lines.append(Content.styled(note, DANGER))
     return Content("\n").join(lines)
 
 
-def progress(session: Session, step: Step, line: str, facts: StepFacts | None = None) -> Content:
-    """The running step, its elapsed time, how far it is, or the last line its command printed."""
-    attempt, now = session.record.running, session.now()
-    seconds = int((now - attempt.started_at).total_seconds()) if attempt else 0
-    words = Content.assemble(
-        (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT),
-        how_far(session, facts, seconds) or (line, QUIET),
-    )
-    if not is_writing(step) or is_looking(session, step):
-        return words
-    note = "Intent saved. Leaving does not stop what was sent."
-    return Content("\n").join([words, Content.styled(note, DANGER)])
-
-
-def verdict(session: Session, step: Step, last: Attempt | None, running: Step | None) -> Content:
+def verdict(session: Session, step: Step, last: Attempt | None, *, runs: bool) -> Content:
     """The last result, then the shown step with its state."""
     lines: list[Content] = []
     if last is not None and last.step != step.id and last.status is not Status.RUNNING:
         lines.append(_result(last.status, last.words))
-    status = Status.RUNNING if step == running else session.status_of(step)
+    status = Status.RUNNING if runs else session.status_of(step)
     attempt = session.attempt(step.id)
     if status is Status.PENDING:
         lines.append(Content.assemble((f"{marked(status)}  ", QUIET), (step.title, STRONG)))
@@ -229,7 +242,7 @@ def verdict(session: Session, step: Step, last: Attempt | None, running: Step | 
         elif fallen is not None and attempt is None:
             lines.append(Content.styled(_OUTDATED, DANGER))
         lines.append(Content.styled(step.why, QUIET))
-    elif attempt is not None and step != running:
+    elif attempt is not None and not runs:
         lines.append(_result(status, attempt.words, step.title))
         if since := session.later_write(step):
             lines.append(Content.styled(f"stale: since then {since}", DANGER))

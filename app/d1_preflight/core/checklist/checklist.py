@@ -191,6 +191,28 @@ class Checklist:
         """Whether this checklist (a project may bring its own) holds the step."""
         return any(s.id == step_id for s in self.steps)
 
+    def may_overlap(self, step: Step, other_id: str) -> bool:
+        """Whether a step may run while the other runs: neither can change what the other finds.
+
+        Neither is an act or writes remotely, neither rests on the other, both are about no file
+        but the migration, and one of them only reads the target: this machine's copies are
+        worked on by one step at a time.
+        """
+        if not self.has(other_id) or step.id == other_id:
+            return False
+        pair = (step, self.step(other_id))
+        return (
+            Effect.REMOTE_READ in (one.effect for one in pair)
+            and not any(one.id in ACTS or one.effect is Effect.REMOTE_WRITE for one in pair)
+            and not any(pair[1 - n].id in self._foundations(one) for n, one in enumerate(pair))
+            and set(pair[0].about) & set(pair[1].about) <= {"migration"}
+        )
+
+    def _foundations(self, step: Step) -> frozenset[str]:
+        """The ids of all the steps that a step rests on, those that they rest on among them."""
+        needs = (self.step(need) for need in step.needs if self.has(need))
+        return frozenset(step.needs).union(*(self._foundations(need) for need in needs))
+
     def steps_for(self, kind: Kind) -> tuple[Step, ...]:
         """The steps that a migration of this class walks; an unknown class walks all."""
         if kind is Kind.UNKNOWN:

@@ -164,25 +164,49 @@ class Record:
 
     @property
     def running(self) -> Attempt | None:
-        """The running attempt, if any."""
-        last = self.attempts[-1] if self.attempts else None
-        return last if last and last.status is Status.RUNNING else None
+        """The attempt that began last of those that run, if any."""
+        return next((attempt for attempt in reversed(self.all_running)), None)
+
+    @property
+    def all_running(self) -> tuple[Attempt, ...]:
+        """The attempts that run side by side, oldest first."""
+        return tuple(a for a in self.attempts if a.status is Status.RUNNING)
+
+    def in_the_way(self, step: Step, checklist: Checklist | None) -> Attempt | None:
+        """A running attempt beside which the step may not begin; without a checklist, any."""
+        is_apart = checklist is None or self.schema == 1
+        return next(
+            (
+                attempt
+                for attempt in self.all_running
+                if is_apart or not checklist.may_overlap(step, attempt.step)
+            ),
+            None,
+        )
 
     def begin(
-        self, step: Step, answers: Mapping[str, Answer], *, by: str, at: datetime
+        self,
+        step: Step,
+        answers: Mapping[str, Answer],
+        *,
+        by: str,
+        at: datetime,
+        checklist: Checklist | None = None,
     ) -> "Record":
-        """Add a running attempt; it must be saved before anything is done."""
-        if self.running:
-            raise NotAllowed(
-                f"Step {self.running.step} is still running.", hint="Wait for it to end."
-            )
+        """Add a running attempt; it must be saved before anything is done.
+
+        It runs beside another only where the `checklist` lets both overlap.
+        """
+        other = self.in_the_way(step, checklist)
+        if other is not None:
+            raise NotAllowed(f"Step {other.step} is still running.", hint="Wait for it to end.")
         subjects = {name: self.subjects.get(name, "") for name in step.about}
         attempt = Attempt(step.id, Status.RUNNING, at, by, subjects, answers=answers)
         return replace(self, attempts=(*self.attempts, attempt))
 
-    def finish(self, outcome: Outcome, *, at: datetime) -> "Record":
-        """End the running attempt with its outcome."""
-        running = self.running
+    def finish(self, outcome: Outcome, *, at: datetime, step_id: str = "") -> "Record":
+        """End the running attempt (of that step, where several run) with its outcome."""
+        running = self._running_at(step_id)
         if running is None:
             raise NotAllowed("No step is running.", hint="Start one first.")
         ended = replace(
@@ -194,19 +218,30 @@ class Record:
             evidence=outcome.evidence,
             subjects={**running.subjects, **outcome.wrote},
         )
-        return replace(self, attempts=(*self.attempts[:-1], ended))
+        return self._with(running, ended)
 
-    def recovered(self) -> "Record":
-        """A record that was running when loaded: its session died; observe what it did."""
-        if self.running is None:
-            return self
+    def recovered(self, step_id: str = "") -> "Record":
+        """What runs (at that step, or at all) is interrupted: its session died, or saved no end."""
         words = "The session ended while this ran; what it did must be observed."
-        lost = replace(self.running, status=Status.INTERRUPTED, words=words)
-        return replace(self, attempts=(*self.attempts[:-1], lost))
+        found = self
+        while (running := found._running_at(step_id)) is not None:
+            lost = replace(running, status=Status.INTERRUPTED, words=words)
+            found = found._with(running, lost)
+        return found
 
     def about(self, subjects: Mapping[str, str]) -> "Record":
         """The same history, compared with the present files."""
         return replace(self, subjects=subjects)
+
+    def _running_at(self, step_id: str) -> Attempt | None:
+        """The running attempt at the step; without one named, that which began last."""
+        if not step_id:
+            return self.running
+        return next((a for a in self.all_running if a.step == step_id), None)
+
+    def _with(self, attempt: Attempt, ended: Attempt) -> "Record":
+        """The same history, with this attempt ended in its place."""
+        return replace(self, attempts=tuple(ended if a is attempt else a for a in self.attempts))
 
     def _last(self, step_id: str) -> int | None:
         for index in range(len(self.attempts) - 1, -1, -1):

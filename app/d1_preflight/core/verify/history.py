@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.core.checklist.checklist import ACTS, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts
@@ -20,7 +20,7 @@ _RANK = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
 
 def history_problems(bundle: Bundle) -> Iterator[Problem]:
     """What this program never writes."""
-    yield from _time_problems(bundle.record)
+    yield from _time_problems(bundle)
     yield from _signing_times(bundle.record)
     yield from _class_problems(bundle)
     if not bundle.knows_checklist:
@@ -96,36 +96,55 @@ def _last_before(record: Record, number: int, step_id: str) -> Attempt | None:
     return next((attempt for attempt in before if attempt.step == step_id), None)
 
 
-def _time_problems(record: Record) -> Iterator[Problem]:
-    before = None
-    for number, attempt in enumerate(record.attempts, 1):
-        where = f"attempt {number} (“{attempt.step}”)"
-        if before is not None and attempt.started_at < before:
-            began = instant(attempt.started_at)
-            yield Problem(
-                Id.TIME_ORDER, _FILE, f"{where} began at {began}, before the one above it", _BY_HAND
-            )
-        before = attempt.finished_at or attempt.started_at
-        if before < attempt.started_at:
-            yield Problem(Id.TIME_ORDER, _FILE, f"{where} ended before it began", _BY_HAND)
-        if attempt.status is Status.RUNNING and attempt is not record.attempts[-1]:
-            yield Problem(
-                Id.ATTEMPT_WITHOUT_END, _FILE, f"{where} never ended, yet others followed", _BY_HAND
-            )
-        if attempt.finished_at is None and attempt.status.is_answered:
-            yield Problem(
-                Id.ATTEMPT_WITHOUT_END,
-                _FILE,
-                f"{where} is {attempt.status} without an end",
-                _BY_HAND,
-            )
-        if attempt.status is Status.PENDING:
-            yield Problem(
-                Id.ATTEMPT_WITHOUT_END,
-                _FILE,
-                f"{where} is pending, which no attempt can be",
-                _BY_HAND,
-            )
+def _time_problems(bundle: Bundle) -> Iterator[Problem]:
+    """Attempts stand in the order in which they began, and only some may run side by side."""
+    attempts = bundle.record.attempts
+    beside: list[tuple[int, Attempt]] = []
+    before = attempts[0].started_at if attempts else None
+    for number, attempt in enumerate(attempts, 1):
+        beside = [(n, other) for n, other in beside if _goes_on(other, attempt)]
+        amiss = [(n, other) for n, other in beside if not _may_overlap(bundle, other, attempt)]
+        endless = [(n, other) for n, other in amiss if other.status is Status.RUNNING]
+        if attempt.started_at < (before or attempt.started_at) or len(amiss) > len(endless):
+            began = f"began at {instant(attempt.started_at)}, before the one above it"
+            yield Problem(Id.TIME_ORDER, _FILE, f"{_place(number, attempt)} {began}", _BY_HAND)
+        for n, other in endless:
+            words = f"{_place(n, other)} never ended, yet others followed"
+            yield Problem(Id.ATTEMPT_WITHOUT_END, _FILE, words, _BY_HAND)
+        yield from _end_problems(attempt, _place(number, attempt))
+        beside = [*(pair for pair in beside if pair not in amiss), (number, attempt)]
+        before = attempt.started_at
+
+
+def _place(number: int, attempt: Attempt) -> str:
+    return f"attempt {number} (“{attempt.step}”)"
+
+
+def _goes_on(other: Attempt, attempt: Attempt) -> bool:
+    """Whether the other had not ended when the attempt began."""
+    is_open = other.status is Status.RUNNING and other.finished_at is None
+    return is_open or attempt.started_at < (other.finished_at or other.started_at)
+
+
+def _end_problems(attempt: Attempt, where: str) -> Iterator[Problem]:
+    """What is wrong with how an attempt ended."""
+    if attempt.finished_at is not None and attempt.finished_at < attempt.started_at:
+        yield Problem(Id.TIME_ORDER, _FILE, f"{where} ended before it began", _BY_HAND)
+    if attempt.finished_at is None and attempt.status.is_answered:
+        words = f"{where} is {attempt.status} without an end"
+        yield Problem(Id.ATTEMPT_WITHOUT_END, _FILE, words, _BY_HAND)
+    if attempt.status is Status.PENDING:
+        words = f"{where} is pending, which no attempt can be"
+        yield Problem(Id.ATTEMPT_WITHOUT_END, _FILE, words, _BY_HAND)
+
+
+def _may_overlap(bundle: Bundle, one: Attempt, other: Attempt) -> bool:
+    """Whether attempts at both may run side by side; of an unknown checklist, all but the acts."""
+    if bundle.record.schema == 1 or one.step == other.step:
+        return False
+    if not bundle.knows_checklist or not bundle.checklist.has(one.step):
+        return not {one.step, other.step} & set(ACTS)
+    return bundle.checklist.may_overlap(bundle.checklist.step(one.step), other.step)
 
 
 def _signing_times(record: Record) -> Iterator[Problem]:

@@ -91,7 +91,7 @@ class WizardScreen(ReadingScreen):
 
     @property
     def _view(self) -> View:
-        facts = self._running_step.facts
+        facts = self._running_step.facts(self._step)
         return View(self._session, self._step, facts, self._zone, self._query)
 
     def compose(self) -> ComposeResult:
@@ -155,7 +155,7 @@ class WizardScreen(ReadingScreen):
     def _draw_keys(self) -> None:
         question, by_itself = self.query_one(Frame).question, self.unattended.by_itself
         asked = question.keys(words_of.verb(self._step)) if question.has_keys else []
-        running = self._running_step.step
+        running = self._running_step
         bar = words_of.key_bar(self._session, self._step, running, asked, by_itself=by_itself)
         self.query_one(KeyBar).tell(bar.primary, bar.keys, danger=bar.danger)
 
@@ -168,7 +168,7 @@ class WizardScreen(ReadingScreen):
         """The one thing that is next; while a step runs, nothing. A capital applies."""
         session, step = self._session, self._step
         self._stays = False
-        if self._running_step.step is not None or capital > words_of.needs_capital(session, step):
+        if self._running_step.holds(step) or capital > words_of.needs_capital(session, step):
             return
         if session.closed or session.current is None:
             self.dismiss()
@@ -186,7 +186,7 @@ class WizardScreen(ReadingScreen):
     async def action_again(self) -> None:
         """Try an answered step again, where that repeats no write."""
         step = self._step
-        busy = self._session.closed or self._running_step.step is not None
+        busy = self._session.closed or self._running_step.runs(step)
         if busy or words_of.is_writing(step) or step.id == "go":
             return
         prompts = self._prompts(step)

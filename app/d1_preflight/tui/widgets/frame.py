@@ -5,7 +5,6 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
@@ -22,6 +21,7 @@ from d1_preflight.tui.widgets.sql_view import SqlPanes, SqlView
 
 _ROOMY = 36
 _LOW, _SLIM, _TALL = 16, 64, 32
+_LIVE = 4
 
 
 class Frame(Horizontal):
@@ -90,10 +90,11 @@ class Frame(Horizontal):
 
     def draw(self, view: View, last: Attempt | None) -> None:
         """Draw everything as it is now."""
-        running, self.view = self._running_step.step, view
+        running, self.view = self._running_step, view
         self._draw_output(view)
-        self.query_one(Rail).show(view, running)
-        verdict = words_of.verdict(view.session, view.step, last, running)
+        self.query_one(Rail).show(view, running.steps)
+        runs = running.runs(view.step)
+        verdict = words_of.verdict(view.session, view.step, last, runs=runs)
         self.query_one("#verdict", Static).update(verdict)
         self.set_class(self.question.display, "asking")
         self.query_one("#facts").set_class(view.step.section == "classification", "brief")
@@ -146,14 +147,10 @@ class Frame(Horizontal):
             sql.choose_line(rule, int(line))
 
     def _draw_plan(self, view: View, *, layout: bool = True) -> None:
-        running = self._running_step.step
-        if running is None:
-            words = words_of.plan(view.session, view.step)
-        else:
-            line, facts = self._running_step.last_line, self._running_step.facts
-            words = words_of.progress(view.session, running, line, facts)
-            if results := self._running_step.came_out:
-                words = Content("\n").join((words_of.came_out(results), words))
+        running = self._running_step
+        words = words_of.plan(view.session, view.step)
+        if running.steps:
+            words = words_of.live_list(view.session, running, _LIVE)
         if layout or words.plain != self._told:
             # Once a frame only the words change, not their height: no layout for that.
             self._told = words.plain

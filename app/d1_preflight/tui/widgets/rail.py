@@ -1,6 +1,6 @@
 """The rail: every section and step with mark and word; where am I?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from textual import events
 from textual.content import Content
@@ -28,9 +28,9 @@ class Rail(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._view: View | None = None
-        self._runs: Step | None = None
+        self._runs: Container[str] = ()
 
-    def show(self, view: View, running: Step | None) -> None:
+    def show(self, view: View, running: Container[str]) -> None:
         """Draw the states as they are now."""
         self._view, self._runs = view, running
         self.refresh()
@@ -66,7 +66,7 @@ class Rail(Widget):
                 yield from ((self._step(step), step) for step in steps)
 
     def _status(self, step: Step) -> Status:
-        if step == self._runs or self._view is None:
+        if step.id in self._runs or self._view is None:
             return Status.RUNNING
         return self._view.session.status_of(step)
 
