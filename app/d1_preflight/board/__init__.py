@@ -182,7 +182,7 @@ class Board:
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
         remarks = ledger_remarks(look.observation, (file.name for file in files))
-        read = self._context.cache.rows_read
+        read = environment.meter.rows_read
         cost = f" · {plural(read, 'row')} read" if read else ""
         words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
         return BoardState(self.rows(), words, " ".join(remarks))

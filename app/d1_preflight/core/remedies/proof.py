@@ -103,8 +103,16 @@ def prove(
         reason = _on_copy(data, author, rewritten, values)
         if reason:
             return Proof(f"on {words}: {reason}" if words else reason, differences)
-    tried = list[str]()
-    refusals = list[str]()
+    tried, reason = _on_invented(author, rewritten, values)
+    shown = [*(words for words, _ in copies), *(_WORDS[mode] for mode in tried)]
+    return Proof(reason, differences, "" if reason else f"{', '.join(shown)}; and on empty tables")
+
+
+def _on_invented(
+    author: Reading, rewritten: Reading, values: Collection[str]
+) -> tuple[Sequence[str], str]:
+    """The ways of inventing rows on which the rewrite was tried, and what speaks against it."""
+    tried, refusals = list[str](), list[str]()
     for mode in (*_MODES, _BROUGHT):
         if mode == _BROUGHT and (tried or not earlier_files(author)):
             break
@@ -116,15 +124,12 @@ def prove(
             continue
         reason = next(_broken(trial, author, rewritten, values), "")
         if reason:
-            return Proof(reason, differences)
+            return (), reason
         missing = sorted(without_rows & _touched(rewritten))
         if missing:
-            return Proof(f"no row could be invented for {', '.join(missing)}", differences)
+            return (), f"no row could be invented for {', '.join(missing)}"
         tried.append(mode)
-    if not tried:
-        return Proof(f"it is refused, with rows and without: {refusals[0]}", differences)
-    shown = [*(words for words, _ in copies), *(_WORDS[mode] for mode in tried)]
-    return Proof("", differences, f"{', '.join(shown)}; and on empty tables")
+    return tried, "" if tried else f"it is refused, with rows and without: {refusals[0]}"
 
 
 def _on_copy(data: bytes, author: Reading, rewritten: Reading, values: Collection[str]) -> str:
