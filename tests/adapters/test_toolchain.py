@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.adapters.wrangler.nodes import find_node, read_version
+from d1_preflight.adapters.wrangler.npm import Npm
 from d1_preflight.adapters.wrangler.toolchain import (
     PINNED_WRANGLER,
     Source,
@@ -291,6 +292,18 @@ async def test_a_broken_installation_leaves_nothing_and_can_be_tried_again(
     assert names_in(with_npm.cache) == ["install.lock"]
     chain = await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)
     assert chain.wrangler_version == PINNED_WRANGLER
+
+
+async def test_while_npm_is_silent_it_is_said_how_much_is_there(
+    with_npm: Machine, tmp_path: Path
+) -> None:
+    said: list[str] = []
+
+    await Npm(find_node(with_npm.environ), with_npm.environ, said.append, every=0.001).install(
+        f"wrangler@{PINNED_WRANGLER}", tmp_path / "home"
+    )
+
+    assert any(line.strip().startswith("0 MB on disk after ") for line in said)
 
 
 async def test_a_full_disk_is_called_one(with_npm: Machine) -> None:

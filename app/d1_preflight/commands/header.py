@@ -1,7 +1,6 @@
 """`preflight header`: writes a migration's header from what was found in it."""
 
 import argparse
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,5 +131,7 @@ def _description(arguments: argparse.Namespace, migration: "Migration") -> str:
 
     async def answered() -> object:
         return await asker.ask(asked)
+
+    import asyncio
 
     return " ".join(str(asyncio.run(answered()) or "").split()) or description_of(migration.name)

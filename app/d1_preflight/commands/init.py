@@ -1,7 +1,6 @@
 """`preflight init`: writes preflight.toml by asking, one question at a time."""
 
 import argparse
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.plain.asker import open_asker
 
     folder = find_config(Path.cwd(), arguments.config).parent
+    import asyncio
+
     written = asyncio.run(initialise(folder, open_asker()))
     if written is None:
         say("Nothing was written.")

@@ -10,7 +10,6 @@ from d1_preflight.commands.faces import add_project_arguments, full_name
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.format import plural
-from d1_preflight.core.sql.tokenizer import quote_name
 
 if TYPE_CHECKING:
     from d1_preflight.actions.context import Environment
@@ -140,6 +139,8 @@ def _tell(cautions: Sequence[str], rows: int, output: Path, tables: Sequence[str
 
 def _next_steps(target: "Target", output: Path, tables: Sequence[str]) -> None:
     """What to run, in order: count, fill, count again."""
+    from d1_preflight.core.sql.tokenizer import quote_name
+
     counts = (f"SELECT count(*) AS n FROM {quote_name(table)}" for table in tables)
     look = target.query("; ".join(counts))
     fill = target.d1("execute", target.database, "--remote", f"--file={output}")

@@ -1,7 +1,6 @@
 """`preflight review`: a second person reads, then counter-signs or sends back with a reason."""
 
 import argparse
-import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -71,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     write(show(found.record, found.checklist, found.verify()), "The record")
     given = _given(arguments)
     asker = None if given else open_asker()
+    import asyncio
+
     name = asyncio.run(_reviewed(found, subject, given, asker, replace=arguments.replace))
     if name is None:
         say("Nothing was signed.")

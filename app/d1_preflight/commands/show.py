@@ -4,7 +4,6 @@ import argparse
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import write
-from d1_preflight.core.verify.timeline import TIMELINE
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = open_record(arguments.record, arguments)
     aging = with_ages(found.checklist, shipped_checklist())
     record = as_of(found.record, aging, SystemClock().now())
+    from d1_preflight.core.verify.timeline import TIMELINE
+
     form, timeline = Format(arguments.format), found.files.get(TIMELINE)
     write(show(record, found.checklist, found.verify(), form, timeline), "The record")
     return 0

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
-from d1_preflight.core.verify.verify import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from d1_preflight.commands.records import Chains, OpenRecord
     from d1_preflight.core.verify.problem import Problem
+    from d1_preflight.core.verify.verify import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,20 +76,24 @@ def run(arguments: argparse.Namespace) -> int:
     return max(verification.exit_code for _, verification in found)
 
 
-def _absent(problems: "Iterable[tuple[Path, Problem]]") -> list[tuple[Path, Verification]]:
+def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
+    from d1_preflight.core.verify.verify import Verification
+
     return [(folder, Verification((problem,), {})) for folder, problem in problems]
 
 
 def _against_ledger(
     records: "Sequence[OpenRecord]",
-    found: list[tuple[Path, Verification]],
+    found: "list[tuple[Path, Verification]]",
     arguments: argparse.Namespace,
     chains: "Chains",
-) -> list[tuple[Path, Verification]]:
+) -> "list[tuple[Path, Verification]]":
     """The verifications with what the ledger adds, and the rows that have no closed record."""
     from d1_preflight.commands.ledger import read_ledger
 
     ledger = read_ledger(arguments)
+    from d1_preflight.core.verify.verify import Verification
+
     held = [
         (folder, ledger.held_against(record, verification))
         for record, (folder, verification) in zip(records, found, strict=False)
@@ -104,7 +108,7 @@ def _against_ledger(
 _VERDICTS = {0: "✓ good", 1: "· open", 4: "✗ invalid"}
 
 
-def _lines(folder: Path, verification: Verification) -> Iterator[str]:
+def _lines(folder: Path, verification: "Verification") -> Iterator[str]:
     from d1_preflight.report.text import clean
 
     by = clean(verification.trust.partition(";")[0])
@@ -118,7 +122,7 @@ def _lines(folder: Path, verification: Verification) -> Iterator[str]:
             yield f"          next: {clean(problem.hint)}"
 
 
-def _as_json(folder: Path, verification: Verification) -> dict[str, object]:
+def _as_json(folder: Path, verification: "Verification") -> dict[str, object]:
     return {
         "record": str(folder),
         "exit_code": verification.exit_code,

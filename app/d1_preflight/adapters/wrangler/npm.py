@@ -4,17 +4,21 @@ npm tries an unreachable registry for minutes and then prints a stack. So the re
 first, briefly; without it only what npm has kept is tried.
 """
 
+import asyncio
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.processes import Command, Ended, run
 from d1_preflight.adapters.wrangler.nodes import Node
 from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.core.format import elapsed
 from d1_preflight.core.ports import Stream
 from d1_preflight.disk import writing
 
@@ -50,6 +54,7 @@ class Npm:
     node: Node
     environ: Mapping[str, str]
     progress: Callable[[str], None]
+    every: float = 5.0  # seconds between two words on how far it is
 
     async def install(self, package: str, home: Path) -> None:
         """Install beside the place and rename: the place is whole or absent.
@@ -80,9 +85,21 @@ class Npm:
         if unreached:
             self.progress(f"npm cannot reach its registry ({unreached}); trying what it has kept…")
         words = (*_WORDS, *(("--offline",) if unreached else ()), package)
-        ended, said = await self._run(folder, words, _INSTALL_TIMEOUT, self.progress)
+        telling = asyncio.create_task(self._tell(folder))
+        try:
+            ended, said = await self._run(folder, words, _INSTALL_TIMEOUT, self.progress)
+        finally:
+            telling.cancel()
         if ended.exit_code != 0:
             raise _failure(package, folder.parent, ended, said, unreached)
+
+    async def _tell(self, folder: Path) -> None:
+        """Say now and then how much is there: npm itself is silent for a minute or more."""
+        begun = time.monotonic()
+        while True:
+            await asyncio.sleep(self.every)
+            took = elapsed(int(time.monotonic() - begun))
+            self.progress(f"  {_megabytes(folder)} MB on disk after {took}…")
 
     async def _run(
         self,
@@ -113,6 +130,16 @@ class Npm:
             tempfile.TemporaryFile(buffering=0) as err,
         ):
             return await run(command, out, err, listen), said
+
+
+def _megabytes(folder: Path) -> int:
+    """What the folder holds by now; files come and go while npm unpacks."""
+    held = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                held += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 - many files
+    return held // 1_000_000
 
 
 def _put_in_place(folder: Path, home: Path) -> None:

@@ -162,12 +162,12 @@ class Record:
 
     def in_the_way(self, step: Step, checklist: Checklist | None) -> Attempt | None:
         """A running attempt beside which the step may not begin; without a checklist, any."""
-        is_apart = checklist is None or self.schema == 1
+        is_apart = self.schema == 1
         return next(
             (
                 attempt
                 for attempt in self.all_running
-                if is_apart or not checklist.may_overlap(step, attempt.step)
+                if checklist is None or is_apart or not checklist.may_overlap(step, attempt.step)
             ),
             None,
         )
