@@ -108,6 +108,9 @@ class OneRecord(Board):
     def rows(self) -> tuple[BoardRow, ...]:
         return (BoardRow(NAME, "0057", "add_email", Kind.ADDITIVE, Risk.LOW, Remote.PENDING),)
 
+    def listed(self) -> tuple[BoardRow, ...]:
+        return self.rows()
+
     async def refresh(self) -> BoardState:
         return BoardState(self.rows(), "remote read")
 

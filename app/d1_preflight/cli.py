@@ -104,7 +104,7 @@ def _require_command(words: Sequence[str]) -> None:
 
 def whole_parser() -> argparse.ArgumentParser:
     """The parser with every command, as the completions need it."""
-    return _parser(())
+    return _parser(("--help",))
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -116,7 +116,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"preflight {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     named = tuple(command for command in _COMMANDS if command in words[:1])
-    for command in named or _COMMANDS:
+    is_asked = any(word in (*_COMMANDS, "-h", "--help") for word in words)
+    for command in named or (_COMMANDS if is_asked else ()):
         import_module(f"d1_preflight.commands.{command}").add_parser(commands)
         add_examples(commands.choices[command], command)
     add_examples(parser, "")

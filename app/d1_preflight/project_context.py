@@ -9,14 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight import __version__
-from d1_preflight.actions import ADOPTION_STEPS, STEPS
-from d1_preflight.actions.adopt import compared_files
-from d1_preflight.actions.adoption_files import AdoptionFiles
 from d1_preflight.actions.context import Environment, TargetCache
 from d1_preflight.actions.ports import Store
-from d1_preflight.actions.target import find_database
 from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read_checklist
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
@@ -48,10 +45,12 @@ from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
 from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
-from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.core.target.api_place import REMOTE, api_place
-from d1_preflight.deploy_order import WorkerSource
-from d1_preflight.session import Session
+
+if TYPE_CHECKING:
+    from d1_preflight.actions.context import StepAction
+    from d1_preflight.core.remedies.fix import Fix
+    from d1_preflight.session import Session
 
 _LARGEST_COPY = 64_000_000
 """The bytes of a copy that are read into memory at once."""
@@ -73,7 +72,9 @@ class ProjectContext:
     @property
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
-        own = require_acts(read_checklist(checklist_path(self.project.root), STEPS))
+        path = checklist_path(self.project.root)
+        is_own = path == self.project.root / OWN_CHECKLIST
+        own = require_acts(read_checklist(path, _actions() if is_own else None))
         return with_ages(own, shipped_checklist())
 
     @property
@@ -111,6 +112,8 @@ class ProjectContext:
 
     def environment(self, name: str, store: Store) -> Environment:
         """What the actions of one migration are given."""
+        from d1_preflight.deploy_order import WorkerSource
+
         project = self.project
         web = EnvironmentWeb(project.settings, self.environ)
         return Environment(
@@ -151,8 +154,10 @@ class ProjectContext:
         """Bounds the judgement of so many files; raises NotJudged in its body."""
         return judging_limit(files)
 
-    def session(self, name: str) -> Session:
+    def session(self, name: str) -> "Session":
         """Open a migration's record; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
+        from d1_preflight.session import Session
+
         self._files.target_config()  # the record names the database by its id
         store = self.store(name).acquire()
         try:
@@ -161,8 +166,13 @@ class ProjectContext:
             store.release()
             raise
 
-    def adoption(self, name: str) -> Session:
+    def adoption(self, name: str) -> "Session":
         """Open the record of an adoption; raises RecordBusy, RecordInvalid, MigrationUnreadable."""
+        from d1_preflight.actions import ADOPTION_STEPS
+        from d1_preflight.actions.adopt import compared_files
+        from d1_preflight.actions.adoption_files import AdoptionFiles
+        from d1_preflight.session import Session
+
         self._files.target_config()
         store = self.store(name).acquire()
         try:
@@ -183,7 +193,7 @@ class ProjectContext:
         data = read_whole(path, _LARGEST_COPY) if path.is_file() else b""
         return (("the copy of the target", data),) if data else ()
 
-    def write_rewrite(self, migration: Migration, found: Fix) -> str:
+    def write_rewrite(self, migration: Migration, found: "Fix") -> str:
         """Write a proved rewrite, and keep the earlier text; its path from the project's root.
 
         Raises UsageError where the file is not what was rewritten.
@@ -237,6 +247,8 @@ class ProjectContext:
 
         Raises RemoteFailed where none or several have the name.
         """
+        from d1_preflight.actions.target import find_database
+
         project = self.project
         if project.database.id:
             return
@@ -333,6 +345,13 @@ class _OnDemand:
     def _locks(self) -> tuple[int, ...]:
         held = self.store.lock_fd
         return () if held is None else (held,)
+
+
+def _actions() -> "Mapping[str, StepAction]":
+    """The actions that a project's own checklist may name; the shipped one names no other."""
+    from d1_preflight.actions import STEPS
+
+    return STEPS
 
 
 def open_context(

@@ -5,6 +5,7 @@ fakes. A test says what an answer becomes (`instead`), or what happens around a 
 `then`): somebody else's apply, a lost reply, a killed program.
 """
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -176,6 +177,7 @@ class FakeTarget:
     uuid: str = UUID
     bookmark: str = "00000001-bookmark"
     writing: bool = False
+    turns: int = 0  # how often others get their turn while a call waits
     running: dict[str, int] = field(default_factory=lambda: {"v1-live": 100})
     notes: dict[str, str] = field(default_factory=dict)  # the annotations of the version
     deployment_notes: dict[str, str] = field(default_factory=dict)
@@ -226,6 +228,8 @@ class FakeTarget:
         if protect:
             self.protected.append(command)
         emit(command, "out")
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         self.first.get(command, lambda: None)()
         answer = self._answer(command, args, cwd)
         self.then.get(command, lambda: None)()

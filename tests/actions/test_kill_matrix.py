@@ -101,7 +101,7 @@ async def try_kill(walked: Walked, kind: str, step: str, at: int) -> None:
         await bench.step(step)
     disarm(bench)
 
-    await _to_the_end(bench, where)
+    await to_the_end(bench, where)
 
     assert bench.target.reached == int(not _is_after_apply(step)), where
     assert bench.query(f"SELECT count(*) FROM d1_migrations WHERE name = '{NAME}'") == [(1,)]
@@ -117,7 +117,7 @@ def _is_after_apply(step: str) -> bool:
     return ids.index(step) > ids.index("applied")
 
 
-async def _to_the_end(bench: Bench, where: str) -> None:
+async def to_the_end(bench: Bench, where: str) -> None:
     while (step := bench.session.current) is not None:
         for _ in range(_TRIES):
             if bench.session.status_of(step).is_answered:

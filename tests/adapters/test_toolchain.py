@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.adapters.wrangler.nodes import find_node, read_version
+from d1_preflight.adapters.wrangler.npm import Npm
 from d1_preflight.adapters.wrangler.toolchain import (
     PINNED_WRANGLER,
     Source,
@@ -304,13 +305,26 @@ async def test_a_broken_installation_leaves_nothing_and_can_be_tried_again(
     with pytest.raises(WranglerUnavailable) as raised:
         await install(said.append, environ=broken, cache=with_npm.cache)
     assert raised.value.message == (
-        f"npm cannot reach its registry (ENOTFOUND), and has not kept wrangler {PINNED_WRANGLER}."
+        "npm cannot reach its registry (ENOTFOUND), and has no cached copy of"
+        f" wrangler {PINNED_WRANGLER}."
     )
     assert "npm cannot reach its registry (ENOTFOUND); trying its cache…" in said
     assert "network" in raised.value.hint
     assert names_in(with_npm.cache) == ["install.lock"]
     chain = await install(lambda _line: None, environ=with_npm.environ, cache=with_npm.cache)
     assert chain.wrangler_version == PINNED_WRANGLER
+
+
+async def test_while_npm_is_silent_it_is_said_how_much_is_there(
+    with_npm: Machine, tmp_path: Path
+) -> None:
+    said: list[str] = []
+
+    await Npm(find_node(with_npm.environ), with_npm.environ, said.append, every=0.001).install(
+        f"wrangler@{PINNED_WRANGLER}", tmp_path / "home"
+    )
+
+    assert any(" of about " in line for line in said)
 
 
 async def test_a_full_disk_is_called_one(with_npm: Machine) -> None:

@@ -224,6 +224,9 @@ class FakeBoard(Board):
     def rows(self) -> tuple[BoardRow, ...]:
         return self._rows
 
+    def listed(self) -> tuple[BoardRow, ...]:
+        return self._rows
+
     async def refresh(self) -> BoardState:
         self.asked += 1
         if self.answers is not None:

@@ -1,53 +1,68 @@
 """What the steps of the checklist do: one module per section, one coroutine per action name."""
 
-from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
-from d1_preflight.actions import (
-    adopt,
-    adopted,
-    apply,
-    classification,
-    close,
-    data_safety,
-    deploy_order,
-    go,
-    losses,
-    readiness,
-    rehearsal,
-    rollback,
-    running_code,
-    timing,
-    verification,
-    worker_deployed,
-)
-from d1_preflight.actions.context import StepAction
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-SECTIONS: tuple[Mapping[str, StepAction], ...] = (
-    classification.STEPS,
-    rehearsal.STEPS,
-    losses.STEPS,
-    data_safety.STEPS,
-    rollback.STEPS,
-    running_code.STEPS,
-    deploy_order.STEPS,
-    readiness.STEPS,
-    timing.STEPS,
-    go.STEPS,
-    apply.STEPS,
-    verification.STEPS,
-    worker_deployed.STEPS,
-    close.STEPS,
-)
-"""The actions of each section by name, in the checklist's order."""
+    from d1_preflight.actions.context import StepAction
 
-STEPS: Mapping[str, StepAction] = {
-    name: action for section in SECTIONS for name, action in section.items()
-}
-"""Every action that a step of a checklist may name."""
+    SECTIONS: tuple[Mapping[str, StepAction], ...]
+    STEPS: Mapping[str, StepAction]
+    ADOPTION_STEPS: Mapping[str, StepAction]
 
-ADOPTION_STEPS: Mapping[str, StepAction] = {
-    **adopt.STEPS,
-    **adopted.STEPS,
-    **{name: STEPS[name] for name in ("take_bookmark", "sign_go")},
-}
-"""Every action of an adoption's checklist; no checklist of a migration may name its own ones."""
+
+def __getattr__(name: str) -> object:
+    """`SECTIONS`, the actions of each section in the checklist's order; `STEPS`, all by name.
+
+    `ADOPTION_STEPS` are those of an adoption's checklist; a migration's may not name its own ones.
+
+    They are loaded when a step is first looked for: the board paints without them.
+    """
+    if name == "SECTIONS":
+        return _sections()
+    if name == "STEPS":
+        return _steps()
+    if name == "ADOPTION_STEPS":
+        return _adoption_steps()
+    raise AttributeError(name)
+
+
+@cache
+def _sections() -> "tuple[Mapping[str, StepAction], ...]":
+    from d1_preflight.actions import (
+        apply,
+        classification,
+        close,
+        data_safety,
+        deploy_order,
+        go,
+        losses,
+        readiness,
+        rehearsal,
+        rollback,
+        running_code,
+        timing,
+        verification,
+        worker_deployed,
+    )
+
+    modules = (
+        classification, rehearsal, losses, data_safety, rollback, running_code, deploy_order,
+        readiness, timing, go, apply, verification, worker_deployed, close,
+    )  # fmt: skip
+    return tuple(module.STEPS for module in modules)
+
+
+@cache
+def _steps() -> "Mapping[str, StepAction]":
+    return {name: action for section in _sections() for name, action in section.items()}
+
+
+@cache
+def _adoption_steps() -> "Mapping[str, StepAction]":
+    from d1_preflight.actions import adopt, adopted
+
+    shared = {name: _steps()[name] for name in ("take_bookmark", "sign_go")}
+    return {**adopt.STEPS, **adopted.STEPS, **shared}

@@ -16,7 +16,6 @@ from d1_preflight.actions.ports import (
     WorkerSource,
     no_progress,
 )
-from d1_preflight.core.analysis import analyse, not_judged, schema_after
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Prompt, Step
 from d1_preflight.core.errors import MigrationUnreadable, NotJudged
 from d1_preflight.core.findings import Analysis, Kind
@@ -150,6 +149,8 @@ class Environment:
 
     def _schema_of_files(self) -> Schema:
         """What the earlier files make; they are run once for each of their texts."""
+        from d1_preflight.core.analysis import schema_after
+
         earlier = self.earlier()
         key = tuple(migration.sha256 for migration in earlier)
         if self.cache.made is None or self.cache.made[0] != key:
@@ -158,6 +159,8 @@ class Environment:
 
     def analysis(self) -> Analysis:
         """The judgement of the present text on the present schema, worked out once for both."""
+        from d1_preflight.core.analysis import not_judged
+
         migration, whole = self.migration(), self.knows_target
         try:
             with self.limit(len(self.files.files())):
@@ -170,6 +173,8 @@ class Environment:
         return self.cache.analysis[1]
 
     def _judged(self, migration: Migration, prior: Schema, *, whole: bool) -> Analysis:
+        from d1_preflight.core.analysis import analyse, not_judged
+
         siblings = tuple(self.files.migrations())
         try:
             with self.limit(1):

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
-from d1_preflight.actions.rewrite_tried import against_rewrite
-from d1_preflight.actions.target import observe
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
-from d1_preflight.core.analysis import analyse, analyse_ledger, judge_in_order, not_judged
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotJudged, PreflightError
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
@@ -24,13 +21,14 @@ from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
-from d1_preflight.core.remedies.fix import Fix, fix
-from d1_preflight.core.rules import ABOUT_NAMES
 from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.target.ledgers import ledger_remarks
 from d1_preflight.core.verify.timeline import TIMELINE
-from d1_preflight.project_context import ProjectContext
-from d1_preflight.session import Session
+
+if TYPE_CHECKING:
+    from d1_preflight.core.remedies.fix import Fix
+    from d1_preflight.project_context import ProjectContext
+    from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
 _REWRITE_SECONDS = 60
@@ -118,7 +116,7 @@ class KeptRecord:
 class Board:
     """What the faces show of a project; remembers what the target's ledger said."""
 
-    def __init__(self, context: ProjectContext) -> None:
+    def __init__(self, context: "ProjectContext") -> None:
         self._context = context
         self._judged: dict[str, Analysis] = {}
         self._ended: dict[str, tuple[Record, bool]] = {}
@@ -158,6 +156,11 @@ class Board:
         """Every migration, from local files and what is known of the ledger already."""
         files = self._context.files()
         self._judge([file for file in files if isinstance(file, Migration)])
+        return self.listed()
+
+    def listed(self) -> tuple[BoardRow, ...]:
+        """The same at once: what was not judged yet has no class."""
+        files = self._context.files()
         checklist = self._context.checklist
         self._ended = {}
         rows = [self._row(file, checklist) for file in files]
@@ -165,6 +168,8 @@ class Board:
 
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
+        from d1_preflight.actions.target import observe
+
         files = self._context.files()
         name = files[-1].name if files else ""
         try:
@@ -187,7 +192,7 @@ class Board:
         words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
         return BoardState(self.rows(), words, " ".join(remarks))
 
-    def open(self, name: str) -> Session:
+    def open(self, name: str) -> "Session":
         """Open the wizard's session for one migration."""
         return self._context.session(name)
 
@@ -201,12 +206,14 @@ class Board:
         shown = as_of(found, checklist, self._context.now())
         return KeptRecord(shown, checklist, store.read(TIMELINE), store.folder)
 
-    async def rewrite(self, session: Session) -> Fix:
+    async def rewrite(self, session: "Session") -> "Fix":
         """The proved rewrite of a session's migration, on the schema that it will meet.
 
         Where the target was copied, wrangler ran it on the copy. Raises NotJudged where it takes
         too long.
         """
+        from d1_preflight.actions.rewrite_tried import against_rewrite
+
         found = await asyncio.to_thread(self._proved, session)
         if not found.is_offered:
             return found
@@ -214,7 +221,9 @@ class Board:
         why = await against_rewrite(context, found.after)
         return found.refused(why) if why else found
 
-    def _proved(self, session: Session) -> Fix:
+    def _proved(self, session: "Session") -> "Fix":
+        from d1_preflight.core.remedies.fix import fix
+
         own, end = session.environment, time.monotonic() + _REWRITE_SECONDS
         siblings = tuple(own.files.migrations())
         return fix(
@@ -225,13 +234,13 @@ class Board:
             copies=self._context.copied_rows(own),
         )
 
-    def write_rewrite(self, session: Session, found: Fix) -> str:
+    def write_rewrite(self, session: "Session", found: "Fix") -> str:
         """Write a rewrite over its text, whose proofs then count no more; where that is kept."""
         kept = self._context.write_rewrite(session.migration, found)
         session.refresh()
         return kept
 
-    def close(self, session: Session) -> None:
+    def close(self, session: "Session") -> None:
         """Release a session's lock on its record."""
         session.close()
 
@@ -275,6 +284,8 @@ class Board:
         """Judge in the ledger's order, each on the earlier ones' schema, while time allows."""
         if set(self._judged) >= {m.sha256 for m in migrations}:
             return
+        from d1_preflight.core.analysis import judge_in_order
+
         started = time.monotonic()
         try:
             with self._context.limit(len(migrations)):
@@ -289,6 +300,8 @@ class Board:
 
     def _give_up(self, migrations: Sequence[Migration], error: NotJudged) -> None:
         """The first file without a judgement takes too much; those after it wait for it."""
+        from d1_preflight.core.analysis import not_judged
+
         stopped = not_judged(error.message)
         for migration in migrations:
             self._judged.setdefault(migration.sha256, stopped)
@@ -297,6 +310,8 @@ class Board:
         seen = self._context.cache.observation
         if seen is None:
             return
+        from d1_preflight.core.analysis import analyse, analyse_ledger
+
         try:
             with self._context.limit(len(migrations)):
                 for migration, analysis in zip(migrations, analyse_ledger(migrations), strict=True):
@@ -325,6 +340,8 @@ class Board:
         )  # fmt: skip
         if analysis is None:
             return row
+        from d1_preflight.core.rules import ABOUT_NAMES
+
         findings = analysis.findings
         if row.remote is Remote.APPLIED:  # renamed, it would be applied a second time
             findings = tuple(f for f in findings if f.rule not in ABOUT_NAMES)

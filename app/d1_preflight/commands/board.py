@@ -2,7 +2,7 @@
 
 import argparse
 
-from d1_preflight.commands.faces import add_project_arguments, open_chosen, show
+from d1_preflight.commands.faces import add_project_arguments, first_paint, open_chosen, show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,5 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the board."""
-    context = open_chosen(arguments)
-    return show(context)
+    painted = first_paint(arguments)
+    try:
+        return show(open_chosen(arguments), painted=painted)
+    finally:
+        if painted is not None:
+            painted.wipe()

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d1_preflight.commands import output
-from d1_preflight.core.errors import Undecided, UsageError
+from d1_preflight.core.errors import PreflightError, Undecided, UsageError
 
 if TYPE_CHECKING:
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
+    from d1_preflight.tui.first_paint import FirstPaint
 
 
 PLAIN = "PREFLIGHT_PLAIN"
@@ -48,10 +49,44 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> int:
-    """Open the board, or one migration, in the chosen face."""
-    import asyncio
+def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
+    """The board's rows from the file list, before anything else is loaded.
 
+    None where there is no screen to paint on, or something must be said or asked first.
+    """
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    on_screen = all(stream is not None and stream.isatty() for stream in streams)
+    if not on_screen or plain_because(os.environ, asked=False, set_so=False):
+        return None
+    from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
+    from d1_preflight.core.project.setting_types import WranglerUse
+    from d1_preflight.tui.first_paint import FirstPaint
+
+    try:
+        project = open_surroundings(
+            Path.cwd(),
+            config=arguments.config,
+            environment=arguments.env,
+            database=arguments.database,
+        ).project
+        names = [file.name for file in ProjectFiles(project).files()]
+    except PreflightError:
+        return None  # whoever opens the project says it
+    settings = project.settings
+    if settings.face.plain or settings.wrangler.use is WranglerUse.OWN:
+        return None
+    place = f"{project.database.name} · {project.environment}" if project.environment else ""
+    return FirstPaint(place or project.database.name, names)
+
+
+def show(
+    context: "ProjectContext",
+    *,
+    name: str = "",
+    plain: bool = False,
+    painted: "FirstPaint | None" = None,
+) -> int:
+    """Open the board, or one migration, in the chosen face; over what is `painted` already."""
     if name:
         import asyncio
 
@@ -69,6 +104,8 @@ def show(context: "ProjectContext", *, name: str = "", plain: bool = False) -> i
     zone = ZoneInfo(context.project.settings.team.timezone)
     browse = partial(open_in_browser, environ=context.environ)
     app = PreflightApp(Board(context), edit=edit, browse=browse, opened=name, zone=zone)
+    if painted is not None:
+        painted.hand_over()
     app.run()
     if app.failure is not None:
         raise app.failure

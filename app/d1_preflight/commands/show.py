@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = open_record(arguments.record, arguments)
     aging = with_ages(found.checklist, shipped_checklist())
     record = as_of(found.record, aging, SystemClock().now())
+
     form, timeline = Format(arguments.format), found.files.get(TIMELINE)
     write(show(record, found.checklist, found.verify(), form, timeline), "The record")
     return 0

@@ -118,6 +118,7 @@ def _against_ledger(
     from d1_preflight.core.verify.verify import Verification
 
     ledger = read_ledger(arguments)
+
     held = [
         (folder, ledger.held_against(record, verification))
         for record, (folder, verification) in zip(records, found, strict=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import tzinfo
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -16,16 +16,13 @@ from d1_preflight.tui import messages, theme
 from d1_preflight.tui.palette import Acts
 from d1_preflight.tui.screens.board import BoardScreen
 from d1_preflight.tui.screens.dialogs import Pick, Problem
-from d1_preflight.tui.screens.emergency import emergency_screen
-from d1_preflight.tui.screens.help import help_screen
-from d1_preflight.tui.screens.rewrite import RewriteScreen
-from d1_preflight.tui.screens.wizard import WizardScreen
-from d1_preflight.tui.step_worker import StepWorker
 from d1_preflight.tui.terminal import Terminal
 
 if TYPE_CHECKING:
     from d1_preflight.core.remedies.fix import Fix
     from d1_preflight.session import Session
+    from d1_preflight.tui.screens.wizard import WizardScreen
+    from d1_preflight.tui.step_worker import StepWorker
 
 _OUR_BUG = 70
 
@@ -72,12 +69,18 @@ class PreflightApp(App[None]):
         self._board = BoardScreen(source)
         self._wizard: WizardScreen | None = None
         self._session: Session | None = None
-        self._step_worker = StepWorker(self, self._fail)
         self.failure: Exception | None = None
         self._sessions: dict[str, Session] = {}
         for known in theme.themes():
             self.register_theme(known)
         self.theme = theme.DARK
+
+    @cached_property
+    def _step_worker(self) -> "StepWorker":
+        """The one worker; the board paints before it and the wizard are loaded."""
+        from d1_preflight.tui.step_worker import StepWorker
+
+        return StepWorker(self, self._fail)
 
     def on_mount(self) -> None:
         """Show the board; open the named migration over it."""
@@ -100,6 +103,8 @@ class PreflightApp(App[None]):
 
     @on(messages.OpenAsked)
     def _open(self, event: messages.OpenAsked) -> None:
+        from d1_preflight.tui.screens.wizard import WizardScreen
+
         try:
             session = self._source.open(event.name)
             wizard = WizardScreen(session, self._step_worker.running_step, self._zone)
@@ -185,6 +190,8 @@ class PreflightApp(App[None]):
             self.problem(error)
             return
         if self._session is session:
+            from d1_preflight.tui.screens.rewrite import RewriteScreen
+
             self.push_screen(RewriteScreen(found), partial(self._rewrite, session, found))
 
     async def _rewrite(self, session: "Session", found: "Fix", agreed: bool | None) -> None:
@@ -238,10 +245,14 @@ class PreflightApp(App[None]):
 
     def action_emergency(self) -> None:
         """The emergency card, from everywhere."""
+        from d1_preflight.tui.screens.emergency import emergency_screen
+
         emergency_screen(self, self._source, self._session)
 
     def action_help(self) -> None:
         """Help, the section looked at first."""
+        from d1_preflight.tui.screens.help import help_screen
+
         help_screen(self, self._wizard.section if self._wizard else "")
 
     def action_theme(self) -> None:

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.format import moment
 from d1_preflight.core.record.facts import AnyStep, StepFacts
 from d1_preflight.core.record.record import Attempt, Status
-from d1_preflight.session import Session
+
+if TYPE_CHECKING:
+    from d1_preflight.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """`live` is what the running step has found so far; `zone` None is the machine's."""
 
-    session: Session
+    session: "Session"
     step: Step
     live: StepFacts | None = None
     zone: tzinfo | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
@@ -11,10 +12,12 @@ from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
-from d1_preflight.session import Session
 from d1_preflight.tui.progress import how_far
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked
+
+if TYPE_CHECKING:
+    from d1_preflight.session import Session
 
 Key = tuple[str, str]
 _NAMED = 4
@@ -36,13 +39,13 @@ def is_writing(step: Step) -> bool:
     return step.effect is Effect.REMOTE_WRITE
 
 
-def is_looking(session: Session, step: Step) -> bool:
+def is_looking(session: "Session", step: Step) -> bool:
     """Whether the step is an apply whose end was not observed, so that it only reads."""
     last = session.record.last_ended(step.id)
     return step.action == _APPLY and last is not None and last.status.is_unobserved
 
 
-def is_asked(session: Session, step: Step, running: RunningStep) -> bool:
+def is_asked(session: "Session", step: Step, running: RunningStep) -> bool:
     """Whether the step's questions are shown; while another step runs, those of no act."""
     if running.runs(step) or step.id in running.answered or session.closed:
         return False
@@ -50,19 +53,19 @@ def is_asked(session: Session, step: Step, running: RunningStep) -> bool:
     return is_open and step.id != "go" and not (running.step and step.id in ACTS)
 
 
-def is_next(session: Session, step: Step, step_id: str) -> bool:
+def is_next(session: "Session", step: Step, step_id: str) -> bool:
     """Whether the step is the one of that id, open, and waits for no other."""
     is_open = not session.status_of(step).is_answered
     return step.id == step_id and is_open and not session.blockers(step)
 
 
-def is_earlier(session: Session, step: Step) -> bool:
+def is_earlier(session: "Session", step: Step) -> bool:
     """Whether the first open step comes before this one."""
     path, current = session.path, session.current
     return current is not None and step in path and path.index(current) < path.index(step)
 
 
-def judged(session: Session) -> tuple[str, bool]:
+def judged(session: "Session") -> tuple[str, bool]:
     """The class and the risk, and whether they are a danger."""
     kind = session.kind.value
     danger = kind in ("destructive", "unknown")
@@ -72,24 +75,24 @@ def judged(session: Session) -> tuple[str, bool]:
     return f"{shown} · {risk or session.analysis.risk.value} risk", danger
 
 
-def needs_capital(session: Session, step: Step) -> bool:
+def needs_capital(session: "Session", step: Step) -> bool:
     """Whether a capital A is the key that applies: Enter is pressed by habit."""
     is_next = not session.status_of(step).is_answered and not session.blockers(step)
     return is_next and step.action == _APPLY and not is_looking(session, step)
 
 
-def is_editable(session: Session, step: Step) -> bool:
+def is_editable(session: "Session", step: Step) -> bool:
     """Whether the files may still be edited at this step: not from the gate on."""
     return step in session.checklist.before("go")
 
 
-def is_header(session: Session, step: Step) -> bool:
+def is_header(session: "Session", step: Step) -> bool:
     """Whether h writes the header here: at its step, until it is complete."""
     is_open = not session.closed and not session.status_of(step).is_answered
     return step.action == "check_header" and is_editable(session, step) and is_open
 
 
-def primary(session: Session, step: Step) -> tuple[str, bool]:
+def primary(session: "Session", step: Step) -> tuple[str, bool]:
     """What Enter does now, and whether it writes to the target."""
     if session.closed or session.current is None:
         return "back to the board", False
@@ -104,7 +107,7 @@ def primary(session: Session, step: Step) -> tuple[str, bool]:
     return verb(step) + again, is_writing(step)
 
 
-def keys(session: Session, step: Step, *, by_itself: bool) -> list[Key]:
+def keys(session: "Session", step: Step, *, by_itself: bool) -> list[Key]:
     """The other keys that work at this step while no field has the focus."""
     status = session.status_of(step)
     answered, stuck = status.is_answered, status in _STUCK and step.waivable
@@ -145,7 +148,7 @@ class KeyWords:
 
 
 def key_bar(
-    session: Session, step: Step, running: RunningStep, asked: list[Key], *, by_itself: bool
+    session: "Session", step: Step, running: RunningStep, asked: list[Key], *, by_itself: bool
 ) -> KeyWords:
     """The keys of a step now; `asked` are those of its question, where the keys go there."""
     if running.steps and not asked:
@@ -158,7 +161,7 @@ def key_bar(
     return KeyWords((key, words), keys(session, step, by_itself=by_itself), danger)
 
 
-def broken_queries(session: Session, step: Step) -> tuple[BrokenQueryFacts, ...]:
+def broken_queries(session: "Session", step: Step) -> tuple[BrokenQueryFacts, ...]:
     """The broken queries that the step shows; only the step of the deploy order shows any."""
     if step.id != DeployOrderFacts.step:
         return ()
@@ -172,7 +175,7 @@ def never_waived(step: Step) -> PreflightError:
     )
 
 
-def plan(session: Session, step: Step) -> Content:
+def plan(session: "Session", step: Step) -> Content:
     """The exact commands before they run, or what has to be answered first."""
     if session.status_of(step).is_answered or session.closed:
         return Content("")
@@ -186,7 +189,7 @@ def plan(session: Session, step: Step) -> Content:
     return Content("\n").join(lines)
 
 
-def live_list(session: Session, running: RunningStep, most: int) -> Content:
+def live_list(session: "Session", running: RunningStep, most: int) -> Content:
     """What runs, below what came out last: no more lines than `most`."""
     runs = progress(session, running)
     room = most - len(runs.plain.splitlines())
@@ -211,7 +214,7 @@ def named(running: RunningStep) -> str:
     return " · ".join(step.short for step in running.steps.values())
 
 
-def progress(session: Session, running: RunningStep) -> Content:
+def progress(session: "Session", running: RunningStep) -> Content:
     """Each running step, its elapsed time, and the last line its command printed."""
     lines: list[Content] = []
     for step in running.steps.values():
@@ -227,7 +230,7 @@ def progress(session: Session, running: RunningStep) -> Content:
     return Content("\n").join(lines)
 
 
-def verdict(session: Session, step: Step, last: Attempt | None, *, runs: bool) -> Content:
+def verdict(session: "Session", step: Step, last: Attempt | None, *, runs: bool) -> Content:
     """The last result, then the shown step with its state."""
     lines: list[Content] = []
     if last is not None and last.step != step.id and last.status is not Status.RUNNING:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from d1_preflight.core.format import elapsed, size
 
-_EVERY = 5.0
 _BAR = 16
 
 
-async def tell_growth(folder: Path, whole: int, progress: Callable[[str], None]) -> None:
-    """Report every few seconds, until cancelled."""
+async def tell_growth(
+    folder: Path, whole: int, progress: Callable[[str], None], every: float
+) -> None:
+    """Report every so many seconds, until cancelled."""
     started = time.monotonic()
     while True:
-        await asyncio.sleep(_EVERY)
+        await asyncio.sleep(every)
         done = await asyncio.to_thread(bytes_in, folder)
         progress(growth_words(done, whole, time.monotonic() - started))
 

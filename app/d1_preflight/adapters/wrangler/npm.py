@@ -53,6 +53,7 @@ class Npm:
     node: Node
     environ: Mapping[str, str]
     progress: Callable[[str], None]
+    every: float = 5.0  # seconds between two words on how far it is
 
     async def install(self, package: str, home: Path) -> None:
         """Install beside the place and rename: the place is whole or absent.
@@ -83,7 +84,7 @@ class Npm:
         if unreached:
             self.progress(f"npm cannot reach its registry ({unreached}); trying its cache…")
         words = (*_WORDS, *(("--offline",) if unreached else ()), package)
-        telling = asyncio.create_task(tell_growth(folder, _ABOUT_BYTES, self.progress))
+        telling = asyncio.create_task(tell_growth(folder, _ABOUT_BYTES, self.progress, self.every))
         try:
             ended, said = await self._run(folder, words, _INSTALL_TIMEOUT, self.progress)
         finally:

@@ -1,12 +1,10 @@
 """Section 1: what the migration is, and why; the SQL is shown below."""
 
-from collections.abc import Sequence
-
 from textual.content import Content
 
-from d1_preflight.core.findings import Finding, Kind, Severity
-from d1_preflight.core.format import plural
+from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.tui.finding_counts import counts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.view import View
 
@@ -34,18 +32,3 @@ def body(view: View, width: int) -> Content:
         reasons.append(Content.styled(f"{more} more", QUIET))
     first = Content.assemble(head, "   ", counts(analysis.findings))
     return Content("\n").join([first, *reasons])
-
-
-def counts(findings: Sequence[Finding]) -> Content:
-    """How many findings there are of each weight: the same words on every screen."""
-    parts: list[tuple[str, str]] = []
-    marks = {
-        Severity.BLOCKING: ("✗", DANGER),
-        Severity.WARNING: ("!", STRONG),
-        Severity.NOTE: ("·", QUIET),
-    }
-    for severity, (mark, ink) in marks.items():
-        number = sum(f.severity is severity for f in findings)
-        if number:
-            parts.append((f"{mark} {plural(number, severity)}  ", ink))
-    return Content.assemble(*parts) if parts else Content("✓ nothing found")

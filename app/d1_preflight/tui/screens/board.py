@@ -1,5 +1,6 @@
 """The board: every migration with its class, its state on the target, and its record."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -73,11 +74,19 @@ class BoardScreen(Screen[None]):
     def reload(self, stand_on: str = "") -> None:
         """Read the local files again, then the target; the cursor goes to the named migration."""
         self._wanted = stand_on
+        self._fill(self._source.listed)
+        self.call_after_refresh(self._judge)
+
+    def _judge(self) -> None:
+        """The classes fill in once the rows are in sight; then the target is asked."""
+        self._fill(self._source.rows)
+        self.action_read()
+
+    def _fill(self, rows: Callable[[], tuple[BoardRow, ...]]) -> None:
         try:
-            self._take(self._source.rows())
+            self._take(rows())
         except PreflightError as error:
             self.app.push_screen(Problem(error))
-        self.action_read()
 
     def on_resize(self) -> None:
         """Fit the columns."""

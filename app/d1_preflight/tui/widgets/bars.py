@@ -1,14 +1,17 @@
 """The title bar (which migration, which target) and the key bar (what next)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
-from d1_preflight.session import Session
 from d1_preflight.tui import words as words_of
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
+
+if TYPE_CHECKING:
+    from d1_preflight.session import Session
 
 Key = tuple[str, str]  # the key, and what it does in words
 _ALWAYS: tuple[Key, ...] = (("!", "emergency"), ("?", "help"))
@@ -33,7 +36,7 @@ class TitleBar(Widget):
         self._left: tuple[tuple[str, str], ...] = ()
         self._right: Content = Content("")
 
-    def show(self, session: Session) -> None:
+    def show(self, session: "Session") -> None:
         """The session's migration, its class, and its target."""
         record = session.record
         kind, danger = words_of.judged(session)

@@ -8,7 +8,7 @@ from textual.message import Message
 
 from d1_preflight.board import BoardRow, Remote
 from d1_preflight.core.findings import Kind
-from d1_preflight.tui.bodies.classification import counts
+from d1_preflight.tui.finding_counts import counts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.lines import ChoiceView
 

@@ -1,0 +1,56 @@
+"""The board's rows before the screen itself is loaded: plain escapes, nothing imported for them.
+
+They stand on the alternate screen that Textual then draws on. Where it does not come, they are
+wiped, so that what is said instead stands where the command was typed.
+"""
+
+import os
+import sys
+import termios
+from collections.abc import Sequence
+from contextlib import suppress
+
+from d1_preflight.core.project.naming import judged_part, split_number
+
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[H\x1b[2J\x1b[?25l", "\x1b[?1049l\x1b[?25h"
+_AROUND = 6  # lines of the board that hold no row
+_NUMBER, _CLASS = 6, 15
+
+
+class FirstPaint:
+    """What stands on the terminal until the screen comes; keys pressed meanwhile are kept."""
+
+    def __init__(self, place: str, names: Sequence[str]) -> None:
+        """Paint the migrations of a database; their classes are not known yet."""
+        size = os.get_terminal_size(sys.stdout.fileno())
+        lines = [f" preflight   {place}   ◐ reading the files…", "", *map(_line, names)]
+        fitting = (line[: size.columns] for line in lines[: max(size.lines - _AROUND, 3)])
+        self._stands = True
+        self._before = termios.tcgetattr(sys.stdin.fileno())
+        quiet = [*self._before[:3], self._before[3] & ~(termios.ECHO | termios.ICANON)]
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, [*quiet, *self._before[4:]])
+        _write(_ENTER + "\r\n".join(fitting))
+
+    def hand_over(self) -> None:
+        """The screen comes now, and draws over it."""
+        if self._stands:
+            self._stands = False
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)
+
+    def wipe(self) -> None:
+        """The screen does not come: the terminal is as it was."""
+        if self._stands:
+            self.hand_over()
+            with suppress(OSError):
+                _write(_LEAVE)
+
+
+def _line(name: str) -> str:
+    number, words = split_number(judged_part(name))
+    shown = words or name.removesuffix(".sql")
+    return f"   {number:<{_NUMBER}}{shown}  {'…':<{_CLASS}}"
+
+
+def _write(text: str) -> None:
+    clean = "".join(c for c in text if c.isprintable() or c in "\x1b\r\n")
+    os.write(sys.stdout.fileno(), clean.encode("utf-8", "replace"))
