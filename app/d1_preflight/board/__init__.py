@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from d1_preflight.session import Session
 
 _JUDGE_SECONDS = 0.12
-_REWRITE_SECONDS = 60
 """Judging is quick, but a long history must not hold up the first paint."""
 NOT_STARTED = "not started"
 """The board's text for a migration without a record."""
@@ -212,27 +211,9 @@ class Board:
         Where the target was copied, wrangler ran it on the copy. Raises NotJudged where it takes
         too long.
         """
-        from d1_preflight.actions.rewrite_tried import against_rewrite
+        from d1_preflight.board.rewrite import proved_rewrite
 
-        found = await asyncio.to_thread(self._proved, session)
-        if not found.is_offered:
-            return found
-        context = session.context(session.checklist.steps[0])
-        why = await against_rewrite(context, found.after)
-        return found.refused(why) if why else found
-
-    def _proved(self, session: "Session") -> "Fix":
-        from d1_preflight.core.remedies.fix import fix
-
-        own, end = session.environment, time.monotonic() + _REWRITE_SECONDS
-        siblings = tuple(own.files.migrations())
-        return fix(
-            own.migration(),
-            own.prior_schema(),
-            siblings,
-            is_late=lambda: time.monotonic() > end,
-            copies=self._context.copied_rows(own),
-        )
+        return await proved_rewrite(session, self._context)
 
     def write_rewrite(self, session: "Session", found: "Fix") -> str:
         """Write a rewrite over its text, whose proofs then count no more; where that is kept."""
