@@ -29,10 +29,9 @@ from d1_preflight.adapters.timeline import TIMELINE, Timeline
 from d1_preflight.adapters.web import EnvironmentWeb
 from d1_preflight.adapters.work_limit import judging_limit
 from d1_preflight.adapters.wrangler.account import account_id
-from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
 from d1_preflight.adapters.wrangler.nodes import Version, read_version
-from d1_preflight.adapters.wrangler.redaction import Redactor
-from d1_preflight.adapters.wrangler.runner import RealWrangler, is_writing, terminal_environment
+from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
+from d1_preflight.adapters.wrangler.runner import terminal_environment
 from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
 from d1_preflight.core.checklist.checklist import Checklist
@@ -40,7 +39,6 @@ from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.policy import with_ages
 from d1_preflight.core.checklist.shipped import adoption_checklist
 from d1_preflight.core.errors import UsageError, WranglerUnavailable
-from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.migration import Migration, MigrationFile
 from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Project
 from d1_preflight.core.project.setting_types import WranglerUse
@@ -133,9 +131,7 @@ class ProjectContext:
                 project.settings.signing.key,
             ),
             clock=SystemClock(),
-            wrangler=_OnDemand(
-                self, store, (*web.secrets, *self.secrets), self.workspace(name) / "running"
-            ),
+            wrangler=_wrangler(self, name, store, web.secrets),
             local=LocalDatabases(
                 project.database.id or project.database.binding, project.database.migrations_table
             ),
@@ -292,59 +288,19 @@ class ProjectContext:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _OnDemand:
-    """Wrangler, looked for when it is first needed: the board paints without it."""
-
-    context: ProjectContext
-    store: Store
-    secrets: tuple[str, ...]
-    private: Path
-
-    async def run(
-        self,
-        args: Sequence[str],
-        *,
-        cwd: Path,
-        emit: Emit = silent,
-        keep: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - as the port has it
-        protect: bool = False,
-    ) -> Evidence:
-        """Run it; raises WranglerUnavailable where there is none."""
-        wrangler = RealWrangler(
-            self.context.toolchain,
-            self.store.folder / "evidence",
-            self.private,
-            self.context.environ,
-            self.secrets,
-            self._locks,
-            self.context.project.root,
-        )
-        return await wrangler.run(
-            args, cwd=cwd, emit=emit, keep=keep, timeout=timeout, protect=protect
-        )
-
-    @property
-    def version(self) -> str:
-        """The version that would run now: looked up afresh, for it may have been replaced."""
-        return self.context.find_toolchain().wrangler_version
-
-    def is_writing(self) -> bool:
-        """Whether a protected command that was left is still at work."""
-        return is_writing(self.private)
-
-    def recover(self, step: str) -> tuple[Evidence, ...]:
-        """Evidence of a step's commands whose end was not observed."""
-        redactor = Redactor.of(self.context.environ, self.secrets)
-        folder = self.store.folder / "evidence"
-        return EvidenceFolder(folder, self.private, redactor, self.context.project.root).recover(
-            step
-        )
-
-    def _locks(self) -> tuple[int, ...]:
-        held = self.store.lock_fd
-        return () if held is None else (held,)
+def _wrangler(
+    context: ProjectContext, name: str, store: Store, secrets: tuple[str, ...]
+) -> WranglerOnDemand:
+    return WranglerOnDemand(
+        toolchain=lambda: context.toolchain,
+        find=context.find_toolchain,
+        root=context.project.root,
+        environ=context.environ,
+        evidence=store.folder / "evidence",
+        lock=lambda: store.lock_fd,
+        secrets=(*secrets, *context.secrets),
+        private=context.workspace(name) / "running",
+    )
 
 
 def _actions() -> "Mapping[str, StepAction]":

@@ -26,6 +26,8 @@ _NEW = "A new migration: the next number, the header, and a down file"
 _WORDS = "Write a few words: they become its name. Esc goes back."
 _MARGIN = 4
 _FILTER = "part of a name, a class, a risk, a state: drop · destructive · pending · closed"
+_KEYS = (("/", "filter"), ("r", "refresh"), ("n", "new"), ("q", "quit"), ("v", "verify"),
+         ("s", "show record"), ("c", "copy"))  # fmt: skip
 _BY_FUNCTION = (("F2", "emergency"), ("F1", "help"))  # in a field, ! and ? are letters
 
 
@@ -241,15 +243,7 @@ class BoardScreen(Screen[None]):
         if field.has_focus:
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
-        keys = [
-            ("/", "filter"),
-            ("r", "refresh"),
-            ("n", "new"),
-            ("q", "quit"),
-            ("v", "verify"),
-            ("s", "show record"),
-            ("c", "copy"),
-        ]
+        keys = list(_KEYS)
         if len(self._source.header.databases) > 1:
             keys.insert(1, ("d", "database"))
         if field.display:
