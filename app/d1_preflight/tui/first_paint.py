@@ -23,8 +23,10 @@ class FirstPaint:
     def __init__(self, place: str, names: Sequence[str]) -> None:
         """Paint the migrations of a database; their classes are not known yet."""
         size = os.get_terminal_size(sys.stdout.fileno())
+        columns, height = size.columns or 80, size.lines or 24  # some terminals say 0
         lines = [f" preflight   {place}   ◐ reading the files…", "", *map(_line, names)]
-        fitting = (line[: size.columns] for line in lines[: max(size.lines - _AROUND, 3)])
+        rows = lines[: max(height - _AROUND, 3)]
+        fitting = (printable(line)[:columns] for line in rows)
         self._stands = True
         self._before = termios.tcgetattr(sys.stdin.fileno())
         quiet = [*self._before[:3], self._before[3] & ~(termios.ECHO | termios.ICANON)]
@@ -51,6 +53,10 @@ def _line(name: str) -> str:
     return f"   {number:<{_NUMBER}}{shown}  {'…':<{_CLASS}}"
 
 
+def printable(line: str) -> str:
+    """The line without what moves a terminal: a file's name may hold escapes."""
+    return "".join(c for c in line if c.isprintable())
+
+
 def _write(text: str) -> None:
-    clean = "".join(c for c in text if c.isprintable() or c in "\x1b\r\n")
-    os.write(sys.stdout.fileno(), clean.encode("utf-8", "replace"))
+    os.write(sys.stdout.fileno(), text.encode("utf-8", "replace"))

@@ -1,0 +1,58 @@
+"""The rows that are painted before the screen is loaded: whole, harmless, and wiped again."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from d1_preflight.tui.first_paint import printable
+
+PROGRAM = """
+import sys
+from d1_preflight.tui.first_paint import FirstPaint
+painted = FirstPaint("shop", sys.argv[1:])
+painted.{end}()
+assert not any(name.startswith("textual") for name in sys.modules)
+"""
+
+
+def painted(end: str, *names: str) -> tuple[str, bool]:
+    """What a terminal was sent, and whether it echoes and reads lines again afterwards."""
+    master, slave = pty.openpty()
+    program = (sys.executable, "-c", PROGRAM.format(end=end), *names)
+    try:
+        subprocess.run(program, stdin=slave, stdout=slave, stderr=slave, check=True, timeout=30)
+        modes = termios.tcgetattr(slave)[3]
+        sent = os.read(master, 65536).decode()
+    finally:
+        os.close(slave)
+        os.close(master)
+    return sent, bool(modes & termios.ECHO and modes & termios.ICANON)
+
+
+@pytest.mark.parametrize(("end", "left"), [("wipe", "\x1b[?1049l"), ("hand_over", "")])
+def test_the_rows_are_painted_and_the_terminal_is_given_back(end: str, left: str) -> None:
+    sent, is_as_before = painted(end, "0001_add_users.sql", "0002_drop_old.sql")
+
+    assert "preflight   shop" in sent
+    assert "0001" in sent
+    assert "drop_old" in sent
+    assert ("\x1b[?1049l" in sent) is bool(left)
+    assert is_as_before
+
+
+def test_a_name_that_holds_escapes_moves_nothing() -> None:
+    sent, _ = painted("hand_over", "0001_\x1b]0;owned\x07\x1b[2J\r\nx.sql")
+
+    rows = sent.split("reading the files", 1)[1]
+    assert "\x1b" not in rows
+    assert "\x07" not in rows
+    assert "owned" in rows
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[31m", "\x9b2J", "\u202e", "a\tb\r\n", "\x00"])
+def test_only_what_can_be_printed_is_left(hostile: str) -> None:
+    assert printable(f"a{hostile}b").isprintable()
