@@ -52,6 +52,15 @@ def test_the_example_verifies_with_stock_tools_as_shown(line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_second_command_is_the_one_that_ci_runs() -> None:
+    commands = re.search(r"```sh\n(.*?)```", section("Two commands"), re.DOTALL)
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+    assert commands
+    assert [line.split()[0] for line in commands[1].splitlines()] == ["python3", ".venv/bin/pytest"]
+    assert r"s/^\(\.venv\/bin\/pytest.*\)$/\1/p" in script
+
+
 def section(title: str) -> str:
     found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
     assert found, title
