@@ -86,6 +86,7 @@ async def test_the_rows_of_what_the_schema_shows_and_a_person_vouches_for_are_wr
     assert confirmed.by_words == ("0003_roles.sql",)
     found = verify_record(adopting.bench.store.files(), adopting.session.checklist, KEYS)
     assert [problem.words for problem in found.problems] == []
+    assert found.facts["checklist"] == "as shipped"
 
 
 async def test_what_nobody_vouches_for_gets_no_row(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from hashlib import sha256
 from d1_preflight.core.checklist.answers import ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
-from d1_preflight.core.checklist.shipped import is_adoption, is_shipped, measure_of
+from d1_preflight.core.checklist.shipped import (
+    adoption_checklist,
+    is_adoption,
+    is_shipped,
+    measure_of,
+)
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
@@ -274,7 +279,8 @@ def _place_in_chain(link: ChainLink) -> str:
 
 
 def _which(checklist: Checklist) -> str:
-    if checklist.sha256 == shipped_checklist().sha256:
+    present = adoption_checklist() if is_adoption(checklist) else shipped_checklist()
+    if checklist.sha256 == present.sha256:
         return "as shipped"
     if is_shipped(checklist):
         return f"as shipped, an earlier version (sha256 {checklist.sha256})"
