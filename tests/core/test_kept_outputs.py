@@ -61,27 +61,27 @@ def _content(data: bytes) -> bytes:
 TAR = gzip.decompress(archived(FILES))
 
 
-@pytest.mark.parametrize(
-    "archive",
-    [
-        b"",
-        b"not gzip",
-        archived(FILES)[:-9],
-        archived(FILES) + b"x",
-        archived(FILES) * 2,
-        _content(TAR + b"after the end"),
-        _content(TAR[:-512]),
-        _content(TAR[:600]),
-        _content(TAR.replace(b"001-a", b"001-z")),
-        _content(TAR.replace(b"0000644", b"0000777")),
-        _content(b"x" * 5000),
-        _made_by_python("evidence/001-a.out"),
-        _made_by_python("../001-a.out"),
-        _made_by_python("evidence/../../x"),
-        _made_by_python("record.toml"),
-        _made_by_python("evidence/link", b"", tarfile.SYMTYPE),
-    ],
-)
+OTHERS = {
+    "nothing": b"",
+    "no gzip": b"not gzip",
+    "cut off": archived(FILES)[:-9],
+    "more bytes": archived(FILES) + b"x",
+    "twice": archived(FILES) * 2,
+    "after the end": _content(TAR + b"after the end"),
+    "no end": _content(TAR[:-512]),
+    "short": _content(TAR[:600]),
+    "another name": _content(TAR.replace(b"001-a", b"001-z")),
+    "another mode": _content(TAR.replace(b"0000644", b"0000777")),
+    "no tar": _content(b"x" * 5000),
+    "made by Python": _made_by_python("evidence/001-a.out"),
+    "out of the folder": _made_by_python("../001-a.out"),
+    "a way out": _made_by_python("evidence/../../x"),
+    "the record": _made_by_python("record.toml"),
+    "a link": _made_by_python("evidence/link", b"", tarfile.SYMTYPE),
+}
+
+
+@pytest.mark.parametrize("archive", OTHERS.values(), ids=OTHERS.keys())
 def test_an_archive_of_another_make_holds_nothing(archive: bytes) -> None:
     found = read_outputs(archive)
 
