@@ -99,7 +99,7 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
     with practising(project, environ, "0061", "--fault", "slow") as tmux:
         tmux.until("▸ 0061")
         tmux.press("Enter")
-        walk(tmux, until=lambda screen: "Enter check the name" in footer(screen))
+        tmux.until("Enter check the name")
         tmux.press("s")  # step by step
         walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
         tmux.press("Enter")
@@ -120,11 +120,11 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
     assert 'status = "interrupted"' in record_of(project, stem)
 
 
-# Pressed within a second of the first paint, "s" is sometimes lost: to be mended.
+# It fails now and then: the walk passes "copy" although it goes step by step. Not understood yet.
 @pytest.mark.matrix
 def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, str]) -> None:
     with practising(project, environ, "0057", "--fault", "slow", "--open", "0057") as tmux:
-        walk(tmux, until=lambda screen: "Enter check the name" in footer(screen))
+        tmux.until("Enter check the name")
         tmux.press("s")  # step by step
         walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
         tmux.press("Enter")
@@ -145,13 +145,13 @@ def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, 
     assert 'status = "interrupted"' in record_of(project, "0057_add_team_billing_columns")
 
 
-# Pressed within a second of the first paint, "s" is sometimes lost: to be mended.
+# It fails now and then: the walk passes "copy" although it goes step by step. Not understood yet.
 @pytest.mark.matrix
 def test_after_stop_waiting_the_step_is_interrupted_and_enter_tries_it_again(
     project: Path, environ: dict[str, str]
 ) -> None:
     with practising(project, environ, "0057", "--fault", "slow", "--open", "0057") as tmux:
-        walk(tmux, until=lambda screen: "Enter check the name" in footer(screen))
+        tmux.until("Enter check the name")
         tmux.press("s")  # step by step
         walk(tmux, until=lambda screen: "Enter copy the target" in footer(screen))
         tmux.press("Enter")
