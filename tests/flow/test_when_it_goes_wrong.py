@@ -51,6 +51,7 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
     assert '"n": 1' in await ledger_count(wrangler, context)
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_apply_ends
 async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     practice: OpenPractice,
 ) -> None:
@@ -354,6 +355,7 @@ async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice)
     assert "bookmark" in {item.step.id for item in session.open_before_go()}
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_rollback_ends
 async def test_a_rolled_back_migration_cannot_be_closed_as_kept(
     practice: OpenPractice,
 ) -> None:
