@@ -37,7 +37,7 @@ from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.target.adopted import Applied, JudgedFile, gaps, judge_files, with_ledger
-from d1_preflight.core.target.adoption_sql import adoption_sql, undo_sql
+from d1_preflight.core.target.ledger_rows import adoption_sql, undo_sql
 from d1_preflight.core.target.ledgers import foreign_ledgers, recorded_names, recorded_question
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure, may_have_arrived

@@ -15,7 +15,7 @@ from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import NO_TEXT, instant
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant
 from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Record, Status
@@ -177,6 +177,7 @@ def _proofs(context: StepContext, version: str) -> Proofs:
         worker=order.worker if version else NO_TEXT,
         worker_version=version or NO_TEXT,
         deploy_order=order_words(order) or NO_TEXT,
+        also_writes=tuple(row.sql for row in copied.beside) or NO_ITEMS,
     )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from d1_preflight.actions.affected_routes import endpoint_plan, uncalled_routes
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
+from d1_preflight.actions.other_ledgers import ledgers_beside, missing_beside
 from d1_preflight.actions.tail_watch import watch_by_tail
 from d1_preflight.actions.target import Look, execute_args, observe, shown
 from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
@@ -67,7 +68,7 @@ def ledger_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 async def verify_ledger(context: StepContext) -> Outcome:
-    """The ledger has this migration's row."""
+    """The ledger has this migration's row, and so has each other tool's."""
     seen, evidence = await look_after(context)
     row = seen.ledger_row(context.environment.name)
     if row is None:
@@ -78,6 +79,12 @@ async def verify_ledger(context: StepContext) -> Outcome:
         return Outcome(Status.FAILED, f"{words} See the emergency card.", evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
+    if missing := await missing_beside(context):
+        lacking = " ".join(f"{m.table} has no row for it: {m.sql}" for m in missing)
+        words = f"{words} But {lacking} Until it has, its tool would apply the file again."
+        return Outcome(Status.FAILED, words, facts, evidence)
+    if beside := ledgers_beside(context):
+        words += f" {', '.join(beside)} {noun_for(len(beside), 'has', 'have')} its row, too."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 

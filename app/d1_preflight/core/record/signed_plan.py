@@ -71,6 +71,7 @@ class Proofs(FactGroup):
     worker: str = NO_TEXT
     worker_version: str = NO_TEXT
     deploy_order: str = NO_TEXT
+    also_writes: tuple[str, ...] = NO_ITEMS
 
 
 class PlannedHistory(FactGroup):

@@ -1,7 +1,7 @@
 """The plan that GO signs: what it loses first, then how it is undone, then what exactly it is."""
 
 from d1_preflight.core.format import duration, plural, short_hash
-from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange
 from d1_preflight.core.record.safety_facts import (
     BookmarkFacts,
     DeployOrderFacts,
@@ -31,10 +31,16 @@ def plan_lines(view: View) -> list[Line]:
         ("loses", _lost(rehearsed)),
         ("rows", _changes(rehearsed, view.facts(DownTestFacts))),
         ("schema", _schema(view, rehearsed)),
+        ("also", _beside(view.facts(CopyFacts))),
         ("order", _order(view.facts(DeployOrderFacts))),
         ("rollback", _rollback_path(view.facts(RollbackPlanFacts))),
         ("predicted", f"{duration(rehearsed.predicted_ms)} of D1's 30 s; watch {watch}"),
     )
+
+
+def _beside(copied: CopyFacts) -> Cell:
+    """The rows that are written into other tools' ledgers in the same batch."""
+    return "  ".join(row.sql for row in copied.beside)
 
 
 def signed_lines(view: View) -> list[Line]:
