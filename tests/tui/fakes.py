@@ -178,6 +178,16 @@ class FakeSession(Session):
         return self
 
 
+class NoAdoption:
+    """A project of which nothing is adopted."""
+
+    def next(self, database: str) -> str:
+        raise NotImplementedError(database)
+
+    def finish(self, session: Session) -> str:
+        raise NotImplementedError(session)
+
+
 class FakeBoard(Board):
     """Rows at once; the target's answer when the test lets it come."""
 

@@ -43,6 +43,7 @@ c │ copy the name, the SQL, or the command that opens it
 s │ show the record, read only, as preflight show does
 r │ refresh: read the target again
 d │ another of the project's databases
+a │ adopt: ledger rows for the files that the database has already, as preflight adopt does
 
 ## In the wizard
 ↑ ↓ │ look at another step

@@ -93,11 +93,18 @@ def _known_as(migration: Migration) -> tuple[str, ...]:
     return (migration.sha256, migration.name, migration.stem, base, *folder, *number)
 
 
+def lacks_rows(seen: Observation) -> bool:
+    """Whether files may be applied that wrangler's ledger lacks: without rows, or beside others."""
+    return bool(seen.schema.tables) and (not seen.ledger or bool(foreign_ledgers(seen.schema)))
+
+
 def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     """What is odd about the ledgers of a target, for the board."""
     names = [row.name for row in seen.ledger]
     held = pending_set(files, names)
     found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
+    if not seen.ledger and lacks_rows(seen):
+        found.append("wrangler's ledger has no row, and the database is not empty: adopt it.")
     if held.extra:
         found.append(f"The ledger names what is no file here: {_listed(held.extra)}.")
     if held.late:

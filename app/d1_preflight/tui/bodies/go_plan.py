@@ -10,6 +10,7 @@ from d1_preflight.core.record.safety_facts import (
     changed_words,
     order_words,
 )
+from d1_preflight.tui.bodies import adoption
 from d1_preflight.tui.bodies.schema_diff import differences
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WAIVED
 from d1_preflight.tui.view import View
@@ -25,6 +26,9 @@ def plan_lines(view: View) -> list[Line]:
     limits = settings.verification
     watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
     where = f"{database.label}  {database.target.upper()}"
+    if record.is_adoption:
+        to: Cell = (f"{where}  {database.id}", STRONG)
+        return _named(("writes", (adoption.ledger_rows(view), STRONG)), ("to", to))
     return _named(
         ("apply", (f"{record.migration}, only this file", STRONG)),
         ("to", (f"{where}  {database.id}", STRONG)),
@@ -51,6 +55,8 @@ def signed_lines(view: View) -> list[Line]:
 
 def loses(view: View) -> bool:
     """Whether rows or values go, or nobody knows: the only thing that is red at the gate."""
+    if view.session.record.is_adoption:
+        return False
     return not isinstance(_lost(view.facts(RehearsalFacts)), str)
 
 
