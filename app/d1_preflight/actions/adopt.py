@@ -6,6 +6,7 @@ blindly: what it did is observed.
 """
 
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from d1_preflight.actions.apply_end import By, look_again, settled
@@ -21,7 +22,7 @@ from d1_preflight.actions.preconditions import (
 from d1_preflight.actions.target import execute_args, observe, shown
 from d1_preflight.core.analysis import made_outside, schemas_between
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Evidence
@@ -40,7 +41,11 @@ from d1_preflight.core.target.adopted import Applied, JudgedFile, gaps, judge_fi
 from d1_preflight.core.target.ledger_rows import adoption_sql, undo_sql
 from d1_preflight.core.target.ledgers import foreign_ledgers, recorded_names, recorded_question
 from d1_preflight.core.target.snapshot import Observation
-from d1_preflight.core.target.wrangler_output import explain_failure, may_have_arrived
+from d1_preflight.core.target.wrangler_output import (
+    explain_failure,
+    may_have_arrived,
+    parse_execute,
+)
 
 _NAMED = 3
 
@@ -225,6 +230,8 @@ async def adopt_ledger(context: StepContext) -> Outcome:
         protect=True,
     )
     exit_code = -1 if ran.exit_code is None else ran.exit_code
+    with suppress(RemoteFailed):  # what it cost; whether it was written is seen below
+        environment.meter.count(parse_execute(ran.stdout, ran.shown))
     facts = ApplyFacts(ms=ran.milliseconds, exit_code=exit_code, rechecked=_RECHECKED)
     try:
         look = await look_again(context)

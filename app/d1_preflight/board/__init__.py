@@ -187,8 +187,8 @@ class Board:
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
         remarks = ledger_remarks(look.observation, (file.name for file in files))
-        read = environment.meter.rows_read
-        cost = f" · {plural(read, 'row')} read" if read else ""
+        read, written = environment.meter.rows_read, environment.meter.rows_written
+        cost = f" · {plural(read, 'row')} read, {written} written" if read or written else ""
         words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
         lacks = lacks_rows(look.observation)
         return BoardState(self.rows(), words, " ".join(remarks), may_adopt=lacks)

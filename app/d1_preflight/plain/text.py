@@ -99,7 +99,7 @@ def go_summary(session: Session) -> Iterator[str]:
     else:
         yield from _rows_and_order(session)
     if record.rows_read:
-        yield f"{_INDENT}read    {rows_read(record.rows_read)}"
+        yield f"{_INDENT}read    {rows_read(record.rows_read, record.rows_written)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 

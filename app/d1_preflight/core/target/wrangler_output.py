@@ -34,7 +34,15 @@ class StatementResult:
     @property
     def rows_read(self) -> int:
         """How many rows D1 says that it scanned; 0 where it does not say."""
-        told = self.meta.get("rows_read")
+        return self._told("rows_read")
+
+    @property
+    def rows_written(self) -> int:
+        """How many rows D1 says that it wrote, indexes too; 0 where it does not say."""
+        return self._told("rows_written")
+
+    def _told(self, name: str) -> int:
+        told = self.meta.get(name)
         return told if isinstance(told, int) and not isinstance(told, bool) else 0
 
 
