@@ -250,6 +250,8 @@ class FakeTarget:
         match command:
             case "info":
                 return replied(args, {"uuid": self.uuid})
+            case "insights":
+                return replied(args, [{"query": "SELECT 1", "numberOfTimesRun": 504}])
             case "bookmark":
                 return replied(args, {"bookmark": self.bookmark})
             case "deployments":
@@ -343,7 +345,7 @@ def command_of(args: Sequence[str]) -> str:
             return "rehearse" if "--local" in args else "apply"
         case ("d1", "time-travel", _):
             return "bookmark"
-        case ("d1", "info" | "export", _):
+        case ("d1", "info" | "export" | "insights", _):
             return args[1]
     return args[0]
 

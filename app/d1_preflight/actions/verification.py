@@ -11,6 +11,7 @@ from d1_preflight.actions.copy_rows import held_by_reads
 from d1_preflight.actions.other_ledgers import ledgers_beside, missing_beside
 from d1_preflight.actions.tail_watch import watch_by_tail
 from d1_preflight.actions.target import Look, execute_args, observe, shown
+from d1_preflight.actions.timing import worker_page
 from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -38,6 +39,7 @@ from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
+from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.target.snapshot import Observation, Question
 
 _FRESH_S = 90
@@ -205,6 +207,11 @@ async def probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer
         ok=probe.ok,
         words=probe.words,
     )
+
+
+def watch_plan(context: StepContext) -> Sequence[str]:
+    """The Worker's metrics page, to look at beside the watch."""
+    return () if context.environment.target == PRACTICE else worker_page(context.environment)
 
 
 async def watch_errors(context: StepContext) -> Outcome:
@@ -380,5 +387,5 @@ STEPS: Mapping[str, StepAction] = {
     "verify_schema": StepAction(verify_schema),
     "verify_rows": StepAction(verify_rows, prompts=row_prompts, held=held_by_reads),
     "probe_endpoints": StepAction(probe_endpoints, plan=endpoint_plan, held=held_by_endpoints),
-    "watch_errors": StepAction(watch_errors),
+    "watch_errors": StepAction(watch_errors, plan=watch_plan),
 }

@@ -89,6 +89,18 @@ def read_failure(evidence: Evidence) -> Failure:
     return _prose(_plain(evidence.stderr)) or _prose(_plain(printed)) or Failure("")
 
 
+def listed_queries(stdout: str) -> tuple[int, ...] | None:
+    """How often each query of `d1 insights --json` ran; None where its form is another."""
+    for start in re.finditer(r"^(?=\[)", stdout, re.MULTILINE):
+        try:
+            found = json.JSONDecoder().raw_decode(stdout, start.start())[0]
+            runs = tuple(item["numberOfTimesRun"] for item in found)
+        except (ValueError, LookupError, TypeError):
+            continue
+        return runs if all(type(number) is int for number in runs) else None
+    return None
+
+
 def listed_databases(stdout: str) -> tuple[Mapping[str, str], ...]:
     """Name and uuid of each database that `d1 list --json` shows; raises RemoteFailed."""
     for start in re.finditer(r"^(?=\[)", stdout, re.MULTILINE):
