@@ -27,6 +27,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.pending import pending_set
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.change_facts import (
     AdoptedFacts,
@@ -39,7 +40,12 @@ from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.target.adopted import Applied, JudgedFile, gaps, judge_files, with_ledger
 from d1_preflight.core.target.ledger_rows import adoption_sql, undo_sql
-from d1_preflight.core.target.ledgers import foreign_ledgers, recorded_names, recorded_question
+from d1_preflight.core.target.ledgers import (
+    false_rows,
+    foreign_ledgers,
+    recorded_names,
+    recorded_question,
+)
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import (
     explain_failure,
@@ -48,6 +54,7 @@ from d1_preflight.core.target.wrangler_output import (
 )
 
 _NAMED = 3
+_PUT_RIGHT = "Nothing is adopted beside such rows: bring the file back, or take the row out first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,12 @@ async def compare_files(context: StepContext) -> Outcome:
         ledgers=table_counts(seen.counts),
         outside=tuple(o.name for o in outside.objects),
     )
-    return _compared(files, facts, (*first.evidence, *look.evidence))
+    evidence = (*first.evidence, *look.evidence)
+    extra = pending_set((migration.name for migration in migrations), facts.in_ledger).extra
+    if wrong := false_rows(facts.in_ledger, extra):
+        words = f"{' '.join(wrong)} {_PUT_RIGHT}"
+        return Outcome(Status.FAILED, words, facts, evidence)
+    return _compared(files, facts, evidence)
 
 
 def _judged(

@@ -105,10 +105,14 @@ def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
     if not seen.ledger and lacks_rows(seen):
         found.append("wrangler's ledger has no row, and the database is not empty: adopt it.")
-    if held.extra:
-        found.append(f"The ledger names what is no file here: {_listed(held.extra)}.")
     if held.late:
         found.append(f"The ledger has a gap: a later file is applied, not {_listed(held.late)}.")
+    return (*found, *false_rows(names, held.extra))
+
+
+def false_rows(names: Sequence[str], extra: Sequence[str]) -> tuple[str, ...]:
+    """The rows of a ledger that cannot be right: those of no file, and those there twice."""
+    found = [f"The ledger names what is no file here: {_listed(extra)}."] if extra else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
         found.append(f"The ledger names twice: {_listed(twice)}.")
     return tuple(found)
