@@ -22,7 +22,7 @@ from plain.fakes import (
     TextFiles,
     open_session,
 )
-from tui.fakes import FrozenClock
+from tui.fakes import FrozenClock, NoAdoption
 from tui.scenarios import settle
 
 HEADED = """-- Migration: 0057_add_billing_email
@@ -141,7 +141,9 @@ async def through_the_screen(walk: Walk) -> dict[str, bytes]:
     def never(path: Path, *, line: int = 0) -> None:
         raise NotImplementedError(path, line)
 
-    app = PreflightApp(OneRecord(session), edit=never, browse=lambda _page: False, opened=NAME)
+    app = PreflightApp(
+        OneRecord(session), edit=never, adopt=NoAdoption(), browse=lambda _page: False, opened=NAME
+    )
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         for key in walk.keys:

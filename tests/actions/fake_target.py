@@ -91,6 +91,7 @@ class Files:
     down_file: Migration | None = None
     config: str = "c" * 64
     spoils: str = ""  # what an editor adds to a down file as it is written
+    times: dict[str, int] = field(default_factory=dict)  # of drizzle's journal
 
     def files(self) -> Sequence[MigrationFile]:
         return sorted((*self.others, self.own), key=lambda file: file.name)
@@ -112,9 +113,12 @@ class Files:
     def sha256(self, name: str) -> str:
         raise NotImplementedError(name)
 
-    def stage(self, migration: Migration, folder: Path) -> Path:
+    def journal(self) -> Mapping[str, int]:
+        return self.times
+
+    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "staged.sql").write_text(migration.text)
+        (folder / "staged.sql").write_text(migration.text + more)
         return folder / "wrangler.json"
 
     def target_config(self) -> Path:
@@ -246,6 +250,8 @@ class FakeTarget:
         match command:
             case "info":
                 return replied(args, {"uuid": self.uuid})
+            case "insights":
+                return replied(args, [{"query": "SELECT 1", "numberOfTimesRun": 504}])
             case "bookmark":
                 return replied(args, {"bookmark": self.bookmark})
             case "deployments":
@@ -339,7 +345,7 @@ def command_of(args: Sequence[str]) -> str:
             return "rehearse" if "--local" in args else "apply"
         case ("d1", "time-travel", _):
             return "bookmark"
-        case ("d1", "info" | "export", _):
+        case ("d1", "info" | "export" | "insights", _):
             return args[1]
     return args[0]
 

@@ -13,6 +13,7 @@ from d1_preflight.actions.adopt import compared_files
 from d1_preflight.actions.adoption_files import AdoptionFiles
 from d1_preflight.core.checklist.shipped import adoption_checklist
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import AdoptedFacts, ComparedFacts
 from d1_preflight.core.record.record import Attempt, Status
@@ -87,6 +88,23 @@ async def test_the_rows_of_what_the_schema_shows_and_a_person_vouches_for_are_wr
     found = verify_record(adopting.bench.store.files(), adopting.session.checklist, KEYS)
     assert [problem.words for problem in found.problems] == []
     assert found.facts["checklist"] == "as shipped"
+
+
+async def test_the_rows_that_d1_wrote_are_counted(tmp_path: Path) -> None:
+    adopting = await Adopting(tmp_path).walk(until="applied")
+    target, real = adopting.bench.target, adopting.bench.target.run
+
+    async def run(args: Sequence[str], **given: object) -> Evidence:
+        ran = await real(args, **given)  # type: ignore[arg-type]
+        meta = '"meta": {"rows_read": 2, "rows_written": 5}'
+        told = ran.stdout.replace('"meta": {}', meta)
+        return replace(ran, stdout=told) if given.get("protect") else ran
+
+    target.run = run  # type: ignore[method-assign]
+    attempt = await adopting.step("applied")
+
+    assert AdoptedFacts.from_attempt(attempt).rows_written == 10  # of both statements
+    assert adopting.session.record.rows_written == 10
 
 
 async def test_what_nobody_vouches_for_gets_no_row(tmp_path: Path) -> None:

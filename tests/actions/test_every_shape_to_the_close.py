@@ -38,9 +38,9 @@ class Staged(ProjectFiles):
     def __post_init__(self) -> None:
         super().__init__(self.project)
 
-    def stage(self, migration: Migration, folder: Path) -> Path:
+    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "staged.sql").write_text(migration.text)
+        (folder / "staged.sql").write_text(migration.text + more)
         return folder / "wrangler.json"
 
 

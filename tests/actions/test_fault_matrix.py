@@ -20,7 +20,8 @@ _TRIES = 4
 _COMMANDS = ("info", "read", "bookmark", "export", "apply", "deployments", "rehearse", "down")
 # The copy of the rows is the backup; an export that failed says so beside it.
 _VOLATILE = frozenset({
-    "rows_read", "export", "sql_ms", "predicted_ms", "wrangler_ms", "ms", "by", "exit_code",
+    "rows_read", "rows_written",
+    "export", "sql_ms", "predicted_ms", "wrangler_ms", "ms", "by", "exit_code",
 })  # fmt: skip
 
 

@@ -63,6 +63,12 @@ class KilledStore(MemoryStore):
 
 def arm(bench: Bench, points: Points) -> None:
     """Let the walk be killed at these points: around every write and every call."""
+    wire(bench, points)
+    bench.opened()
+
+
+def wire(bench: Bench, points: Points) -> None:
+    """The same, for whatever session is opened next."""
     store = KilledStore(bench.store.held, bench.store.folder)
     store.points = points
     bench.store = store
@@ -73,14 +79,18 @@ def arm(bench: Bench, points: Points) -> None:
         return ran
 
     bench.target.instead = dict.fromkeys(_COMMANDS, answered)
-    bench.opened()
 
 
 def disarm(bench: Bench) -> None:
     """A new process opens the record that the killed one left."""
+    unwire(bench)
+    bench.opened()
+
+
+def unwire(bench: Bench) -> None:
+    """No more kills, for whatever session is opened next."""
     bench.store = MemoryStore(bench.store.held, bench.store.folder)
     bench.target.first, bench.target.instead = {}, {}
-    bench.opened()
 
 
 async def points_of(walked: Walked, kind: str, step: str) -> int:
@@ -148,3 +158,8 @@ async def test_a_walk_survives_every_kill(walked: Walked, kind: str) -> None:
 
 async def test_a_walk_survives_some_kills(walked: Walked) -> None:
     print(await _matrix(walked, "transformative", lambda n: n % 47 == 0))
+
+
+@pytest.mark.parametrize("at", [7, 8, 9])
+async def test_a_killed_go_leaves_no_copy_that_belongs_to_none(walked: Walked, at: int) -> None:
+    await try_kill(walked, "additive", "go", at)

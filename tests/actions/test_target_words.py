@@ -50,7 +50,7 @@ class Replies:
             return replied(args, {"uuid": UUID.upper()})
         number = args[-1].count(";")
         self.sizes.append(number)
-        answer = {"results": [], "success": True, "meta": {"rows_read": 3}}
+        answer = {"results": [], "success": True, "meta": {"rows_read": 3, "rows_written": 2}}
         return replied(args, [answer] * (number - self.short))
 
 
@@ -98,6 +98,7 @@ async def test_evidence_of_several_calls_is_numbered_and_kept_only_if_asked(
     assert wrangler.kept == kept
     assert set(wrangler.folders) == {Path(CONFIG).parent}
     assert target.meter.rows_read == 9
+    assert target.meter.rows_written == 6
 
 
 async def test_an_answer_that_lacks_a_result_is_none() -> None:

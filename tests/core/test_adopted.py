@@ -11,7 +11,7 @@ from d1_preflight.core.target.adopted import (
     judge_files,
     with_ledger,
 )
-from d1_preflight.core.target.adoption_sql import adoption_sql
+from d1_preflight.core.target.ledger_rows import adoption_sql
 
 YES, NO, PARTLY, OTHER, UNKNOWN = (
     Applied.YES, Applied.NO, Applied.PARTLY, Applied.CONTRADICTS, Applied.UNKNOWN,

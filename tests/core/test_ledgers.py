@@ -7,7 +7,7 @@ import pytest
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.target.ledgers import foreign_ledgers, ledger_remarks, refusal
+from d1_preflight.core.target.ledgers import foreign_ledgers, kept_ledgers, ledger_remarks, refusal
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -35,14 +35,15 @@ def test_a_ledger_is_known_by_its_shape(tool: str) -> None:
     (found,) = foreign_ledgers(schema("CREATE TABLE users(id, name);", LEDGERS[tool]))
 
     assert found.tool == tool
-    words = refusal(schema(LEDGERS[tool]), {found.table: 12})
+    made = schema(LEDGERS[tool])
+    kept = kept_ledgers(made, {found.table: 12})
     if tool == "wrangler":  # that of another folder, whose files are others
-        assert words == ""
+        assert kept == ()
         return
-    assert f"{found.table} (" in words
-    assert "12 rows" in words
-    assert refusal(schema(LEDGERS[tool]), {found.table: 0}) == ""
-    assert refusal(schema(LEDGERS[tool]), {found.table: 12}, [found.table]) == ""
+    assert kept == (found,)
+    assert f"{found.table} (" in refusal({found: "its rows are others"})
+    assert kept_ledgers(made, {found.table: 0}) == ()
+    assert kept_ledgers(made, {found.table: 12}, [found.table]) == ()
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.system import open_in_browser
 from d1_preflight.adapters.wrangler.toolchain import install
 from d1_preflight.board import Board
+from d1_preflight.commands.adoption import Adoption
 from d1_preflight.practice.run import start
 from d1_preflight.project_context import open_context
 from d1_preflight.tui.app import PreflightApp
@@ -179,7 +180,7 @@ def main() -> None:
             context = open_context(start=folder, environ=environ, target="practice")
             object.__setattr__(context, "_toolchain", toolchain)
             browse = partial(open_in_browser, environ={})
-            app = PreflightApp(Board(context), edit=edit, browse=browse)
+            app = PreflightApp(Board(context), edit=edit, browse=browse, adopt=Adoption(context))
             frames: list[str] = []
             asyncio.run(walk(app, frames.append))
         operator = next(iter(app._sessions.values())).environment.operator

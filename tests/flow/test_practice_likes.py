@@ -10,7 +10,7 @@ import pytest
 
 from d1_preflight.adapters.git.door import ask_git
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
-from d1_preflight.commands.adopt import ADOPTION, next_name, write_baseline
+from d1_preflight.commands.adoption import ADOPTION, next_name, write_baseline
 from d1_preflight.commands.practice import _LIKE
 from d1_preflight.core.analysis import baseline_schema
 from d1_preflight.core.project.migration import Migration

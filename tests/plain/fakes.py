@@ -176,8 +176,11 @@ class TextFiles:
     def config_sha256(self) -> str:
         return "c" * 64
 
-    def stage(self, migration: Migration, folder: Path) -> Path:
-        raise NotImplementedError(migration, folder)
+    def journal(self) -> Mapping[str, int]:
+        raise NotImplementedError
+
+    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
+        raise NotImplementedError(migration, folder, more)
 
     def target_config(self) -> Path:
         raise NotImplementedError

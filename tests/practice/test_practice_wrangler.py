@@ -100,6 +100,7 @@ def test_every_reading_command_is_answered(start: Callable[[str], Wrangler]) -> 
     information = json.loads(read[readings[2]])
     assert (information["num_tables"], information["read_queries_24h"] > 0) == (15, True)
     assert [found["name"] for found in json.loads(read[readings[3]])] == [DB]
+    assert all(query["numberOfTimesRun"] > 0 for query in json.loads(read[readings[-1]]))
     mark = {"bookmark": wrangler.client.bookmark()}
     assert json.loads(read[readings[4]]) == json.loads(read[readings[5]]) == mark
     deployed = [d["versions"][0]["version_id"] for d in json.loads(read[readings[6]])]

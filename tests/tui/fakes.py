@@ -75,8 +75,11 @@ class SceneFiles:
     def config_sha256(self) -> str:
         return "c" * 64
 
-    def stage(self, migration: Migration, folder: Path) -> Path:
-        raise NotImplementedError(migration, folder)
+    def journal(self) -> Mapping[str, int]:
+        raise NotImplementedError
+
+    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
+        raise NotImplementedError(migration, folder, more)
 
     def target_config(self) -> Path:
         raise NotImplementedError
@@ -173,6 +176,16 @@ class FakeSession(Session):
             self._finish(step, outcome)
             self.closed = step.id == "close"
         return self
+
+
+class NoAdoption:
+    """A project of which nothing is adopted."""
+
+    def next(self, database: str) -> str:
+        raise NotImplementedError(database)
+
+    def finish(self, session: Session) -> str:
+        raise NotImplementedError(session)
 
 
 class FakeBoard(Board):

@@ -13,7 +13,7 @@ from d1_preflight.core.record.apply_facts import ApplyFacts, ErrorRateFacts, Tra
 from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from tui import scenes
-from tui.fakes import FakeBoard, FrozenClock, NotedEdits, NotedPages
+from tui.fakes import FakeBoard, FrozenClock, NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
 
 ZONE = ZoneInfo("America/New_York")
@@ -37,7 +37,9 @@ def busy(app: object) -> bool:
 
 def app_for(source: FakeBoard, opened: str = "") -> PreflightApp:
     browse = NotedPages(there=False)
-    return PreflightApp(source, edit=NotedEdits(), browse=browse, opened=opened, zone=ZONE)
+    return PreflightApp(
+        source, edit=NotedEdits(), adopt=NoAdoption(), browse=browse, opened=opened, zone=ZONE
+    )
 
 
 def app_at(step: str, lost: int = 0, target: str = "remote") -> PreflightApp:

@@ -15,7 +15,7 @@ from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.widgets.board_table import BoardTable
 from tui import scenes
-from tui.fakes import FakeBoard, NotedEdits
+from tui.fakes import FakeBoard, NoAdoption, NotedEdits
 from tui.reading import screen_text
 from tui.scenarios import app_for, settle
 
@@ -167,7 +167,7 @@ async def test_practice_is_named_on_every_screen() -> None:
 async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
     rows = tuple(replace(r, words="[red]x[/red]") for r in scenes.rows()[:1])
     source = FakeBoard(rows, {}, header=scenes.board().header, state=BoardState(rows, "[b]read"))
-    app = PreflightApp(source, edit=NotedEdits(), browse=lambda _page: False)
+    app = PreflightApp(source, edit=NotedEdits(), adopt=NoAdoption(), browse=lambda _page: False)
     async with app.run_test() as pilot:
         await settle(pilot)
 

@@ -16,7 +16,7 @@ from d1_preflight.tui.widgets.gauges import kept
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlView
 from tui import scenes
-from tui.fakes import NotedEdits, NotedPages
+from tui.fakes import NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
 from tui.scenarios import app_at, app_for, settle
 
@@ -169,7 +169,11 @@ async def test_e_opens_the_editor_at_the_line_of_the_finding(
     edits = NotedEdits()
     session = scenes.rebuild().walked_to("findings")
     app = PreflightApp(
-        scenes.board(session), edit=edits, browse=NotedPages(), opened=scenes.REBUILD
+        scenes.board(session),
+        edit=edits,
+        browse=NotedPages(),
+        adopt=NoAdoption(),
+        opened=scenes.REBUILD,
     )
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)

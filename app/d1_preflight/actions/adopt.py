@@ -6,6 +6,7 @@ blindly: what it did is observed.
 """
 
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from d1_preflight.actions.apply_end import By, look_again, settled
@@ -21,11 +22,12 @@ from d1_preflight.actions.preconditions import (
 from d1_preflight.actions.target import execute_args, observe, shown
 from d1_preflight.core.analysis import made_outside, schemas_between
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.core.errors import NotAllowed, PreflightError
+from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.pending import pending_set
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.change_facts import (
     AdoptedFacts,
@@ -37,12 +39,22 @@ from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.target.adopted import Applied, JudgedFile, gaps, judge_files, with_ledger
-from d1_preflight.core.target.adoption_sql import adoption_sql, undo_sql
-from d1_preflight.core.target.ledgers import foreign_ledgers, recorded_names, recorded_question
+from d1_preflight.core.target.ledger_rows import adoption_sql, undo_sql
+from d1_preflight.core.target.ledgers import (
+    false_rows,
+    foreign_ledgers,
+    recorded_names,
+    recorded_question,
+)
 from d1_preflight.core.target.snapshot import Observation
-from d1_preflight.core.target.wrangler_output import explain_failure, may_have_arrived
+from d1_preflight.core.target.wrangler_output import (
+    explain_failure,
+    may_have_arrived,
+    parse_execute,
+)
 
 _NAMED = 3
+_PUT_RIGHT = "Nothing is adopted beside such rows: bring the file back, or take the row out first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,12 @@ async def compare_files(context: StepContext) -> Outcome:
         ledgers=table_counts(seen.counts),
         outside=tuple(o.name for o in outside.objects),
     )
-    return _compared(files, facts, (*first.evidence, *look.evidence))
+    evidence = (*first.evidence, *look.evidence)
+    extra = pending_set((migration.name for migration in migrations), facts.in_ledger).extra
+    if wrong := false_rows(facts.in_ledger, extra):
+        words = f"{' '.join(wrong)} {_PUT_RIGHT}"
+        return Outcome(Status.FAILED, words, facts, evidence)
+    return _compared(files, facts, evidence)
 
 
 def _judged(
@@ -225,6 +242,8 @@ async def adopt_ledger(context: StepContext) -> Outcome:
         protect=True,
     )
     exit_code = -1 if ran.exit_code is None else ran.exit_code
+    with suppress(RemoteFailed):  # what it cost; whether it was written is seen below
+        environment.meter.count(parse_execute(ran.stdout, ran.shown))
     facts = ApplyFacts(ms=ran.milliseconds, exit_code=exit_code, rechecked=_RECHECKED)
     try:
         look = await look_again(context)

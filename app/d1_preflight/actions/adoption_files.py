@@ -1,6 +1,6 @@
 """The files of an adoption: the project's, and what they are together, by hash and name."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from d1_preflight.actions.ports import Files
@@ -49,9 +49,13 @@ class AdoptionFiles:
         """The sha256 of a file of the project's root."""
         return self._project.sha256(name)
 
-    def stage(self, migration: Migration, folder: Path) -> Path:
+    def journal(self) -> Mapping[str, int]:
         """As in the project."""
-        return self._project.stage(migration, folder)
+        return self._project.journal()
+
+    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
+        """As in the project."""
+        return self._project.stage(migration, folder, more)
 
     def target_config(self) -> Path:
         """The configuration with the target's uuid alone."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from d1_preflight.actions.apply_end import By, applied, conclude, observe_unseen
 from d1_preflight.actions.context import Environment, StepAction, StepContext
+from d1_preflight.actions.other_ledgers import sql_beside
 from d1_preflight.actions.preconditions import (
     Rechecked,
     recheck,
@@ -56,6 +57,7 @@ def apply_plan(context: StepContext) -> Sequence[str]:
         f"re-check ledger, schema and values of {environment.project.database.name}",
         *((f"read {', '.join(again)} again, and rehearse on them here",) if again else ()),
         shown(environment, _apply_args(environment, "<staged>/wrangler.json")),
+        *(f"in the same batch: {row.sql}" for row in context.facts(CopyFacts).beside),
         "read the ledger again",
     )
 
@@ -76,7 +78,7 @@ async def apply_migration(context: StepContext) -> Outcome:
     if again is not None:  # it took its time
         require_still_valid(context, plan)
     staged = environment.files.stage(
-        signed_migration(environment, plan), environment.workspace / "apply"
+        signed_migration(environment, plan), environment.workspace / "apply", sql_beside(context)
     )
     ran = await environment.wrangler.run(
         _apply_args(environment, str(staged)),

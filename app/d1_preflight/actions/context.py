@@ -1,6 +1,6 @@
 """What an action is given: the project's facts, the ports to the world, and the record so far."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
 from d1_preflight.core.target.reading_cost import WalkCost
 from d1_preflight.core.target.snapshot import Observation
-from d1_preflight.core.target.wrangler_output import explain_failure
+from d1_preflight.core.target.wrangler_output import StatementResult, explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
 
 
@@ -57,9 +57,16 @@ class TargetCache:
 
 @dataclass(slots=True)
 class Meter:
-    """The rows that D1 read for one attempt, over all its replies, as D1 counts and bills them."""
+    """The rows of one attempt, over all of D1's replies, as D1 counts and bills them."""
 
     rows_read: int = 0
+    rows_written: int = 0
+
+    def count(self, results: Iterable[StatementResult]) -> None:
+        """Add the rows of a reply."""
+        for result in results:
+            self.rows_read += result.rows_read
+            self.rows_written += result.rows_written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

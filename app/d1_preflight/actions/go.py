@@ -15,7 +15,7 @@ from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.format import plural
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import NO_TEXT, instant
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant
 from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Record, Status
@@ -110,6 +110,10 @@ def _keep_summary(context: StepContext, outcome: Outcome, now: datetime) -> str:
     """Write `SUMMARY.md` as of GO, and GO's own copy; the sha256 of both."""
     data = summary_bytes(context.record.finish(outcome, at=now))
     store = context.environment.store
+    for number, attempt in enumerate(context.record.attempts, 1):  # a killed GO leaves its copy
+        is_go = attempt.step == GoFacts.step
+        if is_go and not GoFacts.from_attempt(attempt).summary and store.read(go_copy(number)):
+            store.remove(go_copy(number))
     store.write(go_copy(len(context.record.attempts)), data)
     return store.write(SUMMARY_FILE, data)
 
@@ -174,9 +178,11 @@ def _proofs(context: StepContext, version: str) -> Proofs:
         other_pending=others_pending(context),
         out_of_order=order.out_of_order,
         rows_read=context.record.rows_read or None,
+        rows_written=context.record.rows_written or None,
         worker=order.worker if version else NO_TEXT,
         worker_version=version or NO_TEXT,
         deploy_order=order_words(order) or NO_TEXT,
+        also_writes=tuple(row.sql for row in copied.beside) or NO_ITEMS,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.losses import declared_losses
+from d1_preflight.actions.other_ledgers import ledgers_beside, require_rows_as_signed
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.rows_now import rows_now
 from d1_preflight.actions.standing import read_signed_plan
@@ -82,6 +83,7 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
         )
     ticks.tick("pending", "schema", "ledger")
     rechecked = await _with_moved(context, look, values)
+    require_rows_as_signed(context, plan, now, rechecked.elsewhere)
     ticks.tick(*(() if rechecked.moved else ("values",)))
     return rechecked
 
@@ -122,10 +124,12 @@ def require_still_valid(context: StepContext, plan: SignedPlan) -> None:
 async def _with_moved(context: StepContext, look: Look, values: Values) -> Rechecked:
     """Which tables hold other values than the copy; rows are read again where no query tells."""
     touched = with_shadows(context.environment, touched_tables(context))
-    unsure = [table for table in values.unsure if table in touched]
+    ledgers = ledgers_beside(context)
+    unsure = [table for table in values.unsure if table in (*touched, *ledgers)]
     read_again = await _differing(context, unsure) if unsure else ()
     moved = tuple(table for table in touched if table in (*values.moved, *read_again))
-    elsewhere = tuple(table for table in values.moved if table not in touched)
+    changed = (*values.moved, *(table for table in read_again if table in ledgers))
+    elsewhere = tuple(table for table in changed if table not in touched)
     return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere)
 
 
@@ -182,7 +186,7 @@ def _value_question(context: StepContext) -> ValueQuestion:
     environment, persist = context.environment, copy_folder(context.environment)
     recorded = recorded_values(context)
     touched = touched_tables(context)
-    wanted = {*recorded, *touched, *with_shadows(environment, touched)}
+    wanted = {*recorded, *touched, *with_shadows(environment, touched), *ledgers_beside(context)}
     if not wanted:
         return ValueQuestion()
     question = value_question(environment, persist, wanted)

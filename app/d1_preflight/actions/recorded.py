@@ -1,4 +1,4 @@
-"""An outcome as it is recorded: the rows that D1 read for it, and its SQL by digest."""
+"""An outcome as it is recorded: the rows that D1 read and wrote for it, its SQL by digest."""
 
 from dataclasses import replace
 
@@ -13,11 +13,14 @@ from d1_preflight.core.target.query_texts import QUERIES, by_digest, with_texts
 def recorded(environment: Environment, outcome: Outcome) -> Outcome:
     """The outcome with its price; the text of each query is kept once, in the evidence.
 
-    `environment` is the attempt's own, whose meter counted the rows that D1 read for it.
+    `environment` is the attempt's own, whose meter counted the rows.
     """
-    rows = environment.meter.rows_read
-    priced = replace(outcome.facts, rows_read=rows) if rows else outcome.facts
-    return replace(outcome, facts=priced, evidence=_evidence(environment.store, outcome.evidence))
+    meter, facts = environment.meter, outcome.facts
+    if meter.rows_read:
+        facts = replace(facts, rows_read=meter.rows_read)
+    if meter.rows_written:
+        facts = replace(facts, rows_written=meter.rows_written)
+    return replace(outcome, facts=facts, evidence=_evidence(environment.store, outcome.evidence))
 
 
 def _evidence(store: Store, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

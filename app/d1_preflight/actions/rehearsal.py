@@ -15,6 +15,7 @@ from d1_preflight.actions.copy_rows import (
     plan_reading,
 )
 from d1_preflight.actions.losses import declared_losses, declares_after_rehearsal
+from d1_preflight.actions.other_ledgers import ledgers_beside, rows_beside, sql_beside
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.reading_cost import cost_prompts, stopped_by_plan
 from d1_preflight.actions.target import relative, shown
@@ -35,7 +36,7 @@ from d1_preflight.core.record.change_facts import (
     TableCount,
     table_counts,
 )
-from d1_preflight.core.record.facts import instant
+from d1_preflight.core.record.facts import NO_ITEMS, instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.rows.loss_check import check_losses, renames_by
 from d1_preflight.core.rows.row_diff import (
@@ -46,7 +47,6 @@ from d1_preflight.core.rows.row_diff import (
     diff_rows,
 )
 from d1_preflight.core.schema.schema import Change, Schema, diff
-from d1_preflight.core.target.ledgers import refusal
 from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
@@ -75,9 +75,7 @@ async def copy_target(context: StepContext) -> Outcome:
         name = environment.name
         said = f"{name} is already in the target's ledger; there is nothing to rehearse."
         return Outcome(Status.FAILED, said, evidence=reading.evidence)
-    ignored = environment.settings.migrations.ignore_ledgers
-    if foreign := refusal(reading.observation.schema, reading.observation.counts, ignored):
-        return Outcome(Status.FAILED, foreign, evidence=reading.evidence)
+    beside = await rows_beside(context, reading.observation)
     check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
@@ -97,11 +95,14 @@ async def copy_target(context: StepContext) -> Outcome:
         file=relative(environment, copy_folder(environment)),
         read_ms=round((environment.clock.monotonic() - started) * 1000),
         taken_at=instant(seen.taken_at),
+        beside=beside or NO_ITEMS,
     )
     summary = f"{plural(total, 'row')} in {plural(len(copies), 'table')}"
     if copied.moved:
         moved = ", ".join(copied.moved)
         summary += f"; {moved} changed while it was read (the copy holds what was read)"
+    if beside:
+        summary += f"; the apply also writes the row of {', '.join(r.table for r in beside)}"
     return Outcome(Status.PROVED, f"{summary}.", facts, reading.evidence)
 
 
@@ -169,7 +170,7 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     analysis = environment.analysis()
     before, after = copy_folder(environment), rehearsal_folder(environment)
     olds, news = environment.local.schema(before), environment.local.schema(after)
-    found = compare_states(environment, before, after, effects=analysis.effects)
+    found = compare_states(context, before, after, effects=analysis.effects)
     sql_ms = _timed(context)
     predicted = predicted_ms(wrangler_ms, sql_ms)
     declared = None if declares_after_rehearsal(context) else declared_losses(context)
@@ -235,7 +236,8 @@ def _downtime(predicted: int) -> str:
 async def apply_local(context: StepContext, persist: Path, *, keep: str | None) -> Evidence:
     """`wrangler d1 migrations apply --local` of exactly this migration on a local copy."""
     environment = context.environment
-    config = environment.files.stage(environment.migration(), persist.parent / "staged")
+    staged, more = persist.parent / "staged", sql_beside(context)
+    config = environment.files.stage(environment.migration(), staged, more)
     return await environment.wrangler.run(
         apply_local_args(environment, str(config), str(persist)),
         cwd=config.parent,
@@ -273,13 +275,14 @@ async def run_local_file(
 
 
 def compare_states(
-    environment: Environment, before: Path, after: Path, *, effects: Effects | None = None
+    context: StepContext, before: Path, after: Path, *, effects: Effects | None = None
 ) -> RowDiff:
     """The row diff of two local databases; with `effects`, renames and rebuilds are known."""
+    environment = context.environment
     prior = environment.local.schema(before)
     renames = renames_by(environment.migration(), prior) if effects else Renames()
     rebuilt = effects.tables_rebuilt if effects else ()
-    ledger = (environment.project.database.migrations_table,)
+    ledger = (environment.project.database.migrations_table, *ledgers_beside(context))
     local = environment.local
     failing = Failing(local.failing_indexes(before), local.failing_indexes(after))
     with local.attached(before=local.file(before), after=local.file(after)) as connection:

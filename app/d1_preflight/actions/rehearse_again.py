@@ -136,7 +136,7 @@ def _require_as_signed(context: StepContext, plan: SignedPlan, before: Path, aft
     environment, analysis = context.environment, context.environment.analysis()
     if environment.local.schema(after).fingerprint != plan.proofs.schema_rehearsed:
         raise NotAllowed("On the present rows it produces another schema.", hint=_HINT)
-    found = compare_states(environment, before, after, effects=analysis.effects)
+    found = compare_states(context, before, after, effects=analysis.effects)
     declared = declared_losses(context)
     signed = {change.table: change for change in context.facts(RehearsalFacts).tables}
     cut = {name.partition(".")[0] for name in analysis.effects.columns_dropped}

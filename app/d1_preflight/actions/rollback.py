@@ -144,7 +144,7 @@ async def test_down(context: StepContext) -> Outcome:
         facts = DownTestFacts(verdict=DOES_NOT_RUN)
         return Outcome(Status.FAILED, words, facts, (ran,))
     changes = diff(environment.local.schema(before), environment.local.schema(after))
-    row_diff = await asyncio.to_thread(compare_states, environment, before, after)
+    row_diff = await asyncio.to_thread(compare_states, context, before, after)
     facts = _down_facts(row_diff, tuple(change.words for change in changes), ran.milliseconds)
     # Rows it does not restore are shown, not judged; a schema that differs is a failure.
     status = Status.FAILED if changes else Status.PROVED

@@ -91,7 +91,7 @@ async def read_batch(
                 f"{len(batch)} answers were expected, {len(found)} came.",
                 hint="Nothing was changed. Run the step again.",
             )
-        environment.meter.rows_read += sum(result.rows_read for result in found)
+        environment.meter.count(found)
         results += found
         evidence.append(ran)
     return tuple(results), tuple(evidence)

@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
-from d1_preflight.actions.target import READ_TIMEOUT_S, call_target, first_object, info_args
+from d1_preflight.actions.target import (
+    READ_TIMEOUT_S,
+    call_target,
+    config_flags,
+    first_object,
+    info_args,
+)
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NoAnalytics, NotAllowed, PreflightError
 from d1_preflight.core.format import count, plural
@@ -21,11 +27,15 @@ from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import TRAFFIC_QUERY, traffic_samples
 from d1_preflight.core.schedule.traffic import WeekTraffic, soon_words, week_traffic
 from d1_preflight.core.schedule.window import Timing, calendar_of, timing
+from d1_preflight.core.target.wrangler_output import listed_queries
 
 _WEEKS = 4
+_LATELY_H, _WEEK_H = 2, 168
+_INSIGHTS = 1000  # different queries: with more of them the sum would lack some
 _SET_ZONES = "Set timezones under [users] in preflight.toml to have it checked."
 _SEEN = ("it is there", "it is not there: send it")
 WINDOW = "check_window"
+_WORKER = "https://dash.cloudflare.com/{account}/workers/services/view/{worker}/production/metrics"
 DASHBOARD = "https://dash.cloudflare.com/{account}/workers/d1/databases/{id}/metrics"
 _ANY_ACCOUNT = "?to=/:account"
 
@@ -151,10 +161,10 @@ async def notify_team(context: StepContext) -> Outcome:
 
 
 def dashboard_plan(context: StepContext) -> Sequence[str]:
-    """The address that d opens."""
+    """The address that d opens, and the Worker's, for W."""
     if has_no_dashboard(context):
         return ()
-    return (dashboard_url(context.environment),)
+    return (dashboard_url(context.environment), *worker_page(context.environment))
 
 
 def dashboard_url(environment: Environment) -> str:
@@ -163,6 +173,14 @@ def dashboard_url(environment: Environment) -> str:
     return DASHBOARD.format(account=account or "", id=environment.project.database.id).replace(
         "//w", "/w"
     )
+
+
+def worker_page(environment: Environment) -> tuple[str, ...]:
+    """The metrics page of the Worker, where one is known."""
+    worker = environment.settings.verification.worker or environment.project.config.name
+    account = environment.web.account(environment.project.config.account_id)
+    page = _WORKER.format(account=account or "", worker=worker).replace("//w", "/w")
+    return (page,) if worker else ()
 
 
 def has_no_dashboard(context: StepContext) -> bool:
@@ -211,7 +229,39 @@ async def _day_of_queries(environment: Environment, why: PreflightError) -> str:
     if not isinstance(reads, int) or not isinstance(writes, int):
         return f"not known: {why}"
     of_day = f"{plural(reads, 'read query', 'read queries')} and {count(writes)} that write"
-    return f"in the last 24 h {of_day} (wrangler d1 info); by the hour not known: {why.message}"
+    lately = await _lately(environment)
+    return (
+        f"in the last 24 h {of_day} (wrangler d1 info){lately}; "
+        f"by the hour of the week not known: {why.message}"
+    )
+
+
+async def _lately(environment: Environment) -> str:
+    """The queries an hour of late and of the week, as `d1 insights` counts them; "" if it cannot.
+
+    Its replies hold the Worker's SQL: they are read, and never kept.
+    """
+    now, rates = environment.clock.now(), list[float]()
+    for hours in (_LATELY_H, _WEEK_H):
+        runs = await _runs(environment, hours)
+        since = now - timedelta(hours=hours)
+        hour = since.replace(minute=0, second=0, microsecond=0)  # it counts whole hours from there
+        counted = now - (hour if hour == since else hour + timedelta(hours=1))
+        if runs is None:
+            return ""
+        rates.append(runs / (counted / timedelta(hours=1)))
+    late, week = (plural(round(rate), "query", "queries") for rate in rates)
+    return f"; of late {late} an hour, over the week {week} an hour (wrangler d1 insights)"
+
+
+async def _runs(environment: Environment, hours: int) -> int | None:
+    """How often the database was queried; None where it is not said, or not of every query."""
+    name = environment.project.database.name
+    which = (f"--timePeriod={hours}h", "--sort-by=count", f"--limit={_INSIGHTS}", "--json")
+    args = ("d1", "insights", name, *config_flags(environment), *which)
+    ran = await call_target(environment, args, timeout=READ_TIMEOUT_S)
+    told = listed_queries(ran.stdout) if ran.exit_code == 0 else None
+    return None if told is None or len(told) >= _INSIGHTS else sum(told)
 
 
 async def _traffic(environment: Environment, now: Timing) -> WeekTraffic:

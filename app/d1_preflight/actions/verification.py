@@ -8,8 +8,10 @@ from decimal import Decimal
 from d1_preflight.actions.affected_routes import endpoint_plan, uncalled_routes
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
+from d1_preflight.actions.other_ledgers import ledgers_beside, missing_beside
 from d1_preflight.actions.tail_watch import watch_by_tail
 from d1_preflight.actions.target import Look, execute_args, observe, shown
+from d1_preflight.actions.timing import worker_page
 from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -37,6 +39,7 @@ from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
+from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.target.snapshot import Observation, Question
 
 _FRESH_S = 90
@@ -67,7 +70,7 @@ def ledger_prompts(context: StepContext) -> Sequence[Prompt]:
 
 
 async def verify_ledger(context: StepContext) -> Outcome:
-    """The ledger has this migration's row."""
+    """The ledger has this migration's row, and so has each other tool's."""
     seen, evidence = await look_after(context)
     row = seen.ledger_row(context.environment.name)
     if row is None:
@@ -78,6 +81,12 @@ async def verify_ledger(context: StepContext) -> Outcome:
         return Outcome(Status.FAILED, f"{words} See the emergency card.", evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
+    if missing := await missing_beside(context):
+        lacking = " ".join(f"{m.table} has no row for it: {m.sql}" for m in missing)
+        words = f"{words} But {lacking} Until it has, its tool would apply the file again."
+        return Outcome(Status.FAILED, words, facts, evidence)
+    if beside := ledgers_beside(context):
+        words += f" {', '.join(beside)} {noun_for(len(beside), 'has', 'have')} its row, too."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
@@ -198,6 +207,11 @@ async def probed(environment: Environment, endpoint: Endpoint) -> EndpointAnswer
         ok=probe.ok,
         words=probe.words,
     )
+
+
+def watch_plan(context: StepContext) -> Sequence[str]:
+    """The Worker's metrics page, to look at beside the watch."""
+    return () if context.environment.target == PRACTICE else worker_page(context.environment)
 
 
 async def watch_errors(context: StepContext) -> Outcome:
@@ -373,5 +387,5 @@ STEPS: Mapping[str, StepAction] = {
     "verify_schema": StepAction(verify_schema),
     "verify_rows": StepAction(verify_rows, prompts=row_prompts, held=held_by_reads),
     "probe_endpoints": StepAction(probe_endpoints, plan=endpoint_plan, held=held_by_endpoints),
-    "watch_errors": StepAction(watch_errors),
+    "watch_errors": StepAction(watch_errors, plan=watch_plan),
 }

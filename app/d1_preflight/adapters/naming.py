@@ -5,7 +5,8 @@ then every name there is the tool's.
 """
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -51,6 +52,17 @@ def journal_contradictions(folder: Path, names: Iterable[str]) -> tuple[str, ...
     if more:
         found.append(f"{JOURNAL} does not list: {', '.join(more)}")
     return tuple(found)
+
+
+def journal_times(folder: Path) -> Mapping[str, int]:
+    """The time that drizzle's journal gives each file; one that is listed twice has none."""
+    try:
+        entries = json.loads(read_file(folder / JOURNAL, LARGEST))["entries"]
+        times = [(f"{entry['tag']}.sql", entry["when"]) for entry in entries]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
+    names = Counter(name for name, _ in times)
+    return {name: when for name, when in times if type(when) is int and names[name] == 1}
 
 
 def _listed(journal: Path) -> frozenset[str] | None:

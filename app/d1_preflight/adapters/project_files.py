@@ -18,7 +18,7 @@ from d1_preflight.adapters.configuration import (
     read_config,
     text_of,
 )
-from d1_preflight.adapters.naming import naming_of
+from d1_preflight.adapters.naming import journal_times, naming_of
 from d1_preflight.adapters.regular_file import LARGEST, read_file
 from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError
 from d1_preflight.core.project.migration import (
@@ -69,8 +69,7 @@ class ProjectFiles:
 
     def naming(self, names: Iterable[str]) -> Naming:
         """What the names of these files are judged by."""
-        project = self._project
-        return naming_of(project.migrations_folder, names, project.settings)
+        return naming_of(self.folder, names, self._project.settings)
 
     def migrations(self) -> tuple[Migration, ...]:
         """The readable ones."""
@@ -113,12 +112,16 @@ class ProjectFiles:
         """The sha256 of a file of the project's root; "" where there is none."""
         return sha256_of(self._project.root / name)
 
-    def stage(self, migration: Migration, folder: Path) -> Path:
-        """A throw-away configuration in `folder` with this migration and no other."""
+    def journal(self) -> Mapping[str, int]:
+        """The time that drizzle's journal gives each file."""
+        return journal_times(self._project.migrations_folder)
+
+    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
+        """A throw-away configuration in `folder` with this migration alone, and `more` SQL."""
         from d1_preflight.adapters.wrangler.staged_config import staged_config
 
-        project = self._project
-        return staged_config(project.config, project.database, migration, folder, self._account)
+        config, database = self._project.config, self._project.database
+        return staged_config(config, database, migration, folder, self._account, more=more)
 
     def account_config(self) -> Path:
         """A configuration with the account alone, for what is asked of it and of no database."""

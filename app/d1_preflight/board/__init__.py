@@ -22,7 +22,7 @@ from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.target.ledgers import ledger_remarks
+from d1_preflight.core.target.ledgers import lacks_rows, ledger_remarks
 from d1_preflight.core.verify.timeline import TIMELINE
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class BoardState:
     words: str
     hint: str = ""
     failed: bool = False
+    may_adopt: bool = False  # files may be applied that the ledger lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +187,16 @@ class Board:
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
         remarks = ledger_remarks(look.observation, (file.name for file in files))
-        read = environment.meter.rows_read
-        cost = f" · {plural(read, 'row')} read" if read else ""
+        read, written = environment.meter.rows_read, environment.meter.rows_written
+        cost = f" · {plural(read, 'row')} read, {written} written" if read or written else ""
         words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
-        return BoardState(self.rows(), words, " ".join(remarks))
+        lacks = lacks_rows(look.observation)
+        return BoardState(self.rows(), words, " ".join(remarks), may_adopt=lacks)
 
     def open(self, name: str) -> "Session":
-        """Open the wizard's session for one migration."""
-        return self._context.session(name)
+        """Open the wizard's session for one migration, or for an adoption."""
+        is_file = name.endswith(".sql")  # an adoption has no file's name
+        return self._context.session(name) if is_file else self._context.adoption(name)
 
     def record(self, name: str) -> KeptRecord | None:
         """A migration's record, read without its lock; None where there is none."""

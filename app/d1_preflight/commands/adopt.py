@@ -3,15 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from d1_preflight.commands.adoption import Adoption
 from d1_preflight.commands.faces import add_project_arguments, open_chosen
 from d1_preflight.commands.output import say
 
 if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
-    from d1_preflight.session import Session
-
-ADOPTION = "adoption"
-_BASELINE = "baseline.sql"
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,50 +37,10 @@ def adopt(context: "ProjectContext") -> int:
 
     asker = plain.open_asker(context.environ)
     asyncio.run(context.resolve())
-    name = next_name(context)
+    adoption = Adoption(context)
+    name = adoption.next(context.project.database.name)
     session = context.adoption(name)
     code = plain.walk(session, Board(context).target(name), asker)
-    if code == 0:
-        write_baseline(context, session)
+    if code == 0 and (written := adoption.finish(session)):
+        say(written)
     return code
-
-
-def next_name(context: "ProjectContext") -> str:
-    """The adoption that is open, else the next one's name."""
-    from d1_preflight.adapters.record_folder import read_record_folder
-    from d1_preflight.core.verify.chain import read_closed
-
-    number, name = 1, ADOPTION
-    while True:
-        folder = context.store(name).folder
-        if not folder.is_dir() or read_closed(read_record_folder(folder)) is None:
-            return name
-        number += 1
-        name = f"{ADOPTION}-{number}"
-
-
-def write_baseline(context: "ProjectContext", session: "Session") -> None:
-    """Write what no file makes as the baseline, and name it for lint; what is set stays."""
-    from d1_preflight.adapters.configuration import remembering, text_of
-    from d1_preflight.adapters.store import write_durably
-    from d1_preflight.core.analysis import made_outside
-    from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
-    from d1_preflight.core.target.ledgers import foreign_ledgers
-
-    seen = session.environment.cache.observation
-    if seen is None or context.project.settings.lint.baseline:
-        return
-    others = [ledger.table for ledger in foreign_ledgers(seen.schema)]
-    live = seen.schema.without(*others)
-    outside = made_outside(tuple(session.environment.files.migrations()), live)
-    path, settings = context.project.root / _BASELINE, context.project.root / SETTINGS_NAME
-    if not outside.objects or path.exists():
-        return
-    text = remembering(
-        text_of(settings) if settings.exists() else "", _BASELINE, table="lint", key="baseline"
-    )
-    load_settings(text)  # what is written can be read
-    objects = "".join(f"{made.sql.rstrip().rstrip(';')};\n" for made in outside.objects)
-    write_durably(path, f"-- What no migration makes, as the target had it.\n{objects}".encode())
-    write_durably(settings, text.encode())
-    say(f"The base schema, which no migration makes: {path}, named by [lint] baseline.")

@@ -99,11 +99,14 @@ def show(
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board
+    from d1_preflight.commands.adoption import Adoption
     from d1_preflight.tui.app import PreflightApp
 
     zone = ZoneInfo(context.project.settings.team.timezone)
     browse = partial(open_in_browser, environ=context.environ)
-    app = PreflightApp(Board(context), edit=edit, browse=browse, opened=name, zone=zone)
+    app = PreflightApp(
+        Board(context), edit=edit, browse=browse, adopt=Adoption(context), opened=name, zone=zone
+    )
     if painted is not None:
         painted.hand_over()
     app.run()

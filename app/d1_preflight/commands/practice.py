@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.adopt import ADOPTION, adopt, next_name
+from d1_preflight.commands.adopt import adopt
+from d1_preflight.commands.adoption import ADOPTION, next_name
 from d1_preflight.commands.faces import (
     add_face_arguments,
     full_name,
@@ -72,10 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"To run commands against it in another terminal, while this runs: . {shell}",
             file=sys.stderr,
         )
-        if _adopts(running.practice.project, context) and adopt(context) != 0:
-            return 1
+        is_plain = bool(plain_because(context.environ, asked=arguments.plain, set_so=False))
+        if is_plain and _adopts(running.practice.project, context) and adopt(context) != 0:
+            return 1  # on the screen, the board offers it
         name = full_name(context, arguments.open) if arguments.open else ""
-        if not name and plain_because(context.environ, asked=arguments.plain, set_so=False):
+        if not name and is_plain:
             name = _next(running.practice.project, arguments.next)
         return show(context, name=name, plain=arguments.plain)
 

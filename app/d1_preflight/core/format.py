@@ -33,12 +33,13 @@ def noun_for(value: int | None, noun: str, plural_noun: str = "") -> str:
     return noun if value == 1 or noun in _INVARIABLE else plural_noun or f"{noun}s"
 
 
-def rows_read(value: int) -> str:
-    """What was read of a target so far: "95,234 rows; a free plan allows 5,000,000 a day".
+def rows_read(value: int, written: int) -> str:
+    """What was read so far: "95,234 rows, 0 written; a free plan allows 5,000,000 a day".
 
     Enforced since September 2026 (D1 changelog): queries fail above it until midnight UTC.
     """
-    return f"{plural(value, 'row')}; a free plan allows {count(FREE_ROWS_A_DAY)} a day"
+    read = f"{plural(value, 'row')}, {count(written)} written"
+    return f"{read}; a free plan allows {count(FREE_ROWS_A_DAY)} a day"
 
 
 def size(value: int | None) -> str:

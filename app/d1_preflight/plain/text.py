@@ -99,7 +99,7 @@ def go_summary(session: Session) -> Iterator[str]:
     else:
         yield from _rows_and_order(session)
     if record.rows_read:
-        yield f"{_INDENT}read    {rows_read(record.rows_read)}"
+        yield f"{_INDENT}read    {rows_read(record.rows_read, record.rows_written)}"
     yield f"{_INDENT}steps   {', '.join(tally)}"
 
 
@@ -114,6 +114,8 @@ def _rows_and_order(session: Session) -> Iterator[str]:
     yield f"{_INDENT}loses   {_losses(session)}"
     if changes := _changes(session):
         yield f"{_INDENT}rows    {changes}"
+    for row in CopyFacts.from_attempt(session.attempt(CopyFacts.step)).beside:
+        yield f"{_INDENT}also    {clean(row.sql)}"
     yield f"{_INDENT}back    {_rollback_path(session)}"
     if order := order_words(DeployOrderFacts.from_attempt(session.attempt("deploy_order"))):
         yield f"{_INDENT}order   {clean(order)}"

@@ -39,6 +39,18 @@ Browse = Callable[[str], bool]
 """Opens a page in the operator's browser; False where there is none."""
 
 
+class Adopt(Protocol):
+    """The adoption of what a database has already: which is next, and what follows its close."""
+
+    def next(self, database: str) -> str:
+        """The adoption that is open, else the next one's name."""
+        ...
+
+    def finish(self, session: "Session") -> str:
+        """Write the baseline for lint after the close; what was written, or ""."""
+        ...
+
+
 class PreflightApp(App[None]):
     """Passes messages to the session. `failure` is our own bug, for the caller to report."""
 
@@ -60,11 +72,12 @@ class PreflightApp(App[None]):
         *,
         edit: Edit,
         browse: Browse,
+        adopt: Adopt,
         opened: str = "",
         zone: tzinfo | None = None,
     ) -> None:
         super().__init__()
-        self._browse = browse
+        self._browse, self._adopt = browse, adopt
         self._source, self._edit, self._opened, self._zone = source, edit, opened, zone
         self._board = BoardScreen(source)
         self._wizard: WizardScreen | None = None
@@ -119,9 +132,19 @@ class PreflightApp(App[None]):
         stood_on = ""
         if self._session is not None:
             stood_on = self._session.record.migration
+            self._finish_adoption(self._session)
             self._source.close(self._session)
         self._session = self._wizard = None
         self._board.reload(stood_on)
+
+    def _finish_adoption(self, session: "Session") -> None:
+        is_done = session.record.is_adoption and session.closed
+        if is_done and (written := self._adopt.finish(session)):
+            self.notify(written, markup=False)
+
+    @on(messages.AdoptAsked)
+    def _adopted(self) -> None:
+        self.post_message(messages.OpenAsked(self._adopt.next(self._source.header.database)))
 
     @property
     def worked_on(self) -> dict[str, Path]:

@@ -43,6 +43,7 @@ c │ copy the name, the SQL, or the command that opens it
 s │ show the record, read only, as preflight show does
 r │ refresh: read the target again
 d │ another of the project's databases
+a │ adopt: ledger rows for the files that the database has already, as preflight adopt does
 
 ## In the wizard
 ↑ ↓ │ look at another step
@@ -59,7 +60,8 @@ A │ apply, where nothing goes and so nothing has to be typed
 Shift-Tab │ back to the last question
 ↑ ↓, j k │ choose in a list; / shows only what contains the letters after it
 1–9 │ choose by number: a single choice is answered, one of several is marked
-d │ in section 5: open the D1 dashboard in a browser
+d │ in section 5: open the D1 dashboard in a browser; in section 6 the Worker's metrics
+W │ in sections 5 and 6: open the Worker's metrics page
 x │ stop waiting for the running step
 s │ step by step, or by itself again: what needs no person follows your first Enter
 Esc │ leave a field (then these keys work again); then: the board

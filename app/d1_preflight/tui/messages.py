@@ -16,6 +16,10 @@ class OpenAsked(Message):
     name: str
 
 
+class AdoptAsked(Message):
+    """Open the wizard for the adoption of what the database has already."""
+
+
 @dataclass
 class DatabaseAsked(Message):
     """Look at another of the project's databases."""

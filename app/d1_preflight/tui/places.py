@@ -27,8 +27,9 @@ def editable(session: Session, step: Step, query: int = 0) -> tuple[Path, int] |
     return (chosen, 0) if chosen is not None else None
 
 
-def address(session: Session, section: str) -> str:
-    """The page that a step of this section names in its plan; "" where none does."""
+def address(session: Session, section: str, which: int = 0) -> str:
+    """A page that a step of this section names in its plan; "" where none does."""
     steps = (step for step in session.path if step.section == section)
     lines = (line for step in steps for line in session.plan(step))
-    return next((line for line in lines if line.startswith(_PAGE)), "")
+    pages = [line for line in lines if line.startswith(_PAGE)]
+    return pages[which] if pages else ""

@@ -28,6 +28,11 @@ class View:
         """The time by the session's clock."""
         return self.session.now()
 
+    @property
+    def shows_sql(self) -> bool:
+        """Whether the SQL and its findings stand beside the step; an adoption runs none."""
+        return self.step.section == "classification" and not self.session.record.is_adoption
+
     def moment(self, when: datetime | str, *, named: bool = True) -> str:
         """A moment in the operator's zone; the first on a screen names the zone."""
         return moment(when, self.zone, self.now, named=named)

@@ -46,18 +46,21 @@ def staged_config(
     migration: Migration,
     folder: Path,
     account: str = "",
+    *,
+    more: str = "",
 ) -> Path:
     """Write a configuration with this database and this migration only; returns its path.
 
     The migration's bytes are read from its file and compared with its sha256: what was judged is
-    what is applied. The preview id is left out, so local state goes by the database's own id.
+    what is applied, and `more` after it in the same batch. The preview id is left out, so local
+    state goes by the database's own id.
     """
     data = _exact_bytes(migration)
     home = _emptied(folder)
     _refuse_dotenv(folder)
     file = home / PurePosixPath(migration.name)
     make_private(file.parent)
-    write_durably(file, data, mode=0o600)
+    write_durably(file, data + more.encode(), mode=0o600)
     path = folder / "wrangler.json"
     depth = len(PurePosixPath(migration.name).parts) - 1
     where = {"migrations_dir": _FOLDER, "migrations_pattern": f"{_FOLDER}/{'*/' * depth}*"}

@@ -125,6 +125,14 @@ class TableValues(FactGroup):
     values: str = NO_TEXT
 
 
+class RowBeside(FactGroup):
+    """The row that the apply writes into another tool's ledger; `question` finds it again."""
+
+    table: str = NO_TEXT
+    sql: str = NO_TEXT
+    question: str = NO_TEXT
+
+
 class CopyFacts(StepFacts):
     """The copy of the target. `reading` and `of` are known only while it is made."""
 
@@ -141,6 +149,7 @@ class CopyFacts(StepFacts):
     taken_at: str = NO_TEXT
     reading: str = NO_TEXT
     of: int | None = None
+    beside: tuple[RowBeside, ...] = NO_ITEMS
 
 
 class TableChange(FactGroup):

@@ -155,11 +155,12 @@ class HoldsFacts(Protocol):
 class StepFacts(FactGroup):
     """What one step of the checklist finds; the class is the key to it, in any record.
 
-    `rows_read` is what D1 counted for its reads of the target.
+    `rows_read` and `rows_written` are what D1 counted for it, in the replies that say so.
     """
 
     step: ClassVar[str]
     rows_read: int | None = None
+    rows_written: int | None = None
 
     @classmethod
     def from_attempt(cls, attempt: HoldsFacts | None) -> Self:

@@ -163,6 +163,11 @@ class Record:
         return sum(StepFacts.from_attempt(attempt).rows_read or 0 for attempt in self.attempts)
 
     @property
+    def rows_written(self) -> int:
+        """How many rows D1 wrote for this record, by the replies that say so: no apply's does."""
+        return sum(StepFacts.from_attempt(attempt).rows_written or 0 for attempt in self.attempts)
+
+    @property
     def running(self) -> Attempt | None:
         """The attempt that began last of those that run, if any."""
         return next((attempt for attempt in reversed(self.all_running)), None)

@@ -68,9 +68,11 @@ class Proofs(FactGroup):
     other_pending: tuple[str, ...] = NO_ITEMS
     out_of_order: str = NO_TEXT
     rows_read: int | None = None
+    rows_written: int | None = None
     worker: str = NO_TEXT
     worker_version: str = NO_TEXT
     deploy_order: str = NO_TEXT
+    also_writes: tuple[str, ...] = NO_ITEMS
 
 
 class PlannedHistory(FactGroup):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from d1_preflight.core.format import count, plural, timestamp
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
-from d1_preflight.core.record.change_facts import AdoptedFacts, ClassFacts, PurposeFacts
+from d1_preflight.core.record.change_facts import AdoptedFacts, ClassFacts, CopyFacts, PurposeFacts
 from d1_preflight.core.record.facts import AnyStep, moment
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
@@ -95,6 +95,7 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
         ("when", _when(record)),
         ("in their words", _closing_words(record)),
         ("adopted", _adopted(record)),
+        ("other ledgers", _beside(record)),
         ("rows", "" if record.is_adoption else _rows(tables, unchanged, form)),
         ("schema", schema_changes(record, form)),
         ("declared losses", declared_losses(record, form)),
@@ -116,6 +117,11 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
         events=_events(timeline, form),
         commands=_commands(record, form),
     )
+
+
+def _beside(record: Record) -> str:
+    """The rows that the apply writes into other tools' ledgers; "" where there is none."""
+    return joined((row.sql for row in _facts(record, CopyFacts).beside), _NAMED)
 
 
 def _facts(record: Record, kind: type[AnyStep]) -> AnyStep:

@@ -7,7 +7,6 @@ file again.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.pending import pending_set
 from d1_preflight.core.schema.schema import Schema, tables_of
@@ -15,12 +14,13 @@ from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import Observation
 
+DRIZZLE = "drizzle"
 _NUXTHUB = "_hub_migrations"
 _WRANGLER = "wrangler"  # of another folder: its files are others
 _WRANGLERS = frozenset({"id", "name", "applied_at"})
 _SHAPES: tuple[tuple[str, frozenset[str]], ...] = (
     ("Prisma", frozenset({"migration_name", "checksum", "finished_at"})),
-    ("drizzle", frozenset({"hash", "created_at"})),
+    (DRIZZLE, frozenset({"hash", "created_at"})),
     ("Alchemy", _WRANGLERS | {"type"}),
     (_WRANGLER, _WRANGLERS),
 )
@@ -65,13 +65,18 @@ def tool_of(table: Table) -> str | None:
 
 def recorded_question(table: Table) -> str:
     """The query for what a ledger says is applied; "" where no column of it tells."""
-    columns = {column.name.lower(): column.name for column in table.columns}
-    key = next((columns[name] for name in _KEYS if name in columns), "")
-    if not key:
+    columns = {column.name.lower() for column in table.columns}
+    if not (key := key_column(table)):
         return ""
     done = " WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL"
-    where = done if {"finished_at", "rolled_back_at"} <= columns.keys() else ""
+    where = done if {"finished_at", "rolled_back_at"} <= columns else ""
     return f"SELECT {quote_name(key)} AS recorded FROM {quote_name(table.name)}{where}"
+
+
+def key_column(table: Table) -> str:
+    """The column of a ledger that says which migration a row is about; "" where none does."""
+    columns = {column.name.lower(): column.name for column in table.columns}
+    return next((columns[name] for name in _KEYS if name in columns), "")
 
 
 def recorded_names(migrations: Iterable[Migration], recorded: Iterable[object]) -> frozenset[str]:
@@ -88,15 +93,26 @@ def _known_as(migration: Migration) -> tuple[str, ...]:
     return (migration.sha256, migration.name, migration.stem, base, *folder, *number)
 
 
+def lacks_rows(seen: Observation) -> bool:
+    """Whether files may be applied that wrangler's ledger lacks: without rows, or beside others."""
+    return bool(seen.schema.tables) and (not seen.ledger or bool(foreign_ledgers(seen.schema)))
+
+
 def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     """What is odd about the ledgers of a target, for the board."""
     names = [row.name for row in seen.ledger]
     held = pending_set(files, names)
     found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
-    if held.extra:
-        found.append(f"The ledger names what is no file here: {_listed(held.extra)}.")
+    if not seen.ledger and lacks_rows(seen):
+        found.append("wrangler's ledger has no row, and the database is not empty: adopt it.")
     if held.late:
         found.append(f"The ledger has a gap: a later file is applied, not {_listed(held.late)}.")
+    return (*found, *false_rows(names, held.extra))
+
+
+def false_rows(names: Sequence[str], extra: Sequence[str]) -> tuple[str, ...]:
+    """The rows of a ledger that cannot be right: those of no file, and those there twice."""
+    found = [f"The ledger names what is no file here: {_listed(extra)}."] if extra else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
         found.append(f"The ledger names twice: {_listed(twice)}.")
     return tuple(found)
@@ -107,18 +123,24 @@ def is_wranglers(table: Table) -> bool:
     return {column.name.lower() for column in table.columns} >= _WRANGLERS
 
 
-def refusal(schema: Schema, counts: Mapping[str, int], ignored: Sequence[str] = ()) -> str:
-    """Why nothing may be applied beside another tool's ledger; "" where there is none with rows."""
-    kept = [
-        f"{ledger.words}, {plural(counts[ledger.table], 'row')}"
+def kept_ledgers(
+    schema: Schema, counts: Mapping[str, int], ignored: Sequence[str] = ()
+) -> tuple[ForeignLedger, ...]:
+    """The ledgers of other tools that are in use: those with rows, but for the ignored ones."""
+    return tuple(
+        ledger
         for ledger in foreign_ledgers(schema)
         if counts.get(ledger.table) and ledger.tool != _WRANGLER and ledger.table not in ignored
-    ]
-    if not kept:
-        return ""
+    )
+
+
+def refusal(reasons: Mapping[ForeignLedger, str]) -> str:
+    """Why nothing may be applied beside other tools' ledgers, by the reason of each."""
+    kept = "; ".join(f"{ledger.words}: {why}" for ledger, why in reasons.items())
     return (
-        f"Another tool keeps this database's ledger: {'; '.join(kept)}. What wrangler applies "
-        "stays unknown to it, and it would apply the file again. Migrate with that tool; if it "
+        f"Another tool keeps this database's ledger, and its row is not surely known. {kept}. What "
+        "wrangler applies stays unknown to that tool, and it would apply the file again. Migrate "
+        "with it; if wrangler's ledger only lacks what is applied: preflight adopt; if the tool "
         "migrates this database no longer, name the table in preflight.toml: [migrations] "
         "ignore_ledgers."
     )

@@ -34,7 +34,15 @@ class StatementResult:
     @property
     def rows_read(self) -> int:
         """How many rows D1 says that it scanned; 0 where it does not say."""
-        told = self.meta.get("rows_read")
+        return self._told("rows_read")
+
+    @property
+    def rows_written(self) -> int:
+        """How many rows D1 says that it wrote, indexes too; 0 where it does not say."""
+        return self._told("rows_written")
+
+    def _told(self, name: str) -> int:
+        told = self.meta.get(name)
         return told if isinstance(told, int) and not isinstance(told, bool) else 0
 
 
@@ -79,6 +87,18 @@ def read_failure(evidence: Evidence) -> Failure:
     if reply is not None and not isinstance(reply, list):
         return _failure_of(reply)
     return _prose(_plain(evidence.stderr)) or _prose(_plain(printed)) or Failure("")
+
+
+def listed_queries(stdout: str) -> tuple[int, ...] | None:
+    """How often each query of `d1 insights --json` ran; None where its form is another."""
+    for start in re.finditer(r"^(?=\[)", stdout, re.MULTILINE):
+        try:
+            found = json.JSONDecoder().raw_decode(stdout, start.start())[0]
+            runs = tuple(item["numberOfTimesRun"] for item in found)
+        except (ValueError, LookupError, TypeError):
+            continue
+        return runs if all(type(number) is int for number in runs) else None
+    return None
 
 
 def listed_databases(stdout: str) -> tuple[Mapping[str, str], ...]:

@@ -6,6 +6,7 @@ from textual.content import Content
 
 from d1_preflight.tui.bodies import (
     acts,
+    adoption,
     classification,
     data_safety,
     local_test,
@@ -30,6 +31,15 @@ BODIES: Mapping[str, Body] = {
 }
 
 
+_OF_AN_ADOPTION: Mapping[str, Body] = {
+    "classification": adoption.body,
+    "data": acts.steps_body,
+    "verification": acts.steps_body,
+}
+
+
 def body_of(view: View) -> Body:
     """The body of the section looked at; a project's own section shows its steps' words."""
+    if view.session.record.is_adoption and view.step.section in _OF_AN_ADOPTION:
+        return _OF_AN_ADOPTION[view.step.section]
     return BODIES.get(view.step.section, acts.steps_body)

@@ -1,7 +1,7 @@
 """The plan that GO signs: what it loses first, then how it is undone, then what exactly it is."""
 
 from d1_preflight.core.format import duration, plural, short_hash
-from d1_preflight.core.record.change_facts import RehearsalFacts, TableChange
+from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange
 from d1_preflight.core.record.safety_facts import (
     BookmarkFacts,
     DeployOrderFacts,
@@ -10,6 +10,7 @@ from d1_preflight.core.record.safety_facts import (
     changed_words,
     order_words,
 )
+from d1_preflight.tui.bodies import adoption
 from d1_preflight.tui.bodies.schema_diff import differences
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG, WAIVED
 from d1_preflight.tui.view import View
@@ -25,16 +26,25 @@ def plan_lines(view: View) -> list[Line]:
     limits = settings.verification
     watch = f"{limits.watch_minutes} min, error rate below {limits.error_rate_percent} %"
     where = f"{database.label}  {database.target.upper()}"
+    if record.is_adoption:
+        to: Cell = (f"{where}  {database.id}", STRONG)
+        return _named(("writes", (adoption.ledger_rows(view), STRONG)), ("to", to))
     return _named(
         ("apply", (f"{record.migration}, only this file", STRONG)),
         ("to", (f"{where}  {database.id}", STRONG)),
         ("loses", _lost(rehearsed)),
         ("rows", _changes(rehearsed, view.facts(DownTestFacts))),
         ("schema", _schema(view, rehearsed)),
+        ("also", _beside(view.facts(CopyFacts))),
         ("order", _order(view.facts(DeployOrderFacts))),
         ("rollback", _rollback_path(view.facts(RollbackPlanFacts))),
         ("predicted", f"{duration(rehearsed.predicted_ms)} of D1's 30 s; watch {watch}"),
     )
+
+
+def _beside(copied: CopyFacts) -> Cell:
+    """The rows that are written into other tools' ledgers in the same batch."""
+    return "  ".join(row.sql for row in copied.beside)
 
 
 def signed_lines(view: View) -> list[Line]:
@@ -45,6 +55,8 @@ def signed_lines(view: View) -> list[Line]:
 
 def loses(view: View) -> bool:
     """Whether rows or values go, or nobody knows: the only thing that is red at the gate."""
+    if view.session.record.is_adoption:
+        return False
     return not isinstance(_lost(view.facts(RehearsalFacts)), str)
 
 

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 from d1_preflight.board import Board, BoardRow, BoardState, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.tui.copyable import of_file
-from d1_preflight.tui.messages import DatabaseAsked, OpenAsked, RunAsked
+from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
 from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.screens.record import RecordScreen
@@ -42,6 +42,7 @@ class BoardScreen(Screen[None]):
         ("v", "verify", "verify the records"),
         ("s", "show", "show the record, read only"),
         ("d", "database", "choose the database"),
+        ("a", "adopt", "adopt what the database has already"),
         ("c", "copy", "copy the name, the SQL, a command"),
         ("escape", "unfilter", "all"),
         ("q", "app.leave", "quit"),
@@ -54,7 +55,7 @@ class BoardScreen(Screen[None]):
         self._shown: tuple[BoardRow, ...] = ()
         self._state = "◐ reading the target…"
         self._hint = ""
-        self._bad = False
+        self._bad = self._may_adopt = False
         self._wanted = self._stood_on = ""
 
     def compose(self) -> ComposeResult:
@@ -108,6 +109,7 @@ class BoardScreen(Screen[None]):
             state = BoardState(self._all, error.message, error.hint, failed=True)
         mark = "✗" if state.failed else "✓"
         self._state, self._hint, self._bad = f"{mark} {state.words}", state.hint, state.failed
+        self._may_adopt = state.may_adopt
         self._take(state.rows)
 
     def action_open(self) -> None:
@@ -143,6 +145,10 @@ class BoardScreen(Screen[None]):
                     self.post_message(DatabaseAsked(name))
 
             self.app.push_screen(Pick("Which database?", names), choose)
+
+    def action_adopt(self) -> None:
+        """Walk the adoption: ledger rows for the files that are applied already."""
+        self.post_message(AdoptAsked())
 
     def action_show(self) -> None:
         """Show the row's record: read only, and without its lock."""
@@ -243,11 +249,8 @@ class BoardScreen(Screen[None]):
         if field.has_focus:
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
-        keys = list(_KEYS)
-        if len(self._source.header.databases) > 1:
-            keys.insert(1, ("d", "database"))
-        if field.display:
-            keys.insert(0, ("Esc", "all rows"))
+        several = len(self._source.header.databases) > 1
+        keys = _keys(several=several, may_adopt=self._may_adopt, narrowed=field.display)
         bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
 
     def _place(self, width: int) -> Content:
@@ -268,6 +271,18 @@ class BoardScreen(Screen[None]):
         more = [Content.styled(f"  {line}", QUIET) for line in [self._hint] if line]
         more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
         return Content("\n").join([first, *more])
+
+
+def _keys(*, several: bool, may_adopt: bool, narrowed: bool) -> list[tuple[str, str]]:
+    """The keys of the board as it is now, those that matter most first."""
+    found = [
+        ("Esc", "all rows") if narrowed else None,
+        _KEYS[0],
+        ("a", "adopt") if may_adopt else None,
+        ("d", "database") if several else None,
+        *_KEYS[1:],
+    ]
+    return [key for key in found if key]
 
 
 def _has(row: BoardRow, word: str) -> bool:

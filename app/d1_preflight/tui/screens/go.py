@@ -236,9 +236,8 @@ class GoScreen(Screen[Decision]):
         parts = [(f"{WORDS[s]} {states[s]}   ", STRONG if states[s] else QUIET) for s in shown]
         still_open = len(session.open_before_go())
         parts.append((f"open {still_open}", STRONG if still_open else QUIET))
-        read = session.record.rows_read
-        if read:
-            parts.append((f"\nread {rows_read(read)}", QUIET))
+        if read := session.record.rows_read:
+            parts.append((f"\nread {rows_read(read, session.record.rows_written)}", QUIET))
         return Content.assemble(*parts)
 
     def _say(self, words: str) -> None:

@@ -67,7 +67,8 @@ class WizardScreen(ReadingScreen):
         ("h", "header", "header"),
         ("p", "fix", "proved rewrite"),
         ("w", "waive", "waive"),
-        ("d", "browse", "dashboard"),
+        ("d", "browse(0)", "dashboard"),
+        ("W", "browse(-1)", "the Worker's metrics page"),
         ("x", "stop", "stop waiting"),
         ("s", "pace", "step by step"),
         ("r", "again", "do it again"),
@@ -241,9 +242,9 @@ class WizardScreen(ReadingScreen):
             return
         ask_waiver(self, step)
 
-    def action_browse(self) -> None:
-        """Open the address that a step of this section names, as the dashboard's."""
-        if page := places.address(self._session, self._step.section):
+    def action_browse(self, which: int) -> None:
+        """Open an address that a step of this section names, as the dashboard's."""
+        if page := places.address(self._session, self._step.section, which):
             self.post_message(BrowseAsked(page))
 
     def action_stop(self) -> None:

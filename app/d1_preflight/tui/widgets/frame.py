@@ -97,7 +97,7 @@ class Frame(Horizontal):
         verdict = words_of.verdict(view.session, view.step, last, runs=runs)
         self.query_one("#verdict", Static).update(verdict)
         self.set_class(self.question.display, "asking")
-        self.query_one("#facts").set_class(view.step.section == "classification", "brief")
+        self.query_one("#facts").set_class(view.shows_sql, "brief")
         self.query_one(BodyText).show(view)
         self._draw_sql(view)
         self._draw_plan(view)
@@ -137,7 +137,7 @@ class Frame(Horizontal):
 
     def _draw_sql(self, view: View) -> None:
         panes, sql = self.query_one(SqlPanes), self.query_one(SqlView)
-        panes.display = view.step.section == "classification"
+        panes.display = view.shows_sql
         if not panes.display:
             return
         panes.show_sql(view.session.migration.text, view.session.analysis.findings)
