@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
@@ -33,8 +32,6 @@ from d1_preflight.core.target.reading_cost import WalkCost
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
-
-_LOOK_SERVES = timedelta(seconds=90)
 
 
 def unlimited(_files: int) -> AbstractContextManager[None]:
@@ -93,10 +90,6 @@ class Environment:
     closed_records: Callable[[], Sequence[ClosedRecord]] = tuple
     limit: Callable[[int], AbstractContextManager[None]] = unlimited
     """Bounds the judgement of so many files: raises NotJudged in its body."""
-
-    def has_just(self, seen: Observation) -> bool:
-        """Whether a look at the target is so new that it serves the step after it, too."""
-        return timedelta() <= self.clock.now() - seen.taken_at < _LOOK_SERVES
 
     def metered(self) -> "Environment":
         """The same with a meter of its own: attempts that run side by side pay for themselves."""

@@ -341,7 +341,12 @@ async def _seen_just_now(
     seen = environment.cache.observation
     copied = context.record.standing(context.checklist.step(CopyFacts.step))
     is_first = not tables and context.before is None
-    if is_first and seen is not None and copied is not None and environment.has_just(seen):
+    if (
+        is_first
+        and seen is not None
+        and copied is not None
+        and seen.serves(environment.clock.now())
+    ):
         return seen, copied.evidence
     look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
     return look.observation, look.evidence

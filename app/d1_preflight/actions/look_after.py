@@ -53,7 +53,7 @@ async def fresh_look(context: StepContext) -> tuple[Observation, tuple[Evidence,
 
 def _serves(context: StepContext, seen: Observation) -> bool:
     counted = bool(seen.quick_check) and set(rehearsed_tables(context)) <= set(seen.counts)
-    return counted and context.environment.has_just(seen)
+    return counted and seen.serves(context.environment.clock.now())
 
 
 def _evidence(context: StepContext) -> tuple[Evidence, ...] | None:

@@ -31,7 +31,7 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
-from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, moment
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, is_absent, moment
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import DeployOrderFacts
 from d1_preflight.core.rows.values import Values
@@ -110,7 +110,7 @@ def row_prompts(context: StepContext) -> Sequence[Prompt]:
 async def verify_rows(context: StepContext) -> Outcome:
     """Counts and values against the rehearsal's; quick_check, foreign_key_check."""
     expected = expected_counts(context)
-    if not expected:
+    if is_absent(context.facts(RehearsalFacts).counts_after):
         return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
     seen, evidence = await fresh_look(context)
     values = context.environment.cache.values or Values({}, {})
@@ -137,7 +137,7 @@ async def verify_rows(context: StepContext) -> Outcome:
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
     compared = len(values.found)
-    words = f"{plural(len(tables), 'table')} as rehearsed"
+    words = f"{plural(len(tables), 'table')} as rehearsed" if tables else "No table is left"
     words += f", {plural(compared, 'table')} value for value" if compared else ""
     return Outcome(
         Status.PROVED, f"{words}; quick_check ok, no broken references.", facts, evidence
