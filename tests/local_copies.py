@@ -60,6 +60,14 @@ def read_shapes(path: Path) -> tuple[Table, ...]:
         connection.close()
 
 
+def read_schema(path: Path) -> Schema:
+    connection = opened(path)
+    try:
+        return Schema.from_connection(connection)
+    finally:
+        connection.close()
+
+
 def read_digests(path: Path) -> dict[str, tuple[int, str]]:
     """Count and digest the content of every ordinary table."""
     connection = opened(path)

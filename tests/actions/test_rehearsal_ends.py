@@ -9,7 +9,7 @@ import pytest
 
 from actions.conftest import Walked
 from actions.fake_target import ADDITIVE, NAME, UUID, Bench, cut, failed, lost, refused, replied
-from d1_preflight.actions.rehearsal import schema_facts
+from d1_preflight.actions.schema_changes import is_declared
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import Analysis, Effects, Finding, Kind, Reason, Risk, Severity
@@ -358,15 +358,13 @@ class Says:
     reasons: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
-    def declares(self, change: Change) -> bool | None:
+    def declares(self, change: Change) -> bool:
         analysis = Analysis(
             Kind.TRANSFORMATIVE, Risk.MEDIUM, "medium", effects=self.effects,
             reasons=tuple(Reason(text, 1) for text in self.reasons), findings=self.findings,
         )  # fmt: skip
         prior = Schema((SchemaObject("index", "i", "t", "CREATE INDEX i ON t(a)"),))
-        (fact,) = schema_facts([change], analysis, prior)
-        assert (fact.change, fact.object, fact.name) == (change.kind, change.object, change.name)
-        return fact.declared
+        return is_declared(change, analysis, prior)
 
 
 def named(*tables: str, rows_at_risk: bool = False) -> Finding:
@@ -394,6 +392,8 @@ REMOVED = "removed"
         (Change(REMOVED, "index", "i"), Says(), False),
         (Change(REMOVED, "index", "i"), Says(Effects(tables_dropped=("t",))), True),
         (Change(REMOVED, "index", "i"), Says(reasons=('Drops index "i".',)), True),
+        (Change(REMOVED, "index", "i"), Says(reasons=('Changes index "i".',)), False),
+        (Change("changed", "index", "i"), Says(reasons=('Changes index "i".',)), True),
         (Change(REMOVED, "trigger", "g"), Says(reasons=('Drops trigger "g".',)), True),
         (Change(REMOVED, "view", "v"), Says(reasons=('Drops view "v".',)), True),
         (Change(REMOVED, "view", "v"), Says(reasons=('Drops view "w".',)), False),

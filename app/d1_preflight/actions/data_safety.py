@@ -329,7 +329,8 @@ async def count_rows(context: StepContext) -> Outcome:
         return Outcome(Status.FAILED, words, evidence=evidence)
     counts = environment.local.counts(persist) if has_copy else seen.counts
     facts = _counted(counts, copied.taken_at if has_copy else instant(seen.taken_at))
-    words = _count_words(counts) + (", as copied" if has_copy else "")
+    words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
+    words += ", as copied" if has_copy else ""
     return Outcome(Status.PROVED, f"{words}.", facts, evidence)
 
 
@@ -354,10 +355,6 @@ async def _seen_just_now(
 
 def _counted(counts: Mapping[str, int], taken_at: str) -> CountFacts:
     return CountFacts(tables=table_counts(counts), rows=sum(counts.values()), taken_at=taken_at)
-
-
-def _count_words(counts: Mapping[str, int]) -> str:
-    return f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
 
 
 async def take_bookmark(context: StepContext) -> Outcome:

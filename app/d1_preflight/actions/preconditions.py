@@ -181,8 +181,7 @@ def _value_question(context: StepContext) -> ValueQuestion:
     """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
     environment, persist = context.environment, copy_folder(context.environment)
     recorded = recorded_values(context)
-    touched = touched_tables(context)
-    wanted = {*recorded, *touched, *with_shadows(environment, touched)}
+    wanted = {*recorded, *with_shadows(environment, touched_tables(context))}
     if not wanted:
         return ValueQuestion()
     question = value_question(environment, persist, wanted)
