@@ -156,10 +156,8 @@ def test_hostile_names_stay_names() -> None:
 
 def test_an_index_without_a_text_of_its_own_is_asked_by_the_tables_that_hold_it() -> None:
     connection = apsw.Connection(":memory:")
-    connection.execute(
-        "CREATE VIRTUAL TABLE f USING fts5(a, content='');"
-        "INSERT INTO f(rowid, a) VALUES (1, 'one')"
-    )
+    connection.execute("CREATE VIRTUAL TABLE f USING fts5(a, content='')")
+    connection.execute("INSERT INTO f(rowid, a) VALUES (1, 'one')")
     tables: dict[str, Table] = {table.name: table for table in read_tables(connection)}
     assert fingerprint_query(connection, "main", tables["f"]) is None
     query = fingerprint_query(connection, "main", tables["f_data"])
