@@ -193,11 +193,12 @@ async def test_a_migration_that_the_ledger_has_is_not_rehearsed(walked: Walked) 
 
 async def test_a_target_larger_than_the_settings_allow_is_not_copied(walked: Walked) -> None:
     bench = await walked("copied", settings=Settings(data=Data(copy_limit_mb=2)))
+    bench.target.connection.execute("INSERT INTO log VALUES (zeroblob(1100000))")
 
     attempt = await bench.step("copied")
 
     assert attempt.status is Status.FAILED
-    assert attempt.words.startswith("The target's rows are about 3 MB; at most 2 MB are copied.")
+    assert attempt.words.startswith("The target's rows are more than the 2 MB that are copied")
     assert not bench.folder.joinpath(".preflight", "copy", "rows").exists()
 
 
@@ -214,6 +215,10 @@ async def test_rows_that_come_while_they_are_read_are_said(walked: Walked) -> No
 
 async def test_another_ledger_in_the_middle_of_the_copy_keeps_nothing(walked: Walked) -> None:
     bench = await walked("copied")
+    bench.target.connection.execute(
+        "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 20050)"
+        " INSERT INTO log SELECT i FROM s"
+    )
     reads = iter([lambda: bench.target.apply("0001_z.sql", "SELECT 1")])
     bench.target.then["read"] = lambda: happens() if (happens := next(reads, None)) else None
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import (
     Copied,
-    check_size,
     copy_rows,
     held_by_reads,
     plan_reading,
@@ -199,8 +198,7 @@ async def read_still(
     evidence: tuple[Evidence, ...] = ()
     for _ in range(2):
         reading = await plan_reading(context, tables)
-        check_size(context.environment, reading)
-        copied = await copy_rows(context, reading, folder, so_far=_backed_up_so_far)
+        copied = await copy_rows(context, reading, folder, so_far=_backed_up_so_far, still=True)
         evidence = (*evidence, *reading.evidence)
         if not copied.moved:
             break

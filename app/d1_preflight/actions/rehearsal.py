@@ -8,7 +8,6 @@ from pathlib import Path
 from d1_preflight.actions.classification import judged_again, refusal_words, stale_answers
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import (
-    check_size,
     copy_facts,
     copy_rows,
     held_by_reads,
@@ -77,7 +76,6 @@ async def copy_target(context: StepContext) -> Outcome:
     ignored = environment.settings.migrations.ignore_ledgers
     if foreign := refusal(reading.observation.schema, reading.observation.counts, ignored):
         return Outcome(Status.FAILED, foreign, evidence=reading.evidence)
-    check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
     await asyncio.to_thread(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
+from d1_preflight.actions.copy_rows import Copied, copy_rows, plan_reading
 from d1_preflight.actions.workspace import recheck_folder
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.schema.schema import Schema, tables_of
@@ -29,8 +29,9 @@ async def rows_now(context: StepContext, tables: Sequence[str]) -> AsyncIterator
     folder = recheck_folder(context.environment)
     try:
         reading = await plan_reading(context, tables)
-        check_size(context.environment, reading)
-        yield RowsNow(await copy_rows(context, reading, folder), reading.evidence, folder)
+        yield RowsNow(
+            await copy_rows(context, reading, folder, still=True), reading.evidence, folder
+        )
     finally:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
