@@ -9,7 +9,7 @@ import apsw
 from d1_preflight.adapters.row_copies import RowCopyWriter, attached
 from d1_preflight.core.recovery.repair_sql import RepairScript, write_repair_sql
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES
-from d1_preflight.core.rows.codec import pages, read_rows
+from d1_preflight.core.rows.codec import read_rows, whole_page
 from d1_preflight.core.rows.row_diff import Renames, RowDiff, diff_rows
 from d1_preflight.core.rows.table_copy import RowCopy, content_digest
 from d1_preflight.core.schema.schema import Schema
@@ -33,11 +33,9 @@ def copy_table(source: Path, table: Table, path: Path) -> RowCopy:
     """Copy one table as the target's tables are copied: through tagged text."""
     with RowCopyWriter(path, table) as writer:
         connection = opened(source)
-        for page in pages(table, None):
-            cursor = connection.execute(page.sql)
-            names = [f"c{n}" for n in range(len(table.data_columns))]
-            rows = (dict(zip(names, row, strict=True)) for row in cursor)
-            writer.add(read_rows(table, rows))
+        cursor = connection.execute(whole_page(table).sql)
+        names = [f"c{n}" for n in range(len(table.data_columns))]
+        writer.add(read_rows(table, (dict(zip(names, row, strict=True)) for row in cursor)))
         mark = local_sequences(connection).get(table.name)
         connection.close()
         return writer.close(mark)
@@ -56,6 +54,14 @@ def read_shapes(path: Path) -> tuple[Table, ...]:
     connection = opened(path)
     try:
         return read_tables(connection)
+    finally:
+        connection.close()
+
+
+def read_schema(path: Path) -> Schema:
+    connection = opened(path)
+    try:
+        return Schema.from_connection(connection)
     finally:
         connection.close()
 

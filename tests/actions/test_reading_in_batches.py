@@ -17,7 +17,7 @@ from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.wrangler_config import Database
-from d1_preflight.core.rows.codec import plan_statement
+from d1_preflight.core.rows.paging import Page
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.sql.tokenizer import statements
 
@@ -102,6 +102,7 @@ def tools_with(wrangler: EngineWrangler) -> Environment:
             cache=TargetCache(),
             meter=Meter(),
             prior_schema=lambda: Schema(()),
+            settings=SimpleNamespace(data=SimpleNamespace(copy_limit_mb=100)),
         ),
     )
 
@@ -111,7 +112,7 @@ async def test_hundreds_of_wide_tables_are_read_in_several_commands() -> None:
     environment = tools_with(wrangler)
     known = (await observe(environment)).observation
     shapes = tables_of(known.schema)
-    plans = [sql for table in shapes if (sql := plan_statement(table))]
+    plans = [Page(table).sql for table in shapes]
 
     look = await observe(
         environment, tables=[t.name for t in shapes], extra=plans, keep="006-copied"
@@ -123,7 +124,7 @@ async def test_hundreds_of_wide_tables_are_read_in_several_commands() -> None:
         look.evidence
     )
     assert look.observation.counts == {f"table_{n}": 2 for n in range(TABLES)}
-    assert [len(rows) for rows in look.extra] == [1] * TABLES
+    assert [len(rows) for rows in look.extra] == [3] * TABLES
 
 
 async def test_an_answer_that_is_missing_is_never_taken_for_another() -> None:

@@ -31,7 +31,6 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
 from d1_preflight.core.record.facts import Fact, StepFacts
-from d1_preflight.core.rows.codec import Page
 from d1_preflight.core.rows.fingerprint import Fingerprint
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
 from local_copies import schema_of
@@ -117,8 +116,10 @@ async def test_a_schema_that_is_known_costs_one_read_and_counts_every_table(shop
     assert place.reads == 1
     assert dict(reading.observation.counts) == {"teams": 2, "members": 3, "log": 3}
     assert set(reading.tables) == {"teams", "members", "log"}
-    assert [page.rows for page in reading.pages] == [3, 3, 2]
-    assert len(reading.evidence) == 1
+    assert {name: len(rows) - 1 for name, rows in reading.first.items()} == {
+        "teams": 2, "members": 3, "log": 3,
+    }  # fmt: skip
+    assert [(ran.stdout, ran.shown) for ran in reading.evidence] == [("", "")]
     assert place.environment.cache.observation is reading.observation
 
 
@@ -145,7 +146,7 @@ async def test_tables_that_are_not_wanted_are_counted_too(shop: Make) -> None:
     reading = await plan_reading(shop().context, ["teams"])
 
     assert dict(reading.observation.counts) == {"teams": 2, "members": 3, "log": 3}
-    assert [page.table for page in reading.pages] == ["teams"]
+    assert list(reading.first) == ["teams"]
 
 
 async def test_a_failure_that_is_no_missing_table_is_not_asked_again(shop: Make) -> None:
@@ -182,60 +183,46 @@ async def test_a_schema_that_never_stands_still_is_not_read(shop: Make) -> None:
     assert place.reads == 3
 
 
-@pytest.mark.parametrize(
-    ("sizes", "counts", "reads"),
-    [
-        ((("teams", 499_999), ("log", 1)), {"teams": 2, "log": 1}, 0),
-        ((("teams", 500_000), ("log", 1)), {"teams": 2, "log": 1}, 1),
-        ((("teams", 1), ("log", 0)), {"teams": 2, "log": 1}, 1),
-        ((("teams", 1),), {"teams": 2, "log": 1}, 1),
-        ((("teams", 1), ("log", 1)), {"teams": 2}, 1),
-        ((("teams", 1), ("log", 1)), None, 1),
-    ],
-)
-async def test_tables_that_the_copy_showed_small_are_read_without_a_plan(
-    shop: Make, sizes: tuple[tuple[str, int], ...], counts: dict[str, int] | None, reads: int
-) -> None:
-    place = shop(sizes=sizes)
-    if counts is not None:
-        place.observed(counts)
-
-    reading = await plan_reading(place.context, ["teams", "log"])
-
-    assert place.reads == reads
-    assert set(reading.tables) == {"teams", "log"}
-    assert [page.rows is None for page in reading.pages] == [not reads, not reads]
-
-
-async def test_the_whole_target_is_always_planned(shop: Make) -> None:
-    place = shop(sizes=(("teams", 1), ("members", 1), ("log", 1)))
-    place.observed({"teams": 2, "members": 3, "log": 3})
-
-    await plan_reading(place.context)
-
-    assert place.reads == 1
-
-
 async def copied(place: Shop, only: Sequence[str] | None = None) -> tuple[Reading, Copied]:
     reading = await plan_reading(place.context, only)
     return reading, await copy_rows(place.context, reading, place.folder / "rows")
 
 
-async def test_a_count_that_cannot_be_read_keeps_nothing(shop: Make) -> None:
-    place = shop(sizes=(("teams", 1), ("log", 1)))
-    place.observed({"teams": 2, "log": 3})
+NO_ORDER = "CREATE TABLE odd(rowid, _rowid_, oid); INSERT INTO odd VALUES (1, 2, 3), (4, 5, 6);"
 
-    def uncounted(ran: Evidence) -> Evidence:
+
+def without(*places: int) -> Callable[[Evidence], Evidence]:
+    """An answer whose last statement lacks rows."""
+
+    def lacking(ran: Evidence) -> Evidence:
         answers = json.loads(ran.stdout)
-        for answer in answers[-2:]:
-            answer["results"] = []
+        rows = answers[-1]["results"]
+        answers[-1]["results"] = [row for n, row in enumerate(rows) if n not in places]
         return replied(ran.argv, answers)
 
-    place.target.instead["read"] = uncounted
-    with pytest.raises(RemoteFailed, match="it counts no rows"):
-        await copied(place, ["teams", "log"])
+    return lacking
+
+
+@pytest.mark.parametrize("places", [(0,), (1,), (2,), (0, 1, 2)])
+async def test_an_answer_that_lacks_rows_keeps_nothing(shop: Make, places: tuple[int, ...]) -> None:
+    place = shop()
+    place.target.instead["read"] = without(*places)
+
+    with pytest.raises(RemoteFailed, match="The database's answer could not be read"):
+        await copied(place, ["teams"])
 
     assert not (place.folder / "rows").exists()
+
+
+async def test_a_table_without_an_order_is_read_at_once_and_counted(shop: Make) -> None:
+    place = shop(known=EARLIER + NO_ORDER.partition(";")[0])
+    place.target.connection.execute(NO_ORDER)
+    _, whole = await copied(place, ["odd"])
+    place.target.instead["read"] = without(0)
+    _, lacking = await copied(place, ["odd"])
+
+    assert (whole.moved, [copy.rows for copy in whole.copies]) == ((), [2])
+    assert (lacking.moved, [copy.rows for copy in lacking.copies]) == (("odd",), [1])
 
 
 @pytest.mark.parametrize(
@@ -243,9 +230,9 @@ async def test_a_count_that_cannot_be_read_keeps_nothing(shop: Make) -> None:
     [
         (None, None, "How many rows it reads is not known."),
         (None, 100, ""),
-        (None, 60_000, "It reads about 1,200 rows."),
-        (500, 60_000, ""),
-        (501, None, "It reads about 1,002 rows."),
+        (None, 120_000, "It reads about 1,200 rows."),
+        (1000, 120_000, ""),
+        (1002, None, "It reads about 1,002 rows."),
     ],
 )
 def test_a_read_of_unknown_or_large_size_waits_for_a_person(
@@ -271,45 +258,53 @@ async def test_every_table_has_its_copy_and_an_empty_one_too(shop: Make) -> None
     assert sorted(path.name for path in (place.folder / "rows").glob("*.rows")) == [
         "0001.rows", "0002.rows", "0003.rows",
     ]  # fmt: skip
-    (told,) = place.told
-    assert (cast("CopyFacts", told).reading, cast("CopyFacts", told).of) != ("", None)
+    told = [cast("CopyFacts", facts) for facts in place.told]
+    assert [(facts.reading, facts.of) for facts in told] == [
+        ("log", 3), ("members", 3), ("teams", 3),
+    ]  # fmt: skip
     assert place.target.kept == [None] * len(place.target.kept)
 
 
-@pytest.mark.parametrize("small", [False, True])
-async def test_a_table_that_moves_between_plan_and_read_is_named(
-    shop: Make, *, small: bool
-) -> None:
-    place = shop(sizes=(("teams", 1), ("members", 1)) if small else ())
-    if small:
-        place.observed({"teams": 2, "members": 3})
-    reading = await plan_reading(place.context, ["teams", "members"])
-    place.target.connection.execute("INSERT INTO teams VALUES ('c', 'C', NULL)")
-
-    found = await copy_rows(place.context, reading, place.folder / "rows")
-
-    assert found.moved == (() if small else ("teams",))
-    assert {copy.table: copy.rows for copy in found.copies} == {"teams": 3, "members": 3}
+MORE = "INSERT INTO log VALUES ('late')"
 
 
-async def test_an_answer_that_lacks_rows_is_seen_by_its_own_count(shop: Make) -> None:
-    place = shop(sizes=(("teams", 1),))
-    place.observed({"teams": 2})
-    reading = await plan_reading(place.context, ["teams"])
-    page = reading.pages[0]
-    short = Page(page.table, f"SELECT * FROM ({page.sql}) LIMIT 1", None)
-
-    found = await copy_rows(
-        place.context,
-        Reading(reading.observation, reading.tables, (short,), ()),
-        place.folder / "rows",
+def long_shop(shop: Make) -> Shop:
+    """A table of one row more than a first page takes."""
+    place = shop()
+    place.target.connection.execute(
+        "DELETE FROM log; WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s"
+        " WHERE i < 20001) INSERT INTO log SELECT 'row ' || i FROM s"
     )
+    return place
 
-    assert found.moved == ("teams",)
+
+@pytest.mark.parametrize(("still", "moved"), [(False, ()), (True, ("log",))])
+async def test_a_long_table_is_read_on_from_its_last_key_and_counted_where_it_must_be_still(
+    shop: Make, *, still: bool, moved: tuple[str, ...]
+) -> None:
+    place = long_shop(shop)
+    reading = await plan_reading(place.context, ["log", "teams"])
+    place.target.connection.execute("DELETE FROM log WHERE rowid < 9")  # behind what was read
+
+    found = await copy_rows(place.context, reading, place.folder / "rows", still=still)
+
+    assert {copy.table: copy.rows for copy in found.copies} == {"log": 20_001, "teams": 2}
+    assert found.moved == moved
+    assert place.reads == 2 + still
+    assert reading.first == {}  # nothing is held once it is written
+
+
+async def test_a_table_that_came_in_one_answer_is_not_counted(shop: Make) -> None:
+    place = shop()
+    reading = await plan_reading(place.context, ["teams"])
+
+    found = await copy_rows(place.context, reading, place.folder / "rows", still=True)
+
+    assert (found.moved, place.reads) == ((), 1)
 
 
 async def test_another_ledger_while_rows_are_read_keeps_nothing(shop: Make) -> None:
-    place = shop()
+    place = long_shop(shop)
     reading = await plan_reading(place.context)
     place.target.apply("0009_z.sql", "SELECT 1")
 
@@ -337,44 +332,67 @@ INSERT INTO c VALUES (7, 'x'); DELETE FROM c; INSERT INTO c VALUES (2, 'y');"""
 async def test_an_autoincrement_mark_is_read_with_the_rows(shop: Make) -> None:
     place = shop(known=EARLIER + COUNTER)
     place.target.connection.execute(COUNTER)
-    reading = await plan_reading(place.context, ["c", "teams"])
+
+    reading, found = await copied(place, ["c", "teams"])
+
     assert reading.sequences["c"] == 7
-    place.target.connection.execute("UPDATE sqlite_sequence SET seq = 9 WHERE name = 'c'")
+    assert {copy.table: copy.sequence for copy in found.copies} == {"c": 7, "teams": None}
+
+
+async def test_the_mark_is_that_of_the_last_page(shop: Make) -> None:
+    place = shop(known=EARLIER + COUNTER)
+    place.target.connection.execute(COUNTER)
+    place.target.connection.execute(
+        "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 20001)"
+        " INSERT INTO c(v) SELECT i FROM s"
+    )
+    reading = await plan_reading(place.context, ["c"])
+    place.target.connection.execute("INSERT INTO c(v) VALUES ('late')")
 
     found = await copy_rows(place.context, reading, place.folder / "rows")
 
-    assert {copy.table: copy.sequence for copy in found.copies} == {"c": 9, "teams": None}
+    (copy,) = found.copies
+    assert (copy.rows, copy.sequence) == (20_003, 20_009)
 
 
 async def test_rows_are_read_once_more_where_they_moved_and_no_third_time(shop: Make) -> None:
-    still, once, ever = shop(), shop(), shop()
-    write = "INSERT INTO teams(name) VALUES ('more')"
-    once.happens(write)
-    ever.happens(write, "", write)
+    still, once, ever = long_shop(shop), long_shop(shop), long_shop(shop)
+    goes = "DELETE FROM log WHERE rowid IN (SELECT rowid FROM log LIMIT 1)"
+    comes = f"{goes}; {MORE}; {MORE}"
+    once.happens(goes)
+    ever.happens(goes, "", comes, comes)
 
     found = [
-        await read_still(place.context, ["teams"], place.folder / f"rows{number}")
+        await read_still(place.context, ["log"], place.folder / f"rows{number}")
         for number, place in enumerate((still, once, ever))
     ]
 
-    assert [copied.moved for copied, _ in found] == [(), (), ("teams",)]
-    assert [place.reads for place in (still, once, ever)] == [2, 4, 4]
+    assert [copied.moved for copied, _ in found] == [(), (), ("log",)]
+    assert [place.reads for place in (still, once, ever)] == [3, 4, 6]
     assert [len(evidence) for _, evidence in found] == [1, 2, 2]
 
 
-@pytest.mark.parametrize(("megabytes", "is_too_large"), [(2, False), (3, True)])
-def test_more_than_the_settings_allow_is_not_read(
-    shop: Make, megabytes: int, *, is_too_large: bool
+@pytest.mark.parametrize(("size", "is_too_large"), [(2_000_000, False), (2_000_001, True)])
+def test_more_than_the_settings_allow_is_not_copied(
+    shop: Make, size: int, *, is_too_large: bool
 ) -> None:
     place = shop(limit=2)
-    found = tuple(Page("t", "SELECT 1", 1) for _ in range(megabytes))
-    reading = Reading(Observation(Clock().now(), (), schema_of("")), {}, found, ())
 
     if is_too_large:
-        with pytest.raises(NotAllowed, match="about 3 MB; at most 2 MB are copied"):
-            check_size(place.context.environment, reading)
+        with pytest.raises(NotAllowed, match="more than the 2 MB that are copied at most"):
+            check_size(place.context.environment, size)
     else:
-        check_size(place.context.environment, reading)
+        check_size(place.context.environment, size)
+
+
+async def test_nothing_is_kept_of_a_copy_that_grows_too_large(shop: Make) -> None:
+    place = shop(limit=1)
+    place.target.connection.execute("INSERT INTO log VALUES (zeroblob(600000))")
+
+    with pytest.raises(NotAllowed, match="more than the 1 MB"):
+        await copied(place)
+
+    assert not (place.folder / "rows").exists()
 
 
 async def test_a_record_lists_counts_and_sizes_and_no_value(shop: Make) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 import pytest
@@ -20,12 +21,15 @@ from d1_preflight.adapters.localdb import (
 from d1_preflight.adapters.row_copies import compare_copy, open_copy
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.errors import PreflightError, ProjectError, RecordInvalid, RemoteFailed
-from d1_preflight.core.rows.codec import Row, pages, plan_statement, read_rows
+from d1_preflight.core.rows.paging import Page
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
 from d1_preflight.core.schema.table import TableKind
 from d1_preflight.core.target.snapshot import LedgerRow
 from local_copies import copy_rows, diff_files, opened, read_digests, read_shapes
+
+if TYPE_CHECKING:
+    from d1_preflight.core.rows.codec import Row
 
 SHOP = """
 CREATE TABLE teams(id TEXT PRIMARY KEY, name TEXT NOT NULL, CHECK (length(name) < 5));
@@ -166,14 +170,13 @@ def test_wrangler_takes_the_file_and_gives_every_value_back(
         )
         return [item["results"] for item in json.loads(found)]
 
-    plans = {name: plan_statement(table) for name, table in tables.items()}
-    walked = [name for name, plan in plans.items() if plan]
-    ends = dict(zip(walked, ask(*(plans[name] or "" for name in walked)), strict=True))
-    reads = [page for name in walked for page in pages(tables[name], ends[name])]
-    answers = ask(*(page.sql for page in reads))
+    pages = {name: Page(table) for name, table in tables.items() if table.walk}
+    answers = ask(*(page.sql for page in pages.values()))
     rows: dict[str, list[Row]] = {}
-    for page, answer in zip(reads, answers, strict=True):
-        rows.setdefault(page.table, []).extend(read_rows(tables[page.table], answer))
+    for (name, page), answer in zip(pages.items(), answers, strict=True):
+        found = page.read(answer)
+        rows[name] = list(found.rows)
+        assert found.following is None
     assert all(
         _same(a, b)
         for got, wanted in zip(rows["t"], expected, strict=True)

@@ -194,18 +194,43 @@ def test_a_column_that_comes_back_without_not_null_comes_back_with_its_values(
     assert query(tmp_path / "after.sqlite", "SELECT id, a FROM t") == [(1, "x")]
 
 
-def test_a_virtual_table_of_another_module_is_named_and_nothing_of_it_is_written(
-    tmp_path: Path,
-) -> None:
-    prior = (
-        "CREATE VIRTUAL TABLE places USING rtree(id, x1, x2); INSERT INTO places VALUES (1,2,3);"
+TREE = """CREATE VIRTUAL TABLE places USING rtree(id, x1, x2, +label);
+WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 200)
+INSERT INTO places SELECT i, i / 3.0, i, 'p' || i FROM s;"""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE places",
+        "DELETE FROM places WHERE id > 150",
+        "UPDATE places SET x2 = 999, label = 'other' WHERE id < 9",
+        "UPDATE places SET label = NULL",
+    ],
+)
+def test_the_rows_of_a_tree_come_back(tmp_path: Path, sql: str) -> None:
+    given = repaired(tmp_path, TREE, sql)
+
+    make(tmp_path / "after.sqlite", f"BEGIN; {(tmp_path / 'back.sql').read_text()} COMMIT")
+    rows = [
+        query(tmp_path / side, "SELECT * FROM places ORDER BY id")
+        for side in ("before.sqlite", "after.sqlite")
+    ]
+    assert given.problems == ()
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 200
+
+
+def test_the_vocabulary_of_an_index_comes_back_by_its_definition(tmp_path: Path) -> None:
+    prior = "CREATE VIRTUAL TABLE f USING fts5(t); INSERT INTO f VALUES ('a word');"
+
+    given = repaired(
+        tmp_path, f"{prior} CREATE VIRTUAL TABLE v USING fts5vocab(f, row);", "DROP TABLE v"
     )
 
-    given = repaired(tmp_path, prior, "DROP TABLE places")
-
-    words = "places: a virtual table is not written; only Time Travel has its rows"
-    assert given.problems == (words,)
-    assert (tmp_path / "back.sql").read_text() == "PRAGMA defer_foreign_keys = ON;\n"
+    make(tmp_path / "after.sqlite", (tmp_path / "back.sql").read_text())
+    assert given.problems == ()
+    assert query(tmp_path / "after.sqlite", "SELECT term FROM v") == [("a",), ("word",)]
 
 
 POSTS = "CREATE TABLE posts(id INTEGER PRIMARY KEY, title);"

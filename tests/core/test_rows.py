@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -13,17 +14,16 @@ from hypothesis import strategies as st
 from d1_preflight.adapters.row_copies import RowCopyWriter, check_copy, open_copy
 from d1_preflight.core.rows.codec import (
     Cell,
-    Page,
     RawText,
     Row,
     as_text,
     batches,
     decode,
     literal,
-    pages,
-    plan_statement,
     read_rows,
+    whole_page,
 )
+from d1_preflight.core.rows.paging import PAGE_BYTES, Page
 from d1_preflight.core.schema.table import Table, read_tables
 from local_copies import copy_table
 
@@ -162,13 +162,53 @@ def test_pages_hold_every_row_once_and_in_order(sql: str) -> None:
     assert sorted(row.cells for row in found) == sorted(tuple(row) for row in rows)
 
 
-def test_pages_follow_the_bytes_and_say_how_many_rows_they_hold() -> None:
+def test_pages_follow_the_bytes() -> None:
     connection = apsw.Connection(":memory:")
     connection.execute(f"CREATE TABLE t(v); INSERT INTO t VALUES {', '.join(['(1)'] * 50)}")
     connection.execute("INSERT INTO t VALUES (zeroblob(100000)), ('y')")
     found = _pages(connection, page_bytes=2000)
-    assert sum(page.rows or 0 for page in found) == 52
-    assert len(found) >= 2
+    assert [len(rows) for rows in found] == [51, 1]
+
+
+@pytest.mark.parametrize(("rows", "pages"), [(99, 1), (100, 1), (101, 2), (200, 2), (250, 3)])
+def test_a_page_that_is_full_is_followed_by_another(rows: int, pages: int) -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE t(v)")
+    connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(rows)])
+    (table,) = read_tables(connection)
+    page: Page | None = Page(table, rows=100)
+    found = []
+    while page is not None:
+        read = page.read(list(_answer(connection, page.sql)))
+        found.append(list(read.rows))
+        page = read.following and replace(read.following, rows=100)
+    assert [row.cells[0] for page in found for row in page] == list(range(rows))
+    assert len(found) == pages
+
+
+def test_the_pages_after_the_first_are_as_large_as_their_rows_allow() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE t(v)")
+    connection.executemany("INSERT INTO t VALUES (zeroblob(10000))", [()] * 30)
+    (table,) = read_tables(connection)
+    page = Page(table, size=100_000)
+    following = page.read(list(_answer(connection, page.sql))).following
+    assert following is not None
+    assert following.size == PAGE_BYTES
+    assert PAGE_BYTES // 20_100 <= following.rows <= PAGE_BYTES // 20_000
+    assert following.after == "(5)"
+
+
+@pytest.mark.parametrize("left", [[0, 1, 2], [1, 2, 3], [0, 2, 3], [0, 1, 3], [3], []])
+def test_an_answer_that_lacks_rows_is_none(left: list[int]) -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE t(v); INSERT INTO t VALUES ('a'), ('b'), ('c')")
+    (table,) = read_tables(connection)
+    page = Page(table)
+    whole = list(_answer(connection, page.sql))
+    assert len(list(page.read(whole).rows)) == 3
+    with pytest.raises(ValueError, match="rows of t"):
+        list(page.read([whole[n] for n in left]).rows)
 
 
 def test_rowids_beyond_2_to_the_53_stay_apart() -> None:
@@ -180,10 +220,10 @@ def test_rowids_beyond_2_to_the_53_stay_apart() -> None:
     assert [row.cells[0] for row in found] == sorted(ids)
 
 
-def test_an_empty_table_has_no_page() -> None:
+def test_an_empty_table_has_one_empty_page() -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE t(v)")
-    assert _pages(connection, page_bytes=100) == ()
+    assert _pages(connection, page_bytes=100) == [[]]
 
 
 def test_generated_columns_are_left_out() -> None:
@@ -284,19 +324,20 @@ def _read(connection: apsw.Connection) -> list[Cell]:
 
 
 def _read_table(connection: apsw.Connection, page_bytes: int = 10**6) -> list[Row]:
-    (table,) = read_tables(connection)
-    found: list[Row] = []
-    for page in _pages(connection, page_bytes):
-        rows = list(read_rows(table, _answer(connection, page.sql)))
-        assert page.rows in (None, len(rows))
-        found += rows
-    return found
+    return [row for rows in _pages(connection, page_bytes) for row in rows]
 
 
-def _pages(connection: apsw.Connection, page_bytes: int) -> tuple[Page, ...]:
+def _pages(connection: apsw.Connection, page_bytes: int) -> list[list[Row]]:
     (table,) = read_tables(connection)
-    plan = plan_statement(table, page_bytes)
-    return pages(table, None if plan is None else list(_answer(connection, plan)))
+    if not table.walk:
+        return [list(read_rows(table, _answer(connection, whole_page(table).sql)))]
+    found, page = list[list[Row]](), Page(table, size=page_bytes)
+    while True:
+        read = page.read(list(_answer(connection, page.sql)))
+        found.append(list(read.rows))
+        if read.following is None:
+            return found
+        page = replace(read.following, size=page_bytes)
 
 
 def _answer(connection: apsw.Connection, sql: str) -> Iterator[dict[str, object]]:

@@ -111,7 +111,7 @@ async def test_an_export_and_a_loss_wait_for_a_person(walked: Walked) -> None:
 
 @pytest.mark.parametrize(
     ("size", "limit", "copies"),
-    [(40_000, 1_000, True), (40_000, 799, False), (None, 10**9, False), (40_000, 0, False)],
+    [(40_000, 1_000, True), (40_000, 399, False), (None, 10**9, False), (40_000, 0, False)],
 )
 async def test_a_read_above_the_limit_or_of_unknown_size_waits_for_a_key(
     tmp_path: Path, size: int | None, limit: int, copies: bool

@@ -2,21 +2,23 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight import disk
 from d1_preflight.actions.context import Environment, StepContext
-from d1_preflight.actions.target import Look, observe, read_batch
+from d1_preflight.actions.target import Look, confirm_identity, observe, read_batch
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.format import count
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import CopiedTable, CopyFacts
 from d1_preflight.core.record.facts import NO_TEXT, StepFacts
-from d1_preflight.core.rows.codec import Page, pages, plan_statement, read_rows
+from d1_preflight.core.rows.codec import Row as Kept
+from d1_preflight.core.rows.codec import read_rows, whole_page
 from d1_preflight.core.rows.fingerprint import Fingerprint
+from d1_preflight.core.rows.paging import PAGE_BYTES, Page
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.sequences import SEQUENCES_QUERY, read_sequences
@@ -33,10 +35,9 @@ from d1_preflight.core.target.wrangler_output import Row
 if TYPE_CHECKING:
     from d1_preflight.actions.ports import CopyWriter
 
-_PAGE_BYTES = 500_000
 _ROW_BYTES = 100  # a row with its share of the indexes, about
-_PAGES_PER_CALL = 16
-"""About 16 MB of JSON: one wrangler call costs 1.4 s of Node start, so few and large ones."""
+_SMALLEST_PAGE = 100_000
+_JSON_GROWS = 3  # about, from the file to the answer
 
 SoFar = Callable[[Sequence[RowCopy], str, int], StepFacts]
 """What a step says while tables are read: the copies made, the table being read, of how many."""
@@ -44,30 +45,28 @@ SoFar = Callable[[Sequence[RowCopy], str, int], StepFacts]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a read of tables will fetch: the pages, and the database as it was when planned."""
+    """The first page of each table, and the database as it was when they were read.
+
+    `first` has the answers until they are written; `whole` names tables without an order, of which
+    one statement reads all rows and another counts them.
+    """
 
     observation: Observation
     tables: Mapping[str, Table]
-    pages: tuple[Page, ...]
     evidence: tuple[Evidence, ...]
+    first: dict[str, Sequence[Row]] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def marked(self) -> tuple[str, ...]:
-        """The query for AUTOINCREMENT marks, if a table has one; without one it would fail."""
-        return (SEQUENCES_QUERY,) if any(t.autoincrement for t in self.tables.values()) else ()
+    size: int = PAGE_BYTES
+    miscounted: tuple[str, ...] = ()
 
 
 async def plan_reading(context: StepContext, only: Sequence[str] | None = None) -> Reading:
-    """Count every table and find where the pages of the wanted ones end: one call.
+    """Read the first page of each wanted table, and count the others: one call.
 
-    The schema must be known to ask for the pages. Where it was not read yet, it is likely the one
+    The schema must be known to ask for rows. Where it was not read yet, it is likely the one
     that the earlier files make, which saves a call; when it turns out to be another one, or to
-    have changed meanwhile, the plan is made once more.
+    have changed meanwhile, it is asked once more.
     """
-    small = _small_reading(context, only)
-    if small is not None:
-        return small
     before: tuple[Evidence, ...] = ()
     seen = context.environment.cache.observation
     schema = seen.schema if seen else context.environment.prior_schema()
@@ -75,7 +74,7 @@ async def plan_reading(context: StepContext, only: Sequence[str] | None = None) 
         shapes = _readable(schema)
         wanted = [t for t in shapes if only is None or t.name in only]
         try:
-            look = await _ask_plan(context, shapes, wanted)
+            look, size = await _ask_first(context, shapes, wanted)
         except RemoteFailed as error:
             if context.environment.cache.observation is not None or "no such" not in error.message:
                 raise
@@ -85,8 +84,8 @@ async def plan_reading(context: StepContext, only: Sequence[str] | None = None) 
             schema, before = look.observation.schema, (*before, *look.evidence)
             continue
         if look.observation.schema.fingerprint == schema.fingerprint:
-            return _reading(context.environment, look, wanted, before)
-        schema, before = look.observation.schema, (*before, *look.evidence)
+            return _reading(context.environment, look, size, wanted, before)
+        schema, before = look.observation.schema, (*before, *_without_rows(look.evidence))
     raise RemoteFailed(
         "The target's schema keeps changing while it is read.",
         hint="Someone is migrating it now. Talk to them, then start again.",
@@ -107,27 +106,61 @@ def copied_so_far(copies: Sequence[RowCopy], reading: str, of: int) -> StepFacts
 
 
 async def copy_rows(
-    context: StepContext, reading: Reading, folder: Path, *, so_far: SoFar = copied_so_far
+    context: StepContext,
+    reading: Reading,
+    folder: Path,
+    *,
+    so_far: SoFar = copied_so_far,
+    still: bool = False,
 ) -> Copied:
-    """Fetch the pages into one row copy a table; shows progress; leaves nothing half-written."""
+    """Write one row copy a table, fetching what is left; leaves nothing half-written.
+
+    Where the rows must be `still`, a table that took several calls is counted once more.
+    """
     _empty(folder)
     writing = _Writing(context, reading, folder, so_far)
-    calls = list(_calls(reading.pages))
     try:
-        for batch in calls:
-            await _copy_call(context.environment, batch, writing)
-            writing.tell()
-        return await writing.end()
+        for name, table in reading.tables.items():
+            writing.open(name)
+            if table.walk:
+                await _copy_pages(context.environment, table, reading, writing)
+            else:
+                await writing.add(read_rows(table, reading.first.pop(name, ())), 0)
+            await writing.close()
+        if still:
+            await _count_again(context.environment, writing)
+        return writing.end()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-async def _copy_call(environment: Environment, batch: Sequence[Page], writing: "_Writing") -> None:
-    """One call's pages; a function of its own, so that two calls' rows are never held at once."""
-    answers = await _fetch(environment, batch, writing)
-    for page, rows in zip(batch, answers, strict=True):
-        await writing.add(page, rows)
+async def _copy_pages(
+    environment: Environment, table: Table, reading: Reading, writing: "_Writing"
+) -> None:
+    """A table's pages, one after the other, each from the key at which the one before ended."""
+    page: Page | None = Page(table, size=reading.size)
+    answer = reading.first.pop(table.name, None)
+    while page is not None:
+        if answer is None:
+            writing.several.add(table.name)
+            answer = await _fetch(environment, page, writing)
+        page = await _write_page(page, answer, writing)
+        answer = None
+        writing.tell(table.name)
+
+
+async def _write_page(page: Page, answer: Sequence[Row], writing: "_Writing") -> Page | None:
+    """One page's rows; a function of its own, so that two pages' rows are never held at once."""
+    try:
+        found = page.read(answer)
+        await writing.add(found.rows, found.size)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RemoteFailed(
+            f"The database's answer could not be read: {error}.",
+            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+        ) from error
+    return found.following
 
 
 class _Writing:
@@ -138,45 +171,44 @@ class _Writing:
         self._copies: list[RowCopy] = []
         self._writer: CopyWriter | None = None
         self._current = ""
-        self._moved: dict[str, None] = {}
-        self.marked, self.sequences = reading.marked, reading.sequences
+        self._moved = dict.fromkeys(reading.miscounted)
+        self._size = 0
+        self.several: set[str] = set()
+        self.sequences = reading.sequences
         self.ledger = reading.observation.ledger
 
-    async def add(self, page: Page, rows: Sequence[Row]) -> None:
-        """Write the rows of one page; a page that is not as planned reveals a change."""
-        if page.table != self._current:
-            await self._close()
-            self._open(page.table)
-        if page.rows is not None and page.rows != len(rows):
-            self._moved[page.table] = None
-        assert self._writer is not None  # noqa: S101 - opened with its table's first page
-        table = self._reading.tables[page.table]
-        await asyncio.to_thread(self._writer.add, read_rows(table, rows))
+    @property
+    def has_marks(self) -> bool:
+        """Whether a table has an AUTOINCREMENT mark; without one the query for them would fail."""
+        return any(table.autoincrement for table in self._reading.tables.values())
+
+    async def add(self, rows: Iterable[Kept], size: int) -> None:
+        """Write the rows of one page; more than the settings allow are refused."""
+        self._size += size
+        check_size(self._work.environment, self._size)
+        assert self._writer is not None  # noqa: S101 - opened with its table
+        await asyncio.to_thread(self._writer.add, rows)
 
     def note_moved(self, table: str) -> None:
         """The table changed while it was read."""
         self._moved[table] = None
 
-    def tell(self) -> None:
+    def tell(self, reading: str) -> None:
         """Report the progress."""
-        of = len(self._reading.observation.counts)
-        self._work.progress(self._so_far(self._copies, self._current, of))
+        self._work.progress(self._so_far(self._copies, reading, len(self._reading.tables)))
 
-    async def end(self) -> Copied:
-        """Finish the last table, and those that had no rows to read."""
-        await self._close()
-        with_rows = {copy.table for copy in self._copies}
-        for name in [name for name in self._reading.tables if name not in with_rows]:
-            self._open(name)
-            await self._close()
+    def end(self) -> Copied:
+        """The finished copies."""
         return Copied(tuple(self._copies), tuple(self._moved))
 
-    def _open(self, name: str) -> None:
+    def open(self, name: str) -> None:
+        """Begin a table's copy."""
         path = self._folder / f"{len(self._copies) + 1:04}.rows"
         self._current = name
         self._writer = self._work.environment.local.create_copy(path, self._reading.tables[name])
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Finish the table's copy."""
         if self._writer is not None:
             sequence = self.sequences.get(self._current)
             self._copies.append(await asyncio.to_thread(self._writer.close, sequence))
@@ -194,45 +226,54 @@ def copy_facts(
     )
 
 
-def _small_reading(context: StepContext, only: Sequence[str] | None) -> Reading | None:
-    """One page per table, without asking where pages end, if the copy showed all of them small."""
-    seen = context.environment.cache.observation
-    if only is None or seen is None or not set(only) <= set(seen.counts):
-        return None
-    sizes = {table.table: table.bytes for table in context.facts(CopyFacts).tables}
-    if any((sizes.get(name) or _PAGE_BYTES) >= _PAGE_BYTES for name in only):
-        return None
-    tables = {t.name: t for t in _readable(seen.schema) if t.name in only}
-    found = tuple(page for table in tables.values() for page in pages(table, None))
-    return Reading(seen, tables, found, ())
+async def _ask_first(
+    context: StepContext, shapes: Sequence[Table], wanted: Sequence[Table]
+) -> tuple[Look, int]:
+    """The first page of the wanted tables, each of so many bytes; of the others the count.
 
-
-async def _ask_plan(context: StepContext, shapes: Sequence[Table], wanted: Sequence[Table]) -> Look:
-    """Where the pages end, which counts the rows as well; of the other tables only the count."""
-    plans = [sql for table in wanted if (sql := plan_statement(table))]
+    Rows are neither shown as they come nor kept as evidence.
+    """
+    size = await _first_size(context.environment, len(wanted))
+    asked = [Page(t, size=size).sql if t.walk else whole_page(t).sql for t in wanted]
     if any(table.autoincrement for table in wanted):
-        plans.append(SEQUENCES_QUERY)
-    counted = [table.name for table in shapes if table not in wanted or not plan_statement(table)]
-    return await observe(context.environment, tables=counted, extra=plans, emit=context.emit)
+        asked.append(SEQUENCES_QUERY)
+    counted = [table.name for table in shapes if table not in wanted or not table.walk]
+    return await observe(context.environment, tables=counted, extra=asked), size
+
+
+async def _first_size(environment: Environment, tables: int) -> int:
+    """How much of each table the first call may bring: all where the database itself is small."""
+    await confirm_identity(environment)  # it says the size as well
+    known = environment.cache.size
+    if known is not None and known * _JSON_GROWS <= PAGE_BYTES:
+        return PAGE_BYTES
+    return max(_SMALLEST_PAGE, PAGE_BYTES // max(1, tables))
 
 
 def _reading(
-    environment: Environment, look: Look, wanted: Sequence[Table], before: tuple[Evidence, ...]
-) -> Reading:
+    environment: Environment, look: Look, size: int, wanted: Sequence[Table],
+    before: tuple[Evidence, ...],
+) -> Reading:  # fmt: skip
     answers: Iterator[Sequence[Row]] = iter(look.extra)
-    found: list[Page] = []
+    first = {table.name: next(answers) for table in wanted}
     counts = dict(look.observation.counts)
-    for table in wanted:
-        ends = next(answers) if plan_statement(table) else None
-        planned = pages(table, ends)
-        found += planned
-        if ends is not None:
-            counts[table.name] = sum(page.rows or 0 for page in planned)
+    counts |= {t.name: len(first[t.name]) - 1 for t in wanted if t.walk}
     seen = replace(look.observation, counts=counts)
     environment.cache.observation = seen
-    tables = {table.name: table for table in wanted}
-    sequences = read_sequences(next(answers, ()))
-    return Reading(seen, tables, tuple(found), (*before, *look.evidence), sequences)
+    whole = [table.name for table in wanted if not table.walk]
+    return Reading(
+        seen,
+        {table.name: table for table in wanted},
+        (*before, *_without_rows(look.evidence)),
+        first,
+        read_sequences(next(answers, ())),
+        size,
+        tuple(name for name in whole if counts[name] != len(first[name])),
+    )
+
+
+def _without_rows(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    return tuple(replace(ran, stdout="", shown="") for ran in evidence)
 
 
 def _readable(schema: Schema) -> tuple[Table, ...]:
@@ -240,37 +281,33 @@ def _readable(schema: Schema) -> tuple[Table, ...]:
     return tuple(t for t in tables_of(schema) if t.kind is not TableKind.VIRTUAL)
 
 
-def _calls(found: Sequence[Page]) -> Iterator[tuple[Page, ...]]:
-    for start in range(0, len(found), _PAGES_PER_CALL):
-        yield tuple(found[start : start + _PAGES_PER_CALL])
-
-
-async def _fetch(
-    environment: Environment, batch: Sequence[Page], writing: _Writing
-) -> list[tuple[Row, ...]]:
-    """Rows go from wrangler's output into the copy; nothing of them is kept as evidence.
-
-    A page that no plan counted is counted with its rows: an answer that lacks some is none.
-    """
-    uncounted = [page.table for page in batch if page.rows is None]
-    counts = count_statements(uncounted)
-    asked = [*writing.marked, *(page.sql for page in batch), *counts]
+async def _fetch(environment: Environment, page: Page, writing: _Writing) -> Sequence[Row]:
+    """Rows go from wrangler's output into the copy; nothing of them is kept as evidence."""
     known = writing.ledger
     ledger = (ledger_statement(environment.project.database.migrations_table),) if known else ()
-    results, _ = await read_batch(environment, [*ledger, *asked], keep=None)
+    marks = (SEQUENCES_QUERY,) if writing.has_marks else ()
+    results, _ = await read_batch(environment, [*ledger, *marks, page.sql], keep=None)
     answers = [result.rows for result in results]
     if known and read_ledger(answers.pop(0)) != known:
         raise RemoteFailed(
             "The ledger changed while the rows were copied: the copy was not kept.",
             hint="Someone applied a migration, or another database answered. Copy again.",
         )
-    if writing.marked:
+    if marks:
         writing.sequences = read_sequences(answers.pop(0))
-    counted = _counted(uncounted, answers[len(batch) :])
-    for page, rows in zip(batch, answers, strict=False):
-        if counted.get(page.table, len(rows)) != len(rows):
-            writing.note_moved(page.table)
-    return answers[: len(batch)]
+    return answers.pop()
+
+
+async def _count_again(environment: Environment, writing: _Writing) -> None:
+    """Name the tables whose rows, read in several calls, are no longer so many."""
+    tables = sorted(writing.several)
+    if not tables:
+        return
+    results, _ = await read_batch(environment, count_statements(tables), keep=None)
+    counted = _counted(tables, [result.rows for result in results])
+    for copy in writing.end().copies:
+        if counted.get(copy.table, copy.rows) != copy.rows:
+            writing.note_moved(copy.table)
 
 
 def _counted(tables: Sequence[str], answers: Sequence[Sequence[Row]]) -> Mapping[str, int]:
@@ -299,20 +336,19 @@ def held_by_reads(context: StepContext) -> str:
 
 
 def _rows_to_read(context: StepContext) -> int | None:
-    """About how many rows a read of every table costs, counted and fetched; None: not known."""
+    """About how many rows a read of every table costs; None: not known."""
     copied = CopyFacts.from_attempt(context.record.last(CopyFacts.step)).rows
     if copied is not None:
-        return 2 * copied
+        return copied
     size = context.environment.cache.size
-    return None if size is None else 2 * size // _ROW_BYTES
+    return None if size is None else size // _ROW_BYTES
 
 
-def check_size(environment: Environment, reading: Reading) -> None:
-    """Refuse to fetch more than the settings allow; raises NotAllowed with the way out."""
+def check_size(environment: Environment, size: int) -> None:
+    """Refuse to copy more bytes than the settings allow; raises NotAllowed with the way out."""
     limit = environment.settings.data.copy_limit_mb
-    megabytes = len(reading.pages)  # a page is about a megabyte of JSON
-    if megabytes > limit:
+    if size > limit * 1_000_000:
         raise NotAllowed(
-            f"The target's rows are about {megabytes} MB; at most {limit} MB are copied.",
+            f"The target's rows are more than the {limit} MB that are copied at most.",
             hint="Raise copy_limit_mb under [data] in preflight.toml.",
         )

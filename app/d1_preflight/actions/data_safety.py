@@ -11,7 +11,6 @@ from pathlib import Path
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import (
     Copied,
-    check_size,
     copy_rows,
     held_by_reads,
     plan_reading,
@@ -58,6 +57,7 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import tables_of
 from d1_preflight.core.schema.table import Table, TableKind, countable
+from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import explain_failure
 from d1_preflight.disk import writing
 
@@ -198,8 +198,7 @@ async def read_still(
     evidence: tuple[Evidence, ...] = ()
     for _ in range(2):
         reading = await plan_reading(context, tables)
-        check_size(context.environment, reading)
-        copied = await copy_rows(context, reading, folder, so_far=_backed_up_so_far)
+        copied = await copy_rows(context, reading, folder, so_far=_backed_up_so_far, still=True)
         evidence = (*evidence, *reading.evidence)
         if not copied.moved:
             break
@@ -322,18 +321,38 @@ async def count_rows(context: StepContext) -> Outcome:
     persist = copy_folder(environment)
     has_copy = _copy_is_recent(context) and environment.local.file(persist).is_file()
     tables = () if has_copy else countable(tables_of(environment.prior_schema()))
-    look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
-    seen = look.observation
+    seen, evidence = await _seen_just_now(context, tables)
     if seen.schema.fingerprint != copied.schema:
         words = "The target's schema changed since it was copied. Copy and rehearse again."
-        return Outcome(Status.FAILED, words, evidence=look.evidence)
+        return Outcome(Status.FAILED, words, evidence=evidence)
     counts = environment.local.counts(persist) if has_copy else seen.counts
-    taken_at = copied.taken_at if has_copy else instant(seen.taken_at)
-    total = sum(counts.values())
-    facts = CountFacts(tables=table_counts(counts), rows=total, taken_at=taken_at)
-    words = f"{plural(total, 'row')} in {plural(len(counts), 'table')}"
+    facts = _counted(counts, copied.taken_at if has_copy else instant(seen.taken_at))
+    words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
     words += ", as copied" if has_copy else ""
-    return Outcome(Status.PROVED, f"{words}.", facts, look.evidence)
+    return Outcome(Status.PROVED, f"{words}.", facts, evidence)
+
+
+async def _seen_just_now(
+    context: StepContext, tables: Sequence[str]
+) -> tuple[Observation, tuple[Evidence, ...]]:
+    """Ledger and schema; where only they are asked, the copy's own look serves while it is new."""
+    environment = context.environment
+    seen = environment.cache.observation
+    copied = context.record.standing(context.checklist.step(CopyFacts.step))
+    is_first = not tables and context.before is None
+    if (
+        is_first
+        and seen is not None
+        and copied is not None
+        and seen.serves(environment.clock.now())
+    ):
+        return seen, copied.evidence
+    look = await observe(environment, tables=tables, keep=context.evidence_name, emit=context.emit)
+    return look.observation, look.evidence
+
+
+def _counted(counts: Mapping[str, int], taken_at: str) -> CountFacts:
+    return CountFacts(tables=table_counts(counts), rows=sum(counts.values()), taken_at=taken_at)
 
 
 async def take_bookmark(context: StepContext) -> Outcome:

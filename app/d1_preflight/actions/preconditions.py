@@ -185,8 +185,8 @@ def _value_question(context: StepContext) -> ValueQuestion:
     """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
     environment, persist = context.environment, copy_folder(context.environment)
     recorded = recorded_values(context)
-    touched = touched_tables(context)
-    wanted = {*recorded, *touched, *with_shadows(environment, touched), *ledgers_beside(context)}
+    shadowed = with_shadows(environment, touched_tables(context))
+    wanted = {*recorded, *shadowed, *ledgers_beside(context)}
     if not wanted:
         return ValueQuestion()
     question = value_question(environment, persist, wanted)

@@ -8,7 +8,6 @@ from pathlib import Path
 from d1_preflight.actions.classification import judged_again, refusal_words, stale_answers
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import (
-    check_size,
     copy_facts,
     copy_rows,
     held_by_reads,
@@ -18,6 +17,7 @@ from d1_preflight.actions.losses import declared_losses, declares_after_rehearsa
 from d1_preflight.actions.other_ledgers import ledgers_beside, rows_beside, sql_beside
 from d1_preflight.actions.pending import pending_names
 from d1_preflight.actions.reading_cost import cost_prompts, stopped_by_plan
+from d1_preflight.actions.schema_changes import schema_facts
 from d1_preflight.actions.target import relative, shown
 from d1_preflight.actions.values import values_facts, watched_values
 from d1_preflight.actions.workspace import copied_rows, copy_folder, rehearsal_folder, trial_folder
@@ -31,7 +31,6 @@ from d1_preflight.core.record.change_facts import (
     FindingsFacts,
     MeasuredLoss,
     RehearsalFacts,
-    SchemaChange,
     TableChange,
     TableCount,
     table_counts,
@@ -46,7 +45,6 @@ from d1_preflight.core.rows.row_diff import (
     TableDiff,
     diff_rows,
 )
-from d1_preflight.core.schema.schema import Change, Schema, diff
 from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
@@ -76,7 +74,6 @@ async def copy_target(context: StepContext) -> Outcome:
         said = f"{name} is already in the target's ledger; there is nothing to rehearse."
         return Outcome(Status.FAILED, said, evidence=reading.evidence)
     beside = await rows_beside(context, reading.observation)
-    check_size(environment, reading)
     copied = await copy_rows(context, reading, copied_rows(environment))
     seen, copies = reading.observation, copied.copies
     await asyncio.to_thread(
@@ -176,7 +173,7 @@ def _compared(context: StepContext, wrangler_ms: int) -> RehearsalFacts:
     declared = None if declares_after_rehearsal(context) else declared_losses(context)
     return RehearsalFacts(
         tables=explained_facts(found, analysis, declared, context.facts(FindingsFacts).measured),
-        schema=schema_facts(diff(olds, news), analysis, olds),
+        schema=schema_facts(olds, news, analysis, renames_by(environment.migration(), olds)),
         wrangler_ms=wrangler_ms,
         predicted_ms=predicted,
         schema_after=news.fingerprint,
@@ -319,22 +316,6 @@ def diff_facts(found: RowDiff) -> tuple[TableChange, ...]:
     return tuple(sorted(changes, key=lambda change: bool(change.ok)))
 
 
-def schema_facts(
-    changes: Sequence[Change], analysis: Analysis, prior: Schema
-) -> tuple[SchemaChange, ...]:
-    """Every difference of the schema, and whether the migration declares it."""
-    return tuple(
-        SchemaChange(
-            change=change.kind,
-            object=change.object,
-            name=change.name,
-            words=change.words,
-            declared=_is_declared(change, analysis, prior),
-        )
-        for change in changes
-    )
-
-
 def predicted_ms(wrangler_ms: int, sql_ms: int | None) -> int:
     """Predicted time on the target: measured in SQLite, else wrangler's run less its start-up."""
     return sql_ms if sql_ms is not None else max(0, wrangler_ms - _START_MS)
@@ -356,36 +337,6 @@ def _change(table: TableDiff, words: str, *, ok: bool) -> TableChange:
         issued_before=table.issued_before if falls else None,
         issued_after=table.issued_after if falls else None,
     )
-
-
-def _is_declared(change: Change, analysis: Analysis, prior: Schema) -> bool:
-    """New things are the point of a migration; what disappears must be in an effect or finding."""
-    if change.kind == "added":
-        return True
-    if change.object == "column" and change.after == f"{change.before} NOT NULL":
-        return True  # it only refuses more, and the rehearsal's rows have passed it
-    effects = analysis.effects
-    table = change.name.split(".")[0]
-    owner = next((o.table for o in prior.objects if o.name == change.name), table)
-    if table in effects.tables_dropped or owner in effects.tables_dropped:
-        return True
-    if change.object == "column" and change.name in (
-        *effects.columns_dropped,
-        *effects.columns_renamed,
-    ):
-        return True
-    if change.object in ("index", "trigger", "view") and (
-        change.name in effects.objects_dropped or _is_a_reason(analysis, change)
-    ):
-        return True
-    answered = (f for f in analysis.findings if not f.rows_at_risk)
-    return any({table, owner, change.name} & set(f.tables) for f in answered)
-
-
-def _is_a_reason(analysis: Analysis, change: Change) -> bool:
-    # By the whole name: a view "v" is not meant wherever a "v" stands.
-    named = f'{change.object} "{change.name}"'
-    return any(named in reason.text for reason in analysis.reasons)
 
 
 STEPS: Mapping[str, StepAction] = {

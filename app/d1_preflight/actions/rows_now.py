@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.actions.context import StepContext
-from d1_preflight.actions.copy_rows import Copied, check_size, copy_rows, plan_reading
+from d1_preflight.actions.copy_rows import Copied, copy_rows, plan_reading
 from d1_preflight.actions.workspace import recheck_folder
 from d1_preflight.core.ports import Evidence
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, tables_of
+from d1_preflight.core.schema.table import shadows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,22 @@ async def rows_now(context: StepContext, tables: Sequence[str]) -> AsyncIterator
     folder = recheck_folder(context.environment)
     try:
         reading = await plan_reading(context, tables)
-        check_size(context.environment, reading)
-        yield RowsNow(await copy_rows(context, reading, folder), reading.evidence, folder)
+        yield RowsNow(
+            await copy_rows(context, reading, folder, still=True), reading.evidence, folder
+        )
     finally:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def as_database(context: StepContext, rows: RowsNow, schema: Schema) -> Path:
-    """A local database of these tables alone, without their triggers."""
+    """A local database of these tables alone, without their triggers.
+
+    A virtual table comes with the shadow tables that were read.
+    """
     read = {copy.table for copy in rows.copied.copies}
+    known = tables_of(schema)
+    virtual = (table.name for table in known if table.is_virtual)
+    read |= {name for name in virtual if read & set(shadows_of(known, name))}
     tables = (o for o in schema.objects if o.kind == "table" and o.name in read)
     persist = rows.folder.parent / "d1"
     context.environment.local.make(persist, Schema(tuple(tables)), rows.copied.copies, ())

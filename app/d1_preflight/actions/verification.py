@@ -8,16 +8,16 @@ from decimal import Decimal
 from d1_preflight.actions.affected_routes import endpoint_plan, uncalled_routes
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.copy_rows import held_by_reads
+from d1_preflight.actions.look_after import fresh_look, rehearsed_tables
 from d1_preflight.actions.other_ledgers import ledgers_beside, missing_beside
 from d1_preflight.actions.tail_watch import watch_by_tail
-from d1_preflight.actions.target import Look, execute_args, observe, shown
+from d1_preflight.actions.target import execute_args, shown
 from d1_preflight.actions.timing import worker_page
-from d1_preflight.actions.verify_values import differing_tables, rehearsed_question
+from d1_preflight.actions.verify_values import differing_tables
 from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NoAnalytics, RemoteFailed
 from d1_preflight.core.format import count, noun_for, plural
-from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.apply_facts import (
     AbortCriteria,
@@ -33,16 +33,15 @@ from d1_preflight.core.record.apply_facts import (
     TrafficSample,
 )
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, row_counts
-from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, moment
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant, is_absent, moment
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import DeployOrderFacts
-from d1_preflight.core.rows.values import ValueQuestion, Values
+from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schedule.analytics import ERRORS_QUERY, Sample, error_rate, error_samples
 from d1_preflight.core.schema.schema import diff
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.target.snapshot import Observation, Question
+from d1_preflight.core.target.snapshot import Question
 
-_FRESH_S = 90
 _POLL_S = 5.0
 _READING = ("GET", "HEAD", "OPTIONS")
 _SHOWN = 3  # differences in one sentence
@@ -54,7 +53,7 @@ def verify_plan(context: StepContext) -> Sequence[str]:
     """The batched read that ledger, schema and rows share."""
     environment = context.environment
     question = Question(
-        environment.project.database.migrations_table, _tables(context), checks=True
+        environment.project.database.migrations_table, rehearsed_tables(context), checks=True
     )
     return (shown(environment, execute_args(environment, question.sql)),)
 
@@ -71,7 +70,7 @@ def ledger_prompts(context: StepContext) -> Sequence[Prompt]:
 
 async def verify_ledger(context: StepContext) -> Outcome:
     """The ledger has this migration's row, and so has each other tool's."""
-    seen, evidence = await look_after(context)
+    seen, evidence = await fresh_look(context)
     row = seen.ledger_row(context.environment.name)
     if row is None:
         words = f"The ledger has no row for {context.environment.name}."
@@ -92,7 +91,7 @@ async def verify_ledger(context: StepContext) -> Outcome:
 
 async def verify_schema(context: StepContext) -> Outcome:
     """Compare every table, index, trigger and view with the rehearsal's."""
-    seen, evidence = await _fresh(context)
+    seen, evidence = await fresh_look(context)
     rehearsed = context.environment.local.schema(rehearsal_folder(context.environment))
     differences = tuple(change.words for change in diff(rehearsed, seen.schema))
     facts = SchemaCheckFacts(
@@ -120,9 +119,9 @@ def row_prompts(context: StepContext) -> Sequence[Prompt]:
 async def verify_rows(context: StepContext) -> Outcome:
     """Counts and values against the rehearsal's; quick_check, foreign_key_check."""
     expected = expected_counts(context)
-    if not expected:
+    if is_absent(context.facts(RehearsalFacts).counts_after):
         return Outcome(Status.UNKNOWN, "There are no rehearsed row counts to compare with.")
-    seen, evidence = await _fresh(context)
+    seen, evidence = await fresh_look(context)
     values = context.environment.cache.values or Values({}, {})
     differing, read = await differing_tables(context, seen.schema, values)
     other = {table.table for table in differing}
@@ -147,7 +146,7 @@ async def verify_rows(context: StepContext) -> Outcome:
             return Outcome(Status.ATTESTED, words, facts, evidence)
         return Outcome(Status.FAILED, words, facts, evidence)
     compared = len(values.found)
-    words = f"{plural(len(tables), 'table')} as rehearsed"
+    words = f"{plural(len(tables), 'table')} as rehearsed" if tables else "No table is left"
     words += f", {plural(compared, 'table')} value for value" if compared else ""
     return Outcome(
         Status.PROVED, f"{words}; quick_check ok, no broken references.", facts, evidence
@@ -254,50 +253,6 @@ def signed_limits(context: StepContext) -> tuple[Decimal, int]:
         Decimal(rate) if rate else now.error_rate_percent,
         now.watch_minutes if minutes is None else minutes,
     )
-
-
-async def look_after(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
-    """One batched read: ledger, schema, values, counts and soundness, as they are now."""
-    question = rehearsed_question(context)
-    counted = [table for table in _tables(context) if table not in question.tables]
-    try:
-        look = await _look(context, counted, question)
-    except RemoteFailed as error:
-        if "no such" not in error.message:
-            raise
-        question = ValueQuestion()  # the schema is another one: that will be said
-        look = await _look(context, [], question)
-    values = question.read(look.extra)
-    counts = {**look.observation.counts, **values.rows}
-    seen = replace(look.observation, counts=counts)
-    context.environment.cache.observation, context.environment.cache.values = seen, values
-    return seen, look.evidence
-
-
-async def _look(context: StepContext, counted: Sequence[str], question: ValueQuestion) -> Look:
-    return await observe(
-        context.environment,
-        tables=counted,
-        extra=question.statements,
-        checks=True,
-        keep=context.evidence_name,
-        emit=context.emit,
-    )
-
-
-async def _fresh(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
-    """What the ledger step just read, or a new read when that is older than a minute and a half."""
-    seen = context.environment.cache.observation
-    if seen is not None and seen.quick_check and set(_tables(context)) <= set(seen.counts):
-        age = context.environment.clock.now() - seen.taken_at
-        ledger = context.record.standing(context.checklist.step("ledger"))
-        if timedelta() <= age < timedelta(seconds=_FRESH_S) and ledger is not None:
-            return seen, ledger.evidence
-    return await look_after(context)
-
-
-def _tables(context: StepContext) -> tuple[str, ...]:
-    return tuple(row_counts(context.facts(RehearsalFacts).counts_after))
 
 
 def expected_counts(context: StepContext) -> Mapping[str, int]:

@@ -15,7 +15,8 @@ from d1_preflight.core.record.change_facts import RehearsalFacts, TableValues
 from d1_preflight.core.record.facts import is_absent
 from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.values import ValueQuestion, Values
-from d1_preflight.core.schema.schema import Schema
+from d1_preflight.core.schema.schema import Schema, tables_of
+from d1_preflight.core.schema.table import shadows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ async def differing_tables(
     if not tables:
         return (), ()
     environment = context.environment
-    async with rows_now(context, tables) as rows:
+    async with rows_now(context, _kept_in(schema, tables)) as rows:
         files = {
             "before": environment.local.file(rehearsal_folder(environment)),
             "after": environment.local.file(as_database(context, rows, schema)),
@@ -79,6 +80,17 @@ async def differing_tables(
         with environment.local.attached(**files) as connection:
             found = diff_rows(connection).tables
     return tuple(_differing(found, tables)), rows.evidence
+
+
+def _kept_in(schema: Schema, tables: Collection[str]) -> tuple[str, ...]:
+    """These tables, a virtual one by the shadow tables in which it keeps its rows."""
+    known = tables_of(schema)
+    virtual = {table.name for table in known if table.is_virtual}
+    return tuple(
+        name
+        for table in tables
+        for name in (shadows_of(known, table) if table in virtual else (table,))
+    )
 
 
 def _differing(found: Collection[TableDiff], tables: Collection[str]) -> list[Differing]:

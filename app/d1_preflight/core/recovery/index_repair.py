@@ -1,4 +1,4 @@
-"""Repairs a full-text index: D1 refuses writes to its shadows, so FTS5 itself fills it again."""
+"""Repairs a virtual table: D1 refuses writes to its shadows, so its module fills it again."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -29,8 +29,7 @@ class IndexRepair:
 
     def definition(self) -> Iterator[str]:
         """CREATE VIRTUAL TABLE of an index that went."""
-        declared = full_text(self.old.sql)
-        if declared is None:
+        if not (full_text(self.old.sql) or self.old.has_own_rows or self.old.is_derived):
             self.problems.append("a virtual table is not written; only Time Travel has its rows")
         elif self.new is None:
             yield self.old.sql.rstrip().rstrip(";")
@@ -43,10 +42,12 @@ class IndexRepair:
         `repaired` names the tables that rows were written into, in lower case.
         """
         declared = full_text(self.old.sql)
-        if declared is None or self.problems:
+        if self.problems:
             return
-        if declared.content is None:
+        if self.old.has_own_rows:
             yield from self._texts()
+        elif declared is None:
+            return  # it only shows the words of an index
         elif declared.content:
             if self.new is None or self._lacks_entries() or self._holds(declared, repaired):
                 index = quote_name(self.old.name)
@@ -77,14 +78,17 @@ class IndexRepair:
         index = quote_name(self.old.name)
         names = [quote_name(name) for name in self.old.data_columns or self.old.column_names]
         cells = ", ".join(wire(f"b.{name}") for name in names)
-        query = f"SELECT 'i'||b.rowid, {cells} FROM before.{index} AS b"
+        numbered = full_text(self.old.sql) is not None  # an R*Tree's first column is its number
+        number = "'i'||b.rowid, " if numbered else ""
+        query = f"SELECT {number}{cells} FROM before.{index} AS b"
         if self.new is not None:
             changed = " OR ".join(differs(f"b.{name}", f"a.{name}") for name in names)
             query += (
                 f" LEFT JOIN after.{quote_name(self.new.name)} AS a ON a.rowid = b.rowid"
                 f" WHERE a.rowid IS NULL OR {changed}"
             )
-        head = f"REPLACE INTO {index} (rowid, {', '.join(names)}) VALUES\n"
+        written = ", ".join(["rowid", *names] if numbered else names)
+        head = f"REPLACE INTO {index} ({written}) VALUES\n"
         packer = Packer(self.limit - len(head) - 4)
         for batch in packer.batches(self._literals(query)):
             self.rows += len(batch)

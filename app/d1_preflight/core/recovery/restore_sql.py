@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 import apsw
 
 from d1_preflight.core.format import noun_for, plural
+from d1_preflight.core.recovery.tree_rows import opened_tree
 from d1_preflight.core.rows.codec import Packer, decode, literal, wire
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, structure, tables_of
 from d1_preflight.core.schema.sequences import raise_sequence
-from d1_preflight.core.schema.table import shadows_of
+from d1_preflight.core.schema.table import Table, shadows_of
 from d1_preflight.core.sql.tokenizer import quote_name
 
 INSERT_BYTES = 90_000
@@ -69,8 +70,9 @@ def write_restore_sql(
     order = dependency_order(schema)
     places = {name: n for n, name in enumerate(order.tables)}
     kept = sorted((c for c in copies if c.table in places), key=lambda c: places[c.table])
-    indexes = _indexes(schema, copies)
+    indexes, trees = _indexes(schema, copies), _trees(schema, copies)
     filled = {name for index in indexes for name in index.shadows}
+    filled |= {copy.table for tree in trees for copy in tree.nodes}
     cautions = [
         f"{c.table} belongs to a virtual table and is not written; fill that table again."
         for c in copies
@@ -93,6 +95,7 @@ def write_restore_sql(
         else:
             with opened(index.text) as connection:
                 tables.append(_write_texts(write, index, connection, limit))
+    tables += [_write_tree(write, tree, opened, limit) for tree in trees]
     cautions += [f"{t.table}: {too_long_words(t.too_long)}." for t in tables if t.too_long]
     return RestoreScript(tuple(tables), tuple(cautions))
 
@@ -123,6 +126,41 @@ def _indexes(schema: Schema, copies: Sequence[RowCopy]) -> tuple[_Index, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """An R*Tree of which every table with its nodes was copied."""
+
+    table: Table
+    nodes: tuple[RowCopy, ...]
+
+
+def _trees(schema: Schema, copies: Sequence[RowCopy]) -> tuple[_Tree, ...]:
+    known, found = {copy.table: copy for copy in copies}, []
+    all_tables = tables_of(schema)
+    for table in all_tables:
+        if not table.has_own_rows or full_text(table.sql):
+            continue
+        shadows = shadows_of(all_tables, table.name)
+        if shadows and set(shadows) <= set(known):
+            found.append(_Tree(table, tuple(known[name] for name in shadows)))
+    return tuple(found)
+
+
+def _write_tree(
+    write: Callable[[str], object],
+    tree: _Tree,
+    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+    limit: int,
+) -> TableSql:
+    """REPLACE the rows of a tree: a trigger may have put them there already."""
+    columns = tree.table.data_columns
+    names = ", ".join(quote_name(name) for name in columns)
+    head = f"REPLACE INTO {quote_name(tree.table.name)} ({names}) VALUES\n"
+    rows = replace(tree.nodes[0], table=tree.table.name, columns=columns, rowid="")
+    with opened_tree(tree.table, tree.nodes, opened) as connection:
+        return _write_batches(write, head, rows, connection, limit, order="")
+
+
 def _write_texts(
     write: Callable[[str], object], index: _Index, connection: apsw.Connection, limit: int
 ) -> TableSql:
@@ -151,18 +189,20 @@ def _write_batches(
     copy: RowCopy,
     connection: apsw.Connection,
     limit: int,
+    *,
+    order: str = " ORDER BY rowid",
 ) -> TableSql:
     packer = Packer(limit - len(head) - 2)
     rows = statements = 0
-    for batch in packer.batches(_literals(copy, connection)):
+    for batch in packer.batches(_literals(copy, connection, order)):
         write(head + ",\n".join(batch) + ";\n")
         rows, statements = rows + len(batch), statements + 1
     return TableSql(copy.table, rows, statements, packer.too_long)
 
 
-def _literals(copy: RowCopy, connection: apsw.Connection) -> Iterator[str]:
+def _literals(copy: RowCopy, connection: apsw.Connection, order: str) -> Iterator[str]:
     cells = ", ".join(wire(quote_name(name)) for name in copy.columns)
-    query = f"SELECT {copy.rowid or 'NULL'}, {cells} FROM rows ORDER BY rowid"
+    query = f"SELECT {copy.rowid or 'NULL'}, {cells} FROM rows{order}"
     for rowid, *values in connection.execute(query):
         texts = [literal(decode(None if v is None else str(v))) for v in values]
         texts = [str(rowid), *texts] if copy.rowid else texts

@@ -8,7 +8,7 @@ limit for a result) still fits. All this is asked of the engine in plain SQL tha
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from d1_preflight.core.errors import ProjectError
@@ -16,7 +16,6 @@ from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
 
 STATEMENT_LIMIT = 100_000
-PAGE_BYTES = 1_000_000
 _CELL_OVERHEAD = 12  # the JSON key, quotes and comma of one cell
 _SAFE_TEXT = frozenset(" _.,:@/+-")
 _NEVER_PLAIN = ("BEGIN", "COMMIT", "END", "--", "/*")
@@ -42,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One stretch of a table that is read by one statement; `rows` is None where not counted."""
+    """A table that is read by one statement; `rows` is None where not counted."""
 
     table: str
     sql: str
@@ -110,45 +109,9 @@ def literal(cell: Cell) -> str:
             return f"CAST(X'{cell.encode().hex().upper()}' AS TEXT)"
 
 
-def plan_statement(table: Table, page_bytes: int = PAGE_BYTES) -> str | None:
-    """Ask where the pages of a table end so that each is about `page_bytes` of JSON.
-
-    None where the rows have no order to be read by; then there is one page.
-    """
-    if not table.walk:
-        return None
-    keys = _walk(table)
-    order = ", ".join(f"k{n}" for n in range(len(keys)))
-    chosen = ", ".join(f"{key} AS k{n}" for n, key in enumerate(keys))
-    size = row_size(table, 2)
-    ends = ", ".join(f"{wire(f'k{n}')} AS k{n}" for n in range(len(keys)))
-    return (
-        f"SELECT {ends}, n FROM (SELECT {order}, page, row_number() OVER (ORDER BY {order}) AS n,"
-        f" lead(page) OVER (ORDER BY {order}) AS next FROM (SELECT {order},"
-        f" sum(size) OVER (ORDER BY {order}) / {page_bytes} AS page"
-        f" FROM (SELECT {chosen}, {size} AS size FROM {quote_name(table.name)})))"
-        " WHERE next IS NOT page ORDER BY n"
-    )
-
-
-def pages(table: Table, ends: Sequence[Mapping[str, object]] | None) -> tuple[Page, ...]:
-    """The statements that read a table whole, from the answer to `plan_statement`.
-
-    The last page has no end: rows that came since the plan show in its number of rows.
-    """
-    if ends is None:
-        return (Page(table.name, _select(table, ""), None),)
-    found = []
-    after, count = "", 0
-    keys = f"({', '.join(_walk(table))})"
-    for number, end in enumerate(ends, start=1):
-        values = [decode(_str(end[f"k{n}"])) for n in range(len(table.walk))]
-        last = f"({', '.join(literal(value) for value in values)})"
-        bounds = [f"{keys} > {after}"] if after else []
-        bounds += [f"{keys} <= {last}"] if number < len(ends) else []
-        found.append(Page(table.name, _select(table, " AND ".join(bounds)), _int(end["n"]) - count))
-        after, count = last, _int(end["n"])
-    return tuple(found)
+def whole_page(table: Table) -> Page:
+    """The statement that reads a table at once: its rows have no order to be read by."""
+    return Page(table.name, _select(table), None)
 
 
 def batches(statements: Iterable[str], *, limit: int = 100_000) -> Iterator[tuple[str, ...]]:
@@ -212,24 +175,28 @@ def _packed_size(text: str) -> int:
     return len(text.encode()) + 2  # with what separates it from the next
 
 
-def _walk(table: Table) -> list[str]:
+def walk_names(table: Table) -> list[str]:
+    """The columns of a table's order, quoted."""
     return [name if name == table.rowid else quote_name(name) for name in table.walk]
 
 
-def _select(table: Table, condition: str) -> str:
-    columns = [wire(quote_name(name)) for name in table.data_columns]
-    if table.rowid:
-        columns[0] = f"{table.rowid}||':'||coalesce({columns[0]},'')"
-    chosen = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
-    where = f" WHERE {condition}" if condition else ""
-    order = f" ORDER BY {', '.join(_walk(table))}" if table.walk else ""
-    sql = f"SELECT {chosen} FROM {quote_name(table.name)}{where}{order}"
+def require_short(sql: str, table: Table) -> str:
+    """The statement, if D1 takes one so long; raises ProjectError."""
     if len(sql.encode()) > STATEMENT_LIMIT:
         raise ProjectError(
             f"The statement that reads {table.name} is longer than D1's 100 KB.",
             hint="Its column names are very long; back this table up with wrangler d1 export.",
         )
     return sql
+
+
+def _select(table: Table) -> str:
+    columns = [wire(quote_name(name)) for name in table.data_columns]
+    if table.rowid:
+        columns[0] = f"{table.rowid}||':'||coalesce({columns[0]},'')"
+    chosen = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
+    order = f" ORDER BY {', '.join(walk_names(table))}" if table.walk else ""
+    return require_short(f"SELECT {chosen} FROM {quote_name(table.name)}{order}", table)
 
 
 def _is_plain(text: str) -> bool:
@@ -243,9 +210,3 @@ def _str(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise TypeError("a value came back without its tag")
-
-
-def _int(value: object) -> int:
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{value!r} is not an integer")

@@ -94,8 +94,8 @@ class FingerprintQuery:
 
 
 def can_be_asked(table: Table) -> bool:
-    """Whether a query can tell the table's values; a virtual table's module keeps its own."""
-    return not table.is_virtual and bool(table.data_columns)
+    """Whether a query can tell the table's values; an index without a text of its own has none."""
+    return bool(table.data_columns) and (not table.is_virtual or table.has_own_rows)
 
 
 def fingerprint_query(
@@ -160,7 +160,7 @@ def _weight(number: int) -> int:
 def _text(table: Table) -> str:
     """The row as one text whose hex form has only decimal digits, the same for equal rows only."""
     columns = [quote_name(name) for name in table.data_columns]
-    cells = [_cell(column) for column in ([table.rowid] if table.rowid else []) + columns]
+    cells = [_cell(column) for column in ([table.row_name] if table.row_name else []) + columns]
     return _balanced(cells, "||'p'||")
 
 

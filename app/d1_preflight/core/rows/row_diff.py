@@ -98,7 +98,7 @@ class TableDiff:
 
 @dataclass(frozen=True, slots=True)
 class RowDiff:
-    """The diffs of all tables that hold rows; a virtual table's rows are counted, not paired."""
+    """The diffs of all tables that hold rows; an index's entries are counted, not paired."""
 
     tables: tuple[TableDiff, ...]
 
@@ -154,7 +154,10 @@ def _row_diff(
         elif TableKind.VIRTUAL in (old.kind, new.kind):
             failure = failing.after.get(new.name.lower(), "")
             failed_before = old.name.lower() in failing.before
-            one = _by_number(connection, old, new, failed_before=failed_before)
+            if old.has_own_rows and new.has_own_rows:
+                one = _Pair(connection, old, new, renames, rebuilt).diff()
+            else:
+                one = _by_number(connection, old, new, failed_before=failed_before)
             found.append(replace(one, failure="" if failed_before else failure))
         else:
             pair = _Pair(connection, old, new, renames, rebuilt)
@@ -177,7 +180,7 @@ def _numbered(connection: apsw.Connection, old: Table, new: Table, found: TableD
 def _by_number(
     connection: apsw.Connection, old: Table, new: Table, *, failed_before: bool
 ) -> TableDiff:
-    """A virtual table's rows have no keys of their own to be paired by: they are only counted."""
+    """Entries without rows of their own have nothing to be paired by: they are only counted."""
     states = index_state(connection, "before", old), index_state(connection, "after", new)
     before, after = _count(connection, "before", old), _count(connection, "after", new)
     if states[0] and states[1] and states[1].content:  # its rows are those of the content
@@ -210,7 +213,7 @@ class _Pair:
     ) -> None:
         self._connection = connection
         self._old, self._new = old, new
-        self._may_use_rowid = bool(old.rowid and new.rowid) and old.name.lower() not in {
+        self._may_use_rowid = bool(old.row_name and new.row_name) and old.name.lower() not in {
             name.lower() for name in rebuilt
         }
         self._columns = dict(_common(old, new, renames))
@@ -225,7 +228,7 @@ class _Pair:
             return self._joined(key, Pairing.KEY)
         by_content = self._by_content()
         if self._may_use_rowid and not by_content.is_untouched:
-            return self._joined(((self._old.rowid, self._new.rowid),), Pairing.ROWID)
+            return self._joined(((self._old.row_name, self._new.row_name),), Pairing.ROWID)
         return by_content
 
     def _by_content(self) -> TableDiff:

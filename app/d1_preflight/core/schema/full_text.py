@@ -8,6 +8,8 @@ from d1_preflight.core.sql.tokenizer import Token, closing, parted, tokens
 
 _FORGETS = frozenset({"'delete'", "'delete-all'", '"delete"', '"delete-all"'})
 
+_TREES = frozenset({"rtree", "rtree_i32"})
+
 
 @dataclass(frozen=True, slots=True)
 class FullText:
@@ -41,6 +43,12 @@ def is_derived(sql: str) -> bool:
     """Whether a virtual table shows what others hold: an external content, or a vocabulary."""
     declared = full_text(sql)
     return module_of(sql) == "fts5vocab" or bool(declared and declared.is_external)
+
+
+def keeps_rows(sql: str) -> bool:
+    """Whether a virtual table keeps rows that can be read back: its own text, or an R*Tree's."""
+    declared = full_text(sql)
+    return module_of(sql) in _TREES or bool(declared and declared.content is None)
 
 
 def module_of(sql: str) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import apsw
 
 from d1_preflight.core.schema.ddl import definitions
-from d1_preflight.core.schema.full_text import is_derived
+from d1_preflight.core.schema.full_text import is_derived, keeps_rows
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -128,6 +128,16 @@ class Table:
     def data_columns(self) -> tuple[str, ...]:
         """The names of the columns that hold values of their own."""
         return tuple(c.name for c in self.columns if c.holds_data)
+
+    @property
+    def has_own_rows(self) -> bool:
+        """Whether it is a virtual table with rows of its own: an R*Tree's, or its own text."""
+        return self.is_virtual and keeps_rows(self.sql)
+
+    @property
+    def row_name(self) -> str:
+        """A name by which a row can be told from the others, "" where there is none."""
+        return "rowid" if self.has_own_rows else self.rowid
 
     def column(self, name: str) -> Column | None:
         """The column of that name, whatever its case."""

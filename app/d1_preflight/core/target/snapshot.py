@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema
 from d1_preflight.core.sql.tokenizer import quote_name
 
 # One result has at most 100 columns on D1 (docs: platform limits), one statement 100 KB.
 _COUNTS_PER_STATEMENT = 90
+_SERVES = timedelta(seconds=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Observation:
     counts: Mapping[str, int] = field(default_factory=dict)
     quick_check: str = ""
     broken_references: int = 0
+
+    def serves(self, now: datetime) -> bool:
+        """Whether it is so new that it serves the steps after the one that looked, too."""
+        return timedelta() <= now - self.taken_at < _SERVES
 
     def continues(self, earlier: "Observation") -> bool:
         """Whether this ledger is the earlier one with rows added or removed at its end."""

@@ -1,0 +1,42 @@
+"""Reads the rows of an R*Tree out of the copies of the tables in which it keeps its nodes.
+
+D1 refuses writes to those tables, so a restore writes the rows through the R*Tree itself.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import apsw
+
+from d1_preflight.core.rows.table_copy import RowCopy
+from d1_preflight.core.schema.table import Table
+from d1_preflight.core.sql.tokenizer import quote_name
+
+
+@contextmanager
+def opened_tree(
+    tree: Table,
+    nodes: Sequence[RowCopy],
+    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+) -> Iterator[apsw.Connection]:
+    """A scratch database in memory in which `rows` holds the rows of the tree."""
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute(tree.sql)
+        for copy in nodes:
+            with opened(copy) as held:
+                _fill(connection, copy, held)
+        connection.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM main.{quote_name(tree.name)}")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _fill(connection: apsw.Connection, copy: RowCopy, held: apsw.Connection) -> None:
+    names = [quote_name(name) for name in copy.columns]
+    columns = ", ".join([copy.rowid, *names] if copy.rowid else names)
+    marks = ", ".join("?" * (len(names) + bool(copy.rowid)))
+    table = quote_name(copy.table)
+    connection.execute(f"DELETE FROM {table}")
+    rows = held.execute(f"SELECT {columns} FROM rows")
+    connection.executemany(f"INSERT INTO {table}({columns}) VALUES ({marks})", rows)

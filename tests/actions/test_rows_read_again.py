@@ -1,0 +1,49 @@
+"""Rows too long for a query's fingerprint are read again: before, rehearsed, or neither."""
+
+from pathlib import Path
+
+import pytest
+
+from actions.fake_target import Bench, cut
+from d1_preflight.core.record.apply_facts import ApplyFacts
+from d1_preflight.core.record.record import Status
+
+EARLIER = "CREATE TABLE pages(id INTEGER PRIMARY KEY, title TEXT, body BLOB);\n"
+ROWS = "INSERT INTO pages VALUES (1, 'a', zeroblob(6000)), (2, 'b', zeroblob(6000))"
+SQL = "UPDATE pages SET title = title || '!';\n"
+
+
+async def lost(folder: Path, then: str) -> Bench:
+    """An apply that wrote no row into the ledger and answered nothing; what the rows hold now."""
+    bench = Bench(folder, SQL, "transformative", earlier=EARLIER, rows=ROWS)
+    await bench.walk("applied")
+    before = bench.target.connection.serialize("main")
+
+    def undone() -> None:
+        bench.target.connection.deserialize("main", before)
+        bench.target.connection.execute(then)
+
+    bench.target.then["apply"], bench.target.instead["apply"] = undone, cut
+    assert (await bench.step("applied")).status is Status.UNKNOWN
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("then", "status", "words", "half_way"),
+    [
+        ("SELECT 1", Status.FAILED, "Checked: it was not applied", None),
+        (SQL, Status.FAILED, "Half-way: the ledger has no row, but pages holds", True),
+        (f"{SQL.strip().rstrip(';')} WHERE id = 1", Status.UNKNOWN, "Whether it was applied", None),
+        ("UPDATE pages SET title = 'other'", Status.UNKNOWN, "Whether it was applied", None),
+    ],
+)
+async def test_what_long_rows_hold_after_a_lost_reply_is_told_by_the_rows(
+    tmp_path: Path, then: str, status: Status, words: str, *, half_way: bool | None
+) -> None:
+    bench = await lost(tmp_path, then)
+
+    attempt = await bench.step("applied")
+
+    assert (attempt.status, attempt.words[: len(words)]) == (status, words)
+    assert ApplyFacts.from_attempt(attempt).half_way is half_way
+    assert bench.target.commands.count("apply") == 1
