@@ -33,11 +33,13 @@ def filled_database(
     gaps: bool,
     later: Sequence[Table] = (),
     brought: apsw.Connection | None = None,
+    alike: bool = False,
 ) -> tuple[apsw.Connection, frozenset[str]]:
     """A database of the schema with rows, and the tables that stay empty, in lower case.
 
     With `gaps` some rows hold NULL where they may. The rows pass the CHECKs and foreign keys that
     `later` tables of the same names have, as far as can be. The rows of `brought` come first.
+    The text keys of two tables differ, for a file may put both into one, unless they are `alike`.
     """
     connection = apsw.Connection(":memory:", statementcachesize=0)
     connection.execute("PRAGMA foreign_keys = OFF")
@@ -50,7 +52,8 @@ def filled_database(
     coming = {table.name.lower(): table for table in later}
     for table in tables if brought else ():
         _copy_rows(brought, connection, table)
-    filler = _Filler(connection, {table.name.lower(): table for table in tables}, coming, gaps=gaps)
+    known = {table.name.lower(): table for table in tables}
+    filler = _Filler(connection, known, coming, gaps=gaps, alike=alike)
     for name in _order([_with_later_keys(table, coming) for table in tables]):
         filler.fill(name)
     _settle(connection, tables)
@@ -111,11 +114,13 @@ class _Filler:
         coming: Mapping[str, Table],
         *,
         gaps: bool,
+        alike: bool,
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._coming = coming
         self._gaps = gaps
+        self._alike = alike
         self._rows: dict[str, list[Row]] = {name: [] for name in tables}
 
     def fill(self, table: Table) -> None:
@@ -141,12 +146,17 @@ class _Filler:
             may_be_null = not column.notnull and not column.pk
             key = keys.get(column.name.lower())
             is_gap = self._gaps and may_be_null and number == (_ROWS if key else _ROWS - 1)
-            value = None if is_gap else _value(table, column, number)
+            value = None if is_gap else self._value(table, column, number)
             if key and not is_gap:
                 whose = number + _earlier_keys(table, key)
                 value = self._referred(key, column, whose, None if may_be_null else value)
             row[column.name] = value
         return row
+
+    def _value(self, table: Table, column: Column, number: int) -> object:
+        value = _value(column, number)
+        is_name = column.pk and isinstance(value, str) and not self._alike
+        return f"{table.name} {value}" if is_name else value
 
     def _referred(self, key: ForeignKey, column: Column, number: int, otherwise: object) -> object:
         """The value of the parent's row that this row refers to."""
@@ -157,7 +167,7 @@ class _Filler:
         if there is None or parent is None:
             return otherwise
         if not rows:  # of a circle: what it will have
-            return _value(parent, there, (number - 1) % _ROWS + 1)
+            return self._value(parent, there, (number - 1) % _ROWS + 1)
         known = {name.lower(): value for name, value in rows[(number - 1) % len(rows)].items()}
         return known.get(there.name.lower(), otherwise)
 
@@ -177,8 +187,7 @@ def _earlier_keys(table: Table, key: ForeignKey) -> int:
     return same.index(key)
 
 
-def _value(table: Table, column: Column, number: int) -> object:
-    """A value; the keys of two tables differ, for a file may put both into one table."""
+def _value(column: Column, number: int) -> object:
     match column.affinity:
         case "INTEGER":
             return number * 10
@@ -190,7 +199,7 @@ def _value(table: Table, column: Column, number: int) -> object:
             return f"{column.name} {number}".encode()
     if "json" in column.name.lower():  # which a file may read as such
         return f'{{"{column.name}": {number}}}'
-    return f"{table.name} {column.name} {number}" if column.pk else f"{column.name} {number}"
+    return f"{column.name} {number}"
 
 
 def _checked(table: Table, row: Row, later: tuple[str, ...]) -> Row:
