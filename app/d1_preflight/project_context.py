@@ -200,7 +200,9 @@ class ProjectContext:
                 hint="Nothing was written. Ask for it again.",
             )
         folder = open_workspace(self.project.root)
-        kept = write_rewrite(migration.path, migration, found.after, folder)
+        home = migration.path.parents[migration.name.count("/")]
+        further = [(home / name, text) for name, text in found.files]
+        kept = write_rewrite(migration.path, migration, found.after, folder, further)
         return kept.relative_to(self.project.root).as_posix()
 
     def target_config(self) -> Path:

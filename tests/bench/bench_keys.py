@@ -108,7 +108,7 @@ class Person:
             self.press("w")
         elif "Space mark" in keys:
             self.press("y") if "y confirm" in keys else self._mark(screen)
-        elif "↑↓ choose" in keys and "│ ▸" not in screen:
+        elif "↑↓ choose" in keys and "│ ▸" not in screen.rpartition("question ")[2]:
             self.press("1")  # nothing is chosen beforehand
         elif "Esc other keys" in keys and "│ ▸" not in screen:
             self._say(screen)

@@ -223,6 +223,21 @@ class Offers:
         return ".preflight/before-fix/kept.sql"
 
 
+async def test_the_split_of_several_changes_is_shown_and_written_too() -> None:
+    finding = Finding("several-changes", Severity.WARNING, 1, 1, "title", "message")
+    done = (Answer(finding, what="becomes 2 files"),)
+    files = (("0002_delete_b.sql", "DROP TABLE b;\n"),)
+    whole = Fix("a\nb\n", "a\n", done, proof=Proof(rows="rows in every table"), files=files)
+    rewriter = Offers(Fix("a\nb\n", "a\nb\n", split=whole))
+    said: list[str] = []
+    script = Script([("next", Choice.FIX), ("rewrite", True), QUIT])
+    session = open_session(MemoryStore(), TextFiles("CREATE TABLE a(id TEXT PRIMARY KEY);\n"))
+    await Walkthrough(session, script, said.append, TARGET, rewriter).run()
+    assert "  new file 0002_delete_b.sql" in said
+    assert "  +DROP TABLE b;" in said
+    assert rewriter.written == ["a\n"]
+
+
 @pytest.mark.parametrize("agreed", [True, False])
 async def test_the_safe_way_is_shown_and_written_after_a_yes_alone(agreed: bool) -> None:
     finding = Finding("cascade-delete", Severity.BLOCKING, 1, 1, "title", "message")

@@ -10,7 +10,7 @@ import pytest
 from d1_preflight.actions.rewrite_tried import against_rewrite
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.board import Board
-from d1_preflight.core.errors import UsageError
+from d1_preflight.core.errors import PreflightError, UsageError
 from d1_preflight.project_context import ProjectContext, open_context
 from d1_preflight.session import Session
 from flow.walking import raw_answers
@@ -121,3 +121,42 @@ async def test_the_real_wrangler_runs_a_rewrite_on_the_copy_before_it_is_offered
     assert refused.startswith("wrangler does not run it on the copy")
     assert losing == ""  # the text itself says that they go
     assert not found.refused("it was late").is_offered
+
+
+SEVERAL = (
+    "-- Migration: 0002_rebuild_users\n"
+    "ALTER TABLE users RENAME COLUMN name TO full_name;\n"
+    "DROP TABLE logs;\n"
+)
+
+
+async def test_several_changes_become_a_file_each_and_all_are_written_or_none(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "wrangler.jsonc": CONFIG,
+        "migrations/0001_make_users.sql": "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT);\n"
+        "CREATE TABLE logs(id INTEGER PRIMARY KEY);\n",
+        f"migrations/{NAME}": SEVERAL,
+    }
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    context = open_context(start=folder(tmp_path, files), environ=environ)
+    board, session = Board(context), context.session(NAME)
+    migrations = tmp_path / "migrations"
+    try:
+        split = (await board.rewrite(session)).split
+        assert split is not None
+        [(name, text)] = split.files
+        assert ("RENAME COLUMN" in split.after, "DROP TABLE" in text) == (True, True)
+        (migrations / name).write_text("-- another's\n")
+        with pytest.raises(PreflightError):
+            board.write_rewrite(session, split)
+        assert (migrations / NAME).read_text() == SEVERAL
+        (migrations / name).unlink()
+        kept = board.write_rewrite(session, split)
+        assert (migrations / NAME).read_text() == split.after
+        assert (migrations / name).read_text() == text
+        assert (tmp_path / kept).read_text() == SEVERAL
+        assert (await board.rewrite(session)).split is None
+    finally:
+        session.close()

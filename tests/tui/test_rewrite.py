@@ -1,5 +1,7 @@
 """The safe way in the wizard: looked for on a key, shown as a diff, written after a yes alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from d1_preflight.core.findings import Finding, Severity
@@ -24,6 +26,14 @@ OFFERED = Fix(
     Proof("", ("index i is gone",), "rows in every table"),
 )
 NOTHING = Fix(BEFORE, BEFORE, (), OFFERED.left)
+SEVERAL = Finding("several-changes", Severity.WARNING, 1, 1, "title", "message")
+SPLIT = Fix(
+    BEFORE,
+    "-- one\nCREATE TABLE a(id);\n",
+    (Answer(SEVERAL, what="becomes 2 files"),),
+    proof=Proof(rows="rows in every table"),
+    files=(("0062_delete_teams.sql", "DROP TABLE teams;\n"),),
+)
 
 
 def board(offered: Fix, step: str = "findings") -> FakeBoard:
@@ -76,6 +86,26 @@ async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> No
     assert "Which rows are to go" in shown
     assert after == RewriteScreen.__name__
     assert source.written == []
+
+
+async def test_several_changes_are_split_behind_a_key_and_written_after_a_yes() -> None:
+    source = board(replace(OFFERED, split=SPLIT))
+    first, _, shown, _, again, _, _, after = await keys(source, "p", "s", "s", "s")
+    assert "s a file for each change" in first
+    assert "A file for each change" in shown
+    assert "new file 0062_delete_teams.sql" in shown
+    assert "+ DROP TABLE teams;" in shown
+    assert "The safe way" in again
+    assert after == RewriteScreen.__name__
+    await keys(source, "p", "s", "y")
+    assert source.written == [SPLIT.after]
+
+
+async def test_where_the_split_alone_is_proved_it_is_shown_at_once() -> None:
+    source = board(replace(NOTHING, split=SPLIT))
+    shown, *_ = await keys(source, "p", "y")
+    assert "new file 0062_delete_teams.sql" in shown
+    assert source.written == [SPLIT.after]
 
 
 async def test_from_120_columns_on_both_texts_stand_side_by_side() -> None:

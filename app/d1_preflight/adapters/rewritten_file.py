@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,11 +32,32 @@ def read_rewritable(path: Path) -> Migration:
     return Migration.from_bytes(path.name, data, path)
 
 
-def write_rewrite(path: Path, before: Migration, text: str, keep: Path) -> Path:
+def write_rewrite(
+    path: Path,
+    before: Migration,
+    text: str,
+    keep: Path,
+    further: Sequence[tuple[Path, str]] = (),
+) -> Path:
     """Write the text whole, and its predecessor into the folder `keep`; returns that path.
 
+    The `further` files are new ones, written before: all are there in the end, or none.
     Raises UsageError where the file is read-only or is not what was rewritten any more.
     """
+    made: list[Path] = []
+    try:
+        for new, content in further:
+            make_folder(new.parent)
+            create_durably(new, content.encode())
+            made.append(new)
+        return _replaced(path, before, text, keep)
+    except BaseException:
+        for new in made:
+            new.unlink(missing_ok=True)
+        raise
+
+
+def _replaced(path: Path, before: Migration, text: str, keep: Path) -> Path:
     if not path.stat().st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
         raise UsageError(f"{path} is read-only.", hint="Nothing was changed.")
     if read_rewritable(path).sha256 != before.sha256:

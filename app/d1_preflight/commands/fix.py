@@ -89,7 +89,7 @@ def _context(arguments: argparse.Namespace) -> "ProjectContext":
 
 def _fixed(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]") -> int:
     from d1_preflight.adapters.rewritten_file import read_rewritable
-    from d1_preflight.commands.fix_split import RULE
+    from d1_preflight.core.remedies.patterns.split import RULE
 
     read_rewritable(path)
     if tuple(rules) == (RULE,):

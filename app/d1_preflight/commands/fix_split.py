@@ -13,25 +13,16 @@ if TYPE_CHECKING:
     from d1_preflight.core.remedies.remedy import NoRemedy
     from d1_preflight.core.schema.schema import Schema
 
-RULE = "several-changes"
-"""The rule whose remedy needs further files."""
-
 
 def found_split(
     migration: "Migration", prior: "Schema", siblings: "Sequence[Migration]"
 ) -> "Split | NoRemedy":
     """The split of a migration among its siblings, named in their convention."""
     from d1_preflight.adapters.system import SystemClock
-    from d1_preflight.core.project.template import migration_name
-    from d1_preflight.core.remedies.patterns.split import split
+    from d1_preflight.core.remedies.patterns.split import names_at, split
 
-    now = SystemClock().now()
-
-    def name_of(words: str, made: Sequence[str]) -> str:
-        names = [*(sibling.name for sibling in siblings), *made]
-        return migration_name(words, names, now, migration.naming.convention(names))
-
-    return split(migration, prior, siblings, name_of)
+    names = names_at(SystemClock().now(), migration, siblings)
+    return split(migration, prior, siblings, names)
 
 
 def tell_split(path: Path, found: "Split | NoRemedy") -> bool:
@@ -40,7 +31,7 @@ def tell_split(path: Path, found: "Split | NoRemedy") -> bool:
 
     if isinstance(found, NoRemedy):
         say(f"preflight fix: {path}: no split")
-        say(f"  {RULE} stays: {found.reason}")
+        say(f"  several-changes stays: {found.reason}")
         return False
     say(f"preflight fix: {path}: it needs {len(found.parts)} files; the split is proved")
     for part in found.parts:
@@ -60,23 +51,13 @@ def write_split(
 ) -> None:
     """Write the new files, then the first over the author's; none where one cannot be written."""
     from d1_preflight.adapters.rewritten_file import read_rewritable, write_rewrite
-    from d1_preflight.adapters.store import create_durably, make_folder
     from d1_preflight.adapters.wrangler.staged_config import open_workspace
 
-    before = read_rewritable(path)
-    home = path.parents[len(Path(found.parts[0].name).parts) - 1]
-    made: list[Path] = []
-    try:
-        for part in found.parts[1:]:
-            new = home / part.name
-            make_folder(new.parent)
-            create_durably(new, part.text.encode())
-            made.append(new)
-        kept = write_rewrite(path, before, found.parts[0].text, open_workspace(root()))
-    except BaseException:
-        for new in made:
-            new.unlink(missing_ok=True)
-        raise
+    before, first = read_rewritable(path), found.parts[0]
+    home = path.parents[len(Path(first.name).parts) - 1]
+    further = [(home / part.name, part.text) for part in found.parts[1:]]
+    made = [new for new, _ in further]
+    kept = write_rewrite(path, before, first.text, open_workspace(root()), further)
     names = ", ".join(str(new) for new in made)
     say(f"preflight fix: wrote {path} and {names}; the earlier text is kept in {kept}")
     say("  A down file of the whole undoes it no more: write one for each part.")

@@ -148,6 +148,9 @@ def rewrite(found: Fix) -> Iterator[str]:
     old, new = found.before.splitlines(), found.after.splitlines()
     for line in islice(unified_diff(old, new, lineterm=""), 2, None):
         yield f"{_INDENT}{clean(line)}"
+    for name, further in found.files:
+        yield f"{_INDENT}new file {clean(name)}"
+        yield from (f"{_INDENT}+{clean(line)}" for line in further.splitlines())
 
 
 def step_progress(found: StepFacts) -> str:

@@ -186,10 +186,12 @@ class Walkthrough:
         if self._rewriter is None:
             return
         found = await self._rewriter.rewrite(self._session)
-        self._tell(text.rewrite(found))
-        if found.is_offered and await self._asker.ask(_AGREED) is True:
-            kept = self._rewriter.write_rewrite(self._session, found)
-            self._say(f"Written. The earlier text: {kept}")
+        for offered in filter(None, (found, found.split)):
+            self._tell(text.rewrite(offered))
+            if offered.is_offered and await self._asker.ask(_AGREED) is True:
+                kept = self._rewriter.write_rewrite(self._session, offered)
+                self._say(f"Written. The earlier text: {kept}")
+                return
 
     async def _answer(self, prompt: Prompt) -> object:
         """An answer that will be accepted; None where the operator leaves the question."""

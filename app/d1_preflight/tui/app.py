@@ -215,10 +215,10 @@ class PreflightApp(App[None]):
         if self._session is session:
             from d1_preflight.tui.screens.rewrite import RewriteScreen
 
-            self.push_screen(RewriteScreen(found), partial(self._rewrite, session, found))
+            self.push_screen(RewriteScreen(found), partial(self._rewrite, session))
 
-    async def _rewrite(self, session: "Session", found: "Fix", agreed: bool | None) -> None:
-        if not agreed:
+    async def _rewrite(self, session: "Session", found: "Fix | None") -> None:
+        if found is None:
             return
         try:
             if self._step_worker.busy:

@@ -13,6 +13,7 @@ from d1_preflight.core.effects.column_lineage import ColumnContents
 from d1_preflight.core.effects.conditions import always_true
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.schema.full_text import full_text, removes_entries
+from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
@@ -70,6 +71,7 @@ class _RowWalk:
         self._storage = {name: {name.lower()} for name in self.origins}
         self._partial: dict[str, dict[str, StatementTrace]] = {name: {} for name in self.origins}
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
+        self._restored = dict.fromkeys(self.origins, 0)  # so many losses were put back since
         self._nulled: dict[str, dict[str, StatementTrace]] = {}  # by storage table
         self._emptied: set[str] = set()  # storage tables without a row: nothing in them is cleared
         self._dropped_by: dict[str, StatementTrace] = {}
@@ -86,7 +88,11 @@ class _RowWalk:
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
-        if trace.verb == "DELETE" and not trace.parsed.filtered and not trace.access.fired:
+        if (
+            trace.verb == "DELETE"
+            and not trace.parsed.filtered
+            and _empties(trace, self._script.old)
+        ):
             self._emptied.add(trace.target.lower())
             self._nulled.pop(trace.target.lower(), None)
         self._emptied -= {name.lower() for name in trace.access.inserts}
@@ -237,6 +243,8 @@ class _RowWalk:
                 continue  # it adds to a table that has its rows
             if whole and fully & storage:
                 storage.add(target)
+                if self._now[origin] == target:
+                    self._restored[origin] = len(self._losses[origin])
             elif whole and fully & partial.keys():
                 partial[target] = partial[min(fully & partial.keys())]
             elif sources & (storage | partial.keys()):
@@ -271,6 +279,7 @@ class _RowWalk:
             self._losses[origin], self._partial[origin] = [], {}
         current = after[now].name if now and now in after else None
         partial = self._partial[origin]
+        since = 0 if now in held else self._restored[origin]
         columns = self._contents.lineage(origin, now) if now else None
         filled = rebuilt or (now in held and bool(self._losses[origin]))
         return TableLineage(
@@ -278,7 +287,7 @@ class _RowWalk:
             name=current,
             rebuilt=rebuilt,
             kept=now in held,
-            losses=_distinct_losses(self._losses[origin]),
+            losses=_distinct_losses(self._losses[origin][since:]),
             partial=(partial[now],) if now in partial and now not in held else (),
             nulled=tuple(self._nulled.get(now or "", {}).items()),
             copied_to=tuple(sorted((held | partial.keys()) - {now or "", origin.lower()})),
@@ -288,6 +297,15 @@ class _RowWalk:
             dropped=columns.dropped(filled=filled) if columns else (),
             filled_by=self._filled_by.get(now or "") if filled else None,
         )
+
+
+def _empties(trace: StatementTrace, old: Structure) -> bool:
+    """Whether no trigger that a DELETE of all rows fires can hold one of them back."""
+    fired = [old.triggers.get(name.lower()) for name in trace.access.fired]
+    return all(
+        one and one.table.lower() != trace.target.lower() and "IGNORE" not in one.sql.upper()
+        for one in fired
+    )
 
 
 def _is_index(table: Table) -> bool:

@@ -13,6 +13,7 @@ from d1_preflight.core.remedies.edits import edited
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
+from d1_preflight.core.remedies.triggers import dropped_table
 from d1_preflight.core.schema.schema import Schema
 
 REMEDIES: Mapping[str, Remedy] = {
@@ -48,6 +49,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "sequence-reset": forgotten.mark_carried,
     "index-forgotten": forgotten.object_again,
     "trigger-forgotten": forgotten.object_again,
+    "table-unwritable": dropped_table.without_dropped_table,
     "foreign-key-twice": forgotten.foreign_key_once,
     "foreign-keys-off": file_form.no_idle_pragmas,
     "trigger-crlf": file_form.line_feeds,
@@ -100,7 +102,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A file and its proved rewrite; `after` is `before` where nothing is offered."""
+    """A file and its proved rewrite; `after` is `before` where nothing is offered.
+
+    `files` are the further files that it needs, by name; `split` is another way: a file a change.
+    """
 
     before: str
     after: str
@@ -108,6 +113,8 @@ class Fix:
     left: tuple[Answer, ...] = ()
     proof: Proof = field(default_factory=Proof)
     tool: str = ""  # that made the file, and would make one like it again
+    files: tuple[tuple[str, str], ...] = ()
+    split: "Fix | None" = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -148,7 +155,8 @@ def fix(
     proof = _proof(author, attempt, rules, copies)
     if proof.holds:
         return attempt.fix(proof)
-    for answers in islice(_parts(attempt), _MOST_PARTS):
+    parts = () if _is_refused_anyway(author, proof) else _parts(attempt)
+    for answers in islice(parts, _MOST_PARTS):
         part = _Attempt(author, rules, without=answers, is_late=is_late).run()
         tried = _proof(author, part, rules, copies) if part.done else Proof("nothing is left of it")
         if tried.holds:
@@ -174,15 +182,23 @@ def _proof(
     return Proof("a second fix would change it again") if again.done else proof
 
 
+def _is_refused_anyway(author: Reading, proof: Proof) -> bool:
+    """Whether no invented row is such that the author's own file runs: no part is proved then."""
+    return "refused" in proof.reason and "refused" in prove(author, author).reason
+
+
 def _unproved(proof: Proof) -> str:
     return f"The rewrite is not proved: {proof.reason}."
 
 
 def _parts(attempt: "_Attempt") -> Iterator[dict[_Key, Answer]]:
-    """What to leave out: the answers to one rule, then to all rules but one."""
+    """What to leave out: the parked rows, the answers to one rule, then to all rules but one."""
     rules = list(dict.fromkeys(answer.finding.rule for answer in attempt.done))
     if len(rules) < 2:  # noqa: PLR2004 - one alone has no part
         return
+    parked = {_key(a.finding): a for a in attempt.done if a.finding.rule in _PARKED}
+    if parked and parked.keys() < {_key(answer.finding) for answer in attempt.done}:
+        yield parked
     for rule in reversed(rules):
         yield {_key(a.finding): a for a in attempt.done if a.finding.rule == rule}
     for rule in rules if len(rules) > 2 else ():  # noqa: PLR2004
@@ -225,8 +241,9 @@ class _Attempt:
         return self
 
     def fix(self, proof: Proof, refused: Sequence[Answer] = ()) -> Fix:
-        """What this walk came to."""
-        left = (*self.left, *refused)
+        """What this walk came to; what another rewrite answered too is not left."""
+        found = {_key(finding) for finding in self.now.findings}
+        left = (*(a for a in self.left if _key(a.finding) in found), *refused)
         context = self._author.context
         tool = context.migration.naming.tool if context.name_is_kept else ""
         return Fix(self._author.text, self.now.text, tuple(self.done), left, proof, tool)

@@ -30,15 +30,17 @@ _LARGEST = 2**63 - 1
 _STEP = 0x1_0001_0001_0001
 _Named = TypeVar("_Named", Table, SchemaObject)
 _MODES = ("full", "gaps")
-_BROUGHT = "brought"
-"""The rows that the earlier files insert, and invented ones: for a file that rests on them."""
+_ALIKE, _BROUGHT = "alike", "brought"
+"""For a file that rests on what two tables share, or on the rows that the earlier files insert."""
 _WORDS = {
     "full": "rows in every table",
     "gaps": "NULL wherever it is allowed",
+    _ALIKE: "rows in every table, of which all have the same keys",
     _BROUGHT: "the rows of the earlier files and others in every table",
 }
 _Cell = tuple[str, object]
 _RowOf = dict[str, _Cell]
+_Filled = tuple[bytes, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ def _on_invented(
 ) -> tuple[Sequence[str], str]:
     """The ways of inventing rows on which the rewrite was tried, and what speaks against it."""
     tried, refusals = list[str](), list[str]()
-    for mode in (*_MODES, _BROUGHT):
-        if mode == _BROUGHT and (tried or not earlier_files(author)):
+    for mode in (*_MODES, _ALIKE, _BROUGHT):
+        if mode not in _MODES and (tried or not earlier_files(author)):
             break
         data, without_rows = _bytes_of(author, mode)
         trial = _Trial(data, author.context.migration.name)
@@ -148,7 +150,7 @@ def earlier_files(reading: Reading) -> tuple[str, ...]:
     return tuple(s.text for s in sorted(found, key=lambda s: ledger_key(s.name)))
 
 
-def _bytes_of(author: Reading, mode: str) -> tuple[bytes, frozenset[str]]:
+def _bytes_of(author: Reading, mode: str) -> _Filled:
     """A database of the schema before in one mode, and its tables without rows."""
     later = tuple(author.context.new.tables.values())
     if mode != _BROUGHT:
@@ -361,10 +363,9 @@ def _is_transaction(body: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _filled_bytes(
-    schema: Schema, mode: str, later: tuple[Table, ...]
-) -> tuple[bytes, frozenset[str]]:
-    connection, empty = filled_database(schema, gaps=mode == "gaps", later=later)
+def _filled_bytes(schema: Schema, mode: str, later: tuple[Table, ...]) -> _Filled:
+    gaps, alike = mode == "gaps", mode == _ALIKE
+    connection, empty = filled_database(schema, gaps=gaps, later=later, alike=alike)
     try:
         return connection.serialize("main"), empty
     finally:

@@ -33,11 +33,13 @@ def filled_database(
     gaps: bool,
     later: Sequence[Table] = (),
     brought: apsw.Connection | None = None,
+    alike: bool = False,
 ) -> tuple[apsw.Connection, frozenset[str]]:
     """A database of the schema with rows, and the tables that stay empty, in lower case.
 
-    With `gaps` some rows hold NULL where they may. The rows pass the CHECKs that `later` tables of
-    the same names have, as far as can be. The rows of `brought` come first.
+    With `gaps` some rows hold NULL where they may. The rows pass the CHECKs and foreign keys that
+    `later` tables of the same names have, as far as can be. The rows of `brought` come first.
+    The text keys of two tables differ, for a file may put both into one, unless they are `alike`.
     """
     connection = apsw.Connection(":memory:", statementcachesize=0)
     connection.execute("PRAGMA foreign_keys = OFF")
@@ -47,11 +49,12 @@ def filled_database(
     made = Schema.from_connection(connection)
     structure = StructureReader(connection).read(made)
     tables = [t for t in structure.tables.values() if t.kind is TableKind.ORDINARY]
-    checks = {table.name.lower(): table.checks for table in later}
+    coming = {table.name.lower(): table for table in later}
     for table in tables if brought else ():
         _copy_rows(brought, connection, table)
-    filler = _Filler(connection, {table.name.lower(): table for table in tables}, checks, gaps=gaps)
-    for name in _order(tables):
+    known = {table.name.lower(): table for table in tables}
+    filler = _Filler(connection, known, coming, gaps=gaps, alike=alike)
+    for name in _order([_with_later_keys(table, coming) for table in tables]):
         filler.fill(name)
     _settle(connection, tables)
     _make_rest(connection, schema)
@@ -83,6 +86,18 @@ def _order(tables: Sequence[Table]) -> tuple[Table, ...]:
     return (*(t for t in ordered if t.name not in in_circle), *tail)
 
 
+def _with_later_keys(table: Table, coming: Mapping[str, Table]) -> Table:
+    """The table with the foreign keys too that it gets, for columns that have none yet."""
+    later = coming.get(table.name.lower())
+    taken = {name.lower() for key in table.foreign_keys for name in key.columns}
+    added = tuple(
+        key
+        for key in (later.foreign_keys if later else ())
+        if all(table.column(n) and n.lower() not in taken for n in key.columns)
+    )
+    return replace(table, foreign_keys=(*table.foreign_keys, *added)) if added else table
+
+
 def _hard_keys(table: Table) -> tuple[ForeignKey, ...]:
     """The keys that no row can leave NULL."""
     needed = {c.name.lower() for c in table.columns if c.notnull or c.pk}
@@ -96,22 +111,24 @@ class _Filler:
         self,
         connection: apsw.Connection,
         tables: Mapping[str, Table],
-        checks: Mapping[str, tuple[str, ...]],
+        coming: Mapping[str, Table],
         *,
         gaps: bool,
+        alike: bool,
     ) -> None:
         self._connection = connection
         self._tables = tables
-        self._checks = checks
+        self._coming = coming
         self._gaps = gaps
+        self._alike = alike
         self._rows: dict[str, list[Row]] = {name: [] for name in tables}
 
     def fill(self, table: Table) -> None:
         """Put rows into one table, whose parents have theirs."""
         made = self._rows[table.name.lower()]
         for number in range(1, _ROWS + 1):
-            later = self._checks.get(table.name.lower(), ())
-            row = _checked(table, self._row(table, number), later)
+            later = self._coming.get(table.name.lower())
+            row = _checked(table, self._row(table, number), later.checks if later else ())
             names, marks = ", ".join(map(quote_name, row)), ", ".join("?" * len(row))
             text = f"INSERT INTO {quote_name(table.name)} ({names}) VALUES ({marks})"
             try:
@@ -129,11 +146,17 @@ class _Filler:
             may_be_null = not column.notnull and not column.pk
             key = keys.get(column.name.lower())
             is_gap = self._gaps and may_be_null and number == (_ROWS if key else _ROWS - 1)
-            value = None if is_gap else _value(column, number)
+            value = None if is_gap else self._value(table, column, number)
             if key and not is_gap:
-                value = self._referred(key, column, number, None if may_be_null else value)
+                whose = number + _earlier_keys(table, key)
+                value = self._referred(key, column, whose, None if may_be_null else value)
             row[column.name] = value
         return row
+
+    def _value(self, table: Table, column: Column, number: int) -> object:
+        value = _value(column, number)
+        is_name = column.pk and isinstance(value, str) and not self._alike
+        return f"{table.name} {value}" if is_name else value
 
     def _referred(self, key: ForeignKey, column: Column, number: int, otherwise: object) -> object:
         """The value of the parent's row that this row refers to."""
@@ -141,10 +164,10 @@ class _Filler:
         place = [name.lower() for name in key.columns].index(column.name.lower())
         names = key.parent_columns or (parent.primary_key if parent else ())
         there = parent.column(names[place]) if parent and place < len(names) else None
-        if there is None:
+        if there is None or parent is None:
             return otherwise
         if not rows:  # of a circle: what it will have
-            return _value(there, number)
+            return self._value(parent, there, (number - 1) % _ROWS + 1)
         known = {name.lower(): value for name, value in rows[(number - 1) % len(rows)].items()}
         return known.get(there.name.lower(), otherwise)
 
@@ -152,6 +175,16 @@ class _Filler:
 def _bound(row: Row) -> tuple[str | int | float | bytes | None, ...]:
     """The values as the driver takes them: text, numbers, bytes or None."""
     return tuple(v if isinstance(v, str | int | float | bytes) else None for v in row.values())
+
+
+def _earlier_keys(table: Table, key: ForeignKey) -> int:
+    """How many keys to the same parent come before: a row refers to another one with each."""
+    if any(
+        other is not key and set(other.columns) & set(key.columns) for other in table.foreign_keys
+    ):
+        return 0
+    same = [k for k in table.foreign_keys if k.parent.lower() == key.parent.lower()]
+    return same.index(key)
 
 
 def _value(column: Column, number: int) -> object:
@@ -164,6 +197,8 @@ def _value(column: Column, number: int) -> object:
             return number
         case "BLOB" if column.type:
             return f"{column.name} {number}".encode()
+    if "json" in column.name.lower():  # which a file may read as such
+        return f'{{"{column.name}": {number}}}'
     return f"{column.name} {number}"
 
 

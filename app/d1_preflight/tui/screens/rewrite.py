@@ -21,17 +21,20 @@ _AROUND = 2
 _GAP = " │ "
 
 
-class RewriteScreen(Screen[bool]):
-    """Shows a rewrite; True only after the key that writes it."""
+class RewriteScreen(Screen[Fix | None]):
+    """Shows a rewrite, or the split of the file; gives what is to be written after a yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "write", "write it"),
+        ("s", "split", "a file for each change"),
         ("escape,enter,q", "close", "back"),
     ]
 
     def __init__(self, found: Fix) -> None:
         super().__init__()
-        self._found = found
+        self._fix = found
+        only_split = found.split is not None and not found.is_offered
+        self._found = found.split if found.split and only_split else found
 
     def compose(self) -> ComposeResult:
         """The title, the words and the diff, the keys."""
@@ -53,24 +56,37 @@ class RewriteScreen(Screen[bool]):
     def action_write(self) -> None:
         """Yes: write it. Where nothing is offered there is nothing to write."""
         if self._found.is_offered:
-            self.dismiss(True)  # noqa: FBT003 - Textual's own signature
+            self.dismiss(self._found)
+
+    def action_split(self) -> None:
+        """Show the file for each change, or the rewrite again."""
+        if self._fix.split is not None:
+            self._found = self._fix.split if self._found is self._fix else self._fix
+            self.query_one(".card-title", Static).update(self._title)
+            self._draw()
 
     def action_close(self) -> None:
         """No: nothing is written."""
-        self.dismiss(False)  # noqa: FBT003
+        self.dismiss(None)
 
     @property
     def _title(self) -> str:
+        if self._found is self._fix.split:
+            return "A file for each change"
         return "The safe way" if self._found.is_offered else "No proved rewrite was found"
 
     def _draw(self) -> None:
         width = max(self.size.width - 4, 40)
         lines = [*_words(self._found, width), Content(""), *diff_lines(self._found, width)]
+        lines += _new_files(self._found)
         self.query_one(LineView).show_lines(lines)
         keys = [("↑↓", "scroll")]
         first = ("Esc", "back, nothing is written")
         if self._found.is_offered:
             keys.insert(0, ("y", "write it"))
+        if self._fix.split is not None:
+            other = "the rewrite" if self._found is self._fix.split else "a file for each change"
+            keys.append(("s", other))
         self.query_one(KeyBar).tell(first, keys, always=(("!", "emergency"),))
 
 
@@ -87,6 +103,14 @@ def _words(found: Fix, width: int) -> Iterator[Content]:
         yield from _wrapped(note, width, "")
     for answer in found.left:
         yield from _wrapped(f"- {answer.finding.rule} stays: {answer.reason}", width, QUIET)
+
+
+def _new_files(found: Fix) -> Iterator[Content]:
+    """The further files, each behind its name."""
+    for name, text in found.files:
+        yield Content("")
+        yield Content.styled(f"new file {name}", STRONG)
+        yield from (Content.styled(f"+ {line}", ACCENT) for line in _shown(text))
 
 
 def _wrapped(words: str, width: int, ink: str) -> Iterator[Content]:

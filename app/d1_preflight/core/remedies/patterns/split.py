@@ -4,17 +4,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from d1_preflight.core.effects.logical_changes import LogicalChange, deeds_words, logical_changes
 from d1_preflight.core.findings import Analysis
 from d1_preflight.core.project.migration import Migration, ledger_key
-from d1_preflight.core.project.template import found_header, with_header
+from d1_preflight.core.project.template import found_header, migration_name, with_header
 from d1_preflight.core.remedies.edits import BREAKPOINT, end_of_line, newline
-from d1_preflight.core.remedies.fix import fix
+from d1_preflight.core.remedies.fix import Answer, Fix, fix
 from d1_preflight.core.remedies.patterns.trial import tried_in_parts
+from d1_preflight.core.remedies.proof import Proof
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading
 from d1_preflight.core.schema.schema import Schema
 
+RULE = "several-changes"
+"""The rule whose remedy needs further files."""
 _HEADER_RULES = ("declared-type-differs", "critical-missing", "final-semicolon-missing")
 _MOST_WORDS = 3
 
@@ -58,13 +62,40 @@ def split(
     return _proved(author, prior, parts)
 
 
+def names_at(now: datetime, migration: Migration, siblings: Sequence[Migration]) -> NameOf:
+    """Names the further files as the folder names its own."""
+
+    def name_of(words: str, made: Sequence[str]) -> str:
+        names = [*(sibling.name for sibling in siblings), *made]
+        return migration_name(words, names, now, migration.naming.convention(names))
+
+    return name_of
+
+
+def with_split(found: Fix, divided: Split | NoRemedy) -> Fix:
+    """A fix that leaves the several changes, with the split of them, or why there is none."""
+    answer = next((a for a in found.left if a.finding.rule == RULE), None)
+    if answer is None:
+        return found
+    if isinstance(divided, NoRemedy):
+        why = replace(answer, reason=divided.reason)
+        return replace(found, left=tuple(why if a is answer else a for a in found.left))
+    what = "; ".join(f"{part.name}: {part.what}" for part in divided.parts)
+    done = Answer(answer.finding, what=f"becomes {len(divided.parts)} files. {what}")
+    first, *further = divided.parts
+    files = tuple((part.name, part.text) for part in further)
+    proof = Proof(rows=divided.rows)
+    whole = Fix(found.before, first.text, (done,), proof=proof, files=files)
+    return replace(found, split=whole)
+
+
 def _why_not(author: Reading) -> str:
     """What speaks against any split of this file; "" where nothing does."""
     context = author.context
     if context.name_is_kept:
         tool = context.migration.naming.tool
         return f"{tool} made this file and keeps books of it: generate the changes one by one."
-    if "several-changes" not in {finding.rule for finding in author.findings}:
+    if RULE not in {finding.rule for finding in author.findings}:
         return "The file holds one logical change."
     refused = next((t for t in context.statements if t.error), None)
     if refused is not None or context.script.count > len(context.statements):

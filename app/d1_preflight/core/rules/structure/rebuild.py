@@ -108,12 +108,13 @@ def primary_key_forgotten(context: RuleContext) -> Iterator[Match]:
 
 
 def foreign_key_forgotten(context: RuleContext) -> Iterator[Match]:
-    """A foreign key that the new table does not have."""
+    """A foreign key that the new table does not have, nor another one in its place."""
     for lineage, old, new in _pairs(context):
-        now = {(k.columns, k.parent.lower()) for k in new.foreign_keys}
+        columns = {k.columns for k in new.foreign_keys}
         for key in old.foreign_keys:
             kept = all(new.column(name) for name in key.columns)
-            if kept and (key.columns, key.parent.lower()) not in now:
+            moved = key.columns in columns  # which foreign-key-added says
+            if kept and not moved:
                 values = {"columns": ", ".join(key.columns), "parent": key.parent}
                 yield _match(lineage, **values)
 

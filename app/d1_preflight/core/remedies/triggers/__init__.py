@@ -1,0 +1,1 @@
+"""Remedies of triggers that outlive what they name."""

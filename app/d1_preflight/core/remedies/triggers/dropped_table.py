@@ -1,0 +1,117 @@
+"""Takes the statements out of a trigger that name a table which the file drops.
+
+Only what can do nothing without that table goes: a guard on its rows, and a write to it.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from d1_preflight.core.findings import Finding
+from d1_preflight.core.remedies.edits import Edit, insert_before
+from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
+from d1_preflight.core.schema.schema import SchemaObject
+from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
+
+_NONE = NoRemedy("No trigger on what stays names a table that this file drops.")
+_UNSURE = (
+    'What trigger "{trigger}" is to do without "{table}" is not for a program to say: it does more '
+    "than ask for its rows, or write them."
+)
+_BEFORE_TABLE = ("FROM", "INTO", "UPDATE", "JOIN")
+
+
+def without_dropped_table(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
+    """Write each trigger that names a dropped table again, without what asks for its rows."""
+    edits, names = list[Edit](), list[str]()
+    for trace in reading.context.statements_of("DROP TABLE"):
+        table = trace.target.lower()
+        for trigger in () if table in reading.context.new.tables else _naming(reading, table):
+            if trigger.name in names:
+                return NoRemedy(_UNSURE.format(trigger=trigger.name, table=trace.target))
+            sql = _without(trigger.sql, table)
+            if sql is None:
+                return NoRemedy(_UNSURE.format(trigger=trigger.name, table=trace.target))
+            lines = [f"DROP TRIGGER {quote_name(trigger.name)};", *([f"{sql};"] if sql else ())]
+            edits.append(insert_before(reading.text, trace.statement, lines))
+            names.append(trigger.name)
+    if not edits:
+        return _NONE
+    what = f"takes what names a dropped table out of {', '.join(names)}"
+    return Rewrite(tuple(edits), what, tuple(("trigger", name.lower()) for name in names))
+
+
+def _naming(reading: Reading, table: str) -> Iterator[SchemaObject]:
+    """The triggers that are left and read or write the table."""
+    for trigger in reading.context.new.triggers.values():
+        if any(_is_table(pair, table) for pair in pairwise(_tokens(trigger.sql))):
+            yield trigger
+
+
+def _without(sql: str, table: str) -> str | None:
+    """The trigger without the statements that need the table; "" if none stays, None if unsure."""
+    found = _tokens(sql)
+    begin = next((n for n, token in enumerate(found) if token.word == "BEGIN"), len(found))
+    if any(_is_table(pair, table) for pair in pairwise(found[:begin])):
+        return None
+    made, at, stays = sql[: found[begin].start] + "BEGIN", found[begin].start + len("BEGIN"), False
+    for statement in _statements(found[begin + 1 :]):
+        end = statement[-1].start + 1
+        if not any(_is_table(pair, table) for pair in pairwise(statement)):
+            made, stays = made + sql[at:end], True
+        elif not _does_nothing(statement, table):
+            return None
+        at = end
+    return made + sql[at:] if stays else ""
+
+
+def _statements(found: Sequence[Token]) -> Iterator[list[Token]]:
+    """The statements of a trigger's body, each with its semicolon."""
+    held = list[Token]()
+    for token in found:
+        held.append(token)
+        if token.text == ";":
+            yield held
+            held = []
+
+
+def _does_nothing(found: Sequence[Token], table: str) -> bool:
+    """Whether a statement does nothing while the table has no row."""
+    words = [token.word for token in found]
+    if words[0] in ("INSERT", "UPDATE", "DELETE", "REPLACE"):
+        first = next(n for n, word in enumerate(words) if word in ("INTO", "UPDATE", "FROM"))
+        return found[first + 1].name.lower() == table
+    asked = _asked_for(found)
+    if words[0] != "SELECT" or words.count("FROM") != 1 or asked is None:
+        return False
+    place = next((n for n, token in enumerate(asked) if token.word == "FROM"), len(asked))
+    chosen, source = asked[:place], asked[place:]
+    counts = any(token.text == "(" for token in chosen)  # an aggregate is a row even of none
+    others = {"JOIN", "UNION", "VALUES"} & {token.word for token in asked}
+    return len(source) > 1 and source[1].name.lower() == table and not counts and not others
+
+
+def _asked_for(found: Sequence[Token]) -> Sequence[Token] | None:
+    """What the EXISTS asks that is all of a statement's condition; None where it has another."""
+    where = next((n for n, token in enumerate(found) if token.word == "WHERE"), len(found))
+    asks = [token.word or token.text for token in found[where + 1 : where + 4]]
+    if asks != ["EXISTS", "(", "SELECT"] or not _closes_last(found[where + 2 :]):
+        return None
+    return found[where + 4 : -2]
+
+
+def _closes_last(found: Sequence[Token]) -> bool:
+    """Whether the parenthesis that opens first closes right before the semicolon."""
+    depth = 0
+    for n, token in enumerate(found):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            return n == len(found) - 2
+    return False
+
+
+def _is_table(pair: tuple[Token, Token], table: str) -> bool:
+    return pair[0].word in _BEFORE_TABLE and pair[1].name.lower() == table
+
+
+def _tokens(sql: str) -> Sequence[Token]:
+    return tokens(sql, limit=len(sql))
