@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +52,7 @@ from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
 from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.ssh.sshsig import SshVerifier

@@ -12,13 +12,14 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
 from d1_preflight.core.record.signing import Signature
+from d1_preflight.lazy_dataclass import dataclass
 
 CACHE_OFF = "PREFLIGHT_NO_CACHE"
 _FORM = "d1-preflight signature verdicts, 1"

@@ -1,13 +1,13 @@
 """The catalog of rules, read strictly from `checklists/rules.toml`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from d1_preflight.core.checklist.definitions import read_definition
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.toml.strict import SourceText, TomlTable
+from d1_preflight.lazy_dataclass import dataclass
 
 _KEYS = frozenset(
     {"title", "severity", "problem", "instead", "verified_with", "rows_at_risk", "refusal"}

@@ -7,9 +7,10 @@ which words do not matter is passed over by one expression that never backtracks
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class TokenKind(StrEnum):

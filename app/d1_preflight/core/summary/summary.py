@@ -8,7 +8,6 @@ is to be said otherwise is another form (`form.py`), which new records name.
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -32,6 +31,7 @@ from d1_preflight.core.summary.losses import (
 from d1_preflight.core.summary.rollback import rollback_path
 from d1_preflight.core.summary.text import joined, sentence, step_name
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
+from d1_preflight.lazy_dataclass import dataclass
 
 SUMMARY_FILE = "SUMMARY.md"
 GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")

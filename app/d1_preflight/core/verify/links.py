@@ -1,7 +1,7 @@
 """Judges the chain of a database's closed records: what is missing, replaced, forked or late."""
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.answers import KEPT
@@ -9,6 +9,7 @@ from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
 from d1_preflight.core.record.review import Review
 from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, heads
 from d1_preflight.core.verify.problem import Id, Problem, Weight
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.core.target.snapshot import LedgerRow

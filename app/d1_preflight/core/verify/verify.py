@@ -5,7 +5,6 @@ through a port. What cannot be checked is a problem, never a pass.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from d1_preflight.core.checklist.answers import ROLLED_BACK
@@ -38,6 +37,7 @@ from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
+from d1_preflight.lazy_dataclass import dataclass
 
 RECORD_FILE = "record.toml"
 _NAME_IT = "Name the folder that holds it."

@@ -6,12 +6,12 @@ rule explains, so that no refusal goes without a word.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at
 from d1_preflight.core.rules.project.files import ends_open
 from d1_preflight.core.sql.tokenizer import Token
+from d1_preflight.lazy_dataclass import dataclass
 
 _IGNORE_CASE = re.IGNORECASE | re.DOTALL
 
