@@ -5,11 +5,9 @@ signature bad; 130 interrupted, 143 ended by SIGTERM; 70 our own bug, with a rep
 """
 
 import argparse
-import platform
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -135,6 +133,8 @@ def _tell(error: PreflightError) -> None:
 
 def _report() -> None:
     """A report that can be pasted into an issue: no environment, no values, no paths but ours."""
+    import platform
+
     output.say(
         "preflight: this is a bug of preflight, not of your migration. It proves nothing;\n"
         "what was saved before is kept. Please open an issue with the lines below.\n"
@@ -150,6 +150,8 @@ def _frames(error: BaseException | None) -> Iterator[str]:
         return
     before = None if error.__suppress_context__ else error.__context__
     yield from _frames(error.__cause__ or before)
+    import traceback
+
     for frame in traceback.extract_tb(error.__traceback__):
         parts = Path(frame.filename).parts
         ours = len(parts) - 1

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, Undecided, UsageError
@@ -100,6 +99,8 @@ def show(
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board
     from d1_preflight.tui.app import PreflightApp
+
+    from zoneinfo import ZoneInfo
 
     zone = ZoneInfo(context.project.settings.team.timezone)
     browse = partial(open_in_browser, environ=context.environ)
