@@ -95,12 +95,12 @@ def show(
     ):
         return _show_plain(context, name, why)
     _need_terminal()
+    from zoneinfo import ZoneInfo
+
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board
     from d1_preflight.tui.app import PreflightApp
-
-    from zoneinfo import ZoneInfo
 
     zone = ZoneInfo(context.project.settings.team.timezone)
     browse = partial(open_in_browser, environ=context.environ)

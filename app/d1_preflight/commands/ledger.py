@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from d1_preflight.commands.opened_record import OpenRecord
 from d1_preflight.commands.output import say
-from d1_preflight.commands.records import Chains, OpenRecord
+from d1_preflight.commands.records import Chains
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.target.snapshot import LedgerRow

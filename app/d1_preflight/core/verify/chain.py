@@ -5,6 +5,7 @@ the next close names both and joins them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class ClosedRecord:
     end: str
     link: ChainLink | None
     reviews: tuple[str, ...]
-    folder: str = ""
+    folder: str = field(default="", compare=False)
 
     @property
     def sequence(self) -> int:

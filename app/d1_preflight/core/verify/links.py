@@ -1,12 +1,11 @@
 """Judges the chain of a database's closed records: what is missing, replaced, forked or late."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.answers import KEPT
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
-from d1_preflight.core.record.review import Review
 from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, heads
 from d1_preflight.core.verify.problem import Id, Problem, Weight
 from d1_preflight.lazy_dataclass import dataclass
@@ -58,13 +57,13 @@ class Chain:
                     waiting.append(follower)
                     yield follower
 
-    def review_problems(self, review: Review) -> Iterator[Problem]:
+    def review_problems(self, review: str, heads: Iterable[str]) -> Iterator[Problem]:
         """The heads that a reviewer saw must be here: the signature covers them."""
-        for line in review.heads:
+        for line in heads:
             digest, _, migration = line.partition("  ")
             if not self.holds(digest):
                 words = f"covers {migration}, and the record that its signer saw is not here"
-                yield Problem(Id.REVIEW_HEAD_MISSING, review.name, words, _FROM_GIT)
+                yield Problem(Id.REVIEW_HEAD_MISSING, review, words, _FROM_GIT)
 
     def ledger_problems(
         self, record: ClosedRecord, rows: "Sequence[LedgerRow]"

@@ -29,8 +29,9 @@ from d1_preflight.core.target.api_place import PRACTICE, REMOTE
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
-from d1_preflight.core.verify.chain import read_closed
+from d1_preflight.core.verify.chain import ClosedRecord, read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
+from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
@@ -45,15 +46,32 @@ _FROM_GIT = "Restore it from git."
 
 
 @dataclass(frozen=True, slots=True)
+class InChain:
+    """A record as its chain judges it: its close, and each review's name and the heads it saw."""
+
+    closed: ClosedRecord | None
+    reviews: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def problems(self, chain: Chain) -> Iterator[Problem]:
+        """What the chain says against it."""
+        if self.closed is not None:
+            yield from chain.problems(self.closed)
+        for name, heads in self.reviews:
+            yield from chain.review_problems(name, heads)
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """The problems found (none: the record is good), and what is known, for people.
 
     `trust` says from where signers, policy and checklist are: a verdict is worth no more.
+    `in_chain` is what its database's chain judges, which other records can change.
     """
 
     problems: tuple[Problem, ...]
     facts: Mapping[str, str]
     trust: str = ""
+    in_chain: "InChain | None" = None
 
     @property
     def exit_code(self) -> int:
@@ -101,9 +119,16 @@ def verify_record(
         *review_problems(bundle),
         *timeline_problems(bundle),
         *summary_problems(bundle),
-        *_chain_problems(bundle, place),
     )
-    return Verification(problems, _facts(bundle, migration_sha256))
+    in_chain = _in_chain(bundle)
+    if place is not None and place.chain is not None:
+        problems += tuple(in_chain.problems(place.chain))
+    return Verification(problems, _facts(bundle, migration_sha256), in_chain=in_chain)
+
+
+def _in_chain(bundle: Bundle) -> InChain:
+    reviews = tuple((review.name, review.heads) for review in good_reviews(bundle))
+    return InChain(read_closed(bundle.files), reviews)
 
 
 def _unread(error: RecordInvalid) -> Problem:
@@ -206,16 +231,6 @@ def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -
     elif sha256(data).hexdigest() != expected:
         words = f"is not what step “{step}” saw (its sha256 differs)"
         yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
-
-
-def _chain_problems(bundle: Bundle, place: Place | None) -> Iterator[Problem]:
-    if place is None or place.chain is None:
-        return
-    mine = read_closed(bundle.files)
-    if mine is not None:
-        yield from place.chain.problems(mine)
-    for review in good_reviews(bundle):
-        yield from place.chain.review_problems(review)
 
 
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
