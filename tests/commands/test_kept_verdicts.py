@@ -307,6 +307,7 @@ def test_a_place_in_the_chain_reads_as_it_was_written(project: Path, tmp_path: P
     written.save()
     read = KeptVerdicts(tmp_path / "kept.json")
 
-    assert [read.closed(files) for files in found] == first
-    assert first == [read_closed(files) for files in found]
+    again = [read.closed(files) for files in found]
+    assert [repr(one) for one in again] == [repr(one) for one in first]
+    assert again == first == [read_closed(files) for files in found]
     assert all(one is not None and one.link is not None for one in first)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from d1_preflight.adapters.own_cache import bytes_of_mine, program_mark, write_mine
-from d1_preflight.core.record.apply_facts import ChainLink
+from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
+from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.verify.chain import RECORD_SIGNATURE, ClosedRecord, read_closed
 from d1_preflight.core.verify.problem import Id, Problem, Weight
@@ -150,27 +151,47 @@ def _verification(kept: dict[str, Any]) -> Verification:
 
 
 def _written_close(closed: ClosedRecord) -> list[Any]:
-    link = None if closed.link is None else closed.link.written()
-    told = (closed.migration, closed.database, closed.sha256, closed.closed_at, closed.end)
-    return [*told, link, closed.reviews]
+    told = [closed.migration, closed.database, closed.sha256, closed.closed_at, closed.end]
+    return [
+        *told,
+        list(closed.reviews),
+        None if closed.link is None else _written_link(closed.link),
+    ]
+
+
+def _written_link(link: ChainLink) -> list[Any]:
+    heads = [[h.migration, h.sequence, h.sha256, list(h.reviews)] for h in link.previous]
+    return [link.sequence, link.ledger_id, list(link.earlier), list(link.skipped), heads]
 
 
 def _closed(kept: list[Any]) -> ClosedRecord:
-    migration, database, digest, closed_at, end, link, reviews = kept
+    migration, database, digest, closed_at, end, reviews, link = kept
     return ClosedRecord(
         migration=migration,
         database=database,
         sha256=digest,
         closed_at=closed_at,
         end=end,
-        link=None if link is None else ChainLink.read(_tuples(link)),
+        link=None if link is None else _link(*link),
         reviews=tuple(reviews),
     )
 
 
-def _tuples(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(map(_tuples, value))
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return value
+def _link(
+    sequence: int | None,
+    ledger_id: int | None,
+    earlier: list[str],
+    skipped: list[str],
+    heads: list[Any],
+) -> ChainLink:
+    return ChainLink(
+        sequence=sequence,
+        ledger_id=ledger_id,
+        earlier=tuple(earlier) or NO_ITEMS,
+        skipped=tuple(skipped) or NO_ITEMS,
+        previous=tuple(
+            ChainHead(migration=migration, sequence=number, sha256=digest, reviews=tuple(reviews))
+            for migration, number, digest, reviews in heads
+        )
+        or NO_ITEMS,
+    )

@@ -5,7 +5,6 @@ the next close names both and joins them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ class ClosedRecord:
     end: str
     link: ChainLink | None
     reviews: tuple[str, ...]
-    folder: str = field(default="", compare=False)
+    folder: str = ""
 
     @property
     def sequence(self) -> int:

@@ -129,7 +129,8 @@ class Chain:
 
     def _fork(self, record: ClosedRecord) -> Iterator[Problem]:
         """Two ends of one chain; where a record is missing, that alone is said."""
-        if len(self.heads) < 2 or record not in self.heads:  # noqa: PLR2004 - one end is no fork
+        ends = {head.sha256 for head in self.heads}
+        if len(ends) < 2 or record.sha256 not in ends:  # noqa: PLR2004 - one end is no fork
             return
         if all(h.sha256 in self._by_hash for r in self.records for h in _link(r).previous):
             names = " and ".join(head.migration for head in self.heads)
