@@ -18,7 +18,7 @@ from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.verify.chain import RECORD_SIGNATURE, ClosedRecord, read_closed
 from d1_preflight.core.verify.problem import Id, Problem, Weight
-from d1_preflight.core.verify.verify import InChain, Verification
+from d1_preflight.core.verify.verification import InChain, Verification
 
 Files = Mapping[str, bytes]
 

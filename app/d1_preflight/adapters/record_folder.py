@@ -1,13 +1,13 @@
 """Reads a record's folder for those who judge it: plain files only, nothing outside of it."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from d1_preflight.adapters.leftover import is_leftover
 from d1_preflight.adapters.regular_file import read_file, tree_of
-from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
@@ -26,10 +26,10 @@ _LARGEST_DOCUMENT = 4_000_000
 _LARGEST_RECORD = 100 * 1024 * 1024
 
 
-def find_record(word: str, roots: tuple[Path, ...]) -> Path:
+def find_record(word: str, roots: Callable[[], tuple[Path, ...]]) -> Path:
     """The folder that `word` names: a folder, its record.toml, or a migration's name.
 
-    `roots` are the projects whose `checklists` are searched for a name. Raises UsageError.
+    `roots` finds the projects whose `checklists` are searched for a name. Raises UsageError.
     """
     path = Path(word)
     for folder in (path, path.parent):
@@ -38,7 +38,7 @@ def find_record(word: str, roots: tuple[Path, ...]) -> Path:
         if there and path.name in (folder.name, RECORD_FILE):
             return folder
     stem = path.name.removesuffix(".sql")
-    found = [f for f in all_records(roots) if stem in (f.name, f.name.split("_")[0])]
+    found = [f for f in all_records(roots()) if stem in (f.name, f.name.split("_")[0])]
     if len(found) == 1:
         return found[0]
     if found:

@@ -14,7 +14,7 @@ from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.chain import RECORD_FILE, read_closed
 from d1_preflight.core.verify.problem import Problem
-from d1_preflight.core.verify.verify import Verification
+from d1_preflight.core.verify.verification import Verification
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.verify.chain import RECORD_FILE
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
-from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
+from d1_preflight.core.verify.verification import Verification
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class OpenRecord:
         known = self._kept()
         if known is not None:
             return known
+        from d1_preflight.core.verify.verify import verify_record
+
         found = verify_record(
             self.files,
             self.checklist,

@@ -1,6 +1,7 @@
 """What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from d1_preflight.adapters.checklists import read_checklist
+from d1_preflight.adapters.git.checkout import checkout_of, program_outside
 from d1_preflight.adapters.record_folder import (
     all_records,
     closed_records,
@@ -44,11 +46,10 @@ from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.verify.chain import ClosedRecord, chain_key
+from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Problem
-from d1_preflight.core.verify.verify import RECORD_FILE
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts
@@ -109,7 +110,7 @@ def open_record(
     word: str, arguments: argparse.Namespace, chains: Chains | None = None
 ) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, _roots(arguments)), arguments, chains)
+    return opened(find_record(word, partial(_roots, arguments)), arguments, chains)
 
 
 def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
@@ -167,10 +168,9 @@ def _headed(
 
 def _ssh_keygen() -> tuple[str | int, ...]:
     """Which program checks signatures; () where there is none."""
-    from d1_preflight.adapters.ssh.keys import own_program
     from d1_preflight.adapters.ssh.verdicts import mark_of
 
-    program = own_program("ssh-keygen")
+    program = program_outside("ssh-keygen", os.environ, checkout_of(Path.cwd()))
     return () if program is None else mark_of(program)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from d1_preflight.commands.opened_record import OpenRecord
     from d1_preflight.commands.records import Chains
     from d1_preflight.core.verify.problem import Problem
-    from d1_preflight.core.verify.verify import Verification
+    from d1_preflight.core.verify.verification import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -61,7 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
         open_record,
         opened,
     )
-    from d1_preflight.commands.seen_signatures import ask_ahead
 
     verdicts = _verdicts(arguments)
     kept = _kept(arguments, verdicts)
@@ -72,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
     if len(records) > 1:
+        from d1_preflight.commands.seen_signatures import ask_ahead
+
         ask_ahead(record for record in records if not record.has_verdict())
     found = [(record.folder, record.verify()) for record in records]
     verdicts.save()
@@ -116,7 +117,7 @@ def _kept(arguments: argparse.Namespace, verdicts: "Verdicts") -> "KeptVerdicts 
 
 
 def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
-    from d1_preflight.core.verify.verify import Verification
+    from d1_preflight.core.verify.verification import Verification
 
     return [(folder, Verification((problem,), {})) for folder, problem in problems]
 
@@ -129,7 +130,7 @@ def _against_ledger(
 ) -> "list[tuple[Path, Verification]]":
     """The verifications with what the ledger adds, and the rows that have no closed record."""
     from d1_preflight.commands.ledger import read_ledger
-    from d1_preflight.core.verify.verify import Verification
+    from d1_preflight.core.verify.verification import Verification
 
     ledger = read_ledger(arguments)
 

@@ -29,56 +29,19 @@ from d1_preflight.core.target.api_place import PRACTICE, REMOTE
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
-from d1_preflight.core.verify.chain import ClosedRecord, read_closed
+from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
-from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place, place_problems
-from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.core.verify.verification import InChain, Verification
 
 RECORD_FILE = "record.toml"
 _NAME_IT = "Name the folder that holds it."
 _FROM_GIT = "Restore it from git."
-
-
-@dataclass(frozen=True, slots=True)
-class InChain:
-    """A record as its chain judges it: its close, and each review's name and the heads it saw."""
-
-    closed: ClosedRecord | None
-    reviews: tuple[tuple[str, tuple[str, ...]], ...]
-
-    def problems(self, chain: Chain) -> Iterator[Problem]:
-        """What the chain says against it."""
-        if self.closed is not None:
-            yield from chain.problems(self.closed)
-        for name, heads in self.reviews:
-            yield from chain.review_problems(name, heads)
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The problems found (none: the record is good), and what is known, for people.
-
-    `trust` says from where signers, policy and checklist are: a verdict is worth no more.
-    `in_chain` is what its database's chain judges, which other records can change.
-    """
-
-    problems: tuple[Problem, ...]
-    facts: Mapping[str, str]
-    trust: str = ""
-    in_chain: "InChain | None" = None
-
-    @property
-    def exit_code(self) -> int:
-        """0 good; 1 open steps or unsigned; 4 invalid, or a bad signature."""
-        if any(problem.weight is Weight.INVALID for problem in self.problems):
-            return 4
-        return 1 if self.problems else 0
 
 
 _MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
