@@ -5,6 +5,7 @@ signature bad; 130 interrupted, 143 ended by SIGTERM; 70 our own bug, with a rep
 """
 
 import argparse
+import gc
 import signal
 import sys
 import threading
@@ -17,6 +18,8 @@ from d1_preflight.commands import output
 from d1_preflight.commands.examples import add_examples
 from d1_preflight.core.errors import PreflightError, UsageError
 
+_COLLECT = (50_000, 20, 50)
+"""How rarely garbage is looked for: by default a start looks at each import a thousand times."""
 _INTERRUPTED = 130
 _TERMINATED = 143
 _OUR_BUG = 70
@@ -29,6 +32,7 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
+    gc.set_threshold(*_COLLECT)
     words = list(sys.argv[1:] if argv is None else argv)
     output.open_what_is_closed()
     output.take_any_name()

@@ -17,8 +17,8 @@ from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import DatabaseRef, Record
 from d1_preflight.core.verify.chain import RECORD_SIGNATURE, ClosedRecord, read_closed
+from d1_preflight.core.verify.links import InChain, Verification
 from d1_preflight.core.verify.problem import Id, Problem, Weight
-from d1_preflight.core.verify.verification import InChain, Verification
 
 Files = Mapping[str, bytes]
 

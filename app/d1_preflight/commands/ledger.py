@@ -13,8 +13,8 @@ from d1_preflight.core.errors import UsageError
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.chain import RECORD_FILE, read_closed
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.problem import Problem
-from d1_preflight.core.verify.verification import Verification
 
 
 @dataclass(frozen=True, slots=True)

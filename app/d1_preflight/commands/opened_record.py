@@ -17,9 +17,9 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.review import second_person_kinds
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.verify.chain import RECORD_FILE
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
-from d1_preflight.core.verify.verification import Verification
 from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from d1_preflight.adapters.ssh.verdicts import Verdicts
     from d1_preflight.commands.opened_record import OpenRecord
     from d1_preflight.commands.records import Chains
+    from d1_preflight.core.verify.links import Verification
     from d1_preflight.core.verify.problem import Problem
-    from d1_preflight.core.verify.verification import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -117,7 +117,7 @@ def _kept(arguments: argparse.Namespace, verdicts: "Verdicts") -> "KeptVerdicts 
 
 
 def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
-    from d1_preflight.core.verify.verification import Verification
+    from d1_preflight.core.verify.links import Verification
 
     return [(folder, Verification((problem,), {})) for folder, problem in problems]
 
@@ -130,7 +130,7 @@ def _against_ledger(
 ) -> "list[tuple[Path, Verification]]":
     """The verifications with what the ledger adds, and the rows that have no closed record."""
     from d1_preflight.commands.ledger import read_ledger
-    from d1_preflight.core.verify.verification import Verification
+    from d1_preflight.core.verify.links import Verification
 
     ledger = read_ledger(arguments)
 

@@ -1,6 +1,9 @@
-"""Judges the chain of a database's closed records: what is missing, replaced, forked or late."""
+"""Judges the chain of a database's closed records: what is missing, replaced, forked or late.
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+A verification is what is found of one record, and what of it is left to the chain.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -192,6 +195,42 @@ class Chain:
             words += "began the chain of its database"
             hint = "Once a chain has begun, records are closed by the present version."
             yield _problem(Id.CHAIN_OLD_SCHEMA, words, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class InChain:
+    """A record as its chain judges it: its close, and each review's name and the heads it saw."""
+
+    closed: ClosedRecord | None
+    reviews: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def problems(self, chain: Chain) -> Iterator[Problem]:
+        """What the chain says against it."""
+        if self.closed is not None:
+            yield from chain.problems(self.closed)
+        for name, seen in self.reviews:
+            yield from chain.review_problems(name, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The problems found (none: the record is good), and what is known, for people.
+
+    `trust` says from where signers, policy and checklist are: a verdict is worth no more.
+    `in_chain` is what its database's chain judges, which other records can change.
+    """
+
+    problems: tuple[Problem, ...]
+    facts: Mapping[str, str]
+    trust: str = ""
+    in_chain: InChain | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 good; 1 open steps or unsigned; 4 invalid, or a bad signature."""
+        if any(problem.weight is Weight.INVALID for problem in self.problems):
+            return 4
+        return 1 if self.problems else 0
 
 
 def _link(record: ClosedRecord) -> ChainLink:

@@ -31,13 +31,13 @@ from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queri
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
+from d1_preflight.core.verify.links import InChain, Verification
 from d1_preflight.core.verify.place import Place, place_problems
 from d1_preflight.core.verify.problem import Bundle, Id, Problem
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
-from d1_preflight.core.verify.verification import InChain, Verification
 
 RECORD_FILE = "record.toml"
 _NAME_IT = "Name the folder that holds it."
