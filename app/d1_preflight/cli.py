@@ -32,7 +32,8 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
-    gc.set_threshold(*_COLLECT)
+    if argv is None:  # this process is ours alone
+        gc.set_threshold(*_COLLECT)
     words = list(sys.argv[1:] if argv is None else argv)
     output.open_what_is_closed()
     output.take_any_name()
