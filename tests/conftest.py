@@ -39,6 +39,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkSte
     return WorkStealingScheduling(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers a core for `-n auto`: half of the time they wait for wrangler and terminals."""
+    del config
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def wrangler_command() -> Toolchain:
     """The pinned wrangler in this user's cache; installed when it is not there yet."""

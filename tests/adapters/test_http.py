@@ -208,7 +208,7 @@ async def test_an_api_token_that_no_header_can_carry_is_told_by_its_variable() -
 async def test_http_itself_refuses_such_a_value_before_it_asks() -> None:
     with pytest.raises(ProjectError, match="X-Key"):
         await probe(NOWHERE, headers={"X-Key": ACCENTED})
-    with pytest.raises(ProjectError, match="The token"):
+    with pytest.raises(ProjectError, match="The API token"):
         await graphql(NOWHERE, ACCENTED, "query", {})
 
 

@@ -109,8 +109,8 @@ def test_a_whole_chain_is_good_and_says_its_places() -> None:
     found = preflight("verify")
 
     assert found.code == 0, found.out
-    assert "number 1, the first" in found.out
-    assert "number 3, after 0058_b.sql" in found.out
+    assert "record 1 of this database, the first" in found.out
+    assert "record 3 of this database, after 0058_b.sql" in found.out
 
 
 def test_a_record_that_was_removed_is_named(shelf: Shelf) -> None:

@@ -24,7 +24,10 @@ from d1_preflight.report import Format
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "tests" / "records" / "checklist_4adaa57e"
-RECORDS = (RECORD, ROOT / "tests" / "records" / "checklist_375097bf")
+RECORDS = tuple(
+    ROOT / "tests" / "records" / name
+    for name in ("checklist_4adaa57e", "checklist_375097bf", "summary_form_2")
+)
 WALKED = "4adaa57ebf6503eaa02953f433c07e48f2f51f24f29e24a8b0149861842fbc87"
 SHIPPED = {  # never shorter: records out there name them
     "3eb10756b0c94da934506731006d5fa12382749e4f989f1b734b0ed0da1d6681",
@@ -47,7 +50,7 @@ def test_every_shipped_checklist_is_kept_by_its_hash() -> None:
 
 @pytest.mark.parametrize("folder", RECORDS, ids=lambda folder: folder.name)
 def test_a_record_of_each_form_is_good_for_ever(folder: Path) -> None:
-    """The second is of schema 2 with a file for each output and a summary of the first form."""
+    """The second has a file for each output and a summary of the first form, the third one file."""
     assert opened(folder, OPTIONS).verify().problems == ()
     assert main(["show", str(folder), "--format", "md"]) == 0
     data = (folder / "record.toml").read_bytes()

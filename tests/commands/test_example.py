@@ -24,7 +24,7 @@ def test_the_example_is_good() -> None:
     found = opened(EXAMPLE, OPTIONS).verify()
 
     assert found.problems == ()
-    assert found.facts["file"] == "the same as here"
+    assert found.facts["file"] == "the same text in this checkout"
 
 
 @pytest.mark.parametrize(("name", "role"), [("go.toml", "go"), ("record.toml", "close")])

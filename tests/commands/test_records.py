@@ -57,7 +57,7 @@ def test_every_record_of_the_project_is_verified(
     told = capsys.readouterr()
     assert told.out.startswith("✓ good")
     assert f"closed     {ANA} SHA256:" in told.out
-    assert "the same as here" in told.out
+    assert "the same text in this checkout" in told.out
     assert str(checkout.signers) in told.err
 
 

@@ -561,17 +561,18 @@ def test_what_is_known_of_a_good_record_is_told_for_people() -> None:
     assert found.facts == {
         "migration": "0057_add_team_billing.sql",
         "sha256": SHA,
-        "file": "the same as here",
+        "file": "the same text in this checkout",
         "database": f"marketplace-production {THERE} (remote)",
         "class": "destructive",
         "checklist": "as shipped",
         "steps": f"{count - attested} proved, {attested} attested",
-        "go": f"{ANA} {load_facts(CLOSED['go.toml'], 'go.toml')['decided_at']}",
+        "go": f"{ANA} SHA256:{ANA} {load_facts(CLOSED['go.toml'], 'go.toml')['decided_at']}",
         "closed": f"{ANA} SHA256:{ANA}",
     }
-    assert verified(dict(CLOSED)).facts["file"] == "not here: only the record was read"
+    assert verified(dict(CLOSED)).facts["file"] == "not in this checkout: only the record was read"
     assert (
-        verified(dict(CLOSED), migration_sha256="0" * 64).facts["file"] == "another text than here"
+        verified(dict(CLOSED), migration_sha256="0" * 64).facts["file"]
+        == "another text in this checkout"
     )
 
 
@@ -587,8 +588,8 @@ def test_an_end_a_waiver_and_another_host_are_told() -> None:
 
     facts = verified(resigned(waived)).facts
 
-    assert facts["end"] == "it stands"
-    assert facts["waived"] == "1"
+    assert facts["end"] == "kept"
+    assert facts["waived"] == "error rate"
     assert facts["answered by"] == "cloud.test, which is not Cloudflare's own API"
 
 

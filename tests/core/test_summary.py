@@ -196,7 +196,7 @@ def crowded(form: int) -> Record:
     return walk.answer("close", Status.ATTESTED, closed, words=long).record
 
 
-@pytest.mark.parametrize(("form", "more"), [(1, 44), (2, 45)])
+@pytest.mark.parametrize(("form", "more"), [(1, 44), (2, 45), (3, 47)])
 def test_however_much_happened_it_fits_forty_lines(form: int, more: int) -> None:
     events = tuple(TimelineEntry(START + timedelta(minutes=n), "x " * 900) for n in range(300))
 
@@ -205,7 +205,35 @@ def test_however_much_happened_it_fits_forty_lines(form: int, more: int) -> None
     assert len(lines) <= MOST
     assert max(map(len, lines)) < 2000
     assert f"| … and {more} more |" in lines
-    assert any("… 295 more in timeline.md" in line for line in lines)
+    left = 296 if form == PRESENT_FORM else 295
+    assert any(f"… {left} more in timeline.md" in line for line in lines)
+
+
+def test_the_down_file_and_accepted_findings_have_a_line_each() -> None:
+    """A stranger read “can be undone by … gives back 0” as a success."""
+    walk = Walk(CHECKLIST)
+    accepted: Fact = ({"rule": "copy-by-position", "answer": "both have the same columns"},)
+    walk.answer("findings", Status.ATTESTED, {"findings": accepted})
+    walk.answer("rehearsed", facts=REHEARSED)
+    walk.answer("down_tested", facts={"schema": "restored", "verdict": "loses rows"})
+    walk.answer("way_back", facts={"chosen": "table restore"})
+    walk.answer("go", Status.ATTESTED, {**GO, "summary_form": PRESENT_FORM})
+
+    found = facts_of(walk.record)
+
+    assert found["findings accepted"] == "copy-by-position: both have the same columns"
+    assert found["down file"].startswith("tested on the copy: 1,204 rows lost, 84 changed; ")
+    assert "tested" not in found["can be undone by"]
+
+
+def test_one_person_with_one_key_is_named_once() -> None:
+    assert facts_of(today().record)["who"] == f"GO and close: {ANA}, key SHA256:abc"
+
+
+def test_a_practice_record_of_today_says_that_no_database_was_there() -> None:
+    practice = replace(today().record, database=DatabaseRef("d", "1", "", "practice"))
+
+    assert facts_of(practice)["where"] == "d, uuid 1, practice on this machine: no real database"
 
 
 @pytest.mark.parametrize("number", [1, 6, 7])
@@ -291,7 +319,7 @@ def test_a_summary_of_today_says_what_did_not_happen() -> None:
     closed = walk.answer("close", Status.ATTESTED, {"end": "it stands", **NOW}).record
 
     found = facts_of(closed)
-    assert found["failed"] == "nothing"
+    assert found["failed"] == "nothing. Steps: 2 attested"
     assert found["reviews"] == "nobody else had reviewed it by the close"
     assert found["can be undone by"] == "nothing: no path, no backup and no bookmark is recorded"
 
@@ -323,7 +351,7 @@ def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
     told = text_of(summary_of(today().record))
 
     assert found["rows"] == (
-        "1,204 rows lost (members 1,204), 84 rows with other values (teams 84); 1 table unchanged; "
+        "1,204 rows lost (members 1,204), 84 rows changed (teams 84); 1 table unchanged; "
         "at the close 4 rows fewer than before (members 4)"
     )
     assert found["given back"] == "members: 1,200 of 1,204 rows, 4 still missing"
@@ -333,7 +361,7 @@ def test_rows_are_told_with_their_tables_and_what_is_still_missing() -> None:
 def test_the_commands_are_those_of_a_record_in_its_project() -> None:
     commands = summary_of(today().record).commands
 
-    assert commands[0].startswith("preflight verify 0057_add_team_billing ")
+    assert commands[0] == "preflight verify 0057_add_team_billing"
     assert all("-f ../../allowed_signers" in command for command in commands[1:])
 
 

@@ -9,7 +9,7 @@ from e2e.terminal import Tmux
 WORDS = "checked, and acceptable here"
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
 _PATIENCE, _WATCH = 20.0, 100.0
-_STEADY = 0.2
+_STEADY, _HALF_DRAWN = 0.2, 2.0
 _FIELD, _TAKEN = 8, 6.0
 _MOST = 90
 
@@ -72,13 +72,18 @@ def _holds(screen: str) -> bool:
 
 
 def _steady(tmux: Tmux, before: str) -> str:
-    """The next screen on which nothing runs, once it is drawn whole."""
+    """The next screen on which nothing runs, once it is drawn whole.
+
+    The keys are drawn last: where they are still those of `before`, a busy machine may be in the
+    middle of it, and a key pressed now would go to a step that the screen does not show yet.
+    """
     begun = moved = time.monotonic()
     last = ""
     while True:
         screen, now = tmux.screen, time.monotonic()
         assert not tmux.is_over, f"the program ended:\n{screen}"
         runs = "◐" in footer(screen) or (_holds(screen) and now - moved < _TAKEN)
+        runs |= footer(screen) == footer(before) and now - moved < _HALF_DRAWN
         if screen == last and screen != before and not runs:
             return screen
         if "◐" in footer(screen) or screen != last:

@@ -120,8 +120,6 @@ def test_a_killed_program_goes_on_where_it_was_and_says_interrupted(
     assert 'status = "interrupted"' in record_of(project, stem)
 
 
-# It fails now and then: the walk passes "copy" although it goes step by step. Not understood yet.
-@pytest.mark.matrix
 def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, str]) -> None:
     with practising(project, environ, "0057", "--fault", "slow", "--open", "0057") as tmux:
         tmux.until("Enter check the name")
@@ -145,8 +143,6 @@ def test_leaving_while_a_step_runs_asks_first(project: Path, environ: dict[str, 
     assert 'status = "interrupted"' in record_of(project, "0057_add_team_billing_columns")
 
 
-# It fails now and then: the walk passes "copy" although it goes step by step. Not understood yet.
-@pytest.mark.matrix
 def test_after_stop_waiting_the_step_is_interrupted_and_enter_tries_it_again(
     project: Path, environ: dict[str, str]
 ) -> None:

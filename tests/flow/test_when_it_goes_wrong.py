@@ -51,6 +51,7 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
     assert '"n": 1' in await ledger_count(wrangler, context)
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_apply_ends
 async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     practice: OpenPractice,
 ) -> None:
@@ -82,6 +83,7 @@ async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPracti
     assert session.current.section == "classification"
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_apply_ends
 async def test_a_configuration_edited_after_go_is_not_applied_with(practice: OpenPractice) -> None:
     context, _ = practice("0057")
     session, wrangler = open_session(context, NAME)
@@ -101,6 +103,7 @@ async def test_a_configuration_edited_after_go_is_not_applied_with(practice: Ope
     assert '"n": 0' in await ledger_count(wrangler, context)
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_moved_matrix
 async def test_a_target_that_changed_after_go_is_not_applied_to(practice: OpenPractice) -> None:
     context, _ = practice("0057")
     session, wrangler = open_session(context, NAME)
@@ -216,6 +219,7 @@ async def reopened(context: ProjectContext) -> tuple[Session, CountingWrangler]:
     return open_session(context, NAME)
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_backup_is_there
 async def test_out_of_order_is_asked_and_a_lost_backup_shuts_the_apply(
     practice: OpenPractice,
 ) -> None:
@@ -236,6 +240,7 @@ async def test_out_of_order_is_asked_and_a_lost_backup_shuts_the_apply(
     assert not [call for call in wrangler.calls if "apply" in call and "--remote" in call]
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_apply_ends
 async def test_limits_that_were_moved_after_go_shut_the_apply(practice: OpenPractice) -> None:
     context, _ = practice("0057")
     session, _ = open_session(context, NAME)
@@ -286,6 +291,7 @@ class Meanwhile:
         return self.real.recover(step)
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_apply_ends
 async def test_what_changes_while_the_target_is_read_again_is_not_applied(
     practice: OpenPractice,
 ) -> None:
@@ -309,6 +315,7 @@ async def test_what_changes_while_the_target_is_read_again_is_not_applied(
     assert '"n": 0' in await ledger_count(wrangler, context)
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_moved_values
 async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers(
     practice: OpenPractice,
 ) -> None:
@@ -332,6 +339,7 @@ async def test_an_apply_that_nobody_answered_is_looked_at_until_somebody_answers
     assert applied.status is Status.PROVED
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: core/test_gate
 async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice) -> None:
     context, _ = practice("0057")
     session, _ = open_session(context, NAME)
@@ -347,6 +355,7 @@ async def test_a_bookmark_that_is_too_old_shuts_the_gate(practice: OpenPractice)
     assert "bookmark" in {item.step.id for item in session.open_before_go()}
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_rollback_ends
 async def test_a_rolled_back_migration_cannot_be_closed_as_kept(
     practice: OpenPractice,
 ) -> None:

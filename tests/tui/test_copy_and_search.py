@@ -81,6 +81,17 @@ async def test_the_board_and_the_gate_copy_too() -> None:
     assert len(gate.clipboard) == 64
 
 
+async def test_help_copies_a_command_or_a_statement_whole() -> None:
+    app = app_for(scenes.board())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("question_mark", "right", "right", "c", "slash", *"audit_logs", "enter")
+        await settle(pilot)
+
+    assert app.clipboard.startswith("CREATE TABLE audit_logs (")
+    assert app.clipboard.endswith(");")
+
+
 async def search(app: PreflightApp, words: str, *keys: str) -> tuple[str, list[str]]:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)

@@ -55,10 +55,7 @@ async def read_probe(
     timeout: float = PROBE_TIMEOUT,  # noqa: ASYNC109 - the whole exchange, reported in the result
 ) -> ProbeResult:
     """Ask Cloudflare's API once, a GET without `json`; what it answers is not kept."""
-    _require_http(url)
-    require_header("The API token", token)
-    headers = {"Authorization": f"Bearer {token}"}
-    method = "GET" if json is None else "POST"
+    headers, method = _with_token(url, token), "GET" if json is None else "POST"
     return await _ask(method, url, frozenset({200}), timeout, headers=headers, json=json)
 
 
@@ -71,10 +68,7 @@ async def read_reply(
     """The result in the answer of Cloudflare's API; RemoteFailed where there is none."""
     import httpx
 
-    _require_http(url)
-    require_header("The API token", token)
-    headers = {"Authorization": f"Bearer {token}"}
-    method = "GET" if json is None else "POST"
+    headers, method = _with_token(url, token), "GET" if json is None else "POST"
     try:
         async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
             answer = await client.request(method, url, headers=headers, json=json)
@@ -111,15 +105,13 @@ async def graphql(
     """Put a GraphQL question and return its `data`; RemoteFailed when there is none."""
     import httpx
 
-    _require_http(endpoint)
-    require_header("The token", token)
-    host = host_of(endpoint)
+    headers, host = _with_token(endpoint, token), host_of(endpoint)
     try:
         async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
             answer = await client.post(
                 endpoint,
                 json={"query": query, "variables": dict(variables)},
-                headers={"Authorization": f"Bearer {token}"},
+                headers=headers,
             )
             return _data_of(answer, host)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -127,6 +119,13 @@ async def graphql(
             f"{host} did not answer the analytics question: {_words(error, timeout)}.",
             hint="Check the network, then ask again.",
         ) from None  # the chain would carry the request, and its headers the token
+
+
+def _with_token(url: str, token: str) -> dict[str, str]:
+    """The header that carries the token, once both can be sent."""
+    _require_http(url)
+    require_header("The API token", token)
+    return {"Authorization": f"Bearer {token}"}
 
 
 def host_of(url: str) -> str:

@@ -4,8 +4,12 @@ from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.verdict import closed_attempt
 
-PRESENT_FORM = 2
-"""The form of today: it names reviews, what is still missing, and what did not fail."""
+SPLIT_FORM = 3
+"""The down file and accepted findings have a line each; what a command is for stands outside it.
+
+The second form named reviews, what is still missing, and that nothing failed.
+"""
+PRESENT_FORM = SPLIT_FORM
 _FIRST_FORM = 1
 
 

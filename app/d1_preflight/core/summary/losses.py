@@ -12,16 +12,17 @@ from d1_preflight.core.record.change_facts import (
 )
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.changed_rows import ChangedTable
+from d1_preflight.core.summary.form import SPLIT_FORM
 from d1_preflight.core.summary.text import joined, sentence
 from d1_preflight.core.summary.verdict import closed_attempt
 
 _NAMED = 4
 
 
-def schema_changes(record: Record) -> str:
+def schema_changes(record: Record, form: int) -> str:
     """The schema's changes by the rehearsal, and how the target differs from them now."""
     rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
-    changes = joined((_change(change) for change in rehearsed.schema), _NAMED)
+    changes = joined((_change(change, form) for change in rehearsed.schema), _NAMED)
     told = changes or ("unchanged" if rehearsed.schema_after else "")
     checked = SchemaCheckFacts.from_attempt(record.last(SchemaCheckFacts.step))
     closed = CloseFacts.from_attempt(record.last(CloseFacts.step))
@@ -29,20 +30,27 @@ def schema_changes(record: Record) -> str:
     if differs:
         told += f" · now it differs from the rehearsed one: {joined(differs, _NAMED)}"
     elif checked.equal:
-        told += " · the target's was as rehearsed"
+        same = "the target's was as rehearsed"
+        told += f" · {same if form < SPLIT_FORM else 'the target has the rehearsed schema'}"
     return told
 
 
-def declared_losses(record: Record) -> str:
-    """Which losses are intended, and why; and the findings' justifications."""
+def declared_losses(record: Record, form: int) -> str:
+    """Which losses are intended, and why; in earlier forms with the findings' justifications."""
     found = FindingsFacts.from_attempt(record.last(FindingsFacts.step))
     measured = LossesFacts.from_attempt(record.last(LossesFacts.step))
     declared = measured if measured.losses or measured.declared_losses else found
     told = joined(declared.losses or declared.declared_losses, _NAMED)
     if told and declared.loss_reason:
         told = f"{told}. Because: {sentence(declared.loss_reason)}"
-    why = joined((f"{f.rule}: {f.answer}" for f in found.findings if f.answer), _NAMED)
+    why = "" if form >= SPLIT_FORM else accepted_findings(record)
     return " · ".join(part for part in (told, f"accepted: {why}" if why else "") if part)
+
+
+def accepted_findings(record: Record) -> str:
+    """The findings that the operator justified, and how."""
+    found = FindingsFacts.from_attempt(record.last(FindingsFacts.step))
+    return joined((f"{f.rule}: {f.answer}" for f in found.findings if f.answer), _NAMED)
 
 
 def given_back(record: Record, tables: Sequence[ChangedTable], form: int) -> str:
@@ -58,7 +66,9 @@ def given_back(record: Record, tables: Sequence[ChangedTable], form: int) -> str
     return joined(parts, _NAMED)
 
 
-def _change(change: SchemaChange) -> str:
+def _change(change: SchemaChange, form: int) -> str:
     if change.declared is None:
         return change.words
-    return f"{change.words}, {'declared' if change.declared else 'undeclared'}"
+    if form < SPLIT_FORM:
+        return f"{change.words}, {'declared' if change.declared else 'undeclared'}"
+    return f"{change.words} ({'a declared loss' if change.declared else 'not declared'})"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from d1_preflight.core.format import count
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.changed_rows import ChangedTable
-from d1_preflight.core.summary.form import PRESENT_FORM
+from d1_preflight.core.summary.form import PRESENT_FORM, SPLIT_FORM
 from d1_preflight.core.summary.summary import Event, Summary, summary_of
 from d1_preflight.core.summary.text import clean
 
@@ -14,6 +14,10 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])|#(?=\w)")
 _LINK = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w.+-])@")
 _NOT_THERE = -1
+_HOW_TO_VERIFY = (
+    "Verify all of it with the first command, in the project. The others need only ssh-keygen: run "
+    "in this folder they verify GO and the close."
+)
 
 
 def summary_bytes(record: Record, timeline: Sequence[Event] = ()) -> bytes:
@@ -35,7 +39,7 @@ def as_markdown(summary: Summary) -> str:
             *(f"- {escaped(line, form)}" for line in summary.events),
         ]
     if summary.commands:
-        lines += ["", *_code(summary.commands)]
+        lines += ["", *([_HOW_TO_VERIFY] if form >= SPLIT_FORM else []), *_code(summary.commands)]
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
     changed_words,
 )
+from d1_preflight.core.summary.form import SPLIT_FORM
 from d1_preflight.core.summary.text import sentence
 from d1_preflight.core.summary.verdict import closed_attempt
 
@@ -34,13 +35,27 @@ def rollback_path(record: Record, form: int) -> str:
     chosen = next((way for way in plan.ways if way.way == plan.chosen), RollbackPath())
     down = DownTestFacts.from_attempt(record.last(DownTestFacts.step))
     rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
-    tested = changed_words(rehearsed, down) if record.last(DownTestFacts.step) else ""
+    is_tested = form < SPLIT_FORM and record.last(DownTestFacts.step) is not None
+    tested = changed_words(rehearsed, down) if is_tested else ""
     path = _path(plan.chosen, chosen, form)
     parts = (path, _backup(record), _bookmark(record, form), f"tested: {tested}" if tested else "")
     told = " · ".join(sentence(part) for part in parts if part)
     if form == 1:
         return told
     return f"{_ended(record)}{told or 'nothing: no path, no backup and no bookmark is recorded'}"
+
+
+def down_file(record: Record) -> str:
+    """What the down file gives back of what the migration changes, as the test on the copy shows.
+
+    Empty where it was not tested, or where no row is changed.
+    """
+    if record.last(DownTestFacts.step) is None:
+        return ""
+    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    down = DownTestFacts.from_attempt(record.last(DownTestFacts.step))
+    told = changed_words(rehearsed, down)
+    return f"tested on the copy: {sentence(told)}" if told else ""
 
 
 def _path(chosen: str, way: RollbackPath, form: int) -> str:
@@ -75,7 +90,9 @@ def _bookmark(record: Record, form: int) -> str:
         return ""
     until = _moment(mark.good_until) if form > 1 else None
     words = f"bookmark until {timestamp(until) if until else mark.good_until}"
-    return f"Time Travel {words}" if form > 1 else words
+    if form == 1:
+        return words
+    return f"Time Travel {words}{', undoes every later write' if form >= SPLIT_FORM else ''}"
 
 
 def _moment(text: str) -> datetime | None:

@@ -7,7 +7,8 @@ is to be said otherwise is another form (`form.py`), which new records name.
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -15,28 +16,31 @@ from d1_preflight.core.format import count, plural, timestamp
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import AdoptedFacts, ClassFacts, PurposeFacts
 from d1_preflight.core.record.facts import AnyStep, moment
-from d1_preflight.core.record.record import Attempt, Record
+from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.summary.changed_rows import (
     ChangedTable,
     changed_tables,
     was_counted_after,
 )
-from d1_preflight.core.summary.form import form_of
+from d1_preflight.core.summary.form import PRESENT_FORM, SPLIT_FORM, form_of
 from d1_preflight.core.summary.losses import (
+    accepted_findings,
     declared_losses,
     given_back,
     schema_changes,
 )
-from d1_preflight.core.summary.rollback import rollback_path
+from d1_preflight.core.summary.rollback import down_file, rollback_path
 from d1_preflight.core.summary.text import joined, sentence, step_name
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
+from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.lazy_dataclass import dataclass
 
 SUMMARY_FILE = "SUMMARY.md"
+_ANSWERED = (Status.PROVED, Status.ATTESTED, Status.WAIVED)
 GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
-_TABLES, _EVENTS, _NAMED = 6, 6, 4
-_LINES_OF_VERIFY = 1  # a later form gives one line of the tables to `preflight verify`
+_NAMED = 4
+_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3}, {1: 6, 2: 6, 3: 5}  # by form: forty lines in all
 
 
 class Event(Protocol):
@@ -82,22 +86,24 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
     """The summary of a record as it is; `missing` says what an open one still needs."""
     tables, unchanged = changed_tables(record)
     form = form_of(record)
-    most = _TABLES - (_LINES_OF_VERIFY if form > 1 else 0)
+    most = _most(_TABLES, form)
     facts = (
         ("what", _what(record)),
-        ("where", _where(record)),
-        ("who", _who(record)),
+        ("where", _where(record, form)),
+        ("who", _who(record, form)),
         ("reviews", _reviews(record) if form > 1 else ""),
         ("when", _when(record)),
         ("in their words", _closing_words(record)),
         ("adopted", _adopted(record)),
         ("rows", "" if record.is_adoption else _rows(tables, unchanged, form)),
-        ("schema", schema_changes(record)),
-        ("declared losses", declared_losses(record)),
+        ("schema", schema_changes(record, form)),
+        ("declared losses", declared_losses(record, form)),
+        ("findings accepted", accepted_findings(record) if form >= SPLIT_FORM else ""),
         ("given back", given_back(record, tables, form)),
+        ("down file", down_file(record) if form >= SPLIT_FORM else ""),
         ("can be undone by", rollback_path(record, form)),
         ("waived", _waived(record)),
-        ("failed", _failed(record) or ("nothing" if form > 1 else "")),
+        ("failed", _failed(record) or _nothing_failed(record, form)),
     )
     return Summary(
         title=f"{record.migration} on {record.database.label}",
@@ -107,7 +113,7 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
         unlisted=max(len(tables) - most, 0),
         is_rehearsed=not was_counted_after(record),
         form=form,
-        events=_events(timeline),
+        events=_events(timeline, form),
         commands=_commands(record, form),
     )
 
@@ -128,19 +134,28 @@ def _what(record: Record) -> str:
     return f"{sentence(f'{kind}{risk}{because}')} (sha256 {text})"
 
 
-def _where(record: Record) -> str:
+def _most(limits: Mapping[int, int], form: int) -> int:
+    """The limit of a form; a form of a later program is bounded like today's."""
+    return limits.get(form, limits[PRESENT_FORM])
+
+
+def _where(record: Record, form: int) -> str:
     database = record.database
+    if form >= SPLIT_FORM and database.target == PRACTICE:
+        return f"{database.label}, uuid {database.id}, practice on this machine: no real database"
     target = "" if database.target == "remote" else f", answered by {database.target}"
     return f"{database.label}, uuid {database.id}{target}"
 
 
-def _who(record: Record) -> str:
+def _who(record: Record, form: int) -> str:
     signed, closed = _facts(record, GoFacts), _facts(record, CloseFacts)
-    parts = []
-    if signed.signer:
-        parts.append(f"GO: {_signer(signed.signer, signed.fingerprint)}")
-    if closed.signer and closed_attempt(record):
-        parts.append(f"close: {_signer(closed.signer, closed.fingerprint)}")
+    by_go = _signer(signed.signer, signed.fingerprint)
+    by_close = _signer(closed.signer, closed.fingerprint) if closed_attempt(record) else ""
+    if form >= SPLIT_FORM and by_go and by_go == by_close:
+        parts = [f"GO and close: {by_go}"]
+    else:
+        parts = [f"GO: {by_go}"] if by_go else []
+        parts += [f"close: {by_close}"] if by_close else []
     signers = {signed.signer, closed.signer}
     others = [a.by for a in record.attempts if a.by not in signers]
     if others:
@@ -163,7 +178,7 @@ def _reviews(record: Record) -> str:
 
 
 def _signer(name: str, fingerprint: str) -> str:
-    return f"{name}, key {fingerprint}" if fingerprint else name
+    return f"{name}, key {fingerprint}" if name and fingerprint else name
 
 
 def _when(record: Record) -> str:
@@ -203,7 +218,8 @@ def _rows(tables: Sequence[ChangedTable], unchanged: int, form: int) -> str:
     gone = sum(table.gone for table in tables)
     changed = sum(table.changed for table in tables)
     lost = f"{plural(gone, 'row')} lost" if gone else "no row lost"
-    values = f", {plural(changed, 'row')} with other values" if changed else ""
+    how = "with other values" if form < SPLIT_FORM else "changed"
+    values = f", {plural(changed, 'row')} {how}" if changed else ""
     if form > 1:
         lost += _in_tables((t.table, t.gone) for t in tables)
         values += _in_tables((t.table, t.changed) for t in tables)
@@ -239,6 +255,15 @@ def _failed(record: Record) -> str:
     return joined((f"{_stated(a)}: {sentence(a.words)}" for a in named), _NAMED)
 
 
+def _nothing_failed(record: Record, form: int) -> str:
+    """That nothing failed, and how the steps were answered: a stranger asks “of how many?”."""
+    if form < SPLIT_FORM:
+        return "nothing" if form > 1 else ""
+    last = Counter({a.step: a.status for a in record.attempts}.values())
+    told = ", ".join(f"{last[status]} {status}" for status in _ANSWERED if last[status])
+    return f"nothing. Steps: {told}" if told else "nothing"
+
+
 def _second(attempt: Attempt) -> float:
     return attempt.started_at.timestamp()
 
@@ -247,13 +272,14 @@ def _stated(attempt: Attempt) -> str:
     return f"{step_name(attempt.step)} {attempt.status} {timestamp(attempt.started_at)}"
 
 
-def _events(timeline: Sequence[Event]) -> tuple[str, ...]:
+def _events(timeline: Sequence[Event], form: int) -> tuple[str, ...]:
     """What was done in the emergency: its first line and its last ones."""
     lines = [f"{timestamp(event.at)} {sentence(event.words)}" for event in timeline]
-    if len(lines) <= _EVENTS:
+    most = _most(_EVENTS, form)
+    if len(lines) <= most:
         return tuple(lines)
-    left = len(lines) - _EVENTS + 1
-    return (lines[0], f"… {count(left)} more in timeline.md", *lines[-_EVENTS + 2 :])
+    left = len(lines) - most + 1
+    return (lines[0], f"… {count(left)} more in timeline.md", *lines[-most + 2 :])
 
 
 def _commands(record: Record, form: int) -> tuple[str, ...]:
@@ -263,7 +289,7 @@ def _commands(record: Record, form: int) -> tuple[str, ...]:
     found = [_command(signed.signer, GO, "go.toml", signers)] if signed.signer else []
     if closed.signer and closed_attempt(record):
         found.append(_command(closed.signer, CLOSE, "record.toml", signers))
-    return tuple(found) if form == 1 or not found else (_whole_command(record), *found)
+    return tuple(found) if form == 1 or not found else (_whole_command(record, form), *found)
 
 
 def _above(record: Record) -> str:
@@ -271,9 +297,12 @@ def _above(record: Record) -> str:
     return "../" * (2 + record.migration.count("/"))
 
 
-def _whole_command(record: Record) -> str:
+def _whole_command(record: Record, form: int) -> str:
     stem = shlex.quote(sentence(record.migration.removesuffix(".sql")))
-    return f"preflight verify {stem}  # in the project: all of it; GO and close alone, in here:"
+    words = (
+        "" if form >= SPLIT_FORM else "  # in the project: all of it; GO and close alone, in here:"
+    )
+    return f"preflight verify {stem}{words}"
 
 
 def _command(signer: str, namespace: str, file: str, signers: str) -> str:

@@ -7,7 +7,7 @@ through a port. What cannot be checked is a problem, never a pass.
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
-from d1_preflight.core.checklist.answers import ROLLED_BACK
+from d1_preflight.core.checklist.answers import ROLLED_BACK, answer_label
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import require_acts, shipped_checklist
 from d1_preflight.core.checklist.shipped import (
@@ -25,6 +25,8 @@ from d1_preflight.core.record.gate import tally
 from d1_preflight.core.record.record import Record, Status, kind_of
 from d1_preflight.core.record.review import Review
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.summary.summary import SUMMARY_FILE
+from d1_preflight.core.summary.text import step_name
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
@@ -42,6 +44,7 @@ from d1_preflight.core.verify.timeline import timeline_problems
 RECORD_FILE = "record.toml"
 _NAME_IT = "Name the folder that holds it."
 _FROM_GIT = "Restore it from git."
+_NOT_HERE = "not in this checkout: only the record was read"
 
 
 _MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
@@ -84,9 +87,9 @@ def verify_record(
         *summary_problems(bundle),
     )
     in_chain = _in_chain(bundle)
-    if place is not None and place.chain is not None:
-        problems += tuple(in_chain.problems(place.chain))
-    return Verification(problems, _facts(bundle, migration_sha256), in_chain=in_chain)
+    problems += tuple(in_chain.problems(place.chain)) if place and place.chain else ()
+    facts = _facts(bundle, migration_sha256) | _summary_fact(bundle, problems)
+    return Verification(problems, facts, in_chain=in_chain)
 
 
 def _in_chain(bundle: Bundle) -> InChain:
@@ -202,7 +205,7 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     facts = {
         "migration": record.migration,
         "sha256": record.subjects.get("migration", "unknown"),
-        "file": "the same as here" if migration_sha256 else "not here: only the record was read",
+        "file": "the same text in this checkout" if migration_sha256 else _NOT_HERE,
         "database": f"{record.database.name} {record.database.id} ({record.database.target})",
         "class": kind_of(record, checklist, Kind.UNKNOWN).value,
         "checklist": _which(checklist),
@@ -216,14 +219,27 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
     if go is not None and go.status.is_answered:
         signed = GoFacts.from_attempt(go)
         signed_at = instant(signed.signed_at) if signed.signed_at else ""
-        facts["go"] = f"{signed.signer or 'unknown'} {signed_at}"
+        facts["go"] = " ".join((signed.signer or "unknown", signed.fingerprint, signed_at)).strip()
     facts |= _closing_facts(bundle)
     facts |= _review_facts(good_reviews(bundle))
     if migration_sha256 and migration_sha256 != facts["sha256"]:
-        facts["file"] = "another text than here"
+        facts["file"] = "another text in this checkout"
     if counts[Status.WAIVED]:
-        facts["waived"] = str(counts[Status.WAIVED])
+        facts["waived"] = ", ".join(_waived(record))
     return facts
+
+
+def _summary_fact(bundle: Bundle, problems: Iterable[Problem]) -> dict[str, str]:
+    """That the summary was compared; nothing where it was not, or where it differs."""
+    was_compared = bundle.record.schema > 1 and SUMMARY_FILE in bundle.files
+    if not was_compared or any(problem.file == SUMMARY_FILE for problem in problems):
+        return {}
+    return {"summary": "says what the record says"}
+
+
+def _waived(record: Record) -> Iterator[str]:
+    last = {attempt.step: attempt.status for attempt in record.attempts}
+    return (step_name(step) for step, status in last.items() if status is Status.WAIVED)
 
 
 def _review_facts(reviews: Iterable[Review]) -> dict[str, str]:
@@ -247,13 +263,13 @@ def _closing_facts(bundle: Bundle) -> dict[str, str]:
     if closed.chain and closed.chain.sequence:
         facts["chain"] = _place_in_chain(closed.chain)
     if closed.end:
-        facts["end"] = closed.end
+        facts["end"] = answer_label("end", closed.end)
     return facts
 
 
 def _place_in_chain(link: ChainLink) -> str:
     after = " and ".join(head.migration for head in link.previous)
-    return f"number {link.sequence}, {f'after {after}' if after else 'the first'}"
+    return f"record {link.sequence} of this database, {f'after {after}' if after else 'the first'}"
 
 
 def _which(checklist: Checklist) -> str:

@@ -10,9 +10,12 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.tui.help_text import TOPICS, Topic, topic_for
+from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.styles import QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar
 from d1_preflight.tui.widgets.lines import LineView
+
+_EXAMPLE = "    "
 
 
 def help_screen(app: App[None], section: str) -> None:
@@ -27,6 +30,7 @@ class HelpScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("left,shift+tab", "turn(-1)", "topic before"),
         ("right,tab", "turn(1)", "topic after"),
+        ("c", "copy", "copy a command or the page"),
         ("escape,enter,question_mark", "close", "close"),
     ]
 
@@ -56,6 +60,12 @@ class HelpScreen(Screen[None]):
         self._draw()
         self.query_one(LineView).scroll_home(animate=False)
 
+    def action_copy(self) -> None:
+        """Ask which command or SQL of the page is copied, or the page."""
+        topic = TOPICS[self._index]
+        examples = [(" ".join(text.split()), text) for text in _examples(topic)]
+        pick_to_copy(self, [*examples, ("the page", topic.text)])
+
     def action_close(self) -> None:
         """Back to where it was opened."""
         self.dismiss()
@@ -67,8 +77,22 @@ class HelpScreen(Screen[None]):
         self.query_one(LineView).show_lines(_laid(topic, max(self.size.width - 6, 40)))
         before = TOPICS[self._index - 1].title
         after = TOPICS[(self._index + 1) % len(TOPICS)].title
-        keys = [("←", before), ("→", after), ("↑↓", "scroll")]
+        keys = [("←", before), ("→", after), ("↑↓", "scroll"), ("c", "copy")]
         self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("!", "emergency"),))
+
+
+def _examples(topic: Topic) -> list[str]:
+    """The commands and statements of a page; a statement of several lines is one."""
+    found: list[str] = []
+    goes_on = False
+    for line in topic.text.splitlines():
+        is_example = line.startswith(_EXAMPLE)
+        if is_example and goes_on:
+            found[-1] += f"\n{line.removeprefix(_EXAMPLE)}"
+        elif is_example:
+            found.append(line.removeprefix(_EXAMPLE))
+        goes_on = is_example and found[-1].count("(") > found[-1].count(")")
+    return found
 
 
 def _laid(topic: Topic, width: int) -> list[Content]:
@@ -77,7 +101,7 @@ def _laid(topic: Topic, width: int) -> list[Content]:
         words, rest = line.strip(), line
         if line.startswith("## "):
             lines.append(Content.styled(line[3:], STRONG))
-        elif line.startswith("    "):
+        elif line.startswith(_EXAMPLE):
             lines.append(Content.styled(rest[2:], "$string"))
         elif "│" in line:
             first, _, second = words.partition("│")
