@@ -5,11 +5,10 @@ signature bad; 130 interrupted, 143 ended by SIGTERM; 70 our own bug, with a rep
 """
 
 import argparse
-import platform
+import gc
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,8 @@ from d1_preflight.commands import output
 from d1_preflight.commands.examples import add_examples
 from d1_preflight.core.errors import PreflightError, UsageError
 
+_COLLECT = (50_000, 20, 50)
+"""How rarely garbage is looked for: by default a start looks at each import a thousand times."""
 _INTERRUPTED = 130
 _TERMINATED = 143
 _OUR_BUG = 70
@@ -31,6 +32,8 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
+    if argv is None:  # this process is ours alone
+        gc.set_threshold(*_COLLECT)
     words = list(sys.argv[1:] if argv is None else argv)
     output.open_what_is_closed()
     output.take_any_name()
@@ -135,6 +138,8 @@ def _tell(error: PreflightError) -> None:
 
 def _report() -> None:
     """A report that can be pasted into an issue: no environment, no values, no paths but ours."""
+    import platform
+
     output.say(
         "preflight: this is a bug of preflight, not of your migration. It proves nothing;\n"
         "what was saved before is kept. Please open an issue with the lines below.\n"
@@ -150,6 +155,8 @@ def _frames(error: BaseException | None) -> Iterator[str]:
         return
     before = None if error.__suppress_context__ else error.__context__
     yield from _frames(error.__cause__ or before)
+    import traceback
+
     for frame in traceback.extract_tb(error.__traceback__):
         parts = Path(frame.filename).parts
         ours = len(parts) - 1

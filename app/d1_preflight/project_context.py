@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Proj
 from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.actions.context import StepAction

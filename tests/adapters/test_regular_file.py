@@ -17,7 +17,7 @@ OURS = {
     "adapters/working_tree.py": "the reader of code, which follows no link",
     "adapters/store.py": "a folder that is synced",
     "adapters/ssh/keys.py": "the key that it has made",
-    "adapters/ssh/verdicts.py": "the user's cache, which follows no link and waits for no pipe",
+    "adapters/own_cache.py": "the user's cache, which follows no link and waits for no pipe",
     "adapters/row_copies.py": "the workspace",
     "adapters/wrangler/evidence.py": "the workspace",
     "adapters/wrangler/staged_config.py": "the workspace",

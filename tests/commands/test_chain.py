@@ -120,6 +120,16 @@ def test_a_record_that_was_removed_is_named(shelf: Shelf) -> None:
     assert preflight("verify").code == 4
 
 
+def test_two_branches_that_were_merged_are_a_fork(shelf: Shelf) -> None:
+    first = closed_in_chain(migration=NAMES[0], hand=shelf.ana, start=START, ledger=LEDGER)
+    shelf.lay(NAMES[0], first)
+    for name in NAMES[1:]:
+        shutil.rmtree(shelf.folder(name))
+        shelf.lay(name, closed_in_chain([first], migration=name, hand=shelf.ana, ledger=LEDGER))
+
+    assert shelf.verified() == {name: ["chain-fork"] for name in NAMES[1:]}
+
+
 @pytest.mark.matrix
 def test_a_record_signed_again_is_named_by_the_chain(shelf: Shelf) -> None:
     again = closed_in_chain(migration=NAMES[0], hand=shelf.ana, start=START + timedelta(hours=1))

@@ -15,7 +15,7 @@ from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.record.signing import CLOSE
-from d1_preflight.core.verify.verify import Verification
+from d1_preflight.core.verify.links import Verification
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example"
 ONLY_A_CLOSE = """schema = 1

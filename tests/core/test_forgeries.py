@@ -30,8 +30,9 @@ from d1_preflight.core.record.file import dump_facts, dump_record, load_facts, l
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.review import PLAN, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.place import Place
-from d1_preflight.core.verify.verify import Verification, verify_record
+from d1_preflight.core.verify.verify import verify_record
 
 CLOSED, CHECKLIST = closed_files()
 RECORD = load_record(CLOSED["record.toml"])

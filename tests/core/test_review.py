@@ -20,7 +20,8 @@ from d1_preflight.core.record.review import (
     statement_name,
 )
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature
-from d1_preflight.core.verify.verify import Verification, verify_record
+from d1_preflight.core.verify.links import Verification
+from d1_preflight.core.verify.verify import verify_record
 
 CLOSED, CHECKLIST = closed_files()
 RECORD = load_record(CLOSED["record.toml"])

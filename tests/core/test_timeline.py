@@ -8,8 +8,9 @@ import pytest
 from core.record_values import ANA, KEYS, START, FakeSigner, closed_files
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.signing import CLOSE
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.timeline import new_timeline, next_line, read_timeline
-from d1_preflight.core.verify.verify import Verification, verify_record
+from d1_preflight.core.verify.verify import verify_record
 
 OLD = b"""\
 # Timeline of an emergency: 0061 on shop-db

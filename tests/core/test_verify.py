@@ -32,7 +32,8 @@ from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
-from d1_preflight.core.verify.verify import Verification, verify_record
+from d1_preflight.core.verify.links import Verification
+from d1_preflight.core.verify.verify import verify_record
 
 CLOSED, CHECKLIST = closed_files()
 

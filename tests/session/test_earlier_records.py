@@ -10,8 +10,9 @@ from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.record.review import CLOSED_RECORD, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, REVIEW
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.problem import Weight
-from d1_preflight.core.verify.verify import Verification, verify_record
+from d1_preflight.core.verify.verify import verify_record
 from plain.fakes import MemoryStore, open_session
 from session.walked import CHECKLIST, opened
 

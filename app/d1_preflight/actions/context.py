@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from d1_preflight.actions.ports import (
@@ -32,6 +32,7 @@ from d1_preflight.core.target.reading_cost import WalkCost
 from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import StatementResult, explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
+from d1_preflight.lazy_dataclass import dataclass
 
 
 def unlimited(_files: int) -> AbstractContextManager[None]:

@@ -1,7 +1,7 @@
 """Before the apply: everything GO rests on is re-checked against what was signed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from d1_preflight.actions.context import Environment, StepContext
@@ -28,6 +28,7 @@ from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
 from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.target.snapshot import Observation
+from d1_preflight.lazy_dataclass import dataclass
 
 
 def signed_plan(context: StepContext) -> SignedPlan:

@@ -7,7 +7,6 @@ if the result is what was signed: the same schema, and no larger loss in any tab
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepContext
@@ -42,6 +41,7 @@ from d1_preflight.core.record.change_facts import (
 from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.rows.carried import Carried, carried_rows
 from d1_preflight.core.rows.table_copy import RowCopy
+from d1_preflight.lazy_dataclass import dataclass
 
 _HINT = "Nothing was applied. Copy and rehearse again, then sign GO."
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.actions.context import StepContext
@@ -12,6 +11,7 @@ from d1_preflight.actions.workspace import recheck_folder
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import shadows_of
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

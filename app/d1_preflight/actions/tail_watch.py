@@ -1,7 +1,6 @@
 """The watch by `wrangler tail`, where a wrangler login gives no token for analytics."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
@@ -16,6 +15,7 @@ from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schedule.analytics import error_rate
 from d1_preflight.core.schedule.tail import TailCount, counted
 from d1_preflight.core.target.wrangler_output import explain_failure
+from d1_preflight.lazy_dataclass import dataclass
 
 LISTEN_S = 15.0
 """How long the tail is tried before GO: whether it answers, and what comes in."""

@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.actions.context import Environment
@@ -22,6 +22,7 @@ from d1_preflight.core.target.wrangler_output import (
     listed_databases,
     parse_execute,
 )
+from d1_preflight.lazy_dataclass import dataclass
 
 _LEDGER_COLUMNS = ("id", "name", "applied_at")
 READ_TIMEOUT_S = 120.0

@@ -1,7 +1,6 @@
 """After the apply: the touched tables hold the values that the rehearsal came to."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from d1_preflight.actions.context import StepContext
 from d1_preflight.actions.rows_now import as_database, rows_now
@@ -17,6 +16,7 @@ from d1_preflight.core.rows.row_diff import TableDiff, diff_rows
 from d1_preflight.core.rows.values import ValueQuestion, Values
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import shadows_of
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ Addresses and tokens are secrets here: what is said about a request names its ho
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from d1_preflight.core.errors import ProjectError, RemoteFailed, UsageError
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     import httpx

@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
@@ -21,6 +20,7 @@ from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.table import Table, read_tables
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import writing
+from d1_preflight.lazy_dataclass import dataclass
 
 _RUN_LIMIT_S = 300.0
 

@@ -9,7 +9,7 @@ import hmac
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from d1_preflight.core.sql.refusal_words import constraint_words
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.disk import DISK_ERRORS, writing
+from d1_preflight.lazy_dataclass import dataclass
 
 PERSIST_SUBFOLDER = Path("v3") / "d1" / "miniflare-D1DatabaseObject"
 _ONLY_A_COPY = "It is only a copy; the target was only read."

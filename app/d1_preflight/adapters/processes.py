@@ -11,11 +11,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import FileIO
 from pathlib import Path
 
 from d1_preflight.core.ports import Emit, Stream, silent
+from d1_preflight.lazy_dataclass import dataclass
 
 LONGEST_SHOWN_LINE = 4000
 MISSING = 127

@@ -1,11 +1,13 @@
 """Reads a record's folder for those who judge it: plain files only, nothing outside of it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
+from d1_preflight.adapters.leftover import is_leftover
 from d1_preflight.adapters.regular_file import read_file, tree_of
-from d1_preflight.adapters.store import is_leftover
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
@@ -24,10 +26,10 @@ _LARGEST_DOCUMENT = 4_000_000
 _LARGEST_RECORD = 100 * 1024 * 1024
 
 
-def find_record(word: str, roots: tuple[Path, ...]) -> Path:
+def find_record(word: str, roots: Callable[[], tuple[Path, ...]]) -> Path:
     """The folder that `word` names: a folder, its record.toml, or a migration's name.
 
-    `roots` are the projects whose `checklists` are searched for a name. Raises UsageError.
+    `roots` finds the projects whose `checklists` are searched for a name. Raises UsageError.
     """
     path = Path(word)
     for folder in (path, path.parent):
@@ -36,7 +38,7 @@ def find_record(word: str, roots: tuple[Path, ...]) -> Path:
         if there and path.name in (folder.name, RECORD_FILE):
             return folder
     stem = path.name.removesuffix(".sql")
-    found = [f for f in all_records(roots) if stem in (f.name, f.name.split("_")[0])]
+    found = [f for f in all_records(roots()) if stem in (f.name, f.name.split("_")[0])]
     if len(found) == 1:
         return found[0]
     if found:
@@ -81,19 +83,30 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def closed_records(top: Path, besides: Path | None = None) -> tuple[ClosedRecord, ...]:
+class Closes(Protocol):
+    """What keeps the places of records in their chains."""
+
+    def closed(self, files: Mapping[str, bytes]) -> ClosedRecord | None:
+        """A record's place in its chain."""
+        ...
+
+
+def closed_records(
+    top: Path, besides: Path | None = None, kept: Closes | None = None
+) -> tuple[ClosedRecord, ...]:
     """The closed records below `checklists`, but that of one folder; raises ProjectError."""
+    read = kept.closed if kept else read_closed
     folders = (folder for folder in _records_below(top) if folder != besides)
-    found = (read_closed(signed_files(folder), str(folder)) for folder in folders)
-    return tuple(record for record in found if record is not None)
+    found = ((read(signed_files(folder)), str(folder)) for folder in folders)
+    return tuple(replace(record, folder=folder) for record, folder in found if record is not None)
 
 
 def signed_files(folder: Path) -> dict[str, bytes]:
     """The record, its signature and its reviews."""
-    names = (RECORD_FILE, RECORD_SIGNATURE)
+    names, tree = (RECORD_FILE, RECORD_SIGNATURE), tree_of(folder)
     paths = [*(folder / name for name in names), *sorted(folder.glob("*.review.*"))]
     there = (path for path in paths if path.is_file() and not path.is_symlink())
-    return {path.name: _read(path, _LARGEST_DOCUMENT) for path in there}
+    return {path.name: _read(path, _LARGEST_DOCUMENT, tree) for path in there}
 
 
 def _read(path: Path, limit: int, tree: str = "") -> bytes:
@@ -105,6 +118,15 @@ def _read(path: Path, limit: int, tree: str = "") -> bytes:
         ) from error
 
 
+def _names_below(folder: Path) -> Iterator[str]:
+    """Every file and every link below a folder, relative to it; no link is followed."""
+    for place, below, names in os.walk(folder):
+        inner = os.path.relpath(place, folder)
+        links = [name for name in below if os.path.islink(os.path.join(place, name))]  # noqa: PTH114, PTH118 - as there
+        for name in (*names, *links):
+            yield name if inner == "." else f"{inner}/{name}"
+
+
 def read_record_folder(folder: Path) -> dict[str, bytes]:
     """Every file of a record by its name relative to the folder; a link is an empty file.
 
@@ -112,13 +134,13 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     total, checkout = 0, tree_of(folder)
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
+    for name in sorted(_names_below(folder), key=lambda name: name.split("/")):
+        path, is_document = folder / name, name.endswith((".toml", ".sig"))
+        is_link = os.path.islink(path)  # noqa: PTH114 - thousands are asked for
         try:
-            is_document = name.endswith((".toml", ".sig"))
-            if path.is_symlink() and not is_document:
+            if is_link and not is_document:
                 found[name] = b""  # it is there, and holds nothing that anybody signed
-            if path.is_symlink() or not path.is_file() or is_leftover(path.name):
+            if is_link or not path.is_file() or is_leftover(path.name):
                 continue
             found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST, checkout)
         except OSError as error:

@@ -7,7 +7,6 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 
 import errno
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from d1_preflight.adapters.leftover import NEW, PART, is_leftover
 from d1_preflight.adapters.locks import take
 from d1_preflight.adapters.regular_file import read_file, read_regular
 from d1_preflight.core.errors import ProjectError, RecordBusy
@@ -30,9 +30,6 @@ _ATTRIBUTES = b"""\
 **/evidence/** linguist-generated
 """
 _EVIDENCE = "evidence"
-_PART, _NEW = ".preflight-", ".new"
-_LEFT = re.compile(rf"{re.escape(_PART)}[a-z0-9_]+{re.escape(_NEW)}|\..+\.partial")
-_EARLIER_LEFT = re.compile(r"\..*\.(?:toml|sig|json|sql|gitignore|out|err)\.[a-z0-9_]{8}")
 _LEFT_S = 600.0  # a write under way is younger
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 Link = Callable[[Path, Path], None]
@@ -147,11 +144,6 @@ def _holder(lock: Path) -> str:
     return (read_regular(lock) or "").strip()
 
 
-def is_leftover(name: str) -> bool:
-    """Whether a file is what a write that was killed before its rename left, now or earlier."""
-    return bool(_LEFT.fullmatch(name) or _EARLIER_LEFT.fullmatch(name))
-
-
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed writes left in a folder of ours; they are no file of anything."""
     if not folder.is_dir():
@@ -165,7 +157,7 @@ def remove_leftovers(folder: Path) -> None:
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's content whole; raises ProjectError where the disk does not take it."""
     with writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART, suffix=_NEW)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -189,7 +181,7 @@ def create_durably(path: Path, data: bytes, link: Link = os.link) -> None:
     if os.path.lexists(path):
         raise _there_already(path)
     with writing(path, "Nothing was made.", done="made"):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART, suffix=_NEW)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:

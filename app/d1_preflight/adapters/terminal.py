@@ -6,12 +6,13 @@ The child has the terminal to itself, so wrangler asks its own questions before 
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from d1_preflight.adapters.processes import converse
 from d1_preflight.adapters.timeline import Timeline
 from d1_preflight.core.errors import NotAllowed, WranglerUnavailable
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from d1_preflight.core.verify.timeline import (
     new_timeline,
     next_line,
 )
+from d1_preflight.lazy_dataclass import dataclass
 
 __all__ = ["TIMELINE", "Timeline"]
 

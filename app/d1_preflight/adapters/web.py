@@ -1,7 +1,6 @@
 """HTTP with the secrets that the settings name: taken from the environment, never shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from d1_preflight.adapters import http
 from d1_preflight.adapters.system import open_in_browser
@@ -9,6 +8,7 @@ from d1_preflight.core.errors import NoAnalytics, ProjectError, UsageError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.target.api_place import ACCOUNT_NAMES, API_BASE_NAMES, TOKEN_NAMES, first_set
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

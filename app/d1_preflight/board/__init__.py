@@ -4,7 +4,7 @@ import asyncio
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -24,6 +24,7 @@ from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.target.ledgers import lacks_rows, ledger_remarks
 from d1_preflight.core.verify.timeline import TIMELINE
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.core.remedies.fix import Fix

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, Undecided, UsageError
@@ -96,6 +95,8 @@ def show(
     ):
         return _show_plain(context, name, why)
     _need_terminal()
+    from zoneinfo import ZoneInfo
+
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from d1_preflight.commands.opened_record import OpenRecord
 from d1_preflight.commands.output import say
-from d1_preflight.commands.records import Chains, OpenRecord
+from d1_preflight.commands.records import Chains
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.target.snapshot import LedgerRow
 from d1_preflight.core.verify.chain import RECORD_FILE, read_closed
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.problem import Problem
-from d1_preflight.core.verify.verify import Verification
 
 
 @dataclass(frozen=True, slots=True)

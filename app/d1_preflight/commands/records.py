@@ -1,21 +1,22 @@
 """What `show`, `verify` and `review` open: a record's folder and what it is verified against."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from d1_preflight.adapters.checklists import read_checklist
+from d1_preflight.adapters.git.checkout import checkout_of, program_outside
 from d1_preflight.adapters.record_folder import (
     all_records,
     closed_records,
     find_record,
     read_record_folder,
-    signed_files,
 )
+from d1_preflight.commands.opened_record import OpenRecord
 from d1_preflight.commands.record_place import (
     migration_sha256,
     named_alone,
@@ -44,104 +45,32 @@ from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.file import load_record
 from d1_preflight.core.record.record import DatabaseRef, Record
-from d1_preflight.core.record.review import second_person_kinds
-from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.verify.chain import ClosedRecord, chain_key
+from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
-from d1_preflight.core.verify.problem import Id, Problem
-from d1_preflight.core.verify.verify import RECORD_FILE, Verification, verify_record
+from d1_preflight.core.verify.problem import Problem
 
 if TYPE_CHECKING:
-    from d1_preflight.adapters.ssh.sshsig import SshVerifier
+    from d1_preflight.adapters.kept_verdicts import KeptVerdicts
     from d1_preflight.adapters.ssh.verdicts import Verdicts
     from d1_preflight.commands.base_records import BaseRecords
-    from d1_preflight.commands.seen_signatures import SeenVerifier, Sighting
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRecord:
-    """A record's files, the checklist it walked, and who may sign it."""
-
-    folder: Path
-    files: dict[str, bytes]
-    checklist: Checklist
-    allowed_signers: Path | None
-    signers: bytes | None
-    trust: str  # from where signers, policy and checklist are, in words
-    root: Path | None
-    settings: Settings
-    migration_sha256: str | None
-    place: Place | None = None
-    refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
-    base: "BaseRecords | None" = None  # what the trusted revision holds of the records
-    parsed: Record | None = None  # the record, where it can be read
-    verdicts: "Verdicts | None" = None
-    _seen: "list[SeenVerifier]" = field(default_factory=list)
-
-    @property
-    def record(self) -> Record:
-        """The record itself; raises RecordInvalid."""
-        if self.parsed is not None:
-            return self.parsed
-        data = self.files.get(RECORD_FILE)
-        if data is None:
-            raise RecordInvalid(f"{self.folder / RECORD_FILE} is not there.")
-        return load_record(data, str(self.folder / RECORD_FILE))
-
-    @property
-    def verifier(self) -> Verifier | None:
-        """The verifier of signatures; None without an allowed_signers file."""
-        from d1_preflight.adapters.ssh.sshsig import SshVerifier
-        from d1_preflight.commands.seen_signatures import SeenVerifier
-
-        if self.signers is None:
-            return None
-        if not self._seen:
-            now = SshVerifier(self.signers, verdicts=self.verdicts)
-            self._seen.append(SeenVerifier(now, partial(self._sightings, now)))
-        return self._seen[0]
-
-    def _sightings(self, now: "SshVerifier") -> "Iterator[Sighting]":
-        """When others saw this record: what it was merged with, and who signed after it."""
-        from d1_preflight.commands.seen_signatures import Sighting, sightings
-
-        base, root = self.base, self.root
-        if base and root and (at := base.seen_at(root, self.folder, self.files)):
-            hashes = (sha256(data).hexdigest() for data in self.files.values())
-            yield Sighting(at, frozenset(hashes))
-        chain = self.place.chain if self.place else None
-        yield from sightings(self.files, now, chain, lambda folder: signed_files(Path(folder)))
-
-    def verify(self) -> Verification:
-        """Hold the files against everything that is known here."""
-        found = verify_record(
-            self.files,
-            self.checklist,
-            self.verifier,
-            migration_sha256=self.migration_sha256,
-            second_person=second_person_kinds(self.settings.signing.second_person),
-            place=self.place,
-            parsed=self.parsed,
-        )
-        base, root = self.base, self.root
-        since = base.problems(root, self.folder, self.files) if base and root else ()
-        found = replace(found, trust=self.trust, problems=(*found.problems, *since))
-        if self.refused is None:
-            return found
-        unread = Problem(Id.CHECKLIST_INVALID, "d1.toml", self.refused.message, self.refused.hint)
-        return replace(found, problems=(unread, *found.problems))
 
 
 class Chains:
     """The chains of the projects' records; what many records share is read once."""
 
-    def __init__(self, revision: str = "", verdicts: "Verdicts | None" = None) -> None:
+    def __init__(
+        self,
+        revision: str = "",
+        verdicts: "Verdicts | None" = None,
+        kept: "KeptVerdicts | None" = None,
+    ) -> None:
         self.base = _base(revision) if revision else None
         self.verdicts = verdicts
+        self.kept = kept
         self._once: dict[tuple[object, ...], object] = {}
         self._read: dict[Path, dict[str, list[ClosedRecord]]] = {}
         self._made: dict[tuple[Path, str], Chain] = {}
@@ -157,7 +86,7 @@ class Chains:
         key = chain_key(database)
         if root not in self._read:
             found = self._read.setdefault(root, {})
-            for record in closed_records(root / RECORDS_NAME):
+            for record in closed_records(root / RECORDS_NAME, kept=self.kept):
                 found.setdefault(record.database, []).append(record)
         if (root, key) not in self._made:
             self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
@@ -181,7 +110,7 @@ def open_record(
     word: str, arguments: argparse.Namespace, chains: Chains | None = None
 ) -> OpenRecord:
     """Open the record that a word names; raises UsageError or ProjectError."""
-    return opened(find_record(word, _roots(arguments)), arguments, chains)
+    return opened(find_record(word, partial(_roots, arguments)), arguments, chains)
 
 
 def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
@@ -196,12 +125,13 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     given = _given(arguments.allowed_signers)
     paths = _signers_paths(folder, root, settings, revision)
     path, signers = _signers(source, given, paths, chains)
-    record = _readable(files)
+    kept, key = chains.kept, chains.kept.key(files) if chains.kept else ""
+    record, parsed = _headed(files, kept, key)
     checklist, refused = _checklist(source, root, arguments.checklist, record, chains)
     project = _project(root, record, config, chains) if root and record else None
     text = migration_sha256(project, folder, record) if record else None
     place = _placed(folder, root, record, project, text=text, chains=chains) if root else None
-    return OpenRecord(
+    found = OpenRecord(
         folder=folder,
         files=files,
         checklist=checklist,
@@ -214,9 +144,34 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         place=place,
         refused=refused,
         base=chains.base,
-        parsed=record,
+        parsed=parsed,
         verdicts=chains.verdicts,
     )
+    if kept is None:
+        return found
+    basis = found.rests_on(chains.once(("ssh-keygen",), _ssh_keygen))
+    return replace(found, kept=kept, key=key, basis=basis)
+
+
+def _headed(
+    files: dict[str, bytes], kept: "KeptVerdicts | None", key: str
+) -> tuple[Record | None, Record | None]:
+    """What the record is of, kept from an earlier run or read; and the record where it was read."""
+    known = kept.head(key) if kept else None
+    if known is not None:
+        return known, None
+    parsed = _readable(files)
+    if kept and parsed:
+        kept.put_head(key, parsed)
+    return parsed, parsed
+
+
+def _ssh_keygen() -> tuple[str | int, ...]:
+    """Which program checks signatures; () where there is none."""
+    from d1_preflight.adapters.ssh.verdicts import mark_of
+
+    program = program_outside("ssh-keygen", os.environ, checkout_of(Path.cwd()))
+    return () if program is None else mark_of(program)
 
 
 def _placed(

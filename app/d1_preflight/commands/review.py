@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from d1_preflight.adapters.ssh.signer import Operator
-    from d1_preflight.commands.records import OpenRecord
+    from d1_preflight.commands.opened_record import OpenRecord
     from d1_preflight.core.checklist.checklist import Prompt
     from d1_preflight.core.record.review import Review, Subject, Verdict
     from d1_preflight.plain.asker import Asker

@@ -5,7 +5,6 @@ from a revision that the pull request did not write.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
 from d1_preflight.core.errors import ChecklistInvalid, PreflightError, ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings, load_settings
+from d1_preflight.lazy_dataclass import dataclass
 
 _CHECKLIST = "d1.toml"
 

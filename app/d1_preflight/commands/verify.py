@@ -13,10 +13,12 @@ from d1_preflight.commands.output import say, write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from d1_preflight.adapters.kept_verdicts import KeptVerdicts
     from d1_preflight.adapters.ssh.verdicts import Verdicts
-    from d1_preflight.commands.records import Chains, OpenRecord
+    from d1_preflight.commands.opened_record import OpenRecord
+    from d1_preflight.commands.records import Chains
+    from d1_preflight.core.verify.links import Verification
     from d1_preflight.core.verify.problem import Problem
-    from d1_preflight.core.verify.verify import Verification
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,7 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--no-cache",
         action="store_true",
-        help="ask ssh-keygen about every signature again; in CI always (CI, PREFLIGHT_NO_CACHE)",
+        help="judge every record and signature again; in CI always (CI, PREFLIGHT_NO_CACHE)",
     )
     parser.set_defaults(run=run)
 
@@ -59,19 +61,23 @@ def run(arguments: argparse.Namespace) -> int:
         open_record,
         opened,
     )
-    from d1_preflight.commands.seen_signatures import ask_ahead
 
     verdicts = _verdicts(arguments)
-    chains = Chains(arguments.trust_from, verdicts)
+    kept = _kept(arguments, verdicts)
+    chains = Chains(arguments.trust_from, verdicts, kept)
     records = (
         [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
     if len(records) > 1:
-        ask_ahead(records)
+        from d1_preflight.commands.seen_signatures import ask_ahead
+
+        ask_ahead(record for record in records if not record.has_verdict())
     found = [(record.folder, record.verify()) for record in records]
     verdicts.save()
+    if kept is not None:
+        kept.save()
     if not arguments.records:
         found += _absent(gone_records(arguments, chains))
     if arguments.remote:
@@ -101,8 +107,17 @@ def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
     return open_verdicts(os.environ, (Path.cwd(), *(p if p.is_dir() else p.parent for p in named)))
 
 
+def _kept(arguments: argparse.Namespace, verdicts: "Verdicts") -> "KeptVerdicts | None":
+    """The verdicts on whole records, where those on signatures may be believed."""
+    if verdicts.file is None or arguments.trust_from or arguments.remote:
+        return None
+    from d1_preflight.adapters.kept_verdicts import KeptVerdicts
+
+    return KeptVerdicts(verdicts.file.with_name("records.json"))
+
+
 def _absent(problems: "Iterable[tuple[Path, Problem]]") -> "list[tuple[Path, Verification]]":
-    from d1_preflight.core.verify.verify import Verification
+    from d1_preflight.core.verify.links import Verification
 
     return [(folder, Verification((problem,), {})) for folder, problem in problems]
 
@@ -115,7 +130,7 @@ def _against_ledger(
 ) -> "list[tuple[Path, Verification]]":
     """The verifications with what the ledger adds, and the rows that have no closed record."""
     from d1_preflight.commands.ledger import read_ledger
-    from d1_preflight.core.verify.verify import Verification
+    from d1_preflight.core.verify.links import Verification
 
     ledger = read_ledger(arguments)
 

@@ -1,7 +1,9 @@
 """The findings, class and engine verdict of one migration."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class Severity(StrEnum):

@@ -1,10 +1,12 @@
 """What the core and the actions need of the world; adapters and test fakes satisfy these."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
+
+from d1_preflight.lazy_dataclass import dataclass
 
 Stream = Literal["out", "err"]
 Emit = Callable[[str, Stream], None]

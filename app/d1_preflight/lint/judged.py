@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Severity
 from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:  # only lint --fix pays for the remedies
     from d1_preflight.core.remedies.fix import Fix

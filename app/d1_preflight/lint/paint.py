@@ -1,9 +1,9 @@
 """Colours for a terminal: they repeat what the words already say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from d1_preflight.core.findings import Severity
+from d1_preflight.lazy_dataclass import dataclass
 
 _BOLD, _DIM = "1", "2"
 _WEIGHTS = {Severity.BLOCKING: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;36"}

@@ -1,9 +1,9 @@
 """The reader's own line with the place underlined, safe for any terminal and never too long."""
 
-from dataclasses import dataclass
 from unicodedata import combining, east_asian_width
 
 from d1_preflight.core.findings import Finding
+from d1_preflight.lazy_dataclass import dataclass
 
 _LEAD = 20
 """How much of a long line is kept before the place."""

@@ -8,8 +8,8 @@ from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.markdown import as_markdown as summary_markdown
 from d1_preflight.core.summary.summary import Summary, summary_of
 from d1_preflight.core.summary.verdict import closed_attempt
+from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.timeline import read_timeline
-from d1_preflight.core.verify.verify import Verification
 from d1_preflight.report.document import Document, document, missing, summary_blocks
 from d1_preflight.report.pictures import pictures
 

@@ -1,7 +1,6 @@
 """A record as a document: headings, tables and words, free of any format."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
@@ -14,7 +13,8 @@ from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind
 from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.summary.markdown import table_columns
 from d1_preflight.core.summary.summary import Summary
-from d1_preflight.core.verify.verify import Verification
+from d1_preflight.core.verify.links import Verification
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.report.fact_text import fact_text
 from d1_preflight.report.pictures import Picture
 

@@ -1,12 +1,12 @@
 """The pictures of a record: the rows of each changed table, the watch, the time it took."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from d1_preflight.core.record.apply_facts import ErrorRateFacts, TrafficSample
 from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.record import Record, Status
+from d1_preflight.lazy_dataclass import dataclass
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.summary.summary import Summary
-from d1_preflight.core.verify.verify import Verification
+from d1_preflight.core.verify.links import Verification
 
 
 def as_json(summary: Summary, record: Record, verification: Verification | None) -> str:

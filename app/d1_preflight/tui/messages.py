@@ -1,12 +1,12 @@
 """What the widgets ask for; the App answers, so no widget knows it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from textual.message import Message
 
 from d1_preflight.core.checklist.checklist import Step
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass

@@ -1,11 +1,11 @@
 """The command palette: every act of the screen with its key, every step, every theme."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui import theme
 from d1_preflight.tui.widgets.rail import Rail
 

@@ -1,11 +1,10 @@
 """How far a copy, a backup or a restore is: a bar, the rate, and about how long it still takes."""
 
-from dataclasses import dataclass
-
 from d1_preflight.core.format import count, elapsed
 from d1_preflight.core.record.change_facts import CopyFacts
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.safety_facts import BackupFacts, CountFacts, RestoreFacts
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.session import Session
 from d1_preflight.tui.widgets.gauges import bar
 

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
 from d1_preflight.core.ports import Emit, Stream
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.record import Attempt
+from d1_preflight.lazy_dataclass import dataclass
 
 KEPT_LINES = 5_000
 _RESULTS = 4

@@ -1,6 +1,5 @@
 """What a body is given to show: the session, the step looked at, and what is known so far."""
 
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.format import moment
 from d1_preflight.core.record.facts import AnyStep, StepFacts
 from d1_preflight.core.record.record import Attempt, Status
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.session import Session

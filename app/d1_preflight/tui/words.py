@@ -1,7 +1,6 @@
 """The primary action of each step, and its summary in the current state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -12,6 +11,7 @@ from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui.progress import how_far
 from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, ink_of, marked

@@ -16,9 +16,9 @@ def checkout_of(folder: Path) -> Path | None:
 
     A link inside a checkout leads into no other one: a pull request can bring links.
     """
-    written = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay as they are written
-    real = Path(os.path.realpath(folder))
-    return _nearest(written) or _nearest(real)
+    written = os.path.abspath(folder)  # noqa: PTH100 - links stay as they are written
+    found, real = _nearest(written), os.path.realpath(folder)
+    return found or (_nearest(real) if real != written else None)
 
 
 def program_outside(name: str, environ: Mapping[str, str], checkout: Path | None) -> Path | None:
@@ -50,12 +50,18 @@ def folders_outside(environ: Mapping[str, str], checkout: Path | None) -> Iterat
             yield Path(entry)
 
 
-def _nearest(folder: Path) -> Path | None:
-    marked = [p for p in (folder, *folder.parents) if os.path.lexists(p / GIT_NAME)]
+def _nearest(folder: str) -> Path | None:
+    marked = [Path(p) for p in _upwards(folder) if os.path.lexists(os.path.join(p, GIT_NAME))]  # noqa: PTH118 - it is asked for every file that is read
     for place, outer in zip(marked, (*marked[1:], None), strict=False):
         if outer is None or not _leads_through_a_link(place, outer):
             return place
     return None
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    yield folder
+    while (above := os.path.dirname(folder)) != folder:  # noqa: PTH120 - as above
+        yield (folder := above)
 
 
 def _leads_through_a_link(place: Path, outer: Path) -> bool:

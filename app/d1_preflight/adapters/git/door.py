@@ -8,12 +8,12 @@ is switched off, and only plumbing is asked.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.bounded_process import ask_bounded
 from d1_preflight.adapters.git.checkout import GIT_NAME, checkout_of, path_outside, program_outside
 from d1_preflight.adapters.processes import MISSING, Answer
+from d1_preflight.lazy_dataclass import dataclass
 
 _LONGEST_GIT_FILE = 4096
 _OVERRIDES = (

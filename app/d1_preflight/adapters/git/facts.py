@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.adapters.git.door import Git, git_around
 from d1_preflight.adapters.processes import MISSING, TIMED_OUT, TOO_SLOW, Answer
 from d1_preflight.adapters.system import machine_user
+from d1_preflight.lazy_dataclass import dataclass
 
 _PATIENCE = 2.0
 _STATUS = (

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.regular_file import MAX_BYTES, read_file
 from d1_preflight.adapters.store import make_folder, write_durably
 from d1_preflight.core.errors import ProjectError, Rejected
+from d1_preflight.lazy_dataclass import dataclass
 
 _LINE = re.compile(
     r"^(?P<principals>\"[^\"]+\"|\S+)\s+"

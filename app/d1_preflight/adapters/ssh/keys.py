@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of, program_outside
@@ -17,6 +16,7 @@ from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.ssh.allowed_signers import key_words
 from d1_preflight.core.errors import ProjectError, Rejected
 from d1_preflight.disk import writing
+from d1_preflight.lazy_dataclass import dataclass
 
 OWN_KEY = "id_ed25519_d1_preflight"
 _FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk", OWN_KEY)

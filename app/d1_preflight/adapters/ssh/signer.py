@@ -1,7 +1,6 @@
 """The person at the keyboard as a signer: who they are, with which key, and what is missing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.ssh.allowed_signers import allow_signer, key_words, read_allowed_signers
@@ -9,6 +8,7 @@ from d1_preflight.adapters.ssh.keys import OWN_KEY, Key, find_keys, make_key
 from d1_preflight.adapters.ssh.sshsig import SshSigner, verify
 from d1_preflight.core.errors import BadSignature, ProjectError
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature
+from d1_preflight.lazy_dataclass import dataclass
 
 _ROLES = (GO, CLOSE, REVIEW)
 

@@ -11,7 +11,6 @@ import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +21,7 @@ from d1_preflight.adapters.ssh.verdicts import Verdicts, verdict_key
 from d1_preflight.core.errors import BadSignature
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.disk import writing
+from d1_preflight.lazy_dataclass import dataclass
 
 _GOOD = re.compile(r'^Good "(?P<namespace>[^"]+)" signature for (?P<who>\S+) .*(?P<key>SHA256:\S+)')
 _DAMAGED = ("Couldn't parse signature", "sshsig_armor", "sshsig_get_pubkey", "invalid format")

@@ -9,16 +9,17 @@ brought is not read.
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
+from d1_preflight.adapters.own_cache import bytes_of_mine, write_mine
 from d1_preflight.core.record.signing import Signature
+from d1_preflight.lazy_dataclass import dataclass
 
 CACHE_OFF = "PREFLIGHT_NO_CACHE"
 _FORM = "d1-preflight signature verdicts, 1"
@@ -51,7 +52,7 @@ class Verdicts:
     def put(self, key: str, signature: Signature, signers: bytes) -> None:
         """Note a good signature; it is kept for later runs where time alone changes nothing."""
         self.found[key] = signature
-        if not _CHANGES_BY_ITSELF.search(signers):
+        if not changes_by_itself(signers):
             self._new[key] = signature
 
     def save(self) -> None:
@@ -61,7 +62,7 @@ class Verdicts:
         whole = {**_read(self.file), **self._new}
         held = {k: [s.principal, s.fingerprint] for k, s in list(whole.items())[-_MOST:]}
         with suppress(OSError):
-            _write(self.file, json.dumps({"form": _FORM, "good": held}, separators=(",", ":")))
+            write_mine(self.file, json.dumps({"form": _FORM, "good": held}, separators=(",", ":")))
 
 
 def verdict_key(
@@ -74,15 +75,25 @@ def verdict_key(
     program: Path,
 ) -> str:
     """A hash of everything that the answer of ssh-keygen depends on."""
-    real = Path(os.path.realpath(program))
-    known = real.stat()
     parts = (
         *(_FORM, namespace, "now" if at is None else at.astimezone(UTC).isoformat()),
         *(sha256(data).hexdigest() for data in (document, signature, signers)),
-        *(str(real), known.st_dev, known.st_ino, known.st_size),
-        *(known.st_mtime_ns, known.st_ctime_ns),
+        *mark_of(program),
     )
     return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def mark_of(program: Path) -> tuple[str | int, ...]:
+    """What another program of that name, or another version of it, would have otherwise."""
+    real = Path(os.path.realpath(program))
+    known = real.stat()
+    whole = (known.st_dev, known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns)
+    return (str(real), *whole)
+
+
+def changes_by_itself(signers: bytes) -> bool:
+    """Whether time alone, or a certificate, decides whom this allowed_signers file names."""
+    return _CHANGES_BY_ITSELF.search(signers) is not None
 
 
 def open_verdicts(environ: Mapping[str, str], places: Iterable[Path]) -> Verdicts:
@@ -106,7 +117,7 @@ def open_verdicts(environ: Mapping[str, str], places: Iterable[Path]) -> Verdict
 def _read(file: Path) -> dict[str, Signature]:
     """What a file of ours holds; nothing where it is damaged, or others could have written it."""
     try:
-        found = json.loads(_bytes_of_mine(file))
+        found = json.loads(bytes_of_mine(file, _LARGEST))
     except (OSError, ValueError, RecursionError):
         return {}
     good = found.get("good") if isinstance(found, dict) and found.get("form") == _FORM else None
@@ -120,33 +131,3 @@ def _is_verdict(who: object) -> bool:
             return bool(principal) and _FINGERPRINT.fullmatch(fingerprint) is not None
         case _:
             return False
-
-
-def _bytes_of_mine(file: Path) -> bytes:
-    """The file's bytes; raises OSError where it, or its folder, is not this user's alone."""
-    _require_mine(file.parent.stat(), stat.S_IWGRP | stat.S_IWOTH)
-    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as open_file:
-        known = os.fstat(open_file.fileno())
-        _require_mine(known, stat.S_IRWXG | stat.S_IRWXO)  # git never makes a file like that
-        if not stat.S_ISREG(known.st_mode) or known.st_size > _LARGEST:
-            raise OSError("it is no file of this program's")
-        return open_file.read(_LARGEST)
-
-
-def _require_mine(known: os.stat_result, never: int) -> None:
-    if known.st_uid != os.getuid() or known.st_mode & never:
-        raise OSError("it is not this user's alone")
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    other = file.with_name(f".{os.getpid()}-{file.name}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(other, flags, 0o600), "w", encoding="utf-8") as open_file:
-            open_file.write(text)
-        other.replace(file)
-    except OSError:
-        other.unlink(missing_ok=True)
-        raise

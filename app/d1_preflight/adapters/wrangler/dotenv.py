@@ -8,11 +8,12 @@ shell wins over all of them. Nothing in them is ever run.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.wrangler.redaction import secret_values
+from d1_preflight.lazy_dataclass import dataclass
 
 Version = tuple[int, int, int]
 SHELL = "the shell"

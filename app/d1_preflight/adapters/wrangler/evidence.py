@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from d1_preflight.core.errors import UsageError
 from d1_preflight.core.ports import Evidence, Stream
 from d1_preflight.core.target.short_reply import short_reply
 from d1_preflight.disk import writing
+from d1_preflight.lazy_dataclass import dataclass
 
 STREAMS: tuple[Stream, Stream] = ("out", "err")
 _NOTE = "argv"

@@ -3,12 +3,12 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from d1_preflight.adapters.processes import TOO_SLOW, ask_version, clean, on_path
 from d1_preflight.core.errors import WranglerUnavailable
+from d1_preflight.lazy_dataclass import dataclass
 
 Version = tuple[int, int, int]
 OLDEST_NODE: Version = (22, 12, 0)

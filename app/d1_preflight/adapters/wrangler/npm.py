@@ -10,7 +10,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.processes import Command, Ended, run
@@ -19,6 +18,7 @@ from d1_preflight.adapters.wrangler.nodes import Node
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.core.ports import Stream
 from d1_preflight.disk import writing
+from d1_preflight.lazy_dataclass import dataclass
 
 _INSTALL_TIMEOUT = 900.0
 _REACH_TIMEOUT = 13.0

@@ -1,7 +1,6 @@
 """The wrangler of a project's session, found when its first command runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.wrangler.evidence import EvidenceFolder
@@ -9,6 +8,7 @@ from d1_preflight.adapters.wrangler.redaction import Redactor
 from d1_preflight.adapters.wrangler.runner import RealWrangler, is_writing
 from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from d1_preflight.core.ports import Emit, Evidence, silent
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from d1_preflight.adapters.processes import clean
 from d1_preflight.adapters.regular_file import read_regular
 from d1_preflight.adapters.wrangler.nodes import read_version
+from d1_preflight.lazy_dataclass import dataclass
 
 _DEPENDENCIES = ("devDependencies", "dependencies")
 _PNP = (".pnp.cjs", ".pnp.js")

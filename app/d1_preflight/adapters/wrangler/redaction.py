@@ -5,8 +5,9 @@ Rows are not its business: a command that prints rows keeps no evidence at all.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Self
+
+from d1_preflight.lazy_dataclass import dataclass
 
 MASK = "«masked»"
 _SHORTEST_SECRET = 8

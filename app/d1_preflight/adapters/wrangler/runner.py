@@ -5,7 +5,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import FileIO
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from d1_preflight.core.errors import (
     WranglerUnavailable,
 )
 from d1_preflight.core.ports import Emit, Evidence, Stream, silent
+from d1_preflight.lazy_dataclass import dataclass
 
 _DROPPED = frozenset({"WRANGLER_LOG", "FORCE_COLOR", ENVIRONMENT})
 

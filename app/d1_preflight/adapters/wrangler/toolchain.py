@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from d1_preflight.adapters.wrangler.packages import (
 )
 from d1_preflight.core.errors import WranglerUnavailable
 from d1_preflight.disk import writing
+from d1_preflight.lazy_dataclass import dataclass
 
 OLDEST_WRANGLER: Version = (4, 0, 0)
 PINNED_WRANGLER = "4.164.0"

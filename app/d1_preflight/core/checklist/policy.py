@@ -6,12 +6,13 @@ The shipped checklist is the measure, so that nothing is said twice.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from d1_preflight.core.checklist.checklist import ACTS, Checklist, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import age_words
+from d1_preflight.lazy_dataclass import dataclass
 
 REQUIRED = frozenset(
     {

@@ -7,13 +7,13 @@ unknown unless the rest is destructive anyway.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from d1_preflight.core.effects.effects import EffectsBuilder
 from d1_preflight.core.effects.row_lineage import Loss, TableLineage, row_lineage
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.findings import Effects, Kind, Reason, Risk
 from d1_preflight.core.schema.schema import normal_sql
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

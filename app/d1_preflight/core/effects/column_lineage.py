@@ -5,12 +5,12 @@ another of it. `row_lineage` calls this for every statement.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.statement import ColumnReads, CopySource
 from d1_preflight.core.sql.tokenizer import Token, TokenKind
+from d1_preflight.lazy_dataclass import dataclass
 
 Origin = tuple[str, str]
 """A pre-existing table and one of its columns, both in lower case."""

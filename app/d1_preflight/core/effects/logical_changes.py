@@ -6,12 +6,12 @@ one makes refers to a table that the other makes or changes.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.format import plural
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class Deed(StrEnum):

@@ -4,9 +4,9 @@ IF EXISTS is only written where something may exist, and a base schema is often 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.lazy_dataclass import dataclass
 
 _KINDS = ("TABLE", "VIEW", "INDEX", "TRIGGER")
 

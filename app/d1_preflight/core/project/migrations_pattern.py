@@ -8,8 +8,9 @@ Wrangler matches with minimatch: case counts, `*` and `**` take no name that beg
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Self
+
+from d1_preflight.lazy_dataclass import dataclass
 
 _MANY = "**"
 _REFUSED = re.compile(r"[!?*+@]\(|^[!#]|\.\.(?=[^/{}]*\})|[\[\]]")

@@ -7,10 +7,11 @@ no such file is ever to be renamed.
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+
+from d1_preflight.lazy_dataclass import dataclass
 
 _WORDS = "(?P<words>[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*)"
 _NUMBERED = re.compile(f"(?P<number>[0-9]+)(?P<after>[_-]){_WORDS}")

@@ -1,10 +1,10 @@
 """What a plain `wrangler d1 migrations apply` would apply: file names that the ledger lacks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from d1_preflight.core.project.migration import leading_number, ledger_key
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.naming import HeaderPlace, Names
@@ -20,6 +19,9 @@ from d1_preflight.core.project.setting_types import (
     SecondPerson,
     WranglerUse,
 )
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _T = TypeVar("_T")
 Read = Callable[[object], _T]
@@ -125,8 +127,10 @@ def zones(value: object) -> tuple[str, ...]:
     return found
 
 
-def known_zone(name: str) -> ZoneInfo:
+def known_zone(name: str) -> "ZoneInfo":
     """The zone of this name; raises UnreadValue if there is none."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -6,7 +6,7 @@ Secrets never stand here: only the names of the environment variables that hold 
 """
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from d1_preflight.core.project.setting_types import (
     WranglerUse,
 )
 from d1_preflight.core.toml.strict import SourceText
+from d1_preflight.lazy_dataclass import dataclass
 
 SETTINGS_NAME = "preflight.toml"
 
@@ -55,7 +56,7 @@ class Users:
     timezones: tuple[str, ...] = _key(
         (), readers.zones, "The users' time zones; the team's where none is named."
     )
-    busy: Busy = _key(  # noqa: RUF009 - it is field()
+    busy: Busy = _key(
         Busy(), readers.busy, "When they work, by their own clocks: no migration then."
     )
     freeze: tuple[Freeze, ...] = _key(
@@ -73,7 +74,7 @@ class Verification:
         "Addresses asked after the apply, and the status each must answer with. Where one needs "
         "a token, `bearer_env` names the environment variable that holds it.",
     )
-    error_rate_percent: Decimal = _key(  # noqa: RUF009 - it is field()
+    error_rate_percent: Decimal = _key(
         Decimal("0.1"), readers.percent, "The Worker's error rate above which it is aborted."
     )
     watch_minutes: int = _key(
@@ -120,7 +121,7 @@ class Notify:
 class Account:
     """The account that pays for what is read."""
 
-    plan: Plan = _key(  # noqa: RUF009 - it is field()
+    plan: Plan = _key(
         Plan.UNKNOWN,
         readers.plan,
         "free or paid. On free, a walk that reads more than a tenth of the day's 5,000,000 rows "
@@ -138,7 +139,7 @@ class Signing:
         readers.text,
         "The file that names who may sign, in the repository.",
     )
-    second_person: SecondPerson = _key(  # noqa: RUF009 - it is field()
+    second_person: SecondPerson = _key(
         SecondPerson.NEVER,
         readers.second_person,
         "When GO needs a second person's signature: never, destructive or always.",
@@ -155,7 +156,7 @@ class LintSettings:
         "An SQL file with the schema as it was before the first migration, where it was made "
         "outside of them. What neither it nor a migration makes then counts as not there.",
     )
-    names: Names = _key(  # noqa: RUF009 - it is field()
+    names: Names = _key(
         Names.INFERRED,
         readers.names,
         "How migrations are named: numbers, hyphens, timestamps, folders, drizzle or prisma; as "
@@ -167,7 +168,7 @@ class LintSettings:
 class ChecklistSettings:
     """What the checklist asks for."""
 
-    header: HeaderPlace = _key(  # noqa: RUF009 - it is field()
+    header: HeaderPlace = _key(
         HeaderPlace.BY_TOOL,
         readers.header_place,
         "Where the header stands: in the `file`, or in the `record`, which leaves generated files "
@@ -205,7 +206,7 @@ class WranglerSettings:
     command: str = _key(
         "", readers.text, "A path to wrangler; otherwise the project's, then the one on PATH."
     )
-    use: WranglerUse = _key(  # noqa: RUF009 - it is field()
+    use: WranglerUse = _key(
         WranglerUse.PROJECT,
         readers.wrangler_use,
         "own: the wrangler that preflight installs for itself, whatever the project has; else "

@@ -6,7 +6,7 @@ it was built on has been tried again since.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
+from d1_preflight.lazy_dataclass import dataclass
 
 SCHEMA = 2
 """The schema of a new record; one of schema 1 is read for ever."""

@@ -6,7 +6,6 @@ carried over to another record. A reviewer is never the operator, neither by nam
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -25,6 +24,7 @@ from d1_preflight.core.record.facts import NO_TEXT, instant, moment
 from d1_preflight.core.record.file import dump_facts, load_facts, load_table, read_facts
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.signing import CLOSE, GO, REVIEW, Signature, Verifier
+from d1_preflight.lazy_dataclass import dataclass
 
 STATEMENT_SUFFIX = ".review.toml"
 _KEYS = {

@@ -1,7 +1,8 @@
 """What is signed, under which namespace: a key may be allowed for one role and not another."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from d1_preflight.lazy_dataclass import dataclass
 
 GO = "go@d1-preflight"
 CLOSE = "close@d1-preflight"

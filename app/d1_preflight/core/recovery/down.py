@@ -5,7 +5,6 @@ whatever it does not restore is a gap, said in words and written into the file.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from d1_preflight.core.effects.classify import classify
 from d1_preflight.core.effects.column_lineage import plain_column
@@ -17,6 +16,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.recovery.undo import Undo, run_on
 from d1_preflight.core.schema.schema import Schema, compare, diff
 from d1_preflight.core.sql.statement import CopySource, ParsedStatement
+from d1_preflight.lazy_dataclass import dataclass
 
 _RULE = "-- " + "=" * 76
 

@@ -1,7 +1,7 @@
 """Repairs a virtual table: D1 refuses writes to its shadows, so its module fills it again."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import apsw
 
@@ -13,6 +13,7 @@ from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.spelling import module_spelling
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from d1_preflight.core.record.apply_facts import (
 )
 from d1_preflight.core.record.record import Attempt, Record
 from d1_preflight.core.verify.timeline import read_timeline
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.core.target.snapshot import Observation

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import apsw
 
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject, diff
 from d1_preflight.core.sql.tokenizer import quote_name, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 _ORDER = ("index", "view", "trigger")  # a trigger may stand on a view
 

@@ -7,7 +7,7 @@ out in silence. Exact literals; each statement small enough for D1.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 
 import apsw
@@ -23,6 +23,7 @@ from d1_preflight.core.schema.schema import Schema, SchemaObject
 from d1_preflight.core.schema.sequences import local_sequences, raise_sequence
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 _COLUMNS_AT_ONCE = 40
 

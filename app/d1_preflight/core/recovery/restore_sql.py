@@ -6,7 +6,7 @@ such rows are counted, never left out in silence.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import apsw
 
@@ -20,6 +20,7 @@ from d1_preflight.core.schema.schema import Schema, structure, tables_of
 from d1_preflight.core.schema.sequences import raise_sequence
 from d1_preflight.core.schema.table import Table, shadows_of
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 INSERT_BYTES = 90_000
 

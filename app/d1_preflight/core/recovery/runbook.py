@@ -8,7 +8,7 @@ that always exists.
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import ascii_uppercase
 
 from d1_preflight.core.checklist.answers import NO_WORKER
@@ -24,6 +24,7 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
 )
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 _LEDGER = "SELECT id, name, applied_at FROM {table} ORDER BY id DESC LIMIT 5"
 SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"

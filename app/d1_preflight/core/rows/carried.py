@@ -5,13 +5,13 @@ here) and `now` (as the target holds it at present), attached under these names.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import apsw
 
 from d1_preflight.core.rows.codec import differs
 from d1_preflight.core.schema.table import Table, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ limit for a result) still fits. All this is asked of the engine in plain SQL tha
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 STATEMENT_LIMIT = 100_000
 _CELL_OVERHEAD = 12  # the JSON key, quotes and comma of one cell

@@ -4,7 +4,6 @@ A row is named by the hash of its key: the values themselves never leave the dat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 import apsw
@@ -15,6 +14,7 @@ from d1_preflight.core.rows.table_copy import RowCopy, content_digest
 from d1_preflight.core.schema.sequences import local_sequences
 from d1_preflight.core.schema.table import Table, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

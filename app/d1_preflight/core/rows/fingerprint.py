@@ -11,7 +11,6 @@ asked for: the answer says how long the longest one is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 import apsw
@@ -19,6 +18,7 @@ import apsw
 from d1_preflight.core.rows.codec import STATEMENT_LIMIT, literal
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 _PIECE = 16  # digits: the largest piece stays below 2^63
 _MOST_PIECES = 1000  # a statement of at most about 70 KB; a row of about 4 kB

@@ -5,13 +5,13 @@ the index knows. Its entries are counted in its own `_docsize` table.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import apsw
 
 from d1_preflight.core.schema.full_text import FullText, full_text
 from d1_preflight.core.schema.table import Table, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 _VOCABULARY = "preflight_vocabulary"
 _FOUND_ROWS = 100

@@ -5,7 +5,6 @@ operator named the table. Every other loss is unexplained, and blocks.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from d1_preflight.core.effects.row_lineage import row_lineage
@@ -15,6 +14,7 @@ from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class LossStatus(StrEnum):

@@ -7,7 +7,7 @@ be trusted.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 import apsw
@@ -19,6 +19,7 @@ from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.sequences import highest_issued
 from d1_preflight.core.schema.table import Table, TableKind, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 Cells = tuple[tuple[str, int], ...]
 

@@ -6,7 +6,6 @@ row, so the order of the rows and the file's layout do not matter.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import apsw
 
 from d1_preflight.core.rows.codec import row_text
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """What the target's tables hold beside what a local database holds, table by table."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.format import count, plural
 from d1_preflight.core.rows.fingerprint import Fingerprint, FingerprintQuery
+from d1_preflight.lazy_dataclass import dataclass
 
 Answer = Sequence[Mapping[str, object]]
 """The rows that one statement answered."""

@@ -6,9 +6,10 @@ GraphQL datasets). Rates are decimal strings: a float would not sign the same ev
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+
+from d1_preflight.lazy_dataclass import dataclass
 
 ERRORS_QUERY = """query Errors($account: string!, $script: string!, $since: Time!, $until: Time!) {
   viewer { accounts(filter: {accountTag: $account}) {

@@ -6,10 +6,11 @@ Its events hold addresses, headers and what the Worker logs: nothing but the cou
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from d1_preflight.core.schedule.analytics import Sample
+from d1_preflight.lazy_dataclass import dataclass
 
 _WELL = frozenset({"ok", "canceled", "responseStreamDisconnected"})
 """The outcomes that analytics count as no error: in the last two the client went away."""

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from d1_preflight.core.schedule.analytics import Sample
 from d1_preflight.core.schedule.window import Span
+from d1_preflight.lazy_dataclass import dataclass
 
 _HOUR = timedelta(hours=1)
 _LEVELS = 4

@@ -5,13 +5,14 @@ longer reading counts as busy. So a moment is never called quiet that a clock th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.project.setting_types import Busy, Freeze, shown_busy
 from d1_preflight.core.project.settings import Settings
+from d1_preflight.lazy_dataclass import dataclass
 
 _DAY = timedelta(days=1)
 _HORIZON = timedelta(days=14)

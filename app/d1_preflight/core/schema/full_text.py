@@ -1,10 +1,10 @@
 """A full-text index as its CREATE VIRTUAL TABLE … USING fts5 declares it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from d1_preflight.core.sql.tokenizer import Token, closing, parted, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 _FORGETS = frozenset({"'delete'", "'delete-all'", '"delete"', '"delete-all"'})
 

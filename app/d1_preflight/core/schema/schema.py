@@ -1,7 +1,6 @@
 """A database's schema from `sqlite_schema`: a value to compare, fingerprint and rebuild."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
@@ -12,6 +11,7 @@ from d1_preflight.core.schema.parts import ASPECTS, Part, Parts
 from d1_preflight.core.schema.spelling import index_spelling, one_spelling, words_of
 from d1_preflight.core.schema.table import Table, is_virtual, read_table, read_tables
 from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 # One statement for `wrangler d1 execute`; hides SQLite's, D1's and the ledger's own objects.
 SCHEMA_QUERY = (

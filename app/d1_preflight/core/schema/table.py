@@ -4,7 +4,7 @@ A CREATE TABLE is asked of SQLite, never parsed, except for what no PRAGMA repor
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ import apsw
 from d1_preflight.core.schema.ddl import definitions
 from d1_preflight.core.schema.full_text import is_derived, keeps_rows
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _STORED_HIDDEN = 0

@@ -1,9 +1,9 @@
 """A trigger as its CREATE TRIGGER declares it: when it fires, and on what."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from d1_preflight.core.sql.tokenizer import tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE")
 

@@ -7,13 +7,13 @@ shape is handed on as `unread`.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from d1_preflight.core.d1 import STATEMENT_BYTES
 from d1_preflight.core.sql.aggregate import AGGREGATES, aggregate_in
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, closing, outside, parted, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 _VERBS = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "SELECT", "VALUES"})
 _OBJECTS = frozenset({"TABLE", "INDEX", "VIEW", "TRIGGER"})

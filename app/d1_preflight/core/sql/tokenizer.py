@@ -7,9 +7,10 @@ which words do not matter is passed over by one expression that never backtracks
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class TokenKind(StrEnum):
@@ -84,7 +85,9 @@ _BLANKS = re.compile(rf"{_SKIP}*+")
 _QUOTED = r"'[^']*+'|\"[^\"]*+\"|`[^`]*+`|\[[^\]]*+\]"
 _OTHER = rf"(?:[^;'\"`\[/\-]++|{_QUOTED}|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/|/(?!\*)|-(?!-))"
 _TO_SEMICOLON = re.compile(rf"{_OTHER}*+;")
-_WORD_OR_SIGN = re.compile(rf"[A-Za-z0-9_$\x80-\U0010ffff]++|{_QUOTED}|/(?!\*)|-(?!-)|[^'\"`\[/\-]")
+# What in ASCII is no letter, digit, _ or $: to name the rest of Unicode takes long to compile.
+_NO_WORD = r"\x00-#%-/:-@\[-^`{-\x7f"
+_WORD_OR_SIGN = re.compile(rf"[^{_NO_WORD}]++|{_QUOTED}|/(?!\*)|-(?!-)|[^'\"`\[/\-]")
 _NEXT = {
     # state: the words that matter in it; every other token leads to the last entry
     "start": ({"EXPLAIN": "explain", "CREATE": "create"}, "normal"),
@@ -170,8 +173,8 @@ _TOKEN = re.compile(  # where a token would begin, SQLite passes over a byte ord
     r"|(?P<string>[xX]?'(?:[^']|'')*+'?)"
     r"|(?P<name>\"(?:[^\"]|\"\")*+\"?|`(?:[^`]|``)*+`?|\[[^\]]*+\]?)"
     r"|(?P<number>(?:0[xX][0-9a-fA-F]++|(?:\d[\d_]*+(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?))"
-    r"|(?P<word>[A-Za-z_$\x80-\ufefe\uff00-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)"
-    r"|(?P<sign>->>|->|\|\||<=|>=|<>|!=|==|<<|>>|[^\s\ufeff])"
+    rf"|(?P<word>(?!\ufeff)[^{_NO_WORD}0-9][^{_NO_WORD}]*+)"
+    r"|(?P<sign>->>|->|\|\||<=|>=|<>|!=|==|<<|>>|(?!\ufeff)\S)"
 )
 
 

@@ -1,7 +1,6 @@
 """The rows of the tables that a migration changed: before it, after it, and now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, RowCheckFacts
 from d1_preflight.core.record.change_facts import (
@@ -12,6 +11,7 @@ from d1_preflight.core.record.change_facts import (
 )
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.safety_facts import CountFacts
+from d1_preflight.lazy_dataclass import dataclass
 
 _NOT_THERE = -1
 

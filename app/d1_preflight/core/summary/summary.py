@@ -9,7 +9,6 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -35,6 +34,7 @@ from d1_preflight.core.summary.rollback import down_file, rollback_path
 from d1_preflight.core.summary.text import joined, sentence, step_name
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
 from d1_preflight.core.target.api_place import PRACTICE
+from d1_preflight.lazy_dataclass import dataclass
 
 SUMMARY_FILE = "SUMMARY.md"
 _ANSWERED = (Status.PROVED, Status.ATTESTED, Status.WAIVED)

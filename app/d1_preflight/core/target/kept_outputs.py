@@ -7,9 +7,9 @@ one archive that any `tar` unpacks; the record goes on naming each output with i
 import gzip
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from d1_preflight.core.target.query_texts import unzipped
+from d1_preflight.lazy_dataclass import dataclass
 
 OUTPUTS = "evidence/outputs.tar.gz"
 _NAME = re.compile(r"evidence/[^/\0]{1,90}")

@@ -5,7 +5,6 @@ file again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.pending import pending_set
@@ -13,6 +12,7 @@ from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.core.target.snapshot import Observation
+from d1_preflight.lazy_dataclass import dataclass
 
 DRIZZLE = "drizzle"
 _NUXTHUB = "_hub_migrations"

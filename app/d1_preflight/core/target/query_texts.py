@@ -9,10 +9,11 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.core.ports import Evidence
+from d1_preflight.lazy_dataclass import dataclass
 
 QUERIES = "evidence/queries.sql.gz"
 _FLAG, _BY_DIGEST = "--command=", "--command=sha256:"

@@ -4,11 +4,11 @@ The free plan's rows are a day's for the whole account: above them production's 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from d1_preflight.core.format import FREE_ROWS_A_DAY, count, plural
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 READS_OF_A_WALK = 3
 """How often a walk to the close reads a table that its migration touches: two times as

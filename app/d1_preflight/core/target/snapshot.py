@@ -1,11 +1,12 @@
 """One batched read of a database: its ledger, schema, counts and integrity."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from d1_preflight.core.schema.schema import SCHEMA_QUERY, Schema
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import dataclass
 
 # One result has at most 100 columns on D1 (docs: platform limits), one statement 100 KB.
 _COUNTS_PER_STATEMENT = 90

@@ -7,11 +7,12 @@ may be an object, prose, or one bare JSON string; the exit code is 1 for all of 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.sql.refusal_words import constraint_words, error_words
+from d1_preflight.lazy_dataclass import dataclass
 
 Row = Mapping[str, object]
 _LOGIN = "Set CLOUDFLARE_API_TOKEN to a token with D1 edit rights, or run: wrangler login"

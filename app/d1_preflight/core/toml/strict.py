@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
@@ -11,6 +11,7 @@ from math import isfinite
 from typing import TypeVar
 
 from d1_preflight.core.errors import PreflightError, ProjectError
+from d1_preflight.lazy_dataclass import dataclass
 
 _T = TypeVar("_T")
 _Member = TypeVar("_Member", bound=StrEnum)

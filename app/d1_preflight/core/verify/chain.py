@@ -5,7 +5,6 @@ the next close names both and joins them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.file import load_table, read_facts
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.toml.strict import TomlTable
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.core.target.snapshot import LedgerRow

@@ -1,14 +1,17 @@
-"""Judges the chain of a database's closed records: what is missing, replaced, forked or late."""
+"""Judges the chain of a database's closed records: what is missing, replaced, forked or late.
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+A verification is what is found of one record, and what of it is left to the chain.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.answers import KEPT
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
-from d1_preflight.core.record.review import Review
 from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, heads
 from d1_preflight.core.verify.problem import Id, Problem, Weight
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.core.target.snapshot import LedgerRow
@@ -57,13 +60,13 @@ class Chain:
                     waiting.append(follower)
                     yield follower
 
-    def review_problems(self, review: Review) -> Iterator[Problem]:
+    def review_problems(self, review: str, heads: Iterable[str]) -> Iterator[Problem]:
         """The heads that a reviewer saw must be here: the signature covers them."""
-        for line in review.heads:
+        for line in heads:
             digest, _, migration = line.partition("  ")
             if not self.holds(digest):
                 words = f"covers {migration}, and the record that its signer saw is not here"
-                yield Problem(Id.REVIEW_HEAD_MISSING, review.name, words, _FROM_GIT)
+                yield Problem(Id.REVIEW_HEAD_MISSING, review, words, _FROM_GIT)
 
     def ledger_problems(
         self, record: ClosedRecord, rows: "Sequence[LedgerRow]"
@@ -129,7 +132,8 @@ class Chain:
 
     def _fork(self, record: ClosedRecord) -> Iterator[Problem]:
         """Two ends of one chain; where a record is missing, that alone is said."""
-        if len(self.heads) < 2 or record not in self.heads:  # noqa: PLR2004 - one end is no fork
+        ends = {head.sha256 for head in self.heads}
+        if len(ends) < 2 or record.sha256 not in ends:  # noqa: PLR2004 - one end is no fork
             return
         if all(h.sha256 in self._by_hash for r in self.records for h in _link(r).previous):
             names = " and ".join(head.migration for head in self.heads)
@@ -191,6 +195,42 @@ class Chain:
             words += "began the chain of its database"
             hint = "Once a chain has begun, records are closed by the present version."
             yield _problem(Id.CHAIN_OLD_SCHEMA, words, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class InChain:
+    """A record as its chain judges it: its close, and each review's name and the heads it saw."""
+
+    closed: ClosedRecord | None
+    reviews: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def problems(self, chain: Chain) -> Iterator[Problem]:
+        """What the chain says against it."""
+        if self.closed is not None:
+            yield from chain.problems(self.closed)
+        for name, seen in self.reviews:
+            yield from chain.review_problems(name, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The problems found (none: the record is good), and what is known, for people.
+
+    `trust` says from where signers, policy and checklist are: a verdict is worth no more.
+    `in_chain` is what its database's chain judges, which other records can change.
+    """
+
+    problems: tuple[Problem, ...]
+    facts: Mapping[str, str]
+    trust: str = ""
+    in_chain: InChain | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 good; 1 open steps or unsigned; 4 invalid, or a bad signature."""
+        if any(problem.weight is Weight.INVALID for problem in self.problems):
+            return 4
+        return 1 if self.problems else 0
 
 
 def _link(record: ClosedRecord) -> ChainLink:

@@ -5,13 +5,13 @@ over another one's, would vouch for that one too.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.target.api_place import PRACTICE
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.problem import Id, Problem, Weight
+from d1_preflight.lazy_dataclass import dataclass
 
 _FILE = "record.toml"
 

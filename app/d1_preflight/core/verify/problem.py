@@ -1,13 +1,13 @@
 """The input and the findings of a record's checks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.record import Record, kind_of
 from d1_preflight.core.record.signing import Verifier
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class Weight(StrEnum):

@@ -5,12 +5,12 @@ People's notes go to another file. A file of an earlier version has no hashes an
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from d1_preflight.core.record.apply_facts import CloseFacts
 from d1_preflight.core.verify.problem import Bundle, Id, Problem
+from d1_preflight.lazy_dataclass import dataclass
 
 TIMELINE, POSTMORTEM = "timeline.md", "postmortem.md"
 _BOUND = "Each line ends in a hash over it and all lines above: preflight alone writes here."

@@ -5,7 +5,6 @@ through a port. What cannot be checked is a problem, never a pass.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from d1_preflight.core.checklist.answers import ROLLED_BACK, answer_label
@@ -34,8 +33,9 @@ from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queri
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
 from d1_preflight.core.verify.history import history_problems, path_problems
+from d1_preflight.core.verify.links import InChain, Verification
 from d1_preflight.core.verify.place import Place, place_problems
-from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem
 from d1_preflight.core.verify.reviews import good_reviews, review_problems
 from d1_preflight.core.verify.signatures import close_problems, closing_signer, go_problems
 from d1_preflight.core.verify.summaries import summary_problems
@@ -45,25 +45,6 @@ RECORD_FILE = "record.toml"
 _NAME_IT = "Name the folder that holds it."
 _FROM_GIT = "Restore it from git."
 _NOT_HERE = "not in this checkout: only the record was read"
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The problems found (none: the record is good), and what is known, for people.
-
-    `trust` says from where signers, policy and checklist are: a verdict is worth no more.
-    """
-
-    problems: tuple[Problem, ...]
-    facts: Mapping[str, str]
-    trust: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        """0 good; 1 open steps or unsigned; 4 invalid, or a bad signature."""
-        if any(problem.weight is Weight.INVALID for problem in self.problems):
-            return 4
-        return 1 if self.problems else 0
 
 
 _MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
@@ -104,11 +85,16 @@ def verify_record(
         *review_problems(bundle),
         *timeline_problems(bundle),
         *summary_problems(bundle),
-        *_chain_problems(bundle, place),
     )
-    return Verification(
-        problems, _facts(bundle, migration_sha256) | _summary_fact(bundle, problems)
-    )
+    in_chain = _in_chain(bundle)
+    problems += tuple(in_chain.problems(place.chain)) if place and place.chain else ()
+    facts = _facts(bundle, migration_sha256) | _summary_fact(bundle, problems)
+    return Verification(problems, facts, in_chain=in_chain)
+
+
+def _in_chain(bundle: Bundle) -> InChain:
+    reviews = tuple((review.name, review.heads) for review in good_reviews(bundle))
+    return InChain(read_closed(bundle.files), reviews)
 
 
 def _unread(error: RecordInvalid) -> Problem:
@@ -211,16 +197,6 @@ def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -
     elif sha256(data).hexdigest() != expected:
         words = f"is not what step “{step}” saw (its sha256 differs)"
         yield Problem(Id.EVIDENCE_CHANGED, name, words, _FROM_GIT)
-
-
-def _chain_problems(bundle: Bundle, place: Place | None) -> Iterator[Problem]:
-    if place is None or place.chain is None:
-        return
-    mine = read_closed(bundle.files)
-    if mine is not None:
-        yield from place.chain.problems(mine)
-    for review in good_reviews(bundle):
-        yield from place.chain.review_problems(review)
 
 
 def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:

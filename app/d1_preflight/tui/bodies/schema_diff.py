@@ -1,7 +1,6 @@
 """The schema before and after, beside each other; a rename is one line, not a loss and a gain."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from textual.content import Content
 
@@ -10,6 +9,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.change_facts import SchemaChange
 from d1_preflight.core.sql.statement import read_statement
 from d1_preflight.core.sql.tokenizer import each_statement
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.panes import beside
 

@@ -1,13 +1,13 @@
 """The board's table: one line for each migration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual.content import Content
 from textual.message import Message
 
 from d1_preflight.board import BoardRow, Remote
 from d1_preflight.core.findings import Kind
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui.finding_counts import counts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.lines import ChoiceView

@@ -1,7 +1,6 @@
 """One field for each kind of prompt. A field asks; what its answer means, the prompt decides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
 from textual import events
@@ -12,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui.styles import ACCENT
 
 # Keys that an empty field lets through: an emergency does not wait for a sentence.

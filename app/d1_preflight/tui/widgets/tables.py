@@ -1,11 +1,11 @@
 """Tables as text: columns fitted to the width at hand, numbers to the right, words wrapped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
 from textual.content import Content
 
+from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui.styles import QUIET
 
 Cell = str | tuple[str, str]  # words, or words with their ink

@@ -6,35 +6,35 @@ rule explains, so that no refusal goes without a word.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at
 from d1_preflight.core.rules.project.files import ends_open
 from d1_preflight.core.sql.tokenizer import Token
+from d1_preflight.lazy_dataclass import dataclass
 
 _IGNORE_CASE = re.IGNORECASE | re.DOTALL
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """A rule's id, and how its refusals are known: by the error, the text, or both."""
+    """A rule's id, and how its refusals are known: by the error, the text, or both.
+
+    The patterns are compiled for the first refused statement: most files have none.
+    """
 
     rule: str
-    error: re.Pattern[str]
-    body: re.Pattern[str]
+    error: str = ""
+    body: str = ""
     is_open: bool = False  # only where the last quote of the file is never closed
 
     def explains(self, trace: StatementTrace) -> bool:
         if self.is_open and (trace.statement.complete or not ends_open(trace.statement.text)):
             return False
         return bool(
-            self.error.search(trace.error) and self.body.search(trace.statement.body[:4000])
+            re.search(self.error, trace.error, _IGNORE_CASE)
+            and re.search(self.body, trace.statement.body[:4000], _IGNORE_CASE)
         )
-
-
-def _refusal(rule: str, error: str = "", body: str = "") -> _Refusal:
-    return _Refusal(rule, re.compile(error, _IGNORE_CASE), re.compile(body, _IGNORE_CASE))
 
 
 _ALTER = r"^ALTER\s+TABLE\s+\S+\s+"
@@ -45,51 +45,51 @@ _FOREIGN = (
     r"|\bUSING\s+(BTREE|GIN|HASH)\b|\bENUM\s*\(|\bAUTO_INCREMENT\b|^INSERT\s+IGNORE\b"
 )
 _REFUSALS = (
-    _Refusal("quote-unclosed", re.compile(""), re.compile(""), is_open=True),
-    _refusal("dot-command", r"syntax error|unrecognized token", r"^\."),
-    _refusal("transaction-statement", r"one transaction and refuses"),
-    _refusal("breakpoint-without-semicolon", r"syntax error", r"[^;]\s*-->\s*statement-breakpoint"),
-    _refusal("alter-several-actions", r'near ",": syntax error', _ALTER),
-    _refusal("alter-if-exists", r'near "(IF|EXISTS|NOT)": syntax error', _ALTER),
-    _refusal(
+    _Refusal("quote-unclosed", is_open=True),
+    _Refusal("dot-command", r"syntax error|unrecognized token", r"^\."),
+    _Refusal("transaction-statement", r"one transaction and refuses"),
+    _Refusal("breakpoint-without-semicolon", r"syntax error", r"[^;]\s*-->\s*statement-breakpoint"),
+    _Refusal("alter-several-actions", r'near ",": syntax error', _ALTER),
+    _Refusal("alter-if-exists", r'near "(IF|EXISTS|NOT)": syntax error', _ALTER),
+    _Refusal(
         "alter-type-unsupported",
         body=_ALTER + r"(ALTER\s+COLUMN\s+\S+\s+(SET\s+DATA\s+)?TYPE|MODIFY|CHANGE)\b",
     ),
-    _refusal(
+    _Refusal(
         "alter-default-unsupported", body=_ALTER + r"ALTER\s+(COLUMN\s+)?\S+\s+(SET|DROP)\s+DEFAULT"
     ),
-    _refusal(
+    _Refusal(
         "alter-not-null-unsupported", body=_ALTER + r"ALTER\s+(COLUMN\s+)?\S+\s+(SET|DROP)\s+NOT"
     ),
-    _refusal(
+    _Refusal(
         "add-constraint-unsupported",
         body=_ALTER + r"ADD\s+(CONSTRAINT|CHECK|UNIQUE|FOREIGN|PRIMARY)\b",
     ),
-    _refusal("drop-constraint-unsupported", body=_ALTER + r"DROP\s+(CONSTRAINT|CHECK|FOREIGN)\b"),
-    _refusal("add-column-unique", r"cannot add a unique column"),
-    _refusal("add-column-primary-key", r"cannot add a primary key column"),
-    _refusal("drop-column-refused", r"cannot drop|error in|no such column", _ALTER + r"DROP\b"),
-    _refusal("rename-breaks-view", r"error in (view|trigger|index)", _ALTER + r"RENAME\b"),
-    _refusal("pragma-refused", r"D1 does not allow PRAGMA"),
-    _refusal("function-refused", r"not authorized to use function"),
-    _refusal("function-missing", r"no such function|wrong number of arguments"),
-    _refusal("temporary-object", r"temporary"),
-    _refusal("attach-refused", r"attach other databases|cannot (ATTACH|DETACH)|too many attached"),
-    _refusal("vacuum-refused", r"cannot VACUUM", r"^VACUUM"),
-    _refusal("module-missing", r"no such module|has no module"),
-    _refusal("reserved-name", r"keeps .* to itself|reserved for internal use"),
-    _refusal("statement-too-long", r"too long: SQLITE_TOOBIG|string or blob too big"),
-    _refusal("too-many-columns", r"too many columns"),
-    _refusal("too-many-terms", r"too many terms in compound"),
-    _refusal("expression-too-deep", r"expression tree is too large|parser stack overflow"),
-    _refusal("too-many-arguments", r"too many arguments on function"),
-    _refusal("bound-parameter", r"binding|variable number|too many SQL variables"),
-    _refusal("other-dialect", body=_FOREIGN),
-    _refusal("already-exists", r"already exists|already another table|duplicate column name"),
-    _refusal("name-missing", r"no such (table|column|index|view|trigger)|has no column"),
-    _refusal("key-mismatch", r"foreign key mismatch"),
-    _refusal("syntax-error", r"syntax error|incomplete input"),
-    _refusal("statement-refused"),
+    _Refusal("drop-constraint-unsupported", body=_ALTER + r"DROP\s+(CONSTRAINT|CHECK|FOREIGN)\b"),
+    _Refusal("add-column-unique", r"cannot add a unique column"),
+    _Refusal("add-column-primary-key", r"cannot add a primary key column"),
+    _Refusal("drop-column-refused", r"cannot drop|error in|no such column", _ALTER + r"DROP\b"),
+    _Refusal("rename-breaks-view", r"error in (view|trigger|index)", _ALTER + r"RENAME\b"),
+    _Refusal("pragma-refused", r"D1 does not allow PRAGMA"),
+    _Refusal("function-refused", r"not authorized to use function"),
+    _Refusal("function-missing", r"no such function|wrong number of arguments"),
+    _Refusal("temporary-object", r"temporary"),
+    _Refusal("attach-refused", r"attach other databases|cannot (ATTACH|DETACH)|too many attached"),
+    _Refusal("vacuum-refused", r"cannot VACUUM", r"^VACUUM"),
+    _Refusal("module-missing", r"no such module|has no module"),
+    _Refusal("reserved-name", r"keeps .* to itself|reserved for internal use"),
+    _Refusal("statement-too-long", r"too long: SQLITE_TOOBIG|string or blob too big"),
+    _Refusal("too-many-columns", r"too many columns"),
+    _Refusal("too-many-terms", r"too many terms in compound"),
+    _Refusal("expression-too-deep", r"expression tree is too large|parser stack overflow"),
+    _Refusal("too-many-arguments", r"too many arguments on function"),
+    _Refusal("bound-parameter", r"binding|variable number|too many SQL variables"),
+    _Refusal("other-dialect", body=_FOREIGN),
+    _Refusal("already-exists", r"already exists|already another table|duplicate column name"),
+    _Refusal("name-missing", r"no such (table|column|index|view|trigger)|has no column"),
+    _Refusal("key-mismatch", r"foreign key mismatch"),
+    _Refusal("syntax-error", r"syntax error|incomplete input"),
+    _Refusal("statement-refused"),
 )
 
 

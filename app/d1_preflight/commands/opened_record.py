@@ -1,0 +1,152 @@
+"""A record that was opened: its files, and everything that they are verified against."""
+
+import json
+from dataclasses import field, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d1_preflight.adapters.record_folder import signed_files
+from d1_preflight.core.checklist.checklist import Checklist
+from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
+from d1_preflight.core.findings import Kind
+from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.record.file import load_record
+from d1_preflight.core.record.record import Record
+from d1_preflight.core.record.review import second_person_kinds
+from d1_preflight.core.record.signing import Verifier
+from d1_preflight.core.verify.chain import RECORD_FILE
+from d1_preflight.core.verify.links import Verification
+from d1_preflight.core.verify.place import Place
+from d1_preflight.core.verify.problem import Id, Problem
+from d1_preflight.lazy_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from d1_preflight.adapters.kept_verdicts import KeptVerdicts
+    from d1_preflight.adapters.ssh.sshsig import SshVerifier
+    from d1_preflight.adapters.ssh.verdicts import Verdicts
+    from d1_preflight.commands.base_records import BaseRecords
+    from d1_preflight.commands.seen_signatures import SeenVerifier, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """A record's files, the checklist it walked, and who may sign it."""
+
+    folder: Path
+    files: dict[str, bytes]
+    checklist: Checklist
+    allowed_signers: Path | None
+    signers: bytes | None
+    trust: str  # from where signers, policy and checklist are, in words
+    root: Path | None
+    settings: Settings
+    migration_sha256: str | None
+    place: Place | None = None
+    refused: ChecklistInvalid | None = None  # why the project's own checklist could not be read
+    base: "BaseRecords | None" = None  # what the trusted revision holds of the records
+    parsed: Record | None = None  # the record, where it can be read
+    verdicts: "Verdicts | None" = None
+    kept: "KeptVerdicts | None" = None
+    key: str = ""  # by which a kept verdict on these files is known
+    basis: str = ""  # a hash of all else that it rests on; "" where none is kept
+    _seen: "list[SeenVerifier]" = field(default_factory=list)
+
+    @property
+    def record(self) -> Record:
+        """The record itself; raises RecordInvalid."""
+        if self.parsed is not None:
+            return self.parsed
+        data = self.files.get(RECORD_FILE)
+        if data is None:
+            raise RecordInvalid(f"{self.folder / RECORD_FILE} is not there.")
+        return load_record(data, str(self.folder / RECORD_FILE))
+
+    @property
+    def verifier(self) -> Verifier | None:
+        """The verifier of signatures; None without an allowed_signers file."""
+        from d1_preflight.adapters.ssh.sshsig import SshVerifier
+        from d1_preflight.commands.seen_signatures import SeenVerifier
+
+        if self.signers is None:
+            return None
+        if not self._seen:
+            now = SshVerifier(self.signers, verdicts=self.verdicts)
+            self._seen.append(SeenVerifier(now, partial(self._sightings, now)))
+        return self._seen[0]
+
+    def _sightings(self, now: "SshVerifier") -> "Iterator[Sighting]":
+        """When others saw this record: what it was merged with, and who signed after it."""
+        from d1_preflight.commands.seen_signatures import Sighting, sightings
+
+        base, root = self.base, self.root
+        if base and root and (at := base.seen_at(root, self.folder, self.files)):
+            hashes = (sha256(data).hexdigest() for data in self.files.values())
+            yield Sighting(at, frozenset(hashes))
+        chain = self.place.chain if self.place else None
+        yield from sightings(self.files, now, chain, lambda folder: signed_files(Path(folder)))
+
+    def verify(self) -> Verification:
+        """Hold the files against everything that is known here."""
+        found = self._alone()
+        chain = self.place.chain if self.place else None
+        after = found.in_chain.problems(chain) if found.in_chain and chain else ()
+        base, root = self.base, self.root
+        since = base.problems(root, self.folder, self.files) if base and root else ()
+        found = replace(found, trust=self.trust, problems=(*found.problems, *after, *since))
+        if self.refused is None:
+            return found
+        unread = Problem(Id.CHECKLIST_INVALID, "d1.toml", self.refused.message, self.refused.hint)
+        return replace(found, problems=(unread, *found.problems))
+
+    def has_verdict(self) -> bool:
+        """Whether an earlier run judged these bytes, and what they were held against."""
+        return self.kept is not None and self.kept.has(self.key, self.basis)
+
+    def _alone(self) -> Verification:
+        """The verdict without the chain's: an earlier run's on the same, where it is kept."""
+        known = self._kept()
+        if known is not None:
+            return known
+        from d1_preflight.core.verify.verify import verify_record
+
+        found = verify_record(
+            self.files,
+            self.checklist,
+            self.verifier,
+            migration_sha256=self.migration_sha256,
+            second_person=self._second_person,
+            place=self.place and replace(self.place, chain=None),
+            parsed=self.parsed,
+        )
+        if self.kept and self.basis:
+            self.kept.put_verification(self.key, self.basis, found)
+        return found
+
+    def _kept(self) -> Verification | None:
+        if self.kept is None or not self.basis:
+            return None
+        return self.kept.verification(self.key, self.basis)
+
+    @property
+    def _second_person(self) -> frozenset[Kind]:
+        return second_person_kinds(self.settings.signing.second_person)
+
+    def rests_on(self, ssh_keygen: tuple[str | int, ...]) -> str:
+        """A hash of all but its own files that a verdict rests on; "" where time alone counts."""
+        from d1_preflight.adapters.ssh.verdicts import changes_by_itself
+
+        signers, place = self.signers, self.place
+        is_fixed = self.base is None and self.refused is None and ssh_keygen
+        if signers is None or changes_by_itself(signers) or not is_fixed:
+            return ""
+        where = place and [place.folder, place.is_project, place.database_id, place.unknown]
+        gone = place and [place.lacks_migration, place.renamed_to]
+        parts = (
+            *(sha256(signers).hexdigest(), ssh_keygen, sorted(self._second_person), where, gone),
+            *(self.checklist.source, self.checklist.sha256, self.migration_sha256),
+        )
+        return sha256(json.dumps(parts).encode()).hexdigest()

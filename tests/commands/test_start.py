@@ -1,0 +1,54 @@
+"""What a start imports: a command loads only what it uses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "app" / "d1_preflight" / "practice" / "sample" / "migrations"
+FACES = {"textual", "rich", "questionary", "prompt_toolkit", "httpx", "asyncio"}
+ENGINES = {"sqlglot", "tree_sitter", "apsw"}
+LATE = {"platform", "traceback", "difflib", "zoneinfo"}
+RUN = """
+import json, sys
+from d1_preflight.cli import main
+code = main(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def loaded(tmp_path: Path, *words: str) -> set[str]:
+    """The modules after a command that finds all good."""
+    env = {k: v for k, v in os.environ.items() if k not in {"CI", "PREFLIGHT_NO_CACHE"}}
+    env["XDG_CACHE_HOME"] = str(tmp_path)
+    command = (sys.executable, "-c", RUN, *words)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    code, names = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0, done.stderr
+    return set(names)
+
+
+def test_lint_of_a_plain_file_loads_no_face_and_no_parser(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "lint", str(SAMPLE / "0057_add_team_billing_columns.sql"))
+
+    assert found & (FACES | ENGINES | LATE) == {"apsw", "difflib"}  # the engine, and strict TOML
+
+
+@pytest.mark.parametrize("more", [(), ("--no-cache",)])
+def test_verify_loads_no_face_and_no_engine(tmp_path: Path, more: tuple[str, ...]) -> None:
+    found = loaded(tmp_path, "verify", *more, str(ROOT / "checklists" / "example"))
+
+    assert found & (FACES | {"sqlglot", "tree_sitter"}) == set()
+
+
+def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(tmp_path: Path) -> None:
+    words = ("verify", str(ROOT / "checklists" / "example"))
+    loaded(tmp_path, *words)
+    found = loaded(tmp_path, *words)
+
+    judging = {"d1_preflight.core.verify.verify", "d1_preflight.adapters.ssh.sshsig"}
+    assert found & (ENGINES | judging | {"d1_preflight.adapters.store", "subprocess"}) == set()
