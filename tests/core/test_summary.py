@@ -205,7 +205,7 @@ def test_however_much_happened_it_fits_forty_lines(form: int, more: int) -> None
     assert len(lines) <= MOST
     assert max(map(len, lines)) < 2000
     assert f"| … and {more} more |" in lines
-    left = 296 if form == PRESENT_FORM else 295
+    left = 297 if form == PRESENT_FORM else 295
     assert any(f"… {left} more in timeline.md" in line for line in lines)
 
 

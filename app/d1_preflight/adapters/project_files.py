@@ -12,12 +12,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from d1_preflight.adapters.configuration import (
-    bytes_of,
-    find_config,
-    read_config,
-    text_of,
-)
+from d1_preflight.adapters.configuration import bytes_of, find_config, read_config, text_of
 from d1_preflight.adapters.naming import journal_times, naming_of
 from d1_preflight.adapters.regular_file import LARGEST, read_file
 from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError

@@ -40,7 +40,7 @@ SUMMARY_FILE = "SUMMARY.md"
 _ANSWERED = (Status.PROVED, Status.ATTESTED, Status.WAIVED)
 GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
 _NAMED = 4
-_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3}, {1: 6, 2: 6, 3: 5}  # by form: forty lines in all
+_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3}, {1: 6, 2: 6, 3: 4}  # by form: forty lines in all
 
 
 class Event(Protocol):
