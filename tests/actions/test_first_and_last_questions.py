@@ -228,13 +228,14 @@ async def test_the_dashboard_is_the_databases_own(walked: Walked) -> None:
     bench = await walked("dashboard")
     context = bench.session.context(bench.session.checklist.step("dashboard"))
 
-    (url,) = dashboard_plan(context)
+    url, worker = dashboard_plan(context)
 
     uuid = bench.session.project.database.id
     assert url == f"https://dash.cloudflare.com/account/workers/d1/databases/{uuid}/metrics"
     attempt = await bench.step("dashboard")
     shared = url.replace("/account/", "/?to=/:account/")
     assert (attempt.status, attempt.facts) == (Status.ATTESTED, {"url": shared})
+    assert "/workers/services/view/workway-api/" in worker
 
 
 # GO.

@@ -30,7 +30,7 @@ async def test_another_tools_ledger_stops_the_walk_before_anything(tmp_path: Pat
     attempt = await bench.step("copied")
 
     assert attempt.status is Status.FAILED
-    assert "__drizzle_migrations (drizzle's ledger), 2 rows" in attempt.words
+    assert "__drizzle_migrations (drizzle's ledger): " in attempt.words
     assert bench.target.reached == 0
 
 

@@ -45,7 +45,7 @@ class Place:
     def context(self, record: Record | None = None, **answers: Answer) -> StepContext:
         project = SimpleNamespace(
             settings=self.settings, assumed_zone=self.assumed_zone,
-            config=SimpleNamespace(account_id="acc"), database=SimpleNamespace(id="id-1"),
+            config=SimpleNamespace(account_id="acc", name=""), database=SimpleNamespace(id="id-1"),
         )  # fmt: skip
         environment = SimpleNamespace(
             project=project, settings=self.settings, web=NoAnalytics(), target="remote",

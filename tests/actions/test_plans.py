@@ -73,7 +73,7 @@ async def test_no_other_step_has_a_plan(walked: Walked) -> None:
 
     planned = {step.id for step in bench.session.checklist.steps if bench.session.plan(step)}
 
-    assert planned == {*PLANS, "dashboard"}
+    assert planned == {*PLANS, "dashboard", "errors"}
 
 
 async def test_what_is_remote_goes_to_the_targets_own_configuration(walked: Walked) -> None:

@@ -57,7 +57,7 @@ def twins(tmp_path: Path, wrangler_command: Toolchain) -> Iterator[OpenTwins]:
 
         def lay(top: str, named: str, dotenv: str, toolchain: Toolchain | None = None) -> Twins:
             folder = tmp_path / "project"
-            running = stack.enter_context(start(folder, ask_git=ask_git))
+            running = stack.enter_context(start(folder, next="0057", ask_git=ask_git))
             shutil.copytree(folder / ".practice", tmp_path / "twin")
             running.serve(TWIN_ID, Cloud(tmp_path / "twin", uuid=TWIN_ID))
             entry = {"binding": "DB", "database_name": DATABASE_NAME}

@@ -9,7 +9,7 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -42,6 +42,13 @@ class Terminal:
         assert found >= 0, f"ended without {words!r}: {self.shown[-1500:]}"
         told, self._seen = self.shown[self._seen : found], found + len(words)
         return told
+
+    def wait_until(self, happened: Callable[[], bool], seconds: float = 60) -> None:
+        """Show on until something happened elsewhere; fails after a while."""
+        end = time.monotonic() + seconds
+        while not happened():
+            assert time.monotonic() < end, f"it did not happen, shown: {self.shown[-1500:]}"
+            assert self._read(0.02), f"ended before: {self.shown[-1500:]}"
 
     def type(self, keys: str) -> None:
         """Press these keys."""
