@@ -35,8 +35,35 @@ settings.load_profile("suite")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkStealingScheduling:
-    """Let an idle worker take over tests: the longest ones come last, and wait for wrangler."""
+    """Let an idle worker take over tests that wait for a busy one."""
     return WorkStealingScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # what is left out must be out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the slow tests out over the workers, each worker's first: none is left for the end."""
+    workers = int(getattr(config, "workerinput", {"workercount": 1})["workercount"])
+    slow = sorted((item for item in items if _is_slow(item)), key=_is_walk, reverse=True)
+    quick = [item for item in items if not _is_slow(item)]
+    items[:] = [
+        item
+        for worker in range(workers)
+        for item in (*slow[worker::workers], *_share(quick, worker, workers))
+    ]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("wrangler", "tmux"))
+
+
+def _is_walk(item: pytest.Item) -> bool:
+    return item.path.parent.name in {"flow", "e2e"}
+
+
+def _share(items: list[pytest.Item], worker: int, workers: int) -> list[pytest.Item]:
+    """A worker's stretch of the tests: it keeps a file's tests together."""
+    bounds = [len(items) * n // workers for n in (worker, worker + 1)]
+    return items[slice(*bounds)]
 
 
 @pytest.hookimpl(optionalhook=True)
