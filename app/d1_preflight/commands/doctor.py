@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.commands.checks import Check, Look, Surroundings, command_of, failed, good
 from d1_preflight.commands.d1_access import login_files
-from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
 from d1_preflight.core.format import plural
@@ -60,8 +60,7 @@ def examine(
         yield from _looked(title, look, around)
     try:
         project = open_surroundings(
-            start, config=arguments.config, environment=arguments.env,
-            database=arguments.database, environ=environ,
+            start, **named(arguments), environ=environ,
             wrangler=partial(_wrangler_version, environ=around.environ),
         ).project  # fmt: skip
     except PreflightError as error:

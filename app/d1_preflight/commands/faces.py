@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, Undecided, UsageError
@@ -41,6 +41,23 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
     )  # fmt: skip
 
 
+class Named(TypedDict):
+    """What the options say of the project, as those who open it take it."""
+
+    config: Path | None
+    environment: str | None
+    database: str
+
+
+def named(arguments: argparse.Namespace) -> Named:
+    """The project that the command line names; nothing of it needs to be named."""
+    return {
+        "config": arguments.config,
+        "environment": arguments.env,
+        "database": arguments.database,
+    }
+
+
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Which face asks the questions."""
     parser.add_argument(
@@ -62,12 +79,7 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     from d1_preflight.tui.first_paint import FirstPaint
 
     try:
-        project = open_surroundings(
-            Path.cwd(),
-            config=arguments.config,
-            environment=arguments.env,
-            database=arguments.database,
-        ).project
+        project = open_surroundings(Path.cwd(), **named(arguments)).project
         names = [file.name for file in ProjectFiles(project).files()]
     except PreflightError:
         return None  # whoever opens the project says it

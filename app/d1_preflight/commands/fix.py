@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, say, write
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def _paths(arguments: argparse.Namespace) -> "Sequence[Path]":
 def _context(arguments: argparse.Namespace) -> "ProjectContext":
     from d1_preflight.project_context import open_context
 
-    return open_context(
-        config=arguments.config, environment=arguments.env, database=arguments.database
-    )
+    return open_context(**named(arguments))
 
 
 def _fixed(arguments: argparse.Namespace, path: Path, rules: "Sequence[str]") -> int:

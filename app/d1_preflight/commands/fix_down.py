@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d1_preflight.commands.faces import named
 from d1_preflight.core.errors import PreflightError
 
 if TYPE_CHECKING:
@@ -46,12 +47,7 @@ def _path(arguments: argparse.Namespace, migration: "Migration") -> Path | None:
     from d1_preflight.adapters.project_files import ProjectFiles, open_folder
 
     try:
-        project = open_folder(
-            Path.cwd(),
-            config=arguments.config,
-            environment=arguments.env,
-            database=arguments.database,
-        )
+        project = open_folder(Path.cwd(), **named(arguments))
         files = ProjectFiles(project)
         path = files.down_path(migration.stem)
     except PreflightError:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.adapters.store import write_durably
     from d1_preflight.core.project.template import found_header, with_header
 
-    project = open_folder(
-        Path.cwd(),
-        config=arguments.config,
-        environment=arguments.env,
-        database=arguments.database,
-    )
+    project = open_folder(Path.cwd(), **named(arguments))
     files = ProjectFiles(project)
     migration = _meant(files, arguments.name)
     _refuse_kept(migration)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments
+from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import say, write
 
 if TYPE_CHECKING:
@@ -46,12 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.core.findings import Kind
     from d1_preflight.core.project.template import down_text, migration_text
 
-    project = open_folder(
-        Path.cwd(),
-        config=arguments.config,
-        environment=arguments.env,
-        database=arguments.database,
-    )
+    project = open_folder(Path.cwd(), **named(arguments))
     name = _name(project, arguments.name, pattern=arguments.pattern)
     described = " ".join(arguments.description.split())
     if not (arguments.pattern or arguments.type):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d1_preflight.commands.faces import add_project_arguments, full_name
+from d1_preflight.commands.faces import add_project_arguments, full_name, named
 from d1_preflight.commands.output import say, write
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.format import plural
@@ -46,9 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from d1_preflight.disk import writing
     from d1_preflight.project_context import open_context
 
-    context = open_context(
-        config=arguments.config, environment=arguments.env, database=arguments.database
-    )
+    context = open_context(**named(arguments))
     name = full_name(context, arguments.name)
     context.take_id_of_record(name)
     environment = context.environment(name, context.store(name))
