@@ -53,7 +53,7 @@ def _fill(tmux: Tmux, screen: str, keys: str) -> None:
         for mark in marks:
             tmux.press(*(("Space",) if mark == "[ ] " else ()), "Down")
         tmux.press("Enter")
-    elif "│ ▸" in screen:
+    elif "│ ▸" in screen.rpartition("│───")[2]:  # a list above has a mark of its own
         tmux.press("Enter")
     elif "↑↓ choose" in keys:  # nothing is preselected
         tmux.press("Down", "Enter")

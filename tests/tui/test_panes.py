@@ -71,6 +71,24 @@ def test_what_is_gone_and_what_is_new_stay_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("CREATE INDEX i ON t(a)", "- index i on t (a)"),
+        ("CREATE UNIQUE INDEX i ON t(a, b)", "- index i on t (a, b) unique"),
+    ],
+)
+def test_an_index_is_named_once(sql: str, shown: str) -> None:
+    table = Object("table", "t", "t", "CREATE TABLE t(a, b)")
+    gone = diff(Schema((table, Object("index", "i", "t", sql))), Schema((table,)))
+    found = tuple(SchemaChange(change=c.kind, object=c.object, name=c.name, words=c.words)
+                  for c in gone)  # fmt: skip
+    lines = differences(found, Migration.from_text("0001_x.sql", "DROP INDEX i;"), Effects())
+
+    words = schema_block(lines, 40).plain.replace("\u2212", "-")
+    assert shown in words
+
+
+@pytest.mark.parametrize(
     ("before", "lost", "bar"),
     [(10, 0, "━" * 10), (10, 10, "╌" * 10), (10_000, 1, "━━━━━━━━━╌"), (0, 0, ""), (-1, 0, "")],
 )

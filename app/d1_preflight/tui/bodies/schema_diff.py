@@ -1,5 +1,6 @@
 """The schema before and after, beside each other; a rename is one line, not a loss and a gain."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from textual.content import Content
@@ -15,6 +16,9 @@ from d1_preflight.tui.widgets.panes import beside
 
 _SIDES, _LEFT, _WHEN = 72, 0.44, ("before", "after")
 _RENAMES = ("ALTER TABLE RENAME COLUMN", "ALTER TABLE RENAME")
+_CREATED = re.compile(r"create\s+(?:(unique|virtual)\s+)?(?:index|trigger|view|table)\s+(.*)",
+                      re.IGNORECASE | re.DOTALL)  # fmt: skip
+_INNER_SPACE = re.compile(r"(?<=\()\s+|\s+(?=[,)])")
 _SIGNS = {"added": "+", "removed": "−", "changed": "~", "renamed": "→"}
 
 
@@ -123,6 +127,9 @@ def _named(name: str, text: str) -> str:
     """The name and its definition; a definition that says the name itself is not doubled."""
     if not text or text in ("CHECK", "UNIQUE"):
         return name
+    if created := _CREATED.fullmatch(text):
+        kind = f" {created[1].lower()}" if created[1] else ""
+        return f"{_INNER_SPACE.sub('', created[2])}{kind}"
     return text if name.lower() in text.lower() else f"{name} {text}"
 
 
