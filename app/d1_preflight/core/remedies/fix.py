@@ -117,6 +117,14 @@ class Fix:
     split: "Fix | None" = None
 
     @property
+    def reasons(self) -> Mapping[tuple[str, str], tuple[int, ...]]:
+        """Each rule that stays with its reason, said once, and the lines of its findings."""
+        lines: dict[tuple[str, str], list[int]] = {}
+        for answer in self.left:
+            lines.setdefault((answer.finding.rule, answer.reason), []).append(answer.finding.line)
+        return {said: tuple(sorted(set(at))) for said, at in lines.items()}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the tool that made the file would generate again, and what to change there."""
         rules = {answer.finding.rule for answer in self.done}
@@ -124,7 +132,7 @@ class Fix:
 
     def refused(self, why: str) -> "Fix":
         """The same file without its rewrite, against which something spoke afterwards."""
-        reason = f"The rewrite is not proved: {why}."
+        reason = f"The rewrite is not proved: {why.removesuffix('.')}."
         left = (*self.left, *(Answer(answer.finding, reason=reason) for answer in self.done))
         return replace(self, after=self.before, done=(), left=left, proof=Proof(why))
 
@@ -188,7 +196,7 @@ def _is_refused_anyway(author: Reading, proof: Proof) -> bool:
 
 
 def _unproved(proof: Proof) -> str:
-    return f"The rewrite is not proved: {proof.reason}."
+    return f"The rewrite is not proved: {proof.reason.removesuffix('.')}."
 
 
 def _parts(attempt: "_Attempt") -> Iterator[dict[_Key, Answer]]:
@@ -304,7 +312,9 @@ class _Attempt:
         reading = self.now.with_text(edited(self.now.text, answer.edits))
         reason = _against(self.now, reading, finding, answer)
         if reason:
-            self.left.append(Answer(finding, reason=f"The rewrite is not proved: {reason}."))
+            self.left.append(
+                Answer(finding, reason=f"The rewrite is not proved: {reason.removesuffix('.')}.")
+            )
             return
         self.now, self.values = reading, self.values | answer.values
         self.done.append(Answer(finding, what=answer.what))
