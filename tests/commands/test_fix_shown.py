@@ -64,7 +64,6 @@ def test_a_down_file_without_a_statement_is_not_offered(project: Path) -> None:
     assert not (project / "migrations/down").exists()
 
 
-@pytest.mark.usefixtures("project")
 def test_one_reason_is_said_once(project: Path) -> None:
     folder(project, {
         "migrations/0003_add_logs.sql": "CREATE TABLE logs (id INTEGER PRIMARY KEY, a, b, c);\n",
@@ -81,3 +80,26 @@ def test_a_reason_ends_with_one_full_stop() -> None:
     finding = Finding("syntax-error", Severity.BLOCKING, 1, 1, "", "")
     found = Fix("a", "b", done=(Answer(finding),)).refused("D1 answers no such table.")
     assert found.left[0].reason == "The rewrite is not proved: D1 answers no such table."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ALTER TABLE users ADD COLUMN a TEXT\nALTER TABLE users ADD COLUMN b;\n",
+         "syntax-error stays: D1 refuses the file as it is"),
+        ("ALTER TABLE users RENAME COLUMN name TO title;\n",
+         "rename-column stays: Whether running code reads the old name"),
+        ("CREATE UNIQUE INDEX users_name ON users(name);\n",
+         "index-on-rows stays: Whether the rows fit is not in the file"),
+    ],
+)  # fmt: skip
+def test_what_stays_says_why(project: Path, text: str, said: str) -> None:
+    folder(project, {"migrations/0003_change_users.sql": text})
+    ran = preflight("fix", "0003")
+    assert said in ran.err
+    assert "No rewrite follows" not in ran.err
+
+
+def test_the_name_of_a_file_stays(project: Path) -> None:
+    folder(project, {"migrations/0003_Users.sql": "CREATE TABLE logs (id INTEGER PRIMARY KEY);\n"})
+    assert "name-pattern stays: fix keeps the name of a file" in preflight("fix", "0003_Users").err

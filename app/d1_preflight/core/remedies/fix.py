@@ -85,6 +85,25 @@ WHY_NOT: Mapping[str, str] = {
 }
 """Why a rule has no remedy: the answer is not in the file."""
 _NO_REMEDY = "No rewrite follows from what is found."
+_REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
+_ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
+_NAME_IS_READ = (
+    "Whether running code reads the old name is not in the file: preflight new NAME --pattern "
+    "rename writes the pair."
+)
+_UNWRITTEN: Mapping[str, str] = {
+    "name-pattern": "fix keeps the name of a file: rename it before it is applied anywhere.",
+    "rename-column": _NAME_IS_READ,
+    "rename-table": _NAME_IS_READ,
+    "rollback-undocumented": "How it is rolled back is for its author to say.",
+    "empty-file": "What it is to do is not in the file.",
+    "index-on-rows": _ROWS_DECIDE,
+    "unique-added": _ROWS_DECIDE,
+    "not-null-added": _ROWS_DECIDE,
+    "check-added": _ROWS_DECIDE,
+    "foreign-key-added": _ROWS_DECIDE,
+}
+"""Why no remedy is written for a rule, where that can be said."""
 _TOO_LONG = "Looking for a rewrite and proving it takes too long here."
 _MOST = 60
 _MOST_PARTS = 6
@@ -302,7 +321,7 @@ class _Attempt:
         remedy = REMEDIES.get(finding.rule)
         if remedy is None:
             if finding.severity is not Severity.NOTE:
-                reason = WHY_NOT.get(finding.rule, _NO_REMEDY)
+                reason = _why_not(finding)
                 self.left.append(Answer(finding, reason=reason))
             return
         answer = remedy(self.now, finding)
@@ -346,6 +365,12 @@ def _new_blocking(before: Reading, after: Reading) -> Iterator[Finding]:
         counts[finding.rule] -= 1
         if counts[finding.rule] < 0:
             yield finding
+
+
+def _why_not(finding: Finding) -> str:
+    """Why a finding whose rule has no remedy stays."""
+    said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
+    return said or (_REFUSED if finding.refusal else _NO_REMEDY)
 
 
 def _key(finding: Finding) -> _Key:
