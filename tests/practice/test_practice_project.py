@@ -10,7 +10,13 @@ from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import NAME_PATTERN
 from d1_preflight.core.project.settings import load_settings
 from d1_preflight.practice import run
-from d1_preflight.practice.project import CHOICES, lay_down, migrations
+from d1_preflight.practice.project import (
+    CHOICES,
+    lay_down,
+    migrations,
+    next_of,
+    refuse_other_choices,
+)
 from d1_preflight.practice.server import AlreadyRunning
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
 from practice.conftest import Client, client_of
@@ -185,3 +191,21 @@ def test_nobody_s_files_are_written_over(tmp_path: Path) -> None:
 
     assert [path.name for path in tmp_path.iterdir()] == ["package.json"]
     assert mine.read_text() == "mine"
+
+
+def test_another_choice_needs_another_folder(tmp_path: Path) -> None:
+    place = tmp_path / "p"
+    refuse_other_choices(place, next="0057", like="drizzle")
+    lay_down(place, next="0057")
+    assert next_of(place) == "0057"
+    refuse_other_choices(place, next="0057", like="sample")
+    refuse_other_choices(place, next="", like="")
+    for choice in ({"next": "0061", "like": ""}, {"next": "", "like": "drizzle"}):
+        with pytest.raises(UsageError, match="needs a new project"):
+            refuse_other_choices(place, **choice)
+
+
+def test_a_project_that_does_not_say_its_choice_goes_on(tmp_path: Path) -> None:
+    (lay_down(tmp_path / "p") / "next").unlink()
+    refuse_other_choices(tmp_path / "p", next="0057", like="")
+    assert next_of(tmp_path / "p") == ""

@@ -75,8 +75,13 @@ def _paths(arguments: argparse.Namespace) -> "Sequence[Path]":
         from d1_preflight.commands.faces import full_name
 
         name = full_name(context, word)
-        found += [f.path for f in context.files() if f.name == name and f.path]
+        found += [nearby(f.path) for f in context.files() if f.name == name and f.path]
     return found
+
+
+def nearby(path: Path) -> Path:
+    """The path as it is written from here, where the file lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _context(arguments: argparse.Namespace) -> "ProjectContext":
@@ -108,8 +113,10 @@ def _down(arguments: argparse.Namespace, path: Path, fixed: "Fix") -> int:
         return 0
     for line in tell_missing(found):
         say(line)
+    if found.undoes_nothing:
+        return 0
     if arguments.diff or not arguments.write:
-        write(clean(found.draft.sql), "The down file")
+        write(as_diff(os.path.relpath(found.path), "", found.draft.sql), "The down file")
     if not arguments.write and not _agrees(found.path):
         say(f"preflight fix: {_NOT_YET}; --write writes it")
         return 1
@@ -172,7 +179,7 @@ def tell_and_write(
     if not found.is_offered:
         return 0
     if show and (arguments.diff or not arguments.write):
-        write(as_diff(str(path), found), "The diff")
+        write(as_diff(str(path), found.before, found.after), "The diff")
     if not arguments.write and not _agrees(path):
         say(f"preflight fix: {_NOT_YET}; --write writes it")
         return 1
@@ -207,14 +214,15 @@ def _before(ledger: "Ledger") -> "Iterator[Migration]":
         yield migration
 
 
-def as_diff(name: str, found: "Fix") -> str:
-    """The rewrite as a unified diff."""
+def as_diff(name: str, before: str, after: str) -> str:
+    """The rewrite as a unified diff that `git apply` takes; of a new file, where `before` is ""."""
     import difflib
 
+    name = name.lstrip("/")
     lines = difflib.unified_diff(
-        found.before.splitlines(keepends=True),
-        found.after.splitlines(keepends=True),
-        f"a/{name}",
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"a/{name}" if before else "/dev/null",
         f"b/{name}",
     )
     ended = (
@@ -228,8 +236,8 @@ def _tell(path: Path, found: "Fix") -> None:
     say(f"preflight fix: {path}: {'a rewrite is proved' if found.is_offered else 'no rewrite'}")
     for answer in found.done:
         say(f"  {answer.finding.line}: {answer.finding.rule}: {answer.what}")
-    for answer in found.left:
-        say(f"  {answer.finding.line}: {answer.finding.rule} stays: {answer.reason}")
+    for (rule, reason), lines in found.reasons.items():
+        say(f"  {', '.join(map(str, lines))}: {rule} stays: {reason}")
     for difference in found.proof.differences if found.is_offered else ():
         say(f"  the final schema differs from the author's: {difference}")
     if found.is_offered:
@@ -270,7 +278,7 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
         context = _context(arguments)
     except PreflightError as error:
         if arguments.unapplied:
-            return Path.cwd()
+            return _home(path, Path.cwd())
         raise _unknown(path, error.message) from error
     row = next(
         (r for f, r in zip(context.files(), Board(context).rows(), strict=True)
@@ -278,7 +286,7 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
     )  # fmt: skip
     if row is None:
         if arguments.unapplied:
-            return context.project.root
+            return _home(path, context.project.root)
         raise _unknown(path, "it is no migration of this project")
     folder = context.project.records / row.name.removesuffix(".sql")
     if os.path.lexists(folder / "record.toml"):
@@ -300,6 +308,20 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
     if remote is Remote.UNKNOWN:
         raise _unknown(path, state.words)
     return context.project.root
+
+
+def _home(path: Path, root: Path) -> Path:
+    """`root`, where the file lies in a checkout or folder of ours; UsageError where outside."""
+    from d1_preflight.adapters.regular_file import tree_of
+    from d1_preflight.core.errors import UsageError
+
+    real = Path(os.path.realpath(path))
+    if not any(real.is_relative_to(tree_of(folder)) for folder in (Path.cwd(), root)):
+        raise UsageError(
+            f"{path} lies outside of {tree_of(root)}.",
+            hint="Only regular files inside the tree are rewritten. Nothing was changed.",
+        )
+    return root
 
 
 def _changed(path: Path) -> "UsageError":

@@ -23,6 +23,13 @@ class MissingDown:
     path: Path
     draft: "Draft"
 
+    @property
+    def undoes_nothing(self) -> bool:
+        """Whether no statement stands in the draft: nothing is offered then."""
+        from d1_preflight.core.project.migration import Migration
+
+        return Migration.from_bytes(self.path.name, self.draft.sql.encode()).is_blank
+
 
 def missing_down(
     arguments: argparse.Namespace, migration: "Migration", prior: "Schema", text: str
@@ -63,6 +70,8 @@ def tell_missing(found: MissingDown) -> Sequence[str]:
     if found.draft.lossless:
         return (f"preflight fix: {shown} is missing: a draft undoes all of it",)
     gaps = [f"  {' '.join(gap.split())}" for gap in found.draft.gaps]
+    if found.undoes_nothing:
+        return (f"preflight fix: {shown} is missing, and no statement undoes the file", *gaps)
     return (f"preflight fix: {shown} is missing: a draft undoes what SQL can", *gaps)
 
 

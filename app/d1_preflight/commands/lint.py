@@ -129,11 +129,11 @@ def _with_rewrites(arguments: argparse.Namespace, judged: "Sequence[Judged]") ->
 
 def _fixed(arguments: argparse.Namespace, judged: "Sequence[Judged]") -> int:
     """Write what is offered, if that was said; 1 where something blocks or was not written."""
-    from d1_preflight.commands.fix import tell_and_write
+    from d1_preflight.commands.fix import nearby, tell_and_write
 
     show = arguments.format == "text"
     ends = [
-        tell_and_write(arguments, one.migration.path, one.fix, show=show)
+        tell_and_write(arguments, nearby(one.migration.path), one.fix, show=show)
         for one in judged
         if one.fix and one.migration.path
     ]

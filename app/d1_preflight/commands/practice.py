@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from d1_preflight.project_context import ProjectContext
 
 _FOLDER = "preflight-practice"
+_FIRST = "0061"
 _LIKE = ("sample", "drizzle", "prisma", "monorepo", "adopt")
 
 
@@ -30,12 +31,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("practice", help="try it all on a made-up project, offline")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(_FOLDER),
                         help=f"the folder of the sample project (./{_FOLDER})")  # fmt: skip
-    parser.add_argument("--next", default="0061", help="the migration that is next (0057 … 0063)")
+    parser.add_argument("--next", help="the migration that is next (0057 … 0063); 0061 if omitted")
     parser.add_argument(
         "--like",
-        default="sample",
         choices=_LIKE,
-        help="a project as this tool makes them; adopt: without a ledger",
+        help="a project as this tool makes them (sample if omitted); adopt: without a ledger",
     )
     parser.add_argument("--fault", action="append", default=[], help="a failure to inject, e.g. "
                         "dies-mid-apply, api-down, rate-limited; list shows all")  # fmt: skip
@@ -48,18 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Create the project (once), start the stand-in, open the wizard."""
     from d1_preflight.adapters.git.door import ask_git
     from d1_preflight.practice.faults import Fault
+    from d1_preflight.practice.project import next_of, refuse_other_choices
     from d1_preflight.practice.run import start
     from d1_preflight.practice.shapes import Like
     from d1_preflight.project_context import open_context
 
     if "list" in arguments.fault:
         return _list_faults()
-    like = Like(arguments.like)
+    refuse_other_choices(arguments.folder, next=arguments.next or "", like=arguments.like or "")
+    like = Like(arguments.like or Like.SAMPLE)
+    first = arguments.next or next_of(arguments.folder) or _FIRST
     faults = [Fault.parse(text) for text in arguments.fault]
 
-    with start(
-        arguments.folder, next=arguments.next, faults=faults, ask_git=ask_git, like=like
-    ) as running:
+    with start(arguments.folder, next=first, faults=faults, ask_git=ask_git, like=like) as running:
         environ = dict(os.environ) | dict(running.practice.environment)
         config = running.practice.config
         # Named, for wrangler and we would take another project's wrangler.json in a folder above.
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         shell = _write_shell(context, running.practice)
         print(
             f"The sample project is in {running.practice.project}\n"
-            f"To run commands against it in another terminal, while this runs: . {shell}",
+            f"To run commands against it in another terminal, while this runs:\n  . {shell}",
             file=sys.stderr,
         )
         is_plain = bool(plain_because(context.environ, asked=arguments.plain, set_so=False))
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 1  # on the screen, the board offers it
         name = full_name(context, arguments.open) if arguments.open else ""
         if not name and is_plain:
-            name = _next(running.practice.project, arguments.next)
+            name = _next(running.practice.project, first)
         return show(context, name=name, plain=arguments.plain)
 
 

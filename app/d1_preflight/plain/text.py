@@ -143,8 +143,8 @@ def rewrite(found: Fix) -> Iterator[str]:
         for difference in found.proof.differences:
             yield f"{_INDENT}The final schema differs from yours: {clean(difference)}"
         yield from (f"{_INDENT}{note}" for note in found.notes)
-    for answer in found.left:
-        yield f"{_INDENT}{answer.finding.rule} stays: {clean(answer.reason)}"
+    for rule, reason in found.reasons:
+        yield f"{_INDENT}{rule} stays: {clean(reason)}"
     old, new = found.before.splitlines(), found.after.splitlines()
     for line in islice(unified_diff(old, new, lineterm=""), 2, None):
         yield f"{_INDENT}{clean(line)}"

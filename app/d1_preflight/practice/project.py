@@ -18,6 +18,7 @@ LAST_OF_HISTORY = 56
 CHOICES = ("0057", "0058", "0059", "0060", "0061", "0062", "0063")
 STATE = ".practice"
 _LIKE = "like"
+_NEXT = "next"
 _LEDGER = (
     'CREATE TABLE "d1_migrations"(\n'
     "    id         INTEGER PRIMARY KEY AUTOINCREMENT,\n"
@@ -55,9 +56,33 @@ def lay_down(
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     (unfinished / _LIKE).write_text(like.value, encoding="utf-8")
+    (unfinished / _NEXT).write_text(next, encoding="utf-8")
     _build(unfinished / "d1.sqlite", int(next), SHAPES[like])
     unfinished.rename(state)
     return state
+
+
+def refuse_other_choices(directory: Path, *, next: str, like: str) -> None:  # noqa: A002
+    """Raise where a project is there that was laid down with other choices; "" is none."""
+    laid = {"--next": next_of(directory), "--like": _laid(directory, _LIKE)}
+    for option, chosen in (("--next", next), ("--like", like)):
+        if chosen and laid[option] and chosen != laid[option]:
+            raise UsageError(
+                f"{directory} was made with {option} {laid[option]} and goes on where it was left: "
+                f"{option} {chosen} needs a new project.",
+                hint=f"Name another folder: preflight practice FOLDER {option} {chosen}. "
+                f"Or remove {directory} first.",
+            )
+
+
+def next_of(directory: Path) -> str:
+    """The number that a project was laid down with; "" where there is none, or it does not say."""
+    return _laid(directory, _NEXT)
+
+
+def _laid(directory: Path, choice: str) -> str:
+    known = directory / STATE / choice
+    return known.read_text(encoding="utf-8") if known.exists() else ""
 
 
 def shape_of(directory: Path) -> Shape:

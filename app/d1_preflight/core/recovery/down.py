@@ -140,7 +140,7 @@ def _file(migration: Migration, kind: Kind, statements: tuple[str, ...], gaps: l
     lines = [
         f"-- Migration: {migration.stem} (down)",
         f"-- Description: Undoes {migration.stem}. A draft: read it through before it is used",
-        f"-- Type: {kind.value.capitalize()}",
+        *((f"-- Type: {kind.value.capitalize()}",) if kind is not Kind.NONE else ()),
         f"-- Rollback: Apply {migration.name} again",
         *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),
         _RULE,

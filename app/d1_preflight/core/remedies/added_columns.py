@@ -32,7 +32,9 @@ def filled_not_null(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     end = _end(trace)
     differs = (("column", f"{trace.target}.{column.name}".lower()),)
     return Rewrite(
-        (Edit(end, end, text),), f"gives {column.name} a default until the UPDATE fills it", differs
+        (Edit(end, end, text),),
+        f"gives {column.name} a default, which the UPDATE then replaces",
+        differs,
     )
 
 

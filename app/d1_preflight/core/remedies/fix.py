@@ -85,6 +85,25 @@ WHY_NOT: Mapping[str, str] = {
 }
 """Why a rule has no remedy: the answer is not in the file."""
 _NO_REMEDY = "No rewrite follows from what is found."
+_REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
+_ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
+_NAME_IS_READ = (
+    "Whether running code reads the old name is not in the file: preflight new NAME --pattern "
+    "rename writes the pair."
+)
+_UNWRITTEN: Mapping[str, str] = {
+    "name-pattern": "fix keeps the name of a file: rename it before it is applied anywhere.",
+    "rename-column": _NAME_IS_READ,
+    "rename-table": _NAME_IS_READ,
+    "rollback-undocumented": "How it is rolled back is for its author to say.",
+    "empty-file": "What it is to do is not in the file.",
+    "index-on-rows": _ROWS_DECIDE,
+    "unique-added": _ROWS_DECIDE,
+    "not-null-added": _ROWS_DECIDE,
+    "check-added": _ROWS_DECIDE,
+    "foreign-key-added": _ROWS_DECIDE,
+}
+"""Why no remedy is written for a rule, where that can be said."""
 _TOO_LONG = "Looking for a rewrite and proving it takes too long here."
 _MOST = 60
 _MOST_PARTS = 6
@@ -117,6 +136,14 @@ class Fix:
     split: "Fix | None" = None
 
     @property
+    def reasons(self) -> Mapping[tuple[str, str], tuple[int, ...]]:
+        """Each rule that stays with its reason, said once, and the lines of its findings."""
+        lines: dict[tuple[str, str], list[int]] = {}
+        for answer in self.left:
+            lines.setdefault((answer.finding.rule, answer.reason), []).append(answer.finding.line)
+        return {said: tuple(sorted(set(at))) for said, at in lines.items()}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the tool that made the file would generate again, and what to change there."""
         rules = {answer.finding.rule for answer in self.done}
@@ -124,7 +151,7 @@ class Fix:
 
     def refused(self, why: str) -> "Fix":
         """The same file without its rewrite, against which something spoke afterwards."""
-        reason = f"The rewrite is not proved: {why}."
+        reason = f"The rewrite is not proved: {why.removesuffix('.')}."
         left = (*self.left, *(Answer(answer.finding, reason=reason) for answer in self.done))
         return replace(self, after=self.before, done=(), left=left, proof=Proof(why))
 
@@ -188,7 +215,7 @@ def _is_refused_anyway(author: Reading, proof: Proof) -> bool:
 
 
 def _unproved(proof: Proof) -> str:
-    return f"The rewrite is not proved: {proof.reason}."
+    return f"The rewrite is not proved: {proof.reason.removesuffix('.')}."
 
 
 def _parts(attempt: "_Attempt") -> Iterator[dict[_Key, Answer]]:
@@ -294,7 +321,7 @@ class _Attempt:
         remedy = REMEDIES.get(finding.rule)
         if remedy is None:
             if finding.severity is not Severity.NOTE:
-                reason = WHY_NOT.get(finding.rule, _NO_REMEDY)
+                reason = _why_not(finding)
                 self.left.append(Answer(finding, reason=reason))
             return
         answer = remedy(self.now, finding)
@@ -304,7 +331,9 @@ class _Attempt:
         reading = self.now.with_text(edited(self.now.text, answer.edits))
         reason = _against(self.now, reading, finding, answer)
         if reason:
-            self.left.append(Answer(finding, reason=f"The rewrite is not proved: {reason}."))
+            self.left.append(
+                Answer(finding, reason=f"The rewrite is not proved: {reason.removesuffix('.')}.")
+            )
             return
         self.now, self.values = reading, self.values | answer.values
         self.done.append(Answer(finding, what=answer.what))
@@ -336,6 +365,12 @@ def _new_blocking(before: Reading, after: Reading) -> Iterator[Finding]:
         counts[finding.rule] -= 1
         if counts[finding.rule] < 0:
             yield finding
+
+
+def _why_not(finding: Finding) -> str:
+    """Why a finding whose rule has no remedy stays."""
+    said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
+    return said or (_REFUSED if finding.refusal else _NO_REMEDY)
 
 
 def _key(finding: Finding) -> _Key:

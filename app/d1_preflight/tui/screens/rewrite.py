@@ -101,8 +101,8 @@ def _words(found: Fix, width: int) -> Iterator[Content]:
         yield from _wrapped(f"The final schema differs from yours: {difference}", width, DANGER)
     for note in found.notes:
         yield from _wrapped(note, width, "")
-    for answer in found.left:
-        yield from _wrapped(f"- {answer.finding.rule} stays: {answer.reason}", width, QUIET)
+    for rule, reason in found.reasons:
+        yield from _wrapped(f"- {rule} stays: {reason}", width, QUIET)
 
 
 def _new_files(found: Fix) -> Iterator[Content]:
