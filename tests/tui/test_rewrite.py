@@ -121,3 +121,35 @@ async def test_from_the_gate_on_the_text_stays() -> None:
     source = board(OFFERED, "go")
     seen = await keys(source, "p")
     assert RewriteScreen.__name__ not in seen
+
+
+@pytest.mark.parametrize(
+    ("offered", "pressed", "copied"),
+    [
+        (OFFERED, ("enter",), AFTER),
+        (
+            OFFERED,
+            ("down", "enter"),
+            "--- now\n+++ then\n@@ -1,3 +1,4 @@\n -- one\n CREATE TABLE a(id);\n"
+            "+DELETE FROM members;\n DROP TABLE teams;\n",
+        ),
+        (replace(NOTHING, split=SPLIT), ("3",), "DROP TABLE teams;\n"),
+        (NOTHING, (), ""),
+    ],
+)
+async def test_the_rewritten_file_and_the_diff_are_copied(
+    offered: Fix, pressed: tuple[str, ...], copied: str
+) -> None:
+    source = board(offered)
+    app = app_for(source, scenes.REBUILD)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settle(pilot)
+        for key in ("escape", "p", "c", *pressed):
+            await pilot.press(key)
+            await settle(pilot)
+        text, screen = screen_text(app), type(app.screen).__name__
+
+    assert app.clipboard == copied
+    assert ("c copy" in text) == bool(copied)
+    assert screen == RewriteScreen.__name__
+    assert source.written == []
