@@ -25,6 +25,14 @@ OFFERED = Fix(
     (Answer(OTHER, reason="Which rows are to go is not for a program to say."),),
     Proof("", ("index i is gone",), "rows in every table"),
 )
+DIFF = """--- now
++++ then
+@@ -1,3 +1,4 @@
+ -- one
+ CREATE TABLE a(id);
++DELETE FROM members;
+ DROP TABLE teams;
+"""
 NOTHING = Fix(BEFORE, BEFORE, (), OFFERED.left)
 SEVERAL = Finding("several-changes", Severity.WARNING, 1, 1, "title", "message")
 SPLIT = Fix(
@@ -127,12 +135,7 @@ async def test_from_the_gate_on_the_text_stays() -> None:
     ("offered", "pressed", "copied"),
     [
         (OFFERED, ("enter",), AFTER),
-        (
-            OFFERED,
-            ("down", "enter"),
-            "--- now\n+++ then\n@@ -1,3 +1,4 @@\n -- one\n CREATE TABLE a(id);\n"
-            "+DELETE FROM members;\n DROP TABLE teams;\n",
-        ),
+        (OFFERED, ("down", "enter"), DIFF),
         (replace(NOTHING, split=SPLIT), ("3",), "DROP TABLE teams;\n"),
         (NOTHING, (), ""),
     ],
