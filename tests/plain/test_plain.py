@@ -194,6 +194,19 @@ async def test_digits_and_j_choose_where_nothing_is_chosen_yet(pressed: str, ans
         assert await question.ask_async() == answer
 
 
+@pytest.mark.parametrize(
+    ("pressed", "answer"),
+    [("", "Adds a table"), ("Bills", "Bills"), ("\x1b[C of bills", "Adds a table of bills")],
+)
+async def test_what_is_offered_is_selected(pressed: str, answer: str) -> None:
+    prompt = Prompt("k", PromptKind.TEXT, "Why?", offered="Adds a table")
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        question = question_for(prompt)
+        keys.send_text(f"{pressed}\r")
+
+        assert await question.ask_async() == answer
+
+
 async def test_back_before_the_first_question_leads_to_the_menu() -> None:
     store = MemoryStore()
 

@@ -65,6 +65,18 @@ def open_asker(environ: Mapping[str, str] | None = None, *, goes_back: bool = Fa
     return TerminalAsker(env, goes_back=goes_back)
 
 
+def _selected(question: "Question") -> "Question":
+    """The question with what it offers selected: typing writes over it, Enter keeps it."""
+    buffer = question.application.current_buffer
+    if end := len(buffer.text):
+        buffer.cursor_position = 0
+        buffer.start_selection()
+        if buffer.selection_state is not None:
+            buffer.selection_state.enter_shift_mode()
+        buffer.cursor_position = end
+    return question
+
+
 def let_back(question: "Question") -> None:
     """Let Shift+Tab end a question with BACK."""
     from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
@@ -97,7 +109,7 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
         case PromptKind.CONFIRM:
             return questionary.confirm(label, default=False, color_depth=depth)
         case PromptKind.TEXT:
-            return questionary.text(label, default=prompt.offered, color_depth=depth)
+            return _selected(questionary.text(label, default=prompt.offered, color_depth=depth))
         case PromptKind.CHOOSE if len(choices) <= _NUMBERED:
             return questionary.rawselect(label, choices, color_depth=depth)
         case PromptKind.CHOOSE:
