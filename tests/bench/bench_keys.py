@@ -35,6 +35,7 @@ NAMES = {
 AIMS = {"0057": 12, "0061": 20}
 SAID = (
     ("Why is each acceptable", "nobody reads it"),
+    ("Why keep", "the Worker is stopped"),
     ("did anyone notice", "nobody noticed"),
     ("Why is this acceptable today", "quiet enough"),
     ("why is this acceptable", "meant so"),
@@ -108,9 +109,9 @@ class Person:
             self.press("w")
         elif "Space mark" in keys:
             self.press("y") if "y confirm" in keys else self._mark(screen)
-        elif "↑↓ choose" in keys and "│ ▸" not in screen.rpartition("question ")[2]:
+        elif "↑↓ choose" in keys and "│ ▸" not in _panel(screen):
             self.press("1")  # nothing is chosen beforehand
-        elif "Esc other keys" in keys and "│ ▸" not in screen:
+        elif "Esc other keys" in keys and "│ ▸" not in _panel(screen):
             self._say(screen)
         else:
             self.press("Enter")
@@ -129,6 +130,11 @@ class Person:
         elif said:
             self.type(said[0])
         self.press("Enter")  # what is offered is kept
+
+
+def _panel(screen: str) -> str:
+    """The question's part of the screen: what is above it may point at a line of its own."""
+    return screen.rpartition("│──")[2]
 
 
 def walked(number: str, folder: Path, *, step_by_step: bool) -> None:
