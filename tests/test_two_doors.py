@@ -1,19 +1,26 @@
 """Two doors, one record: the screen and plain text write the same from the same answers."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
+from d1_preflight.actions import STEPS
+from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, Remote
+from d1_preflight.core.checklist.file import load_checklist
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.core.project.settings import Settings
+from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.recovery.runbook import Target
+from d1_preflight.plain.line_asker import BACK
 from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from d1_preflight.session import Session
 from d1_preflight.tui.app import PreflightApp
 from plain.fakes import (
+    CHECKLIST,
     NAME,
     STEP_BY_STEP,
     TARGET,
@@ -32,6 +39,17 @@ HEADED = """-- Migration: 0057_add_billing_email
 CREATE TABLE audit_logs (id TEXT PRIMARY KEY);
 """
 BARE = "CREATE TABLE audit_logs (id TEXT PRIMARY KEY);\n"
+OVERLAPPING = CHECKLIST.replace(
+    'action = "check_name"', 'action = "check_name"\neffect = "remote-read"'
+).replace(
+    'label = "What will users gain?"',
+    '''label = "What will users gain?"
+[[section.step.prompt]]
+key = "asked_by"
+kind = "text"
+label = "Who asked for it?"''',
+)
+"""Beside the name, which reads the target here, the header is checked; two questions follow."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class Walk:
     keys: tuple[str, ...]
     answers: tuple[tuple[str, object], ...]
     by_itself: bool = False
+    overlap: bool = False
 
 
 DO, QUIT = ("next", Choice.DO), ("next", Choice.QUIT)
@@ -79,6 +98,22 @@ WALKS = {
         (DO, ("next", Choice.WAIVE), ("reason", "a trial only"), DO, ("purpose", "Bills"), QUIT),
         by_itself=True,
     ),
+    "two steps side by side, and back to the last question": Walk(
+        HEADED,
+        ("enter", *"Bils", "enter", "shift+tab", *"Bills", "enter", *"Ben", "enter", "G"),
+        (
+            DO,
+            DO,
+            ("purpose", "Bils"),
+            ("asked_by", BACK),
+            ("purpose", "Bills"),
+            ("asked_by", "Ben"),
+            DO,
+            ("go", True),
+        ),
+        by_itself=True,
+        overlap=True,
+    ),
     "NO-GO": Walk(
         HEADED,
         ("enter", "enter", *"Bills", "enter", "enter", "enter", "n", *"not today", "enter"),
@@ -92,7 +127,27 @@ def session_on(store: MemoryStore, walk: Walk) -> Session:
     settings = Settings() if walk.by_itself else STEP_BY_STEP
     session = open_session(store, TextFiles(walk.text), settings)
     session.environment = replace(session.environment, clock=FrozenClock())
-    return session
+    return overlapping(session) if walk.overlap else session
+
+
+def overlapping(session: Session) -> Session:
+    """The name's check ends after the header's, which must run beside it."""
+    header_ended = asyncio.Event()
+
+    async def check_name(context: StepContext) -> Outcome:
+        await header_ended.wait()
+        return await STEPS["check_name"].run(context)
+
+    async def check_header(context: StepContext) -> Outcome:
+        assert {attempt.step for attempt in context.record.all_running} == {"named", "header"}
+        outcome = await STEPS["check_header"].run(context)
+        header_ended.set()
+        return outcome
+
+    own = {"check_name": StepAction(check_name), "check_header": StepAction(check_header)}
+    session.environment.cache.uuid = session.project.database.id  # it has said who it is
+    checklist = load_checklist(OVERLAPPING, "overlapping.toml", STEPS)
+    return Session(checklist, session.environment, {**STEPS, **own})
 
 
 class OneRecord(Board):

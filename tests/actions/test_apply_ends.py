@@ -281,8 +281,35 @@ async def test_where_rows_go_their_number_is_typed_as_well(walked: Walked) -> No
     assert prompts == {"database": "marketplace-production", "rows": "1"}
 
 
-async def test_where_nothing_goes_nothing_is_typed(walked: Walked) -> None:
-    bench = await walked("applied", ADDITIVE, "additive")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE log;\n",  # it holds no row
+        "ALTER TABLE teams DROP COLUMN old;\n",
+        "ALTER TABLE teams RENAME COLUMN old TO older;\nALTER TABLE teams DROP COLUMN older;\n",
+        "ALTER TABLE log RENAME TO past;\nDROP TABLE past;\n",
+    ],
+)
+async def test_where_a_table_or_column_goes_the_name_is_typed(walked: Walked, sql: str) -> None:
+    bench = await walked("applied", f"DROP TRIGGER logged;\n{sql}", "destructive")
+
+    asked = bench.session.prompts(bench.session.checklist.step("applied"))
+
+    assert asked[0].typed == "marketplace-production"
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        (ADDITIVE, "additive"),
+        ("DROP VIEW roles;\n", "transformative"),
+        ("DROP INDEX members_team;\n", "transformative"),
+        ("ALTER TABLE members RENAME COLUMN role TO duty;\n", "transformative"),
+        ("ALTER TABLE members RENAME TO people;\n", "transformative"),
+    ],
+)
+async def test_where_nothing_goes_nothing_is_typed(walked: Walked, sql: str, kind: str) -> None:
+    bench = await walked("applied", sql, kind)
 
     assert bench.session.prompts(bench.session.checklist.step("applied")) == ()
 

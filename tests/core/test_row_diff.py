@@ -56,6 +56,22 @@ def compare() -> Compare:
     return run
 
 
+@pytest.mark.parametrize(("emptied", "values"), [("", 3), ("DELETE FROM log;", 0)])
+def test_a_table_that_keeps_none_of_its_columns_is_accounted_for(
+    compare: Compare, emptied: str, values: int
+) -> None:
+    other = "ALTER TABLE log ADD COLUMN who TEXT; ALTER TABLE log DROP COLUMN what"
+
+    found = compare(other, setup=f"{SHOP}{emptied}").table("log")
+
+    assert found is not None
+    assert (found.lost, found.added, dict(found.dropped)) == (
+        0,
+        0,
+        {"what": values} if values else {},
+    )
+
+
 def test_an_empty_migration_leaves_every_table_untouched(compare: Compare) -> None:
     found = compare("SELECT 1")
     assert [t.table for t in found.tables] == ["badges", "log", "members", "teams"]

@@ -3,7 +3,7 @@
 import pytest
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
-from d1_preflight.plain.line_asker import LineAsker
+from d1_preflight.plain.line_asker import BACK, LineAsker
 
 CHOICES = ("do it", "leave it", "quit")
 
@@ -80,3 +80,29 @@ async def test_every_choice_is_said_with_its_number() -> None:
         "  3) quit",
         "A number, 1–3",
     ]
+
+
+async def test_an_empty_line_keeps_what_is_offered() -> None:
+    said = list[str]()
+
+    async def read(label: str) -> str | None:
+        said.append(label)
+        return ""
+
+    offers = Prompt("purpose", PromptKind.TEXT, "Why?", offered="Adds a table")
+
+    assert await LineAsker(read, said.append).ask(offers) == "Adds a table"
+    assert said[-1] == "Your answer; empty for “Adds a table”"
+
+
+@pytest.mark.parametrize("kind", PromptKind)
+@pytest.mark.parametrize("goes_back", [True, False])
+async def test_less_than_alone_goes_back_where_it_may(kind: PromptKind, goes_back: bool) -> None:
+    lines: list[str | None] = ["<", None]
+
+    async def read(_label: str) -> str | None:
+        return lines.pop(0)
+
+    answer = await LineAsker(read, lambda _line: None, goes_back=goes_back).ask(prompt(kind))
+
+    assert (answer is BACK) == goes_back

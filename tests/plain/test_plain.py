@@ -1,6 +1,9 @@
 """The plain face: it shows before it acts, asks in turn, refuses in words, and resumes."""
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from core.record_values import BEN
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
@@ -8,7 +11,8 @@ from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.remedies.fix import Answer, Fix
 from d1_preflight.core.remedies.proof import Proof
-from d1_preflight.plain.asker import TerminalAsker, question_for
+from d1_preflight.plain.asker import TerminalAsker, let_back, question_for
+from d1_preflight.plain.line_asker import BACK
 from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from d1_preflight.session import Session
 from plain.fakes import NAME, TARGET, MemoryStore, Script, TextFiles, open_session
@@ -168,6 +172,50 @@ def test_every_kind_of_prompt_has_its_question(kind: PromptKind) -> None:
     question = question_for(prompt, in_colour=False)
 
     assert question.application is not None
+
+
+@pytest.mark.parametrize("kind", PromptKind)
+async def test_shift_tab_ends_every_kind_of_question_with_back(kind: PromptKind) -> None:
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        question = question_for(Prompt("k", kind, "Why?", choices=("a", "b")))
+        let_back(question)
+        keys.send_text("\x1b[Z")
+
+        assert await question.ask_async() is BACK
+
+
+@pytest.mark.parametrize(("pressed", "answer"), [("1", "a"), ("2", "b"), ("", ""), ("j", "a")])
+async def test_digits_and_j_choose_where_nothing_is_chosen_yet(pressed: str, answer: str) -> None:
+    prompt = Prompt("k", PromptKind.CHOOSE, "Which?", choices=("a", "b"), deliberate=True)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        question = question_for(prompt)
+        keys.send_text(f"{pressed}\r")
+
+        assert await question.ask_async() == answer
+
+
+@pytest.mark.parametrize(
+    ("pressed", "answer"),
+    [("", "Adds a table"), ("Bills", "Bills"), ("\x1b[C of bills", "Adds a table of bills")],
+)
+async def test_what_is_offered_is_selected(pressed: str, answer: str) -> None:
+    prompt = Prompt("k", PromptKind.TEXT, "Why?", offered="Adds a table")
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        question = question_for(prompt)
+        keys.send_text(f"{pressed}\r")
+
+        assert await question.ask_async() == answer
+
+
+async def test_back_before_the_first_question_leads_to_the_menu() -> None:
+    store = MemoryStore()
+
+    _, _, script = await sit(
+        store, DO, DO, DO, ("purpose", BACK), ("next", BACK), DO, ("purpose", "Bills"), QUIT
+    )
+
+    assert script.answers == []
+    assert saved(store).attempts[-1].answers == {"purpose": "Bills"}
 
 
 def test_many_choices_are_asked_without_numbers() -> None:

@@ -164,6 +164,29 @@ async def test_s_brings_step_by_step_and_back() -> None:
     assert sorted(ran(session)) == sorted(FIRST)
 
 
+async def test_the_pace_is_kept_over_the_board_until_s_turns_it_back() -> None:
+    session = by_itself()
+    app = opened(session)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("s", "escape")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await at_rest(pilot, session, 1)
+        alone = ran(session)
+        await pilot.press("s", "escape")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await at_rest(pilot, session, len(FIRST))
+
+    assert alone == ["named"]
+    assert sorted(ran(session)) == sorted(FIRST)
+
+
 async def test_what_runs_and_what_came_out_is_in_sight() -> None:
     session = by_itself("copied")
     session.hold, session.holds = asyncio.Event(), frozenset({"syntax"})

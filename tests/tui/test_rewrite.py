@@ -25,6 +25,14 @@ OFFERED = Fix(
     (Answer(OTHER, reason="Which rows are to go is not for a program to say."),),
     Proof("", ("index i is gone",), "rows in every table"),
 )
+DIFF = """--- now
++++ then
+@@ -1,3 +1,4 @@
+ -- one
+ CREATE TABLE a(id);
++DELETE FROM members;
+ DROP TABLE teams;
+"""
 NOTHING = Fix(BEFORE, BEFORE, (), OFFERED.left)
 SEVERAL = Finding("several-changes", Severity.WARNING, 1, 1, "title", "message")
 SPLIT = Fix(
@@ -121,3 +129,30 @@ async def test_from_the_gate_on_the_text_stays() -> None:
     source = board(OFFERED, "go")
     seen = await keys(source, "p")
     assert RewriteScreen.__name__ not in seen
+
+
+@pytest.mark.parametrize(
+    ("offered", "pressed", "copied"),
+    [
+        (OFFERED, ("enter",), AFTER),
+        (OFFERED, ("down", "enter"), DIFF),
+        (replace(NOTHING, split=SPLIT), ("3",), "DROP TABLE teams;\n"),
+        (NOTHING, (), ""),
+    ],
+)
+async def test_the_rewritten_file_and_the_diff_are_copied(
+    offered: Fix, pressed: tuple[str, ...], copied: str
+) -> None:
+    source = board(offered)
+    app = app_for(source, scenes.REBUILD)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settle(pilot)
+        for key in ("escape", "p", "c", *pressed):
+            await pilot.press(key)
+            await settle(pilot)
+        text, screen = screen_text(app), type(app.screen).__name__
+
+    assert app.clipboard == copied
+    assert ("c copy" in text) == bool(copied)
+    assert screen == RewriteScreen.__name__
+    assert source.written == []

@@ -28,7 +28,7 @@ def apply_prompts(context: StepContext) -> Sequence[Prompt]:
     if context.must_observe_first:
         return _way_out(context)
     rehearsed = context.facts(RehearsalFacts)
-    if not rehearsed.takes:
+    if not rehearsed.takes and not rehearsed.removed - _renamed(context, rehearsed):
         return ()
     name, risk = context.environment.project.database.name, rehearsed.rows_lost
     typed = Prompt("database", PromptKind.TEXT, f"Type the database's name: {name}", typed=name)
@@ -36,6 +36,14 @@ def apply_prompts(context: StepContext) -> Sequence[Prompt]:
         return (typed,)
     rows = Prompt("rows", PromptKind.TEXT, f"Type the rows at risk: {risk}", typed=str(risk))
     return (typed, rows)
+
+
+def _renamed(context: StepContext, rehearsed: RehearsalFacts) -> frozenset[str]:
+    """Which of the names that are gone only changed: nothing that they hold goes."""
+    effects = context.environment.analysis().effects
+    tables = frozenset(name for name in rehearsed.removed if "." not in name)
+    columns = frozenset(effects.columns_renamed) - frozenset(effects.columns_dropped)
+    return columns | (tables - frozenset(effects.tables_dropped))
 
 
 def _way_out(context: StepContext) -> Sequence[Prompt]:

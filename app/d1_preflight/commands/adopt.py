@@ -35,7 +35,7 @@ def adopt(context: "ProjectContext") -> int:
     from d1_preflight import plain
     from d1_preflight.board import Board
 
-    asker = plain.open_asker(context.environ)
+    asker = plain.open_asker(context.environ, goes_back=True)
     asyncio.run(context.resolve())
     adoption = Adoption(context)
     name = adoption.next(context.project.database.name)

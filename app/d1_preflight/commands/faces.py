@@ -241,7 +241,7 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     from d1_preflight import plain
     from d1_preflight.board import Board
 
-    asker = plain.open_asker(context.environ)
+    asker = plain.open_asker(context.environ, goes_back=True)
     output.write(f"Plain mode: {why}. One question after the other; Ctrl-C leaves.\n")
     board = Board(context)
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from d1_preflight.session import Session
 
 
-def open_asker(environ: Mapping[str, str]) -> "Asker":
+def open_asker(environ: Mapping[str, str], *, goes_back: bool = False) -> "Asker":
     """Who asks at this terminal; raises UsageError where there is none."""
     from d1_preflight.plain import asker
 
-    return asker.open_asker(environ)
+    return asker.open_asker(environ, goes_back=goes_back)
 
 
 def choose_migration(asker: "Asker", names: Sequence[str]) -> str:
@@ -28,11 +28,12 @@ def choose(asker: "Asker", question: str, names: Sequence[str]) -> str:
 
     from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 
-    async def chosen(prompt: Prompt) -> object:
-        return await asker.ask(prompt)
+    async def chosen(prompt: Prompt) -> str:
+        answer = await asker.ask(prompt)
+        return answer if isinstance(answer, str) else ""
 
     asked = Prompt("migration", PromptKind.CHOOSE, question, choices=tuple(names))
-    return str(asyncio.run(chosen(asked)) or "") if names else ""
+    return asyncio.run(chosen(asked)) if names else ""
 
 
 def walk(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import UsageError
-from d1_preflight.plain.line_asker import LineAsker, read_line
+from d1_preflight.plain.line_asker import BACK, LineAsker, read_line
 
 if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyPressEvent
     from questionary import Question
 
 _NUMBERED = 9
@@ -21,14 +22,20 @@ class Asker(Protocol):
     """Puts one question to a person and brings back the raw answer."""
 
     async def ask(self, prompt: Prompt) -> object:
-        """The raw answer, None where the person leaves the question."""
+        """The raw answer; None where the person leaves the question, BACK for the last one."""
         ...
 
 
 class TerminalAsker:
-    """Asks at the terminal, by arrows or by numbers; in one colour where that is wanted."""
+    """Asks at the terminal, by arrows or by numbers; in one colour where that is wanted.
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    Where it `goes_back`, Shift+Tab is BACK.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, goes_back: bool = False
+    ) -> None:
+        self._goes_back = goes_back
         env = os.environ if environ is None else environ
         self.in_colour = env.get("TERM") != "dumb" and not any(env.get(n) for n in _COLOURLESS)
 
@@ -38,11 +45,14 @@ class TerminalAsker:
         said = label if _asked_in(prompt) not in label else label[:-1]
         for line in (*said, *prompt.help.splitlines()):
             print(f"  {line}")
-        answer: object = await question_for(prompt, in_colour=self.in_colour).ask_async(kbi_msg="")
+        question = question_for(prompt, in_colour=self.in_colour)
+        if self._goes_back:
+            let_back(question)
+        answer: object = await question.ask_async(kbi_msg="")
         return answer
 
 
-def open_asker(environ: Mapping[str, str] | None = None) -> Asker:
+def open_asker(environ: Mapping[str, str] | None = None, *, goes_back: bool = False) -> Asker:
     """The asker at this terminal; raises UsageError where nobody can answer."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -51,8 +61,34 @@ def open_asker(environ: Mapping[str, str] | None = None) -> Asker:
         )
     env = os.environ if environ is None else environ
     if env.get("TERM", "dumb") in ("", "dumb"):
-        return LineAsker(read_line, print)
-    return TerminalAsker(env)
+        return LineAsker(read_line, print, goes_back=goes_back)
+    return TerminalAsker(env, goes_back=goes_back)
+
+
+def _selected(question: "Question") -> "Question":
+    """The question with what it offers selected: typing writes over it, Enter keeps it."""
+    buffer = question.application.current_buffer
+    if end := len(buffer.text):
+        buffer.cursor_position = 0
+        buffer.start_selection()
+        if buffer.selection_state is not None:
+            buffer.selection_state.enter_shift_mode()
+        buffer.cursor_position = end
+    return question
+
+
+def let_back(question: "Question") -> None:
+    """Let Shift+Tab end a question with BACK."""
+    from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+
+    keys = KeyBindings()
+
+    @keys.add("s-tab", eager=True)
+    def _back(event: "KeyPressEvent") -> None:
+        event.app.exit(result=BACK)
+
+    known = question.application.key_bindings
+    question.application.key_bindings = merge_key_bindings([known, keys] if known else [keys])
 
 
 def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
@@ -67,12 +103,13 @@ def question_for(prompt: Prompt, *, in_colour: bool = True) -> "Question":
     label = _asked_in(prompt)
     choices = [questionary.Choice(prompt.label_of(choice), choice) for choice in prompt.choices]
     if prompt.deliberate:
-        choices.insert(0, questionary.Choice("(nothing chosen yet)", ""))
+        none = questionary.Choice("(nothing chosen yet)", "", shortcut_key="0")
+        choices.insert(0, none)  # the digits stay those of the choices
     match prompt.kind:
         case PromptKind.CONFIRM:
             return questionary.confirm(label, default=False, color_depth=depth)
         case PromptKind.TEXT:
-            return questionary.text(label, default=prompt.offered, color_depth=depth)
+            return _selected(questionary.text(label, default=prompt.offered, color_depth=depth))
         case PromptKind.CHOOSE if len(choices) <= _NUMBERED:
             return questionary.rawselect(label, choices, color_depth=depth)
         case PromptKind.CHOOSE:

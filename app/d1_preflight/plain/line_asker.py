@@ -9,16 +9,25 @@ from typing import assert_never
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 
 ReadLine = Callable[[str], Awaitable[str | None]]
+BACK = object()
+"""In place of an answer: ask the last question of the step again."""
+BACK_LINE = "<"
 _LINE = 4096
 _YES, _NO = frozenset({"y", "yes"}), frozenset({"", "n", "no"})
 
 
 class LineAsker:
-    """Prints a question with numbered choices and reads one line; None at the end of input."""
+    """Prints a question with numbered choices and reads one line; None at the end of input.
 
-    def __init__(self, read: ReadLine, say: Callable[[str], None]) -> None:
+    An empty line keeps what is offered. Where it `goes_back`, `<` alone is BACK.
+    """
+
+    def __init__(
+        self, read: ReadLine, say: Callable[[str], None], *, goes_back: bool = False
+    ) -> None:
         self._read = read
         self._say = say
+        self._goes_back = goes_back
 
     async def ask(self, prompt: Prompt) -> object:
         """The raw answer, asked for until it can be one; None where the input ends."""
@@ -27,6 +36,8 @@ class LineAsker:
         for number, choice in enumerate(prompt.choices, start=1):
             self._say(f"  {number}) {prompt.label_of(choice)}")
         while (line := await self._read(_wanted(prompt))) is not None:
+            if self._goes_back and line.strip() == BACK_LINE:
+                return BACK
             answer = _answer(prompt, line.strip())
             if answer is not None:
                 return answer
@@ -54,6 +65,8 @@ def _wanted(prompt: Prompt) -> str:
     match prompt.kind:
         case PromptKind.CONFIRM:
             return "y or n"
+        case PromptKind.TEXT if prompt.offered:
+            return f"Your answer; empty for “{prompt.offered}”"
         case PromptKind.TEXT:
             return "Your answer"
         case PromptKind.CHOOSE:
@@ -71,7 +84,7 @@ def _answer(prompt: Prompt, line: str) -> object:
             word = line.lower()
             return (word in _YES) if word in _YES | _NO else None
         case PromptKind.TEXT:
-            return line
+            return line or prompt.offered
         case PromptKind.CHOOSE:
             chosen = _chosen(prompt.choices, line)
             return chosen[0] if chosen and len(chosen) == 1 else None

@@ -1,6 +1,7 @@
 """Walks a session step by step in plain text: shows, asks, performs, reports, resumes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -16,6 +17,7 @@ from d1_preflight.core.recovery.scenarios import runbook
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
+from d1_preflight.plain.line_asker import BACK
 from d1_preflight.session import Session
 from d1_preflight.unattended import SideBySide, Unattended
 
@@ -75,6 +77,7 @@ class Walkthrough:
         self._read: set[str] = set()
         self._at_work: dict[str, Step] = {}
         self._visited: set[str] = set()
+        self._knows_back = False
 
     async def run(self) -> int:
         """Walk until the record is closed (0), or the operator leaves it open (1)."""
@@ -162,19 +165,25 @@ class Walkthrough:
             case Choice.EMERGENCY:
                 self._tell(text.emergency(runbook(self._target, self._session.record)))
             case _:
-                return False
+                return choice is BACK  # before the first question there is only this menu
         return True
 
     async def _answers(self, step: Step) -> None:
         """Ask what the step asks; what runs next is this step, and what may run beside it."""
         raw: dict[str, object] = {}
-        for prompt in self._session.prompts(step):
-            if not still_asked(prompt, raw):
-                continue
-            answer = await self._answer(prompt)
-            if answer is None:
+        given: dict[str, object] = {}
+        prompts = self._session.prompts(step)
+        while left := [p for p in prompts if p.key not in raw and still_asked(p, raw)]:
+            if raw and not self._knows_back:
+                self._knows_back = True
+                self._say("  (Shift+Tab, or < on a line of its own, asks the last question again.)")
+            answer = await self._answer(_holding(left[0], given))
+            if answer is None or (answer is BACK and not raw):
                 return
-            raw[prompt.key] = answer
+            if answer is BACK:
+                key, given[key] = raw.popitem()
+            else:
+                raw[left[0].key] = answer
         self._side.ask(step, raw)
 
     async def _perform(self, step: Step, raw: Mapping[str, object]) -> Attempt:
@@ -194,11 +203,11 @@ class Walkthrough:
                 return
 
     async def _answer(self, prompt: Prompt) -> object:
-        """An answer that will be accepted; None where the operator leaves the question."""
+        """An answer that will be accepted, or BACK; None where the operator leaves the question."""
         while True:
             raw = await self._asker.ask(prompt)
-            if raw is None:
-                return None
+            if raw is None or raw is BACK:
+                return raw
             try:
                 prompt.read(raw)
             except Rejected as error:
@@ -210,7 +219,7 @@ class Walkthrough:
 
     async def _answer_by_reason(self, step: Step, *, waive: bool) -> None:
         reason = await self._answer(_REASON)
-        if reason is None:
+        if reason is None or reason is BACK:
             return
         session = self._session
         attempt = session.waive(step, str(reason)) if waive else session.no_go(str(reason))
@@ -259,6 +268,14 @@ class Walkthrough:
     def _name(self, step: Step) -> str:
         """Of which step a line is, where several run."""
         return f"{step.short}: " if len(self._at_work) > 1 else ""
+
+
+def _holding(prompt: Prompt, given: Mapping[str, object]) -> Prompt:
+    """The prompt with what was answered to it before; an exact text is typed each time."""
+    held = given.get(prompt.key)
+    if prompt.kind is not PromptKind.TEXT or prompt.typed or not isinstance(held, str):
+        return prompt
+    return replace(prompt, offered=held)
 
 
 def _menu(step: Step, *, fixable: bool) -> Prompt:

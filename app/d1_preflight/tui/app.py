@@ -84,6 +84,7 @@ class PreflightApp(App[None]):
         self._session: Session | None = None
         self.failure: Exception | None = None
         self._sessions: dict[str, Session] = {}
+        self._by_itself: bool | None = None  # as the last walk was left; None: as the settings say
         for known in theme.themes():
             self.register_theme(known)
         self.theme = theme.DARK
@@ -124,12 +125,16 @@ class PreflightApp(App[None]):
         except PreflightError as error:
             self.problem(error)
             return
+        if self._by_itself is not None:
+            wizard.unattended.by_itself = self._by_itself
         self._session, self._wizard = session, wizard
         self._sessions[session.record.migration] = session
         self.push_screen(wizard, self._put_away)
 
     def _put_away(self, _nothing: None) -> None:
         stood_on = ""
+        if self._wizard is not None:
+            self._by_itself = self._wizard.unattended.by_itself
         if self._session is not None:
             stood_on = self._session.record.migration
             self._finish_adoption(self._session)

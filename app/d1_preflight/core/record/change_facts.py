@@ -205,9 +205,14 @@ class RehearsalFacts(StepFacts):
 
     @property
     def takes(self) -> bool:
-        """Whether rows, columns or values go, or it is not known that none does."""
-        removed = any(change.change == "removed" for change in self.schema)
-        return removed or not self.tables or any(table.takes for table in self.tables)
+        """Whether rows or values go, or it is not known that none does."""
+        return not self.tables or any(table.takes for table in self.tables)
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """The tables and `table.column`s whose names are gone: dropped, or called otherwise."""
+        held = (change for change in self.schema if change.object in ("table", "column"))
+        return frozenset(change.name for change in held if change.change == "removed")
 
     @property
     def rows_lost(self) -> int:

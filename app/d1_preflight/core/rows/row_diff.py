@@ -317,8 +317,9 @@ class _Pair:
             "before": (row_text(quote_name(c) for c in self._columns), self._old.name),
             "after": (row_text(quote_name(c) for c in self._columns.values()), self._new.name),
         }
+        nothing = "''"  # none of its columns is left: only how many rows there are is compared
         halves = " UNION ALL ".join(
-            f"SELECT {texts[side][0]} AS content, {sign} AS one"
+            f"SELECT {texts[side][0] or nothing} AS content, {sign} AS one"
             f" FROM {side}.{quote_name(texts[side][1])}"
             for side, sign in ((here, 1), (there, -1))
         )

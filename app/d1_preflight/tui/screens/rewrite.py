@@ -1,7 +1,7 @@
 """A proved rewrite before it is written: what it does, what it leaves and why, and the diff."""
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 from textwrap import wrap
 from typing import ClassVar
 
@@ -12,6 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from d1_preflight.core.remedies.fix import Fix
+from d1_preflight.tui.copyable import Copyable
+from d1_preflight.tui.screens.reading import pick_to_copy
 from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar
 from d1_preflight.tui.widgets.lines import LineView
@@ -27,6 +29,7 @@ class RewriteScreen(Screen[Fix | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "write", "write it"),
         ("s", "split", "a file for each change"),
+        ("c", "copy", "copy the rewritten file or the diff"),
         ("escape,enter,q", "close", "back"),
     ]
 
@@ -65,6 +68,10 @@ class RewriteScreen(Screen[Fix | None]):
             self.query_one(".card-title", Static).update(self._title)
             self._draw()
 
+    def action_copy(self) -> None:
+        """Ask what of the rewrite is copied; where none is proved there is nothing to copy."""
+        pick_to_copy(self, _copies(self._found))
+
     def action_close(self) -> None:
         """No: nothing is written."""
         self.dismiss(None)
@@ -87,7 +94,19 @@ class RewriteScreen(Screen[Fix | None]):
         if self._fix.split is not None:
             other = "the rewrite" if self._found is self._fix.split else "a file for each change"
             keys.append(("s", other))
+        if self._found.is_offered:
+            keys.append(("c", "copy"))
         self.query_one(KeyBar).tell(first, keys, always=(("!", "emergency"),))
+
+
+def _copies(found: Fix) -> list[Copyable]:
+    """The rewritten file, the diff, and each further file, where the rewrite is proved."""
+    if not found.is_offered:
+        return []
+    old, new = (text.splitlines() for text in (found.before, found.after))
+    diff = "\n".join(unified_diff(old, new, "now", "then", lineterm=""))
+    more = [(f"the new file {name}", text) for name, text in found.files]
+    return [("the rewritten file", found.after), ("the diff", f"{diff}\n"), *more]
 
 
 def _words(found: Fix, width: int) -> Iterator[Content]:
