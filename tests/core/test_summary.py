@@ -226,6 +226,17 @@ def test_the_down_file_and_accepted_findings_have_a_line_each() -> None:
     assert "tested" not in found["can be undone by"]
 
 
+def test_only_what_goes_is_called_a_loss() -> None:
+    new: Fact = {"change": "added", "words": "column teams.new is new: TEXT", "declared": True}
+    gone: Fact = {"change": "removed", "words": "column teams.old is gone", "declared": True}
+    facts: Facts = {**REHEARSED, "schema": (new, gone)}
+    walk = Walk(CHECKLIST).answer("rehearsed", facts=facts)
+
+    assert facts_of(walk.record)["schema"] == (
+        "column teams.new is new: TEXT (declared); column teams.old is gone (a declared loss)"
+    )
+
+
 def test_one_person_with_one_key_is_named_once() -> None:
     assert facts_of(today().record)["who"] == f"GO and close: {ANA}, key SHA256:abc"
 

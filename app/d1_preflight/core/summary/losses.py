@@ -17,6 +17,7 @@ from d1_preflight.core.summary.text import joined, sentence
 from d1_preflight.core.summary.verdict import closed_attempt
 
 _NAMED = 4
+_REMOVED = "removed"
 
 
 def schema_changes(record: Record, form: int) -> str:
@@ -71,4 +72,5 @@ def _change(change: SchemaChange, form: int) -> str:
         return change.words
     if form < SPLIT_FORM:
         return f"{change.words}, {'declared' if change.declared else 'undeclared'}"
-    return f"{change.words} ({'a declared loss' if change.declared else 'not declared'})"
+    declared = "a declared loss" if change.change == _REMOVED else "declared"
+    return f"{change.words} ({declared if change.declared else 'not declared'})"
