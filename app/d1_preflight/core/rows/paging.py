@@ -29,10 +29,10 @@ _END = "end"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a table: from a key on (as SQL; "" at the start), so much of it at most."""
+    """A stretch of a table: from a key on (its values as SQL; () at the start), of such a size."""
 
     table: Table
-    after: str = ""
+    after: tuple[str, ...] = ()
     rows: int = _FIRST_ROWS
     size: int = PAGE_BYTES
 
@@ -46,11 +46,12 @@ class Page:
             " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),0)"
         )
         number = f"row_number() OVER (ORDER BY {order})"
-        more = f"lead(1,1,0) OVER (ORDER BY {order})"
+        # lead() would have SQLite read all the rest of the table before the page's first row.
+        more = f"count(*) OVER (ORDER BY {order} ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING)"
         head = (before, number, f"({row_size(table, 2)})", more, table.rowid or "''")
         columns[0] = "||':'||".join((*head, f"coalesce({columns[0]},'')"))
         chosen = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
-        rows = f"{quote_name(table.name)}{f' WHERE ({order}) > {self.after}' if self.after else ''}"
+        rows = f"{quote_name(table.name)}{self._where()}"
         sql = (
             f"SELECT * FROM (SELECT {chosen} FROM {rows} ORDER BY {order} LIMIT {self.rows})"
             f" WHERE CAST(c0 AS INTEGER) < {self.size}"
@@ -58,6 +59,14 @@ class Page:
             f"{', NULL' * (len(columns) - 1)}"
         )
         return require_short(sql, table)
+
+    def _where(self) -> str:
+        """The condition; SQLite finds its start in the index by the first column alone."""
+        if not self.after:
+            return ""
+        names = walk_names(self.table)
+        start = f"{names[0]} >= {self.after[0]} AND " if len(names) > 1 else ""
+        return f" WHERE {start}({', '.join(names)}) > ({', '.join(self.after)})"
 
     def read(self, answer: Sequence[Mapping[str, object]]) -> "PageRows":
         """The rows of its answer, and the page after it; ValueError where the answer lacks some."""
@@ -81,7 +90,7 @@ class Page:
         )
         return replace(
             self,
-            after=f"({', '.join(literal(value) for value in key)})",
+            after=tuple(literal(value) for value in key),
             rows=max(_FEWEST_ROWS, PAGE_BYTES * rows // max(1, last.upto)),
             size=PAGE_BYTES,
         )
