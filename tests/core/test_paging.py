@@ -79,14 +79,14 @@ def answer(connection: apsw.Connection, page: Page) -> list[dict[str, object]]:
 
 
 def pages(
-    connection: apsw.Connection, table: Table, *, size: int, rows: int
+    connection: apsw.Connection, table: Table, *, size: int, rows: int, measured: bool = False
 ) -> Iterator[list[Row]]:
     """The rows of a table, page by page."""
-    page: Page | None = Page(table, size=size, rows=rows)
+    page: Page | None = Page(table, size=size, rows=rows, measured=measured)
     while page is not None:
         found = page.read(answer(connection, page))
         yield list(found.rows)
-        page = found.following and replace(found.following, size=size, rows=rows)
+        page = found.following and replace(found.following, size=size, rows=rows, measured=measured)
 
 
 def exact(table: Table, connection: apsw.Connection) -> list[str]:
@@ -118,15 +118,17 @@ def written(table: Table, rows: list[Row]) -> list[str]:
     st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=12),
     st.integers(1, 200),
     st.integers(1, 4),
+    st.booleans(),
 )
 @settings(max_examples=examples(800))
 def test_the_pages_of_any_table_are_the_table(
-    sql: str, rows: list[list[Cell]], size: int, number: int
+    sql: str, rows: list[list[Cell]], size: int, number: int, measured: bool
 ) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute(sql)
     table = fill(connection, rows)
-    found = [row for page in pages(connection, table, size=size, rows=number) for row in page]
+    way = pages(connection, table, size=size, rows=number, measured=measured)
+    found = [row for page in way for row in page]
     assert written(table, found) == exact(table, connection)
 
 
@@ -178,6 +180,25 @@ def test_a_page_reads_no_more_of_the_table_than_its_rows(sql: str, after: tuple[
         page = Page(table, rows=200, after=after[: len(table.walk)])
         steps.append(_steps(connection, page.sql))
     assert steps[1] < steps[0] * 1.1
+
+
+def test_a_measured_page_reads_no_value_past_its_end() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE t(v)")
+    connection.executemany("INSERT INTO t VALUES (zeroblob(50000))", [()] * 100)
+    (table,) = read_tables(connection)
+    hexed = list[int]()
+
+    def counted(blob: bytes) -> str:
+        hexed.append(len(blob))
+        return blob.hex()
+
+    connection.create_scalar_function("hex", counted)
+    page = Page(table, size=250_000, measured=True)
+    found = page.read(answer(connection, page))
+    assert len(list(found.rows)) == len(hexed) == 3
+    assert found.following is not None
+    assert found.following.rows < 200
 
 
 def _steps(connection: apsw.Connection, sql: str) -> int:
