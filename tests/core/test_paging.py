@@ -189,9 +189,9 @@ def test_a_measured_page_reads_no_value_past_its_end() -> None:
     (table,) = read_tables(connection)
     hexed = list[int]()
 
-    def counted(blob: bytes) -> str:
-        hexed.append(len(blob))
-        return blob.hex()
+    def counted(*cells: object) -> str:
+        hexed.append(len(cells))
+        return ""
 
     connection.create_scalar_function("hex", counted)
     page = Page(table, size=250_000, measured=True)
