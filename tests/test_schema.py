@@ -1,11 +1,14 @@
 """Schemas as values: read, built again, compared."""
 
+from collections.abc import Sequence
+
 import apsw
 import pytest
 
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.schema.schema import Change, Schema, diff, structure
+from d1_preflight.core.schema.schema import Change, Schema, diff, structure, tables_of
+from d1_preflight.core.schema.table import Table, TableKind, countable, read_tables, shadows_of
 
 SQL = """
 CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE COLLATE NOCASE);
@@ -50,6 +53,56 @@ def test_a_full_text_tables_inner_tables_are_not_the_users() -> None:
     found = structure(schema(SQL))
     assert found.tables["f"].is_virtual
     assert "f_data" in found.inner
+
+
+NESTED = """
+CREATE TABLE a_content(id INTEGER PRIMARY KEY, body TEXT);
+CREATE TABLE a_node(id INTEGER PRIMARY KEY);
+CREATE TABLE b_docsize(id INTEGER PRIMARY KEY);
+CREATE TABLE b_config(id INTEGER PRIMARY KEY);
+CREATE VIRTUAL TABLE a USING fts5(body, content='a_content');
+CREATE VIRTUAL TABLE a_b USING fts5(body);
+CREATE VIRTUAL TABLE a_b_c USING rtree(id, x0, x1);
+CREATE VIRTUAL TABLE b USING rtree(id, x0, x1);
+CREATE VIRTUAL TABLE c USING fts5(body, content='', columnsize=0);
+CREATE TABLE c_content(id INTEGER PRIMARY KEY);
+CREATE TABLE c_docsize(id INTEGER PRIMARY KEY);
+CREATE VIRTUAL TABLE a_v USING fts5vocab(a, row);
+"""
+
+
+def by_shadows() -> dict[str, Sequence[Table]]:
+    connection = apsw.Connection(":memory:")
+    connection.execute(NESTED)
+    built = schema(NESTED)
+    return {
+        "asked": read_tables(connection),
+        "built": tables_of(built),
+        "structure": tuple(structure(built).tables.values()),
+    }
+
+
+@pytest.mark.parametrize("way", ["asked", "built", "structure"])
+def test_a_shadow_belongs_to_the_virtual_table_whose_module_made_it(way: str) -> None:
+    found = by_shadows()[way]
+    expected = {
+        "a": {"a_config", "a_data", "a_docsize", "a_idx"},
+        "a_b": {"a_b_config", "a_b_content", "a_b_data", "a_b_docsize", "a_b_idx"},
+        "a_b_c": {"a_b_c_node", "a_b_c_parent", "a_b_c_rowid"},
+        "a_v": set(),
+        "b": {"b_node", "b_parent", "b_rowid"},
+        "c": {"c_config", "c_data", "c_idx"},
+    }
+    assert {name: set(shadows_of(found, name)) for name in expected} == expected
+
+
+@pytest.mark.parametrize("way", ["asked", "built", "structure"])
+def test_a_table_named_like_a_shadow_is_one_of_the_users(way: str) -> None:
+    found = by_shadows()[way]
+    ordinary = {table.name for table in found if table.kind is TableKind.ORDINARY}
+    own = {"a_content", "a_node", "b_docsize", "b_config", "c_content", "c_docsize"}
+    assert ordinary == own
+    assert own <= set(countable(found))
 
 
 def test_wording_and_order_are_no_difference() -> None:

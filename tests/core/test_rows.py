@@ -196,7 +196,7 @@ def test_the_pages_after_the_first_are_as_large_as_their_rows_allow() -> None:
     assert following is not None
     assert following.size == PAGE_BYTES
     assert PAGE_BYTES // 20_100 <= following.rows <= PAGE_BYTES // 20_000
-    assert following.after == "(5)"
+    assert following.after == ("5",)
 
 
 @pytest.mark.parametrize("left", [[0, 1, 2], [1, 2, 3], [0, 2, 3], [0, 1, 3], [3], []])

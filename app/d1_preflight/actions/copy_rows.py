@@ -235,7 +235,10 @@ async def _ask_first(
     Rows are neither shown as they come nor kept as evidence.
     """
     size = await _first_size(context.environment, len(wanted))
-    asked = [Page(t, size=size).sql if t.walk else whole_page(t).sql for t in wanted]
+    large = size < PAGE_BYTES  # so may be its rows
+    asked = [
+        Page(t, size=size, measured=large).sql if t.walk else whole_page(t).sql for t in wanted
+    ]
     if any(table.autoincrement for table in wanted):
         asked.append(SEQUENCES_QUERY)
     counted = [table.name for table in shapes if table not in wanted or not table.walk]
@@ -248,7 +251,7 @@ async def _first_size(environment: Environment, tables: int) -> int:
     known = environment.cache.size
     if known is not None and known * _JSON_GROWS <= PAGE_BYTES:
         return PAGE_BYTES
-    return max(_SMALLEST_PAGE, PAGE_BYTES // max(1, tables))
+    return max(_SMALLEST_PAGE, PAGE_BYTES // max(2, tables))
 
 
 def _reading(

@@ -20,7 +20,7 @@ from d1_preflight.core.remedies.remedy import Reading
 from d1_preflight.core.remedies.sample_rows import filled_database
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject, Structure, compare
 from d1_preflight.core.schema.sequences import local_sequences
-from d1_preflight.core.schema.table import Table, TableKind
+from d1_preflight.core.schema.table import Table, TableKind, is_virtual, shadows_among
 from d1_preflight.core.sql.tokenizer import quote_name, statements
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
@@ -222,13 +222,12 @@ class _State:
     @classmethod
     def of(cls, connection: apsw.Connection) -> "_State":
         schema = Schema.from_connection(connection).without(d1.LEDGER)
-        kinds = {
-            str(row[1]).lower(): str(row[2]) for row in connection.execute("PRAGMA table_list")
-        }
+        made = {o.name: o.sql for o in schema.objects if o.kind == "table"}
+        derived = shadows_among(made) | {n.lower() for n, sql in made.items() if is_virtual(sql)}
         tables: dict[str, tuple[_RowOf, ...]] = {}
-        for found in (o for o in schema.objects if o.kind == "table"):
-            if kinds.get(found.name.lower()) == "table":
-                tables[found.name.lower()] = tuple(_rows(connection, found.name))
+        for name in made:
+            if name.lower() not in derived:
+                tables[name.lower()] = tuple(_rows(connection, name))
         return cls(tables, local_sequences(connection))
 
 

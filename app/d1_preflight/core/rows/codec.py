@@ -176,8 +176,12 @@ def _packed_size(text: str) -> int:
 
 
 def walk_names(table: Table) -> list[str]:
-    """The columns of a table's order, quoted."""
-    return [name if name == table.rowid else quote_name(name) for name in table.walk]
+    """The columns of a table's order, quoted; where its key has a collation of its own, by that."""
+    own = {column.name: column.collation.upper() for column in table.columns}
+    return [table.rowid] * bool(table.rowid) or [
+        quote_name(name) + (f" COLLATE {order}" if order.upper() != own[name] else "")
+        for name, order in table.ordered_by
+    ]
 
 
 def require_short(sql: str, table: Table) -> str:

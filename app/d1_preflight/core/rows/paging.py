@@ -23,41 +23,65 @@ from d1_preflight.core.sql.tokenizer import quote_name
 PAGE_BYTES = 16_000_000
 """About so much JSON a page: one wrangler call costs 1.4 s, and D1 answers at most 50 MB."""
 _FIRST_ROWS = 20_000
-_FEWEST_ROWS = 100
+_FEWEST_ROWS = 10
 _END = "end"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a table: from a key on (as SQL; "" at the start), so much of it at most."""
+    """A stretch of a table: from a key on (its values as SQL; () at the start), of such a size.
+
+    A `measured` page sums up the sizes of its rows before it reads their values: rows past its end
+    may be large ones.
+    """
 
     table: Table
-    after: str = ""
+    after: tuple[str, ...] = ()
     rows: int = _FIRST_ROWS
     size: int = PAGE_BYTES
+    measured: bool = False
 
     @property
     def sql(self) -> str:
         """The statement that reads it; the rows stop where their sizes reach the page's."""
         table, order = self.table, ", ".join(walk_names(self.table))
         columns = [wire(quote_name(name)) for name in table.data_columns]
-        before = (
-            f"coalesce(sum({row_size(table, 2)}) OVER (ORDER BY {order}"
-            " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),0)"
-        )
+        before = self._before(order)
         number = f"row_number() OVER (ORDER BY {order})"
-        more = f"lead(1,1,0) OVER (ORDER BY {order})"
+        # lead() would have SQLite read all the rest of the table before the page's first row.
+        more = f"count(*) OVER (ORDER BY {order} ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING)"
         head = (before, number, f"({row_size(table, 2)})", more, table.rowid or "''")
         columns[0] = "||':'||".join((*head, f"coalesce({columns[0]},'')"))
         chosen = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
-        rows = f"{quote_name(table.name)}{f' WHERE ({order}) > {self.after}' if self.after else ''}"
+        rows = f"{quote_name(table.name)}{self._where()}"
+        limit = self._measure(rows, order) if self.measured else self.rows
         sql = (
-            f"SELECT * FROM (SELECT {chosen} FROM {rows} ORDER BY {order} LIMIT {self.rows})"
+            f"SELECT * FROM (SELECT {chosen} FROM {rows} ORDER BY {order} LIMIT {limit})"
             f" WHERE CAST(c0 AS INTEGER) < {self.size}"
             f" UNION ALL SELECT '{_END}'||EXISTS(SELECT 1 FROM {rows})"
             f"{', NULL' * (len(columns) - 1)}"
         )
         return require_short(sql, table)
+
+    def _before(self, order: str) -> str:
+        """The size of the rows before each row of the page."""
+        return (
+            f"coalesce(sum({row_size(self.table, 2)}) OVER (ORDER BY {order}"
+            " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),0)"
+        )
+
+    def _measure(self, rows: str, order: str) -> str:
+        """How many rows the page has: SQLite tells a value's size without reading it."""
+        sizes = f"SELECT {self._before(order)} AS s FROM {rows} ORDER BY {order} LIMIT {self.rows}"
+        return f"(SELECT count(*) FROM ({sizes}) WHERE s < {self.size})"
+
+    def _where(self) -> str:
+        """The condition; SQLite finds its start in the index by the first column alone."""
+        if not self.after:
+            return ""
+        names = walk_names(self.table)
+        start = f"{names[0]} >= {self.after[0]} AND " if len(names) > 1 else ""
+        return f" WHERE {start}({', '.join(names)}) > ({', '.join(self.after)})"
 
     def read(self, answer: Sequence[Mapping[str, object]]) -> "PageRows":
         """The rows of its answer, and the page after it; ValueError where the answer lacks some."""
@@ -81,9 +105,10 @@ class Page:
         )
         return replace(
             self,
-            after=f"({', '.join(literal(value) for value in key)})",
+            after=tuple(literal(value) for value in key),
             rows=max(_FEWEST_ROWS, PAGE_BYTES * rows // max(1, last.upto)),
             size=PAGE_BYTES,
+            measured=False,
         )
 
 

@@ -9,14 +9,19 @@ from d1_preflight.lazy_dataclass import dataclass
 _FORGETS = frozenset({"'delete'", "'delete-all'", '"delete"', '"delete-all"'})
 
 _TREES = frozenset({"rtree", "rtree_i32"})
+_TREE_SHADOWS = frozenset({"node", "rowid", "parent"})
 
 
 @dataclass(frozen=True, slots=True)
 class FullText:
-    """Where an FTS5 table has its text: in itself (None), in no place (""), or in a table."""
+    """Where an FTS5 table has its text: in itself (None), in no place (""), or in a table.
+
+    `shadows` ends the names of the tables in which it keeps its entries.
+    """
 
     content: str | None = None
     content_rowid: str = "rowid"
+    shadows: frozenset[str] = frozenset({"data", "idx", "config", "docsize", "content"})
 
     @property
     def is_external(self) -> bool:
@@ -36,7 +41,20 @@ def full_text(sql: str) -> FullText | None:
         return FullText()
     options = {part[0].name.lower(): part for part in parted(found[at + 1 : closing(found, at)])}
     content = _option(options.get("content"))
-    return FullText(content, _option(options.get("content_rowid")) or "rowid")
+    rowid = _option(options.get("content_rowid")) or "rowid"
+    missing = set[str]()
+    if content is not None and _option(options.get("contentless_unindexed")) in {None, "0"}:
+        missing.add("content")
+    if _option(options.get("columnsize")) == "0":
+        missing.add("docsize")
+    return FullText(content, rowid, FullText().shadows - missing)
+
+
+def shadow_names(virtual: str, sql: str) -> frozenset[str]:
+    """The tables, in lower case, that the module of a virtual table makes to keep its rows."""
+    declared = full_text(sql)
+    endings = declared.shadows if declared else _TREE_SHADOWS if module_of(sql) in _TREES else ()
+    return frozenset(f"{virtual}_{ending}".lower() for ending in endings)
 
 
 def is_derived(sql: str) -> bool:

@@ -9,7 +9,13 @@ import apsw
 from d1_preflight.core.errors import ProjectError, RemoteFailed
 from d1_preflight.core.schema.parts import ASPECTS, Part, Parts
 from d1_preflight.core.schema.spelling import index_spelling, one_spelling, words_of
-from d1_preflight.core.schema.table import Table, is_virtual, read_table, read_tables
+from d1_preflight.core.schema.table import (
+    Table,
+    is_virtual,
+    read_table,
+    read_tables,
+    shadows_among,
+)
 from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
 from d1_preflight.lazy_dataclass import dataclass
 
@@ -134,10 +140,11 @@ class StructureReader:
         return self._tables[key]
 
     def _inner(self, schema: Schema) -> frozenset[str]:
-        if not any(o.kind == "table" and is_virtual(o.sql) for o in schema.objects):
-            return frozenset()
+        made = shadows_among({o.name: o.sql for o in schema.objects if o.kind == "table"})
+        if not made:
+            return made
         rows = self._connection.execute("PRAGMA table_list")
-        return frozenset(str(row[1]).lower() for row in rows if row[2] == "shadow")
+        return made & frozenset(str(row[1]).lower() for row in rows if row[2] == "shadow")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A CREATE TABLE is asked of SQLite, never parsed, except for what no PRAGMA reports.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
@@ -11,7 +11,7 @@ from functools import lru_cache
 import apsw
 
 from d1_preflight.core.schema.ddl import definitions
-from d1_preflight.core.schema.full_text import is_derived, keeps_rows
+from d1_preflight.core.schema.full_text import is_derived, keeps_rows, shadow_names
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 from d1_preflight.lazy_dataclass import dataclass
 
@@ -91,7 +91,11 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: what a rebuild could forget, and what is needed to read and write its rows."""
+    """One table: what a rebuild could forget, and what is needed to read and write its rows.
+
+    `ordered_by` is the key of a table without a rowid as its index orders it, by collations too:
+    they need not be the columns' own.
+    """
 
     name: str
     kind: TableKind
@@ -104,6 +108,7 @@ class Table:
     autoincrement: bool = False
     sql: str = field(default="", compare=False)
     parents: frozenset[str] = frozenset()  # the tables its keys refer to, in lower case
+    ordered_by: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def is_virtual(self) -> bool:
@@ -170,7 +175,7 @@ class Table:
         """The columns by which the rows are read in order and in pages, () where none can."""
         if self.rowid:
             return (self.rowid,)
-        return self.primary_key if self.without_rowid else ()
+        return tuple(name for name, _ in self.ordered_by)
 
 
 def read_tables(connection: apsw.Connection, database: str = "main") -> tuple[Table, ...]:
@@ -183,8 +188,15 @@ def read_tables(connection: apsw.Connection, database: str = "main") -> tuple[Ta
         " ORDER BY name",
         (database,),
     ).fetchall()
+    inner = shadows_among({str(name): str(sql or "") for name, _, sql in listed})
     return tuple(
-        read_table(connection, str(name), str(sql or ""), database, is_shadow=bool(is_shadow))
+        read_table(
+            connection,
+            str(name),
+            str(sql or ""),
+            database,
+            is_shadow=bool(is_shadow) and str(name).lower() in inner,
+        )
         for name, is_shadow, sql in listed
     )
 
@@ -202,6 +214,7 @@ def read_table(
     pragma = f"PRAGMA {quote_name(database)}."
     kind = TableKind.SHADOW if is_shadow else TableKind.ORDINARY
     keys = _foreign_keys(connection, pragma, name)
+    without_rowid = "WITHOUT" in parts.options and "ROWID" in parts.options
     return Table(
         name=name,
         kind=TableKind.VIRTUAL if parts.is_virtual else kind,
@@ -211,9 +224,10 @@ def read_table(
         unique=_unique(connection, pragma, name) if "UNIQUE" in parts.words else (),
         checks=parts.checks,
         strict="STRICT" in parts.options,
-        without_rowid="WITHOUT" in parts.options and "ROWID" in parts.options,
+        without_rowid=without_rowid,
         autoincrement="AUTOINCREMENT" in parts.words,
         sql=sql,
+        ordered_by=_order(connection, pragma, name) if without_rowid else (),
     )
 
 
@@ -227,10 +241,21 @@ def countable(tables: Sequence[Table]) -> tuple[str, ...]:
 
 
 def shadows_of(tables: Sequence[Table], virtual: str) -> tuple[str, ...]:
-    """The tables in which a virtual table keeps its rows: SQLite names them after it."""
-    start = f"{virtual.lower()}_"
-    shadows = (t.name for t in tables if t.kind is TableKind.SHADOW)
-    return tuple(name for name in shadows if name.lower().startswith(start))
+    """The tables in which a virtual table keeps its rows."""
+    made = frozenset[str]()
+    for table in tables:
+        if table.is_virtual and table.name.lower() == virtual.lower():
+            made = shadow_names(table.name, table.sql)
+    return tuple(t.name for t in tables if t.is_shadow and t.name.lower() in made)
+
+
+def shadows_among(made: Mapping[str, str]) -> frozenset[str]:
+    """The names, in lower case, of the shadows of the virtual tables among these statements.
+
+    SQLite calls every table a shadow that has such a name, a full-text index's content table too.
+    """
+    virtual = {name: sql for name, sql in made.items() if is_virtual(sql)}
+    return frozenset(n for name, sql in virtual.items() for n in shadow_names(name, sql))
 
 
 def is_virtual(sql: str) -> bool:
@@ -289,6 +314,14 @@ def _unique(connection: apsw.Connection, pragma: str, name: str) -> tuple[tuple[
             info = connection.execute(f"{pragma}index_info({quote_name(str(row[1]))})")
             found.append(tuple(str(part[2]) for part in info))
     return tuple(sorted(found))
+
+
+def _order(connection: apsw.Connection, pragma: str, name: str) -> tuple[tuple[str, str], ...]:
+    for row in connection.execute(f"{pragma}index_list({quote_name(name)})"):
+        if row[3] == "pk":
+            info = connection.execute(f"{pragma}index_xinfo({quote_name(str(row[1]))})")
+            return tuple((str(part[2]), str(part[4])) for part in info if part[5])
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
