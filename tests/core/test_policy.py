@@ -196,7 +196,8 @@ def moved(section: str, before: str) -> str:
 
 
 def test_a_step_behind_its_act_is_refused() -> None:
-    text = moved("data", "close").replace('needs = ["bookmark"]\n', "")
+    needs = 'needs = ["bookmark", "restored", "down_tested"]\n'
+    text = moved("data", "close").replace(needs, "")
 
     line, words = refused(text)
 
