@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 from d1_preflight.code.comparison import Step, compare_codes
 from d1_preflight.code.forms import forms_of
 from d1_preflight.code.holes import plain_text
 from d1_preflight.code.project_code import ProjectCode, read_code
 from d1_preflight.code.scope import Scope
-from d1_preflight.code.source import NoCache
 from d1_preflight.code.verdict import Verdict
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.project.migration import Migration
@@ -34,6 +34,17 @@ class MemoryTree:
         found = list(paths)
         self.asked.extend(found)
         return {path: _bytes(self.files[path]) for path in found if path in self.files}
+
+
+class NoCache:
+    """Keeps nothing."""
+
+    def get(self, key: str) -> Any:  # noqa: ARG002 - as the cache has it
+        """Nothing."""
+        return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Nothing is kept."""
 
 
 def code_of(files: Files, scope: Scope | None = None) -> ProjectCode:

@@ -13,7 +13,6 @@ from d1_preflight.core.project.template import (
     down_text,
     migration_name,
     migration_text,
-    next_number,
 )
 
 NOW = datetime(2026, 11, 26, 8, 30, 5, tzinfo=UTC)
@@ -53,8 +52,9 @@ def test_any_words_become_a_good_name_or_are_refused(typed: str) -> None:
 
 
 def test_numbers_go_on_from_the_highest_one() -> None:
-    assert next_number(()) == 1
-    assert next_number(("0009_a_b.sql", "0041_c_d.sql", "notes.sql")) == 42
+    names = ("0009_a_b.sql", "0041_c_d.sql", "notes.sql")
+    assert migration_name("add users", (), NOW) == "0001_add_users.sql"
+    assert migration_name("add users", names, NOW) == "0042_add_users.sql"
 
 
 @pytest.mark.parametrize("kind", [Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE])

@@ -2,11 +2,10 @@
 
 import pytest
 
-from code_in_memory import MemoryTree, code_of, queries_in, texts_of
+from code_in_memory import MemoryTree, NoCache, code_of, queries_in, texts_of
 from d1_preflight.code.forms import MOST_FORMS, forms_of
 from d1_preflight.code.project_code import read_code
 from d1_preflight.code.scope import Scope
-from d1_preflight.code.source import NoCache
 
 GOOD = "db.prepare('SELECT 1')"
 

@@ -34,14 +34,3 @@ class Cache(Protocol):
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value that JSON holds."""
-
-
-class NoCache:
-    """Keeps nothing."""
-
-    def get(self, key: str) -> Any:  # noqa: ARG002 - as the cache has it
-        """Nothing."""
-        return None
-
-    def put(self, key: str, value: Any) -> None:
-        """Nothing is kept."""

@@ -39,13 +39,6 @@ def answer_to(found: Fix | None, finding: Finding) -> str:
     return next(same, "")
 
 
-def why_none(found: Fix | None, finding: Finding) -> str:
-    """Why a finding has no rewrite; "" where none was looked for, or there is one."""
-    if found is None or answer_to(found, finding):
-        return ""
-    return next((a.reason for a in found.left if _is_same(a.finding, finding)), "")
-
-
 def suggestion(found: Fix, finding: Finding) -> str:
     """The nearest of the replaced parts, as a suggestion block."""
     nearest = min(hunks(found), key=lambda hunk: hunk.distance(finding.line))

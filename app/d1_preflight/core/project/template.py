@@ -19,11 +19,6 @@ _LAST = 9999
 _LEAST_WORDS = 2
 
 
-def next_number(names: Iterable[str]) -> int:
-    """One more than the highest number in use."""
-    return max(_numbers(names), default=0) + 1
-
-
 def migration_name(
     words: str, taken: Iterable[str], now: datetime, convention: Convention = HOUSE
 ) -> str:

@@ -239,8 +239,3 @@ def _link(record: ClosedRecord) -> ChainLink:
 
 def _problem(identity: Id, words: str, hint: str, weight: Weight = Weight.INVALID) -> Problem:
     return Problem(identity, RECORD_FILE, words, hint, weight)
-
-
-def chain_of(records: Sequence[ClosedRecord], database: str) -> Chain:
-    """The chain of one database among these records."""
-    return Chain(tuple(record for record in records if record.database == database))
