@@ -78,7 +78,9 @@ def require_rows_as_signed(
     """Raise NotAllowed where another ledger, or what it is told, is not as it was at GO."""
     named = context.facts(CopyFacts).beside
     if tuple(row.sql for row in named) != plan.proofs.also_writes:
-        raise NotAllowed("What other ledgers are told is not what was signed.", hint=_HINT)
+        raise NotAllowed(
+            "The rows for other tools' ledgers are not the ones that were signed.", hint=_HINT
+        )
     changed = [row.table for row in named if row.table in moved]
     if not changed and _copied(context, seen, named) != named:
         changed = [row.table for row in named]

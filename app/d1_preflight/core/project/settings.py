@@ -192,7 +192,7 @@ class Migrations:
     ignore_ledgers: tuple[str, ...] = _key(
         (),
         readers.texts,
-        "Tables in which a tool that migrates this database no longer noted what it applied.",
+        "Ledgers of tools that no longer migrate this database; they hold nothing back.",
     )
 
 

@@ -138,11 +138,11 @@ def refusal(reasons: Mapping[ForeignLedger, str]) -> str:
     """Why nothing may be applied beside other tools' ledgers, by the reason of each."""
     kept = "; ".join(f"{ledger.words}: {why}" for ledger, why in reasons.items())
     return (
-        f"Another tool keeps this database's ledger, and its row is not surely known. {kept}. What "
-        "wrangler applies stays unknown to that tool, and it would apply the file again. Migrate "
-        "with it; if wrangler's ledger only lacks what is applied: preflight adopt; if the tool "
-        "migrates this database no longer, name the table in preflight.toml: [migrations] "
-        "ignore_ledgers."
+        f"Another tool keeps a ledger in this database, and the row it would need is not certain. "
+        f"{kept}. That tool does not know what wrangler applies, so it would apply the file again. "
+        "Migrate with that tool; if wrangler's ledger only lacks what is applied already: "
+        "preflight adopt; if the tool no longer migrates this database, name the table in "
+        "preflight.toml: [migrations] ignore_ledgers."
     )
 
 
