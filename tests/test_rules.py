@@ -1,6 +1,7 @@
 """Every rule on its own cases: `tests/rules/<id>.toml`, found at its line or passed."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ LONG = {  # what would be too long to write down in a case
 NOT_BY_SQL = {"prior-incomplete"}  # needs a schema that cannot be made: tested by itself
 
 
+@cache
 def cases(kind: str) -> list[tuple[str, dict[str, object]]]:
     found = []
     for path in sorted(FOLDER.glob("*.toml")):

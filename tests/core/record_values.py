@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +43,7 @@ def shipped_text() -> str:
     return (Path(__file__).resolve().parents[2] / "checklists" / "d1.toml").read_text()
 
 
+@cache
 def shipped_checklist() -> Checklist:
     return load_checklist(shipped_text(), "d1.toml", AnyAction())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.record_values import Walk, closed_files, shipped_checklist
@@ -18,6 +18,7 @@ from d1_preflight.core.record.change_facts import ClassFacts, CopyFacts, Rehears
 from d1_preflight.core.record.facts import FactGroup, Facts, StepFacts, fields_by_key, instant
 from d1_preflight.core.record.file import dump_facts, load_record
 from d1_preflight.core.record.safety_facts import BackupFacts, DownFacts
+from law_size import examples
 from tui.scenes import outcomes
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example" / "record.toml"
@@ -98,6 +99,7 @@ def unknown_keys(group: FactGroup) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", STEPS.values(), ids=STEPS)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_facts_come_back_byte_for_byte(kind: type[StepFacts], data: st.DataObject) -> None:
     facts = data.draw(recorded(kind))
@@ -109,6 +111,7 @@ def test_facts_come_back_byte_for_byte(kind: type[StepFacts], data: st.DataObjec
 
 
 @pytest.mark.parametrize("kind", STEPS.values(), ids=STEPS)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_typed_facts_come_back_whole(kind: type[StepFacts], data: st.DataObject) -> None:
     value = data.draw(group_of(kind))

@@ -25,7 +25,7 @@ class Standing:
 
     def __init__(self, checklist: Checklist, actions: Mapping[str, StepAction]) -> None:
         self._checklist = checklist
-        self._good: _Bytes | None = None
+        self._good: tuple[_Bytes, SignedPlan] | None = None
         known = (step for step in checklist.steps if step.action in actions)
         self.rechecked = frozenset(s.id for s in known if actions[s.action].rechecked)
 
@@ -52,11 +52,11 @@ class Standing:
 
     def _plan(self, environment: Environment, go: GoFacts) -> SignedPlan:
         held = _held(environment)
-        if held == self._good:
+        if self._good is not None and held == self._good[0]:
             _require_named(held, go)
-            return SignedPlan.from_bytes(held[0])
+            return self._good[1]
         plan = read_signed_plan(environment, go)
-        self._good = held
+        self._good = held, plan
         return plan
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from itertools import takewhile
 from typing import assert_never
 
@@ -166,7 +167,7 @@ class Section:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checklist:
     """The whole definition; `sha256` of its bytes goes into the record."""
 
@@ -175,14 +176,18 @@ class Checklist:
     sections: tuple[Section, ...]
     text: str = field(default="", repr=False, compare=False)  # to name lines by
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """All steps in order."""
         return tuple(step for section in self.sections for step in section.steps)
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Step]:
+        return {step.id: step for step in self.steps}
+
     def step(self, step_id: str) -> Step:
         """The step of that id; raises KeyError."""
-        return {s.id: s for s in self.steps}[step_id]
+        return self._by_id[step_id]
 
     def before(self, step_id: str) -> tuple[Step, ...]:
         """The steps before the one of that id; all of them if there is none."""
@@ -190,7 +195,7 @@ class Checklist:
 
     def has(self, step_id: str) -> bool:
         """Whether this checklist (a project may bring its own) holds the step."""
-        return any(s.id == step_id for s in self.steps)
+        return step_id in self._by_id
 
     def may_overlap(self, step: Step, other_id: str) -> bool:
         """Whether a step may run while the other runs: neither can change what the other finds.

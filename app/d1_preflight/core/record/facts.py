@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
 from datetime import MAXYEAR, UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import (
     Any,
     ClassVar,
@@ -60,6 +61,12 @@ def named(key: str, default: _Value) -> _Value:
     return made
 
 
+@cache
+def _absent(group: type[Any]) -> Mapping[str, object]:
+    """Each field's value where nothing is known of it."""
+    return {own.name: own.default for own in fields(group)}
+
+
 # The methods are the base's: to generate them for forty classes would delay every start.
 _declare = dataclass(init=False, repr=False, eq=False, kw_only=True)
 
@@ -79,11 +86,11 @@ class FactGroup:
         _declare(cls)
 
     def __init__(self, **known: Any) -> None:
-        known.setdefault("extra", {})
-        for own in fields(cast("Any", self)):
-            object.__setattr__(self, own.name, known.pop(own.name, own.default))
-        if known:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(known)}")
+        absent = _absent(cast("Any", type(self)))
+        if unknown := known.keys() - absent.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
+        self.__dict__.update(absent, extra={})
+        self.__dict__.update(known)
 
     @classmethod
     def read(cls, facts: Facts) -> Self:
@@ -226,7 +233,7 @@ def _fact(value: Any) -> Fact:
 
 def _read(kind: Any, fact: Fact) -> object | None:
     """The value in its annotated type; None if it is of another type."""
-    outer, args = get_origin(kind), get_args(kind)
+    outer, args = _parts(kind)
     if outer is tuple:
         items = [_read(args[0], item) for item in fact] if isinstance(fact, tuple) else [None]
         return None if any(item is None for item in items) else tuple(items)
@@ -242,6 +249,12 @@ def _read(kind: Any, fact: Fact) -> object | None:
         return _moment_of(fact)
     fits = isinstance(fact, kind) and not (kind is int and isinstance(fact, bool))
     return fact if fits else None
+
+
+@cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """An annotation's outer type and what stands in its brackets: tens of thousands are asked."""
+    return get_origin(kind), get_args(kind)
 
 
 def _decides(kind: Any) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.errors import NotAllowed, RecordInvalid
@@ -104,7 +105,7 @@ class DatabaseRef:
         return f"{self.name} · {self.environment}" if self.environment else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """All attempts, oldest first; `subjects` are the present hashes (migration, down …)."""
 
@@ -244,11 +245,13 @@ class Record:
         """The same history, with this attempt ended in its place."""
         return replace(self, attempts=tuple(ended if a is attempt else a for a in self.attempts))
 
+    @cached_property
+    def _newest(self) -> Mapping[str, int]:
+        """Where the last attempt at each step stands among all."""
+        return {attempt.step: index for index, attempt in enumerate(self.attempts)}
+
     def _last(self, step_id: str) -> int | None:
-        for index in range(len(self.attempts) - 1, -1, -1):
-            if self.attempts[index].step == step_id:
-                return index
-        return None
+        return self._newest.get(step_id)
 
     def _later(self, step_id: str, index: int) -> bool:
         last = self._last(step_id)
