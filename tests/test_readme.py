@@ -10,6 +10,7 @@ import pytest
 
 from d1_preflight.cli import whole_parser
 from d1_preflight.core.project.settings import load_settings
+from example_record import EXAMPLE
 from settings_table import settings_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,7 @@ def test_the_settings_shown_are_accepted() -> None:
 @pytest.mark.parametrize("line", [c for c in between("example").splitlines() if "ssh-keygen" in c])
 def test_the_example_verifies_with_stock_tools_as_shown(line: str) -> None:
     command, _, document = line.partition("<")
-    folder = ROOT / "checklists" / "example"
+    folder = EXAMPLE
 
     done = subprocess.run(
         shlex.split(command), input=(folder / document.strip()).read_bytes(), cwd=folder,

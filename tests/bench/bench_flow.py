@@ -30,10 +30,10 @@ from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import TableKind
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.project_context import ProjectContext, open_context
+from example_record import EXAMPLE, EXAMPLE_SIGNERS
 from flow.walking import open_session, walk_to
 
 PREFLIGHT = (sys.executable, "-m", "d1_preflight")
-EXAMPLE = HERE.parents[1] / "checklists" / "example"
 REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
 ADDITIVE = "0057_add_team_billing_columns.sql"
 ROUNDS, KEYS = 7, 60
@@ -143,7 +143,7 @@ def _walk(terminal: OnTerminal, below: str, here: str) -> list[float]:
 def commands(folder: Path, _wrangler: Toolchain) -> None:
     """Whole processes."""
     folder.mkdir()
-    signers = ("--allowed-signers", str(EXAMPLE / "allowed_signers"))
+    signers = ("--allowed-signers", str(EXAMPLE_SIGNERS))
     for words in (("--version",), ("verify", str(EXAMPLE), *signers)):
         took: list[float] = []
         for _ in range(ROUNDS + 1):

@@ -23,8 +23,9 @@ from commands.real_records import CONFIG, person  # noqa: E402 - it runs as a sc
 from core.record_values import ANA, SQL, START, closed_in_chain  # noqa: E402
 from d1_preflight.core.record.signing import CLOSE, GO  # noqa: E402
 from d1_preflight.core.target.snapshot import LedgerRow  # noqa: E402
+from example_record import EXAMPLE  # noqa: E402
 
-BEFORE, AFTER = TESTS / "records" / "checklist_375097bf", TESTS.parent / "checklists" / "example"
+BEFORE, AFTER = TESTS / "records" / "checklist_375097bf", EXAMPLE
 MANIPULATIONS = ("test_manipulations.py", "test_signed_again.py", "test_tampering.py")
 MOST = 1000
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example"
+from example_record import EXAMPLE
+
 EVIL = "0002_drop_teams.sql"
 CONFIG = """{"name": "shop", "main": "src/index.ts", "d1_databases": [
   {"binding": "DB", "database_name": "shop", "database_id": "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"}

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from commands.hostile import CONFIG, EXAMPLE, TABLES
+from commands.hostile import CONFIG, TABLES
+from example_record import EXAMPLE
 
 Make = Callable[[Path], None]
 RECORD = "checklists/marketplace-production/0061_rebuild_teams_remove_deprecated"

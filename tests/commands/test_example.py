@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 from d1_preflight.cli import main
 from d1_preflight.commands.records import opened
 from d1_preflight.core.record.file import load_record
+from example_record import EXAMPLE, EXAMPLE_SIGNERS
 
 CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
-EXAMPLE = CHECKLISTS / "example"
 OPTIONS = argparse.Namespace(allowed_signers=None, checklist=None)
 
 
@@ -31,7 +31,7 @@ def test_the_example_is_good() -> None:
 def test_plain_ssh_keygen_says_so_too(name: str, role: str) -> None:
     done = subprocess.run(
         (
-            *("ssh-keygen", "-Y", "verify", "-f", str(EXAMPLE / "allowed_signers")),
+            *("ssh-keygen", "-Y", "verify", "-f", str(EXAMPLE_SIGNERS)),
             *("-I", "ana@example.com", "-n", f"{role}@d1-preflight"),
             *("-s", str(EXAMPLE / f"{name}.sig")),
         ),
@@ -54,6 +54,7 @@ def test_the_example_fits_the_shipped_schema(name: str) -> None:
 def test_a_changed_file_of_the_example_is_noticed(tmp_path: Path, name: str) -> None:
     copy = tmp_path / "example"
     shutil.copytree(EXAMPLE, copy)
+    shutil.copy(EXAMPLE_SIGNERS, copy)
     data = (copy / name).read_bytes()
     (copy / name).write_bytes(data.replace(b"a", b"b", 1))
 

@@ -16,8 +16,8 @@ from d1_preflight.core.record.file import dump_record
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.record.signing import CLOSE
 from d1_preflight.core.verify.links import Verification
+from example_record import EXAMPLE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example"
 ONLY_A_CLOSE = """schema = 1
 [[section]]
 id = "close"

@@ -1,7 +1,5 @@
 """Numbers, dates and keys that no record of ours holds are refused where TOML is read."""
 
-from pathlib import Path
-
 import pytest
 
 from d1_preflight.core.checklist.file import load_checklist
@@ -10,8 +8,9 @@ from d1_preflight.core.format import moment as moment_words
 from d1_preflight.core.project.settings import load_settings
 from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.file import load_facts, load_record
+from example_record import EXAMPLE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example" / "record.toml"
+RECORD = EXAMPLE / "record.toml"
 ENDLESS = [
     "a = " + "9" * 400,
     "a = " + "9" * 5000,
@@ -33,7 +32,7 @@ def test_no_reader_takes_what_has_no_end(text: str) -> None:
     with pytest.raises(RecordInvalid):
         load_facts(text.encode(), "go.toml")
     with pytest.raises(RecordInvalid):
-        load_record(text.encode() + b"\n" + EXAMPLE.read_bytes())
+        load_record(text.encode() + b"\n" + RECORD.read_bytes())
     with pytest.raises(ProjectError):
         load_settings(text)
     with pytest.raises(ChecklistInvalid):
@@ -50,7 +49,7 @@ def test_an_exact_number_of_a_million_digits_is_none(number: str) -> None:
 def test_a_year_that_no_zone_can_show_is_none_of_a_record(year: str) -> None:
     with pytest.raises(ValueError, match="year"):
         moment(f"{year}-01-01T00:00:00Z")
-    text = EXAMPLE.read_text().replace('when = "2026', f'when = "{year}')
+    text = RECORD.read_text().replace('when = "2026', f'when = "{year}')
     with pytest.raises(RecordInvalid):
         load_record(text.encode())
 

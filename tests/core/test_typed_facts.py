@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -18,10 +17,11 @@ from d1_preflight.core.record.change_facts import ClassFacts, CopyFacts, Rehears
 from d1_preflight.core.record.facts import FactGroup, Facts, StepFacts, fields_by_key, instant
 from d1_preflight.core.record.file import dump_facts, load_record
 from d1_preflight.core.record.safety_facts import BackupFacts, DownFacts
+from example_record import EXAMPLE
 from law_size import examples
 from tui.scenes import outcomes
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "checklists" / "example" / "record.toml"
+RECORD = EXAMPLE / "record.toml"
 SECTIONS = (change_facts, safety_facts, apply_facts)
 STEPS: dict[str, type[StepFacts]] = {
     kind.step: kind
@@ -125,7 +125,7 @@ def test_typed_facts_come_back_whole(kind: type[StepFacts], data: st.DataObject)
 
 
 def fixtures() -> Iterator[tuple[str, Facts]]:
-    for source in (EXAMPLE.read_bytes(), closed_files()[0]["record.toml"]):
+    for source in (RECORD.read_bytes(), closed_files()[0]["record.toml"]):
         yield from ((attempt.step, attempt.facts) for attempt in load_record(source).attempts)
     for lost in (0, 1_204):
         yield from ((step, outcome.facts.written()) for step, outcome in outcomes(lost).items())
@@ -138,7 +138,7 @@ def test_every_record_at_hand_comes_back_byte_for_byte() -> None:
 
 
 def test_every_fact_of_the_example_is_known_by_its_type() -> None:
-    for attempt in load_record(EXAMPLE.read_bytes()).attempts:
+    for attempt in load_record(RECORD.read_bytes()).attempts:
         if attempt.facts:
             assert list(unknown_keys(STEPS[attempt.step].from_attempt(attempt))) == []
 

@@ -28,8 +28,8 @@ from d1_preflight.plain.walkthrough import Choice, Walkthrough
 from d1_preflight.practice.run import start
 from d1_preflight.project_context import open_context
 from d1_preflight.session import Session
+from example_record import EXAMPLE, EXAMPLE_CHECKLISTS, EXAMPLE_SIGNERS
 
-EXAMPLE = TESTS.parent / "checklists" / "example"
 NAME = "0061_rebuild_teams_remove_deprecated.sql"
 PARKED = """\
 -- Migration: 0061_rebuild_teams_remove_deprecated
@@ -139,9 +139,9 @@ async def make(folder: Path) -> None:
         target = Target(database=context.project.database.name, migration=NAME)
         await Walkthrough(session, Operator(session), print, target).run()
         assert session.closed
-        shutil.rmtree(EXAMPLE, ignore_errors=True)
+        shutil.rmtree(EXAMPLE_CHECKLISTS, ignore_errors=True)
         shutil.copytree(store.folder, EXAMPLE)
-        shutil.copy(context.project.root / "checklists" / "allowed_signers", EXAMPLE)
+        shutil.copy(context.project.root / "checklists" / "allowed_signers", EXAMPLE_SIGNERS)
         shutil.copy(context.project.migrations_folder / NAME, EXAMPLE)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from commands.hostile import EXAMPLE, VARIANTS
+from commands.hostile import VARIANTS
 from d1_preflight.adapters.git.base_revision import BaseRevision
 from d1_preflight.core.errors import UsageError
+from example_record import EXAMPLE
 from lint.running import POSTS, REBUILD, USERS, folder, preflight
 
 CONFIG = """{"name": "shop", "d1_databases": [

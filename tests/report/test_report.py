@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record_values import KEYS, Walk, closed_files, shipped_checklist
-from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.format import count, duration, size
 from d1_preflight.core.record.facts import Facts
 from d1_preflight.core.record.file import load_record
@@ -20,9 +19,9 @@ from d1_preflight.report.document import table_of
 from d1_preflight.report.fact_text import fact_text
 from d1_preflight.report.markdown import escaped
 from d1_preflight.report.text import cell_width, table_lines
+from example_record import EXAMPLE
 
 CHECKLIST = shipped_checklist()
-EXAMPLE = checklists_dir() / "example"
 REHEARSAL: tuple[Facts, ...] = (
     {"table": "team_members", "before": 1204, "after": 0, "lost": 1204, "ok": False},
     {"table": "teams", "before": 112, "after": 112, "lost": 0, "ok": True},
@@ -43,7 +42,7 @@ def test_the_text_tells_state_figures_and_what_is_open() -> None:
 
     assert "✗ failed" in told
     assert re.search(r"team_members +1,204 +0 +−1,204 +✗ no", told)
-    assert "sql ms  3.1 s" in told
+    assert "SQL took  3.1 s" in told
     assert "· pending" in told
     assert "open: GO is not signed; missing: “" in told
 

@@ -19,6 +19,7 @@ from d1_preflight.core.verify.chain import (
 )
 
 _EVIDENCE = "evidence"
+_NAMED = 3  # records that a refusal offers
 _DEPTH = 2  # checklists/<database>/<migration>
 _LARGEST = 64 * 1024 * 1024
 _TOO_MUCH = "Remove what does not belong to a record; evidence is what the steps printed."
@@ -27,27 +28,42 @@ _LARGEST_RECORD = 100 * 1024 * 1024
 
 
 def find_record(word: str, roots: Callable[[], tuple[Path, ...]]) -> Path:
-    """The folder that `word` names: a folder, its record.toml, or a migration's name.
+    """The one folder that `word` names, as `find_records` finds it; raises UsageError."""
+    found = find_records(word, roots)
+    if len(found) == 1:
+        return found[0]
+    places = ", ".join(str(folder) for folder in found)
+    raise UsageError(f"“{word}” names {len(found)} records.", hint=f"Name one: {places}")
 
-    `roots` finds the projects whose `checklists` are searched for a name. Raises UsageError.
+
+def find_records(word: str, roots: Callable[[], tuple[Path, ...]]) -> tuple[Path, ...]:
+    """The folders that `word` names: a record's, its record.toml, a migration, one of records.
+
+    `roots` finds the projects whose `checklists` are searched for a name. Raises UsageError where
+    there is none, ProjectError where a folder cannot be listed.
     """
     path = Path(word)
     for folder in (path, path.parent):
         # False too for a name that is too long, or where it may not look.
         there = os.path.isfile(folder / RECORD_FILE)  # noqa: PTH113
         if there and path.name in (folder.name, RECORD_FILE):
-            return folder
+            return (folder,)
     stem = path.name.removesuffix(".sql")
-    found = [f for f in all_records(roots()) if stem in (f.name, f.name.split("_")[0])]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        places = ", ".join(str(folder) for folder in found)
-        raise UsageError(f"“{word}” names {len(found)} records.", hint=f"Name one: {places}")
-    raise UsageError(
-        f"There is no record at “{word}”.",
-        hint="Name its folder, checklists/<database>/<migration>, or its record.toml.",
-    )
+    known = all_records(roots())
+    found = [folder for folder in known if stem in (folder.name, folder.name.split("_")[0])]
+    if not found and os.path.isdir(path):  # noqa: PTH112 - as above
+        found = sorted(_records_below(path))
+    if not found:
+        raise UsageError(f"There is no record at “{word}”.", hint=_where_to_look(known))
+    return tuple(found)
+
+
+def _where_to_look(known: tuple[Path, ...]) -> str:
+    if not known:
+        return "Name its folder, checklists/<database>/<migration>, or its record.toml."
+    named = ", ".join(str(folder) for folder in known[:_NAMED])
+    more = f", and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"Name one that is here: {named}{more}."
 
 
 def all_records(roots: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from d1_preflight.adapters.record_folder import (
     all_records,
     closed_records,
     find_record,
+    find_records,
     read_record_folder,
 )
 from d1_preflight.commands.opened_record import OpenRecord
@@ -113,6 +114,14 @@ def open_record(
     return opened(find_record(word, partial(_roots, arguments)), arguments, chains)
 
 
+def open_records(
+    word: str, arguments: argparse.Namespace, chains: Chains | None = None
+) -> tuple[OpenRecord, ...]:
+    """Open the records that a word names, all below a folder; raises UsageError, ProjectError."""
+    found = find_records(word, partial(_roots, arguments))
+    return tuple(opened(folder, arguments, chains) for folder in found)
+
+
 def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
     """Open the record in this folder; several share what is read of their `chains`."""
     chains = chains or Chains(vars(arguments).get("trust_from") or "")
@@ -137,7 +146,7 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         checklist=checklist,
         allowed_signers=path,
         signers=signers,
-        trust=_trust(source, path, by_option=given is not None),
+        trust=_trust(source, path, folder, by_option=given is not None),
         root=root,
         settings=settings,
         migration_sha256=text,
@@ -208,7 +217,7 @@ def every_record(arguments: argparse.Namespace) -> tuple[Path, ...]:
 
 
 def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    """The project of --config, else that of the current folder, else the folder.
+    """The project of --config, else that of the current folder, else the folder with records.
 
     A folder with records of its own is never left for a project below it.
     """
@@ -217,12 +226,19 @@ def _roots(arguments: argparse.Namespace) -> tuple[Path, ...]:
     if named := _given(vars(arguments).get("config")):
         return (named.resolve().parent,)
     here = Path.cwd()
+    holder = _holder_of(here)
     try:
         root = find_config(here).parent
     except (ProjectError, UsageError):
-        return (here,)
+        return (holder,)
     is_below = not here.is_relative_to(root)
-    return (here if is_below and (here / RECORDS_NAME).is_dir() else root,)
+    return (holder if is_below and (holder / RECORDS_NAME).is_dir() else root,)
+
+
+def _holder_of(here: Path) -> Path:
+    """The nearest folder, from here upwards, that holds `checklists`; this one where none does."""
+    places = (here, *here.parents)
+    return next((place for place in places if (place / RECORDS_NAME).is_dir()), here)
 
 
 def _project_of(folder: Path, config: Path | None, chains: Chains) -> Path | None:
@@ -259,11 +275,16 @@ def _signers(
     return next(((path, data) for path, data in found if data is not None), (None, None))
 
 
-def _trust(source: TrustSource, path: Path | None, *, by_option: bool) -> str:
+def _trust(source: TrustSource, path: Path | None, folder: Path, *, by_option: bool) -> str:
     if by_option:
         return f"signers from {path} (--allowed-signers); policy and checklist from {source.name}"
     if path is None:
         return f"no signers in {source.name}; policy and checklist from {source.name}"
+    if path.parent == folder:
+        return (
+            f"signers named beside the record ({path}), where anybody can name himself: compare "
+            f"the key, or give --allowed-signers; policy and checklist from {source.name}"
+        )
     return f"signers from {source.name} ({path}); policy and checklist too"
 
 

@@ -29,7 +29,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Exit code 0: good. 1: open steps or unsigned. 4: invalid, or a bad signature.",
     )
     parser.add_argument(
-        "records", nargs="*", metavar="RECORD", help="a folder or a migration; all where none"
+        "records",
+        nargs="*",
+        metavar="RECORD",
+        help="a record, a folder of records or a migration; all where none",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     add_record_options(parser)
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         Chains,
         every_record,
         gone_records,
-        open_record,
+        open_records,
         opened,
     )
 
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     kept = _kept(arguments, verdicts)
     chains = Chains(arguments.trust_from, verdicts, kept)
     records = (
-        [open_record(word, arguments, chains) for word in arguments.records]
+        [found for word in arguments.records for found in open_records(word, arguments, chains)]
         if arguments.records
         else [opened(folder, arguments, chains) for folder in every_record(arguments)]
     )
@@ -153,13 +156,13 @@ def _lines(folder: Path, verification: "Verification") -> Iterator[str]:
 
     by = clean(verification.trust.partition(";")[0])
     yield f"{_VERDICTS[verification.exit_code]}  {clean(str(folder))}  ({by})"
-    width = max((len(name) for name in verification.facts), default=0)
-    for name, value in verification.facts.items():
-        yield f"    {name:<{width}}  {clean(value)}"
     for problem in verification.problems:
         yield f"  {problem.weight:<8}{clean(problem.file)}: {clean(problem.words)}"
         if problem.hint:
             yield f"          next: {clean(problem.hint)}"
+    width = max((len(name) for name in verification.facts), default=0)
+    for name, value in verification.facts.items():
+        yield f"    {name:<{width}}  {clean(value)}"
 
 
 def _as_json(folder: Path, verification: "Verification") -> dict[str, object]:

@@ -10,7 +10,13 @@ from d1_preflight.core.summary.summary import Summary, summary_of
 from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.timeline import read_timeline
-from d1_preflight.report.document import Document, document, missing, summary_blocks
+from d1_preflight.report.document import (
+    Document,
+    document,
+    missing,
+    not_verified,
+    summary_blocks,
+)
 from d1_preflight.report.pictures import pictures
 
 
@@ -44,20 +50,22 @@ def _rendered(
     record: Record,
     verification: Verification | None,
 ) -> str:
+    warning = not_verified(verification)
     match form:
         case Format.TEXT:
             from d1_preflight.report.text import as_text
 
-            return as_text((*summary_blocks(summary), *pictures(record), *content))
+            return as_text((*warning, *summary_blocks(summary), *pictures(record), *content))
         case Format.MARKDOWN:
             from d1_preflight.report.markdown import as_markdown
 
+            warned = f"{as_markdown(warning)}\n" if warning else ""
             drawn = as_markdown((*pictures(record), *content))
-            return f"{summary_markdown(summary)}\n{drawn}"
+            return f"{warned}{summary_markdown(summary)}\n{drawn}"
         case Format.HTML:
             from d1_preflight.report.html import as_html
 
-            return as_html((*summary_blocks(summary), *pictures(record), *content))
+            return as_html((*warning, *summary_blocks(summary), *pictures(record), *content))
         case Format.JSON:
             from d1_preflight.report.plain_json import as_json
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Step
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.format import duration, short_hash, timestamp
+from d1_preflight.core.format import duration, plural, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
 from d1_preflight.core.record.gate import tally
@@ -15,7 +15,7 @@ from d1_preflight.core.summary.markdown import table_columns
 from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.lazy_dataclass import dataclass
-from d1_preflight.report.fact_text import fact_text
+from d1_preflight.report.fact_text import fact_text, is_for_people, label
 from d1_preflight.report.pictures import Picture
 
 _EARLIER = "answered before, but what it is based on has changed since"
@@ -72,7 +72,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that ran, how it ended, and the files that hold its output."""
+    """A command, how it ended ("" if it is for the reader), and the files that hold its output."""
 
     line: str
     ended: str
@@ -127,7 +127,8 @@ def summary_blocks(summary: Summary) -> Document:
         blocks.append(Words(f"… and {summary.unlisted} more tables"))
     if summary.events:
         blocks += [Words("Emergency (UTC)", strong=True), *map(Words, summary.events)]
-    return (*blocks, *map(Words, summary.commands))
+    blocks.append(Words("To verify it: the first in the project, the others in this folder."))
+    return (*blocks, *(Command(line, "", ()) for line in summary.commands))
 
 
 def table_of(rows: Fact) -> Table | None:
@@ -135,14 +136,14 @@ def table_of(rows: Fact) -> Table | None:
     found = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, tuple) else []
     if not found:
         return None
-    keys = tuple(dict.fromkeys(key for row in found for key in row))
+    keys = tuple(filter(is_for_people, dict.fromkeys(key for row in found for key in row)))
     figures = frozenset(
         n
         for n, key in enumerate(keys)
         if all(isinstance(r.get(key, 0), int) and not isinstance(r.get(key), bool) for r in found)
     )
     cells = tuple(tuple(_cell(key, row.get(key, "")) for key in keys) for row in found)
-    return Table(keys, cells, figures)
+    return Table(tuple(map(label, keys)), cells, figures)
 
 
 def _cell(key: str, value: Fact) -> str:
@@ -177,15 +178,26 @@ def _head(
 
 def _signatures(record: Record, checklist: Checklist) -> list[tuple[str, str]]:
     found = []
-    for kind, label in ((GoFacts, "GO"), (CloseFacts, "closed")):
+    for kind, name in ((GoFacts, "GO"), (CloseFacts, "closed")):
         step = checklist.step(kind.step) if checklist.has(kind.step) else None
         attempt = record.standing(step) if step else None
         if attempt is not None and attempt.status.is_answered and kind.step not in record.stale:
             signed = kind.from_attempt(attempt)
             key = signed.fingerprint if isinstance(signed, GoFacts) else ""
-            who = f"{signed.signer or attempt.by} {key} {timestamp(attempt.finished_at)}"
-            found.append((label, who.replace("  ", " ")))
+            when = signed.signed_at if isinstance(signed, GoFacts) else None
+            who = f"{signed.signer or attempt.by} {key} {timestamp(when or attempt.finished_at)}"
+            found.append((name, who.replace("  ", " ")))
     return found
+
+
+def not_verified(verification: Verification | None) -> Document:
+    """What stands before everything else where the record is not to be believed."""
+    if verification is None or not verification.problems:
+        return ()
+    rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)
+    by = f" ({verification.trust})" if verification.trust else ""
+    table = Table(("weight", "file", "what"), rows)
+    return (Words(f"✗ not verified{by}:", strong=True), table)
 
 
 def _verified(verification: Verification | None) -> Sequence[Block]:
@@ -194,12 +206,10 @@ def _verified(verification: Verification | None) -> Sequence[Block]:
     by = f" ({verification.trust})" if verification.trust else ""
     reviews = [(n, w) for n, w in verification.facts.items() if n.startswith("review of ")]
     reviewed = (Pairs(tuple(reviews)),) if reviews else ()
-    if not verification.problems:
-        good = f"✓ verified: signatures, hashes and completeness{by}."
-        return (Words(good, strong=True), *reviewed)
-    rows = tuple((p.weight.value, p.file, p.words) for p in verification.problems)
-    table = Table(("weight", "file", "what"), rows)
-    return (Words(f"✗ not verified{by}:", strong=True), table, *reviewed)
+    if verification.problems:
+        return reviewed
+    good = f"✓ verified: signatures, hashes and completeness{by}."
+    return (Words(good, strong=True), *reviewed)
 
 
 def _waived(record: Record, checklist: Checklist, kind: Kind) -> Sequence[Block]:
@@ -248,23 +258,36 @@ def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]
 
 def _values(attempt: Attempt) -> Sequence[Block]:
     """Answers and single facts, without repetitions."""
-    rows = [(key, _answer(key, value)) for key, value in attempt.answers.items()]
+    rows = [(label(key), _answer(key, value)) for key, value in attempt.answers.items()]
     rows += [
-        (key.replace("_", " "), fact_text(key, value))
+        (label(key), fact_text(key, value))
         for key, value in attempt.facts.items()
-        if not _is_table(value) and value not in ("", (), {})
+        if is_for_people(key) and not _is_table(value) and value not in ("", (), {})
     ]
     rows = [pair for pair in dict.fromkeys(rows) if pair[1] and pair[1] != attempt.words]
     return (Pairs(tuple(rows)),) if rows else ()
 
 
 def _tables(attempt: Attempt) -> Sequence[Block]:
+    """The facts that are tables; rows that only say what was expected are counted."""
     blocks: list[Block] = []
     for key, value in attempt.facts.items():
-        table = table_of(value) if _is_table(value) else None
-        if table is not None:
-            blocks += [Words(f"{key.replace('_', ' ')}:"), table]
+        if not (is_for_people(key) and _is_table(value) and isinstance(value, tuple)):
+            continue
+        told = tuple(row for row in value if not _is_as_expected(row))
+        table = table_of(told)
+        blocks += [Words(f"{label(key)}:"), table] if table is not None else []
+        if rest := len(value) - len(told):
+            blocks.append(Words(f"{'and ' if table else ''}{plural(rest, 'table')} as expected"))
     return tuple(blocks)
+
+
+def _is_as_expected(row: Fact) -> bool:
+    """Whether a table's row says nothing but that it is as it was, or as it was rehearsed."""
+    if not isinstance(row, Mapping):
+        return False
+    is_same = row.get("verdict") == "unchanged" or row.get("expected", ()) == row.get("found")
+    return row.get("ok") is True and is_same and not row.get("same_values")
 
 
 def _is_table(value: Fact) -> bool:

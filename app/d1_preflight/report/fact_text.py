@@ -1,4 +1,4 @@
-"""Formats one fact of a record by the unit that its key names."""
+"""Formats one fact of a record: by the unit that its key names, under a name that people use."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,6 +7,43 @@ from d1_preflight.core.format import count, duration, loss, short_hash, size
 from d1_preflight.core.record.facts import Fact
 
 _MANY = 24
+_LABELS: Mapping[str, str] = {
+    "by": "applied by",
+    "fits_words": "time left",
+    "frozen": "version at GO",
+    "gives_back": "table restore, tried",
+    "loss_reason": "reason",
+    "ms": "took",
+    "new_breaks": "new code breaks",
+    "deployed_breaks": "deployed code breaks",
+    "nulled": "set to NULL",
+    "predicted_ms": "predicted time",
+    "read_ms": "reading took",
+    "same_values": "same values",
+    "sql_ms": "SQL took",
+    "undeclared": "to declare",
+    "watch_s": "to watch",
+    "watched_s": "watched",
+    "whole": "complete",
+    "wrangler_ms": "wrangler took",
+}
+_SAID_ELSEWHERE = frozenset(
+    {
+        *("counts_before", "counts_after", "values", "values_after"),  # in the tables and digests
+        *("declared_losses", "loss_reason"),  # in the answers
+        *("summary_form", "new_breaks_at_home", "digest"),  # for the program alone
+    }
+)
+
+
+def label(key: str) -> str:
+    """What people call a fact or an answer."""
+    return _LABELS.get(key, key.replace("_", " "))
+
+
+def is_for_people(key: str) -> bool:
+    """Whether the report shows the fact; the record and its JSON hold every one."""
+    return key not in _SAID_ELSEWHERE
 
 
 def fact_text(key: str, value: Fact) -> str:
@@ -18,7 +55,8 @@ def fact_text(key: str, value: Fact) -> str:
     if isinstance(value, str):
         return short_hash(value) if key == "sha256" else answer_label(key, value)
     if isinstance(value, Mapping):
-        return " · ".join(f"{name}: {fact_text(name, item)}" for name, item in value.items())
+        said = ((name, fact_text(name, item)) for name, item in value.items())
+        return " · ".join(f"{label(name)}: {text}" for name, text in said if text)
     if len(value) > _MANY and all(isinstance(item, int) for item in value):
         return f"{count(len(value))} values"
     return ", ".join(fact_text(key, item) for item in value)

@@ -122,8 +122,9 @@ def _block(block: Block) -> str:
             mark = f'<span class="mark">{_safe(block.mark)}</span>'
             return f'<p class="step {status.value}">{mark}{_safe(title)}</p>{said}'
         case Command(line, ended, files):
+            how = f" ({_safe(ended)})" if ended else ""
             names = "".join(f"<br><code>{_safe(name)}</code>" for name in files)
-            return f'<p class="command"><code>$ {_safe(line)}</code> ({_safe(ended)}){names}</p>'
+            return f'<p class="command"><code>$ {_safe(line)}</code>{how}{names}</p>'
         case RowBars() | Series() | Spans():
             return as_svg(block)
         case _:

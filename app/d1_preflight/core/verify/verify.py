@@ -28,7 +28,7 @@ from d1_preflight.core.record.signing import Verifier
 from d1_preflight.core.summary.summary import SUMMARY_FILE
 from d1_preflight.core.summary.text import step_name
 from d1_preflight.core.target.api_place import PRACTICE, REMOTE
-from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
+from d1_preflight.core.target.kept_outputs import OUTPUTS, fits_archive, read_outputs
 from d1_preflight.core.target.query_texts import QUERIES, digests_of, read_queries
 from d1_preflight.core.verify.bound import bound_problems
 from d1_preflight.core.verify.chain import read_closed
@@ -42,6 +42,7 @@ from d1_preflight.core.verify.summaries import summary_problems
 from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
+_SUMMED_UP = frozenset({SUMMARY_FILE, RECORD_FILE, f"{RECORD_FILE}.sig"})
 _NAME_IT = "Name the folder that holds it."
 _FROM_GIT = "Restore it from git."
 _NOT_HERE = "not in this checkout: only the record was read"
@@ -78,10 +79,10 @@ def verify_record(
     bundle = Bundle(files, record, checklist, verifier, second_person, sections)
     problems = (
         *_file_problems(bundle, migration_sha256, place),
+        *close_problems(bundle),  # an edited record is said before what follows from its edit
         *history_problems(bundle),
         *path_problems(bundle),
         *go_problems(bundle),
-        *close_problems(bundle),
         *review_problems(bundle),
         *timeline_problems(bundle),
         *summary_problems(bundle),
@@ -166,13 +167,16 @@ def _absent_migration(record: Record, place: Place) -> Iterator[Problem]:
 
 
 def _evidence_problems(bundle: Bundle) -> Iterator[Problem]:
+    is_damaged = OUTPUTS in bundle.files and not read_outputs(bundle.files[OUTPUTS]).is_whole
+    if is_damaged:
+        words = "is damaged or changed: the outputs of the steps cannot be read from it"
+        yield Problem(Id.EVIDENCE_CHANGED, OUTPUTS, words, _FROM_GIT)
     for attempt in bundle.record.attempts:
         for evidence in attempt.evidence:
             for name, expected in evidence.files.items():
-                yield from _evidence_problem(bundle.files.get(name), name, expected, attempt.step)
-    if OUTPUTS in bundle.files and not read_outputs(bundle.files[OUTPUTS]).is_whole:
-        words = "is no archive of this program's, or holds more than outputs"
-        yield Problem(Id.EVIDENCE_CHANGED, OUTPUTS, words, _FROM_GIT)
+                if not (is_damaged and name not in bundle.files and fits_archive(name)):
+                    data = bundle.files.get(name)
+                    yield from _evidence_problem(data, name, expected, attempt.step)
     yield from _query_problems(bundle)
 
 
@@ -230,9 +234,9 @@ def _facts(bundle: Bundle, migration_sha256: str | None) -> dict[str, str]:
 
 
 def _summary_fact(bundle: Bundle, problems: Iterable[Problem]) -> dict[str, str]:
-    """That the summary was compared; nothing where it was not, or where it differs."""
+    """That the summary was compared; nothing where it was not, it differs, or the record is bad."""
     was_compared = bundle.record.schema > 1 and SUMMARY_FILE in bundle.files
-    if not was_compared or any(problem.file == SUMMARY_FILE for problem in problems):
+    if not was_compared or any(one.file in _SUMMED_UP for one in problems):
         return {}
     return {"summary": "says what the record says"}
 
