@@ -145,3 +145,14 @@ def test_two_files_with_one_number_are_not_told_to_be_mended_where_they_may_be_a
     found = doctors("numbers")
     assert "0001_add_tags.sql, 0001_add_users.sql" in found.words
     assert found.fix.startswith("Leave those that are applied")
+
+
+def test_doctor_names_a_folder_that_prisma_takes_for_a_migration(
+    folder: Callable[..., Path],
+) -> None:
+    folder(PRISMA | {"down/20260102120000_Users/migration.sql": "DROP TABLE users;"}, nested=True)
+
+    found = doctors("down files")
+
+    assert (found.status, found.words) == (Status.UNKNOWN, "Prisma takes down/ for a migration")
+    assert "as down.sql" in found.fix
