@@ -298,3 +298,39 @@ def test_like_inserts_that_the_trace_passes_over_are_upserted_too() -> None:
     found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", many, "replace-cascades")
     assert found.after.count("ON CONFLICT") == 9
     assert "REPLACE" not in found.after
+
+
+def test_a_semicolon_is_put_in_before_the_rebuild_behind_it_is_made_safe() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    begun = f"CREATE TABLE more(x)\n{REBUILD}"
+
+    found = fixed(prior, begun)
+
+    assert found.is_offered
+    assert "CREATE TABLE more(x);\n" in found.after
+    assert {"syntax-error", "cascade-delete"} <= {answer.finding.rule for answer in found.done}
+    assert 'ALTER TABLE "teams" DROP COLUMN "old";' in found.after
+
+
+def test_what_stays_has_its_lines_in_the_authors_text() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE); CREATE TABLE notes(x);"
+    sql = f"{REBUILD}DELETE FROM notes;\n"
+
+    found = fixed(prior, sql)
+
+    lines = {answer.finding.rule: answer.finding.line for answer in found.left}
+    assert found.is_offered
+    assert lines["delete-without-where"] == sql.count("\n")
+    assert all(answer.finding.line <= sql.count("\n") for answer in found.done)
+
+
+def test_a_table_whose_rename_is_refused_is_not_said_to_be_dropped_for_good() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE); CREATE VIEW bad AS SELECT x FROM nowhere;"
+
+    found = fixed(prior, REBUILD)
+
+    said = {answer.finding.rule: answer.reason for answer in found.left}
+    assert not found.is_offered
+    for rule in ("cascade-delete", "drop-table", "foreign-key-dangling"):
+        assert 'makes "teams" again: error in view bad' in said[rule]
+        assert "for good" not in said[rule]

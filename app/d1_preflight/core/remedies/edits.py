@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from d1_preflight.core.sql.tokenizer import Statement
 
@@ -39,6 +40,44 @@ def _between_statements(made: str, before: str) -> str:
     if re.search(rf"{BREAKPOINT}\s*\Z", before):
         return made
     return re.sub(rf"(\r?\n)?[ \t]*{BREAKPOINT}(\s*)\Z", r"\2", made)
+
+
+class LinesBefore:
+    """The lines of a text that was edited, as they were numbered before."""
+
+    def __init__(self, before: str) -> None:
+        self._before = self._now = before
+        self._blocks: list[tuple[int, int, int]] | None = None
+
+    def now(self, text: str) -> None:
+        """From here on lines are those of this text."""
+        if text != self._now:
+            self._now, self._blocks = text, None
+
+    def of(self, line: int) -> int:
+        """The line before; of one that is new, that which stood in its place."""
+        if self._now == self._before:
+            return line
+        if self._blocks is None:
+            self._blocks = _same_lines(self._before.splitlines(), self._now.splitlines())
+        old, new, size = next((b for b in reversed(self._blocks) if b[1] < line), (0, 0, 0))
+        return min(old + min(line - new, size + 1), self._before.count("\n") + 1)
+
+
+def _same_lines(before: Sequence[str], now: Sequence[str]) -> list[tuple[int, int, int]]:
+    """The blocks of lines that both have; what is equal at both ends is not compared."""
+    head = _alike(before, now)
+    tail = _alike(before[head:][::-1], now[head:][::-1])
+    old, new = (lines[head : len(lines) - tail] for lines in (before, now))
+    found = SequenceMatcher(None, old, new).get_matching_blocks()
+    blocks = [(b.a + head, b.b + head, b.size) for b in found if b.size]
+    ends = [(0, 0, head), *blocks, (len(before) - tail, len(now) - tail, tail)]
+    return [block for block in ends if block[2]]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+                min(len(one), len(other)))  # fmt: skip
 
 
 def insert_before(text: str, statement: Statement, lines: Sequence[str]) -> Edit:

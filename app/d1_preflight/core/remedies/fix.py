@@ -9,14 +9,18 @@ from d1_preflight.core.errors import NotJudged
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, parking
-from d1_preflight.core.remedies.edits import edited
+from d1_preflight.core.remedies.edits import LinesBefore, edited
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
-from d1_preflight.core.remedies.triggers import dropped_table
+from d1_preflight.core.remedies.statements import missing_semicolon
+from d1_preflight.core.remedies.triggers import dropped_table, renamed_under
 from d1_preflight.core.schema.schema import Schema
 
 REMEDIES: Mapping[str, Remedy] = {
+    "syntax-error": missing_semicolon.between_statements,
+    "breakpoint-without-semicolon": missing_semicolon.between_statements,
+    "rename-breaks-view": renamed_under.recreated_after,
     "byte-order-mark": file_form.no_byte_order_mark,
     "begin-transaction-words": file_form.no_transaction_words,
     "transaction-statement": file_form.no_transaction,
@@ -85,6 +89,7 @@ WHY_NOT: Mapping[str, str] = {
 }
 """Why a rule has no remedy: the answer is not in the file."""
 _NO_REMEDY = "No rewrite follows from what is found."
+_OF_DROPS = ("drop-table", "rebuild-without-copy", "foreign-key-dangling", "view-broken")
 _REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
 _ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
 _NAME_IS_READ = (
@@ -202,7 +207,7 @@ def _proof(
     new = next(_new_blocking(author, attempt.now), None)
     if new:
         return Proof(f"{new.rule} would be new: {new.message}")
-    proof = prove(author, attempt.now, attempt.values, copies)
+    proof = prove(attempt.meant, attempt.now, attempt.values, copies)
     if not proof.holds:
         return proof
     again = _Attempt(attempt.now, rules).run()
@@ -243,7 +248,8 @@ class _Attempt:
         without: Collection[_Key] = (),
         is_late: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.now = author
+        self.now = self.meant = author
+        self._lines = LinesBefore(author.text)
         self.done: list[Answer] = []
         self.left: list[Answer] = []
         self.values: frozenset[str] = frozenset()
@@ -261,6 +267,7 @@ class _Attempt:
             found = self._next()
             if not found:
                 break
+            self._lines.now(self.now.text)
             self._seen |= {_key(finding) for finding in found}
             if len(found) == 1 or not self._answer_together(found):
                 for finding in found:
@@ -305,10 +312,18 @@ class _Attempt:
         for finding, answer in pairs:
             if isinstance(answer, Rewrite):
                 self.values |= answer.values
-                self.done.append(Answer(finding, what=answer.what))
+                self.done.append(Answer(self._at_home(finding), what=answer.what))
             else:
-                self.left.append(Answer(finding, reason=answer.reason))
+                self._leave(finding, answer.reason)
         return True
+
+    def _leave(self, finding: Finding, reason: str) -> None:
+        self.left.append(Answer(self._at_home(finding), reason=reason))
+
+    def _at_home(self, finding: Finding) -> Finding:
+        """The finding with its lines in the author's text: those of the rewrite are not there."""
+        line, end = self._lines.of(finding.line), self._lines.of(finding.end_line)
+        return finding if line == finding.line else replace(finding, line=line, end_line=end)
 
     def _is_wanted(self, finding: Finding) -> bool:
         if self._rules and finding.rule not in self._rules:
@@ -321,22 +336,20 @@ class _Attempt:
         remedy = REMEDIES.get(finding.rule)
         if remedy is None:
             if finding.severity is not Severity.NOTE:
-                reason = _why_not(finding)
-                self.left.append(Answer(finding, reason=reason))
+                self._leave(finding, _why_not(self.now, finding))
             return
         answer = remedy(self.now, finding)
         if isinstance(answer, NoRemedy):
-            self.left.append(Answer(finding, reason=answer.reason))
+            self._leave(finding, answer.reason)
             return
         reading = self.now.with_text(edited(self.now.text, answer.edits))
         reason = _against(self.now, reading, finding, answer)
         if reason:
-            self.left.append(
-                Answer(finding, reason=f"The rewrite is not proved: {reason.removesuffix('.')}.")
-            )
+            self._leave(finding, f"The rewrite is not proved: {reason.removesuffix('.')}.")
             return
         self.now, self.values = reading, self.values | answer.values
-        self.done.append(Answer(finding, what=answer.what))
+        self.meant = reading if answer.repairs else self.meant
+        self.done.append(Answer(self._at_home(finding), what=answer.what))
 
 
 def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite) -> str:
@@ -347,11 +360,11 @@ def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite
         and news[finding.rule] >= olds[finding.rule]
     ):
         return "the finding stays"
-    new = next(_new_blocking(before, after), None)
+    new = None if rewrite.repairs else next(_new_blocking(before, after), None)
     if new and new.rule not in _PARKED:
         return f"{new.rule} would be new: {new.message}"
     said = {(kind, name) for kind, name in rewrite.differs}
-    for change in schema_changes(before, after):
+    for change in schema_changes(after if rewrite.repairs else before, after):
         name = "check" if change.object == "check" else change.name.lower()
         if (change.object, name) not in said:
             return f"the final schema would differ: {change.words}"
@@ -367,8 +380,11 @@ def _new_blocking(before: Reading, after: Reading) -> Iterator[Finding]:
             yield finding
 
 
-def _why_not(finding: Finding) -> str:
+def _why_not(reading: Reading, finding: Finding) -> str:
     """Why a finding whose rule has no remedy stays."""
+    trace = reading.trace_of(finding) if finding.rule in _OF_DROPS else None
+    if trace is not None and (refused := reading.refused_again(trace.target)):
+        return refused
     said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
     return said or (_REFUSED if finding.refusal else _NO_REMEDY)
 

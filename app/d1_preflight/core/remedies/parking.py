@@ -149,7 +149,8 @@ def plan_of(reading: Reading, drop: StatementTrace) -> ParkingPlan | NoRemedy:
     """How the rows around one drop are kept; or why they are not."""
     lineage = _lineage_of(reading, drop)
     if lineage is None:
-        return NoRemedy(_FOR_GOOD.format(table=drop.target))
+        refused = reading.refused_again(drop.target)
+        return NoRemedy(refused or _FOR_GOOD.format(table=drop.target))
     leaving = _renamed_away(reading, lineage) or lineage.dropped_by
     filled = _filled(reading, lineage)
     if leaving is None or filled is None:

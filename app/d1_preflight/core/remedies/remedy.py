@@ -22,13 +22,15 @@ class Rewrite:
 
     `differs` names what the final schema then has otherwise than the author's: an object's kind
     and name, in lower case. `values` are the columns, as `table.column`, that get other values.
-    Whatever else differs speaks against the rewrite.
+    Whatever else differs speaks against the rewrite. With `repairs` the author's file could not be
+    read at all: what it means is what this text means, and is compared from here on.
     """
 
     edits: tuple[Edit, ...]
     what: str
     differs: tuple[tuple[str, str], ...] = ()
     values: frozenset[str] = frozenset()
+    repairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,18 @@ class Reading:
             return sandbox.run(self.text[:offset]).new
         finally:
             sandbox.close()
+
+    def refused_again(self, table: str) -> str:
+        """Why D1 refuses what gives a dropped table its name again; "" where nothing is to."""
+        for trace in self.context.statements:
+            renamed = trace.verb == "ALTER TABLE RENAME" and trace.parsed.new_name
+            made = trace.verb == "CREATE TABLE" and trace.target
+            if trace.error and (renamed or made or "").lower() == table.lower():
+                return (
+                    f'D1 refuses the statement that makes "{table}" again: {trace.error}. Mend '
+                    "that, then fix once more."
+                )
+        return ""
 
     def trace_of(self, finding: Finding) -> StatementTrace | None:
         """The statement that a finding is about, None where it is about the file."""
