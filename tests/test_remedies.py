@@ -334,3 +334,53 @@ def test_a_table_whose_rename_is_refused_is_not_said_to_be_dropped_for_good() ->
     for rule in ("cascade-delete", "drop-table", "foreign-key-dangling"):
         assert 'makes "teams" again: error in view bad' in said[rule]
         assert "for good" not in said[rule]
+
+
+HEADED = """-- Renames nothing
+
+-- Step 1: make
+CREATE TABLE teams_new(id TEXT PRIMARY KEY NOT NULL, name TEXT);{0}
+
+-- Step 2: copy
+INSERT INTO teams_new(id, name) SELECT id, name FROM teams;{0}
+
+-- Step 3: drop
+DROP TABLE teams;{0}
+
+-- Step 4
+ALTER TABLE teams_new RENAME TO teams;
+"""
+
+
+@pytest.mark.parametrize("between", ["", "\n--> statement-breakpoint"])
+def test_no_heading_and_no_empty_part_is_left_of_what_goes(between: str) -> None:
+    found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", HEADED.format(between), "cascade-delete")
+
+    assert found.after == (
+        '-- Renames nothing\n\n-- Step 1: make\nALTER TABLE "teams" DROP COLUMN "old";\n'
+    )
+
+
+def test_a_part_of_comments_alone_joins_the_next() -> None:
+    kept = "-- preflight: allow drop-table — nobody reads it\nDROP TABLE teams;"
+    text = HEADED.format("\n--> statement-breakpoint").replace("DROP TABLE teams;", kept)
+    more = f"{text}--> statement-breakpoint\nCREATE TABLE more(x);\n"
+
+    found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", more, "cascade-delete")
+
+    parts = found.after.split("--> statement-breakpoint")
+    assert found.is_offered
+    assert all(list(statements(part)) for part in parts)
+    assert "-- preflight: allow" in found.after
+
+
+@pytest.mark.parametrize(
+    "sql", ["", "\n\n", "-- Migration number: 0001\n", "PRAGMA foreign_keys=OFF;\n"]
+)
+def test_a_file_in_which_nothing_is_left_is_not_offered(sql: str) -> None:
+    found = fixed("", sql)
+
+    assert not found.is_offered
+    assert any(
+        "its type follows" in a.reason or "nothing would be left" in a.reason for a in found.left
+    )

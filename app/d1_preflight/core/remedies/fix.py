@@ -207,6 +207,8 @@ def _proof(
     new = next(_new_blocking(author, attempt.now), None)
     if new:
         return Proof(f"{new.rule} would be new: {new.message}")
+    if attempt.now.context.migration.is_blank:
+        return Proof("nothing would be left in the file")
     proof = prove(attempt.meant, attempt.now, attempt.values, copies)
     if not proof.holds:
         return proof

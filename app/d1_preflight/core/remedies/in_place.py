@@ -62,7 +62,7 @@ class _Steps:
         start = statement.start + statement.lead
         yield Edit(start, statement.end, between.join(lines))
         for trace in (self.copy, self.drop, self.rename):
-            yield without(text, trace.statement)
+            yield without(text, trace.statement, heading=True)
 
 
 def _steps(reading: Reading, lineage: TableLineage) -> _Steps | None:
