@@ -284,9 +284,10 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
         (r for f, r in zip(context.files(), Board(context).rows(), strict=True)
          if f.path and os.path.realpath(f.path) == os.path.realpath(path)), None
     )  # fmt: skip
+    _home(path, context.project.root)
     if row is None:
         if arguments.unapplied:
-            return _home(path, context.project.root)
+            return context.project.root
         raise _unknown(path, "it is no migration of this project")
     folder = context.project.records / row.name.removesuffix(".sql")
     if os.path.lexists(folder / "record.toml"):
