@@ -1,4 +1,4 @@
-"""Files that `fix` must not touch, or not as they are by then: said, and nothing is half-written."""
+"""Files that `fix` must not touch, or not as they are by then: nothing is half-written."""
 
 import os
 import sys

@@ -203,15 +203,6 @@ async def confirm_adopted(context: StepContext) -> Outcome:
     return Outcome(Status.ATTESTED, words, facts)
 
 
-def adopt_prompts(context: StepContext) -> Sequence[Prompt]:
-    """The database's name is typed, as before an apply that takes something."""
-    if context.must_observe_first:
-        return ()
-    name = context.environment.project.database.name
-    label = f"Type the database's name: {name}"
-    return (Prompt("database", PromptKind.TEXT, label, typed=name),)
-
-
 def adopt_plan(context: StepContext) -> Sequence[str]:
     """What will be run, with its target, and what takes it back."""
     environment = context.environment
@@ -378,5 +369,5 @@ def _listed(names: Sequence[str]) -> str:
 STEPS: Mapping[str, StepAction] = {
     "compare_files": StepAction(compare_files),
     "confirm_adopted": StepAction(confirm_adopted, prompts=confirm_prompts),
-    "adopt_ledger": StepAction(adopt_ledger, prompts=adopt_prompts, plan=adopt_plan),
+    "adopt_ledger": StepAction(adopt_ledger, plan=adopt_plan),
 }

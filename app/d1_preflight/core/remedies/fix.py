@@ -10,11 +10,13 @@ from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, parking
 from d1_preflight.core.remedies.edits import LinesBefore, edited
+from d1_preflight.core.remedies.full_text import filled_again
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
 from d1_preflight.core.remedies.statements import missing_semicolon
 from d1_preflight.core.remedies.triggers import dropped_table, renamed_under
+from d1_preflight.core.remedies.unwritten.reasons import why_not
 from d1_preflight.core.schema.schema import Schema
 
 REMEDIES: Mapping[str, Remedy] = {
@@ -53,6 +55,8 @@ REMEDIES: Mapping[str, Remedy] = {
     "sequence-reset": forgotten.mark_carried,
     "index-forgotten": forgotten.object_again,
     "trigger-forgotten": forgotten.object_again,
+    "fts-left-empty": filled_again.filled_when_made,
+    "fts-rowid-renumbered": filled_again.filled_at_the_end,
     "table-unwritable": dropped_table.without_dropped_table,
     "foreign-key-twice": forgotten.foreign_key_once,
     "foreign-keys-off": file_form.no_idle_pragmas,
@@ -68,47 +72,10 @@ REMEDIES: Mapping[str, Remedy] = {
 _PARKED = frozenset({"cascade-delete", "references-nulled", "references-moved", "parent-in-use"})
 """What a remedy after it takes away again; the whole is judged at the end."""
 _ORDER = {rule: n for n, rule in enumerate(REMEDIES)}
-WHY_NOT: Mapping[str, str] = {
-    "delete-without-where": "Which rows are to go is not for a program to say.",
-    "delete-rows": "Which rows are to go is not for a program to say.",
-    "delete-cascades": "Which rows are to go, and which with them, is not for a program to say.",
-    "update-without-where": "Which rows are to change is not for a program to say.",
-    "update-not-invertible": "Whether the old values are needed is not for a program to say.",
-    "drop-table": "The table goes for good: only its author knows whether it may.",
-    "drop-column": "The column goes for good: only its author knows whether it may.",
-    "drop-unknown": "What it drops is not known from these files.",
-    "rebuild-without-copy": "Which rows the new table is to hold is not in the file.",
-    "copy-filtered": "Whether the rows that the copy leaves out are to go is not in the file.",
-    "copy-or-ignore": "Which of two rows that clash is to stay is not for a program to say.",
-    "copy-or-replace": "Which of two rows that clash is to stay is not for a program to say.",
-    "replace-drops-rows": "Which of two rows that clash is to stay is not for a program to say.",
-    "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
-    "trigger-deletes": "Whether the trigger is to fire here is not for a program to say.",
-    "several-changes": "It needs a second file: preflight fix NAME --rule several-changes.",
-    "primary-key-forgotten": "Which columns are to be the key is not in the file.",
-}
-"""Why a rule has no remedy: the answer is not in the file."""
-_NO_REMEDY = "No rewrite follows from what is found."
-_OF_DROPS = ("drop-table", "rebuild-without-copy", "foreign-key-dangling", "view-broken")
-_REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
-_ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
-_NAME_IS_READ = (
-    "Whether running code reads the old name is not in the file: preflight new NAME --pattern "
-    "rename writes the pair."
+_FITS_NO_ROW = (
+    "the author's own file is refused on all rows that were invented, as the rewrite is ({}); the "
+    "wizard proves it on a copy of the target"
 )
-_UNWRITTEN: Mapping[str, str] = {
-    "name-pattern": "fix keeps the name of a file: rename it before it is applied anywhere.",
-    "rename-column": _NAME_IS_READ,
-    "rename-table": _NAME_IS_READ,
-    "rollback-undocumented": "How it is rolled back is for its author to say.",
-    "empty-file": "What it is to do is not in the file.",
-    "index-on-rows": _ROWS_DECIDE,
-    "unique-added": _ROWS_DECIDE,
-    "not-null-added": _ROWS_DECIDE,
-    "check-added": _ROWS_DECIDE,
-    "foreign-key-added": _ROWS_DECIDE,
-}
-"""Why no remedy is written for a rule, where that can be said."""
 _TOO_LONG = "Looking for a rewrite and proving it takes too long here."
 _MOST = 60
 _MOST_PARTS = 6
@@ -187,7 +154,10 @@ def fix(
     proof = _proof(author, attempt, rules, copies)
     if proof.holds:
         return attempt.fix(proof)
-    parts = () if _is_refused_anyway(author, proof) else _parts(attempt)
+    is_refused = _is_refused_anyway(attempt.meant, proof)
+    if is_refused:
+        proof = replace(proof, reason=_FITS_NO_ROW.format(proof.reason.partition(": ")[2]))
+    parts = () if is_refused else _parts(attempt)
     for answers in islice(parts, _MOST_PARTS):
         part = _Attempt(author, rules, without=answers, is_late=is_late).run()
         tried = _proof(author, part, rules, copies) if part.done else Proof("nothing is left of it")
@@ -338,7 +308,7 @@ class _Attempt:
         remedy = REMEDIES.get(finding.rule)
         if remedy is None:
             if finding.severity is not Severity.NOTE:
-                self._leave(finding, _why_not(self.now, finding))
+                self._leave(finding, why_not(self.now, finding))
             return
         answer = remedy(self.now, finding)
         if isinstance(answer, NoRemedy):
@@ -380,15 +350,6 @@ def _new_blocking(before: Reading, after: Reading) -> Iterator[Finding]:
         counts[finding.rule] -= 1
         if counts[finding.rule] < 0:
             yield finding
-
-
-def _why_not(reading: Reading, finding: Finding) -> str:
-    """Why a finding whose rule has no remedy stays."""
-    trace = reading.trace_of(finding) if finding.rule in _OF_DROPS else None
-    if trace is not None and (refused := reading.refused_again(trace.target)):
-        return refused
-    said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
-    return said or (_REFUSED if finding.refusal else _NO_REMEDY)
 
 
 def _key(finding: Finding) -> _Key:

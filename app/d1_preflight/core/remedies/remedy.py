@@ -8,7 +8,7 @@ from d1_preflight.core.effects.classify import classify
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.remedies.edits import Edit
 from d1_preflight.core.rules import findings_of
@@ -70,6 +70,12 @@ class Reading:
         migration = replace(made, naming=named.naming)
         siblings = (migration if s.name == named.name else s for s in self.context.siblings)
         return replace(Reading.of(migration, self.prior, tuple(siblings)), asked=self.asked)
+
+    def earlier_files(self) -> tuple[str, ...]:
+        """The texts of the files before this one, in the ledger's order."""
+        key = ledger_key(self.context.migration.name)
+        found = [s for s in self.context.siblings if ledger_key(s.name) < key]
+        return tuple(s.text for s in sorted(found, key=lambda s: ledger_key(s.name)))
 
     def structure_at(self, offset: int) -> Structure:
         """The structure that the statements before a place leave."""
