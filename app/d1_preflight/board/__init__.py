@@ -5,15 +5,16 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
+from d1_preflight.board.adoptions import adoption_rows
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
+from d1_preflight.board.row import NOT_STARTED, BoardRow, Remote
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotJudged, PreflightError
-from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
+from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.naming import judged_part, split_number
@@ -33,42 +34,13 @@ if TYPE_CHECKING:
 
 _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
-NOT_STARTED = "not started"
-"""The board's text for a migration without a record."""
+
+__all__ = ["NOT_STARTED", "Board", "BoardHeader", "BoardRow", "BoardState", "KeptRecord", "Remote"]
 
 
 class _Where(TypedDict):
     config: str
     environment: str | None
-
-
-class Remote(StrEnum):
-    """Whether the target's ledger has a migration; unknown until the target has answered."""
-
-    APPLIED = "applied"
-    PENDING = "pending"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class BoardRow:
-    """One migration: `record` says the state of its record, `mark` says it in one character.
-
-    `opens` is False for what the wizard cannot walk (an applied migration without a record).
-    """
-
-    name: str
-    number: str
-    words: str
-    kind: Kind
-    risk: Risk
-    remote: Remote
-    mark: str = "·"
-    record: str = NOT_STARTED
-    preview: str = ""
-    findings: tuple[Finding, ...] = ()
-    opens: bool = True
-    record_of: str = ""  # the migration whose record it opens, where that is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +137,7 @@ class Board:
         checklist = self._context.checklist
         self._ended = {}
         rows = [self._row(file, checklist) for file in files]
-        return tuple(with_owed(rows, self._ended))
+        return (*with_owed(rows, self._ended), *adoption_rows(self._context))
 
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
