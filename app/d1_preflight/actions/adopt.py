@@ -94,7 +94,9 @@ async def compare_files(context: StepContext) -> Outcome:
     )
     evidence = (*first.evidence, *look.evidence)
     extra = pending_set((migration.name for migration in migrations), facts.in_ledger).extra
-    if wrong := false_rows(facts.in_ledger, extra):
+    names = [migration.name for migration in migrations]
+    gone = {said for m in migrations if (said := m.naming.gone_from(names))}
+    if wrong := [*false_rows(facts.in_ledger, extra), *gone]:
         words = f"{' '.join(wrong)} {_PUT_RIGHT}"
         return Outcome(Status.FAILED, words, facts, evidence)
     return _compared(files, facts, evidence)

@@ -93,6 +93,7 @@ class Board:
         self._context = context
         self._judged: dict[str, Analysis] = {}
         self._ended: dict[str, tuple[Record, bool]] = {}
+        self._contradictions: tuple[str, ...] = ()
 
     @property
     def header(self) -> BoardHeader:
@@ -112,7 +113,7 @@ class Board:
     def _remarks(self) -> tuple[str, ...]:
         """What to know of this target and its configuration, most important first."""
         project = self._context.project
-        remarks = project.config.remarks(project.database)
+        remarks = (*project.config.remarks(project.database), *self._contradictions)
         here, path = Path.cwd(), project.config.path
         is_usual = here.is_relative_to(project.root) and path.name in CONFIG_NAMES
         if is_usual or self._context.target == PRACTICE:
@@ -135,7 +136,7 @@ class Board:
         """The same at once: what was not judged yet has no class."""
         files = self._context.files()
         checklist = self._context.checklist
-        self._ended = {}
+        self._ended, self._contradictions = {}, self._context.contradictions(files)
         rows = [self._row(file, checklist) for file in files]
         return (*with_owed(rows, self._ended), *adoption_rows(self._context))
 
@@ -156,15 +157,14 @@ class Board:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
-        read_at = look.observation.taken_at.astimezone(zone)
+        seen = look.observation
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
-        remarks = ledger_remarks(look.observation, (file.name for file in files))
+        remarks = ledger_remarks(seen, (file.name for file in files))
         read, written = environment.meter.rows_read, environment.meter.rows_written
         cost = f" · {plural(read, 'row')} read, {written} written" if read or written else ""
-        words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
-        lacks = lacks_rows(look.observation)
-        return BoardState(self.rows(), words, " ".join(remarks), may_adopt=lacks)
+        words = f"{by_name}remote read {seen.taken_at.astimezone(zone):%H:%M %Z}{cost}"
+        return BoardState(self.rows(), words, " ".join(remarks), may_adopt=lacks_rows(seen))
 
     def open(self, name: str) -> "Session":
         """Open the wizard's session for one migration, or for an adoption."""
