@@ -361,6 +361,24 @@ def test_no_heading_and_no_empty_part_is_left_of_what_goes(between: str) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "heading"),
+    [
+        ("", False),
+        ("CREATE INDEX more ON teams(id);\n", True),
+        ("\nCREATE TABLE more(x);\n", False),
+    ],
+)
+def test_a_heading_goes_only_with_all_that_it_heads(more: str, *, heading: bool) -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE); CREATE INDEX teams_name ON teams(name);"
+    indexes = f"\n-- Step 5: indexes\nCREATE INDEX teams_name ON teams(name);\n{more}"
+
+    found = fixed(prior, HEADED.format("") + indexes, "cascade-delete")
+
+    assert found.is_offered
+    assert ("-- Step 5" in found.after) == heading
+
+
 def test_a_part_of_comments_alone_joins_the_next() -> None:
     kept = "-- preflight: allow drop-table — nobody reads it\nDROP TABLE teams;"
     text = HEADED.format("\n--> statement-breakpoint").replace("DROP TABLE teams;", kept)

@@ -293,7 +293,12 @@ class _Attempt:
         self.left.append(Answer(self._at_home(finding), reason=reason))
 
     def _at_home(self, finding: Finding) -> Finding:
-        """The finding with its lines in the author's text: those of the rewrite are not there."""
+        """The finding as the author's text has it, or with the lines that were there."""
+        if self.now is self._author:
+            return finding
+        same = (f for f in self._author.findings if _key(f) == _key(finding))
+        if (own := next(same, None)) is not None:
+            return own
         line, end = self._lines.of(finding.line), self._lines.of(finding.end_line)
         return finding if line == finding.line else replace(finding, line=line, end_line=end)
 
