@@ -14,7 +14,7 @@ from d1_preflight.core.remedies.full_text import filled_again
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
-from d1_preflight.core.remedies.statements import missing_semicolon
+from d1_preflight.core.remedies.statements import index_moved, missing_semicolon
 from d1_preflight.core.remedies.triggers import dropped_table, renamed_under
 from d1_preflight.core.remedies.unwritten.reasons import why_not
 from d1_preflight.core.schema.schema import Schema
@@ -46,6 +46,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "foreign-key-forgotten": forgotten.constraint_again,
     "strict-forgotten": forgotten.constraint_again,
     "without-rowid-forgotten": forgotten.constraint_again,
+    "autoincrement-forgotten": forgotten.constraint_again,
     "self-reference-rebuild": parking.own_reference,
     "defer-off": parking.deferred_to_the_end,
     "cascade-delete": parking.parked_children,
@@ -54,6 +55,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "parent-in-use": parking.parked_children,
     "sequence-reset": forgotten.mark_carried,
     "index-forgotten": forgotten.object_again,
+    "index-made-too-early": index_moved.made_behind,
     "trigger-forgotten": forgotten.object_again,
     "fts-left-empty": filled_again.filled_when_made,
     "fts-rowid-renumbered": filled_again.filled_at_the_end,
