@@ -85,8 +85,8 @@ def test_a_reason_ends_with_one_full_stop() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("ALTER TABLE users ADD COLUMN a TEXT, ADD COLUMN b;\n",
-         "alter-several-actions stays: D1 refuses the file as it is"),
+        ("ALTER TABLE users ALTER COLUMN name TYPE INTEGER;\n",
+         "alter-type-unsupported stays: D1 refuses the file as it is"),
         ("ALTER TABEL users ADD COLUMN a TEXT;\n",
          "syntax-error stays: No missing ; explains it"),
         ("ALTER TABLE users RENAME COLUMN name TO title;\n",

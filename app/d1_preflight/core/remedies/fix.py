@@ -14,7 +14,7 @@ from d1_preflight.core.remedies.full_text import filled_again
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
-from d1_preflight.core.remedies.statements import index_moved, missing_semicolon
+from d1_preflight.core.remedies.statements import alter_table, index_moved, missing_semicolon
 from d1_preflight.core.remedies.triggers import dropped_table, renamed_under
 from d1_preflight.core.remedies.unwritten.reasons import why_not
 from d1_preflight.core.schema.schema import Schema
@@ -22,6 +22,8 @@ from d1_preflight.core.schema.schema import Schema
 REMEDIES: Mapping[str, Remedy] = {
     "syntax-error": missing_semicolon.between_statements,
     "breakpoint-without-semicolon": missing_semicolon.between_statements,
+    "alter-several-actions": alter_table.one_action_each,
+    "alter-if-exists": alter_table.without_if_exists,
     "rename-breaks-view": renamed_under.recreated_after,
     "byte-order-mark": file_form.no_byte_order_mark,
     "begin-transaction-words": file_form.no_transaction_words,

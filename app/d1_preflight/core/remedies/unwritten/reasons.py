@@ -35,6 +35,10 @@ _NAME_IS_READ = (
 )
 _NAME_STAYS = "fix keeps the name of a file: rename it before it is applied anywhere."
 _DROPPED = "Whether what names it is to go with it, or to name another, is for its author to say."
+_OF_RENAMES = ("rename-column", "rename-table")
+_BY_TOOL = (
+    "Whether running code reads the old name is not in the file: deploy code that reads both first."
+)
 _UNWRITTEN: Mapping[str, str] = {
     "name-pattern": _NAME_STAYS,
     "rename-column": _NAME_IS_READ,
@@ -67,5 +71,7 @@ def why_not(reading: Reading, finding: Finding) -> str:
     trace = reading.trace_of(finding) if finding.rule in _OF_DROPS else None
     if trace is not None and (refused := reading.refused_again(trace.target)):
         return refused
+    if reading.context.name_is_kept and finding.rule in _OF_RENAMES:
+        return _BY_TOOL
     said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
     return said or (_REFUSED if finding.refusal else _NO_REMEDY)
