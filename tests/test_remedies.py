@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 
@@ -402,3 +403,26 @@ def test_a_file_in_which_nothing_is_left_is_not_offered(sql: str) -> None:
     assert any(
         "its type follows" in a.reason or "nothing would be left" in a.reason for a in found.left
     )
+
+
+GUARDED = (
+    "CREATE TABLE guard(x TEXT NOT NULL);\n"
+    "INSERT INTO guard SELECT max(name) FROM teams WHERE name = 'the one row';\n"
+    f"{REBUILD}"
+)
+
+
+def test_a_file_that_fits_no_invented_row_is_proved_on_a_copy_of_real_ones_alone() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    connection = apsw.Connection(":memory:")
+    connection.execute(f"{prior} INSERT INTO teams VALUES ('1', 'the one row', 'x')")
+    connection.execute("INSERT INTO members VALUES (1, '1')")
+    migration = Migration.from_text(NAME, GUARDED)
+
+    invented = fix(migration, prior_of(prior))
+    copied = fix(migration, prior_of(prior), copies=[("the copy", connection.serialize("main"))])
+
+    assert not invented.is_offered
+    assert any("wizard proves it on a copy" in answer.reason for answer in invented.left)
+    assert copied.is_offered
+    assert copied.proof.rows.startswith("the copy, and on no others")
