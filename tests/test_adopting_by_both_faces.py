@@ -26,7 +26,7 @@ VERDICT = "made by hand"
 KEYS_TO_THE_CLOSE = (
     "enter", *("down", "down", "enter"), "y",  # nobody vouches for 0003; the list is right
     *("enter", "enter", "G"),
-    *(("minus" if key == "-" else key) for key in DATABASE), "enter",
+    "enter", "A",  # Enter, pressed by habit, writes nothing
     "enter", *VERDICT, "enter",
 )  # fmt: skip
 

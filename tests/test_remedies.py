@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 
@@ -298,3 +299,130 @@ def test_like_inserts_that_the_trace_passes_over_are_upserted_too() -> None:
     found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", many, "replace-cascades")
     assert found.after.count("ON CONFLICT") == 9
     assert "REPLACE" not in found.after
+
+
+def test_a_semicolon_is_put_in_before_the_rebuild_behind_it_is_made_safe() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    begun = f"CREATE TABLE more(x)\n{REBUILD}"
+
+    found = fixed(prior, begun)
+
+    assert found.is_offered
+    assert "CREATE TABLE more(x);\n" in found.after
+    assert {"syntax-error", "cascade-delete"} <= {answer.finding.rule for answer in found.done}
+    assert 'ALTER TABLE "teams" DROP COLUMN "old";' in found.after
+
+
+def test_what_stays_has_its_lines_in_the_authors_text() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE); CREATE TABLE notes(x);"
+    sql = f"{REBUILD}DELETE FROM notes;\n"
+
+    found = fixed(prior, sql)
+
+    lines = {answer.finding.rule: answer.finding.line for answer in found.left}
+    assert found.is_offered
+    assert lines["delete-without-where"] == sql.count("\n")
+    assert all(answer.finding.line <= sql.count("\n") for answer in found.done)
+
+
+def test_a_table_whose_rename_is_refused_is_not_said_to_be_dropped_for_good() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE); CREATE VIEW bad AS SELECT x FROM nowhere;"
+
+    found = fixed(prior, REBUILD)
+
+    said = {answer.finding.rule: answer.reason for answer in found.left}
+    assert not found.is_offered
+    for rule in ("cascade-delete", "drop-table", "foreign-key-dangling"):
+        assert 'makes "teams" again: error in view bad' in said[rule]
+        assert "for good" not in said[rule]
+
+
+HEADED = """-- Renames nothing
+
+-- Step 1: make
+CREATE TABLE teams_new(id TEXT PRIMARY KEY NOT NULL, name TEXT);{0}
+
+-- Step 2: copy
+INSERT INTO teams_new(id, name) SELECT id, name FROM teams;{0}
+
+-- Step 3: drop
+DROP TABLE teams;{0}
+
+-- Step 4
+ALTER TABLE teams_new RENAME TO teams;
+"""
+
+
+@pytest.mark.parametrize("between", ["", "\n--> statement-breakpoint"])
+def test_no_heading_and_no_empty_part_is_left_of_what_goes(between: str) -> None:
+    found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", HEADED.format(between), "cascade-delete")
+
+    assert found.after == (
+        '-- Renames nothing\n\n-- Step 1: make\nALTER TABLE "teams" DROP COLUMN "old";\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "heading"),
+    [
+        ("", False),
+        ("CREATE INDEX more ON teams(id);\n", True),
+        ("\nCREATE TABLE more(x);\n", False),
+    ],
+)
+def test_a_heading_goes_only_with_all_that_it_heads(more: str, *, heading: bool) -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE); CREATE INDEX teams_name ON teams(name);"
+    indexes = f"\n-- Step 5: indexes\nCREATE INDEX teams_name ON teams(name);\n{more}"
+
+    found = fixed(prior, HEADED.format("") + indexes, "cascade-delete")
+
+    assert found.is_offered
+    assert ("-- Step 5" in found.after) == heading
+
+
+def test_a_part_of_comments_alone_joins_the_next() -> None:
+    kept = "-- preflight: allow drop-table — nobody reads it\nDROP TABLE teams;"
+    text = HEADED.format("\n--> statement-breakpoint").replace("DROP TABLE teams;", kept)
+    more = f"{text}--> statement-breakpoint\nCREATE TABLE more(x);\n"
+
+    found = fixed(f"{TEAMS}{MEMBERS} ON DELETE CASCADE);", more, "cascade-delete")
+
+    parts = found.after.split("--> statement-breakpoint")
+    assert found.is_offered
+    assert all(list(statements(part)) for part in parts)
+    assert "-- preflight: allow" in found.after
+
+
+@pytest.mark.parametrize(
+    "sql", ["", "\n\n", "-- Migration number: 0001\n", "PRAGMA foreign_keys=OFF;\n"]
+)
+def test_a_file_in_which_nothing_is_left_is_not_offered(sql: str) -> None:
+    found = fixed("", sql)
+
+    assert not found.is_offered
+    assert any(
+        "its type follows" in a.reason or "nothing would be left" in a.reason for a in found.left
+    )
+
+
+GUARDED = (
+    "CREATE TABLE guard(x TEXT NOT NULL);\n"
+    "INSERT INTO guard SELECT max(name) FROM teams WHERE name = 'the one row';\n"
+    f"{REBUILD}"
+)
+
+
+def test_a_file_that_fits_no_invented_row_is_proved_on_a_copy_of_real_ones_alone() -> None:
+    prior = f"{TEAMS}{MEMBERS} ON DELETE CASCADE);"
+    connection = apsw.Connection(":memory:")
+    connection.execute(f"{prior} INSERT INTO teams VALUES ('1', 'the one row', 'x')")
+    connection.execute("INSERT INTO members VALUES (1, '1')")
+    migration = Migration.from_text(NAME, GUARDED)
+
+    invented = fix(migration, prior_of(prior))
+    copied = fix(migration, prior_of(prior), copies=[("the copy", connection.serialize("main"))])
+
+    assert not invented.is_offered
+    assert any("wizard proves it on a copy" in answer.reason for answer in invented.left)
+    assert copied.is_offered
+    assert copied.proof.rows.startswith("the copy, and on no others")

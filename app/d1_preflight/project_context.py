@@ -18,6 +18,7 @@ from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read
 from d1_preflight.adapters.git.facts import operator_identity, read_git
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.adapters.localdb import read_whole
+from d1_preflight.adapters.naming import journal_contradictions
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
 from d1_preflight.adapters.record_folder import closed_records
 from d1_preflight.adapters.rewritten_file import write_rewrite
@@ -183,6 +184,11 @@ class ProjectContext:
     def files(self) -> Sequence[MigrationFile]:
         """Every file that wrangler counts as a migration, readable or not."""
         return self._files.files()
+
+    def contradictions(self, files: Sequence[MigrationFile]) -> tuple[str, ...]:
+        """How drizzle's journal and these files disagree, in sentences."""
+        found = journal_contradictions(self.project.migrations_folder, (f.name for f in files))
+        return tuple(f"{words}." for words in found)
 
     def copied_rows(self, environment: Environment) -> tuple[tuple[str, bytes], ...]:
         """The copy of the target with its real rows, and its name; () without one, or too large."""

@@ -103,9 +103,12 @@ class Files:
         assert self.own.name == f"{stem}.sql"
         return self.down_file
 
+    def down_path(self, stem: str) -> Path:
+        return self.root / "migrations" / "down" / f"{stem}.sql"
+
     def write_down(self, stem: str, text: str) -> Path:
         self.down_file = Migration.from_text(f"{stem}.sql", text + self.spoils)
-        return self.root / "migrations" / "down" / f"{stem}.sql"
+        return self.down_path(stem)
 
     def config_sha256(self) -> str:
         return self.config

@@ -1,10 +1,12 @@
 """Ledgers that lie, before an adoption: what is odd is named, and nothing is written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from actions.test_adoption import DRIZZLE, Adopting
+from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.record.record import Status
 
 OWN = "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY, name TEXT, applied_at TEXT);"
@@ -45,3 +47,18 @@ async def test_a_ledger_that_lies_is_named_and_nothing_is_written(
     assert words in attempt.words
     assert attempt.status is not Status.PROVED
     assert connection.serialize("main") == before
+
+
+async def test_a_journal_that_lists_a_file_that_is_gone_is_named_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    adopting = Adopting(tmp_path)
+    books = Naming(tool="drizzle", listed=frozenset({"0001_base.sql", "0000_gone.sql"}))
+    adopting.bench.files.own = replace(adopting.bench.files.own, naming=books)
+    before = adopting.bench.target.connection.serialize("main")
+
+    attempt = await adopting.step("compared")
+
+    assert "drizzle's journal lists what is no file: 0000_gone.sql." in attempt.words
+    assert attempt.status is Status.FAILED
+    assert adopting.bench.target.connection.serialize("main") == before

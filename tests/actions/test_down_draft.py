@@ -32,10 +32,13 @@ class DownFiles:
         found = Migration.from_text(f"down/{stem}.sql", self.text)
         return None if found.is_blank else found
 
+    def down_path(self, stem: str) -> Path:
+        return Path(f"/project/migrations/down/{stem}.sql")
+
     def write_down(self, stem: str, text: str) -> Path:
         self.written.append(text)
         self.text = text + self.ending
-        return Path(f"/project/migrations/down/{stem}.sql")
+        return self.down_path(stem)
 
 
 @dataclass

@@ -19,7 +19,7 @@ CHECKLIST = shipped_checklist()
 def context(root: Path, rollback: str) -> StepContext:
     migration = Migration.from_text("0061_mend_teams.sql", f"-- Rollback: {rollback}\nSELECT 1;")
     project = SimpleNamespace(root=root, migrations_folder=root / "migrations")
-    environment = SimpleNamespace(migration=lambda: migration, project=project)
+    environment = SimpleNamespace(migration=lambda: migration, project=project, name=migration.name)
     return StepContext(
         environment=cast("Environment", environment),
         record=Walk(CHECKLIST).record, checklist=CHECKLIST,

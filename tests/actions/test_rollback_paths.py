@@ -47,7 +47,10 @@ class Place:
             settings=SimpleNamespace(verification=SimpleNamespace(worker="")),
             name="0061_x.sql",
             stem="0061_x",
-            files=SimpleNamespace(target_config=lambda: project.target_config),
+            files=SimpleNamespace(
+                target_config=lambda: project.target_config,
+                down_path=lambda stem: project.migrations_folder / "down" / f"{stem}.sql",
+            ),
             cache=SimpleNamespace(observation=None),
         )
         return StepContext(

@@ -217,6 +217,37 @@ def test_a_pattern_that_reaches_into_down_moves_it_out_of_sight(
     assert listed(project) == ["up/0001_a.sql"]
 
 
+NESTED = "migrations/*/migration.sql"
+EVERY = "migrations/**/*.sql"
+
+
+@pytest.mark.parametrize(("pattern", "name"), [(NESTED, "down.sql"), (EVERY, ".down.sql")])
+def test_the_down_file_of_a_folder_lies_in_it_where_no_tool_takes_it_for_a_migration(
+    tmp_path: Path, pattern: str, name: str
+) -> None:
+    project = lay(tmp_path, "0001_a/migration.sql", config=with_pattern(pattern))
+    files = ProjectFiles(project)
+
+    path = files.write_down("0001_a/migration", "DROP TABLE a;\n")
+
+    assert path == tmp_path / "migrations" / "0001_a" / name
+    assert files.down("0001_a/migration") is not None
+    assert listed(project) == ["0001_a/migration.sql"]
+
+
+@pytest.mark.parametrize("down", ["down", ".down"])
+def test_a_down_file_that_was_written_where_folders_lie_is_still_found(
+    tmp_path: Path, down: str
+) -> None:
+    files = ProjectFiles(lay(tmp_path, "0001_a/migration.sql", config=with_pattern(NESTED)))
+    old = tmp_path / "migrations" / down / "0001_a" / "migration.sql"
+    old.parent.mkdir(parents=True)
+    old.write_text("DROP TABLE a;\n")
+
+    assert files.down_path("0001_a/migration") == old
+    assert files.down("0001_a/migration") is not None
+
+
 def test_a_down_migration_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     files = ProjectFiles(lay(tmp_path, "0001_a.sql"))
     files.write_down("0001_a", "").write_bytes(b"\xff")

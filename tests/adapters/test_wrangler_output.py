@@ -111,6 +111,12 @@ def test_output_without_results_is_never_an_empty_result(stdout: str) -> None:
             "refused the login",
             "whoami",
         ),
+        (
+            api_error("A request failed.", "The database x could not be found [code: 7404]"),
+            "",
+            "no database of the id",
+            "another account",
+        ),
         (api_error("fetch failed"), "", "could not be reached", "network"),
         ("", screen("fetch failed"), "could not be reached", "observe"),
         (api_error("A request failed.", retryAfterMs=7000), "", "slow down", "in 7 s"),

@@ -25,8 +25,9 @@ from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.findings import Analysis, Finding
 from d1_preflight.core.project.migration import Migration
-from d1_preflight.core.remedies.fix import WHY_NOT, Fix, fix
+from d1_preflight.core.remedies.fix import Fix, fix
 from d1_preflight.core.remedies.sample_rows import filled_database
+from d1_preflight.core.remedies.unwritten.reasons import WHY_NOT
 from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.sql.tokenizer import quote_name
 from test_corpus import CORPUS, read_ledgers

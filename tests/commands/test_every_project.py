@@ -119,6 +119,24 @@ SHAPES: dict[str, Shape] = {
         refused={"doctor": "remote = true"},
     ),
     "Pages": Shape({"wrangler.toml": toml(entry(), more='pages_build_output_dir = "d"'), **TWO}),
+    "bun": Shape(
+        {"wrangler.toml": toml(entry()), **TWO, "bun.lock": "{}",
+         "package.json": '{"devDependencies": {"wrangler": "4.120.0"}}'}
+    ),
+    "pnpm workspace": Shape(
+        {"pnpm-workspace.yaml": "packages: [apps/*]", "pnpm-lock.yaml": "",
+         "package.json": "{}", "apps/api/package.json": '{"devDependencies": {"wrangler": "4"}}',
+         "apps/api/wrangler.toml": toml(entry()), **{f"apps/api/{n}": t for n, t in TWO.items()}},
+    ),
+    "yarn Plug'n'Play": Shape(
+        {"wrangler.toml": toml(entry()), **TWO, ".pnp.cjs": "", "yarn.lock": "",
+         "package.json": '{"devDependencies": {"wrangler": "4.120.0"}}'}
+    ),
+    "journal that contradicts": Shape(
+        {"wrangler.toml": toml(entry(more='migrations_dir = "drizzle"\n')), **DRIZZLE,
+         "drizzle/meta/_journal.json": '{"entries": [{"tag": "0009_gone"}]}'},
+        refused={"doctor": "0009_gone.sql", "new": BY_TOOL, "run": "0009_gone.sql"},
+    ),
     "redirected deploy": Shape(
         {"wrangler.toml": toml(entry()), **TWO, "dist/w.json": jsonc(database_id=UUID.format(2)),
          ".wrangler/deploy/config.json": '{"configPath": "../../dist/w.json"}'},

@@ -85,8 +85,10 @@ def test_a_reason_ends_with_one_full_stop() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("ALTER TABLE users ADD COLUMN a TEXT\nALTER TABLE users ADD COLUMN b;\n",
-         "syntax-error stays: D1 refuses the file as it is"),
+        ("ALTER TABLE users ALTER COLUMN name TYPE INTEGER;\n",
+         "alter-type-unsupported stays: D1 refuses the file as it is"),
+        ("ALTER TABEL users ADD COLUMN a TEXT;\n",
+         "syntax-error stays: No missing ; explains it"),
         ("ALTER TABLE users RENAME COLUMN name TO title;\n",
          "rename-column stays: Whether running code reads the old name"),
         ("CREATE UNIQUE INDEX users_name ON users(name);\n",

@@ -137,3 +137,17 @@ def test_a_header_in_the_record_is_not_missed_in_the_file(
     (project / "preflight.toml").write_text('[checklist]\nheader = "record"\n')
 
     assert "header-missing" not in rules(capsys)
+
+
+def test_a_file_without_a_statement_gets_no_type_that_nobody_knows(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "migrations" / "0009_add_more_things.sql"
+    path.write_text("-- Migration number: 0009\n")
+
+    assert main(["header", "0009"]) == 2
+
+    assert "Nothing is written in 0009_add_more_things.sql yet" in capsys.readouterr().err
+    assert path.read_text() == "-- Migration number: 0009\n"
+    assert main(["header", "0009", "--type", "additive"]) == 0
+    assert "-- Type: Additive" in path.read_text()

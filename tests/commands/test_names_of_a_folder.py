@@ -9,12 +9,14 @@ import pytest
 
 from commands.real_records import CONFIG
 from d1_preflight.adapters.project_files import ProjectFiles, open_project
+from d1_preflight.board import Board
 from d1_preflight.cli import main
 from d1_preflight.commands import doctor
 from d1_preflight.commands.checks import Check
 from d1_preflight.commands.doctor import examine
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.core.record.record import Status
+from d1_preflight.project_context import open_context
 
 NESTED = '"migrations_dir": "migrations", "migrations_pattern": "migrations/*/migration.sql", '
 JOURNAL = json.dumps({"entries": [{"idx": 0, "tag": "0000_auth"}, {"tag": "0001_dear_moon"}]})
@@ -145,3 +147,33 @@ def test_two_files_with_one_number_are_not_told_to_be_mended_where_they_may_be_a
     found = doctors("numbers")
     assert "0001_add_tags.sql, 0001_add_users.sql" in found.words
     assert found.fix.startswith("Leave those that are applied")
+
+
+def test_doctor_names_a_folder_that_prisma_takes_for_a_migration(
+    folder: Callable[..., Path],
+) -> None:
+    folder(PRISMA | {"down/20260102120000_Users/migration.sql": "DROP TABLE users;"}, nested=True)
+
+    found = doctors("down files")
+
+    assert (found.status, found.words) == (Status.UNKNOWN, "Prisma takes down/ for a migration")
+    assert "as down.sql" in found.fix
+
+
+async def test_a_journal_that_contradicts_the_folder_is_on_the_board_and_stops_the_walk(
+    folder: Callable[..., Path],
+) -> None:
+    gone = json.dumps({"entries": [{"tag": "0000_auth"}, {"tag": "0009_gone"}]})
+    folder(DRIZZLE | {"meta/_journal.json": gone})
+    context = open_context(environ={"PATH": ""})
+    board = Board(context)
+
+    board.rows()
+
+    assert "meta/_journal.json lists what is no file: 0009_gone.sql." in board.header.remarks
+    assert "meta/_journal.json does not list: 0001_dear_moon.sql." in board.header.remarks
+    session = context.session("0001_dear_moon.sql")
+    attempt = await session.perform(session.checklist.step("named"), {})
+    session.close()
+    assert attempt.status is Status.FAILED
+    assert "drizzle's journal lists what is no file: 0009_gone.sql." in attempt.words

@@ -154,6 +154,29 @@ def test_a_way_back_is_judged_on_the_schema_it_takes_back(here: Path) -> None:
     assert found["effects"]["tables_dropped"] == ["posts"]
 
 
+@pytest.mark.parametrize("down", ["m/2_posts/down.sql", "m/down/2_posts/migration.sql"])
+def test_a_way_back_of_a_folder_is_judged_on_the_schema_it_takes_back(
+    here: Path, down: str
+) -> None:
+    folder(here, {"m/1_users/migration.sql": USERS, "m/2_posts/migration.sql": POSTS,
+                  "m/3_tags/migration.sql": "DROP TABLE posts;",
+                  down: "DROP TABLE posts;"})  # fmt: skip
+    ran = preflight("lint", down, "--format", "json")
+    [found] = json.loads(ran.out)["migrations"]
+    assert found["effects"]["tables_dropped"] == ["posts"]
+    assert "down-file" not in ran.out
+
+
+def test_a_file_that_a_pattern_takes_is_no_way_back(here: Path) -> None:
+    pattern = ', "migrations_pattern": "sql/**/*.sql"'
+    folder(here, {"wrangler.jsonc": CONFIG % pattern, "sql/1_users.sql": USERS,
+                  "sql/down/1_users.sql": "DROP TABLE users;"})  # fmt: skip
+    ran = preflight("lint", "sql/down/1_users.sql", "--format", "json")
+    [found] = json.loads(ran.out)["migrations"]
+    assert found["effects"]["tables_dropped"] == ["users"]
+    assert found["name"] == "down/1_users.sql"
+
+
 def test_a_waiver_in_the_file_is_shown_with_its_reason(here: Path) -> None:
     allow = "-- preflight: allow add-column-not-null — the table is empty\n"
     add = "ALTER TABLE users ADD COLUMN tag TEXT NOT NULL;"

@@ -196,6 +196,28 @@ def test_down_files_are_held_against_the_base_too(repository: Path) -> None:
     assert findings(named.out) == {"1_users.sql": ["(down-edited)"]}
 
 
+@pytest.mark.parametrize("down", ["db/20250101_a/down.sql", "db/down/20250101_a/migration.sql"])
+def test_the_down_file_of_a_folder_is_held_against_the_base(repository: Path, down: str) -> None:
+    (repository / "db" / "3_rebuild.sql").unlink()
+    nested = CONFIG.replace(
+        '"migrations_dir"', '"migrations_pattern": "db/*/migration.sql", "migrations_dir"'
+    )
+    folder(
+        repository,
+        {"wrangler.jsonc": nested, "db/20250101_a/migration.sql": USERS, down: "DROP TABLE users;"},
+    )
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=down")
+    assert preflight("lint", "--base", "HEAD").code == 0
+    folder(repository, {down: "DROP TABLE posts;"})
+    ran = preflight("lint", "--base", "HEAD", "--format", "json")
+    assert (ran.code, findings(ran.out)) == (1, {down.removeprefix("db/"): ["down-edited"]})
+    named = preflight("lint", down, "--base", "HEAD", "--format", "json")
+    assert ["(down-edited)"] in findings(named.out).values() or ["down-edited"] in findings(
+        named.out
+    ).values()
+
+
 def test_a_branch_that_is_behind_removes_nothing(repository: Path) -> None:
     (repository / "db" / "3_rebuild.sql").unlink()
     git(repository, "checkout", "--quiet", "-b", "later")

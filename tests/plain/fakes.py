@@ -167,6 +167,9 @@ class TextFiles:
         assert stem
         return None
 
+    def down_path(self, stem: str) -> Path:
+        raise NotImplementedError(stem)
+
     def write_down(self, stem: str, text: str) -> Path:
         raise NotImplementedError(stem, text)
 

@@ -66,6 +66,9 @@ class SceneFiles:
         assert stem
         return self.down_file
 
+    def down_path(self, stem: str) -> Path:
+        raise NotImplementedError(stem)
+
     def write_down(self, stem: str, text: str) -> Path:
         raise NotImplementedError(stem, text)
 

@@ -94,7 +94,9 @@ async def compare_files(context: StepContext) -> Outcome:
     )
     evidence = (*first.evidence, *look.evidence)
     extra = pending_set((migration.name for migration in migrations), facts.in_ledger).extra
-    if wrong := false_rows(facts.in_ledger, extra):
+    names = [migration.name for migration in migrations]
+    gone = {said for m in migrations if (said := m.naming.gone_from(names))}
+    if wrong := [*false_rows(facts.in_ledger, extra), *gone]:
         words = f"{' '.join(wrong)} {_PUT_RIGHT}"
         return Outcome(Status.FAILED, words, facts, evidence)
     return _compared(files, facts, evidence)
@@ -201,15 +203,6 @@ async def confirm_adopted(context: StepContext) -> Outcome:
     if by_words:
         words += f" Attested: {_listed(by_words)}."
     return Outcome(Status.ATTESTED, words, facts)
-
-
-def adopt_prompts(context: StepContext) -> Sequence[Prompt]:
-    """The database's name is typed, as before an apply that takes something."""
-    if context.must_observe_first:
-        return ()
-    name = context.environment.project.database.name
-    label = f"Type the database's name: {name}"
-    return (Prompt("database", PromptKind.TEXT, label, typed=name),)
 
 
 def adopt_plan(context: StepContext) -> Sequence[str]:
@@ -378,5 +371,5 @@ def _listed(names: Sequence[str]) -> str:
 STEPS: Mapping[str, StepAction] = {
     "compare_files": StepAction(compare_files),
     "confirm_adopted": StepAction(confirm_adopted, prompts=confirm_prompts),
-    "adopt_ledger": StepAction(adopt_ledger, prompts=adopt_prompts, plan=adopt_plan),
+    "adopt_ledger": StepAction(adopt_ledger, plan=adopt_plan),
 }

@@ -37,6 +37,10 @@ class AdoptionFiles:
         del stem
         return None
 
+    def down_path(self, stem: str) -> Path:
+        """As in the project."""
+        return self._project.down_path(stem)
+
     def write_down(self, stem: str, text: str) -> Path:
         """As in the project."""
         return self._project.write_down(stem, text)

@@ -11,6 +11,8 @@ from d1_preflight.core.project.template import effect_words
 from d1_preflight.core.record.change_facts import HeaderFacts, NameFacts
 from d1_preflight.core.record.record import Outcome, Status
 
+_BRING_BACK = "Bring the file back, or take it out of the journal: drizzle-kit check."
+
 
 async def check_name(context: StepContext) -> Outcome:
     """The file's name is of the folder's convention and says what it does."""
@@ -21,6 +23,8 @@ async def check_name(context: StepContext) -> Outcome:
     )
     convention = naming.convention(file.name for file in files)
     facts = NameFacts(name=name)
+    if gone := naming.gone_from(file.name for file in files):
+        return Outcome(Status.FAILED, f"{gone} {_BRING_BACK}", facts)
     if naming.keeps(name):
         words = f"{name}: {naming.tool} named it and keeps its own list of names; it stays."
         return Outcome(Status.PROVED, words, facts)

@@ -23,6 +23,9 @@ from d1_preflight.core.target.snapshot import Observation
 async def rows_beside(context: StepContext, seen: Observation) -> tuple[RowBeside, ...]:
     """The rows for the other ledgers of a target; raises NotAllowed where one is not known."""
     environment = context.environment
+    names = (file.name for file in environment.files.files())
+    if said := environment.migration().naming.gone_from(names):
+        raise NotAllowed(said, hint="Nothing was copied or applied. Bring the file back.")
     ignored = environment.settings.migrations.ignore_ledgers
     kept = kept_ledgers(seen.schema, seen.counts, ignored)
     if not kept:

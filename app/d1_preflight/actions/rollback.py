@@ -1,16 +1,17 @@
 """Section 4: the rollback path, written and tested before it is needed."""
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.rehearsal import compare_states, diff_facts, run_local_file
 from d1_preflight.actions.target import (
     config_flags,
     own_command,
-    relative,
     shown,
     target_flags,
 )
@@ -19,7 +20,7 @@ from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import noun_for, plural
-from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.migration import Migration, down_names
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
     DOES_NOT_RUN,
@@ -96,17 +97,15 @@ async def write_down(context: StepContext) -> Outcome:
     if _is_blank(environment, draft):
         words = "The draft no longer holds a statement. Check it, then choose again."
         return Outcome(Status.FAILED, words, DownFacts(source="none", gaps=gaps))
-    path = environment.files.write_down(environment.stem, draft.sql)
+    environment.files.write_down(environment.stem, draft.sql)
+    place = _down_name(environment)
     read = environment.files.down(environment.stem)
     written = sha256(draft.sql.encode()).hexdigest()
     if read is None or read.sha256 != written:
-        place = relative(environment, path)
         words = f"{place} differs from what was written. Check it, then try again."
-        return Outcome(Status.FAILED, words, DownFacts(file=relative(environment, path)))
-    facts = DownFacts(
-        file=relative(environment, path), source="drafted", lossless=draft.lossless, gaps=gaps
-    )
-    words = f"Written to {relative(environment, path)}. Read it, and edit it where needed."
+        return Outcome(Status.FAILED, words, DownFacts(file=place))
+    facts = DownFacts(file=place, source="drafted", lossless=draft.lossless, gaps=gaps)
+    words = f"Written to {place}. Read it, and edit it where needed."
     return Outcome(Status.PROVED, words, facts, wrote={"down": written})
 
 
@@ -169,7 +168,8 @@ def _absent_files(context: StepContext, rollback: str) -> list[str]:
     """The SQL files that a rollback line names and that are nowhere it could mean."""
     project = context.environment.project
     above = project.migrations_folder
-    places = (above, above.parent, project.root, above / "down", above / ".down")
+    own = (above / name for name in down_names(context.environment.name))
+    places = (above, above.parent, project.root, *(path.parent for path in own))
     names = re.findall(r"[\w./-]+\.sql\b", rollback)
     return [name for name in names if not any((place / name).is_file() for place in places)]
 
@@ -227,7 +227,8 @@ def _harm(path: RollbackPath) -> int:
 
 
 def _down_name(environment: Environment) -> str:
-    return f"{environment.project.database.migrations_dir}/down/{environment.stem}.sql"
+    path = environment.files.down_path(environment.stem)
+    return Path(os.path.relpath(path, environment.project.root)).as_posix()
 
 
 def _is_blank(environment: Environment, draft: Draft) -> bool:

@@ -17,7 +17,7 @@ from d1_preflight.adapters.project_files import migration_names, passed_over, re
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError, UsageError
 from d1_preflight.core.format import count
-from d1_preflight.core.project.migration import Migration, ledger_key
+from d1_preflight.core.project.migration import DOWN_FOLDERS, Migration, ledger_key, undone_by
 from d1_preflight.core.project.migrations_pattern import Glob
 from d1_preflight.core.project.wrangler_config import (
     CONFIG_NAMES,
@@ -36,8 +36,6 @@ LedgerKey = tuple[tuple[int, int, bytes], ...]
 """Where a name stands in the ledger's order."""
 
 _FLAT, _NESTED = Glob.parse("*.sql"), Glob.parse("*/migration.sql")
-DOWN_FOLDERS = frozenset({"down", ".down"})
-"""The folders that hold down files, beside the migrations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +134,8 @@ class Sources:
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
             elif not os.path.isfile(whole):  # noqa: PTH113 - as above
                 refused.append(f"{path} {_why_not(whole)}; hand its text on with: preflight lint -")
-            elif whole.parent.name in DOWN_FOLDERS:
-                downs.append(self._down(whole))
+            elif (undone := self._undone(whole)) is not None:
+                downs.append(_down(whole, *undone))
             else:
                 place = self._place_of_file(whole)
                 found.setdefault(place, {})[whole.relative_to(place.folder).as_posix()] = None
@@ -197,13 +195,24 @@ class Sources:
             return Place(path.parent.parent, _NESTED)
         return Place(path.parent, _FLAT)
 
-    def _down(self, path: Path) -> Ledger:
-        """A down migration is judged on the schema that its migration leaves."""
-        up = self._place_of_file(path.parent.parent / path.name)
-        before = [n for n in up.names() if ledger_key(n) <= ledger_key(path.name)]
-        down = read_judged(Place(path.parent, _FLAT), path.name)
-        earlier = tuple(read_judged(up, name) for name in before)
-        return Ledger(Place(path.parent, _FLAT), (down,), frozenset({down.name}), earlier)
+    def _undone(self, path: Path) -> tuple[Place, str] | None:
+        """Where the migration is that a file takes back, and its name; None for no down file."""
+        found = undone_by(path)
+        if found is None or self._is_configured(path):
+            return None
+        folder, name = Path(found[0]), found[1]
+        if path.parent.name not in DOWN_FOLDERS and not (folder / name).is_file():
+            return None
+        place = self._place_of_file(folder / name)
+        return place, (folder / name).relative_to(place.folder).as_posix()
+
+    def _is_configured(self, path: Path) -> bool:
+        """Whether a configuration makes the file a migration, whatever it is called."""
+        return any(
+            path.is_relative_to(place.folder)
+            and place.glob.matches(path.relative_to(place.folder).as_posix())
+            for place in self._nearby(path.parent)
+        )
 
     def _nearby(self, folder: Path) -> tuple[Place, ...]:
         """The places of the projects above a folder and above us.
@@ -239,6 +248,15 @@ class Sources:
             for d in databases
         }
         return tuple(sorted(folders, key=lambda place: place.folder))
+
+
+def _down(path: Path, up: Place, name: str) -> Ledger:
+    """A down migration is judged on the schema that its migration leaves."""
+    before = [n for n in up.names() if ledger_key(n) <= ledger_key(name)]
+    place = Place(path.parent, _FLAT)
+    down = replace(read_judged(place, path.name), name=name)
+    earlier = tuple(read_judged(up, name) for name in before)
+    return Ledger(place, (down,), frozenset({down.name}), earlier)
 
 
 def _below(place: Place, folder: Path) -> tuple[str, ...]:

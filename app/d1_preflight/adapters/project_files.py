@@ -20,6 +20,7 @@ from d1_preflight.core.project.migration import (
     Migration,
     MigrationFile,
     UnreadableMigration,
+    down_names,
     ledger_key,
 )
 from d1_preflight.core.project.migrations_pattern import Glob
@@ -41,8 +42,6 @@ if TYPE_CHECKING:  # a file alone is judged without a project: lint starts witho
 MOST_MIGRATIONS = 5_000
 _MOST_ENTRIES = 200_000
 _ENTRIES = "entries"
-_DOWN_FOLDERS = ("down", ".down")
-"""The folders of down migrations; the second if wrangler's pattern matches the first."""
 
 
 class ProjectFiles:
@@ -81,11 +80,15 @@ class ProjectFiles:
         return None if found.is_blank else found
 
     def down_path(self, stem: str) -> Path:
-        """The down migration's path for `stem`: where wrangler does not read it as a migration."""
-        glob = self._project.database.glob
-        for folder in _DOWN_FOLDERS:
-            if not glob.matches(f"{folder}/{stem}.sql"):
-                return self._project.migrations_folder / folder / f"{stem}.sql"
+        """Where the down migration lies: no tool takes that for a migration of its own.
+
+        One that is there, at a place where earlier versions wrote it, stays there.
+        """
+        glob, folder = self._project.database.glob, self._project.migrations_folder
+        unread = [name for name in down_names(f"{stem}.sql") if not glob.matches(name)]
+        there = (name for name in unread if os.path.lexists(folder / name))
+        if unread:
+            return folder / next(there, unread[0])
         raise ProjectError(
             f'migrations_pattern "{self._project.database.migrations_pattern}" takes every file.',
             hint="Narrow it, so that wrangler applies no down migration beside the migrations.",

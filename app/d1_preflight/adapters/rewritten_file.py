@@ -58,9 +58,10 @@ def write_rewrite(
 
 
 def _replaced(path: Path, before: Migration, text: str, keep: Path) -> Path:
+    now = read_rewritable(path)
     if not path.stat().st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
         raise UsageError(f"{path} is read-only.", hint="Nothing was changed.")
-    if read_rewritable(path).sha256 != before.sha256:
+    if now.sha256 != before.sha256:
         raise UsageError(
             f"{path} was changed meanwhile: the rewrite is of another text.",
             hint="Nothing was written. Fix it again.",

@@ -5,15 +5,16 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
+from d1_preflight.board.adoptions import adoption_rows
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
+from d1_preflight.board.row import NOT_STARTED, BoardRow, Remote
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.errors import NotJudged, PreflightError
-from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
+from d1_preflight.core.findings import Analysis, Kind, Risk
 from d1_preflight.core.format import plural
 from d1_preflight.core.project.migration import Migration, MigrationFile, UnreadableMigration
 from d1_preflight.core.project.naming import judged_part, split_number
@@ -33,42 +34,13 @@ if TYPE_CHECKING:
 
 _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
-NOT_STARTED = "not started"
-"""The board's text for a migration without a record."""
+
+__all__ = ["NOT_STARTED", "Board", "BoardHeader", "BoardRow", "BoardState", "KeptRecord", "Remote"]
 
 
 class _Where(TypedDict):
     config: str
     environment: str | None
-
-
-class Remote(StrEnum):
-    """Whether the target's ledger has a migration; unknown until the target has answered."""
-
-    APPLIED = "applied"
-    PENDING = "pending"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class BoardRow:
-    """One migration: `record` says the state of its record, `mark` says it in one character.
-
-    `opens` is False for what the wizard cannot walk (an applied migration without a record).
-    """
-
-    name: str
-    number: str
-    words: str
-    kind: Kind
-    risk: Risk
-    remote: Remote
-    mark: str = "·"
-    record: str = NOT_STARTED
-    preview: str = ""
-    findings: tuple[Finding, ...] = ()
-    opens: bool = True
-    record_of: str = ""  # the migration whose record it opens, where that is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +93,7 @@ class Board:
         self._context = context
         self._judged: dict[str, Analysis] = {}
         self._ended: dict[str, tuple[Record, bool]] = {}
+        self._contradictions: tuple[str, ...] = ()
 
     @property
     def header(self) -> BoardHeader:
@@ -140,7 +113,7 @@ class Board:
     def _remarks(self) -> tuple[str, ...]:
         """What to know of this target and its configuration, most important first."""
         project = self._context.project
-        remarks = project.config.remarks(project.database)
+        remarks = (*project.config.remarks(project.database), *self._contradictions)
         here, path = Path.cwd(), project.config.path
         is_usual = here.is_relative_to(project.root) and path.name in CONFIG_NAMES
         if is_usual or self._context.target == PRACTICE:
@@ -163,9 +136,9 @@ class Board:
         """The same at once: what was not judged yet has no class."""
         files = self._context.files()
         checklist = self._context.checklist
-        self._ended = {}
+        self._ended, self._contradictions = {}, self._context.contradictions(files)
         rows = [self._row(file, checklist) for file in files]
-        return tuple(with_owed(rows, self._ended))
+        return (*with_owed(rows, self._ended), *adoption_rows(self._context))
 
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
@@ -184,15 +157,14 @@ class Board:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
         zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
-        read_at = look.observation.taken_at.astimezone(zone)
+        seen = look.observation
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
-        remarks = ledger_remarks(look.observation, (file.name for file in files))
+        remarks = ledger_remarks(seen, (file.name for file in files))
         read, written = environment.meter.rows_read, environment.meter.rows_written
         cost = f" · {plural(read, 'row')} read, {written} written" if read or written else ""
-        words = f"{by_name}remote read {read_at:%H:%M %Z}{cost}"
-        lacks = lacks_rows(look.observation)
-        return BoardState(self.rows(), words, " ".join(remarks), may_adopt=lacks)
+        words = f"{by_name}remote read {seen.taken_at.astimezone(zone):%H:%M %Z}{cost}"
+        return BoardState(self.rows(), words, " ".join(remarks), may_adopt=lacks_rows(seen))
 
     def open(self, name: str) -> "Session":
         """Open the wizard's session for one migration, or for an adoption."""

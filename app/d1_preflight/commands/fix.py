@@ -280,13 +280,13 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
         if arguments.unapplied:
             return _home(path, Path.cwd())
         raise _unknown(path, error.message) from error
-    row = next(
-        (r for f, r in zip(context.files(), Board(context).rows(), strict=True)
-         if f.path and os.path.realpath(f.path) == os.path.realpath(path)), None
-    )  # fmt: skip
+    real = os.path.realpath(path)
+    names = {f.name for f in context.files() if f.path and os.path.realpath(f.path) == real}
+    row = next((row for row in Board(context).rows() if row.name in names), None)
+    _home(path, context.project.root)
     if row is None:
         if arguments.unapplied:
-            return _home(path, context.project.root)
+            return context.project.root
         raise _unknown(path, "it is no migration of this project")
     folder = context.project.records / row.name.removesuffix(".sql")
     if os.path.lexists(folder / "record.toml"):

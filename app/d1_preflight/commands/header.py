@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = ProjectFiles(project)
     migration = _meant(files, arguments.name)
     _refuse_kept(migration)
+    _refuse_blank(migration, arguments.type)
     found = _found(files, migration, arguments.type)
     description = _description(arguments, migration)
     header = found_header(migration.stem, found, description, _down(files, migration))
@@ -74,6 +75,17 @@ def _refuse_kept(migration: "Migration") -> None:
         raise UsageError(
             f"{migration.naming.tool} made {migration.name} and knows it by its bytes.",
             hint="Its header is kept in the record: the step *header* asks what it is for.",
+        )
+
+
+def _refuse_blank(migration: "Migration", kind: str) -> None:
+    """The type follows from the statements: there is none yet."""
+    from d1_preflight.core.errors import UsageError
+
+    if migration.is_blank and not kind:
+        raise UsageError(
+            f"Nothing is written in {migration.name} yet: its type follows from the SQL.",
+            hint="Write the SQL first, or say the class: --type additive",
         )
 
 

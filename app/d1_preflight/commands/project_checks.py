@@ -166,6 +166,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     else:
         yield good("migrations", f"{len(names)}, the last is {names[-1]}")
     yield good("names", _naming_words(project, names))
+    yield from _down_folders(project, names)
     if contradiction := journal_contradictions(project.migrations_folder, names):
         fix = "drizzle-kit check; bring back what is gone, or take it out of the journal."
         yield unknown("journal", "; ".join(contradiction), fix)
@@ -176,6 +177,18 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
             "free number to one that is applied nowhere."
         )
         yield unknown("numbers", f"same number: {twins}", fix)
+
+
+def _down_folders(project: "Project", names: "Sequence[str]") -> Iterator[Check]:
+    """Down files where Prisma looks for migrations: it stops at a folder that is none."""
+    from d1_preflight.adapters.project_files import ProjectFiles
+    from d1_preflight.core.project.migration import DOWN_FOLDERS
+
+    above = project.migrations_folder
+    there = [name for name in DOWN_FOLDERS if (above / name).is_dir()]
+    if there and ProjectFiles(project).naming(names).tool == "prisma":
+        fix = "Move each file into its migration's folder, as down.sql: it is found there."
+        yield unknown("down files", f"Prisma takes {there[0]}/ for a migration", fix)
 
 
 def _naming_words(project: "Project", names: "Sequence[str]") -> str:

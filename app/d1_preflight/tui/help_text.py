@@ -196,7 +196,7 @@ transformative, trouble │ roll the code back, then the down migration
     wrangler rollback <version-id> --name workway-api
     wrangler d1 time-travel restore marketplace-production --bookmark <bookmark>
 `rollback` takes the version as its first word; there is no --version.
-The down migration lies in migrations/down/, where wrangler's glob cannot apply it: a file named x.down.sql beside the others would be applied as a forward migration.
+The down migration lies in migrations/down/, where wrangler's glob cannot apply it: a file named x.down.sql beside the others would be applied as a forward migration. That of a migration with a folder of its own is down.sql in it: drizzle and Prisma take each folder beside it for a migration.
 """
 
 _TIMING = """\

@@ -24,7 +24,7 @@ _NAMED = 4
 _NAME, _LINE = 13, 72
 _TEXT = "classification"  # what fails here is fixed in the file
 _OUTDATED = "Answered before, but what it is based on has changed since."
-_APPLY = "apply_migration"
+_APPLIES = ("apply_migration", "adopt_ledger")
 _STUCK = (Status.FAILED, Status.UNKNOWN)
 _AGAIN = (*_STUCK, Status.INTERRUPTED)
 
@@ -42,7 +42,7 @@ def is_writing(step: Step) -> bool:
 def is_looking(session: "Session", step: Step) -> bool:
     """Whether the step is an apply whose end was not observed, so that it only reads."""
     last = session.record.last_ended(step.id)
-    return step.action == _APPLY and last is not None and last.status.is_unobserved
+    return step.action in _APPLIES and last is not None and last.status.is_unobserved
 
 
 def is_asked(session: "Session", step: Step, running: RunningStep) -> bool:
@@ -80,7 +80,7 @@ def judged(session: "Session") -> tuple[str, bool]:
 def needs_capital(session: "Session", step: Step) -> bool:
     """Whether a capital A is the key that applies: Enter is pressed by habit."""
     is_next = not session.status_of(step).is_answered and not session.blockers(step)
-    return is_next and step.action == _APPLY and not is_looking(session, step)
+    return is_next and step.action in _APPLIES and not is_looking(session, step)
 
 
 def is_editable(session: "Session", step: Step) -> bool:

@@ -14,10 +14,10 @@ from d1_preflight.adapters.configuration import find_config
 from d1_preflight.adapters.git.applied import AppliedMigrations
 from d1_preflight.adapters.git.base_revision import BaseRevision, is_object
 from d1_preflight.adapters.git.checkout import checkout_of
-from d1_preflight.adapters.lint_sources import DOWN_FOLDERS, Ledger, Place, Sources, read_judged
+from d1_preflight.adapters.lint_sources import Ledger, Place, Sources, read_judged
 from d1_preflight.adapters.regular_file import read_file
 from d1_preflight.core.errors import ProjectError, UsageError
-from d1_preflight.core.project.migration import Migration, ledger_key
+from d1_preflight.core.project.migration import DOWN_FOLDERS, Migration, ledger_key, undone_by
 from d1_preflight.core.project.wrangler_config_file import parse_config
 from d1_preflight.core.rules.project.merged import Change, MergedChange
 
@@ -47,8 +47,9 @@ class Merged:
         before = self._place_then(place) if self.by_config else place
         then = self._base.files(before.folder) if before else {}
         known = {n: o for n, o in then.items() if before and before.glob.matches(n)}
-        same = {m.name for m in ledger.migrations if _is_same(m, known.get(m.name, ""))}
-        edited = ledger.wanted & known.keys() - same
+        lying = {m.name: _lying_at(m, folder) for m in ledger.migrations}
+        same = {m.name for m in ledger.migrations if _is_same(m, known.get(lying[m.name], ""))}
+        edited = {n for n in ledger.wanted - same if lying.get(n, n) in known}
         applied = AppliedMigrations(self._base, folder)
         lost = sorted(known.keys() - set(place.names()), key=ledger_key)
         begun = before.folder if before else folder
@@ -69,9 +70,9 @@ class Merged:
         )  # fmt: skip
 
     def _edit(self, migration: Migration, applied: AppliedMigrations) -> MergedChange:
-        path = migration.path
-        if path is not None and path.parent.name in DOWN_FOLDERS:
-            is_free = not AppliedMigrations(self._base, path.parent.parent).holds(migration.name)
+        undone = undone_by(migration.path) if migration.path else None
+        if undone and undone[1] == migration.name:
+            is_free = not AppliedMigrations(self._base, Path(undone[0])).holds(migration.name)
             return MergedChange(Change.DOWN_EDITED, migration, self.revision, is_free)
         if applied.holds(migration.name):
             return MergedChange(Change.APPLIED_EDITED, migration, self.revision)
@@ -92,8 +93,8 @@ class Merged:
     ) -> Iterator[MergedChange]:
         """The merged down files of merged migrations that are edited or gone."""
         for name, object_name in sorted(then.items()):
-            folder, _, up = name.partition("/")
-            if folder not in DOWN_FOLDERS or up not in known:
+            _, up = undone_by(PurePosixPath(name)) or ("", "")
+            if name in known or up not in known:
                 continue
             path = place.folder / PurePosixPath(name)
             if not path.is_file():
@@ -135,6 +136,13 @@ class Merged:
         )
         gone = [p for p in places if p.folder not in {other.folder for other in now}]
         return same or (gone[0] if len(gone) == 1 else None)
+
+
+def _lying_at(migration: Migration, folder: Path) -> str:
+    """The name under which the base has the file: a down file bears that of its migration."""
+    path = migration.path
+    here = path is not None and path.is_relative_to(folder)
+    return path.relative_to(folder).as_posix() if path is not None and here else migration.name
 
 
 def _is_same(migration: Migration, name: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import field
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from d1_preflight.core.errors import MigrationUnreadable
 from d1_preflight.core.project.naming import Naming
@@ -14,6 +14,10 @@ _DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECAS
 _HEADER_LINE = re.compile(
     r"^--\s*(Migration|Description|Type|Rollback|CRITICAL)\s*:\s*(.*)$", re.IGNORECASE
 )
+DOWN_FOLDERS = ("down", ".down")
+"""The folders of down files; the second where wrangler's pattern matches the first."""
+_IN_FOLDER = "migration.sql"
+_BESIDE = ("down.sql", ".down.sql")
 _EFFECTS = re.compile(r"--\s*Effects\s*:", re.IGNORECASE)
 
 
@@ -106,6 +110,29 @@ MigrationFile = Migration | UnreadableMigration
 def looks_like_down(name: str) -> bool:
     """Whether a file among the migrations is a down migration, which wrangler would apply."""
     return _DOWN_NAME.search(name) is not None
+
+
+def down_names(name: str) -> tuple[str, ...]:
+    """Where the down file of a migration may lie, from the migrations folder; the best first.
+
+    drizzle and Prisma take every folder there for a migration, so that the file of a migration with
+    a folder of its own lies in it; the others are where earlier versions wrote it.
+    """
+    folder, _, file = name.rpartition("/")
+    beside = tuple(f"{folder}/{down}" for down in _BESIDE) if file == _IN_FOLDER and folder else ()
+    return (*beside, *(f"{down}/{name}" for down in DOWN_FOLDERS))
+
+
+def undone_by(path: PurePath) -> tuple[PurePath, str] | None:
+    """The folder and the name of the migration whose down file lies at `path`, None for no such."""
+    above = path.parent
+    if above.name in DOWN_FOLDERS:
+        return above.parent, path.name
+    if path.name in _BESIDE and above.name:
+        return above.parent, f"{above.name}/{_IN_FOLDER}"
+    if path.name == _IN_FOLDER and above.parent.name in DOWN_FOLDERS:
+        return above.parent.parent, f"{above.name}/{_IN_FOLDER}"
+    return None
 
 
 def leading_number(name: str) -> int | None:

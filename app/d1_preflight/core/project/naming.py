@@ -127,6 +127,11 @@ class Naming:
         """Whether a tool's books hold this file, so that its name must stay."""
         return self.tool != "" and (self.listed is None or name in self.listed)
 
+    def gone_from(self, names: Iterable[str]) -> str:
+        """What the tool's books list and is no file, in a sentence; "" where nothing is."""
+        gone = sorted((self.listed or frozenset()) - set(names))
+        return f"{self.tool}'s journal lists what is no file: {', '.join(gone)}." if gone else ""
+
     def has_header(self, name: str) -> bool:
         """Whether this file is to hold its header itself."""
         if self.header is HeaderPlace.BY_TOOL:

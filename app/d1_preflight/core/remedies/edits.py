@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import takewhile
 
-from d1_preflight.core.sql.tokenizer import Statement
+from d1_preflight.core.project.migration import is_header_line
+from d1_preflight.core.sql.tokenizer import Statement, TokenKind, all_tokens
 
 BREAKPOINT = "--> statement-breakpoint"
 """The comment that drizzle writes between two statements."""
@@ -33,12 +36,71 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 def _between_statements(made: str, before: str) -> str:
-    """The text with drizzle's comment between statements alone, where some were taken out."""
-    made = re.sub(rf"(?:{BREAKPOINT}\s*)+(?={BREAKPOINT})", "", made)
-    made = re.sub(rf"\A(\s*){BREAKPOINT}[ \t]*\r?\n?", r"\1", made)
+    """The text with drizzle's comment between statements alone: a part that holds none joins in.
+
+    drizzle runs each part by itself, and D1 refuses one that holds comments alone.
+    """
+    parts, waiting = list[str](), ""
+    for part in made.split(BREAKPOINT):
+        if all(token.kind is TokenKind.COMMENT for token in all_tokens(part)):
+            waiting = _joined(waiting, part)
+        else:
+            parts.append(_joined(waiting, part))
+            waiting = ""
+    if not parts:
+        return waiting
     if re.search(rf"{BREAKPOINT}\s*\Z", before):
-        return made
-    return re.sub(rf"(\r?\n)?[ \t]*{BREAKPOINT}(\s*)\Z", r"\2", made)
+        return BREAKPOINT.join((*parts[:-1], _joined(parts[-1], waiting.rstrip()), _end_of(made)))
+    return BREAKPOINT.join((*parts[:-1], _joined(parts[-1], waiting).rstrip() + _end_of(made)))
+
+
+def _joined(one: str, other: str) -> str:
+    """Two parts as one, on lines of their own; blank ones leave nothing."""
+    if not one.strip() or not other.strip():
+        return other if other.strip() or not one.strip() else one
+    return one.rstrip() + newline(other) + other.lstrip("\r\n")
+
+
+def _end_of(text: str) -> str:
+    return text[len(text.rstrip()) :]
+
+
+class LinesBefore:
+    """The lines of a text that was edited, as they were numbered before."""
+
+    def __init__(self, before: str) -> None:
+        self._before = self._now = before
+        self._blocks: list[tuple[int, int, int]] | None = None
+
+    def now(self, text: str) -> None:
+        """From here on lines are those of this text."""
+        if text != self._now:
+            self._now, self._blocks = text, None
+
+    def of(self, line: int) -> int:
+        """The line before; of one that is new, that which stood in its place."""
+        if self._now == self._before:
+            return line
+        if self._blocks is None:
+            self._blocks = _same_lines(self._before.splitlines(), self._now.splitlines())
+        old, new, size = next((b for b in reversed(self._blocks) if b[1] < line), (0, 0, 0))
+        return min(old + min(line - new, size + 1), self._before.count("\n") + 1)
+
+
+def _same_lines(before: Sequence[str], now: Sequence[str]) -> list[tuple[int, int, int]]:
+    """The blocks of lines that both have; what is equal at both ends is not compared."""
+    head = _alike(before, now)
+    tail = _alike(before[head:][::-1], now[head:][::-1])
+    old, new = (lines[head : len(lines) - tail] for lines in (before, now))
+    found = SequenceMatcher(None, old, new).get_matching_blocks()
+    blocks = [(b.a + head, b.b + head, b.size) for b in found if b.size]
+    ends = [(0, 0, head), *blocks, (len(before) - tail, len(now) - tail, tail)]
+    return [block for block in ends if block[2]]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+                min(len(one), len(other)))  # fmt: skip
 
 
 def insert_before(text: str, statement: Statement, lines: Sequence[str]) -> Edit:
@@ -67,15 +129,34 @@ def _with_breakpoints(text: str, lines: Sequence[str], *, last: bool) -> str:
     return end + f"{BREAKPOINT}{end}".join(lines) + (BREAKPOINT if last else "")
 
 
-def without(text: str, statement: Statement) -> Edit:
-    """A statement taken out, with its line where nothing else is on it."""
+def without(text: str, statement: Statement, *, heading: bool = False) -> Edit:
+    """A statement taken out, with its line where nothing else is on it.
+
+    With `heading` the comments right above it go too: they would head nothing.
+    """
     begin, end = statement.start + statement.lead, statement.end
     line = text.rfind("\n", 0, begin) + 1
     after = re.compile(r"[ \t]*(?:--> statement-breakpoint)?[ \t]*(?:\r?\n|\Z)").match(text, end)
     if not text[line:begin].strip() and after:
-        return Edit(line, after.end(), "")
+        return Edit(_above(text, line) if heading else line, after.end(), "")
     blanks = len(text[end:]) - len(text[end:].lstrip(" \t"))
     return Edit(begin, end + blanks, "")
+
+
+def _above(text: str, line: int) -> int:
+    """Where the comments right above a line begin; the line itself, if they head the file."""
+    lines = text[:line].splitlines(keepends=True)
+    count = len(list(takewhile(_is_heading, reversed(lines))))
+    if count in (0, len(lines)):
+        return line
+    count += not lines[-count - 1].strip()
+    return line - sum(map(len, lines[len(lines) - count :]))
+
+
+def _is_heading(line: str) -> bool:
+    words = line.strip()
+    is_kept = "preflight:" in words or BREAKPOINT in words or is_header_line(words)
+    return words.startswith("--") and not is_kept
 
 
 def newline(text: str) -> str:

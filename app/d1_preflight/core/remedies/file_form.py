@@ -11,6 +11,7 @@ from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 _BEGIN = re.compile(r"\bBEGIN(?=\s)", re.IGNORECASE)
 _NOT_FOUND = NoRemedy("The statement was not found.")
 _NO_KIND = NoRemedy("What the file does is not known, so its type cannot be written.")
+_NOTHING_YET = NoRemedy("Nothing is written in it yet: its type follows from the SQL.")
 _FIELD = r"(?im)^(--[ \t]*{name}[ \t]*:)[^\r\n]*"
 
 
@@ -124,8 +125,8 @@ def header_written(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     context = reading.context
     kind = context.verdict.kind
     known = context.migration.header
-    if context.migration.is_blank:  # as wrangler creates it: the type follows what is written
-        kind = Kind.ADDITIVE
+    if context.migration.is_blank:  # as wrangler creates it
+        return _NOTHING_YET
     if kind not in (Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE):
         return _NO_KIND
     lines = migration_text(context.migration.name.rpartition("/")[2], kind, "").splitlines()

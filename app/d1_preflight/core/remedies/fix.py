@@ -9,14 +9,22 @@ from d1_preflight.core.errors import NotJudged
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.remedies import added_columns, copies, file_form, forgotten, parking
-from d1_preflight.core.remedies.edits import edited
+from d1_preflight.core.remedies.edits import LinesBefore, edited
+from d1_preflight.core.remedies.full_text import filled_again
 from d1_preflight.core.remedies.orm.generated_again import generated_again
 from d1_preflight.core.remedies.proof import Proof, prove, schema_changes
 from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Remedy, Rewrite
-from d1_preflight.core.remedies.triggers import dropped_table
+from d1_preflight.core.remedies.statements import alter_table, index_moved, missing_semicolon
+from d1_preflight.core.remedies.triggers import dropped_table, renamed_under
+from d1_preflight.core.remedies.unwritten.reasons import why_not
 from d1_preflight.core.schema.schema import Schema
 
 REMEDIES: Mapping[str, Remedy] = {
+    "syntax-error": missing_semicolon.between_statements,
+    "breakpoint-without-semicolon": missing_semicolon.between_statements,
+    "alter-several-actions": alter_table.one_action_each,
+    "alter-if-exists": alter_table.without_if_exists,
+    "rename-breaks-view": renamed_under.recreated_after,
     "byte-order-mark": file_form.no_byte_order_mark,
     "begin-transaction-words": file_form.no_transaction_words,
     "transaction-statement": file_form.no_transaction,
@@ -40,6 +48,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "foreign-key-forgotten": forgotten.constraint_again,
     "strict-forgotten": forgotten.constraint_again,
     "without-rowid-forgotten": forgotten.constraint_again,
+    "autoincrement-forgotten": forgotten.constraint_again,
     "self-reference-rebuild": parking.own_reference,
     "defer-off": parking.deferred_to_the_end,
     "cascade-delete": parking.parked_children,
@@ -48,7 +57,10 @@ REMEDIES: Mapping[str, Remedy] = {
     "parent-in-use": parking.parked_children,
     "sequence-reset": forgotten.mark_carried,
     "index-forgotten": forgotten.object_again,
+    "index-made-too-early": index_moved.made_behind,
     "trigger-forgotten": forgotten.object_again,
+    "fts-left-empty": filled_again.filled_when_made,
+    "fts-rowid-renumbered": filled_again.filled_at_the_end,
     "table-unwritable": dropped_table.without_dropped_table,
     "foreign-key-twice": forgotten.foreign_key_once,
     "foreign-keys-off": file_form.no_idle_pragmas,
@@ -64,46 +76,10 @@ REMEDIES: Mapping[str, Remedy] = {
 _PARKED = frozenset({"cascade-delete", "references-nulled", "references-moved", "parent-in-use"})
 """What a remedy after it takes away again; the whole is judged at the end."""
 _ORDER = {rule: n for n, rule in enumerate(REMEDIES)}
-WHY_NOT: Mapping[str, str] = {
-    "delete-without-where": "Which rows are to go is not for a program to say.",
-    "delete-rows": "Which rows are to go is not for a program to say.",
-    "delete-cascades": "Which rows are to go, and which with them, is not for a program to say.",
-    "update-without-where": "Which rows are to change is not for a program to say.",
-    "update-not-invertible": "Whether the old values are needed is not for a program to say.",
-    "drop-table": "The table goes for good: only its author knows whether it may.",
-    "drop-column": "The column goes for good: only its author knows whether it may.",
-    "drop-unknown": "What it drops is not known from these files.",
-    "rebuild-without-copy": "Which rows the new table is to hold is not in the file.",
-    "copy-filtered": "Whether the rows that the copy leaves out are to go is not in the file.",
-    "copy-or-ignore": "Which of two rows that clash is to stay is not for a program to say.",
-    "copy-or-replace": "Which of two rows that clash is to stay is not for a program to say.",
-    "replace-drops-rows": "Which of two rows that clash is to stay is not for a program to say.",
-    "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
-    "trigger-deletes": "Whether the trigger is to fire here is not for a program to say.",
-    "several-changes": "It needs a second file: preflight fix NAME --rule several-changes.",
-    "primary-key-forgotten": "Which columns are to be the key is not in the file.",
-}
-"""Why a rule has no remedy: the answer is not in the file."""
-_NO_REMEDY = "No rewrite follows from what is found."
-_REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
-_ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
-_NAME_IS_READ = (
-    "Whether running code reads the old name is not in the file: preflight new NAME --pattern "
-    "rename writes the pair."
+_FITS_NO_ROW = (
+    "the author's own file is refused on all rows that were invented, as the rewrite is ({}); the "
+    "wizard proves it on a copy of the target"
 )
-_UNWRITTEN: Mapping[str, str] = {
-    "name-pattern": "fix keeps the name of a file: rename it before it is applied anywhere.",
-    "rename-column": _NAME_IS_READ,
-    "rename-table": _NAME_IS_READ,
-    "rollback-undocumented": "How it is rolled back is for its author to say.",
-    "empty-file": "What it is to do is not in the file.",
-    "index-on-rows": _ROWS_DECIDE,
-    "unique-added": _ROWS_DECIDE,
-    "not-null-added": _ROWS_DECIDE,
-    "check-added": _ROWS_DECIDE,
-    "foreign-key-added": _ROWS_DECIDE,
-}
-"""Why no remedy is written for a rule, where that can be said."""
 _TOO_LONG = "Looking for a rewrite and proving it takes too long here."
 _MOST = 60
 _MOST_PARTS = 6
@@ -182,7 +158,10 @@ def fix(
     proof = _proof(author, attempt, rules, copies)
     if proof.holds:
         return attempt.fix(proof)
-    parts = () if _is_refused_anyway(author, proof) else _parts(attempt)
+    is_refused = _is_refused_anyway(attempt.meant, proof)
+    if is_refused:
+        proof = replace(proof, reason=_FITS_NO_ROW.format(proof.reason.partition(": ")[2]))
+    parts = () if is_refused else _parts(attempt)
     for answers in islice(parts, _MOST_PARTS):
         part = _Attempt(author, rules, without=answers, is_late=is_late).run()
         tried = _proof(author, part, rules, copies) if part.done else Proof("nothing is left of it")
@@ -202,7 +181,9 @@ def _proof(
     new = next(_new_blocking(author, attempt.now), None)
     if new:
         return Proof(f"{new.rule} would be new: {new.message}")
-    proof = prove(author, attempt.now, attempt.values, copies)
+    if attempt.now.context.migration.is_blank:
+        return Proof("nothing would be left in the file")
+    proof = prove(attempt.meant, attempt.now, attempt.values, copies)
     if not proof.holds:
         return proof
     again = _Attempt(attempt.now, rules).run()
@@ -243,7 +224,8 @@ class _Attempt:
         without: Collection[_Key] = (),
         is_late: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.now = author
+        self.now = self.meant = author
+        self._lines = LinesBefore(author.text)
         self.done: list[Answer] = []
         self.left: list[Answer] = []
         self.values: frozenset[str] = frozenset()
@@ -261,6 +243,7 @@ class _Attempt:
             found = self._next()
             if not found:
                 break
+            self._lines.now(self.now.text)
             self._seen |= {_key(finding) for finding in found}
             if len(found) == 1 or not self._answer_together(found):
                 for finding in found:
@@ -305,10 +288,23 @@ class _Attempt:
         for finding, answer in pairs:
             if isinstance(answer, Rewrite):
                 self.values |= answer.values
-                self.done.append(Answer(finding, what=answer.what))
+                self.done.append(Answer(self._at_home(finding), what=answer.what))
             else:
-                self.left.append(Answer(finding, reason=answer.reason))
+                self._leave(finding, answer.reason)
         return True
+
+    def _leave(self, finding: Finding, reason: str) -> None:
+        self.left.append(Answer(self._at_home(finding), reason=reason))
+
+    def _at_home(self, finding: Finding) -> Finding:
+        """The finding as the author's text has it, or with the lines that were there."""
+        if self.now is self._author:
+            return finding
+        same = (f for f in self._author.findings if _key(f) == _key(finding))
+        if (own := next(same, None)) is not None:
+            return own
+        line, end = self._lines.of(finding.line), self._lines.of(finding.end_line)
+        return finding if line == finding.line else replace(finding, line=line, end_line=end)
 
     def _is_wanted(self, finding: Finding) -> bool:
         if self._rules and finding.rule not in self._rules:
@@ -321,22 +317,20 @@ class _Attempt:
         remedy = REMEDIES.get(finding.rule)
         if remedy is None:
             if finding.severity is not Severity.NOTE:
-                reason = _why_not(finding)
-                self.left.append(Answer(finding, reason=reason))
+                self._leave(finding, why_not(self.now, finding))
             return
         answer = remedy(self.now, finding)
         if isinstance(answer, NoRemedy):
-            self.left.append(Answer(finding, reason=answer.reason))
+            self._leave(finding, answer.reason)
             return
         reading = self.now.with_text(edited(self.now.text, answer.edits))
         reason = _against(self.now, reading, finding, answer)
         if reason:
-            self.left.append(
-                Answer(finding, reason=f"The rewrite is not proved: {reason.removesuffix('.')}.")
-            )
+            self._leave(finding, f"The rewrite is not proved: {reason.removesuffix('.')}.")
             return
         self.now, self.values = reading, self.values | answer.values
-        self.done.append(Answer(finding, what=answer.what))
+        self.meant = reading if answer.repairs else self.meant
+        self.done.append(Answer(self._at_home(finding), what=answer.what))
 
 
 def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite) -> str:
@@ -347,11 +341,11 @@ def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite
         and news[finding.rule] >= olds[finding.rule]
     ):
         return "the finding stays"
-    new = next(_new_blocking(before, after), None)
+    new = None if rewrite.repairs else next(_new_blocking(before, after), None)
     if new and new.rule not in _PARKED:
         return f"{new.rule} would be new: {new.message}"
     said = {(kind, name) for kind, name in rewrite.differs}
-    for change in schema_changes(before, after):
+    for change in schema_changes(after if rewrite.repairs else before, after):
         name = "check" if change.object == "check" else change.name.lower()
         if (change.object, name) not in said:
             return f"the final schema would differ: {change.words}"
@@ -365,12 +359,6 @@ def _new_blocking(before: Reading, after: Reading) -> Iterator[Finding]:
         counts[finding.rule] -= 1
         if counts[finding.rule] < 0:
             yield finding
-
-
-def _why_not(finding: Finding) -> str:
-    """Why a finding whose rule has no remedy stays."""
-    said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
-    return said or (_REFUSED if finding.refusal else _NO_REMEDY)
 
 
 def _key(finding: Finding) -> _Key:

@@ -154,6 +154,14 @@ class _TableEditor:
                 return part
         return []
 
+    def numbered(self, name: str) -> bool:
+        """Write AUTOINCREMENT behind a column's PRIMARY KEY; whether it stands with the column."""
+        for before, token in pairwise(self.column(name)):
+            if before.word == "PRIMARY" and token.word == "KEY":
+                self._insert(token.start + len(token.text), " AUTOINCREMENT")
+                return True
+        return False
+
     def append(self, part: Sequence[Token], text: str) -> None:
         """Write behind a definition."""
         last = part[-1]
@@ -199,6 +207,9 @@ def _written(
             editor.option("WITHOUT ROWID")
             yield "option", f"{table}.without rowid"
             yield from (("column", f"{table}.{name}".lower()) for name in new.primary_key)
+        case "autoincrement-forgotten":
+            if editor.numbered(new.rowid_column):
+                yield "option", f"{table}.autoincrement"
         case "check-forgotten":
             for check in old.checks:
                 if check not in new.checks and f"CHECK {check} " in finding.message:

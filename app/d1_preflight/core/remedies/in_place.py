@@ -36,7 +36,8 @@ def altered_in_place(reading: Reading, lineage: TableLineage) -> Rewrite | None:
     lines += [f"{alter};" for alter in alters or ()]
     if not alters or not _suffices(reading, begin, lines, lineage.table):
         return None
-    edits = (*steps.edits(reading.text, lines), *_not_again(reading, objects, in_the_way))
+    gone = (*steps.rest, *_not_again(reading, objects, in_the_way))
+    edits = (steps.altered(reading.text, lines), *_taken_out(reading, gone))
     kept = [o for o in objects if o not in in_the_way]
     differs = [(o.kind, o.name.lower()) for o in kept if not _is_there(reading, o)]
     differs.append(("column order", lineage.table.lower()))
@@ -53,16 +54,36 @@ class _Steps:
     drop: StatementTrace
     rename: StatementTrace
 
-    def edits(self, text: str, lines: Sequence[str]) -> Iterator[Edit]:
-        """The first becomes the ALTERs; the others go."""
+    @property
+    def rest(self) -> tuple[StatementTrace, ...]:
+        """The statements that the ALTERs make needless."""
+        return (self.copy, self.drop, self.rename)
+
+    def altered(self, text: str, lines: Sequence[str]) -> Edit:
+        """The first statement becomes the ALTERs."""
         statement = self.create.statement
         between = newline(text)
         if BREAKPOINT in text:
             between = f"{between}{BREAKPOINT}{between}"
-        start = statement.start + statement.lead
-        yield Edit(start, statement.end, between.join(lines))
-        for trace in (self.copy, self.drop, self.rename):
-            yield without(text, trace.statement)
+        return Edit(statement.start + statement.lead, statement.end, between.join(lines))
+
+
+def _taken_out(reading: Reading, gone: Sequence[StatementTrace]) -> Iterator[Edit]:
+    """The statements taken out; with the comment above them, where all go that it heads."""
+    for trace in gone:
+        yield without(reading.text, trace.statement, heading=_goes_whole(reading, trace, gone))
+
+
+def _goes_whole(reading: Reading, trace: StatementTrace, gone: Sequence[StatementTrace]) -> bool:
+    """Whether all statements go up to the next comment or blank line."""
+    start = trace.statement.start
+    for later in (t for t in reading.context.statements if t.statement.start > start):
+        above = reading.text[later.statement.start :][: later.statement.lead]
+        if "--" in above.replace(BREAKPOINT, "") or above.count("\n") > 1:
+            return True
+        if later not in gone:
+            return False
+    return True
 
 
 def _steps(reading: Reading, lineage: TableLineage) -> _Steps | None:
@@ -158,14 +179,14 @@ def _suffices(reading: Reading, begin: int, lines: Sequence[str], table: str) ->
 
 def _not_again(
     reading: Reading, objects: Sequence[SchemaObject], gone: Sequence[SchemaObject]
-) -> Iterator[Edit]:
+) -> Iterator[StatementTrace]:
     """The author's CREATEs of what is still there."""
     kept = {(o.kind, o.name.lower()): o for o in objects if o not in gone}
     for verb, kind in (("CREATE INDEX", "index"), ("CREATE TRIGGER", "trigger")):
         for trace in reading.context.statements_of(verb):
             found = kept.get((kind, trace.target.lower()))
             if found and trace.made(kind) and _same(found, trace):
-                yield without(reading.text, trace.statement)
+                yield trace
 
 
 def _same(found: SchemaObject, trace: StatementTrace) -> bool:

@@ -26,6 +26,10 @@ _FOR_GOOD = (
     '"{table}" is dropped for good, and what refers to it loses its rows or references with it. '
     "Which of them may go is not for a program to say."
 )
+_OTHER_ROWS = (
+    'Which rows the new "{table}" is to hold, and so which of those that refer to them stay, is '
+    "not for a program to say."
+)
 
 
 def parked_children(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -50,6 +54,9 @@ def parked_children(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
             for child, _ in plan.kept
             for key in child.foreign_keys
         )
+    own = [t for t in plan.triggers if t.table.lower() == plan.lineage.table.lower()]
+    back = [t.name.lower() for t in own if t.name.lower() not in reading.context.new.triggers]
+    differs += tuple(("trigger", name) for name in back)
     names = ", ".join(table.name for table in plan.descendants) or "nothing"
     return Rewrite(
         edits, f"parks the rows of {names} while {plan.lineage.table} is rebuilt", differs
@@ -100,6 +107,7 @@ class ParkingPlan:
     triggers: tuple[SchemaObject, ...]
     rowids: frozenset[str]
     in_circle: bool
+    made_again: frozenset[str]  # the triggers that the author's file creates behind it
 
     def edits(self, reading: Reading) -> Iterator[Edit]:
         """The statements before the drop, and those after the rename."""
@@ -140,7 +148,8 @@ class ParkingPlan:
                 into, chosen = f"{table.rowid}, {into}", f'"_row", {chosen}'
             yield f"INSERT INTO {quote_name(name)} ({into}) SELECT {chosen} FROM {_parked(table)};"
         for trigger in self.triggers:
-            yield f"{trigger.sql};"
+            if trigger.name.lower() not in self.made_again:
+                yield f"{trigger.sql};"
         for table, _ in self.kept:
             yield f"DROP TABLE {_parked(table)};"
 
@@ -149,7 +158,11 @@ def plan_of(reading: Reading, drop: StatementTrace) -> ParkingPlan | NoRemedy:
     """How the rows around one drop are kept; or why they are not."""
     lineage = _lineage_of(reading, drop)
     if lineage is None:
-        return NoRemedy(_FOR_GOOD.format(table=drop.target))
+        refused = reading.refused_again(drop.target)
+        return NoRemedy(refused or _FOR_GOOD.format(table=drop.target))
+    unfilled = (f for f in reading.findings if f.rule == "rebuild-without-copy")
+    if any(lineage.table.lower() in map(str.lower, finding.tables) for finding in unfilled):
+        return NoRemedy(_OTHER_ROWS.format(table=lineage.table))
     leaving = _renamed_away(reading, lineage) or lineage.dropped_by
     filled = _filled(reading, lineage)
     if leaving is None or filled is None:
@@ -163,9 +176,20 @@ def plan_of(reading: Reading, drop: StatementTrace) -> ParkingPlan | NoRemedy:
         if (name := _name_after(reading, table.name, leaving, filled)) and later.table(name)
     )
     names = {table.name.lower() for table in descendants}
+    if in_circle:  # what is taken out reaches the old table too
+        names.add(lineage.table.lower())
     triggers = tuple(t for t in now.triggers.values() if t.table.lower() in names)
     rowids = frozenset(t.name.lower() for t in descendants if _needs_rowid(t, now))
-    return ParkingPlan(lineage, leaving, filled, descendants, kept, triggers, rowids, in_circle)
+    made_again = _made_behind(reading, filled)
+    return ParkingPlan(
+        lineage, leaving, filled, descendants, kept, triggers, rowids, in_circle, made_again
+    )
+
+
+def _made_behind(reading: Reading, filled: StatementTrace) -> frozenset[str]:
+    """The triggers that the file makes after the new table has its name and rows."""
+    traces = reading.context.statements_of("CREATE TRIGGER")
+    return frozenset(t.target.lower() for t in traces if _starts(t) > _starts(filled))
 
 
 def _renamed_away(reading: Reading, lineage: TableLineage) -> StatementTrace | None:

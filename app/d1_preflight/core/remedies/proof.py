@@ -15,7 +15,6 @@ import apsw
 
 from d1_preflight.core import d1
 from d1_preflight.core.engine.trial import run_as_d1
-from d1_preflight.core.project.migration import ledger_key
 from d1_preflight.core.remedies.remedy import Reading
 from d1_preflight.core.remedies.sample_rows import filled_database
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject, Structure, compare
@@ -29,6 +28,7 @@ _RUN = 60
 _LARGEST = 2**63 - 1
 _STEP = 0x1_0001_0001_0001
 _Named = TypeVar("_Named", Table, SchemaObject)
+_REFUSED = "it is refused, with rows and without"
 _MODES = ("full", "gaps")
 _ALIKE, _BROUGHT = "alike", "brought"
 """For a file that rests on what two tables share, or on the rows that the earlier files insert."""
@@ -106,6 +106,8 @@ def prove(
         if reason:
             return Proof(f"on {words}: {reason}" if words else reason, differences)
     tried, reason = _on_invented(author, rewritten, values)
+    if reason.startswith(_REFUSED) and (ran := _taken_on(copies, rewritten)):
+        return Proof("", differences, f"{', '.join(ran)}, and on no others: none fit the file")
     shown = [*(words for words, _ in copies), *(_WORDS[mode] for mode in tried)]
     return Proof(reason, differences, "" if reason else f"{', '.join(shown)}; and on empty tables")
 
@@ -116,7 +118,7 @@ def _on_invented(
     """The ways of inventing rows on which the rewrite was tried, and what speaks against it."""
     tried, refusals = list[str](), list[str]()
     for mode in (*_MODES, _ALIKE, _BROUGHT):
-        if mode not in _MODES and (tried or not earlier_files(author)):
+        if mode not in _MODES and (tried or not author.earlier_files()):
             break
         data, without_rows = _bytes_of(author, mode)
         trial = _Trial(data, author.context.migration.name)
@@ -131,7 +133,13 @@ def _on_invented(
         if missing:
             return (), f"no row could be invented for {', '.join(missing)}"
         tried.append(mode)
-    return tried, "" if tried else f"it is refused, with rows and without: {refusals[0]}"
+    return tried, "" if tried else f"{_REFUSED}: {refusals[0]}"
+
+
+def _taken_on(copies: Sequence[tuple[str, bytes]], reading: Reading) -> list[str]:
+    """On which of the real rows D1 takes the file."""
+    name = reading.context.migration.name
+    return [words for words, data in copies if not _Trial(data, name).refusal(reading.text)]
 
 
 def _on_copy(data: bytes, author: Reading, rewritten: Reading, values: Collection[str]) -> str:
@@ -143,20 +151,13 @@ def _on_copy(data: bytes, author: Reading, rewritten: Reading, values: Collectio
     return next(_broken(trial, author, rewritten, values), "")
 
 
-def earlier_files(reading: Reading) -> tuple[str, ...]:
-    """The texts of the files before one, in the ledger's order."""
-    key = ledger_key(reading.context.migration.name)
-    found = [s for s in reading.context.siblings if ledger_key(s.name) < key]
-    return tuple(s.text for s in sorted(found, key=lambda s: ledger_key(s.name)))
-
-
 def _bytes_of(author: Reading, mode: str) -> _Filled:
     """A database of the schema before in one mode, and its tables without rows."""
     later = tuple(author.context.new.tables.values())
     if mode != _BROUGHT:
         return _filled_bytes(author.prior, mode, later)
     brought = _opened(_empty_bytes(Schema()))
-    for number, text in enumerate(earlier_files(author)):
+    for number, text in enumerate(author.earlier_files()):
         run_as_d1(brought, text, str(number), ledger=d1.LEDGER, clock=lambda: 0.0)
     connection, empty = filled_database(author.prior, gaps=False, later=later, brought=brought)
     try:

@@ -8,7 +8,7 @@ from d1_preflight.core.effects.classify import classify
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Finding
-from d1_preflight.core.project.migration import Migration
+from d1_preflight.core.project.migration import Migration, ledger_key
 from d1_preflight.core.project.naming import Naming
 from d1_preflight.core.remedies.edits import Edit
 from d1_preflight.core.rules import findings_of
@@ -22,13 +22,15 @@ class Rewrite:
 
     `differs` names what the final schema then has otherwise than the author's: an object's kind
     and name, in lower case. `values` are the columns, as `table.column`, that get other values.
-    Whatever else differs speaks against the rewrite.
+    Whatever else differs speaks against the rewrite. With `repairs` the author's file could not be
+    read at all: what it means is what this text means, and is compared from here on.
     """
 
     edits: tuple[Edit, ...]
     what: str
     differs: tuple[tuple[str, str], ...] = ()
     values: frozenset[str] = frozenset()
+    repairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ class Reading:
         siblings = (migration if s.name == named.name else s for s in self.context.siblings)
         return replace(Reading.of(migration, self.prior, tuple(siblings)), asked=self.asked)
 
+    def earlier_files(self) -> tuple[str, ...]:
+        """The texts of the files before this one, in the ledger's order."""
+        key = ledger_key(self.context.migration.name)
+        found = [s for s in self.context.siblings if ledger_key(s.name) < key]
+        return tuple(s.text for s in sorted(found, key=lambda s: ledger_key(s.name)))
+
     def structure_at(self, offset: int) -> Structure:
         """The structure that the statements before a place leave."""
         sandbox = Sandbox(self.prior)
@@ -76,6 +84,18 @@ class Reading:
             return sandbox.run(self.text[:offset]).new
         finally:
             sandbox.close()
+
+    def refused_again(self, table: str) -> str:
+        """Why D1 refuses what gives a dropped table its name again; "" where nothing is to."""
+        for trace in self.context.statements:
+            renamed = trace.verb == "ALTER TABLE RENAME" and trace.parsed.new_name
+            made = trace.verb == "CREATE TABLE" and trace.target
+            if trace.error and (renamed or made or "").lower() == table.lower():
+                return (
+                    f'D1 refuses the statement that makes "{table}" again: {trace.error}. Mend '
+                    "that, then fix once more."
+                )
+        return ""
 
     def trace_of(self, finding: Finding) -> StatementTrace | None:
         """The statement that a finding is about, None where it is about the file."""

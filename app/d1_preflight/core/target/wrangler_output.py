@@ -22,6 +22,7 @@ _STATEMENT_CODE = 7500
 _CONSTRAINT = re.compile(r"SQLITE_CONSTRAINT\w*")
 _ACCOUNT = re.compile(r"(accounts?/|\baccount (?:id )?[\"'(]?)[0-9a-f]{32}\b")
 _INTERNAL = re.compile(r"(?i)^internal error|^D1_ERROR: internal")
+_NO_DATABASE = 7404
 _LOGIN_CODES = frozenset({9109, 10000, 10001})
 
 
@@ -191,6 +192,12 @@ def _explain(told: Failure, stderr: str) -> PreflightError:
 def _access(told: Failure, text: str) -> PreflightError | None:
     if "necessary to set a CLOUDFLARE_API_TOKEN" in text or "You are not authenticated" in text:
         return RemoteFailed("wrangler has no login for Cloudflare.", hint=_LOGIN)
+    if told.code == _NO_DATABASE or f"[code: {_NO_DATABASE}]" in text:
+        return RemoteFailed(
+            "This account has no database of the id in the configuration.",
+            hint="It belongs to another account, or is deleted: correct database_id or account_id. "
+            "wrangler d1 list names what this account has.",
+        )
     if told.code in _LOGIN_CODES or re.search(r"\[code: (?:9109|10000|10001)\]", text):
         return RemoteFailed(
             "Cloudflare refused the login: the token is wrong, expired or lacks D1 rights.",

@@ -168,13 +168,17 @@ RULES: tuple[Rule, ...] = (
 )
 _ALREADY = re.compile(r"already exists|already another table")
 _SHOWN = 5
+_VERBS = frozenset({"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "SELECT", "PRAGMA"})
+"""Words that no statement is refused for beginning with: the next of them is what is meant."""
 _NEAR = re.compile(r'near "([^"]+)"|no such \w+: (?:main\.)?"?([^\s"]+)|function: (\w+)')
 
 
 def _near(trace: StatementTrace) -> Token | None:
     found = _NEAR.search(trace.error)
     wanted = next((part for part in found.groups() if part), "").lower() if found else ""
-    return next((t for t in trace.parsed.tokens if wanted and t.name.lower() == wanted), None)
+    at = [t for t in trace.parsed.tokens if wanted and t.name.lower() == wanted]
+    is_begun = at[1:] and at[0] is trace.parsed.tokens[0] and trace.verb.split(" ")[0] in _VERBS
+    return next(iter(at[1:] if is_begun else at), None)
 
 
 def _named(trace: StatementTrace) -> dict[str, str]:

@@ -1,0 +1,38 @@
+"""A line of the board."""
+
+from enum import StrEnum
+
+from d1_preflight.core.findings import Finding, Kind, Risk
+from d1_preflight.lazy_dataclass import dataclass
+
+NOT_STARTED = "not started"
+"""The board's text for a migration without a record."""
+
+
+class Remote(StrEnum):
+    """Whether the target's ledger has a migration; unknown until the target has answered."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One migration: `record` says the state of its record, `mark` says it in one character.
+
+    `opens` is False for what the wizard cannot walk (an applied migration without a record).
+    """
+
+    name: str
+    number: str
+    words: str
+    kind: Kind
+    risk: Risk
+    remote: Remote
+    mark: str = "·"
+    record: str = NOT_STARTED
+    preview: str = ""
+    findings: tuple[Finding, ...] = ()
+    opens: bool = True
+    record_of: str = ""  # the migration whose record it opens, where that is another one

@@ -1,0 +1,1 @@
+"""Remedies of full-text indexes."""

@@ -1,0 +1,1 @@
+"""Remedies of where one statement ends and the next begins."""

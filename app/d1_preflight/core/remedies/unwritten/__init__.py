@@ -1,0 +1,1 @@
+"""What no remedy is written for, and why."""

@@ -1,0 +1,77 @@
+"""Why a finding stays: its answer is not in the file, or D1 refuses the file."""
+
+from collections.abc import Mapping
+
+from d1_preflight.core.findings import Finding
+from d1_preflight.core.remedies.remedy import Reading
+
+WHY_NOT: Mapping[str, str] = {
+    "delete-without-where": "Which rows are to go is not for a program to say.",
+    "delete-rows": "Which rows are to go is not for a program to say.",
+    "delete-cascades": "Which rows are to go, and which with them, is not for a program to say.",
+    "update-without-where": "Which rows are to change is not for a program to say.",
+    "update-not-invertible": "Whether the old values are needed is not for a program to say.",
+    "drop-table": "The table goes for good: only its author knows whether it may.",
+    "drop-column": "The column goes for good: only its author knows whether it may.",
+    "drop-unknown": "What it drops is not known from these files.",
+    "rebuild-without-copy": "Which rows the new table is to hold is not in the file.",
+    "copy-filtered": "Whether the rows that the copy leaves out are to go is not in the file.",
+    "copy-or-ignore": "Which of two rows that clash is to stay is not for a program to say.",
+    "copy-or-replace": "Which of two rows that clash is to stay is not for a program to say.",
+    "replace-drops-rows": "Which of two rows that clash is to stay is not for a program to say.",
+    "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
+    "trigger-deletes": "Whether the trigger is to fire here is not for a program to say.",
+    "several-changes": "It needs a second file: preflight fix NAME --rule several-changes.",
+    "primary-key-forgotten": "Which columns are to be the key is not in the file.",
+}
+"""Why a rule has no remedy: the answer is not in the file."""
+_NO_REMEDY = "No rewrite follows from what is found."
+_OF_DROPS = ("drop-table", "rebuild-without-copy", "foreign-key-dangling", "view-broken")
+_REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
+_ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
+_NAME_IS_READ = (
+    "Whether running code reads the old name is not in the file: preflight new NAME --pattern "
+    "rename writes the pair."
+)
+_NAME_STAYS = "fix keeps the name of a file: rename it before it is applied anywhere."
+_DROPPED = "Whether what names it is to go with it, or to name another, is for its author to say."
+_OF_RENAMES = ("rename-column", "rename-table")
+_BY_TOOL = (
+    "Whether running code reads the old name is not in the file: deploy code that reads both first."
+)
+_UNWRITTEN: Mapping[str, str] = {
+    "name-pattern": _NAME_STAYS,
+    "rename-column": _NAME_IS_READ,
+    "rename-table": _NAME_IS_READ,
+    "rollback-undocumented": "How it is rolled back is for its author to say.",
+    "duplicate-number": _NAME_STAYS,
+    "number-out-of-order": _NAME_STAYS,
+    "number-behind": _NAME_STAYS,
+    "down-file": _NAME_STAYS,
+    "unindexed-child-key": "An index is a change of its own: write it in an earlier file.",
+    "correlated-backfill": "Whether it is too slow, only the rehearsal with its rows can say.",
+    "cast-loses": "What a value that CAST cannot read is to become is not for a program to say.",
+    "foreign-key-dangling": _DROPPED,
+    "foreign-key-missing-parent": "Which table it means is not in the file.",
+    "view-broken": _DROPPED,
+    "view-unwritable": _DROPPED,
+    "update-breaks-check": "Which value is to be written instead is not for a program to say.",
+    "empty-file": "What it is to do is not in the file.",
+    "index-on-rows": _ROWS_DECIDE,
+    "unique-added": _ROWS_DECIDE,
+    "not-null-added": _ROWS_DECIDE,
+    "check-added": _ROWS_DECIDE,
+    "foreign-key-added": _ROWS_DECIDE,
+}
+"""Why no remedy is written for a rule, where that can be said."""
+
+
+def why_not(reading: Reading, finding: Finding) -> str:
+    """Why a finding whose rule has no remedy stays."""
+    trace = reading.trace_of(finding) if finding.rule in _OF_DROPS else None
+    if trace is not None and (refused := reading.refused_again(trace.target)):
+        return refused
+    if reading.context.name_is_kept and finding.rule in _OF_RENAMES:
+        return _BY_TOOL
+    said = WHY_NOT.get(finding.rule) or _UNWRITTEN.get(finding.rule)
+    return said or (_REFUSED if finding.refusal else _NO_REMEDY)
