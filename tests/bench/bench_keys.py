@@ -2,8 +2,9 @@
 
 Run: python tests/bench/bench_keys.py [0057] [0060] [0061] [0062] [steps]; all where none is named,
 and `steps` walks them step by step. The program runs in a tmux of 100x30 against the practice
-stand-in, with the real wrangler. A key is every press that is not text; 0061 is the one that parks
-its rows. What fails because of the hour (the window) is waived; its keys count, and are named.
+stand-in, with the real wrangler. A key is every press that is not text; 0061 is fixed by the key of
+the proved rewrite. What fails because of the hour (the window) is waived; its keys count, and are
+named: the made-up users live where it is night, so that no window fails in an ordinary run.
 """
 
 # ruff: noqa: E402 - it runs as a script, beside the tests' own packages
@@ -23,7 +24,6 @@ sys.path.insert(0, str(HERE.parent))
 from d1_preflight.adapters.wrangler.toolchain import install, user_cache
 from e2e.by_keys import footer
 from e2e.terminal import Tmux, on_terminal
-from flow.make_example import PARKED
 
 PROGRAM = str(Path(sys.executable).with_name("preflight"))
 NAMES = {
@@ -109,8 +109,10 @@ class Person:
         elif "✗ failed" in screen and "w waive" in keys:
             self.press("w")
             self.for_the_hour += 2 * ("window" in self.asked)  # Enter follows the reason
+        elif keys.startswith("y "):
+            self.press("y")
         elif "Space mark" in keys:
-            self.press("y") if "y confirm" in keys else self._mark(screen)
+            self._mark(screen)
         elif "↑↓ choose" in keys and "│ ▸" not in _panel(screen):
             self.press("1")  # nothing is chosen beforehand
         elif "Esc other keys" in keys and "│ ▸" not in _panel(screen):
@@ -127,7 +129,9 @@ class Person:
         wanted = _TYPED.search(screen)
         shown = " ".join(line.rpartition("│")[2].strip() for line in screen.splitlines())
         said = [words for asked, words in SAID if asked in shown]
-        if wanted:
+        if any(words in screen for words in said):
+            pass  # it is offered: the same cause has its reason
+        elif wanted:
             self.type(wanted[1].replace(",", ""))
         elif said:
             self.type(said[0])
@@ -153,13 +157,16 @@ def walked(number: str, folder: Path, *, step_by_step: bool) -> None:
     argv = (PROGRAM, "practice", str(folder / "project"), "--next", number)
     with on_terminal(argv, folder=folder, environ=environ, size=(100, 30)) as tmux:
         tmux.until(number, seconds=_LONGEST)
-        if number == "0061":
-            (folder / "project" / "migrations" / f"{NAMES[number]}.sql").write_text(PARKED)
         tmux.until("remote read", seconds=120)
         begun = time.monotonic()
         person = Person(tmux, step_by_step=step_by_step)
         person.press("Enter")
         tmux.until("Classification")
+        if number == "0061":  # its rows would go: the safe way first, by the wizard's own key
+            person.press("p")
+            tmux.until("y write it", seconds=120)
+            person.press("y")
+            tmux.until("drop-column")
         try:
             person.walk()
         finally:

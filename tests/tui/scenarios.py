@@ -138,7 +138,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "applying",
         _applying,
         (*"marketplace-production", "enter", "0", "enter"),
-        shown("◐ re-checked: pending"),
+        shown("◐ re-check: pending"),
     ),
     Scenario("verification", _watching, ("enter",)),
     Scenario("close", lambda: app_at("close")),

@@ -25,8 +25,8 @@ OFFERED = Fix(
     (Answer(OTHER, reason="Which rows are to go is not for a program to say."),),
     Proof("", ("index i is gone",), "rows in every table"),
 )
-DIFF = """--- now
-+++ then
+DIFF = f"""--- a/migrations/{scenes.REBUILD}
++++ b/migrations/{scenes.REBUILD}
 @@ -1,3 +1,4 @@
  -- one
  CREATE TABLE a(id);
@@ -156,3 +156,13 @@ async def test_the_rewritten_file_and_the_diff_are_copied(
     assert ("c copy" in text) == bool(copied)
     assert screen == RewriteScreen.__name__
     assert source.written == []
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_line_that_is_longer_than_its_side_goes_on_below(size: tuple[int, int]) -> None:
+    long = f"ALTER TABLE teams ADD COLUMN {'long_' * 16}name TEXT;\n"
+    found = replace(OFFERED, after=AFTER + long)
+    *_, shown, _ = await keys(board(found), "p", "end", size=size)
+    sides = [line.rpartition("│")[2].strip() for line in shown.splitlines()]
+
+    assert long.replace(" ", "").strip() in "".join(sides).replace(" ", "").replace("+", "")

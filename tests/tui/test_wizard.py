@@ -736,7 +736,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
         lines = screen_text(app).splitlines()[box.y : box.bottom]
         dialog = "".join(line[box.x : box.right].strip() for line in lines)
 
-    assert "Enter confirm that it is open" in footer
+    assert "y confirm that it is open" in footer
     assert page in body
     assert pages.pages == [page]
     assert told is not there

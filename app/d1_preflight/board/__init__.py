@@ -68,6 +68,7 @@ class BoardRow:
     preview: str = ""
     findings: tuple[Finding, ...] = ()
     opens: bool = True
+    is_judged: bool = True  # False while nobody has looked at its SQL
     record_of: str = ""  # the migration whose record it opens, where that is another one
 
 
@@ -324,7 +325,7 @@ class Board:
             self._remote(file.name), mark, told, preview=file.text,
         )  # fmt: skip
         if analysis is None:
-            return row
+            return replace(row, is_judged=False)
         from d1_preflight.core.rules import ABOUT_NAMES
 
         findings = analysis.findings

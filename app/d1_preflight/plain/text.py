@@ -11,6 +11,7 @@ from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import AdoptedFacts, CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
+from d1_preflight.core.record.gate import expired_answer
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -73,6 +74,8 @@ def question(session: Session, step: Step) -> Iterator[str]:
         yield f"{_INDENT}so far: {MARKS[Status.PENDING]} {stale}"
     elif attempt is not None:
         yield f"{_INDENT}so far: {MARKS[attempt.status]} {attempt.status}. {clean(attempt.words)}"
+    if expired := expired_answer(session.record, step):
+        yield f"{_INDENT}{clean(expired)}"
     plan = session.plan(step)
     if plan:
         yield f"{_INDENT}It will:"

@@ -8,7 +8,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import duration, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
-from d1_preflight.core.record.gate import tally
+from d1_preflight.core.record.gate import expired_answer, tally
 from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind_of
 from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.summary.markdown import table_columns
@@ -231,6 +231,7 @@ def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]
         return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
     since = later_write(record, step.id, timeline)
     words = f"{attempt.words} (stale: since then {since})" if since else attempt.words
+    words = " ".join(filter(None, (words, expired_answer(record, step))))
     return (
         Item(record.status_of(step), step.title, record.stale.get(step.id) or words),
         *_values(attempt),
