@@ -22,7 +22,7 @@ OFFERED = Fix(
     BEFORE,
     AFTER,
     (Answer(FOUND, what="parks the rows of members"),),
-    (Answer(OTHER, reason="Which rows are to go is not for a program to say."),),
+    (Answer(OTHER, reason="Only the author knows which rows may go."),),
     Proof("", ("index i is gone",), "rows in every table"),
 )
 DIFF = f"""--- a/migrations/{scenes.REBUILD}

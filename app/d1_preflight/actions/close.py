@@ -44,7 +44,7 @@ _UNKNOWN = (
 )
 _ROLLED_BACK, _FIXED = answer_label("end", ROLLED_BACK), answer_label("end", FIXED_MANUALLY)
 _BRIEF = Prompt(
-    "noticed", PromptKind.CHOOSE, "It is over: did anyone notice?", optional=True, deliberate=True,
+    "noticed", PromptKind.CHOOSE, "Did anyone notice?", optional=True, deliberate=True,
     choices=("nobody noticed", "somebody did, or there is more to tell the team"),
 )  # fmt: skip
 """The verdict of most days by one key; everything else is a sentence."""

@@ -113,7 +113,7 @@ def _reason_prompts(context: StepContext) -> Sequence[Prompt]:
     if last is None or last.status.is_answered:
         return ()
     if found.contradicted:
-        label = f"Why keep “{answer_label('order', found.order)}” all the same?"
+        label = f"Why keep “{answer_label('order', found.order)}” anyway?"
         hint = "Leave it empty to choose another order"
         return (
             Prompt(_REASON, PromptKind.TEXT, f"{label} {hint}", help=found.contradicted,

@@ -135,7 +135,7 @@ class Sources:
             elif not os.path.lexists(whole):
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
             elif not os.path.isfile(whole):  # noqa: PTH113 - as above
-                refused.append(f"{path} {_why_not(whole)}; hand its text on with: preflight lint -")
+                refused.append(f"{path} {_why_not(whole)}; pass its text with: preflight lint -")
             elif whole.parent.name in DOWN_FOLDERS:
                 downs.append(self._down(whole))
             else:

@@ -29,7 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Exit code 0: good. 1: open steps or unsigned. 4: invalid, or a bad signature.",
     )
     parser.add_argument(
-        "records", nargs="*", metavar="RECORD", help="a folder or a migration; all where none"
+        "records", nargs="*", metavar="RECORD", help="a folder or a migration; without any, all"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     add_record_options(parser)

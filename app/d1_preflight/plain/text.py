@@ -30,6 +30,10 @@ from d1_preflight.session import Session
 
 _INDENT = "  "
 _MINUTE = 60
+_HASHES = frozenset({"sha256", "file", "values"})
+_DIGESTS = frozenset(
+    {"values_before", "values_after"}
+)  # of each table's rows: the record has them, nobody reads them
 
 
 def opening(session: Session) -> Iterator[str]:
@@ -86,7 +90,8 @@ def outcome(attempt: Attempt) -> Iterator[str]:
     """A step after it ran: mark and word, the result, and its figures."""
     yield f"{MARKS[attempt.status]} {attempt.status}: {clean(attempt.words)}"
     for key, value in attempt.facts.items():
-        yield from _fact_lines(key, value)
+        if key not in _DIGESTS:
+            yield from _fact_lines(key, value)
 
 
 def go_summary(session: Session) -> Iterator[str]:
@@ -177,12 +182,13 @@ def _fact_lines(key: str, value: Fact) -> Iterator[str]:
         yield f"{_INDENT}{key.replace('_', ' ')}:"
         yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
     elif value not in ("", (), {}):
-        yield f"{_INDENT}{key.replace('_', ' ')}: {clean(fact_text(key, value))}"
+        name = key.removesuffix("_ms").removesuffix("_s").replace("_", " ")
+        yield f"{_INDENT}{name}: {clean(fact_text(key, value))}"
 
 
 def _without_hashes(table: Table) -> Table:
     """Eighty columns are few: hashes and file names stay in the record."""
-    kept = [n for n, name in enumerate(table.columns) if name not in {"sha256", "file"}]
+    kept = [n for n, name in enumerate(table.columns) if name not in _HASHES]
     return Table(
         tuple(table.columns[n] for n in kept),
         tuple(tuple(row[n] for n in kept) for row in table.rows),

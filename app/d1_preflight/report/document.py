@@ -34,10 +34,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A paragraph; `strong` for what must not be overlooked."""
+    """A paragraph; `strong` for what must not be overlooked, `code` for a command to copy."""
 
     text: str
     strong: bool = False
+    code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def summary_blocks(summary: Summary) -> Document:
         blocks.append(Words(f"… and {summary.unlisted} more tables"))
     if summary.events:
         blocks += [Words("Emergency (UTC)", strong=True), *map(Words, summary.events)]
-    return (*blocks, *map(Words, summary.commands))
+    return (*blocks, *(Words(command, code=True) for command in summary.commands))
 
 
 def table_of(rows: Fact) -> Table | None:

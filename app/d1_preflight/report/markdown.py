@@ -43,6 +43,8 @@ def _block(block: Block) -> list[str]:
     match block:
         case Heading(level, text):
             return [f"{'#' * level} {escaped(text)}"]
+        case Words(text, code=True):
+            return [_code(text)]
         case Words(text, strong):
             return [f"**{escaped(text)}**" if strong else escaped(text)]
         case Pairs(rows):

@@ -69,7 +69,7 @@ def is_earlier(session: "Session", step: Step) -> bool:
 def judged(session: "Session") -> tuple[str, bool]:
     """The class and the risk, and whether they are a danger."""
     if session.record.is_adoption:
-        return "rows of the ledger alone", False
+        return "ledger rows only", False
     kind = session.kind.value
     danger = kind in ("destructive", "unknown")
     # Once applied, the schema already has the change, so the earlier class is shown.

@@ -104,14 +104,11 @@ class Prompt:
             raise Rejected(
                 f"That is not {self.typed!r}.", hint="Type it as shown, letter for letter."
             )
-        if not text and not self.optional and not self.sentence:
-            raise Rejected("Write an answer.", hint="A few words are enough.")
-        if (
-            self.sentence
-            and not (self.optional and not text)
-            and len(_WORD.findall(text)) < _SENTENCE
-        ):
+        is_short = self.sentence and len(_WORD.findall(text)) < _SENTENCE
+        if is_short and (text or not self.optional):
             raise Rejected("Write a sentence.", hint="Later readers have only this reason.")
+        if not text and not self.optional:
+            raise Rejected("Write an answer.", hint="A few words are enough.")
         return text
 
     def _chosen(self, raw: object) -> str:

@@ -22,6 +22,7 @@ from d1_preflight.tui.widgets.lines import LineView
 _SIDE_BY_SIDE = 120
 _AROUND = 2
 _GAP = " │ "
+_GOES_ON = " " * 6
 
 
 class RewriteScreen(Screen[Fix | None]):
@@ -178,9 +179,12 @@ def _beside(old: list[str], new: list[str], width: int, *, same: bool) -> Iterat
 def _marked(mark: str, lines: list[str], width: int) -> Iterator[str]:
     """Lines behind their mark; what is too long goes on below, so that nothing is cut off."""
     for line in lines:
-        yield f"{mark} {line[: width - 2]}"
-        for at in range(width - 2, len(line), width - 6):
-            yield f"      {line[at : at + width - 6]}"
+        left, begin, room = line, f"{mark} ", width - len(mark) - 1
+        while len(left) > room:
+            blank = left.rfind(" ", room // 2, room) + 1
+            yield f"{begin}{left[: blank or room]}"
+            left, begin, room = left[blank or room :], _GOES_ON, width - len(_GOES_ON)
+        yield f"{begin}{left}"
 
 
 def _shown(text: str) -> list[str]:
