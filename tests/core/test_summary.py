@@ -395,3 +395,22 @@ def test_rows_that_the_emergency_took_are_not_told_as_none_lost() -> None:
     assert found["rows"] == (
         "no row lost; 0 tables unchanged; at the close 1 row fewer than before (teams 1)"
     )
+
+
+def test_what_failed_more_than_once_is_one_line_except_the_apply() -> None:
+    walk = Walk(CHECKLIST)
+    for words in ("Now is Monday 10:05.", "Now is Monday 10:06."):
+        walk.answer("window", Status.FAILED, words=words)
+    walk.answer("window", Status.WAIVED, words="quiet enough")
+    walk.answer("errors", Status.UNKNOWN, words="no request came in")
+    for words in ("first", "second"):
+        walk.answer("applied", Status.FAILED, words=words)
+
+    failed = facts_of(walk.record)["failed"]
+
+    assert failed.count("window failed") == 1
+    assert ", the last of 2 times: Now is Monday 10:06" in failed
+    assert failed.count("apply failed") == 2
+    assert "error rate unknown" in failed
+    walk.answer("go", Status.ATTESTED, {**GO, "summary_form": SPLIT_FORM})
+    assert facts_of(walk.record)["failed"].endswith("Monday 10:06.; 1 more")  # as it was signed

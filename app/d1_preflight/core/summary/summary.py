@@ -273,7 +273,8 @@ def _of_each_step(failed: Sequence[Attempt]) -> Iterable[str]:
         is_named.add(attempt.step)
         is_one = attempt.step == ApplyFacts.step or times[attempt.step] == 1
         often = "" if is_one else f", the last of {times[attempt.step]} times"
-        yield f"{_stated(attempt)}{often}: {sentence(attempt.words)}"
+        words = sentence(attempt.words).removesuffix(".")
+        yield f"{_stated(attempt)}{often}: {words}"
 
 
 def _nothing_failed(record: Record, form: int) -> str:
