@@ -158,7 +158,7 @@ class EmergencyScreen(Screen[None]):
             ("1–5", "what happened"),
             ("↑↓", "steps"),
             ("r", said.get("r", "run")),
-            ("y", said.get("c", "copy")),
+            ("c", said.get("c", "copy")),
         ]
         self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("?", "help"),))
 
