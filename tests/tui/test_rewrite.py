@@ -75,7 +75,7 @@ async def test_the_diff_comes_first_and_y_writes_it() -> None:
     assert "cascade-delete: it parks the rows of members" in shown
     assert "Proved on rows in every table" in shown
     assert "index i is gone" in shown
-    assert "delete-without-where stays: Which rows" in shown
+    assert "delete-without-where stays: Only the author knows" in shown
     assert after == WizardScreen.__name__
     assert source.written == [AFTER]
 
@@ -91,7 +91,7 @@ async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> No
     source = board(NOTHING)
     shown, *_, after = await keys(source, "p", "y")
     assert "No proved rewrite was found" in shown
-    assert "Which rows are to go" in shown
+    assert "Only the author knows which rows may go" in shown
     assert after == RewriteScreen.__name__
     assert source.written == []
 
