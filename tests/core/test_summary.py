@@ -414,3 +414,7 @@ def test_what_failed_more_than_once_is_one_line_except_the_apply() -> None:
     assert "error rate unknown" in failed
     walk.answer("go", Status.ATTESTED, {**GO, "summary_form": SPLIT_FORM})
     assert facts_of(walk.record)["failed"].endswith("Monday 10:06.; 1 more")  # as it was signed
+
+
+def test_who_alone_works_on_an_open_record_is_not_named_as_another() -> None:
+    assert facts_of(Walk(CHECKLIST).answer("named").record)["who"] == f"at work: {ANA}"

@@ -165,7 +165,8 @@ def _who(record: Record, form: int) -> str:
     signers = {signed.signer, closed.signer}
     others = [a.by for a in record.attempts if a.by not in signers]
     if others:
-        parts.append(f"also at work: {joined(dict.fromkeys(others), _NAMED)}")
+        also = "also " if parts or form < GROUPED_FORM else ""
+        parts.append(f"{also}at work: {joined(dict.fromkeys(others), _NAMED)}")
     return " · ".join(parts)
 
 
