@@ -170,6 +170,7 @@ def test_what_fails_again_says_that_the_answer_has_expired(
     assert words in "\n".join(text.question(session, step))
     assert words in " ".join(as_text(document(session.record, session.checklist)).split())
     assert words in verdict(session, step, None, runs=False).plain
+    assert any(words in item.words for item in session.open_before_go())
 
 
 def test_a_waiver_that_was_tried_again_in_time_has_not_expired() -> None:

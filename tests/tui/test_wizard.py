@@ -798,3 +798,24 @@ async def test_after_the_close_it_is_said_where_the_record_lies_and_how_it_is_ch
     assert "records/0061_rebuild_teams_remove_deprecated" in text
     assert "Commit that folder" in text
     assert "preflight verify 0061_rebuild_teams_remove_deprecated" in text
+
+
+async def test_whoever_waives_a_step_again_is_offered_the_reason_given_before() -> None:
+    session = scenes.rebuild().walked_to("window")
+    step = session.checklist.step("window")
+    session.script = {"window": Outcome(Status.FAILED, "Busy.")}
+    await session.perform(step, {})
+    session.waive(step, "the team agreed")
+    await session.perform(step, {})
+    app = opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("w")
+        await settle(pilot)
+        asked = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+
+    assert "the team agreed" in asked
+    assert state(session, "window") is Status.WAIVED
+    assert session.record.attempts[-1].words == "the team agreed"

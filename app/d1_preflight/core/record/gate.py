@@ -229,7 +229,8 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
 def _words(record: Record, step: Step) -> str:
     attempt = record.standing(step)
     if attempt is not None:
-        return record.stale.get(step.id) or attempt.words
+        found = (attempt.words, expired_answer(record, step))
+        return record.stale.get(step.id) or " ".join(filter(None, found))
     if record.last(step.id) is not None:
         return "Answered before, but what it is based on has changed since."
     return ""
