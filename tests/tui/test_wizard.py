@@ -8,7 +8,7 @@ import pytest
 from textual import events
 
 from d1_preflight.core.checklist.answers import answer_label
-from d1_preflight.core.checklist.checklist import Prompt, Step
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import WindowFacts
@@ -819,3 +819,26 @@ async def test_whoever_waives_a_step_again_is_offered_the_reason_given_before() 
     assert "the team agreed" in asked
     assert state(session, "window") is Status.WAIVED
     assert session.record.attempts[-1].words == "the team agreed"
+
+
+async def test_a_statement_is_confirmed_by_one_key_and_no_habit() -> None:
+    session = scenes.rebuild().walked_to("notified")
+    notice = "0061, by ana, watching for 5 min"
+    asked = Prompt("send", PromptKind.CONFIRM, "Send this to #engineering", help=notice)
+    session._prompts = {**session._prompts, "notified": (asked,)}
+    app = opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        offered = screen_text(app)
+        await pilot.press("enter", "space", "1")
+        await settle(pilot)
+        refused, before = screen_text(app), list(session.performed)
+        await pilot.press("y")
+        await settle(pilot)
+
+    assert "[ ]" not in offered
+    assert offered.splitlines()[-1].strip().startswith("y ")
+    assert before == []
+    assert "Press y to confirm it" in refused
+    assert notice in refused  # what is confirmed stays in sight
+    assert len(session.performed) == 1
