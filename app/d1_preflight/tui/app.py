@@ -88,6 +88,7 @@ class PreflightApp(App[None]):
         for known in theme.themes():
             self.register_theme(known)
         self.theme = theme.DARK
+        self.animation_level = "none"  # nothing slides, whoever looks at it
 
     @cached_property
     def _step_worker(self) -> "StepWorker":

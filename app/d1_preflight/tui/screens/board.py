@@ -123,7 +123,7 @@ class BoardScreen(Screen[None]):
         self.query_one(BoardTable).touched = True
         self._stood_on = self._row.name if self._row else ""
         field = self.query_one("#filter", Input)
-        field.display = True
+        field.display, field.cursor_blink = True, False
         field.focus()
 
     def action_unfilter(self) -> None:
