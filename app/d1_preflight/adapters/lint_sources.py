@@ -135,7 +135,7 @@ class Sources:
             elif not os.path.lexists(whole):
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
             elif not os.path.isfile(whole):  # noqa: PTH113 - as above
-                refused.append(f"{path} {_why_not(whole)}; pass its text with: preflight lint -")
+                refused.append(f"{path} {_why_not(whole)} Pass its text with: preflight lint -")
             elif whole.parent.name in DOWN_FOLDERS:
                 downs.append(self._down(whole))
             else:
@@ -265,7 +265,7 @@ def _too_long(what: Path | str) -> MigrationUnreadable:
 
 def _why_not(path: Path) -> str:
     """Why a name is no migration: its kind, and that wrangler skips it."""
-    what = "a symbolic link" if path.is_symlink() else "no regular file"
+    what = "a symbolic link" if path.is_symlink() else "not a regular file"
     return f"is {what}: wrangler does not apply it."
 
 
