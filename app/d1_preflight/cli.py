@@ -74,6 +74,10 @@ def _heed_termination() -> None:
 
     def end(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)  # the way out is not to be broken off
+        import logging
+
+        # It may break off any task of a screen, and asyncio would print each of them.
+        logging.getLogger("asyncio").disabled = True
         raise _Terminated
 
     if threading.current_thread() is threading.main_thread():
