@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _heed_termination()
     try:
         _require_command(words)
-        arguments = _parser(words).parse_args(words)
+        arguments, unknown = (parser := _parser(words)).parse_known_args(words)
+        _require_known(parser, words, unknown)
         code = output.finish(arguments.run(arguments))
     except PreflightError as error:
         _tell(error)
@@ -73,6 +74,10 @@ def _heed_termination() -> None:
 
     def end(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)  # the way out is not to be broken off
+        import logging
+
+        # It may break off any task of a screen, and asyncio would print each of them.
+        logging.getLogger("asyncio").disabled = True
         raise _Terminated
 
     if threading.current_thread() is threading.main_thread():
@@ -103,6 +108,33 @@ def _require_command(words: Sequence[str]) -> None:
         f"There is no command {first!r}.",
         hint=f"Did you mean: {meant}" if meant else "All commands: preflight --help",
     )
+
+
+def _require_known(
+    parser: argparse.ArgumentParser, words: Sequence[str], unknown: Sequence[str]
+) -> None:
+    """Raise UsageError for words that the command does not take, naming what was meant perhaps."""
+    if not unknown:
+        return
+    from difflib import get_close_matches
+
+    command = words[0] if words[0] in _COMMANDS else ""
+    called = f"preflight {command}".strip()
+    option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), "")
+    close = get_close_matches(option, _options(parser, command), n=1, cutoff=0.7)
+    what = f"no option {option!r} in {called}" if option else f"a word too many: {unknown[0]!r}"
+    raise UsageError(
+        f"There is {what}.",
+        hint=f"Did you mean: {close[0]}" if close else f"What it takes: {called} --help",
+    )
+
+
+def _options(parser: argparse.ArgumentParser, command: str) -> tuple[str, ...]:
+    """The options of a command, "" for the program itself; argparse hands out neither."""
+    for action in parser._actions:  # noqa: SLF001 - see above
+        if command and isinstance(action.choices, dict):
+            return _options(action.choices[command], "")
+    return tuple(option for each in parser._actions for option in each.option_strings)  # noqa: SLF001 - see above
 
 
 def whole_parser() -> argparse.ArgumentParser:

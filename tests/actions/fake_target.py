@@ -481,7 +481,7 @@ def agreeable(prompt: Prompt) -> object:
         case PromptKind.CONFIRM:
             return True
         case PromptKind.CHOOSE:
-            return prompt.choices[0]
+            return "" if prompt.optional else prompt.choices[0]
         case PromptKind.CHOOSE_MANY:
             return prompt.choices
     return prompt.typed or ("" if prompt.optional else "looked at, and fine")

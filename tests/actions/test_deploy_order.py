@@ -18,7 +18,8 @@ from d1_preflight.core.checklist.answers import (
     WORKER_FIRST,
     Order,
 )
-from d1_preflight.core.errors import UsageError
+from d1_preflight.core.checklist.checklist import still_asked
+from d1_preflight.core.errors import Rejected, UsageError
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.core.record.safety_facts import (
@@ -239,6 +240,36 @@ async def test_what_the_queries_contradict_needs_a_reason(walked: Walked, verdic
         assert attempt.status is Status.ATTESTED
         assert attempt.facts["contradicted"]
         assert attempt.words.endswith("Reason: a maintenance page is up")
+
+
+async def test_a_reason_keeps_the_contradicted_order_and_asks_nothing_else(walked: Walked) -> None:
+    bench = await ordered(walked, Order.SPLIT)
+    step = bench.session.checklist.step("deploy_order")
+    first = await chosen(bench, DATABASE_FIRST)
+
+    asked = bench.session.prompts(step)
+    kept = {"reason": "a maintenance page is up"}
+    again = await bench.session.perform(step, kept)
+
+    assert asked[0].key == "reason"
+    assert [p.key for p in asked if still_asked(p, kept)] == ["reason"]
+    assert {p.key for p in asked if still_asked(p, {"reason": ""})} >= {"deployed", "order"}
+    assert again.status is Status.ATTESTED
+    assert again.answers == {**first.answers, **kept}
+
+
+async def test_another_order_is_asked_in_full(walked: Walked) -> None:
+    bench = await ordered(walked, Order.DATABASE_FIRST)
+    step = bench.session.checklist.step("deploy_order")
+    first = await chosen(bench, WORKER_FIRST)
+
+    with pytest.raises(Rejected):
+        await bench.session.perform(step, {"reason": ""})
+    answers = {"reason": "", "deployed": first.answers["deployed"], "order": DATABASE_FIRST}
+    again = await bench.session.perform(step, answers)
+
+    assert again.status is Status.PROVED
+    assert again.answers["order"] == DATABASE_FIRST
 
 
 async def test_no_reason_is_asked_before_a_contradiction(walked: Walked) -> None:

@@ -15,6 +15,7 @@ from d1_preflight.actions.go import go_prompts, plan_to_sign, sign_go
 from d1_preflight.actions.preconditions import require_bookmark
 from d1_preflight.core.checklist.checklist import Answer, PromptKind
 from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.format import timestamp
 from d1_preflight.core.record.facts import instant, is_absent
 from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.record import Status
@@ -77,7 +78,7 @@ async def test_what_was_proved_is_signed_for_the_minutes_of_the_settings() -> No
     assert (facts.checklist, plan.checklist) == (CHECKLIST.sha256, CHECKLIST.sha256)
     assert facts.criteria == plan.criteria
     assert outcome.status is Status.ATTESTED
-    assert outcome.words == f"GO by {ANA}, good until {instant(going.now + minutes)}."
+    assert outcome.words == f"GO by {ANA}, good until {timestamp(going.now + minutes)}."
 
 
 async def test_the_plan_names_every_answer_before_go_and_what_it_rests_on() -> None:

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
+import pytest
+
 from actions.conftest import Walked
 from actions.fake_target import CHECKLIST, UUID, Bench
 from core.record_values import ANA, KEYS
-from d1_preflight.core.errors import NotAllowed
+from d1_preflight.core.checklist.checklist import still_asked
+from d1_preflight.core.errors import NotAllowed, Rejected
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.record import Record, Status
@@ -137,6 +140,27 @@ class Locked(ReadySigner):
 
     def sign(self, document: bytes, namespace: str) -> bytes:
         raise NotAllowed(f"The key is locked ({namespace}, {len(document)} bytes).")
+
+
+async def test_that_nobody_noticed_is_one_key_and_anything_else_is_a_sentence(
+    walked: Walked,
+) -> None:
+    bench = await walked("close")
+    step = bench.session.checklist.step("close")
+    asked = bench.session.prompts(step)
+    brief = next(p for p in asked if p.key == "noticed")
+    quiet, other = brief.choices
+    spared = [p.key for p in asked if not still_asked(p, {"noticed": quiet})]
+
+    with pytest.raises(Rejected):  # more to tell, and nothing told
+        await bench.step("close", noticed=other, verdict="")
+    attempt = await bench.step("close", noticed=quiet)
+
+    assert brief.deliberate
+    assert spared == ["verdict"]
+    assert attempt.words == "Nobody noticed."
+    assert "verdict" not in attempt.answers
+    assert "- **in their words**: Nobody noticed." in bench.store.held[SUMMARY].decode()
 
 
 async def test_a_close_that_is_not_signed_leaves_go_s_summary(walked: Walked) -> None:

@@ -11,6 +11,7 @@ from d1_preflight.adapters.wrangler.growth import bytes_in, growth_words
     ("done", "seconds", "expected"),
     [
         (0, 5.0, "░░░░░░░░░░░░░░░░ 0 B of about 230 MB"),
+        (18, 5.0, "░░░░░░░░░░░░░░░░ 18 B of about 230 MB"),
         (
             115_000_000,
             10.0,

@@ -73,7 +73,7 @@ def test_without_a_checkout_a_link_stays_in_its_folder(tmp_path: Path) -> None:
 def test_a_pipe_a_device_and_a_folder_are_no_files(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
     for path in (tree / "pipe", tree / "apps", Path("/dev/zero")):
-        with pytest.raises(OSError, match="no regular file"):
+        with pytest.raises(OSError, match="not a regular file"):
             read_file(path)
         assert read_regular(path) is None
 

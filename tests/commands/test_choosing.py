@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from d1_preflight.commands import faces
-from d1_preflight.core.errors import Undecided
+from d1_preflight.core.errors import Undecided, UsageError
 from d1_preflight.core.project.settings import load_settings
 
 ENTRY = '[[d1_databases]]\nbinding = "{0}"\ndatabase_name = "{0}"\ndatabase_id = "{0}"\n'
@@ -63,3 +63,19 @@ def test_without_a_terminal_the_list_is_the_message() -> None:
     with pytest.raises(Undecided) as caught:
         faces.open_chosen(ARGUMENTS)
     assert "--config" in caught.value.hint
+
+
+def test_a_migration_that_is_not_there_is_refused_before_anything_is_fetched(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project walks with preflight's own wrangler, and none is installed yet."""
+    web = repository / "web"
+    (web / "preflight.toml").write_text('[wrangler]\nuse = "own"\n')
+    (web / "migrations").mkdir()
+    (web / "migrations" / "0001_add_users.sql").write_text("CREATE TABLE users(id INTEGER);\n")
+    monkeypatch.chdir(web)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(repository / "cache"))
+
+    with pytest.raises(UsageError, match="There is no migration '9999'"):
+        faces.open_chosen(ARGUMENTS, migration="9999")
+    assert not (repository / "cache").exists()

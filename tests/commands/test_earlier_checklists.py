@@ -26,7 +26,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "tests" / "records" / "checklist_4adaa57e"
 RECORDS = tuple(
     ROOT / "tests" / "records" / name
-    for name in ("checklist_4adaa57e", "checklist_375097bf", "summary_form_2")
+    for name in (
+        "checklist_4adaa57e",
+        "checklist_375097bf",
+        "summary_form_2",
+        "summary_form_3",
+    )
 )
 WALKED = "4adaa57ebf6503eaa02953f433c07e48f2f51f24f29e24a8b0149861842fbc87"
 SHIPPED = {  # never shorter: records out there name them

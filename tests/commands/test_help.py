@@ -50,9 +50,14 @@ def test_help_fits_and_ends_in_examples(
         (["docter"], "preflight doctor"),
         (["0061"], "preflight run 0061"),
         (["zzz"], "preflight --help"),
+        (["lint", "--formt", "json"], "Did you mean: --format"),
+        (["run", "0057", "--databse=x"], "Did you mean: --database"),
+        (["--vrsion"], "Did you mean: --version"),
+        (["lint", "--xyz"], "preflight lint --help"),
+        (["run", "0057", "b"], "a word too many: 'b'"),
     ],
 )
-def test_what_is_no_command_is_named(
+def test_what_is_mistyped_is_named(
     words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(words) == 2

@@ -135,7 +135,7 @@ def test_doctor_takes_no_placeholder_for_an_id(project: Path, placeholder: str) 
     path.write_text(re.sub(r'"a1b2c3d4[^"]*"', f'"{placeholder}"', path.read_text()))
     found = looked(project)["database"]
     assert found.status is Status.FAILED
-    assert "is a placeholder, no id" in found.words
+    assert "is a placeholder, not an id" in found.words
     assert "wrangler.jsonc" in found.fix
 
 

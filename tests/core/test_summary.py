@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.record_values import ANA, START, Walk, shipped_checklist
 from d1_preflight.core.record.facts import Fact, Facts
 from d1_preflight.core.record.record import DatabaseRef, Record, Status
-from d1_preflight.core.summary.form import PRESENT_FORM
+from d1_preflight.core.summary.form import PRESENT_FORM, SPLIT_FORM
 from d1_preflight.core.summary.markdown import as_markdown, escaped
 from d1_preflight.core.summary.summary import Summary, summary_of
 from d1_preflight.core.verify.timeline import TimelineEntry
@@ -196,7 +196,7 @@ def crowded(form: int) -> Record:
     return walk.answer("close", Status.ATTESTED, closed, words=long).record
 
 
-@pytest.mark.parametrize(("form", "more"), [(1, 44), (2, 45), (3, 47)])
+@pytest.mark.parametrize(("form", "more"), [(1, 44), (2, 45), (3, 47), (4, 47)])
 def test_however_much_happened_it_fits_forty_lines(form: int, more: int) -> None:
     events = tuple(TimelineEntry(START + timedelta(minutes=n), "x " * 900) for n in range(300))
 
@@ -205,7 +205,7 @@ def test_however_much_happened_it_fits_forty_lines(form: int, more: int) -> None
     assert len(lines) <= MOST
     assert max(map(len, lines)) < 2000
     assert f"| … and {more} more |" in lines
-    left = 297 if form == PRESENT_FORM else 295
+    left = 297 if form >= SPLIT_FORM else 295
     assert any(f"… {left} more in timeline.md" in line for line in lines)
 
 
@@ -395,3 +395,26 @@ def test_rows_that_the_emergency_took_are_not_told_as_none_lost() -> None:
     assert found["rows"] == (
         "no row lost; 0 tables unchanged; at the close 1 row fewer than before (teams 1)"
     )
+
+
+def test_what_failed_more_than_once_is_one_line_except_the_apply() -> None:
+    walk = Walk(CHECKLIST)
+    for words in ("Now is Monday 10:05.", "Now is Monday 10:06."):
+        walk.answer("window", Status.FAILED, words=words)
+    walk.answer("window", Status.WAIVED, words="quiet enough")
+    walk.answer("errors", Status.UNKNOWN, words="no request came in")
+    for words in ("first", "second"):
+        walk.answer("applied", Status.FAILED, words=words)
+
+    failed = facts_of(walk.record)["failed"]
+
+    assert failed.count("window failed") == 1
+    assert ", the last of 2 times: Now is Monday 10:06" in failed
+    assert failed.count("apply failed") == 2
+    assert "error rate unknown" in failed
+    walk.answer("go", Status.ATTESTED, {**GO, "summary_form": SPLIT_FORM})
+    assert facts_of(walk.record)["failed"].endswith("Monday 10:06.; 1 more")  # as it was signed
+
+
+def test_who_alone_works_on_an_open_record_is_not_named_as_another() -> None:
+    assert facts_of(Walk(CHECKLIST).answer("named").record)["who"] == f"at work: {ANA}"

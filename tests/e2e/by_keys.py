@@ -34,8 +34,8 @@ def _answer(tmux: Tmux, screen: str) -> None:
     keys = footer(screen)
     if "G sign GO" in keys:
         tmux.press("G")
-    elif keys.startswith("A "):
-        tmux.press("A")
+    elif keys.startswith(("A ", "y ")):
+        tmux.press(keys[0])
     elif "Waive" in screen:
         tmux.type(WORDS)
         tmux.press("Enter")

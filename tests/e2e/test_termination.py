@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,19 +35,28 @@ def opened() -> Iterator[list[Terminal]]:
 
 
 @pytest.mark.parametrize(
-    ("words", "seen"),
-    [((), "0001"), (("run", "0001", "--plain"), "quit"), (("run", "0001"), "0001"),
-     (("init",), "What is the team called?")],
+    ("words", "seen", "key"),
+    [((), "0001", "?"), (("run", "0001", "--plain"), "quit", "j"),
+     (("run", "0001"), "0001", "?"), (("init",), "What is the team called?", "x")],
 )  # fmt: skip
 def test_sigterm_leaves_the_terminal_sane(
-    project: Path, opened: list[Terminal], words: tuple[str, ...], seen: str
+    project: Path,
+    opened: list[Terminal],
+    words: tuple[str, ...],
+    seen: str,
+    key: str,
 ) -> None:
     home = {"HOME": str(project / "home"), "TERM": "xterm", "LANG": "C.UTF-8"}
     env = {k: os.environ[k] for k in ("PATH", "PYTHONPATH") if k in os.environ} | home
     terminal = Terminal(("sh", "-c", AROUND, sys.executable, *words), project, env)
     opened.append(terminal)
     terminal.wait_for(seen)
-    time.sleep(0.5)  # well within its loop
+    before = len(terminal.shown)
+    terminal.type(key)  # what answers a key is within its loop
+    if key == "?":
+        terminal.wait_for("Esc back")
+    else:
+        terminal.wait_until(lambda: len(terminal.shown) > before)
 
     os.kill(int((project / "pid").read_text()), signal.SIGTERM)
 

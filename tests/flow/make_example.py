@@ -13,9 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
@@ -86,9 +84,6 @@ ANSWERS = {
     "verdict": "Teams load without the old column, all 1,204 memberships are there, and nobody "
     "noticed.",
 }
-FRIDAY, WORK = 4, range(8, 18)
-ZONES = ("America/New_York", "Asia/Tokyo", "Europe/Berlin")
-"""Where the example's users may live: it is made where they sleep, so that no waiver is needed."""
 READING_S = {PromptKind.TEXT: 5.0, PromptKind.CHOOSE: 1.5, PromptKind.CONFIRM: 2.0}
 
 
@@ -114,12 +109,6 @@ class Operator:
         return True if prompt.kind is PromptKind.CONFIRM else prompt.choices[0]
 
 
-def asleep() -> str:
-    """The first zone whose people are outside their working hours now."""
-    now = {zone: datetime.now(ZoneInfo(zone)) for zone in ZONES}
-    return next(zone for zone, at in now.items() if at.weekday() > FRIDAY or at.hour not in WORK)
-
-
 async def make(folder: Path) -> None:
     """Walk one practice run to its close, and take its record."""
     (folder / "gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.com\n")
@@ -128,8 +117,6 @@ async def make(folder: Path) -> None:
     project = folder / "project"
     with start(project, next="0061", ask_git=ask_git) as running:
         environ = {**os.environ, **running.practice.environment}
-        settings = project / "preflight.toml"
-        settings.write_text(settings.read_text("utf-8").replace(ZONES[0], asleep()), "utf-8")
         context = open_context(start=project, environ=environ, target="practice")
         (context.project.migrations_folder / NAME).write_text(PARKED, encoding="utf-8")
         for words in (("add", "-A"), ("commit", "-qm", "Park the members")):

@@ -135,8 +135,8 @@ async def answer(pilot: Pilot[None], screen: str) -> None:
         await pilot.press(*_WORDS, "enter")
     elif "G sign GO" in keys:
         await pilot.press("G")
-    elif keys.startswith("A "):
-        await pilot.press("A")
+    elif keys.startswith(("A ", "y ")):
+        await pilot.press(keys[0])
     elif "✗ failed" in screen and "w waive" in keys:
         await pilot.press("w")
     elif "Space mark" in keys:

@@ -36,7 +36,7 @@ def test_a_file_in_the_folders_place_is_said(here: Path) -> None:
     ran = preflight("lint")
 
     assert ran.code == 2
-    assert "is no folder" in ran.err
+    assert "is not a folder" in ran.err
     assert "Correct migrations_dir" in ran.err
 
 
@@ -50,7 +50,7 @@ def test_links_and_fifos_are_passed_over_as_wrangler_does_and_said(
     ran = preflight(*words)
 
     assert ran.code == 0
-    assert "0002_add_fifo.sql is no regular file: wrangler does not apply it" in ran.err
+    assert "0002_add_fifo.sql is not a regular file: wrangler does not apply it" in ran.err
     assert "0003_add_link.sql is a symbolic link: wrangler does not apply it" in ran.err
 
 
@@ -60,7 +60,7 @@ def test_a_named_fifo_is_not_waited_for_and_not_clear(here: Path) -> None:
     ran = preflight("lint", "migrations/0002_add_fifo.sql", "migrations/0001_add_users.sql")
 
     assert ran.code == 2
-    assert "0002_add_fifo.sql is no regular file" in ran.err
+    assert "0002_add_fifo.sql is not a regular file" in ran.err
     assert "✓ migrations/0001_add_users.sql" in ran.out
 
 

@@ -5,12 +5,13 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from core.record_values import BEN
+from core.record_values import BEN, Walk, shipped_checklist
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Finding, Severity
 from d1_preflight.core.record.record import Record, Status
 from d1_preflight.core.remedies.fix import Answer, Fix
 from d1_preflight.core.remedies.proof import Proof
+from d1_preflight.plain import text
 from d1_preflight.plain.asker import TerminalAsker, let_back, question_for
 from d1_preflight.plain.line_asker import BACK
 from d1_preflight.plain.walkthrough import Choice, Walkthrough
@@ -301,3 +302,22 @@ async def test_the_safe_way_is_shown_and_written_after_a_yes_alone(agreed: bool)
     assert "  +b" in said
     assert rewriter.written == (["a\nb\n"] if agreed else [])
     assert ("Written. The earlier text" in shown) == agreed
+
+
+def test_figures_are_read_aloud_without_digests_and_with_their_time() -> None:
+    walk = Walk(shipped_checklist()).answer(
+        "copied",
+        facts={
+            "tables": ({"table": "teams", "rows": 112, "values": "112-c38c-1cf9aa40b9"},),
+            "values_after": ({"table": "teams", "values": "112-c38c"},),
+            "taken_at": "2026-11-26T17:42:17Z",
+            "sql_ms": 6,
+        },
+    )
+
+    said = "\n".join(text.outcome(walk.record.attempts[-1]))
+
+    assert "112-c38c" not in said
+    assert "values" not in said
+    assert "  taken at: 2026-11-26 17:42:17 UTC" in said
+    assert "  sql: 6 ms" in said

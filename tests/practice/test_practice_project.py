@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.migration import NAME_PATTERN
 from d1_preflight.core.project.settings import load_settings
+from d1_preflight.core.schedule.window import calendar_of, timing
 from d1_preflight.practice import run
 from d1_preflight.practice.project import (
     CHOICES,
@@ -18,6 +20,7 @@ from d1_preflight.practice.project import (
     refuse_other_choices,
 )
 from d1_preflight.practice.server import AlreadyRunning
+from d1_preflight.practice.settings import settings_toml
 from d1_preflight.practice.state import ACCOUNT_ID, DATABASE_ID, DATABASE_NAME
 from practice.conftest import Client, client_of
 
@@ -209,3 +212,14 @@ def test_a_project_that_does_not_say_its_choice_goes_on(tmp_path: Path) -> None:
     (lay_down(tmp_path / "p") / "next").unlink()
     refuse_other_choices(tmp_path / "p", next="0057", like="")
     assert next_of(tmp_path / "p") == ""
+
+
+@pytest.mark.parametrize("day", range(23, 30))
+@pytest.mark.parametrize("hour", range(24))
+def test_the_made_up_users_never_work_while_the_project_is_laid_down(day: int, hour: int) -> None:
+    now = datetime(2026, 11, day, hour, 30, tzinfo=UTC)
+    settings = load_settings(settings_toml("http://127.0.0.1:1", now))
+
+    for later in (0, 29):
+        at = now + timedelta(minutes=later)
+        assert timing(calendar_of(settings), at, timedelta(minutes=1)).is_quiet

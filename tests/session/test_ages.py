@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import START, Walk
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.facts import StepFacts, instant
-from d1_preflight.core.record.gate import as_of
+from d1_preflight.core.record.gate import as_of, earlier_reason, expired_answer
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.plain import text
 from d1_preflight.report.document import document
 from d1_preflight.report.text import as_text
 from d1_preflight.session import Session
+from d1_preflight.tui.words import verdict
 from plain.fakes import MemoryStore
 from session.walked import CHECKLIST, Found, opened, ready
 
@@ -148,3 +150,61 @@ def test_facts_of_a_stale_answer_are_still_known() -> None:
     standing = old.standing(CHECKLIST.step("copied"))
     assert standing is not None
     assert StepFacts.from_attempt(standing).written() == {"schema": "s"}
+
+
+@pytest.mark.parametrize(
+    ("status", "noun"), [(Status.WAIVED, "waiver"), (Status.ATTESTED, "answer")]
+)
+@pytest.mark.parametrize("step", AGING, ids=[step.id for step in AGING])
+def test_what_fails_again_says_that_the_answer_has_expired(
+    step: Step, status: Status, noun: str
+) -> None:
+    going = ready(MemoryStore()).answer(step.id, status, words="quiet enough")
+    going.now += (step.good_for or timedelta()) + timedelta(minutes=1)
+    going.answer(step.id, Status.FAILED, words="it is busy").answer(step.id, Status.UNKNOWN)
+    session = opened(MemoryStore(), going)
+
+    words = expired_answer(session.record, step)
+
+    assert f"The {noun} “quiet enough” has expired: it counts for" in words
+    assert words in "\n".join(text.question(session, step))
+    assert words in " ".join(as_text(document(session.record, session.checklist)).split())
+    assert words in verdict(session, step, None, runs=False).plain
+    assert any(words in item.words for item in session.open_before_go())
+
+
+def test_a_waiver_that_was_tried_again_in_time_has_not_expired() -> None:
+    going = ready(MemoryStore()).answer("window", Status.WAIVED, words="quiet enough")
+    going.answer("window", Status.FAILED)
+
+    assert expired_answer(going.record, WINDOW) == ""
+    assert expired_answer(going.answer("window").record, WINDOW) == ""
+
+
+def test_a_reason_is_offered_again_for_the_same_step_and_the_same_cause() -> None:
+    going = ready(MemoryStore()).answer("window", Status.FAILED, words="no token")
+    going.answer("window", Status.WAIVED, words="the token comes tomorrow")
+    assert earlier_reason(going.record, CHECKLIST, WINDOW) == "the token comes tomorrow"
+    going.answer("notified", Status.FAILED, words="no token")
+    going.answer("dashboard", Status.FAILED, words="something else")
+
+    assert (
+        earlier_reason(going.record, CHECKLIST, CHECKLIST.step("notified"))
+        == "the token comes tomorrow"
+    )
+    assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step("dashboard")) == ""
+    assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step("go")) == ""
+
+
+def test_what_one_apply_broke_has_one_reason() -> None:
+    going = ready(MemoryStore()).answer("window", Status.FAILED, words="it is busy")
+    going.answer("window", Status.WAIVED, words="quiet enough")
+    going.answer("endpoints", Status.FAILED, words="two answer 500")
+    assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step("endpoints")) == ""
+    going.answer("endpoints", Status.WAIVED, words="the Worker is deployed next")
+    going.answer("errors", Status.FAILED, words="3 % of the requests fail")
+
+    assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step("errors")) == (
+        "the Worker is deployed next"
+    )
+    assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step("notified")) == ""

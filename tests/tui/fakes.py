@@ -136,7 +136,10 @@ class FakeSession(Session):
             prompts=lambda context: self._prompts.get(context.step.id, ()),
             plan=lambda context: self._plans.get(context.step.id, ()),
         )
-        actions = {name: replace(scripted, seals=action.seals) for name, action in STEPS.items()}
+        actions = {
+            name: replace(scripted, seals=action.seals, spares=action.spares)
+            for name, action in STEPS.items()
+        }
         super().__init__(shipped_checklist(), environment, actions)
         self._analysis = analysis
         self.script, self._prompts = script, prompts or {}

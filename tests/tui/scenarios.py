@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from d1_preflight.core.errors import RecordBusy
 from d1_preflight.core.record.apply_facts import ApplyFacts, ErrorRateFacts, TrafficSample
+from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import RestoredTable, RestoreFacts
 from d1_preflight.tui.app import PreflightApp
 from tui import scenes
@@ -81,6 +82,21 @@ def _backing_up() -> PreflightApp:
     return app_for(scenes.board(session), scenes.REBUILD)
 
 
+def _rewriting() -> PreflightApp:
+    """The safe way for the rebuild, as it is offered."""
+    source = scenes.board(scenes.rebuild().walked_to("findings"))
+    source.offered = scenes.REWRITE
+    return app_for(source, scenes.REBUILD)
+
+
+def _busy_hour() -> PreflightApp:
+    """A window that failed, and whose reason is asked."""
+    session = scenes.rebuild().walked_to("window")
+    busy = "Now is Monday 10:06 EST: within Mon–Fri 9–17 of the users' zone (America/New_York)."
+    session.script = {**session.script, "window": Outcome(Status.FAILED, busy)}
+    return app_for(scenes.board(session), scenes.REBUILD)
+
+
 def _watching() -> PreflightApp:
     session = scenes.rebuild().walked_to("errors")
     session.hold, session.live = _never(), ErrorRateFacts(
@@ -129,19 +145,27 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("question", lambda: app_at("findings")),
     Scenario("class", lambda: app_at("class")),
     Scenario("rehearsal", lambda: app_at("rehearsed", 1_204), ("enter",)),
+    Scenario("losses", lambda: app_at("losses")),
+    Scenario("rewrite", _rewriting, ("escape", "p")),
     Scenario("data-safety", _backing_up, ("enter",)),
     Scenario("rollback", lambda: app_at("running_code"), ("up",)),
     Scenario("timing", lambda: app_at("dashboard"), ("escape", "up")),
+    Scenario("waiver", _busy_hour, ("enter", "w")),
     Scenario("go", lambda: app_at("go"), ("enter",)),
     Scenario("apply", lambda: app_at("applied")),
     Scenario(
         "applying",
         _applying,
         (*"marketplace-production", "enter", "0", "enter"),
-        shown("◐ re-checked: pending"),
+        shown("◐ re-check: pending"),
     ),
     Scenario("verification", _watching, ("enter",)),
     Scenario("close", lambda: app_at("close")),
+    Scenario(
+        "record",
+        lambda: app_for(scenes.board(scenes.rebuild().walked_to("go"))),
+        (*["down"] * 4, "s"),
+    ),
     Scenario("emergency", lambda: app_at("ledger"), ("exclamation_mark",)),
     Scenario("light", lambda: app_at("rehearsed", 1_204), ("ctrl+t", "enter")),
     Scenario("help", lambda: app_at("findings"), ("escape", "question_mark")),

@@ -19,6 +19,8 @@ from d1_preflight.core.findings import (
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.facts import Fact, Facts, StepFacts
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.remedies.fix import Answer, Fix
+from d1_preflight.core.remedies.proof import Proof
 from tui.fakes import FakeBoard, FakeSession, SceneFiles, scene_tools
 
 DATABASE = "marketplace-production"
@@ -93,6 +95,22 @@ FORGOTTEN = Finding(
     end_line=9,
     end_column=23,
 )
+
+IN_PLACE = (
+    REBUILD_SQL[: REBUILD_SQL.index("CREATE TABLE")]
+    + """\
+DROP INDEX "idx_teams_stripe";
+ALTER TABLE "teams" DROP COLUMN "deprecated_column";
+"""
+)
+REWRITE = Fix(
+    REBUILD_SQL,
+    IN_PLACE,
+    (Answer(CASCADE, what="changes teams in place: nothing is dropped"),),
+    (Answer(FORGOTTEN, reason="Only the author knows which index may go."),),
+    Proof("", (), "rows in every table, NULL wherever it is allowed; and on empty tables"),
+)
+"""The safe way for the rebuild, proved."""
 
 REBUILD_ANALYSIS = Analysis(
     kind=Kind.DESTRUCTIVE,

@@ -8,6 +8,7 @@ from textual.widgets import Static
 
 from d1_preflight.board import BoardState
 from d1_preflight.core.errors import RecordBusy, RemoteFailed
+from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.messages import OpenAsked
 from d1_preflight.tui.screens.board import BoardScreen
@@ -37,6 +38,29 @@ async def test_the_board_paints_before_the_target_has_answered() -> None:
     assert "? unknown" in before
     assert "remote read 14:02 EST" in after
     assert after.count("pending") == 7
+
+
+async def test_what_is_not_judged_yet_is_judging_and_never_unknown() -> None:
+    source = scenes.board()
+    source._rows = tuple(
+        replace(row, is_judged=False, kind=Kind.UNKNOWN, risk=Risk.UNKNOWN) if at < 5 else row
+        for at, row in enumerate(source._rows)
+    )
+    source._state = BoardState(source._rows, "the target was not reached", failed=True)
+    source.answers = asyncio.Event()
+    app = app_for(source)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        before = screen_text(app)
+        source.answers.set()
+        await settle(pilot)
+        after = screen_text(app)
+
+    assert before.count("judging…") == 5
+    assert before.count("reading…") == 8
+    assert before.count("? unknown") == 1  # the one that was judged
+    assert after.count("? not judged") == 5
+    assert "judging…" not in after
 
 
 async def test_a_target_that_cannot_be_read_is_said_with_the_next_step() -> None:

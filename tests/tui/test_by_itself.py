@@ -3,10 +3,14 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from textual.pilot import Pilot
 
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.tui.app import PreflightApp
+from d1_preflight.tui.screens.wizard import WizardScreen
+from d1_preflight.tui.widgets.output import OutputPane
 from tui import scenes
 from tui.fakes import FakeSession
 from tui.reading import screen_text
@@ -42,6 +46,20 @@ async def drawn(pilot: Pilot[None]) -> None:
     """Let the screen take the keys, without waiting for what runs."""
     for _ in range(3):
         await pilot.pause()
+
+
+async def running(pilot: Pilot[None], step: str) -> None:
+    """Wait until the step runs alone."""
+    session = pilot.app._session  # type: ignore[attr-defined]  # the app of these tests
+    for _ in range(200):
+        await drawn(pilot)
+        if [attempt.step for attempt in session.record.all_running] == [step]:
+            return await drawn(pilot)
+    raise AssertionError([attempt.step for attempt in session.record.attempts])
+
+
+def footer(app: PreflightApp) -> str:
+    return screen_text(app).splitlines()[-1].strip()
 
 
 def ran(session: FakeSession) -> list[str]:
@@ -201,3 +219,74 @@ async def test_what_runs_and_what_came_out_is_in_sight() -> None:
 
     assert "✓ ready" in text
     assert "endpoints as expected" in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_beside_a_running_step_the_footer_says_what_enter_does(size: tuple[int, int]) -> None:
+    session = by_itself("findings")
+    session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
+    app = opened(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press(*"made again", "enter")
+        await running(pilot, "copied")
+        in_field = footer(app)
+        await pilot.press("escape")
+        await drawn(pilot)
+        question = footer(app)
+        await pilot.press("enter")
+        await drawn(pilot)
+        back_in = footer(app)
+        await pilot.press("escape", "down", "down")
+        await drawn(pilot)
+        runs = footer(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert in_field.startswith("Enter confirm the class")
+    assert question.startswith("Enter confirm the class   ◐ 1 running   x stop")
+    assert back_in == in_field
+    assert runs.startswith("◐ running: copy")
+    assert "x stop waiting" in runs
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_failure_beside_a_running_step_says_its_key(size: tuple[int, int]) -> None:
+    session = by_itself("copied")
+    session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
+    session.script = {**session.script, "documented": Outcome(Status.FAILED, "No line.")}
+    app = opened(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await running(pilot, "copied")
+        while state(session, "documented") is not Status.FAILED:
+            await drawn(pilot)
+        await drawn(pilot)
+        failed = footer(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert failed.startswith("Enter check the header again   ◐ 1 running   x stop"), failed
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_in_the_output_the_arrows_scroll_it_and_esc_gives_the_keys_back(
+    size: tuple[int, int],
+) -> None:
+    session = scenes.rebuild().walked_to("copied")
+    app = opened(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("o")
+        app.screen.set_focus(app.screen.query_one(OutputPane))
+        await settle(pilot)
+        inside = footer(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        outside = footer(app)
+
+        assert isinstance(app.screen, WizardScreen)
+
+    assert "↑↓ scroll   Esc other keys" in inside
+    assert "↑↓ scroll" not in outside

@@ -109,9 +109,9 @@ async def test_an_act_without_a_command_says_that_there_is_none_to_copy() -> Non
         await press(pilot, "y")
         copied = screen_text(app)
 
-    assert "y no command here" in told
-    assert "y copy" in moved
-    assert "y copied" in copied
+    assert "c no command here" in told
+    assert "c copy" in moved
+    assert "c copied" in copied
     assert "d1_migrations" in app.clipboard
 
 

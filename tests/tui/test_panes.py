@@ -153,9 +153,9 @@ async def test_the_apply_ticks_what_it_re_checked_and_says_what_it_does_now() ->
         text = screen_text(app)
 
     assert "✓ re-checked: window" in text
-    assert "◐ re-checked: pending" in text
+    assert "◐ re-check: pending" in text
     assert "· wrangler d1 migrations apply" in text
-    assert "· ledger read again" in text
+    assert "· read the ledger again" in text
 
 
 async def test_the_output_is_that_of_the_step_looked_at() -> None:

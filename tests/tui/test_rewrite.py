@@ -22,11 +22,11 @@ OFFERED = Fix(
     BEFORE,
     AFTER,
     (Answer(FOUND, what="parks the rows of members"),),
-    (Answer(OTHER, reason="Which rows are to go is not for a program to say."),),
+    (Answer(OTHER, reason="Only the author knows which rows may go."),),
     Proof("", ("index i is gone",), "rows in every table"),
 )
-DIFF = """--- now
-+++ then
+DIFF = f"""--- a/migrations/{scenes.REBUILD}
++++ b/migrations/{scenes.REBUILD}
 @@ -1,3 +1,4 @@
  -- one
  CREATE TABLE a(id);
@@ -75,7 +75,7 @@ async def test_the_diff_comes_first_and_y_writes_it() -> None:
     assert "cascade-delete: it parks the rows of members" in shown
     assert "Proved on rows in every table" in shown
     assert "index i is gone" in shown
-    assert "delete-without-where stays: Which rows" in shown
+    assert "delete-without-where stays: Only the author knows" in shown
     assert after == WizardScreen.__name__
     assert source.written == [AFTER]
 
@@ -91,7 +91,7 @@ async def test_without_a_rewrite_the_reasons_are_said_and_y_does_nothing() -> No
     source = board(NOTHING)
     shown, *_, after = await keys(source, "p", "y")
     assert "No proved rewrite was found" in shown
-    assert "Which rows are to go" in shown
+    assert "Only the author knows which rows may go" in shown
     assert after == RewriteScreen.__name__
     assert source.written == []
 
@@ -156,3 +156,13 @@ async def test_the_rewritten_file_and_the_diff_are_copied(
     assert ("c copy" in text) == bool(copied)
     assert screen == RewriteScreen.__name__
     assert source.written == []
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_line_that_is_longer_than_its_side_goes_on_below(size: tuple[int, int]) -> None:
+    long = f"ALTER TABLE teams ADD COLUMN {'long_' * 16}name TEXT;\n"
+    found = replace(OFFERED, after=AFTER + long)
+    *_, shown, _ = await keys(board(found), "p", "end", size=size)
+    sides = [line.rpartition("│")[2].strip() for line in shown.splitlines()]
+
+    assert long.replace(" ", "").strip() in "".join(sides).replace(" ", "").replace("+", "")

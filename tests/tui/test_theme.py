@@ -5,6 +5,8 @@ from textual.color import Color
 from textual.theme import Theme
 
 from d1_preflight.tui import theme
+from tui import scenes
+from tui.scenarios import app_for
 
 INKS = ("foreground", "accent", "error", "warning", "success")
 GROUNDS = ("background", "panel")
@@ -38,3 +40,9 @@ def test_the_themes_follow_each_other() -> None:
 
     assert [theme.after(name) for name in names] == [*names[1:], names[0]]
     assert theme.after("textual-dark") == theme.DARK
+
+
+async def test_nothing_on_the_screen_slides() -> None:
+    app = app_for(scenes.board())
+    async with app.run_test():
+        assert app.animation_level == "none"

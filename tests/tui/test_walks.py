@@ -60,7 +60,7 @@ async def press_on(pilot: Pilot[None], app: PreflightApp) -> None:
         await pilot.press(*words, "enter")
     elif isinstance(field, OptionsField):
         first = ("space",) if "Space mark" in keys else ("down", "up")  # nothing may be chosen yet
-        await pilot.press(*first, "enter")
+        await pilot.press(*(("y",) if keys.strip().startswith("y ") else (*first, "enter")))
     else:
         await pilot.press("A" if keys.strip().startswith("A ") else "enter")
     await settle(pilot)

@@ -8,7 +8,7 @@ import pytest
 from textual import events
 
 from d1_preflight.core.checklist.answers import answer_label
-from d1_preflight.core.checklist.checklist import Prompt, Step
+from d1_preflight.core.checklist.checklist import Prompt, PromptKind, Step
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import WindowFacts
@@ -736,7 +736,7 @@ async def test_the_dashboard_opens_in_a_browser_or_its_address_is_shown_whole(th
         lines = screen_text(app).splitlines()[box.y : box.bottom]
         dialog = "".join(line[box.x : box.right].strip() for line in lines)
 
-    assert "Enter confirm that it is open" in footer
+    assert "y confirm that it is open" in footer
     assert page in body
     assert pages.pages == [page]
     assert told is not there
@@ -798,3 +798,47 @@ async def test_after_the_close_it_is_said_where_the_record_lies_and_how_it_is_ch
     assert "records/0061_rebuild_teams_remove_deprecated" in text
     assert "Commit that folder" in text
     assert "preflight verify 0061_rebuild_teams_remove_deprecated" in text
+
+
+async def test_whoever_waives_a_step_again_is_offered_the_reason_given_before() -> None:
+    session = scenes.rebuild().walked_to("window")
+    step = session.checklist.step("window")
+    session.script = {"window": Outcome(Status.FAILED, "Busy.")}
+    await session.perform(step, {})
+    session.waive(step, "the team agreed")
+    await session.perform(step, {})
+    app = opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("w")
+        await settle(pilot)
+        asked = screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+
+    assert "the team agreed" in asked
+    assert state(session, "window") is Status.WAIVED
+    assert session.record.attempts[-1].words == "the team agreed"
+
+
+async def test_a_statement_is_confirmed_by_one_key_and_no_habit() -> None:
+    session = scenes.rebuild().walked_to("notified")
+    notice = "0061, by ana, watching for 5 min"
+    asked = Prompt("send", PromptKind.CONFIRM, "Send this to #engineering", help=notice)
+    session._prompts = {**session._prompts, "notified": (asked,)}
+    app = opened(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        offered = screen_text(app)
+        await pilot.press("enter", "space", "1")
+        await settle(pilot)
+        refused, before = screen_text(app), list(session.performed)
+        await pilot.press("y")
+        await settle(pilot)
+
+    assert "[ ]" not in offered
+    assert offered.splitlines()[-1].strip().startswith("y ")
+    assert before == []
+    assert "Press y to confirm it" in refused
+    assert notice in refused  # what is confirmed stays in sight
+    assert len(session.performed) == 1

@@ -54,7 +54,7 @@ from d1_preflight.core.target.wrangler_output import (
 )
 
 _NAMED = 3
-_PUT_RIGHT = "Nothing is adopted beside such rows: bring the file back, or take the row out first."
+_PUT_RIGHT = "Nothing is adopted beside such rows: bring the file back, or remove the row first."
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def _way_out(context: StepContext) -> Sequence[Prompt]:
     last = context.before
     if last is None or not ApplyFacts.from_attempt(last).moved:
         return ()
-    label = "What do the tables hold, by your own look? Leave it empty to look again"
+    label = "What do you see in the tables? Leave it empty to check again"
     return (Prompt("stands", PromptKind.TEXT, label, help=last.words, optional=True),)
 
 

@@ -153,7 +153,7 @@ async def settled(context: StepContext, is_there: Callable[[Observation], bool])
     while not is_there(look.observation) and clock.now() < until:
         left = (until - clock.now()).total_seconds()
         context.emit(
-            f"No row yet. A statement can live 30 s: {left:.0f} s to the next look.", "out"
+            f"No row yet. A statement can run for 30 s: {left:.0f} s to the next look.", "out"
         )
         while clock.now() < until:
             await clock.sleep(min(_LOOK_S, max(0.1, (until - clock.now()).total_seconds())))

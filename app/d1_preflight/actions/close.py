@@ -43,6 +43,11 @@ _UNKNOWN = (
     "whether it is the same is unknown. Close the record on the machine that rehearsed it."
 )
 _ROLLED_BACK, _FIXED = answer_label("end", ROLLED_BACK), answer_label("end", FIXED_MANUALLY)
+_BRIEF = Prompt(
+    "noticed", PromptKind.CHOOSE, "Did anyone notice?", optional=True, deliberate=True,
+    choices=("nobody noticed", "somebody did, or there is more to tell the team"),
+)  # fmt: skip
+"""The verdict of most days by one key; everything else is a sentence."""
 
 
 def close_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -75,7 +80,8 @@ async def sign_close(context: StepContext) -> Outcome:
         signer=context.environment.signer.identity,
         closed_at=instant(context.environment.clock.now()),
     )
-    words = context.answer("verdict")
+    brief = context.answer(_BRIEF.key)
+    words = context.answer("verdict") or (f"{brief.capitalize()}." if brief else "")
     if end != KEPT:
         words = f"{answer_label('end', end).capitalize()}. {words}{_fewer(facts.tables)}"
     return Outcome(Status.ATTESTED, words, facts, evidence)
@@ -257,5 +263,7 @@ def require_checklist_of_go(context: StepContext) -> None:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "sign_close": StepAction(sign_close, prompts=close_prompts, seals=True),
+    "sign_close": StepAction(
+        sign_close, prompts=close_prompts, seals=True, spares={"verdict": _BRIEF}
+    ),
 }

@@ -267,7 +267,8 @@ class StepAction:
     `prompts` follow from the facts and are asked before those of the checklist; `plan` gives the
     commands, shown before they run; after an action that `seals`, the record is signed and final.
     `offers` are texts to be kept or written over, by the prompt's key; `remarks` what is said above
-    its help.
+    its help. `spares` are questions of one key, by the key of the text that the first choice
+    spares; `keeps` says which answers count again where the question it names is answered.
     `held` says why only a person may start it, beyond what the checklist says; "" where it may
     start by itself. Where it `asks_nothing`, the checklist's own prompts are left out too.
     What is `rechecked` asks nobody and takes a moment: where it is stale, GO proves it again, and
@@ -282,6 +283,8 @@ class StepAction:
     held: Callable[[StepContext], str] | None = None
     offers: Callable[[StepContext], Mapping[str, str]] | None = None
     remarks: Callable[[StepContext], Mapping[str, str]] | None = None
+    spares: Mapping[str, Prompt] = field(default_factory=dict)
+    keeps: Callable[[StepContext], tuple[str, Mapping[str, str]]] | None = None
     seals: bool = False
     rechecked: bool = False
     alone: bool = False
@@ -300,7 +303,8 @@ class StepAction:
         offered = self.offers(context) if self.offers else {}
         asked = (*(self.prompts(context) if self.prompts else ()), *context.step.prompts)
         said = self.remarks(context) if self.remarks else {}
-        return tuple(
+        after, kept = self.keeps(context) if self.keeps else ("", {})
+        asked = tuple(
             replace(
                 one,
                 offered=offered.get(one.key, one.offered),
@@ -308,3 +312,21 @@ class StepAction:
             )
             for one in asked
         )
+        return tuple(self._sparing(_keeping(one, after, kept) for one in asked))
+
+    def _sparing(self, asked: Iterable[Prompt]) -> Iterator[Prompt]:
+        """The prompts, each text behind the question that may spare it."""
+        for one in asked:
+            brief = self.spares.get(one.key)
+            if brief is None:
+                yield one
+            else:
+                yield brief
+                yield replace(one, after=brief.key, only=brief.choices[0], otherwise=True)
+
+
+def _keeping(prompt: Prompt, after: str, kept: Mapping[str, str]) -> Prompt:
+    """The prompt, asked again only where the question before it is left empty."""
+    if prompt.key not in kept or prompt.after:
+        return prompt
+    return replace(prompt, after=after, otherwise=True, kept=kept[prompt.key])

@@ -37,18 +37,27 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.schema.schema import Structure, structure
 
 _NAMED = 3  # of the migrations that are skipped, of the queries in one sentence
-_OWED = "owed"
+_OWED, _REASON = "owed", "reason"
 _HASH = 9
 
 
 def order_prompts(context: StepContext) -> Sequence[Prompt]:
     """Which revision runs; why it goes out of order; the reasons that the last try asked for."""
-    return (
-        *_revision_prompts(context),
-        *_out_of_order_prompts(context),
-        *_reason_prompts(context),
-        *_owed_prompts(context),
-    )
+    asked = (*_revision_prompts(context), *_out_of_order_prompts(context))
+    reasons = _reason_prompts(context)
+    if any(one.key == _REASON for one in reasons):
+        return (*reasons, *asked)  # whoever keeps the order is asked nothing else
+    return (*asked, *reasons, *_owed_prompts(context))
+
+
+def kept_answers(context: StepContext) -> tuple[str, Mapping[str, str]]:
+    """What a reason for the contradicted order keeps: the order, and which code is deployed."""
+    last = _last(context)
+    if last is None or not any(one.key == _REASON for one in _reason_prompts(context)):
+        return "", {}
+    known = {key: value for key, value in last.answers.items() if isinstance(value, str)}
+    keys = ("order",) if known.get("revision") else ("deployed", "out_of_order", "order")
+    return _REASON, {key: known[key] for key in keys if known.get(key)}
 
 
 def _revision_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -104,10 +113,10 @@ def _reason_prompts(context: StepContext) -> Sequence[Prompt]:
     if last is None or last.status.is_answered:
         return ()
     if found.contradicted:
-        label = f"Why keep “{answer_label('order', found.order)}” all the same?"
+        label = f"Why keep “{answer_label('order', found.order)}” anyway?"
         hint = "Leave it empty to choose another order"
         return (
-            Prompt("reason", PromptKind.TEXT, f"{label} {hint}", help=found.contradicted,
+            Prompt(_REASON, PromptKind.TEXT, f"{label} {hint}", help=found.contradicted,
                    optional=True),
         )  # fmt: skip
     if found.unseen and last.status is Status.UNKNOWN:
@@ -158,7 +167,7 @@ async def choose_deploy_order(context: StepContext) -> Outcome:
     against = contradiction(facts)
     if against:
         facts = replace(facts, contradicted=against)
-        if not context.answer("reason"):
+        if not context.answer(_REASON):
             words = f"{label}: the queries contradict it. {against}"
             return Outcome(Status.FAILED, words, facts, evidence)
         words = f"{label}, against the queries ({against}) Reason: {context.answer('reason')}"
@@ -310,5 +319,7 @@ def _out_of_order(context: StepContext) -> str:
 
 
 STEPS: Mapping[str, StepAction] = {
-    "choose_deploy_order": StepAction(choose_deploy_order, prompts=order_prompts, plan=order_plan),
+    "choose_deploy_order": StepAction(
+        choose_deploy_order, prompts=order_prompts, plan=order_plan, keeps=kept_answers
+    ),
 }

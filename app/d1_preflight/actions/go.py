@@ -12,10 +12,10 @@ from d1_preflight.actions.timing import require_window
 from d1_preflight.actions.worker_deployed import code_first_prompts, frozen_version
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.format import plural
+from d1_preflight.core.format import plural, timestamp
 from d1_preflight.core.record.apply_facts import GO_DECISION, AbortCriteria, GoFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, instant
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT
 from d1_preflight.core.record.file import history_sha256
 from d1_preflight.core.record.gate import open_items
 from d1_preflight.core.record.record import Outcome, Record, Status
@@ -101,7 +101,7 @@ async def sign_go(context: StepContext) -> Outcome:
         worker_version=version or NO_TEXT,
         summary_form=PRESENT_FORM,
     )
-    words = f"GO by {plan.decided_by}, good until {instant(expires)}."
+    words = f"GO by {plan.decided_by}, good until {timestamp(expires)}."
     outcome = Outcome(Status.ATTESTED, words, facts, evidence)
     return replace(outcome, facts=replace(facts, summary=_keep_summary(context, outcome, now)))
 

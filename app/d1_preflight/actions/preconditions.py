@@ -18,6 +18,7 @@ from d1_preflight.actions.values import touched_tables, value_question, with_sha
 from d1_preflight.actions.worker_deployed import require_frozen_version
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
+from d1_preflight.core.format import timestamp
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts, WindowFacts
@@ -266,7 +267,8 @@ def require_bookmark(context: StepContext) -> None:
     watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
     if until and moment(until) < context.environment.clock.now() + watch:
         raise NotAllowed(
-            f"The Time Travel bookmark is good until {until}: too old to restore.",
+            f"The Time Travel bookmark is good until {timestamp(moment(until))}: "
+            "it would not outlast the watch.",
             hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
         )
 

@@ -146,7 +146,7 @@ async def confirm_identity(environment: Environment) -> None:
         return
     if environment.project.database.has_placeholder_id and environment.target == REMOTE:
         raise ProjectError(
-            f"{meant} is a placeholder, and no id of a database.",
+            f"{meant} is a placeholder, not a database id.",
             hint="Write the uuid of wrangler d1 list, or name the file that your deploy fills in "
             "with --config. Without database_id, it is found by its name.",
         )

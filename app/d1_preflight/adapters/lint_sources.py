@@ -133,7 +133,7 @@ class Sources:
             elif not os.path.lexists(whole):
                 raise UsageError(f"{path} is not there.", hint="Check the path.")
             elif not os.path.isfile(whole):  # noqa: PTH113 - as above
-                refused.append(f"{path} {_why_not(whole)}; hand its text on with: preflight lint -")
+                refused.append(f"{path} {_why_not(whole)} Pass its text with: preflight lint -")
             elif (undone := self._undone(whole)) is not None:
                 downs.append(_down(whole, *undone))
             else:
@@ -283,7 +283,7 @@ def _too_long(what: Path | str) -> MigrationUnreadable:
 
 def _why_not(path: Path) -> str:
     """Why a name is no migration: its kind, and that wrangler skips it."""
-    what = "a symbolic link" if path.is_symlink() else "no regular file"
+    what = "a symbolic link" if path.is_symlink() else "not a regular file"
     return f"is {what}: wrangler does not apply it."
 
 

@@ -372,7 +372,7 @@ def _entries(folder: Path) -> Sequence["os.DirEntry[str]"]:
         ) from error
     except NotADirectoryError as error:
         raise ProjectError(
-            f"{folder} is no folder; the migrations belong there.",
+            f"{folder} is not a folder; the migrations belong there.",
             hint="Correct migrations_dir in wrangler's configuration, or move that file away.",
         ) from error
     except OSError as error:

@@ -50,7 +50,7 @@ def _read(path: Path, limit: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _refused(path, "it is no regular file")
+        raise _refused(path, "it is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         return file.read(limit)
 

@@ -31,7 +31,7 @@ class Cockpit:
         """Run it to its end; how it ended, in words. Raises PreflightError if it cannot start."""
         name, *words = shlex.split(command)
         if name not in self.programs:
-            raise NotAllowed(f"{name} is not run from here.", hint="Copy the command with y.")
+            raise NotAllowed(f"{name} is not run from here.", hint="Copy the command with c.")
         self.say(f"\n$ {command}\n")
         note = self._note if noted else lambda _words: None
         note(f"begins `{command}`")

@@ -43,7 +43,7 @@ class Timeline:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise ProjectError(
                 f"{self.path} cannot be written: {reason}.",
-                hint="The command was not run. Copy it with y and run it in a shell.",
+                hint="The command was not run. Copy it with c and run it in a shell.",
             ) from error
 
     def _ask(self) -> None:

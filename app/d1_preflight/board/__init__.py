@@ -296,7 +296,7 @@ class Board:
             self._remote(file.name), mark, told, preview=file.text,
         )  # fmt: skip
         if analysis is None:
-            return row
+            return replace(row, is_judged=False)
         from d1_preflight.core.rules import ABOUT_NAMES
 
         findings = analysis.findings

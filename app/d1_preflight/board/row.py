@@ -35,4 +35,5 @@ class BoardRow:
     preview: str = ""
     findings: tuple[Finding, ...] = ()
     opens: bool = True
+    is_judged: bool = True  # False while nobody has looked at its SQL
     record_of: str = ""  # the migration whose record it opens, where that is another one

@@ -25,7 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "migration", nargs="?", default="", metavar="NAME",
-        help="one migration; all that the deployed revision does not have where none is named",
+        help="one migration; without it, all that the deployed revision lacks",
     )  # fmt: skip
     parser.add_argument(
         "--deployed", default="", metavar="REV",

@@ -57,7 +57,7 @@ def _by_login(files: Sequence[Path]) -> Iterator[Check]:
     except (OSError, ValueError):
         scopes = None
     if not isinstance(scopes, list):
-        yield unknown(_TITLE, "wrangler login says no scopes", "wrangler whoami shows them.")
+        yield unknown(_TITLE, "wrangler login lists no scopes", "wrangler whoami shows them.")
     elif _SCOPE in scopes:
         yield good(_TITLE, f"wrangler login has {_SCOPE}")
     else:

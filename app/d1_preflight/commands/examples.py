@@ -89,7 +89,9 @@ def add_examples(parser: argparse.ArgumentParser, command: str) -> None:
     """Let the command's help end in its examples, each as it is typed."""
     pairs = EXAMPLES.get(command, ())
     width = max((len(line) for line, words in pairs if words), default=0)
-    lines = [f"  {line:<{width}}  {words}".rstrip() for line, words in pairs]
+    beside = [f"  {line:<{width}}  {words}".rstrip() for line, words in pairs]
+    below = [f"  {line}\n      {words}".rstrip() for line, words in pairs]
+    lines = beside if all(len(line) <= _WIDTH for line in beside) else below
     if parser.description:
         parser.description = textwrap.fill(parser.description, _WIDTH)
     parser.epilog = "\n".join(["examples:", *lines]) if lines else None

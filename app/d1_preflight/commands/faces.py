@@ -29,15 +29,16 @@ def add_project_arguments(parser: argparse.ArgumentParser, *, first: bool = Fals
     """
     absent = argparse.SUPPRESS
     parser.add_argument(
-        "--config", type=Path, default=None if first else absent,
-        help="the wrangler configuration, if it is not found",
+        "--config", type=Path, default=None if first else absent, metavar="FILE",
+        help="the wrangler configuration, where it is not found by itself",
     )  # fmt: skip
     parser.add_argument(
-        "--env", default=None if first else absent, help="the environment of the configuration"
-    )
+        "--env", default=None if first else absent, metavar="NAME",
+        help="the environment of the configuration",
+    )  # fmt: skip
     parser.add_argument(
-        "--database", default="" if first else absent,
-        help="name or binding, where there are several",
+        "--database", default="" if first else absent, metavar="NAME",
+        help="the database's name or binding, if there are several",
     )  # fmt: skip
 
 
@@ -136,11 +137,15 @@ def _where_it_lies(name: str, folder: Path) -> str:
 
 
 def open_chosen(
-    arguments: argparse.Namespace, open_asker: Callable[[], "Asker"] | None = None
+    arguments: argparse.Namespace,
+    open_asker: Callable[[], "Asker"] | None = None,
+    *,
+    migration: str = "",
 ) -> "ProjectContext":
     """The project; where several may be meant, the one that a person chooses at the terminal.
 
-    A chosen configuration is remembered in preflight.toml; without a terminal, Undecided is raised.
+    A `migration` that is not there is refused before anything is fetched for it. A chosen
+    configuration is remembered in preflight.toml; without a terminal, Undecided is raised.
     """
     from d1_preflight.core.project.setting_types import WranglerUse
     from d1_preflight.project_context import open_context
@@ -156,6 +161,8 @@ def open_chosen(
                 config = _remember(undecided.home, chosen)
             else:
                 database = chosen
+    if migration:
+        full_name(context, migration)
     if context.project.settings.wrangler.use is WranglerUse.OWN:
         need_wrangler(context)
     return context

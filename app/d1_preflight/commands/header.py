@@ -108,7 +108,7 @@ def _found(files: "ProjectFiles", migration: "Migration", kind: str) -> "Analysi
         reason = found.reasons[0].text if found.reasons else "its statements"
         raise UsageError(
             f"What {migration.name} does is not certain from the files: {reason}",
-            hint="Say the class: --type additive, transformative or destructive",
+            hint="Name the class: --type additive, transformative or destructive",
         )
     return found
 

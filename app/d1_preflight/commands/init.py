@@ -73,7 +73,8 @@ def _last_question(path: Path, old: str | None, text: str) -> "Prompt":
     if old is None:
         shown = text.strip() or "(all defaults)"
         return Prompt("write", PromptKind.CONFIRM, f"Write this to {path}?", help=shown)
-    lines = list(unified_diff(old.splitlines(), text.splitlines(), "now", "then", lineterm=""))
+    names = (f"a/{path.name}", f"b/{path.name}")
+    lines = list(unified_diff(old.splitlines(), text.splitlines(), *names, lineterm=""))
     if "#" in old:
         lines.append("The file is rewritten: comments in it are lost.")
     label = f"Change {path} like this?"

@@ -39,7 +39,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "paths",
         nargs="*",
         metavar="PATH",
-        help="files, folders in ledger order, or - for stdin; the whole project where none",
+        help="files, folders in ledger order, or - for stdin; without any, the whole project",
     )
     parser.add_argument("--format", choices=_FORMATS, default="text")
     parser.add_argument(

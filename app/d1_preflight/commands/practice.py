@@ -31,15 +31,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("practice", help="try it all on a made-up project, offline")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(_FOLDER),
                         help=f"the folder of the sample project (./{_FOLDER})")  # fmt: skip
-    parser.add_argument("--next", help="the migration that is next (0057 … 0063); 0061 if omitted")
+    parser.add_argument(
+        "--next",
+        metavar="NUMBER",
+        help="the migration that is next (0057 … 0063); 0061 if omitted",
+    )
     parser.add_argument(
         "--like",
         choices=_LIKE,
         help="a project as this tool makes them (sample if omitted); adopt: without a ledger",
     )
-    parser.add_argument("--fault", action="append", default=[], help="a failure to inject, e.g. "
-                        "dies-mid-apply, api-down, rate-limited; list shows all")  # fmt: skip
-    parser.add_argument("--open", default="", help="open this migration at once")
+    parser.add_argument("--fault", action="append", default=[], metavar="FAULT",
+                        help="a failure to inject, e.g. dies-mid-apply, api-down, rate-limited; "
+                        "list shows all; repeatable")  # fmt: skip
+    parser.add_argument("--open", default="", metavar="NUMBER", help="open this migration at once")
     add_face_arguments(parser)
     parser.set_defaults(run=run)
 

@@ -47,7 +47,7 @@ def _database(around: Surroundings) -> Iterator[Check]:
     project = project_of(around)
     yield from _removed_keys(project)
     if project.database.has_placeholder_id:
-        words = f"{project.database.name}: {project.database.id} is a placeholder, no id"
+        words = f"{project.database.name}: {project.database.id} is a placeholder, not an id"
         fix = (
             f"Write the uuid of wrangler d1 list into {project.config.path.name}, or name the "
             "file that your deploy fills in: --config FILE"
@@ -168,7 +168,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     yield good("names", _naming_words(project, names))
     yield from _down_folders(project, names)
     if contradiction := journal_contradictions(project.migrations_folder, names):
-        fix = "drizzle-kit check; bring back what is gone, or take it out of the journal."
+        fix = "drizzle-kit check; bring back what is gone, or remove it from the journal."
         yield unknown("journal", "; ".join(contradiction), fix)
     twins = "; ".join(", ".join(group) for group in pending_set(names, ()).duplicates)
     if twins:

@@ -22,5 +22,5 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the wizard."""
-    context = open_chosen(arguments)
+    context = open_chosen(arguments, migration=arguments.name)
     return show(context, name=full_name(context, arguments.name), plain=arguments.plain)

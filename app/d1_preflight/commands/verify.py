@@ -32,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "records",
         nargs="*",
         metavar="RECORD",
-        help="a record, a folder of records or a migration; all where none",
+        help="a record, a folder of records or a migration; without any, all",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     add_record_options(parser)

@@ -11,6 +11,7 @@ from d1_preflight.core.format import count, plural, rows_read
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.change_facts import AdoptedFacts, CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import Fact, StepFacts
+from d1_preflight.core.record.gate import expired_answer
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -29,6 +30,10 @@ from d1_preflight.session import Session
 
 _INDENT = "  "
 _MINUTE = 60
+_HASHES = frozenset({"sha256", "file", "values"})
+_DIGESTS = frozenset(
+    {"values_before", "values_after"}
+)  # of each table's rows: the record has them, nobody reads them
 
 
 def opening(session: Session) -> Iterator[str]:
@@ -73,6 +78,8 @@ def question(session: Session, step: Step) -> Iterator[str]:
         yield f"{_INDENT}so far: {MARKS[Status.PENDING]} {stale}"
     elif attempt is not None:
         yield f"{_INDENT}so far: {MARKS[attempt.status]} {attempt.status}. {clean(attempt.words)}"
+    if expired := expired_answer(session.record, step):
+        yield f"{_INDENT}{clean(expired)}"
     plan = session.plan(step)
     if plan:
         yield f"{_INDENT}It will:"
@@ -83,7 +90,8 @@ def outcome(attempt: Attempt) -> Iterator[str]:
     """A step after it ran: mark and word, the result, and its figures."""
     yield f"{MARKS[attempt.status]} {attempt.status}: {clean(attempt.words)}"
     for key, value in attempt.facts.items():
-        yield from _fact_lines(key, value)
+        if key not in _DIGESTS:
+            yield from _fact_lines(key, value)
 
 
 def go_summary(session: Session) -> Iterator[str]:
@@ -174,12 +182,13 @@ def _fact_lines(key: str, value: Fact) -> Iterator[str]:
         yield f"{_INDENT}{key.replace('_', ' ')}:"
         yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
     elif value not in ("", (), {}):
-        yield f"{_INDENT}{key.replace('_', ' ')}: {clean(fact_text(key, value))}"
+        name = key.removesuffix("_ms").removesuffix("_s").replace("_", " ")
+        yield f"{_INDENT}{name}: {clean(fact_text(key, value))}"
 
 
 def _without_hashes(table: Table) -> Table:
     """Eighty columns are few: hashes and file names stay in the record."""
-    kept = [n for n, name in enumerate(table.columns) if name not in {"sha256", "file"}]
+    kept = [n for n, name in enumerate(table.columns) if name not in _HASHES]
     return Table(
         tuple(table.columns[n] for n in kept),
         tuple(tuple(row[n] for n in kept) for row in table.rows),

@@ -11,6 +11,7 @@ from d1_preflight.core.errors import PreflightError, Rejected
 from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Stream
 from d1_preflight.core.record.facts import StepFacts
+from d1_preflight.core.record.gate import earlier_reason
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.recovery.scenarios import runbook
@@ -218,10 +219,11 @@ class Walkthrough:
             return raw
 
     async def _answer_by_reason(self, step: Step, *, waive: bool) -> None:
-        reason = await self._answer(_REASON)
+        session = self._session
+        offered = earlier_reason(session.record, session.checklist, step) if waive else ""
+        reason = await self._answer(replace(_REASON, offered=offered))
         if reason is None or reason is BACK:
             return
-        session = self._session
         attempt = session.waive(step, str(reason)) if waive else session.no_go(str(reason))
         self._tell(text.outcome(attempt))
         if not waive:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -169,7 +170,10 @@ def _environment(state: Path, server: Server) -> dict[str, str]:
 
 def _write_settings(path: Path, origin: str, more: str) -> None:
     """Write the settings once; later, bring only the stand-in's address up to date."""
-    text = path.read_text(encoding="utf-8") if path.exists() else settings_toml(origin) + more
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+    else:
+        text = settings_toml(origin, datetime.now(UTC)) + more
     _write(path, _OWN_ADDRESS.sub(origin, text))
 
 

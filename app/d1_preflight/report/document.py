@@ -8,7 +8,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import duration, plural, short_hash, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import Fact
-from d1_preflight.core.record.gate import tally
+from d1_preflight.core.record.gate import expired_answer, tally
 from d1_preflight.core.record.record import MARKS, Attempt, Record, Status, kind_of
 from d1_preflight.core.recovery.later_write import later_write
 from d1_preflight.core.summary.markdown import table_columns
@@ -34,10 +34,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A paragraph; `strong` for what must not be overlooked."""
+    """A paragraph; `strong` for what must not be overlooked, `code` for a command to copy."""
 
     text: str
     strong: bool = False
+    code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, how it ended ("" if it is for the reader), and the files that hold its output."""
+    """A command that ran, how it ended, and the files that hold its output."""
 
     line: str
     ended: str
@@ -128,7 +129,7 @@ def summary_blocks(summary: Summary) -> Document:
     if summary.events:
         blocks += [Words("Emergency (UTC)", strong=True), *map(Words, summary.events)]
     blocks.append(Words("To verify it: the first in the project, the others in this folder."))
-    return (*blocks, *(Command(line, "", ()) for line in summary.commands))
+    return (*blocks, *(Words(command, code=True) for command in summary.commands))
 
 
 def table_of(rows: Fact) -> Table | None:
@@ -241,6 +242,7 @@ def _step(record: Record, step: Step, timeline: bytes | None) -> Sequence[Block]
         return (Item(Status.PENDING, step.title, _EARLIER if invalidated else ""),)
     since = later_write(record, step.id, timeline)
     words = f"{attempt.words} (stale: since then {since})" if since else attempt.words
+    words = " ".join(filter(None, (words, expired_answer(record, step))))
     return (
         Item(record.status_of(step), step.title, record.stale.get(step.id) or words),
         *_values(attempt),

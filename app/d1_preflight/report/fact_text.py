@@ -1,5 +1,6 @@
 """Formats one fact of a record: by the unit that its key names, under a name that people use."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from d1_preflight.core.checklist.answers import answer_label
@@ -7,6 +8,7 @@ from d1_preflight.core.format import count, duration, loss, short_hash, size
 from d1_preflight.core.record.facts import Fact
 
 _MANY = 24
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LABELS: Mapping[str, str] = {
     "by": "applied by",
     "fits_words": "time left",
@@ -52,6 +54,8 @@ def fact_text(key: str, value: Fact) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return _number(key, value)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return f"{value[:10]} {value[11:19]} UTC"
     if isinstance(value, str):
         return short_hash(value) if key == "sha256" else answer_label(key, value)
     if isinstance(value, Mapping):

@@ -24,7 +24,8 @@ from d1_preflight.report.text import clean
 _WRONG = (Status.FAILED, Status.UNKNOWN, Status.WAIVED, Status.INTERRUPTED)
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --wrong: #b00020; --soft: #8882; --good: #3a7d44; }
+:root { color-scheme: light dark; --line: #8884; --wrong: #b00020; --soft: #8882; --good: #3a7d44;
+  --waived: #8a5a00; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
   overflow-wrap: anywhere; }
@@ -33,12 +34,13 @@ details { margin: .6rem 0; border-top: 1px solid var(--line); padding-top: .5rem
 summary { cursor: pointer; }
 table { border-collapse: collapse; margin: .4rem 0 .8rem; font-size: .92em; max-width: 100%; }
 th, td { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
-th { font-weight: 600; border-bottom: 1px solid var(--line); }
-.pairs th { min-width: 6.5rem; overflow-wrap: normal; border: 0; }
+th { font-weight: 600; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
+.pairs th { min-width: 6.5rem; border: 0; }
 .right { text-align: right; font-variant-numeric: tabular-nums; }
 .step { margin: 1rem 0 .2rem; }
 .mark { display: inline-block; min-width: 7.5rem; font-weight: 600; }
-.failed .mark, .unknown .mark, .waived .mark, .interrupted .mark { color: var(--wrong); }
+.failed .mark, .unknown .mark, .interrupted .mark { color: var(--wrong); }
+.waived .mark { color: var(--waived); }
 .said { margin: 0 0 .3rem 7.5rem; }
 code { font: .88em ui-monospace, monospace; }
 .command { background: var(--soft); padding: .2rem .5rem; margin: .3rem 0; }
@@ -51,10 +53,13 @@ svg text { font-size: 12px; fill: currentColor; }
 @media (max-width: 40rem) {
   thead { display: none; } tr, td, .pairs th { display: block; }
   tbody tr { border-bottom: 1px solid var(--line); padding: .3rem 0; }
-  td::before { content: attr(data-name); display: inline-block; min-width: 7rem; opacity: .75; }
-  .right { text-align: left; } .said { margin-left: 0; } .mark { display: block; }
+  td[data-name]::before { content: attr(data-name); display: inline-block; min-width: 7rem;
+    opacity: .75; }
+  svg text { font-size: 19px; } .right { text-align: left; }
+  .said { margin-left: 0; } .mark { display: block; }
 }
-@media (prefers-color-scheme: dark) { :root { --wrong: #ff8a80; --good: #7fc48a; } }
+@media (prefers-color-scheme: dark) {
+  :root { --wrong: #ff8a80; --good: #7fc48a; --waived: #ffca66; } }
 @media print { body { margin: 0; max-width: none; font-size: 10pt; }
   details::details-content { content-visibility: visible; block-size: auto; }
   summary { list-style: none; break-after: avoid; } .step, tr, figure { break-inside: avoid; } }
@@ -109,6 +114,8 @@ def _block(block: Block) -> str:
     match block:
         case Heading(level, text):
             return f"<h{level}>{_safe(text)}</h{level}>"
+        case Words(text, code=True):
+            return f'<p class="command"><code>{_safe(text)}</code></p>'
         case Words(text, strong):
             words = f"<strong>{_safe(text)}</strong>" if strong else _safe(text)
             return f"<p>{words}</p>"
@@ -122,9 +129,8 @@ def _block(block: Block) -> str:
             mark = f'<span class="mark">{_safe(block.mark)}</span>'
             return f'<p class="step {status.value}">{mark}{_safe(title)}</p>{said}'
         case Command(line, ended, files):
-            how = f" ({_safe(ended)})" if ended else ""
             names = "".join(f"<br><code>{_safe(name)}</code>" for name in files)
-            return f'<p class="command"><code>$ {_safe(line)}</code>{how}{names}</p>'
+            return f'<p class="command"><code>$ {_safe(line)}</code> ({_safe(ended)}){names}</p>'
         case RowBars() | Series() | Spans():
             return as_svg(block)
         case _:

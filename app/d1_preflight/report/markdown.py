@@ -43,6 +43,8 @@ def _block(block: Block) -> list[str]:
     match block:
         case Heading(level, text):
             return [f"{'#' * level} {escaped(text)}"]
+        case Words(text, code=True):
+            return [_code(text)]
         case Words(text, strong):
             return [f"**{escaped(text)}**" if strong else escaped(text)]
         case Pairs(rows):
@@ -53,8 +55,7 @@ def _block(block: Block) -> list[str]:
             said = f": {escaped(words)}" if words else ""
             return [f"**{block.mark}** {escaped(title)}{said}"]
         case Command(line, ended, files):
-            how = f" ({ended})" if ended else ""
-            return [f"{_code('$ ' + line)}{how}", *(f"- {_code(name)}" for name in files)]
+            return [f"{_code('$ ' + line)} ({ended})", *(f"- {_code(name)}" for name in files)]
         case Series():
             return [f"{escaped(block.title)}: {block.line} limit {block.limit:g}"]
         case RowBars() | Spans():  # the tables have the same figures

@@ -9,7 +9,7 @@ from d1_preflight.core.record.record import Status
 from d1_preflight.core.summary.text import clean
 from d1_preflight.report.pictures import Picture, RowBars, Series, Spans
 
-_WIDTH, _LINE, _NAME = 640, 22, 190
+_WIDTH, _LINE, _ROW = 640, 22, 40
 _BAD = (Status.FAILED, Status.UNKNOWN, Status.INTERRUPTED, Status.WAIVED)
 _HIGH = 60
 
@@ -19,7 +19,7 @@ def as_svg(picture: Picture) -> str:
     match picture:
         case RowBars():
             return _drawn("rows kept of each changed table", _bars(picture),
-                          _LINE * len(picture.bars))  # fmt: skip
+                          _ROW * len(picture.bars))  # fmt: skip
         case Series():
             return _drawn(picture.title, _series(picture), _HIGH + _LINE)
         case Spans():
@@ -39,15 +39,15 @@ def _drawn(title: str, marks: Iterator[str], height: int) -> str:
 
 
 def _bars(picture: RowBars) -> Iterator[str]:
-    room = _WIDTH - _NAME - 160
+    """Each table's name and figures above its bar: so they fit a telephone's width as well."""
     for n, bar in enumerate(picture.bars):
-        y = n * _LINE
-        kept = room * (bar.before - bar.lost) / bar.before if bar.before else 0.0
-        yield _text(0, y + 15, bar.table[:26])
-        yield _rect(_NAME, y + 4, kept, 14, "kept")
-        yield _rect(_NAME + kept, y + 4, room - kept if bar.before else 0.0, 14, "lost")
+        y = n * _ROW
+        kept = _WIDTH * (bar.before - bar.lost) / bar.before if bar.before else 0.0
         lost = f", {count(bar.lost)} lost" if bar.lost else ""
-        yield _text(_NAME + room + 8, y + 15, f"{count(bar.before)} → {count(bar.after)}{lost}")
+        yield _text(0, y + 17, bar.table[:26])
+        yield _text(_WIDTH, y + 17, f"{count(bar.before)} → {count(bar.after)}{lost}", end=True)
+        yield _rect(0, y + 22, kept, 12, "kept")
+        yield _rect(kept, y + 22, _WIDTH - kept if bar.before else 0.0, 12, "lost")
 
 
 def _series(picture: Series) -> Iterator[str]:

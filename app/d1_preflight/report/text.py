@@ -70,7 +70,7 @@ def _block(block: Block) -> list[str]:
             return ["", line, *([f"{_INDENT}{clean(words)}"] if words else [])]
         case Command(line, ended, files):
             more = [f"{_INDENT}  {clean(name)}" for name in files]
-            return [f"{_INDENT}$ {clean(line)}{f'   ({ended})' if ended else ''}", *more]
+            return [f"{_INDENT}$ {clean(line)}   ({ended})", *more]
         case Series():
             return ["", f"{block.title}: {block.line} limit {block.limit:g}"]
         case RowBars() | Spans():  # the tables have the same figures

@@ -88,6 +88,7 @@ class PreflightApp(App[None]):
         for known in theme.themes():
             self.register_theme(known)
         self.theme = theme.DARK
+        self.animation_level = "none"  # nothing slides, whoever looks at it
 
     @cached_property
     def _step_worker(self) -> "StepWorker":
@@ -218,9 +219,11 @@ class PreflightApp(App[None]):
             self.problem(error)
             return
         if self._session is session:
+            from d1_preflight.tui.places import in_project
             from d1_preflight.tui.screens.rewrite import RewriteScreen
 
-            self.push_screen(RewriteScreen(found), partial(self._rewrite, session))
+            screen = RewriteScreen(found, in_project(session))
+            self.push_screen(screen, partial(self._rewrite, session))
 
     async def _rewrite(self, session: "Session", found: "Fix | None") -> None:
         if found is None:

@@ -27,6 +27,14 @@ def editable(session: Session, step: Step, query: int = 0) -> tuple[Path, int] |
     return (chosen, 0) if chosen is not None else None
 
 
+def in_project(session: Session) -> str:
+    """The migration's path from the project's root, as a diff names it."""
+    path, root = session.migration.path, session.project.root
+    if path is None or not path.is_relative_to(root):
+        return session.migration.name
+    return path.relative_to(root).as_posix()
+
+
 def address(session: Session, section: str, which: int = 0) -> str:
     """A page that a step of this section names in its plan; "" where none does."""
     steps = (step for step in session.path if step.section == section)

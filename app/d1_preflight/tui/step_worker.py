@@ -20,15 +20,15 @@ from d1_preflight.unattended import SideBySide
 
 _GOES_ON = (
     "“{}” is writing to the target. It continues on its own: leaving does not stop it. "
-    "The record will say interrupted, and the next session checks first."
+    "The record marks it as interrupted, and the next session checks first."
 )
 _IS_ENDED = (
-    "“{}” is still running. It only reads, or works on this machine: it is ended, "
-    "and the record says interrupted."
+    "“{}” is still running. It only reads, or works on this machine: leaving stops it, "
+    "and the record marks it as interrupted."
 )
 _ARE_ENDED = (
-    "“{}” are still running. They only read, or work on this machine: they are ended, "
-    "and the record says interrupted of each."
+    "“{}” are still running. They only read, or work on this machine: leaving stops them, "
+    "and the record marks each as interrupted."
 )
 
 

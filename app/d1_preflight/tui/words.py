@@ -9,6 +9,7 @@ from d1_preflight.core.checklist.checklist import ACTS, Effect, Step
 from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.core.format import elapsed
 from d1_preflight.core.record.change_facts import ClassFacts
+from d1_preflight.core.record.gate import expired_answer
 from d1_preflight.core.record.record import MARKS, Attempt, Status
 from d1_preflight.core.record.safety_facts import BrokenQueryFacts, DeployOrderFacts
 from d1_preflight.lazy_dataclass import dataclass
@@ -68,7 +69,7 @@ def is_earlier(session: "Session", step: Step) -> bool:
 def judged(session: "Session") -> tuple[str, bool]:
     """The class and the risk, and whether they are a danger."""
     if session.record.is_adoption:
-        return "rows of the ledger alone", False
+        return "ledger rows only", False
     kind = session.kind.value
     danger = kind in ("destructive", "unknown")
     # Once applied, the schema already has the change, so the earlier class is shown.
@@ -150,17 +151,40 @@ class KeyWords:
 
 
 def key_bar(
-    session: "Session", step: Step, running: RunningStep, asked: list[Key], *, by_itself: bool
+    session: "Session",
+    step: Step,
+    running: RunningStep,
+    asked: list[Key],
+    *,
+    by_itself: bool,
+    scrolls: bool = False,
 ) -> KeyWords:
-    """The keys of a step now; `asked` are those of its question, where the keys go there."""
-    if running.steps and not asked:
-        more = [("o", "output"), ("x", "stop waiting")]
-        return KeyWords(("◐", f"running: {named(running)}"), more)
+    """The keys of a step now; `asked` are those of its question, where the keys go there.
+
+    `scrolls`: the keys go to the output.
+    """
     words, danger = primary(session, step)
     if asked:
         return KeyWords(asked[0], asked[1:], danger and words in asked[0])
     key = "A" if needs_capital(session, step) else "Enter"
-    return KeyWords((key, words), keys(session, step, by_itself=by_itself), danger)
+    if running.steps:
+        return _beside_running(step, running, (key, words), scrolls=scrolls)
+    others = keys(session, step, by_itself=by_itself)
+    if scrolls:
+        moved = {"↑↓": "scroll", "Esc": "other keys"}
+        told = [(name, moved[name]) for name in moved]
+        others = [*told, *((name, act) for name, act in others if name not in moved)]
+    return KeyWords((key, words), others, danger)
+
+
+def _beside_running(step: Step, running: RunningStep, enter: Key, *, scrolls: bool) -> KeyWords:
+    """What the keys do while steps run: beside them a question may be answered, a step begun."""
+    moves = [("↑↓", "scroll"), ("Esc", "other keys")] if scrolls else [("↑↓", "steps")]
+    if running.holds(step) or step.id in running.answered:
+        rest = [("x", "stop waiting"), ("o", "output"), *moves]
+        return KeyWords(("◐", f"running: {named(running)}"), rest)
+    runs = [("◐", f"{len(running.steps)} running"), ("x", "stop")]
+    return KeyWords(enter, [*runs, ("o", "output"), *moves])
 
 
 def broken_queries(session: "Session", step: Step) -> tuple[BrokenQueryFacts, ...]:
@@ -249,6 +273,8 @@ def verdict(session: "Session", step: Step, last: Attempt | None, *, runs: bool)
         lines.append(Content.styled(step.why, QUIET))
     elif attempt is not None and not runs:
         lines.append(_result(status, attempt.words, step.title))
+        if expired := expired_answer(session.record, step):
+            lines.append(Content.styled(expired, DANGER))
         if since := session.later_write(step):
             lines.append(Content.styled(f"stale: since then {since}", DANGER))
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from d1_preflight.core.format import elapsed, size
 
 _BAR = 16
+_SURE = 0.01  # less of it tells nothing of the rest
 
 
 async def tell_growth(
@@ -27,7 +28,7 @@ def growth_words(done: int, whole: int, seconds: float) -> str:
     share = min(done / whole, 1.0)
     filled = int(share * _BAR)
     parts = [f"{'█' * filled}{'░' * (_BAR - filled)} {size(done)} of about {size(whole)}"]
-    if done and seconds >= 1:
+    if share >= _SURE and seconds >= 1:
         parts.append(f"{size(int(done / seconds))}/s")
         left = int(seconds * (1 - share) / share)
         parts.append(f"about {elapsed(left)} left" if share < 1 else "almost done")

@@ -60,6 +60,8 @@ class Prompt:
     typed: str = ""  # text only: the exact text that must be typed (the database's name)
     after: str = ""  # asked only where the prompt of this key has an answer that is not empty
     only: str = ""  # and where that answer is this one; "": whatever it is
+    otherwise: bool = False  # the reverse: asked where that answer is another one, or none
+    kept: str = ""  # the answer that counts where it is not asked
     deliberate: bool = False  # nothing is preselected: Enter alone chooses nothing
 
     def read(self, raw: object) -> Answer:
@@ -75,6 +77,11 @@ class Prompt:
                 return self._many(raw)
             case _:
                 assert_never(self.kind)
+
+    @property
+    def is_statement(self) -> bool:
+        """Whether it is one statement that must be confirmed."""
+        return self.kind is PromptKind.CONFIRM and not self.optional
 
     def label_of(self, choice: str) -> str:
         """What people read for a choice."""
@@ -98,10 +105,11 @@ class Prompt:
             raise Rejected(
                 f"That is not {self.typed!r}.", hint="Type it as shown, letter for letter."
             )
+        is_short = self.sentence and len(_WORD.findall(text)) < _SENTENCE
+        if is_short and (text or not self.optional):
+            raise Rejected("Write a sentence.", hint="Later readers have only this reason.")
         if not text and not self.optional:
             raise Rejected("Write an answer.", hint="A few words are enough.")
-        if self.sentence and len(_WORD.findall(text)) < _SENTENCE:
-            raise Rejected("Write a sentence.", hint="Later readers have only this reason.")
         return text
 
     def _chosen(self, raw: object) -> str:
@@ -127,13 +135,19 @@ class Prompt:
 def still_asked(prompt: Prompt, answered: Mapping[str, object]) -> bool:
     """Whether a prompt is asked, given the raw answers to those before it."""
     given = answered.get(prompt.after)
-    return not prompt.after or (given == prompt.only if prompt.only else bool(given))
+    is_so = given == prompt.only if prompt.only else bool(given)
+    return not prompt.after or is_so is not prompt.otherwise
 
 
 def read_answers(prompts: Iterable[Prompt], raw: Mapping[str, object]) -> Mapping[str, Answer]:
     """The answers out of a face's raw values; raises Rejected for one that is none."""
-    asked = (prompt for prompt in prompts if still_asked(prompt, raw))
-    return {prompt.key: prompt.read(raw.get(prompt.key)) for prompt in asked}
+    found: dict[str, Answer] = {}
+    for prompt in prompts:
+        if still_asked(prompt, raw):
+            found[prompt.key] = prompt.read(raw.get(prompt.key))
+        elif prompt.kept:
+            found[prompt.key] = prompt.read(prompt.kept)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

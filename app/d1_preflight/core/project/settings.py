@@ -45,7 +45,7 @@ class Team:
 
     name: str = _key("", readers.text, "The team's name, for the notification.")
     timezone: str = _key(
-        "", readers.zone, "The zone in which times are shown; this machine's where empty."
+        "", readers.zone, "The zone in which times are shown; this machine's if empty."
     )
 
 
@@ -54,7 +54,7 @@ class Users:
     """When the people on the other side are busy."""
 
     timezones: tuple[str, ...] = _key(
-        (), readers.zones, "The users' time zones; the team's where none is named."
+        (), readers.zones, "The users' time zones; the team's if none is named."
     )
     busy: Busy = _key(
         Busy(), readers.busy, "When they work, by their own clocks: no migration then."
@@ -80,7 +80,7 @@ class Verification:
     watch_minutes: int = _key(
         5, readers.whole(1, 10), "How long the error rate is watched, 1 to 10 minutes."
     )
-    worker: str = _key("", readers.text, "The Worker's script; the configuration's where empty.")
+    worker: str = _key("", readers.text, "The Worker's script; the configuration's if empty.")
     maintenance_command: str = _key(
         "",
         readers.text,
@@ -133,7 +133,7 @@ class Account:
 class Signing:
     """Whose signatures count."""
 
-    key: str = _key("", readers.text, "The SSH key to sign with; git's signing key where empty.")
+    key: str = _key("", readers.text, "The SSH key to sign with; git's signing key if empty.")
     allowed_signers: str = _key(
         "checklists/allowed_signers",
         readers.text,
@@ -160,7 +160,7 @@ class LintSettings:
         Names.INFERRED,
         readers.names,
         "How migrations are named: numbers, hyphens, timestamps, folders, drizzle or prisma; as "
-        "most of the folder's files are where empty.",
+        "most of the folder's files are if empty.",
     )
 
 
@@ -172,7 +172,7 @@ class ChecklistSettings:
         HeaderPlace.BY_TOOL,
         readers.header_place,
         "Where the header stands: in the `file`, or in the `record`, which leaves generated files "
-        "alone; in the record for what drizzle or Prisma made where empty.",
+        "alone; in the record for what drizzle or Prisma made if empty.",
     )
 
 
@@ -186,9 +186,7 @@ class Migrations:
         "The migrations' folder, from this file's folder; it may lie in another package. Only "
         "where the configuration has no `migrations_dir`.",
     )
-    pattern: str = _key(
-        "", readers.text, "Which files below it are migrations: `*.sql` where empty."
-    )
+    pattern: str = _key("", readers.text, "Which files below it are migrations: `*.sql` if empty.")
     ignore_ledgers: tuple[str, ...] = _key(
         (),
         readers.texts,
@@ -222,7 +220,7 @@ class CodeSettings:
         (),
         readers.texts,
         "Files and folders whose code runs, from this file's folder; the Worker's `main` and what "
-        "it imports where empty.",
+        "it imports if empty.",
     )
     exclude: tuple[str, ...] = _key(
         (), readers.patterns, "Files and folders that are no code of the Worker, as patterns."

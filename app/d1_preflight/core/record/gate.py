@@ -135,6 +135,44 @@ def stale_words(attempt: Attempt, good_for: timedelta, now: datetime) -> str:
     return f"stale: {attempt.status} {when}, good for {age_words(good_for)}"
 
 
+def expired_answer(record: Record, step: Step) -> str:
+    """That what a person answered grew too old, so that the step was tried again; else ""."""
+    mine = [attempt for attempt in record.attempts if attempt.step == step.id]
+    answers = [number for number, attempt in enumerate(mine) if attempt.status.is_answered]
+    if step.good_for is None or not answers or answers[-1] == len(mine) - 1:
+        return ""
+    answer, again = mine[answers[-1]], mine[answers[-1] + 1]
+    is_said = answer.status in (Status.WAIVED, Status.ATTESTED)
+    if not is_said or not stale_words(answer, step.good_for, again.started_at):
+        return ""
+    what = "waiver" if answer.status is Status.WAIVED else "answer"
+    span = age_words(step.good_for)
+    age = age_words(abs(again.started_at - (answer.finished_at or answer.started_at)))
+    why = f"it counts for {span}, and this was checked again {age} later"
+    return f"The {what} “{answer.words}” has expired: {why}."
+
+
+def earlier_reason(record: Record, checklist: Checklist, step: Step) -> str:
+    """The reason last given to waive the step, or another one for the same cause.
+
+    That is one that failed in the same words, or since the apply: there, one thing breaks many.
+    """
+    before = {each.id for each in checklist.before("applied")}
+    failed = record.standing(step)
+    cause, reason = failed.words if failed else "", ""
+    last: dict[str, str] = {}
+    for attempt in record.attempts:
+        if attempt.status is not Status.WAIVED:
+            last[attempt.step] = attempt.words
+        elif (
+            attempt.step == step.id
+            or (cause and last.get(attempt.step) == cause)
+            or (cause and last.get(attempt.step) and not before & {attempt.step, step.id})
+        ):
+            reason = attempt.words
+    return reason
+
+
 def as_of(
     record: Record, checklist: Checklist, now: datetime, rechecked: Container[str] = ()
 ) -> Record:
@@ -191,7 +229,8 @@ def _begun(record: Record, checklist: Checklist) -> OpenItem | None:
 def _words(record: Record, step: Step) -> str:
     attempt = record.standing(step)
     if attempt is not None:
-        return record.stale.get(step.id) or attempt.words
+        found = (attempt.words, expired_answer(record, step))
+        return record.stale.get(step.id) or " ".join(filter(None, found))
     if record.last(step.id) is not None:
         return "Answered before, but what it is based on has changed since."
     return ""

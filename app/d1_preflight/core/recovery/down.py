@@ -66,7 +66,7 @@ def _data_gaps(script: ScriptTrace, effects: Effects, undo: Undo) -> Iterator[st
     for trace in script.statements:
         if trace.verb == "UPDATE" and not trace.error and not undo.undoes(trace):
             yield (
-                f"Line {trace.line} changes rows of {trace.target}; the values of before come only"
+                f"Line {trace.line} changes rows of {trace.target}; the earlier values come only"
                 " from a backup."
             )
 
@@ -113,7 +113,7 @@ def _through_expressions(script: ScriptTrace, table: str, wanted: Collection[str
             if not is_plain and (not name or name.lower() in wanted):
                 yield (
                     f"Line {trace.line} copies {table} through an expression"
-                    f"{f' into {name}' if name else ''}; the values of before come only from a"
+                    f"{f' into {name}' if name else ''}; the earlier values come only from a"
                     " backup."
                 )
 

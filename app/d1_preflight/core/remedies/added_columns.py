@@ -25,7 +25,7 @@ def filled_not_null(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     ]
     if not fills:
         return NoRemedy(
-            f"Which value old rows get in {column.name} is not for a program to say: write "
+            f"Only the author knows which value old rows get in {column.name}: write "
             "DEFAULT with it, or an UPDATE behind it."
         )
     text = f" DEFAULT {_EMPTY[column.affinity]}"

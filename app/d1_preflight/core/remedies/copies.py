@@ -58,7 +58,7 @@ def text_in_quotes(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     start = trace.statement.start + trace.statement.lead + token.start
     if finding.blocks or (finding.rows_at_risk and trace.parsed.copy):
         if trace.parsed.copy is None:
-            return NoRemedy(f'Whether "{token.name}" is a column or text cannot be told.')
+            return NoRemedy(f'Whether "{token.name}" is a column or text is unknown.')
         return _missing_column(reading, trace, token)
     edit = Edit(start, start + len(token.text), quote_text(token.name))
     return Rewrite((edit,), f"writes {token.text} as the text that SQLite reads in it")
@@ -150,7 +150,7 @@ def _missing_column(reading: Reading, trace: StatementTrace, token: Token) -> Re
     ]
     names = trace.parsed.columns
     if copied is None or target is None or len(alone) != 1 or len(names) <= alone[0]:
-        return NoRemedy(f'Whether "{token.name}" is a column or text cannot be told.')
+        return NoRemedy(f'Whether "{token.name}" is a column or text is unknown.')
     column = target.column(names[alone[0]])
     needed = column is not None and column.notnull and column.default is None
     if column is None or (needed and column.name != target.rowid_column):

@@ -32,8 +32,8 @@ def closed_comment(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     inside = opened[0].text
     if ";" in inside:
         return NoRemedy(
-            "The open comment holds SQL: whether that is to run or to stay out is not for a "
-            "program to say."
+            "The open comment holds SQL: only the author knows whether that is to run or to stay "
+            "out."
         )
     end = opened[0].start + len(inside.rstrip())
     return Rewrite((Edit(end, end, " */"),), "closes the comment")
@@ -45,7 +45,7 @@ def no_transaction(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if trace is None:
         return _NOT_FOUND
     if trace.verb not in ("BEGIN", "COMMIT", "END"):
-        return NoRemedy("What a SAVEPOINT or ROLLBACK was to keep or undo cannot be told.")
+        return NoRemedy("What a SAVEPOINT or ROLLBACK was meant to keep or undo is unknown.")
     edit = without(reading.text, trace.statement)
     return Rewrite((edit,), f"takes {trace.verb} out: the file is one transaction already")
 
@@ -61,7 +61,7 @@ def no_transaction_words(reading: Reading, _finding: Finding) -> Rewrite | NoRem
         if "BEGIN TRANSACTION" not in token.text:
             continue
         if token.kind is not TokenKind.COMMENT:
-            return NoRemedy("The words stand in text that is stored: it cannot be changed.")
+            return NoRemedy("The words are part of a stored text, which cannot be changed.")
         lower = token.text.replace("BEGIN TRANSACTION", "begin transaction")
         edits.append(Edit(token.start, token.start + len(token.text), lower))
     if not edits:
@@ -105,7 +105,7 @@ def no_statement(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     """Take out a PRAGMA that D1 ignores or refuses."""
     trace = reading.trace_of(finding)
     if trace is None or trace.verb != "PRAGMA":
-        return NoRemedy("Only a PRAGMA is taken out.")
+        return NoRemedy("Only a PRAGMA is removed.")
     edit = without(reading.text, trace.statement)
     return Rewrite((edit,), f"takes PRAGMA {trace.target} out: it does nothing on D1")
 

@@ -24,11 +24,11 @@ from d1_preflight.core.sql.tokenizer import quote_name
 _DEFER = "PRAGMA defer_foreign_keys = on;"
 _FOR_GOOD = (
     '"{table}" is dropped for good, and what refers to it loses its rows or references with it. '
-    "Which of them may go is not for a program to say."
+    "Only the author knows which of them may go."
 )
 _OTHER_ROWS = (
-    'Which rows the new "{table}" is to hold, and so which of those that refer to them stay, is '
-    "not for a program to say."
+    'Only the author knows which rows the new "{table}" holds, and so which of those that refer '
+    "to them stay."
 )
 
 
@@ -38,7 +38,7 @@ def parked_children(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if trace is None or trace.verb != "DROP TABLE":
         return NoRemedy(
             "The statement says which rows go, and those that refer to them go along: "
-            "which of them may go is not for a program to say."
+            "only the author knows which of them may go."
         )
     plan = plan_of(reading, trace)
     if isinstance(plan, NoRemedy):

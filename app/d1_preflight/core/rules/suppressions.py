@@ -66,7 +66,7 @@ def unused_suppressions(
         elif any(finding.rows_at_risk for finding in fitting):
             why = "it cannot allow rows to be lost; declare the loss: loses TABLE — reason"
         elif any(finding.refusal for finding in fitting):
-            why = "D1 refuses it all the same"
+            why = "D1 refuses it anyway"
         elif not fitting:
             why = "the rule finds nothing here"
         else:

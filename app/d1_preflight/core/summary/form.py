@@ -9,7 +9,9 @@ SPLIT_FORM = 3
 
 The second form named reviews, what is still missing, and that nothing failed.
 """
-PRESENT_FORM = SPLIT_FORM
+GROUPED_FORM = 4
+"""What failed more than once at one step is one line."""
+PRESENT_FORM = GROUPED_FORM
 _FIRST_FORM = 1
 
 

@@ -23,7 +23,7 @@ from d1_preflight.core.summary.changed_rows import (
     changed_tables,
     was_counted_after,
 )
-from d1_preflight.core.summary.form import PRESENT_FORM, SPLIT_FORM, form_of
+from d1_preflight.core.summary.form import GROUPED_FORM, PRESENT_FORM, SPLIT_FORM, form_of
 from d1_preflight.core.summary.losses import (
     accepted_findings,
     declared_losses,
@@ -40,7 +40,7 @@ SUMMARY_FILE = "SUMMARY.md"
 _ANSWERED = (Status.PROVED, Status.ATTESTED, Status.WAIVED)
 GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
 _NAMED = 4
-_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3}, {1: 6, 2: 6, 3: 4}  # by form: forty lines in all
+_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3, 4: 3}, {1: 6, 2: 6, 3: 4, 4: 4}  # by form: forty lines in all
 
 
 class Event(Protocol):
@@ -104,7 +104,7 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
         ("down file", down_file(record) if form >= SPLIT_FORM else ""),
         ("can be undone by", rollback_path(record, form)),
         ("waived", _waived(record)),
-        ("failed", _failed(record) or _nothing_failed(record, form)),
+        ("failed", _failed(record, form) or _nothing_failed(record, form)),
     )
     return Summary(
         title=f"{record.migration} on {record.database.label}",
@@ -165,7 +165,8 @@ def _who(record: Record, form: int) -> str:
     signers = {signed.signer, closed.signer}
     others = [a.by for a in record.attempts if a.by not in signers]
     if others:
-        parts.append(f"also at work: {joined(dict.fromkeys(others), _NAMED)}")
+        also = "also " if parts or form < GROUPED_FORM else ""
+        parts.append(f"{also}at work: {joined(dict.fromkeys(others), _NAMED)}")
     return " · ".join(parts)
 
 
@@ -253,12 +254,28 @@ def _waived(record: Record) -> str:
     return joined((f"{step_name(a.step)}: {sentence(a.words)}" for a in waived), _NAMED)
 
 
-def _failed(record: Record) -> str:
+def _failed(record: Record, form: int) -> str:
     """The attempts that did not succeed, the last ones named; the apply's always."""
     failed = [a for a in record.attempts if not a.status.is_answered and a.finished_at]
     failed += [a for a in record.attempts if a.status.is_unobserved and not a.finished_at]
     named = sorted(failed, key=lambda a: (a.step != ApplyFacts.step, -_second(a)))
+    if form >= GROUPED_FORM:
+        return joined(_of_each_step(named), _NAMED)
     return joined((f"{_stated(a)}: {sentence(a.words)}" for a in named), _NAMED)
+
+
+def _of_each_step(failed: Sequence[Attempt]) -> Iterable[str]:
+    """The last attempt at each step, and how many there were; every one of the apply."""
+    times = Counter(attempt.step for attempt in failed)
+    is_named = set[str]()
+    for attempt in failed:
+        if attempt.step != ApplyFacts.step and attempt.step in is_named:
+            continue
+        is_named.add(attempt.step)
+        is_one = attempt.step == ApplyFacts.step or times[attempt.step] == 1
+        often = "" if is_one else f", the last of {times[attempt.step]} times"
+        words = sentence(attempt.words).removesuffix(".")
+        yield f"{_stated(attempt)}{often}: {words}"
 
 
 def _nothing_failed(record: Record, form: int) -> str:

@@ -91,8 +91,8 @@ def _sub_steps(live: ApplyFacts) -> list[Content]:
         if sent
         else "wrangler d1 migrations apply"
     )
-    steps = [*((f"re-checked: {word}", done) for word, done in rechecked), (ran, sent),
-             ("ledger read again", False)]  # fmt: skip
+    checks = ((f"{'re-checked' if done else 're-check'}: {word}", done) for word, done in rechecked)
+    steps = [*checks, (ran, sent), ("read the ledger again", False)]
     at = next(n for n, (_, done) in enumerate(steps) if not done)
     return [
         Content.styled(f"✓ {words}", GOOD) if done

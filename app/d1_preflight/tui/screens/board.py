@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from d1_preflight.board import Board, BoardRow, BoardState, Remote
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.copyable import of_file
 from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
@@ -24,7 +25,7 @@ from d1_preflight.tui.widgets.sql_view import SqlPanes
 
 _NEW = "A new migration: the next number, the header, and a down file"
 _WORDS = "Write a few words: they become its name. Esc goes back."
-_MARGIN = 4
+_MARGIN = 5  # the cursor, and the scrollbar of a long list
 _FILTER = "part of a name, a class, a risk, a state: drop · destructive · pending · closed"
 _KEYS = (("/", "filter"), ("r", "refresh"), ("n", "new"), ("q", "quit"), ("v", "verify"),
          ("s", "show record"), ("c", "copy"))  # fmt: skip
@@ -114,8 +115,7 @@ class BoardScreen(Screen[None]):
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
-        row = self._row
-        if row is not None:
+        if row := self._row:
             self.post_message(OpenAsked(row.record_of or row.name))
 
     def action_filter(self) -> None:
@@ -123,7 +123,7 @@ class BoardScreen(Screen[None]):
         self.query_one(BoardTable).touched = True
         self._stood_on = self._row.name if self._row else ""
         field = self.query_one("#filter", Input)
-        field.display = True
+        field.display, field.cursor_blink = True, False
         field.focus()
 
     def action_unfilter(self) -> None:
@@ -238,7 +238,8 @@ class BoardScreen(Screen[None]):
         width = self.size.width - _MARGIN
         self.query_one("#place", Static).update(self._place(width))
         self.query_one("#heads", Static).update(heads(self._shown, width))
-        lines = [line(row, self._shown, width) for row in self._shown]
+        reads = self._state.startswith("◐")
+        lines = [line(row, self._shown, width, is_reading=reads) for row in self._shown]
         if self._all and not lines:
             lines = [Content.styled("No migration matches. Esc shows all again.", QUIET)]
         self.query_one(BoardTable).show_lines(lines)
@@ -294,5 +295,7 @@ def _has(row: BoardRow, word: str) -> bool:
 
 
 def _first_pending(rows: tuple[BoardRow, ...]) -> int:
-    waiting = [i for i, row in enumerate(rows) if row.remote is not Remote.APPLIED]
-    return waiting[0] if waiting else max(len(rows) - 1, 0)
+    """Where the cursor begins; while the ledger is not read, where one is most likely to go on."""
+    waiting = [i for i, row in enumerate(rows) if row.remote is Remote.PENDING]
+    begun = [i for i, row in enumerate(rows) if row.mark == MARKS[Status.RUNNING]]
+    return next(iter((*waiting, *begun)), max(len(rows) - 1, 0))

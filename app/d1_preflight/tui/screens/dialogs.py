@@ -53,24 +53,24 @@ class Problem(ModalScreen[None]):
 
 
 class Reason(ModalScreen[str | None]):
-    """Asks for one sentence; Esc gives none."""
+    """Asks for one sentence, offered where it was given before; Esc gives none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "back", priority=True),
         _EMERGENCY,
     ]
 
-    def __init__(self, words: str, label: str, needed: str = _REASON) -> None:
+    def __init__(self, words: str, label: str, needed: str = _REASON, offered: str = "") -> None:
         super().__init__()
         self._words, self._needed = words, needed
-        self._prompt = Prompt("reason", PromptKind.TEXT, label)
+        self._prompt = Prompt("reason", PromptKind.TEXT, label, offered=offered)
 
     def compose(self) -> ComposeResult:
         """The words, the field, the keys."""
         with Vertical(classes="dialog"):
             yield Static(Content.styled(self._words, STRONG))
             yield Static(Content(f"\n{self._prompt.label}"))
-            yield TextField(self._prompt)
+            yield TextField(self._prompt, self._prompt.offered)
             yield Static(id="refused")
             yield _keys(("Enter", "answer"), ("Esc", "back"))
 

@@ -103,7 +103,7 @@ class EmergencyScreen(Screen[None]):
         command = self._situations[self._chosen].steps[self._act].command
         if command:
             self.app.copy_to_clipboard(command)
-        self._said = {"y": "copied" if command else "no command here"}
+        self._said = {"c": "copied" if command else "no command here"}
         self._draw()
 
     def action_run(self) -> None:
@@ -158,7 +158,7 @@ class EmergencyScreen(Screen[None]):
             ("1–5", "what happened"),
             ("↑↓", "steps"),
             ("r", said.get("r", "run")),
-            ("y", said.get("y", "copy")),
+            ("c", said.get("c", "copy")),
         ]
         self.query_one(KeyBar).tell(("Esc", "back"), keys, always=(("?", "help"),))
 

@@ -1,5 +1,6 @@
 """A record, read only: the same words as `preflight show`, its summary first."""
 
+import re
 from textwrap import wrap
 from typing import ClassVar
 
@@ -20,6 +21,8 @@ from d1_preflight.tui.widgets.bars import KeyBar
 from d1_preflight.tui.widgets.lines import LineView, lines_with
 
 _MARKED = {f"{mark} ": status for status, mark in MARKS.items()}
+_AROUND = 7  # the card's edges and the scrollbar
+_VALUE = re.compile(r" {4}\S(?:.*?\S)??  +(?=\S)")
 
 
 class RecordScreen(Screen[None]):
@@ -97,15 +100,21 @@ class RecordScreen(Screen[None]):
         self.notify(f"{self._match + 1} of {len(found)}", markup=False)
 
     def _draw(self) -> None:
-        width = max(self.size.width - 4, 20)
+        width = max(self.size.width - _AROUND, 20)
         self._lines = [part for line in self._text.splitlines() for part in _wrapped(line, width)]
         self.query_one(LineView).show_lines([_inked(line) for line in self._lines])
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
-    return wrap(line, width, subsequent_indent=indent, drop_whitespace=False,
-                replace_whitespace=False) or [""]  # fmt: skip
+    """The line's parts; what goes on of a value stands below the value, not below its name."""
+    value = _VALUE.match(line)
+    column = value.end() if value else len(line) - len(line.lstrip()) + 2
+    parts = wrap(line, width, drop_whitespace=False, replace_whitespace=False) or [""]
+    if len(parts) == 1:
+        return parts
+    indent = " " * min(column, width // 2)
+    rest = line[len(parts[0]) :].strip()
+    return [parts[0].rstrip(), *wrap(rest, width, initial_indent=indent, subsequent_indent=indent)]
 
 
 def _inked(line: str) -> Content:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher, unified_diff
+from itertools import zip_longest
 from textwrap import wrap
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from d1_preflight.tui.widgets.lines import LineView
 _SIDE_BY_SIDE = 120
 _AROUND = 2
 _GAP = " │ "
+_GOES_ON = " " * 6
 
 
 class RewriteScreen(Screen[Fix | None]):
@@ -33,9 +35,9 @@ class RewriteScreen(Screen[Fix | None]):
         ("escape,enter,q", "close", "back"),
     ]
 
-    def __init__(self, found: Fix) -> None:
+    def __init__(self, found: Fix, path: str) -> None:
         super().__init__()
-        self._fix = found
+        self._fix, self._path = found, path
         only_split = found.split is not None and not found.is_offered
         self._found = found.split if found.split and only_split else found
 
@@ -70,7 +72,7 @@ class RewriteScreen(Screen[Fix | None]):
 
     def action_copy(self) -> None:
         """Ask what of the rewrite is copied; where none is proved there is nothing to copy."""
-        pick_to_copy(self, _copies(self._found))
+        pick_to_copy(self, _copies(self._found, self._path))
 
     def action_close(self) -> None:
         """No: nothing is written."""
@@ -99,12 +101,12 @@ class RewriteScreen(Screen[Fix | None]):
         self.query_one(KeyBar).tell(first, keys, always=(("!", "emergency"),))
 
 
-def _copies(found: Fix) -> list[Copyable]:
-    """The rewritten file, the diff, and each further file, where the rewrite is proved."""
+def _copies(found: Fix, path: str) -> list[Copyable]:
+    """The rewritten file, its diff as git names files, and each further file, where proved."""
     if not found.is_offered:
         return []
     old, new = (text.splitlines() for text in (found.before, found.after))
-    diff = "\n".join(unified_diff(old, new, "now", "then", lineterm=""))
+    diff = "\n".join(unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm=""))
     more = [(f"the new file {name}", text) for name, text in found.files]
     return [("the rewritten file", found.after), ("the diff", f"{diff}\n"), *more]
 
@@ -150,29 +152,39 @@ def diff_lines(found: Fix, width: int) -> Iterator[Content]:
             if width >= _SIDE_BY_SIDE - _AROUND * 2:
                 yield from _beside(old[a:b], new[c:d], width, same=tag == "equal")
             else:
-                yield from _below(old[a:b], new[c:d], same=tag == "equal")
+                yield from _below(old[a:b], new[c:d], width, same=tag == "equal")
 
 
-def _below(old: list[str], new: list[str], *, same: bool) -> Iterator[Content]:
+def _below(old: list[str], new: list[str], width: int, *, same: bool) -> Iterator[Content]:
     if same:
-        yield from (Content(f"  {line}") for line in old)
+        yield from (Content(line) for line in _marked(" ", old, width))
         return
-    yield from (Content.styled(f"- {line}", QUIET) for line in old)
-    yield from (Content.styled(f"+ {line}", ACCENT) for line in new)
+    yield from (Content.styled(line, QUIET) for line in _marked("-", old, width))
+    yield from (Content.styled(line, ACCENT) for line in _marked("+", new, width))
 
 
 def _beside(old: list[str], new: list[str], width: int, *, same: bool) -> Iterator[Content]:
-    half = (width - len(_GAP) - 4) // 2
-    for n in range(max(len(old), len(new))):
-        left, right = (side[n] if n < len(side) else None for side in (old, new))
-        mark = " " if same else "-"
-        one = f"{mark if left is not None else ' '} {(left or '')[:half]:<{half}}"
-        mark = " " if same else "+"
-        other = f"{mark if right is not None else ' '} {(right or '')[:half]}"
-        ink = "" if same else QUIET
-        first = Content.styled(one, ink) if ink else Content(one)
-        second = Content(other) if same else Content.styled(other, ACCENT)
-        yield Content.assemble(first, Content.styled(_GAP, QUIET), second)
+    half = (width - len(_GAP)) // 2
+    for one, other in zip_longest(old, new):
+        left = list(_marked(" " if same else "-", [] if one is None else [one], half))
+        right = list(_marked(" " if same else "+", [] if other is None else [other], half))
+        for first, second in zip_longest(left, right, fillvalue=""):
+            yield Content.assemble(
+                (f"{first:<{half}}", "" if same else QUIET),
+                (_GAP, QUIET),
+                (second, "" if same else ACCENT),
+            )
+
+
+def _marked(mark: str, lines: list[str], width: int) -> Iterator[str]:
+    """Lines behind their mark; what is too long goes on below, so that nothing is cut off."""
+    for line in lines:
+        left, begin, room = line, f"{mark} ", width - len(mark) - 1
+        while len(left) > room:
+            blank = left.rfind(" ", room // 2, room) + 1
+            yield f"{begin}{left[: blank or room]}"
+            left, begin, room = left[blank or room :], _GOES_ON, width - len(_GOES_ON)
+        yield f"{begin}{left}"
 
 
 def _shown(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from d1_preflight.core.checklist.checklist import Prompt, Step
 from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.record.gate import earlier_reason
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.session import Session
 from d1_preflight.tui import places
@@ -31,13 +32,14 @@ from d1_preflight.tui.screens.reading import ReadingScreen
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.bars import KeyBar, TitleBar
 from d1_preflight.tui.widgets.frame import Frame
+from d1_preflight.tui.widgets.output import OutputPane
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.unattended import Unattended
 
 _FRAME = 1 / 20
 
 
-def ask_waiver(screen: Screen[None], step: Step) -> None:
+def ask_waiver(screen: Screen[None], step: Step, offered: str) -> None:
     """Ask for the reason to go on without a proof; where none is possible, say why."""
     if not step.waivable:
         screen.app.push_screen(Problem(words_of.never_waived(step)))
@@ -48,7 +50,8 @@ def ask_waiver(screen: Screen[None], step: Step) -> None:
             screen.post_message(WaiveAsked(step, reason))
 
     words = f"Waive “{step.title}”? It stays visible as waived, with your reason."
-    screen.app.push_screen(Reason(words, "Why is this acceptable today?"), waive)
+    dialog = Reason(words, "Why is this acceptable today?", offered=offered)
+    screen.app.push_screen(dialog, waive)
 
 
 class WizardScreen(ReadingScreen):
@@ -156,8 +159,10 @@ class WizardScreen(ReadingScreen):
     def _draw_keys(self) -> None:
         question, by_itself = self.query_one(Frame).question, self.unattended.by_itself
         asked = question.keys(words_of.verb(self._step)) if question.has_keys else []
-        running = self._running_step
-        bar = words_of.key_bar(self._session, self._step, running, asked, by_itself=by_itself)
+        running, scrolls = self._running_step, isinstance(self.focused, OutputPane)
+        bar = words_of.key_bar(
+            self._session, self._step, running, asked, by_itself=by_itself, scrolls=scrolls
+        )
         self.query_one(KeyBar).tell(bar.primary, bar.keys, danger=bar.danger)
 
     async def arrive(self) -> None:
@@ -240,7 +245,7 @@ class WizardScreen(ReadingScreen):
         step, session = self._step, self._session
         if session.closed or session.status_of(step).is_answered or self._running_step.step:
             return
-        ask_waiver(self, step)
+        ask_waiver(self, step, earlier_reason(session.record, session.checklist, step))
 
     def action_browse(self, which: int) -> None:
         """Open an address that a step of this section names, as the dashboard's."""
@@ -257,8 +262,10 @@ class WizardScreen(ReadingScreen):
         self._draw_keys()
 
     def action_board(self) -> None:
-        """Back to the board; what runs is asked about first by the App."""
-        if self._running_step.step is None:
+        """Out of the output, or back to the board; what runs is asked about first by the App."""
+        if isinstance(self.focused, OutputPane):
+            self.set_focus(None)
+        elif self._running_step.step is None:
             self.dismiss()
 
     def _decided(self, decision: Decision | None) -> None:

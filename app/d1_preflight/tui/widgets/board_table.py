@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.message import Message
 
 from d1_preflight.board import BoardRow, Remote
-from d1_preflight.core.findings import Kind
+from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui.finding_counts import counts
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
@@ -43,7 +43,9 @@ class BoardTable(ChoiceView):
         self.post_message(self.Opened())
 
 
-def _class(row: BoardRow) -> tuple[str, str]:
+def _class(row: BoardRow, *, is_reading: bool) -> tuple[str, str]:
+    if not row.is_judged:
+        return ("judging…", QUIET) if is_reading else ("? not judged", STRONG)
     match row.kind:
         case Kind.DESTRUCTIVE:
             return ("DESTRUCTIVE", DANGER)
@@ -89,12 +91,20 @@ def heads(rows: tuple[BoardRow, ...], width: int) -> Content:
     return Content("   ") + _Fit.of(rows, width).line(cells, (QUIET,) * len(cells))
 
 
-def line(row: BoardRow, rows: tuple[BoardRow, ...], width: int) -> Content:
-    """One migration; the columns are as wide as all rows together need."""
-    kind, ink = _class(row)
-    remote = "? unknown" if row.remote is Remote.UNKNOWN else row.remote.value
+def line(
+    row: BoardRow, rows: tuple[BoardRow, ...], width: int, *, is_reading: bool = False
+) -> Content:
+    """One migration; the columns are as wide as all rows together need.
+
+    While it `is_reading`, what is not known yet is not unknown.
+    """
+    kind, ink = _class(row, is_reading=is_reading)
+    risk = row.risk.value if row.is_judged else "…" if is_reading else Risk.UNKNOWN.value
+    remote = row.remote.value
+    if row.remote is Remote.UNKNOWN:
+        remote = "reading…" if is_reading else "? unknown"
     quiet = QUIET if row.remote is Remote.APPLIED else ""
-    cells = (row.number, row.words, kind, row.risk.value, remote, f"{row.mark} {row.record}")
+    cells = (row.number, row.words, kind, risk, remote, f"{row.mark} {row.record}")
     return _Fit.of(rows, width).line(cells, (QUIET, quiet, ink or quiet, quiet, quiet, quiet))
 
 

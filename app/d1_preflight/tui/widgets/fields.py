@@ -21,6 +21,7 @@ _NO_LETTERS = (
     "Choose by ↑↓, j k or a digit; / shows only what contains the letters after it. "
     "Press Space or Enter twice now."
 )
+_PRESS_Y = "Press y to confirm it: no other key does."
 
 
 @dataclass
@@ -87,7 +88,7 @@ class TextField(Input):
 class OptionsField(Widget, can_focus=True):
     """Choices: one, several, or a single statement to confirm; letters filter only after `/`.
 
-    `y` confirms at once.
+    A statement is confirmed by `y` alone: Enter and Space are pressed by habit.
 
     Whoever types a sentence at a list means no mark and no answer: the key after a letter only
     ends the sentence, and works when it is pressed once more.
@@ -107,7 +108,7 @@ class OptionsField(Widget, can_focus=True):
 
     def __init__(self, prompt: Prompt, given: Sequence[str] = ()) -> None:
         super().__init__()
-        self._kind = prompt.kind
+        self._kind, self._only_y = prompt.kind, prompt.is_statement
         self._choices = prompt.choices or (prompt.label,)
         self._label_of = prompt.label_of
         self._chosen = set(given) & set(self._choices)
@@ -170,7 +171,9 @@ class OptionsField(Widget, can_focus=True):
         again, self._writing = index == self._cursor and self.has_focus, False
         self.focus()
         self._go_to(index)
-        if self._kind is not PromptKind.CHOOSE:
+        if self._only_y and again:
+            self.post_message(Answered(raw=True))
+        elif self._kind is not PromptKind.CHOOSE and not self._only_y:
             self.action_mark()
         elif again:
             self.action_submit()
@@ -221,6 +224,9 @@ class OptionsField(Widget, can_focus=True):
         """Mark or unmark the line under the cursor; in a single choice only Enter chooses."""
         if self._ends_writing():
             return
+        if self._only_y:
+            self.post_message(Refused(_PRESS_Y))
+            return
         if self._kind is PromptKind.CHOOSE or self._cursor not in self._shown:
             return
         self._chosen ^= {self._choices[self._cursor]}
@@ -230,6 +236,8 @@ class OptionsField(Widget, can_focus=True):
         """Post the answer."""
         if self._cursor == _NONE:
             self.post_message(Refused("Nothing is chosen yet: press ↓ first."))
+        elif self._only_y:
+            self.action_mark()
         elif not self._ends_writing() and self._cursor in self._shown:
             self.post_message(Answered(self._raw()))
 
@@ -254,7 +262,7 @@ class OptionsField(Widget, can_focus=True):
                 return tuple(choice for choice in self._choices if choice in self._chosen)
 
     def _mark(self, choice: str) -> str:
-        if self._kind is PromptKind.CHOOSE:
+        if self._kind is PromptKind.CHOOSE or self._only_y:
             return ""
         return "[x] " if choice in self._chosen else "[ ] "
 

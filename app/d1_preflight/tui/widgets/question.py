@@ -64,17 +64,26 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         prompt = self.asking
         if prompt is None:
             return []
-        follows = any(other.after == prompt.key for other in self._prompts)
-        found = [("Enter", "next question" if len(self._left) > 1 or follows else verb)]
-        if prompt.kind is PromptKind.CONFIRM:
-            found.append(("y", "confirm"))
-        if prompt.kind in (PromptKind.CHOOSE_MANY, PromptKind.CONFIRM):
+        key = "y" if prompt.is_statement else "Enter"
+        found = [(key, self._follows(prompt) or verb)]
+        if prompt.kind in (PromptKind.CHOOSE_MANY, PromptKind.CONFIRM) and key == "Enter":
             found.append(("Space", "mark"))
         if prompt.kind is not PromptKind.TEXT and len(prompt.choices) > 1:
             found.append(("↑↓", "choose"))
         if self._raw:
             found.append(("⇧Tab", "last question"))
         return [*found, ("Esc", "other keys")]
+
+    def _follows(self, prompt: Prompt) -> str:
+        """What comes after the question; "" where its answer is the last."""
+        rest = [other for other in self._left if other is not prompt]
+        if any(other.after == prompt.key and not other.otherwise for other in self._prompts):
+            return "next question"
+        return "next question" if any(map(self._is_certain, rest)) else "answer" if rest else ""
+
+    def _is_certain(self, prompt: Prompt) -> bool:
+        """Whether no answer to come spares the question."""
+        return prompt.key in self._raw or not (prompt.otherwise and prompt.after not in self._raw)
 
     async def ask(
         self,
@@ -151,6 +160,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         if prompt is None:
             return
         asked = [p for p in self._prompts if p.key in self._raw or still_asked(p, self._raw)]
+        asked = [p for p in asked if p is prompt or self._is_certain(p)]
         place = f"question {asked.index(prompt) + 1} of {len(asked)}  "
         many = place if len(asked) > 1 else ""
         label = "" if prompt.kind is PromptKind.CONFIRM else prompt.label
@@ -169,6 +179,8 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         self.call_after_refresh(self.scroll_home, animate=False)
 
     def _say(self, words: str, ink: str) -> None:
-        said = self.query_one("#words", Static)
-        said.update(Content.styled(words, ink))
+        """Say it above the help, which stays: it may be what is confirmed."""
+        said, prompt = self.query_one("#words", Static), self.asking
+        helped = f"\n{prompt.help}" if said.display and prompt and prompt.help else ""
+        said.update(Content.assemble((words, ink), (helped, QUIET)))
         said.display = True

@@ -94,7 +94,7 @@ def _why_not(author: Reading) -> str:
     context = author.context
     if context.name_is_kept:
         tool = context.migration.naming.tool
-        return f"{tool} made this file and keeps books of it: generate the changes one by one."
+        return f"{tool} made this file and keeps its own list: generate the changes one by one."
     if RULE not in {finding.rule for finding in author.findings}:
         return "The file holds one logical change."
     refused = next((t for t in context.statements if t.error), None)

@@ -48,7 +48,7 @@ def data_draft(wanted: Wanted, now: Structure) -> Draft:
     notes = (
         f"The old values stay in {kept}; a later migration drops it once they are not needed.",
     )
-    gap = f"Rows of {table.name} that were changed again since get the value of before."
+    gap = f"Rows of {table.name} that were changed again since get their earlier value."
     seeds = tuple(_seeds(table, wanted, name))
     return Draft(up, down, notes=notes, gaps=(gap,), seeds=seeds)
 

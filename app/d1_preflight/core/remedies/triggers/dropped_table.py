@@ -14,8 +14,8 @@ from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 
 _NONE = NoRemedy("No trigger on what stays names a table that this file drops.")
 _UNSURE = (
-    'What trigger "{trigger}" is to do without "{table}" is not for a program to say: it does more '
-    "than ask for its rows, or write them."
+    'Only the author knows what trigger "{trigger}" should do without "{table}": it does more than '
+    "read or write its rows."
 )
 _BEFORE_TABLE = ("FROM", "INTO", "UPDATE", "JOIN")
 

@@ -16,8 +16,8 @@ from d1_preflight.core.sql.tokenizer import quote_name
 _IN = re.compile(r"error in (?:view|trigger) (.+?)(?: after \w+)?: ")
 _MISSING = re.compile(r"no such (?:table|view): (?:main\.)?(.+)")
 _NOT_HERE = NoRemedy(
-    "What it names is not made again by this RENAME: whether the view or trigger is to go too is "
-    "not for a program to say."
+    "What it names is not made again by this RENAME: only the author knows whether the view or "
+    "trigger goes too."
 )
 
 

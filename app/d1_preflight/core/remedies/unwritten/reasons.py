@@ -6,21 +6,21 @@ from d1_preflight.core.findings import Finding
 from d1_preflight.core.remedies.remedy import Reading
 
 WHY_NOT: Mapping[str, str] = {
-    "delete-without-where": "Which rows are to go is not for a program to say.",
-    "delete-rows": "Which rows are to go is not for a program to say.",
-    "delete-cascades": "Which rows are to go, and which with them, is not for a program to say.",
-    "update-without-where": "Which rows are to change is not for a program to say.",
-    "update-not-invertible": "Whether the old values are needed is not for a program to say.",
+    "delete-without-where": "Only the author knows which rows may go.",
+    "delete-rows": "Only the author knows which rows may go.",
+    "delete-cascades": "Only the author knows which rows may go, and which with them.",
+    "update-without-where": "Only the author knows which rows are to change.",
+    "update-not-invertible": "Only the author knows whether the old values are needed.",
     "drop-table": "The table goes for good: only its author knows whether it may.",
     "drop-column": "The column goes for good: only its author knows whether it may.",
     "drop-unknown": "What it drops is not known from these files.",
     "rebuild-without-copy": "Which rows the new table is to hold is not in the file.",
     "copy-filtered": "Whether the rows that the copy leaves out are to go is not in the file.",
-    "copy-or-ignore": "Which of two rows that clash is to stay is not for a program to say.",
-    "copy-or-replace": "Which of two rows that clash is to stay is not for a program to say.",
-    "replace-drops-rows": "Which of two rows that clash is to stay is not for a program to say.",
+    "copy-or-ignore": "Only the author knows which of two clashing rows stays.",
+    "copy-or-replace": "Only the author knows which of two clashing rows stays.",
+    "replace-drops-rows": "Only the author knows which of two clashing rows stays.",
     "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
-    "trigger-deletes": "Whether the trigger is to fire here is not for a program to say.",
+    "trigger-deletes": "Only the author knows whether the trigger should fire here.",
     "several-changes": "It needs a second file: preflight fix NAME --rule several-changes.",
     "primary-key-forgotten": "Which columns are to be the key is not in the file.",
 }
@@ -34,7 +34,7 @@ _NAME_IS_READ = (
     "rename writes the pair."
 )
 _NAME_STAYS = "fix keeps the name of a file: rename it before it is applied anywhere."
-_DROPPED = "Whether what names it is to go with it, or to name another, is for its author to say."
+_DROPPED = "Only the author knows whether what names it goes with it, or names another."
 _OF_RENAMES = ("rename-column", "rename-table")
 _BY_TOOL = (
     "Whether running code reads the old name is not in the file: deploy code that reads both first."
@@ -43,19 +43,19 @@ _UNWRITTEN: Mapping[str, str] = {
     "name-pattern": _NAME_STAYS,
     "rename-column": _NAME_IS_READ,
     "rename-table": _NAME_IS_READ,
-    "rollback-undocumented": "How it is rolled back is for its author to say.",
+    "rollback-undocumented": "Only the author knows how it is rolled back.",
     "duplicate-number": _NAME_STAYS,
     "number-out-of-order": _NAME_STAYS,
     "number-behind": _NAME_STAYS,
     "down-file": _NAME_STAYS,
     "unindexed-child-key": "An index is a change of its own: write it in an earlier file.",
     "correlated-backfill": "Whether it is too slow, only the rehearsal with its rows can say.",
-    "cast-loses": "What a value that CAST cannot read is to become is not for a program to say.",
+    "cast-loses": "Only the author knows what becomes of a value that CAST cannot read.",
     "foreign-key-dangling": _DROPPED,
     "foreign-key-missing-parent": "Which table it means is not in the file.",
     "view-broken": _DROPPED,
     "view-unwritable": _DROPPED,
-    "update-breaks-check": "Which value is to be written instead is not for a program to say.",
+    "update-breaks-check": "Only the author knows which value to write instead.",
     "empty-file": "What it is to do is not in the file.",
     "index-on-rows": _ROWS_DECIDE,
     "unique-added": _ROWS_DECIDE,
