@@ -8,7 +8,6 @@ does not hide what the others do.
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from d1_preflight.core.project.wrangler_config import (
     placed,
 )
 from d1_preflight.core.rules.project.merged import MergedChange
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 MOST_BYTES = 10_000_000
 """The longest file that is judged; its statements take about thirty times as much memory."""

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from d1_preflight.core.verify.chain import (
     ClosedRecord,
     read_closed,
 )
+from d1_preflight.lazy_dataclass import replace
 
 _EVIDENCE = "evidence"
 _DEPTH = 2  # checklists/<database>/<migration>

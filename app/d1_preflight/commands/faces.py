@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, TypedDict
 
 from d1_preflight.commands import output
@@ -132,6 +131,8 @@ def show(
 
 def _where_it_lies(name: str, folder: Path) -> str:
     """What whoever leaves a migration needs to know: its record, and the line that commits it."""
+    from shlex import quote
+
     return f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
 
 

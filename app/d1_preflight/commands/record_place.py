@@ -1,6 +1,5 @@
 """Where a record lies: its folder, the migration it is of, the database that the project means."""
 
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from d1_preflight.core.errors import PreflightError, ProjectError
 from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.verify.place import Place
+from d1_preflight.lazy_dataclass import replace
 
 
 def place_of(root: Path, folder: Path, project: Project | PreflightError | None) -> Place:

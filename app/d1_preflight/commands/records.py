@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -50,6 +49,7 @@ from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Problem
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts

@@ -3,12 +3,12 @@
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
