@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Field", "dataclass", "declared", "field", "fields", "replace"]
 
 _FIELDS = "__dataclass_fields__"
+_GIVEN: dict[type, tuple[str, ...]] = {}
 _FROM_STANDARD = ("default", "default_factory", "init", "repr", "compare", "kw_only", "metadata")
 
 
@@ -65,18 +66,18 @@ def _field(**named: Any) -> Any:
 
 def _replace(one: Any, /, **changes: Any) -> Any:
     """`dataclasses.replace`: the same with other values."""
-    own = _own_fields(type(one))
-    if not own:
-        import dataclasses
+    cls = type(one)
+    if (given := _GIVEN.get(cls)) is None:
+        own = _own_fields(cls)
+        if not own:
+            import dataclasses
 
-        return dataclasses.replace(one, **changes)
-    for known in own.values():
-        if not known.init:
-            if known.name in changes:
-                raise ValueError(f"field {known.name} is declared with init=False")
-        elif known.name not in changes:
-            changes[known.name] = getattr(one, known.name)
-    return one.__class__(**changes)
+            return dataclasses.replace(one, **changes)
+        given = _GIVEN[cls] = tuple(known.name for known in own.values() if known.init)
+    whole = {name: changes.pop(name) if name in changes else getattr(one, name) for name in given}
+    for name in changes.keys() & _own_fields(cls).keys() if changes else ():
+        raise ValueError(f"field {name} is declared with init=False")
+    return cls(**whole, **changes)
 
 
 class _Parameters:

@@ -36,6 +36,12 @@ class OnTerminal:
         """The program's process."""
         return self._child.pid
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What all its threads have used of the processors."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
     def press(self, keys: str) -> None:
         """Send keys."""
         os.write(self._master, keys.encode())
@@ -56,7 +62,10 @@ class OnTerminal:
 
     def _read(self, wait: float) -> bytes:
         ready, _, _ = select.select([self._master], [], [], wait)
-        return os.read(self._master, 1 << 16) if ready else b""
+        try:
+            return os.read(self._master, 1 << 16) if ready else b""
+        except OSError as error:  # Linux says so where the program has ended
+            raise EOFError("the program has ended") from error
 
     def __enter__(self) -> Self:
         return self

@@ -54,3 +54,15 @@ def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(tmp_path: Pa
     judging = {"d1_preflight.core.verify.verify", "d1_preflight.adapters.ssh.sshsig"}
     writing = {"d1_preflight.adapters.store", "subprocess"}
     assert found & (ENGINES | LATE | SLOW | judging | writing) == set()
+
+
+BOARD = "import sys, d1_preflight.project_context, d1_preflight.board, d1_preflight.tui.app"
+
+
+def test_the_board_paints_without_what_a_walk_needs() -> None:
+    command = (sys.executable, "-c", f"{BOARD}; print(*sys.modules)")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+
+    walk = {"d1_preflight.session", "d1_preflight.report", "d1_preflight.core.rules"}
+    assert found & (walk | {"sqlglot", "httpx", "questionary", "tree_sitter"}) == set()

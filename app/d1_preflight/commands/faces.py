@@ -108,6 +108,7 @@ def show(
     _need_terminal()
     from zoneinfo import ZoneInfo
 
+    from d1_preflight.adapters.class_cache import open_class_cache
     from d1_preflight.adapters.editor import edit
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board
@@ -116,8 +117,15 @@ def show(
 
     zone = ZoneInfo(context.project.settings.team.timezone)
     browse = partial(open_in_browser, environ=context.environ)
+    classes = open_class_cache(context.environ, context.project.root)
+    board = Board(context, classes)
     app = PreflightApp(
-        Board(context), edit=edit, browse=browse, adopt=Adoption(context), opened=name, zone=zone
+        board,
+        edit=edit,
+        browse=browse,
+        adopt=Adoption(context),
+        opened=name,
+        zone=zone,
     )
     if painted is not None:
         painted.hand_over()

@@ -68,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     records = (
         [open_record(word, arguments, chains) for word in arguments.records]
         if arguments.records
-        else [opened(folder, arguments, chains) for folder in every_record(arguments)]
+        else [
+            opened(folder, arguments, chains) for folder in _read(every_record(arguments), chains)
+        ]
     )
     if len(records) > 1:
         from d1_preflight.commands.seen_signatures import ask_ahead
@@ -92,6 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [line for folder, verification in found for line in _lines(folder, verification)]
         write("".join(f"{line}\n" for line in lines), "The result")
     return max(verification.exit_code for _, verification in found)
+
+
+def _read(folders: "Sequence[Path]", chains: "Chains") -> "Sequence[Path]":
+    """The folders, whose files are read before their chain asks for them."""
+    for folder in folders:
+        chains.files(folder)
+    return folders
 
 
 def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
