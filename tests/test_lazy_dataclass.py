@@ -211,8 +211,8 @@ def test_a_declared_class_has_fields_and_its_own_methods() -> None:
 
     found = lazy_dataclass.declared(Facts)
 
-    assert found is Facts
     assert [f.metadata for f in lazy_dataclass.fields(found)] == [{}, {"key": "More"}]
+    assert found is Facts
     assert Facts.more == 0
     assert Facts.__init__ is object.__init__
     assert Facts.__eq__ is object.__eq__

@@ -116,7 +116,9 @@ def keys(folder: Path, wrangler: Toolchain) -> None:
     chatty.write_text(CHATTY, "utf-8")
     chatty.chmod(0o755)
     settings = folder / "preflight.toml"
-    settings.write_text(f'{settings.read_text("utf-8")}\n[wrangler]\ncommand = "chatty"\n', "utf-8")
+    own, named = settings.read_text("utf-8"), '[wrangler]\ncommand = "chatty"\n'
+    own = own.replace("[wrangler]\n", named) if "[wrangler]" in own else f"{own}\n{named}"
+    settings.write_text(own, "utf-8")
     here, below = "The target is copied", "engine accepts"
     with OnTerminal((*PREFLIGHT, "run", "0057"), cwd=folder, env=environ) as terminal:
         terminal.seconds_until(here)

@@ -52,7 +52,10 @@ class OnTerminal:
         while words.encode() not in heard:
             if time.perf_counter() - begun > LONGEST:
                 raise TimeoutError(f"{words!r} was not written; the last: {heard[-600:]!r}")
-            heard += self._read(0.5)
+            try:
+                heard += self._read(0.5)
+            except EOFError as ended:
+                raise EOFError(f"{ended}; the last: {heard[-600:]!r}") from ended
         return time.perf_counter() - begun
 
     def be_quiet(self, seconds: float) -> None:
