@@ -14,6 +14,7 @@ from d1_preflight.core.errors import PreflightError, Undecided, UsageError
 if TYPE_CHECKING:
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
+    from d1_preflight.tui.app import PreflightApp
     from d1_preflight.tui.first_paint import FirstPaint
 
 
@@ -106,6 +107,19 @@ def show(
     ):
         return _show_plain(context, name, why)
     _need_terminal()
+    app = _app(context, name)
+    if painted is not None:
+        painted.hand_over()
+    app.run()
+    if app.failure is not None:
+        raise app.failure
+    for worked_on, folder in app.worked_on.items():
+        output.write(_where_it_lies(worked_on, folder))
+    return app.return_code or 0
+
+
+def _app(context: "ProjectContext", name: str) -> "PreflightApp":
+    """The screen on a project, which opens the migration of that name, if one is given."""
     from zoneinfo import ZoneInfo
 
     from d1_preflight.adapters.class_cache import open_class_cache
@@ -119,22 +133,9 @@ def show(
     browse = partial(open_in_browser, environ=context.environ)
     classes = open_class_cache(context.environ, context.project.root)
     board = Board(context, classes)
-    app = PreflightApp(
-        board,
-        edit=edit,
-        browse=browse,
-        adopt=Adoption(context),
-        opened=name,
-        zone=zone,
+    return PreflightApp(
+        board, edit=edit, browse=browse, adopt=Adoption(context), opened=name, zone=zone
     )
-    if painted is not None:
-        painted.hand_over()
-    app.run()
-    if app.failure is not None:
-        raise app.failure
-    for worked_on, folder in app.worked_on.items():
-        output.write(_where_it_lies(worked_on, folder))
-    return app.return_code or 0
 
 
 def _where_it_lies(name: str, folder: Path) -> str:

@@ -54,24 +54,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each record; the worst exit code counts."""
-    from d1_preflight.commands.records import (
-        Chains,
-        every_record,
-        gone_records,
-        open_record,
-        opened,
-    )
+    from d1_preflight.commands.records import Chains, gone_records
 
     verdicts = _verdicts(arguments)
     kept = _kept(arguments, verdicts)
     chains = Chains(arguments.trust_from, verdicts, kept)
-    records = (
-        [open_record(word, arguments, chains) for word in arguments.records]
-        if arguments.records
-        else [
-            opened(folder, arguments, chains) for folder in _read(every_record(arguments), chains)
-        ]
-    )
+    records = _opened(arguments, chains)
     if len(records) > 1:
         from d1_preflight.commands.seen_signatures import ask_ahead
 
@@ -96,11 +84,16 @@ def run(arguments: argparse.Namespace) -> int:
     return max(verification.exit_code for _, verification in found)
 
 
-def _read(folders: "Sequence[Path]", chains: "Chains") -> "Sequence[Path]":
-    """The folders, whose files are read before their chain asks for them."""
+def _opened(arguments: argparse.Namespace, chains: "Chains") -> "list[OpenRecord]":
+    """The records that are named, or all; their files are read before their chain asks for them."""
+    from d1_preflight.commands.records import every_record, open_record, opened
+
+    if arguments.records:
+        return [open_record(word, arguments, chains) for word in arguments.records]
+    folders = every_record(arguments)
     for folder in folders:
         chains.files(folder)
-    return folders
+    return [opened(folder, arguments, chains) for folder in folders]
 
 
 def _verdicts(arguments: argparse.Namespace) -> "Verdicts":
