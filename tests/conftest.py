@@ -11,6 +11,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import WorkStealingScheduling
 
+from d1_preflight.adapters.own_cache import user_cache
 from d1_preflight.adapters.wrangler.nodes import find_node
 from d1_preflight.adapters.wrangler.npm import Npm
 from d1_preflight.adapters.wrangler.toolchain import (
@@ -18,7 +19,6 @@ from d1_preflight.adapters.wrangler.toolchain import (
     Toolchain,
     find_toolchain,
     install,
-    user_cache,
 )
 from law_size import THOROUGH
 

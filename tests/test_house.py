@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "__init__": set(),
     "__main__": {"cli"},
 }  # fmt: skip
-EVERYWHERE = ("__version__", "lazy_dataclass.dataclass")
+_LAZY = ("Field", "dataclass", "declared", "field", "fields", "replace")
+EVERYWHERE = ("__version__", *(f"lazy_dataclass.{name}" for name in _LAZY))
 ONLY_IN = {
     "textual": ("tui",),
     "questionary": ("plain",),

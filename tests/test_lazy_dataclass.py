@@ -153,3 +153,66 @@ def test_an_open_one_changes_and_has_no_hash() -> None:
 def test_what_a_class_defines_itself_stays() -> None:
     assert Own(1) == Own(2)
     assert {Own(1), Own(2)} == {Own(3)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Standard:
+    """What the standard library made."""
+
+    name: str
+    found: list[int] = field(default_factory=list)
+
+
+@lazy_dataclass.dataclass(frozen=True)
+class BelowStandard(Standard):
+    """Ours, below it."""
+
+    more: str = lazy_dataclass.field(default="", metadata={"words": "more"})
+
+
+@dataclasses.dataclass(frozen=True)
+class AboveOurs(Kept):
+    """The standard library's, below ours."""
+
+    last: str = "z"
+
+
+def test_both_kinds_may_be_above_each_other() -> None:
+    assert BelowStandard("a", more="b").found == []
+    assert lazy_dataclass.replace(BelowStandard("a"), more="b") == BelowStandard("a", more="b")
+    assert [f.metadata for f in fields(BelowStandard)] == [{}, {}, {"words": "more"}]
+    assert replace(AboveOurs("a"), last="y") == AboveOurs("a", 0, "y")
+    assert lazy_dataclass.replace(AboveOurs("a"), last="y") == AboveOurs("a", 0, "y")
+
+
+def test_replace_refuses_what_the_standard_one_refuses() -> None:
+    cls = _made(lazy_dataclass.dataclass, frozen=True)
+    assert lazy_dataclass.replace(cls("a"), number=4) == cls("a", 4)
+    with pytest.raises(ValueError, match="made is declared with init=False"):
+        lazy_dataclass.replace(cls("a"), made=1)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        lazy_dataclass.replace(cls("a"), other=1)
+
+
+def test_our_fields_are_the_standard_ones() -> None:
+    ours, theirs = (_made(d) for d in (lazy_dataclass.dataclass, dataclasses.dataclass))
+    told = ("name", "type", "init", "repr", "compare", "kw_only", "metadata")
+
+    for own, other in zip(lazy_dataclass.fields(ours), fields(theirs), strict=True):
+        assert [getattr(own, t) for t in told] == [getattr(other, t) for t in told]
+    for own, other in zip(fields(ours), fields(theirs), strict=True):
+        assert repr(own) == repr(other)
+
+
+def test_a_declared_class_has_fields_and_its_own_methods() -> None:
+    class Facts:
+        name: str = ""
+        more: int = lazy_dataclass.field(default=0, metadata={"key": "More"})
+
+    found = lazy_dataclass.declared(Facts)
+
+    assert [f.metadata for f in lazy_dataclass.fields(found)] == [{}, {"key": "More"}]
+    assert found is Facts
+    assert Facts.more == 0
+    assert Facts.__init__ is object.__init__
+    assert Facts.__eq__ is object.__eq__

@@ -5,17 +5,18 @@ signature bad; 130 interrupted, 143 ended by SIGTERM; 70 our own bug, with a rep
 """
 
 import argparse
+import atexit
 import gc
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 from d1_preflight import __version__
 from d1_preflight.commands import output
-from d1_preflight.commands.examples import add_examples
+from d1_preflight.commands.examples import Parser, add_examples
 from d1_preflight.core.errors import PreflightError, UsageError
 
 _COLLECT = (50_000, 20, 50)
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     if argv is None:  # this process is ours alone
         gc.set_threshold(*_COLLECT)
+        atexit.register(gc.freeze)  # else Python's end looks at all that is left, three times
     words = list(sys.argv[1:] if argv is None else argv)
     output.open_what_is_closed()
     output.take_any_name()
@@ -80,7 +82,7 @@ def _heed_termination() -> None:
         logging.getLogger("asyncio").disabled = True
         raise _Terminated
 
-    if threading.current_thread() is threading.main_thread():
+    with suppress(ValueError):  # in a thread, as tests have it, no signal comes
         signal.signal(signal.SIGTERM, end)
 
 
@@ -144,7 +146,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; with a command named, only that one is imported: start-up time is a promise."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="preflight",
         description="Walk one Cloudflare D1 migration through its pre-flight checklist.",
     )

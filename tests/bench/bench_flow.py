@@ -38,7 +38,10 @@ REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
 ADDITIVE = "0057_add_team_billing_columns.sql"
 ROUNDS, KEYS = 7, 60
 CHATTY = """#!/bin/sh
-case "$1" in --version) echo 4.164.0; exit 0;; esac
+case "$1 $2" in
+    "--version "*) echo 4.164.0; exit 0;;
+    "d1 info") echo '{"uuid": "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"}'; exit 0;;
+esac
 awk 'BEGIN { for (i = 1; i <= 10000; i++) {
     printf "line %05d of what a long command says while it works\\n", i
     fflush()
@@ -116,7 +119,8 @@ def keys(folder: Path, wrangler: Toolchain) -> None:
     chatty.write_text(CHATTY, "utf-8")
     chatty.chmod(0o755)
     settings = folder / "preflight.toml"
-    settings.write_text(f'{settings.read_text("utf-8")}\n[wrangler]\ncommand = "chatty"\n', "utf-8")
+    own = settings.read_text("utf-8").partition("[wrangler]")[0]
+    settings.write_text(f'{own}\n[wrangler]\ncommand = "chatty"\n', "utf-8")
     here, below = "The target is copied", "engine accepts"
     with OnTerminal((*PREFLIGHT, "run", "0057"), cwd=folder, env=environ) as terminal:
         terminal.seconds_until(here)

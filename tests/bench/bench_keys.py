@@ -24,7 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from d1_preflight.adapters.wrangler.toolchain import install, user_cache
+from d1_preflight.adapters.own_cache import user_cache
+from d1_preflight.adapters.wrangler.toolchain import install
 from e2e.by_keys import footer
 from e2e.terminal import Tmux, on_terminal
 

@@ -36,6 +36,12 @@ class OnTerminal:
         """The program's process."""
         return self._child.pid
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What all its threads have used of the processors."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
     def press(self, keys: str) -> None:
         """Send keys."""
         os.write(self._master, keys.encode())
@@ -46,7 +52,10 @@ class OnTerminal:
         while words.encode() not in heard:
             if time.perf_counter() - begun > LONGEST:
                 raise TimeoutError(f"{words!r} was not written; the last: {heard[-600:]!r}")
-            heard += self._read(0.5)
+            try:
+                heard += self._read(0.5)
+            except EOFError as ended:
+                raise EOFError(f"{ended}; the last: {heard[-600:]!r}") from ended
         return time.perf_counter() - begun
 
     def be_quiet(self, seconds: float) -> None:
@@ -56,7 +65,10 @@ class OnTerminal:
 
     def _read(self, wait: float) -> bytes:
         ready, _, _ = select.select([self._master], [], [], wait)
-        return os.read(self._master, 1 << 16) if ready else b""
+        try:
+            return os.read(self._master, 1 << 16) if ready else b""
+        except OSError as error:  # Linux says so where the program has ended
+            raise EOFError("the program has ended") from error
 
     def __enter__(self) -> Self:
         return self

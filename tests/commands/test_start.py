@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "app" / "d1_preflight" / "practice" / "sample" / "migrations"
 FACES = {"textual", "rich", "questionary", "prompt_toolkit", "httpx", "asyncio"}
 ENGINES = {"sqlglot", "tree_sitter", "apsw"}
-LATE = {"platform", "traceback", "difflib", "zoneinfo"}
+LATE = {"platform", "traceback", "difflib", "zoneinfo", "platformdirs", "tempfile", "shutil"}
+SLOW = {"dataclasses", "inspect", "textwrap", "tomli_w", "gzip"}
 RUN = """
 import json, sys
 from d1_preflight.cli import main
@@ -35,7 +36,7 @@ def loaded(tmp_path: Path, *words: str) -> set[str]:
 def test_lint_of_a_plain_file_loads_no_face_and_no_parser(tmp_path: Path) -> None:
     found = loaded(tmp_path, "lint", str(SAMPLE / "0057_add_team_billing_columns.sql"))
 
-    assert found & (FACES | ENGINES | LATE) == {"apsw", "difflib"}  # the engine, and strict TOML
+    assert found & (FACES | ENGINES | LATE | SLOW) == {"apsw"}  # the engine
 
 
 @pytest.mark.parametrize("more", [(), ("--no-cache",)])
@@ -51,4 +52,17 @@ def test_verify_of_what_is_kept_loads_nothing_that_judges_or_writes(tmp_path: Pa
     found = loaded(tmp_path, *words)
 
     judging = {"d1_preflight.core.verify.verify", "d1_preflight.adapters.ssh.sshsig"}
-    assert found & (ENGINES | judging | {"d1_preflight.adapters.store", "subprocess"}) == set()
+    writing = {"d1_preflight.adapters.store", "subprocess"}
+    assert found & (ENGINES | LATE | SLOW | judging | writing) == set()
+
+
+BOARD = "import sys, d1_preflight.project_context, d1_preflight.board, d1_preflight.tui.app"
+
+
+def test_the_board_paints_without_what_a_walk_needs() -> None:
+    command = (sys.executable, "-c", f"{BOARD}; print(*sys.modules)")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+
+    walk = {"d1_preflight.session", "d1_preflight.report", "d1_preflight.core.rules"}
+    assert found & (walk | {"sqlglot", "httpx", "questionary", "tree_sitter"}) == set()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.wrangler.toolchain import Toolchain, user_cache
+from d1_preflight.adapters.own_cache import user_cache
+from d1_preflight.adapters.wrangler.toolchain import Toolchain
 from e2e.by_keys import footer, walk
 from e2e.terminal import Tmux, on_terminal
 

@@ -7,7 +7,7 @@ import pytest
 
 from commands.real_records import person
 from core.record_values import ANA, closed_in_chain
-from d1_preflight.adapters.wrangler.toolchain import user_cache
+from d1_preflight.adapters.own_cache import user_cache
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.target.api_place import PRACTICE

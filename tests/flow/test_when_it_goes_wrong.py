@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.wrangler.toolchain import user_cache
+from d1_preflight.adapters.own_cache import user_cache
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT
 from d1_preflight.core.errors import NotAllowed, RecordBusy
 from d1_preflight.core.ports import Emit, Evidence, silent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d1_preflight.adapters.wrangler.toolchain import user_cache
+from d1_preflight.adapters.own_cache import user_cache
 from plain.terminal import Terminal
 
 pytestmark = pytest.mark.wrangler

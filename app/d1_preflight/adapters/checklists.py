@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Container
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.definitions import checklists_dir
 from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
 from d1_preflight.core.errors import ChecklistInvalid
+from d1_preflight.lazy_dataclass import replace
 
 _NAME = "d1.toml"
 OWN_CHECKLIST = f"checklists/{_NAME}"

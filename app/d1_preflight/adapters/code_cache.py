@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import platformdirs
+from d1_preflight.adapters.own_cache import user_cache
 
 _MOST_BYTES = 200_000_000
 _MOST_RESULTS = 24
@@ -23,7 +23,7 @@ class CodeCache:
 
     def __init__(self, root: Path, folder: Path | None = None) -> None:
         name = sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
-        base = folder or platformdirs.user_cache_path("d1-preflight")
+        base = folder or user_cache()
         self._folder = base / "code" / name
         self._version = _version()
         self._kept: dict[str, Any] | None = None

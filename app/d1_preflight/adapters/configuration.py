@@ -5,10 +5,8 @@ below are walked, within bounds, then those of the whole checkout: one that is f
 and among several a person chooses, once.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from d1_preflight.core.errors import NoConfiguration, ProjectError, Undecided
 from d1_preflight.core.project.settings import SETTINGS_NAME, load_settings
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES, WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import config_keys, parse_config
+from d1_preflight.lazy_dataclass import replace
 
 DEPLOY_REDIRECT = Path(".wrangler", "deploy", "config.json")
 """Where a build tool names the configuration that `wrangler deploy` takes instead."""
@@ -55,6 +54,8 @@ def other_configs(taken: Path) -> tuple[Path, ...]:
 
 def deployed_config(folder: Path) -> Path | None:
     """The configuration that `wrangler deploy` takes instead of the folder's own."""
+    import json
+
     try:
         named = json.loads(text_of(folder / DEPLOY_REDIRECT))["configPath"]
         path = Path(os.path.normpath((folder / DEPLOY_REDIRECT).parent / named))
@@ -65,6 +66,8 @@ def deployed_config(folder: Path) -> Path | None:
 
 def remembering(text: str, choice: str, *, table: str = "wrangler", key: str = "config") -> str:
     """The text of a preflight.toml in which a key names a file; all else in it stays."""
+    import json
+
     line, heading = f"{key} = {json.dumps(choice, ensure_ascii=False)}", f"[{table}]"
     lines = text.splitlines()
     if heading in lines:

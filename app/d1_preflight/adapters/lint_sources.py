@@ -8,13 +8,12 @@ does not hide what the others do.
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.project_files import migration_names, passed_over, read_settings
-from d1_preflight.adapters.regular_file import read_file
+from d1_preflight.adapters.regular_file import read_file, tree_of
 from d1_preflight.core.errors import MigrationUnreadable, NoConfiguration, ProjectError, UsageError
 from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import DOWN_FOLDERS, Migration, ledger_key, undone_by
@@ -26,7 +25,7 @@ from d1_preflight.core.project.wrangler_config import (
     placed,
 )
 from d1_preflight.core.rules.project.merged import MergedChange
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 MOST_BYTES = 10_000_000
 """The longest file that is judged; its statements take about thirty times as much memory."""
@@ -312,12 +311,15 @@ def _ledger(place: Place, wanted: Sequence[str], notes: Sequence[str] = ()) -> L
 
 def _all_read(place: Place, ordered: Sequence[str], last: LedgerKey) -> tuple[Migration, ...]:
     found: list[Migration] = []
+    trees: dict[Path, str] = {}  # asked once for each folder, not for each file
     total = 0
     for name in ordered:
         if ledger_key(name) > last:
             found.append(Migration(_readable(name), "", ""))
             continue
-        found.append(read_judged(place, name))
+        folder = (place.folder / name).parent
+        trees[folder] = trees.get(folder) or tree_of(folder)
+        found.append(read_judged(place, name, trees[folder]))
         total += len(found[-1].text)
         if total > _MOST_IN_ALL:
             raise UsageError(
@@ -328,11 +330,14 @@ def _all_read(place: Place, ordered: Sequence[str], last: LedgerKey) -> tuple[Mi
     return tuple(found)
 
 
-def read_judged(place: Place, name: str) -> Migration:
-    """The migration in one file of a place, to be judged; raises MigrationUnreadable."""
+def read_judged(place: Place, name: str, tree: str = "") -> Migration:
+    """The migration in one file of a place, to be judged; raises MigrationUnreadable.
+
+    `tree` is its folder's checkout, where that was asked already.
+    """
     path = place.folder / name
     try:
-        data = read_file(path, MOST_BYTES)
+        data = read_file(path, MOST_BYTES, tree)
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise _too_long(path) from error

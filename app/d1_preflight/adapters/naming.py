@@ -7,12 +7,12 @@ then every name there is the tool's.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from d1_preflight.adapters.regular_file import LARGEST, read_file
 from d1_preflight.core.project.naming import Names, Naming
 from d1_preflight.core.project.settings import Settings
+from d1_preflight.lazy_dataclass import replace
 
 JOURNAL = "meta/_journal.json"
 """Where drizzle, before its version 1, lists the migrations that it wrote."""

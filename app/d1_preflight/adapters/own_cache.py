@@ -11,7 +11,15 @@ from pathlib import Path
 
 import d1_preflight
 
+_NAME = "d1-preflight"
 _OURS = (".py", ".toml")
+
+
+def user_cache() -> Path:
+    """The folder for what can be fetched or worked out again: XDG's, or macOS's own."""
+    if (said := os.environ.get("XDG_CACHE_HOME", "")).strip():
+        return Path(said) / _NAME
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / _NAME
 
 
 def bytes_of_mine(file: Path, largest: int) -> bytes:

@@ -11,12 +11,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
 from io import FileIO
 from pathlib import Path
 
 from d1_preflight.core.ports import Emit, Stream, silent
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 LONGEST_SHOWN_LINE = 4000
 MISSING = 127

@@ -7,7 +7,6 @@ list would make every later check a check of something else.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ from d1_preflight.core.project.wrangler_config import (
     WranglerConfig,
     placed,
 )
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 if TYPE_CHECKING:  # a file alone is judged without a project: lint starts without these
     from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment, Version

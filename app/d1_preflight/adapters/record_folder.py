@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from d1_preflight.adapters.leftover import is_leftover
-from d1_preflight.adapters.regular_file import read_file, tree_of
+from d1_preflight.adapters.regular_file import read_entry, tree_of
 from d1_preflight.core.errors import ProjectError, UsageError
 from d1_preflight.core.project.project import RECORDS_NAME
 from d1_preflight.core.target.kept_outputs import OUTPUTS, read_outputs
@@ -17,6 +16,7 @@ from d1_preflight.core.verify.chain import (
     ClosedRecord,
     read_closed,
 )
+from d1_preflight.lazy_dataclass import replace
 
 _EVIDENCE = "evidence"
 _NAMED = 3  # records that a refusal offers
@@ -108,39 +108,78 @@ class Closes(Protocol):
 
 
 def closed_records(
-    top: Path, besides: Path | None = None, kept: Closes | None = None
+    top: Path,
+    besides: Path | None = None,
+    kept: Closes | None = None,
+    files: "Callable[[Path], Mapping[str, bytes]] | None" = None,
 ) -> tuple[ClosedRecord, ...]:
-    """The closed records below `checklists`, but that of one folder; raises ProjectError."""
-    read = kept.closed if kept else read_closed
+    """The closed records below `checklists`, but that of one folder; raises ProjectError.
+
+    `files` gives a folder's signed files, where some were read already.
+    """
+    read, read_files = kept.closed if kept else read_closed, files or signed_files
     folders = (folder for folder in _records_below(top) if folder != besides)
-    found = ((read(signed_files(folder)), str(folder)) for folder in folders)
+    found = ((read(read_files(folder)), str(folder)) for folder in folders)
     return tuple(replace(record, folder=folder) for record, folder in found if record is not None)
 
 
 def signed_files(folder: Path) -> dict[str, bytes]:
     """The record, its signature and its reviews."""
-    names, tree = (RECORD_FILE, RECORD_SIGNATURE), tree_of(folder)
-    paths = [*(folder / name for name in names), *sorted(folder.glob("*.review.*"))]
-    there = (path for path in paths if path.is_file() and not path.is_symlink())
-    return {path.name: _read(path, _LARGEST_DOCUMENT, tree) for path in there}
+    own = (entry for entry in _listed(_inside(folder)) if _is_document(entry.name))
+    there = {entry.name: entry for entry in own if entry.is_file(follow_symlinks=False)}
+    wanted = [n for n in (RECORD_FILE, RECORD_SIGNATURE, *sorted(there)) if _is_signed_part(n)]
+    return {n: _read(folder / n, there[n], _LARGEST_DOCUMENT) for n in wanted if n in there}
 
 
-def _read(path: Path, limit: int, tree: str = "") -> bytes:
+def signed_part(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The same of a record whose files were read already."""
+    return {name: data for name, data in files.items() if _is_signed_part(name)}
+
+
+def _is_signed_part(name: str) -> bool:
+    is_review = ".review." in name and _is_document(name) and not is_leftover(name)
+    return name in (RECORD_FILE, RECORD_SIGNATURE) or (is_review and "/" not in name)
+
+
+def _is_document(name: str) -> bool:
+    return name.endswith((".toml", ".sig"))
+
+
+def _read(path: Path, entry: "os.DirEntry[str]", limit: int) -> bytes:
     try:
-        return read_file(path, limit, tree)
+        return read_entry(entry.path, limit)
     except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
-        ) from error
+        raise _unreadable(path, error.strerror) from error
 
 
-def _names_below(folder: Path) -> Iterator[str]:
-    """Every file and every link below a folder, relative to it; no link is followed."""
-    for place, below, names in os.walk(folder):
-        inner = os.path.relpath(place, folder)
-        links = [name for name in below if os.path.islink(os.path.join(place, name))]  # noqa: PTH114, PTH118 - as there
-        for name in (*names, *links):
-            yield name if inner == "." else f"{inner}/{name}"
+def _unreadable(path: Path, why: str | None) -> ProjectError:
+    return ProjectError(f"{path} cannot be read: {why}.", hint="Check its permissions.")
+
+
+def _inside(folder: Path) -> str:
+    """Where a folder really is; raises ProjectError where a link leads it out of its checkout."""
+    tree, real = tree_of(folder), os.path.realpath(folder)
+    if os.path.commonpath((real, tree)) != tree:
+        raise _unreadable(folder, f"it is a link that leads out of {tree}")
+    return real
+
+
+def _listed(folder: str) -> "list[os.DirEntry[str]]":
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []  # what it should hold is missed by name
+
+
+def _entries_below(folder: str, inner: str = "") -> "Iterator[tuple[str, os.DirEntry[str]]]":
+    """Every file and every link below a folder, by its relative name; no link is followed."""
+    for entry in _listed(folder):
+        name = f"{inner}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _entries_below(entry.path, f"{name}/")
+        else:
+            yield name, entry
 
 
 def read_record_folder(folder: Path) -> dict[str, bytes]:
@@ -149,20 +188,17 @@ def read_record_folder(folder: Path) -> dict[str, bytes]:
     An output that the archive of a closed record holds is there as if it were a file.
     """
     found: dict[str, bytes] = {}
-    total, checkout = 0, tree_of(folder)
-    for name in sorted(_names_below(folder), key=lambda name: name.split("/")):
-        path, is_document = folder / name, name.endswith((".toml", ".sig"))
-        is_link = os.path.islink(path)  # noqa: PTH114 - thousands are asked for
-        try:
-            if is_link and not is_document:
+    total = 0
+    below = sorted(_entries_below(_inside(folder)), key=lambda named: named[0].split("/"))
+    for name, entry in below:
+        if entry.is_symlink():
+            if not _is_document(name):
                 found[name] = b""  # it is there, and holds nothing that anybody signed
-            if is_link or not path.is_file() or is_leftover(path.name):
-                continue
-            found[name] = _read(path, _LARGEST_DOCUMENT if is_document else _LARGEST, checkout)
-        except OSError as error:
-            raise ProjectError(
-                f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
-            ) from error
+            continue
+        if not entry.is_file(follow_symlinks=False) or is_leftover(entry.name):
+            continue
+        limit = _LARGEST_DOCUMENT if _is_document(name) else _LARGEST
+        found[name] = _read(folder / name, entry, limit)
         total += len(found[name])
         if total > _LARGEST_RECORD:
             raise ProjectError(

@@ -27,10 +27,15 @@ def read_file(path: Path, limit: int = LARGEST, tree: str = "") -> bytes:
     real = os.path.realpath(path)
     if os.path.commonpath((real, tree)) != tree:
         raise _refused(path, f"it is a link that leads out of {tree}")
-    data = _read(Path(real), limit + 1)
-    if len(data) > limit:
-        raise _refused(path, f"it is longer than {limit:,} bytes", errno.EFBIG)
-    return data
+    return _bounded(real, limit)
+
+
+def read_entry(path: str, limit: int = LARGEST) -> bytes:
+    """The bytes of a regular file in a folder that is known to lie where it should.
+
+    Raises an OSError, as `read_file` does, for all that it would not read, and for any link.
+    """
+    return _bounded(path, limit, os.O_NOFOLLOW)
 
 
 def tree_of(folder: Path) -> str:
@@ -46,14 +51,28 @@ def read_regular(path: Path, limit: int = MAX_BYTES) -> str | None:
         return None
 
 
-def _read(path: Path, limit: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def _bounded(path: str, limit: int, flags: int = 0) -> bytes:
+    data = _read(path, limit + 1, flags)
+    if len(data) > limit:
+        raise _refused(path, f"it is longer than {limit:,} bytes", errno.EFBIG)
+    return data
+
+
+def _read(path: Path | str, limit: int, flags: int = 0) -> bytes:
+    always = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    descriptor = os.open(path, always | flags)
+    try:
+        known = os.fstat(descriptor)
+        if not stat.S_ISREG(known.st_mode):
+            raise _refused(path, "it is not a regular file")
+        found, left = [], limit
+        while left and (data := os.read(descriptor, min(left, known.st_size + 1))):
+            found.append(data)
+            left -= len(data)
+        return b"".join(found)
+    finally:
         os.close(descriptor)
-        raise _refused(path, "it is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(limit)
 
 
-def _refused(path: Path, why: str, number: int = errno.EINVAL) -> OSError:
+def _refused(path: Path | str, why: str, number: int = errno.EINVAL) -> OSError:
     return OSError(number, why, str(path))

@@ -7,7 +7,6 @@ inherits, so an apply that outlives its session still keeps a second operator ou
 
 import errno
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -157,6 +156,8 @@ def remove_leftovers(folder: Path) -> None:
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's content whole; raises ProjectError where the disk does not take it."""
     with writing(path):
+        import tempfile
+
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
         temporary = Path(name)
         try:
@@ -181,6 +182,8 @@ def create_durably(path: Path, data: bytes, link: Link = os.link) -> None:
     if os.path.lexists(path):
         raise _there_already(path)
     with writing(path, "Nothing was made.", done="made"):
+        import tempfile
+
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART, suffix=NEW)
         temporary = Path(name)
         try:

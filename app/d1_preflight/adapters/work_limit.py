@@ -7,10 +7,9 @@ nothing. SQLite's progress handler and authorizer are Python: the timer is heard
 import resource
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from d1_preflight.core.errors import NotJudged
@@ -36,9 +35,6 @@ def work_limit(seconds: float = SECONDS, megabytes: float = MEGABYTES) -> Iterat
 
     Signals reach the main thread alone: in another one there is no limit.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     end, most = time.process_time() + seconds, _peak() + megabytes
 
     def look(_number: int, _frame: FrameType | None) -> None:
@@ -47,13 +43,12 @@ def work_limit(seconds: float = SECONDS, megabytes: float = MEGABYTES) -> Iterat
         if _peak() > most:
             raise TooMuchWork(f"more than {megabytes:g} MB of memory")
 
-    before = signal.signal(signal.SIGPROF, look)
-    signal.setitimer(signal.ITIMER_PROF, _BETWEEN_LOOKS, _BETWEEN_LOOKS)
-    try:
+    with ExitStack() as undone:
+        with suppress(ValueError):  # another thread; threading is not imported only to ask
+            undone.callback(signal.signal, signal.SIGPROF, signal.signal(signal.SIGPROF, look))
+            signal.setitimer(signal.ITIMER_PROF, _BETWEEN_LOOKS, _BETWEEN_LOOKS)
+            undone.callback(signal.setitimer, signal.ITIMER_PROF, 0)
         yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
 from d1_preflight.board.adoptions import adoption_rows
+from d1_preflight.board.kept_classes import ClassStore, KeptClasses
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.board.row import NOT_STARTED, BoardRow, Remote
 from d1_preflight.core.checklist.checklist import Checklist
@@ -89,8 +90,8 @@ class KeptRecord:
 class Board:
     """What the faces show of a project; remembers what the target's ledger said."""
 
-    def __init__(self, context: "ProjectContext") -> None:
-        self._context = context
+    def __init__(self, context: "ProjectContext", classes: ClassStore | None = None) -> None:
+        self._context, self._kept = context, KeptClasses(classes)
         self._judged: dict[str, Analysis] = {}
         self._ended: dict[str, tuple[Record, bool]] = {}
         self._contradictions: tuple[str, ...] = ()
@@ -133,10 +134,10 @@ class Board:
         return self.listed()
 
     def listed(self) -> tuple[BoardRow, ...]:
-        """The same at once: what was not judged yet has no class."""
-        files = self._context.files()
-        checklist = self._context.checklist
+        """The same at once: what was not judged yet has the class of an earlier run, or none."""
+        files, checklist = self._context.files(), self._context.checklist
         self._ended, self._contradictions = {}, self._context.contradictions(files)
+        self._kept.read(files)
         rows = [self._row(file, checklist) for file in files]
         return (*with_owed(rows, self._ended), *adoption_rows(self._context))
 
@@ -243,17 +244,17 @@ class Board:
             return
         from d1_preflight.core.analysis import judge_in_order
 
-        started = time.monotonic()
+        started, found = time.monotonic(), dict[str, Analysis]()
         try:
             with self._context.limit(len(migrations)):
-                for migration, analysis in zip(
-                    migrations, judge_in_order(migrations), strict=False
-                ):
-                    self._judged[migration.sha256] = analysis
+                pairs = zip(migrations, judge_in_order(migrations), strict=False)
+                for migration, analysis in pairs:
+                    self._judged[migration.sha256] = found[migration.name] = analysis
                     if time.monotonic() - started > _JUDGE_SECONDS:
                         break
         except NotJudged as error:
             self._give_up(migrations, error)
+        self._kept.keep(migrations, found)
 
     def _give_up(self, migrations: Sequence[Migration], error: NotJudged) -> None:
         """The first file without a judgement takes too much; those after it wait for it."""
@@ -292,7 +293,7 @@ class Board:
         analysis = self._judged.get(file.sha256)
         mark, told = self._record(file.name, checklist, analysis)
         row = BoardRow(
-            file.name, number, words or stem, Kind.UNKNOWN, Risk.UNKNOWN,
+            file.name, number, words or stem, *self._kept.of(file.name),
             self._remote(file.name), mark, told, preview=file.text,
         )  # fmt: skip
         if analysis is None:

@@ -1,9 +1,10 @@
 """What `preflight doctor` finds: one check is a state, what was seen, and the fix."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment

@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, write
 from d1_preflight.commands.project_checks import PROJECT
 from d1_preflight.core.format import plural
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.wrangler.dotenv import CommandEnvironment, Version

@@ -1,10 +1,15 @@
 """What `--help` shows at its end: one way to call each command for each thing people want."""
 
 import argparse
-import textwrap
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 _WIDTH = 78
+_UNKNOWN = 80
+_EXAMPLES = "examples:"
 
 EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "": (
@@ -85,6 +90,40 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
 """By command, "" for the program itself: the command line, and what it is for."""
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, with the examples as they stand.
+
+    argparse makes one for every option, and asks for the width each time: with a module that
+    alone takes a fiftieth of a start.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(_EXAMPLES):
+            return super()._fill_text(text, width, indent)
+        import textwrap
+
+        return textwrap.fill(text, _WIDTH)
+
+
+def _columns() -> int:
+    with suppress(KeyError, ValueError):
+        if (said := int(os.environ["COLUMNS"])) > 0:
+            return said
+    with suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _UNKNOWN  # type: ignore[union-attr]
+    return _UNKNOWN
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help is shown so; a command's is one too."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**{"formatter_class": Help, **named})
+
+
 def add_examples(parser: argparse.ArgumentParser, command: str) -> None:
     """Let the command's help end in its examples, each as it is typed."""
     pairs = EXAMPLES.get(command, ())
@@ -92,7 +131,4 @@ def add_examples(parser: argparse.ArgumentParser, command: str) -> None:
     beside = [f"  {line:<{width}}  {words}".rstrip() for line, words in pairs]
     below = [f"  {line}\n      {words}".rstrip() for line, words in pairs]
     lines = beside if all(len(line) <= _WIDTH for line in beside) else below
-    if parser.description:
-        parser.description = textwrap.fill(parser.description, _WIDTH)
-    parser.epilog = "\n".join(["examples:", *lines]) if lines else None
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join([_EXAMPLES, *lines]) if lines else None

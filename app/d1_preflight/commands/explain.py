@@ -1,9 +1,7 @@
 """`preflight explain`: what a rule means, what to write instead, and how it was verified."""
 
 import argparse
-import textwrap
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING
 
@@ -52,6 +50,8 @@ def _wanted(words: "Mapping[str, CatalogEntry]", wanted: str) -> "CatalogEntry":
     rule = wanted.strip("[]").lower().replace("_", "-")
     if rule in words:
         return words[rule]
+    from difflib import get_close_matches
+
     parts = [known for known in words if rule and rule in known]
     close = list(dict.fromkeys([*get_close_matches(rule, words, n=5, cutoff=0.5), *parts]))[:6]
     hint = f"Close: {', '.join(close)}." if close else "All rules: preflight explain"
@@ -103,6 +103,8 @@ def _general(words: str, sql: "Mapping[str, str]") -> str:
 
 
 def _wrapped(text: str, lead: str = "") -> Iterator[str]:
+    import textwrap
+
     yield from textwrap.wrap(
         text,
         _WIDTH,

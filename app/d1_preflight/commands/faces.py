@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, TypedDict
 
 from d1_preflight.commands import output
@@ -15,6 +14,7 @@ from d1_preflight.core.errors import PreflightError, Undecided, UsageError
 if TYPE_CHECKING:
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
+    from d1_preflight.tui.app import PreflightApp
     from d1_preflight.tui.first_paint import FirstPaint
 
 
@@ -108,19 +108,7 @@ def show(
     ):
         return _show_plain(context, name, why)
     _need_terminal()
-    from zoneinfo import ZoneInfo
-
-    from d1_preflight.adapters.editor import edit
-    from d1_preflight.adapters.system import open_in_browser
-    from d1_preflight.board import Board
-    from d1_preflight.commands.adoption import Adoption
-    from d1_preflight.tui.app import PreflightApp
-
-    zone = ZoneInfo(context.project.settings.team.timezone)
-    browse = partial(open_in_browser, environ=context.environ)
-    app = PreflightApp(
-        Board(context), edit=edit, browse=browse, adopt=Adoption(context), opened=name, zone=zone
-    )
+    app = _app(context, name)
     if painted is not None:
         painted.hand_over()
     app.run()
@@ -131,8 +119,30 @@ def show(
     return app.return_code or 0
 
 
+def _app(context: "ProjectContext", name: str) -> "PreflightApp":
+    """The screen on a project, which opens the migration of that name, if one is given."""
+    from zoneinfo import ZoneInfo
+
+    from d1_preflight.adapters.class_cache import open_class_cache
+    from d1_preflight.adapters.editor import edit
+    from d1_preflight.adapters.system import open_in_browser
+    from d1_preflight.board import Board
+    from d1_preflight.commands.adoption import Adoption
+    from d1_preflight.tui.app import PreflightApp
+
+    zone = ZoneInfo(context.project.settings.team.timezone)
+    browse = partial(open_in_browser, environ=context.environ)
+    classes = open_class_cache(context.environ, context.project.root)
+    board = Board(context, classes)
+    return PreflightApp(
+        board, edit=edit, browse=browse, adopt=Adoption(context), opened=name, zone=zone
+    )
+
+
 def _where_it_lies(name: str, folder: Path) -> str:
     """What whoever leaves a migration needs to know: its record, and the line that commits it."""
+    from shlex import quote
+
     return f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
 
 

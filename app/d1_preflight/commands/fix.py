@@ -4,12 +4,12 @@ import argparse
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments, named
 from d1_preflight.commands.output import clean, say, write
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

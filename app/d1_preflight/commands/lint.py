@@ -4,13 +4,13 @@ import argparse
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.faces import add_project_arguments
 from d1_preflight.commands.fix import add_fix_arguments
 from d1_preflight.commands.output import say, write
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A record that was opened: its files, and everything that they are verified against."""
 
-import json
-from dataclasses import field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +18,7 @@ from d1_preflight.core.verify.chain import RECORD_FILE
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Id, Problem
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,4 +147,6 @@ class OpenRecord:
             *(sha256(signers).hexdigest(), ssh_keygen, sorted(self._second_person), where, gone),
             *(self.checklist.source, self.checklist.sha256, self.migration_sha256),
         )
+        import json
+
         return sha256(json.dumps(parts).encode()).hexdigest()

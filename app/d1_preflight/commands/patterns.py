@@ -3,12 +3,12 @@
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.core.errors import PreflightError, UsageError
 from d1_preflight.core.remedies.patterns.pattern import Pattern, Wanted
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 if TYPE_CHECKING:
     from d1_preflight.core.project.migration import Migration

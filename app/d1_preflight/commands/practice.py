@@ -108,7 +108,7 @@ def _write_shell(context: "ProjectContext", practice: "Practice") -> Path:
 
     Without it a command copied from the screen would meet the operator's own account.
     """
-    from d1_preflight.adapters.wrangler.toolchain import user_cache
+    from d1_preflight.adapters.own_cache import user_cache
 
     folder = practice.project / ".practice"
     own = {

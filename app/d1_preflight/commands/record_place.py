@@ -1,6 +1,6 @@
 """Where a record lies: its folder, the migration it is of, the database that the project means."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,11 +9,12 @@ from d1_preflight.core.errors import PreflightError, ProjectError
 from d1_preflight.core.project.project import RECORDS_NAME, Project
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.verify.place import Place
+from d1_preflight.lazy_dataclass import replace
 
 
 def place_of(root: Path, folder: Path, project: Project | PreflightError | None) -> Place:
-    """The folder below `checklists`, and the database that the project has."""
-    below = folder.resolve().relative_to(root / RECORDS_NAME).as_posix()
+    """The folder below `checklists`, its links followed; the database that the project has."""
+    below = folder.relative_to(root / RECORDS_NAME).as_posix()
     if isinstance(project, Project):
         return Place(below, is_project=True, database_id=project.database.id)
     return Place(below, is_project=project is not None, unknown=project.message if project else "")
@@ -46,22 +47,28 @@ def without_migration(place: Place, project: Project, record: Record) -> Place:
 
 
 def migration_sha256(
-    project: Project | PreflightError | None, folder: Path, record: Record
+    project: Project | PreflightError | None,
+    folder: Path,
+    record: Record,
+    trees: Callable[[Path], str],
 ) -> str | None:
-    """The sha256 of the migration in this checkout, or beside the record; None where it is not."""
+    """The sha256 of the migration in this checkout, or beside the record; None where it is not.
+
+    `trees` gives a folder's checkout.
+    """
     migrations = project.migrations_folder if isinstance(project, Project) else None
     for place in (migrations, folder):
         path = place / record.migration if place else None
         if path is not None and path.is_file():
-            return sha256(_bytes_of(path)).hexdigest()
+            return sha256(_bytes_of(path, trees(path.parent))).hexdigest()
     return None
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, tree: str = "") -> bytes:
     from d1_preflight.adapters.regular_file import read_file
 
     try:
-        return read_file(path)
+        return read_file(path, tree=tree)
     except OSError as error:
         raise ProjectError(
             f"{path} cannot be read: {error.strerror}.",

@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -16,7 +15,10 @@ from d1_preflight.adapters.record_folder import (
     find_record,
     find_records,
     read_record_folder,
+    signed_files,
+    signed_part,
 )
+from d1_preflight.adapters.regular_file import tree_of
 from d1_preflight.commands.opened_record import OpenRecord
 from d1_preflight.commands.record_place import (
     migration_sha256,
@@ -51,6 +53,7 @@ from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, chain_key
 from d1_preflight.core.verify.links import Chain
 from d1_preflight.core.verify.place import Place
 from d1_preflight.core.verify.problem import Problem
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from d1_preflight.adapters.kept_verdicts import KeptVerdicts
@@ -82,12 +85,21 @@ class Chains:
             self._once[key] = make()
         return cast("_T", self._once[key])
 
+    def files(self, folder: Path) -> dict[str, bytes]:
+        """A record's files, read once: the chain is judged by the same bytes as the record."""
+        return self.once(("files", folder), lambda: read_record_folder(folder))
+
+    def _signed_files(self, folder: Path) -> dict[str, bytes]:
+        is_read = ("files", folder) in self._once
+        return signed_part(self.files(folder)) if is_read else signed_files(folder)
+
     def of(self, root: Path, database: DatabaseRef) -> Chain:
         """The chain of a database in the project at `root`; raises ProjectError."""
         key = chain_key(database)
         if root not in self._read:
             found = self._read.setdefault(root, {})
-            for record in closed_records(root / RECORDS_NAME, kept=self.kept):
+            top = root / RECORDS_NAME
+            for record in closed_records(top, kept=self.kept, files=self._signed_files):
                 found.setdefault(record.database, []).append(record)
         if (root, key) not in self._made:
             self._made[root, key] = Chain(tuple(self._read[root].get(key, ())))
@@ -125,9 +137,9 @@ def open_records(
 def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = None) -> OpenRecord:
     """Open the record in this folder; several share what is read of their `chains`."""
     chains = chains or Chains(vars(arguments).get("trust_from") or "")
-    files = read_record_folder(folder)
+    files, real = chains.files(folder), folder.resolve()
     config = _given(vars(arguments).get("config"))
-    root = _project_of(folder, config, chains)
+    root = _project_of(real, config, chains)
     revision = vars(arguments).get("trust_from") or ""
     source = trust_source(revision, root)
     settings = chains.once(("settings", root), lambda: settings_from(source, root))
@@ -138,8 +150,9 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
     record, parsed = _headed(files, kept, key)
     checklist, refused = _checklist(source, root, arguments.checklist, record, chains)
     project = _project(root, record, config, chains) if root and record else None
-    text = migration_sha256(project, folder, record) if record else None
-    place = _placed(folder, root, record, project, text=text, chains=chains) if root else None
+    trees = partial(_tree, chains)
+    text = migration_sha256(project, folder, record, trees) if record else None
+    place = _placed(real, root, record, project, text=text, chains=chains) if root else None
     found = OpenRecord(
         folder=folder,
         files=files,
@@ -160,6 +173,11 @@ def opened(folder: Path, arguments: argparse.Namespace, chains: Chains | None = 
         return found
     basis = found.rests_on(chains.once(("ssh-keygen",), _ssh_keygen))
     return replace(found, kept=kept, key=key, basis=basis)
+
+
+def _tree(chains: Chains, folder: Path) -> str:
+    """The checkout of a folder that holds many files."""
+    return chains.once(("tree", folder), lambda: tree_of(folder))
 
 
 def _headed(
@@ -243,11 +261,15 @@ def _holder_of(here: Path) -> Path:
 
 def _project_of(folder: Path, config: Path | None, chains: Chains) -> Path | None:
     """The project whose `checklists` hold the folder; without a configuration, the nearest."""
-    places = (folder.resolve(), *folder.resolve().parents)
-    roots = [p.parent for p in places if p.name == RECORDS_NAME]
+    above = chains.once(("roots", folder.parent), lambda: _roots_above(folder.parent))
+    roots = [folder.parent, *above] if folder.name == RECORDS_NAME else above
     return next(
         (root for root in roots if _is_project(root, config, chains)), roots[0] if roots else None
     )
+
+
+def _roots_above(folder: Path) -> list[Path]:
+    return [place.parent for place in (folder, *folder.parents) if place.name == RECORDS_NAME]
 
 
 def _given(path: Path | None) -> Path | None:

@@ -6,7 +6,6 @@ A time that the expired key itself signed counts for nothing: whoever stole the 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
@@ -20,7 +19,7 @@ from d1_preflight.core.record.review import CLOSED_RECORD, PLAN, statements_abou
 from d1_preflight.core.record.signing import CLOSE, REVIEW, Signature, Verifier
 from d1_preflight.core.verify.chain import RECORD_FILE, RECORD_SIGNATURE
 from d1_preflight.core.verify.links import Chain
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 Files = Mapping[str, bytes]
 

@@ -3,12 +3,12 @@
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.options import add_record_options
 from d1_preflight.commands.output import say, write
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,22 +57,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each record; the worst exit code counts."""
-    from d1_preflight.commands.records import (
-        Chains,
-        every_record,
-        gone_records,
-        open_records,
-        opened,
-    )
+    from d1_preflight.commands.records import Chains, gone_records
 
     verdicts = _verdicts(arguments)
     kept = _kept(arguments, verdicts)
     chains = Chains(arguments.trust_from, verdicts, kept)
-    records = (
-        [found for word in arguments.records for found in open_records(word, arguments, chains)]
-        if arguments.records
-        else [opened(folder, arguments, chains) for folder in every_record(arguments)]
-    )
+    records = _opened(arguments, chains)
     if len(records) > 1:
         from d1_preflight.commands.seen_signatures import ask_ahead
 
@@ -95,6 +85,19 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [line for folder, verification in found for line in _lines(folder, verification)]
         write("".join(f"{line}\n" for line in lines), "The result")
     return max(verification.exit_code for _, verification in found)
+
+
+def _opened(arguments: argparse.Namespace, chains: "Chains") -> "list[OpenRecord]":
+    """The records that are named, or all; their files are read before their chain asks for them."""
+    from d1_preflight.commands.records import every_record, open_records, opened
+
+    if arguments.records:
+        words = arguments.records
+        return [found for word in words for found in open_records(word, arguments, chains)]
+    folders = every_record(arguments)
+    for folder in folders:
+        chains.files(folder)
+    return [opened(folder, arguments, chains) for folder in folders]
 
 
 def _verdicts(arguments: argparse.Namespace) -> "Verdicts":

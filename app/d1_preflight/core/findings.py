@@ -1,9 +1,8 @@
 """The findings, class and engine verdict of one migration."""
 
-from dataclasses import field
 from enum import StrEnum
 
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 
 class Severity(StrEnum):

@@ -1,12 +1,11 @@
 """What the core and the actions need of the world; adapters and test fakes satisfy these."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 Stream = Literal["out", "err"]
 Emit = Callable[[str, Stream], None]

@@ -3,7 +3,6 @@
 The first line of a finding is `path:line:column`, so that editors and terminals can jump there.
 """
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from d1_preflight.core.findings import Finding, Kind, Risk, Severity
@@ -109,6 +108,8 @@ def _after_equals(gutter: str, text: str, paint: Paint) -> Iterator[str]:
 
 def _wrapped(text: str, width: int, lead: str = "") -> Iterator[str]:
     """The text in lines; words are never broken, so that names can be copied."""
+    import textwrap
+
     yield from textwrap.wrap(
         text,
         width,

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from shlex import join
+from typing import TYPE_CHECKING
 
-from d1_preflight.core.checklist.checklist import Step
-from d1_preflight.report.fact_text import single_values
-from d1_preflight.session import Session
-from d1_preflight.tui import places
-from d1_preflight.tui.bodies.acts import git_add
+if TYPE_CHECKING:  # the board copies too, and starts without what a walk needs
+    from d1_preflight.core.checklist.checklist import Step
+    from d1_preflight.session import Session
 
 _LABEL = 64
 
@@ -16,8 +14,11 @@ Copyable = tuple[str, str]
 """What it is, in a few words, and the text itself."""
 
 
-def copyable(session: Session, step: Step, output: Sequence[str]) -> list[Copyable]:
+def copyable(session: "Session", step: "Step", output: Sequence[str]) -> list[Copyable]:
     """Everything of a step that one may want elsewhere, its commands first."""
+    from d1_preflight.tui import places
+    from d1_preflight.tui.bodies.acts import git_add
+
     found = [*_commands(session, step), *_results(session, step), *_files(session)]
     if output:
         found.append((f"output of {step.short}", "\n".join(output)))
@@ -36,8 +37,10 @@ def of_file(name: str, text: str, path: Path | None) -> list[Copyable]:
     return [(label, text) for label, text in found if text]
 
 
-def _commands(session: Session, step: Step) -> Iterator[Copyable]:
+def _commands(session: "Session", step: "Step") -> Iterator[Copyable]:
     """The commands that will run, and those that did, as a shell takes them."""
+    from shlex import join
+
     attempt = session.attempt(step.id)
     if attempt is None and not session.closed:
         yield from ((f"command: {line}", line) for line in session.plan(step))
@@ -46,15 +49,17 @@ def _commands(session: Session, step: Step) -> Iterator[Copyable]:
         yield f"command: {line}", line
 
 
-def _results(session: Session, step: Step) -> Iterator[Copyable]:
+def _results(session: "Session", step: "Step") -> Iterator[Copyable]:
     attempt = session.attempt(step.id)
     if attempt is None:
         return
+    from d1_preflight.report.fact_text import single_values
+
     yield f"result: {attempt.words}", attempt.words
     yield from ((f"{name}: {value}", value) for name, value in single_values(attempt.facts))
 
 
-def _files(session: Session) -> Iterator[Copyable]:
+def _files(session: "Session") -> Iterator[Copyable]:
     yield "SQL of the migration", session.migration.text
     if session.down is not None:
         yield "SQL of the down file", session.down.text

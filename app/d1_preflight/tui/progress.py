@@ -1,12 +1,16 @@
 """How far a copy, a backup or a restore is: a bar, the rate, and about how long it still takes."""
 
+from typing import TYPE_CHECKING
+
 from d1_preflight.core.format import count, elapsed
 from d1_preflight.core.record.change_facts import CopyFacts
 from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.safety_facts import BackupFacts, CountFacts, RestoreFacts
 from d1_preflight.lazy_dataclass import dataclass
-from d1_preflight.session import Session
 from d1_preflight.tui.widgets.gauges import bar
+
+if TYPE_CHECKING:
+    from d1_preflight.session import Session
 
 _BAR = 12
 
@@ -41,13 +45,13 @@ class Progress:
         return -(-seconds * (of - done) // done)
 
 
-def how_far(session: Session, facts: StepFacts | None, seconds: int) -> str:
+def how_far(session: "Session", facts: StepFacts | None, seconds: int) -> str:
     """The progress of the running step in words; "" for one that reports none."""
     found = _progress(session, facts)
     return found.words(seconds) if found is not None and found.of else ""
 
 
-def _progress(session: Session, facts: StepFacts | None) -> Progress | None:
+def _progress(session: "Session", facts: StepFacts | None) -> Progress | None:
     match facts:
         case BackupFacts():
             rows = sum(table.rows or 0 for table in facts.tables)

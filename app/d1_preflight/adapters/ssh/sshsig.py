@@ -7,7 +7,6 @@ fresh signature is verified at once.
 
 import os
 import re
-import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -224,6 +223,8 @@ def _why(answer: Answer) -> str:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
+    import tempfile
+
     with (
         writing(Path(tempfile.gettempdir()), "Nothing was signed or verified."),
         tempfile.TemporaryDirectory(prefix="preflight-") as name,

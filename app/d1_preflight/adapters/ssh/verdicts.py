@@ -11,15 +11,14 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
-from d1_preflight.adapters.own_cache import bytes_of_mine, write_mine
+from d1_preflight.adapters.own_cache import bytes_of_mine, user_cache, write_mine
 from d1_preflight.core.record.signing import Signature
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 CACHE_OFF = "PREFLIGHT_NO_CACHE"
 _FORM = "d1-preflight signature verdicts, 1"
@@ -103,9 +102,7 @@ def open_verdicts(environ: Mapping[str, str], places: Iterable[Path]) -> Verdict
     """
     if environ.get("CI") or environ.get(CACHE_OFF):
         return Verdicts()
-    import platformdirs
-
-    file = platformdirs.user_cache_path("d1-preflight") / _FILE
+    file = user_cache() / _FILE
     real = Path(os.path.realpath(file))
     for place in places:
         tree = Path(os.path.realpath(checkout_of(place) or place))

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 
-import platformdirs
-
 from d1_preflight.adapters.git.checkout import checkout_of
 from d1_preflight.adapters.locks import take
+from d1_preflight.adapters.own_cache import user_cache
 from d1_preflight.adapters.processes import TOO_SLOW, ask_version, clean, on_path
 from d1_preflight.adapters.wrangler.nodes import Node, Version, find_node, read_version
 from d1_preflight.adapters.wrangler.npm import Npm
@@ -128,11 +127,6 @@ async def install(
             hint=f"Remove {home} and try again.",
         )
     return _with_node(Source.OWN, package, env, folder)
-
-
-def user_cache() -> Path:
-    """The folder for what can be fetched again: our wrangler and Node's compile cache."""
-    return platformdirs.user_cache_path("d1-preflight")
 
 
 def _places(

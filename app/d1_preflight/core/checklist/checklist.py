@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import assert_never
 
 from d1_preflight.core.errors import Rejected
 from d1_preflight.core.findings import Kind
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 _WORD = re.compile(r"\w{2,}")
 _SENTENCE = 3

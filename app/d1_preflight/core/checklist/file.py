@@ -7,7 +7,6 @@ is never made.
 
 import re
 from collections.abc import Container, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -28,6 +27,7 @@ from d1_preflight.core.checklist.policy import lapses
 from d1_preflight.core.errors import ChecklistInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.toml.strict import SourceText, TomlTable
+from d1_preflight.lazy_dataclass import replace
 
 _SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
 _SPAN_FORM = 'a time such as "15 min", "2 h" or "7 days"'

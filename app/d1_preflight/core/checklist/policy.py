@@ -6,13 +6,12 @@ The shipped checklist is the measure, so that nothing is said twice.
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 from d1_preflight.core.checklist.checklist import ACTS, Checklist, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.format import age_words
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 REQUIRED = frozenset(
     {

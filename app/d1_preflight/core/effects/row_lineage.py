@@ -7,7 +7,6 @@ whole copy proves to be kept count as kept.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 
 from d1_preflight.core.effects.column_lineage import ColumnContents
 from d1_preflight.core.effects.conditions import always_true
@@ -17,7 +16,7 @@ from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ queries are bounded in number, length and depth; beyond that they stay not under
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import apsw
 
 from d1_preflight.core.engine.trace import Access
 from d1_preflight.core.sql.statement import CopySource, ParsedStatement
+from d1_preflight.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from d1_preflight.core.sql.relation import Relation

@@ -6,8 +6,6 @@ children whose rows a DROP TABLE deletes by cascade, the triggers that fire. Not
 any input: what SQLite or D1 refuses is a statement trace with an error.
 """
 
-from dataclasses import replace
-
 import apsw
 
 from d1_preflight.core import d1
@@ -17,6 +15,7 @@ from d1_preflight.core.engine.ledger import ledger_insert
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, Unusable
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql.tokenizer import each_statement
+from d1_preflight.lazy_dataclass import replace
 
 _SMALL = 10_000
 _STEPS_BETWEEN_LOOKS = 10_000

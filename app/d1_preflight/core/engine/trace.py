@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
 
 from d1_preflight.core.d1 import LEDGER
 from d1_preflight.core.schema.schema import Schema, Structure
 from d1_preflight.core.sql.statement import ParsedStatement
 from d1_preflight.core.sql.tokenizer import Statement
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 ColumnRef = tuple[str, str]
 """A table and a column."""

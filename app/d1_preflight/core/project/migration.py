@@ -1,13 +1,12 @@
 """A migration: one `.sql` file, its name, number, header and text."""
 
 import re
-from dataclasses import field
 from hashlib import sha256
 from pathlib import Path, PurePath
 
 from d1_preflight.core.errors import MigrationUnreadable
 from d1_preflight.core.project.naming import Naming
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 NAME_PATTERN = re.compile(r"^(?P<number>\d{4})_(?P<words>[a-z0-9]+(?:_[a-z0-9]+)+)\.sql$")
 _DOWN_NAME = re.compile(r"(?:^|[./-])(?:down|undo|rollback)\.sql$", re.IGNORECASE)

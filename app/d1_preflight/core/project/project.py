@@ -2,13 +2,12 @@
 
 import os.path
 import re
-from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 WORKSPACE_NAME = ".preflight"
 RECORDS_NAME = "checklists"

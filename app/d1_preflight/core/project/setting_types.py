@@ -1,12 +1,11 @@
 """The values that settings hold, and how they read as TOML and to people."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
 
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, fields
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

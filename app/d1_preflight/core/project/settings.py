@@ -6,11 +6,8 @@ Secrets never stand here: only the names of the environment variables that hold 
 """
 
 from collections.abc import Mapping
-from dataclasses import Field, field, fields
 from decimal import Decimal
 from typing import Any, TypeVar
-
-import tomli_w
 
 from d1_preflight.core.project import setting_readers as readers
 from d1_preflight.core.project import setting_types as values
@@ -25,7 +22,7 @@ from d1_preflight.core.project.setting_types import (
     WranglerUse,
 )
 from d1_preflight.core.toml.strict import SourceText
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import Field, dataclass, field, fields
 
 SETTINGS_NAME = "preflight.toml"
 
@@ -290,6 +287,8 @@ def load_settings(text: str, source: str = SETTINGS_NAME) -> Settings:
 
 def dump_settings(settings: Settings) -> str:
     """The file with these settings; defaults are left out."""
+    import tomli_w
+
     return tomli_w.dumps(_dump(settings))
 
 

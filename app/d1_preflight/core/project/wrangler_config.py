@@ -4,12 +4,11 @@ A database is found by wrangler's own rule: by its name or its binding, the firs
 """
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from d1_preflight.core.errors import ProjectError, Undecided, UsageError
 from d1_preflight.core.project.migrations_pattern import Glob, normal_path
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 CONFIG_NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
 """Wrangler's order: a wrangler.json in any parent beats a wrangler.toml right here."""

@@ -7,7 +7,6 @@ whose value is of another type, is kept as it is and written back in its place.
 
 import re
 from collections.abc import Mapping
-from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
 from datetime import MAXYEAR, UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -24,6 +23,8 @@ from typing import (
     get_args,
     get_origin,
 )  # fmt: skip
+
+from d1_preflight.lazy_dataclass import Field, declared, field, fields
 
 Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
 Facts = Mapping[str, Fact]
@@ -67,10 +68,6 @@ def _absent(group: type[Any]) -> Mapping[str, object]:
     return {own.name: own.default for own in fields(group)}
 
 
-# The methods are the base's: to generate them for forty classes would delay every start.
-_declare = dataclass(init=False, repr=False, eq=False, kw_only=True)
-
-
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, named))
 class FactGroup:
     """Facts that belong together: each class below it is a frozen dataclass.
@@ -83,7 +80,7 @@ class FactGroup:
     keys: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        _declare(cls)
+        declared(cls)
 
     def __init__(self, **known: Any) -> None:
         absent = _absent(cast("Any", type(self)))
@@ -136,13 +133,15 @@ class FactGroup:
         return hash(frozenset(self.written()))
 
     def __setattr__(self, name: str, value: object) -> None:
+        from dataclasses import FrozenInstanceError
+
         raise FrozenInstanceError(name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.written()})"
 
 
-_declare(FactGroup)
+declared(FactGroup)
 
 
 class HoldsFacts(Protocol):

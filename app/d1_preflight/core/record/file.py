@@ -6,12 +6,9 @@ is short: an attempt that says nothing of its operator or its files has those of
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import cast
-
-import tomli_w
 
 from d1_preflight.core.checklist.checklist import Answer
 from d1_preflight.core.errors import RecordInvalid
@@ -23,6 +20,7 @@ from d1_preflight.core.record.packing import Rows, packed, rows_of, unpacked
 from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Record, Status
 from d1_preflight.core.toml.compact import Value, dumps, section
 from d1_preflight.core.toml.strict import SourceText, TomlTable
+from d1_preflight.lazy_dataclass import replace
 
 _SCHEMAS = (1, SCHEMA)
 _DEEPEST = 40  # a record needs seven; each level costs several calls, and Python has a thousand
@@ -73,6 +71,8 @@ def history_sha256(attempts: Iterable[Attempt]) -> str:
 
 def dump_facts(document: Mapping[str, object]) -> bytes:
     """Write any tree of facts in the profile's form; `go.toml` uses it too."""
+    import tomli_w
+
     return tomli_w.dumps(cast("dict[str, object]", _plain(document)), indent=2).encode()
 
 

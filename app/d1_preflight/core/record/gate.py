@@ -4,7 +4,6 @@ Unknown is never a pass: only proved, attested and waived open it.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from d1_preflight.core.checklist.checklist import Checklist, Step, built_on
@@ -15,7 +14,7 @@ from d1_preflight.core.format import age_words
 from d1_preflight.core.record.apply_facts import ApplyFacts, GoFacts
 from d1_preflight.core.record.record import RESTORE, Attempt, Record, Status
 from d1_preflight.core.record.signed_plan import SignedPlan
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 _EXPIRED = "The signed GO has expired; sign it again."
 

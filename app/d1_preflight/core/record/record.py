@@ -6,7 +6,6 @@ it was built on has been tried again since.
 """
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -17,7 +16,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import ClassFacts
 from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 SCHEMA = 2
 """The schema of a new record; one of schema 1 is read for ever."""

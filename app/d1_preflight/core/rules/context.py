@@ -1,7 +1,6 @@
 """What a rule reads (a context) and what it yields (matches)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
 
 from d1_preflight.core.effects.classify import Verdict
 from d1_preflight.core.effects.row_lineage import TableLineage
@@ -11,7 +10,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.naming import Convention
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.sql.tokenizer import Token
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 _COMPARED = 100  # among how many tables a name that is nearly right is looked for
 

@@ -6,12 +6,11 @@ table's rows, and a table's covers no other table. It answers `lint` alone; the 
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.rules.context import Match, RuleContext
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens, unquote
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 _NAME = r'(?:"[^"\n]+"|`[^`\n]+`|\[[^\]\n]+\]|[\w$]+)'
 _LOSES = re.compile(

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 
 from d1_preflight.core.findings import Finding
 from d1_preflight.core.rules.context import Match, RuleContext
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 _ALLOW = re.compile(
     r"preflight:\s*allow\s+(?P<rule>[a-z0-9-]+)(?:\s*(?:—|–|--|-|:)\s*(?P<reason>[^\n]*))?"

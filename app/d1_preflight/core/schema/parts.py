@@ -1,12 +1,11 @@
 """The parts of a table as they are compared: columns, keys, constraints, options."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from d1_preflight.core.schema.spelling import default_spelling, module_spelling, one_spelling
 from d1_preflight.core.schema.table import ForeignKey, Table
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 
 class Keyed(Protocol):

@@ -4,7 +4,6 @@ A CREATE TABLE is asked of SQLite, never parsed, except for what no PRAGMA repor
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ import apsw
 from d1_preflight.core.schema.ddl import definitions
 from d1_preflight.core.schema.full_text import is_derived, keeps_rows, shadow_names
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _STORED_HIDDEN = 0

@@ -15,6 +15,8 @@ _STEPS = {
 
 def clean(text: str) -> str:
     """One line without control characters: a record's text cannot drive a terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else " " for char in text)
 
 

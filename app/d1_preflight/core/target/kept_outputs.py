@@ -4,7 +4,6 @@ An open record has a file for each output, which a reviewer of GO reads. At the 
 one archive that any `tar` unpacks; the record goes on naming each output with its sha256.
 """
 
-import gzip
 import re
 from collections.abc import Mapping
 
@@ -28,6 +27,8 @@ class Outputs:
 
 def archived(files: Mapping[str, bytes]) -> bytes:
     """The archive of these outputs: the same files give the same content."""
+    import gzip
+
     return gzip.compress(_tar(files), mtime=0)
 
 

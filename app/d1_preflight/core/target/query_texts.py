@@ -5,15 +5,13 @@ themselves) holds each text below a comment that names its sha256 and its length
 can pass for the head of the next one.
 """
 
-import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.core.ports import Evidence
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 QUERIES = "evidence/queries.sql.gz"
 _FLAG, _BY_DIGEST = "--command=", "--command=sha256:"
@@ -56,6 +54,8 @@ def with_texts(file: bytes, texts: Iterable[bytes]) -> bytes:
         b"-- sha256 %s, %d bytes\n%s\n" % (digest.encode(), len(text), text)
         for digest, text in {**known, **new}.items()
     )
+    import gzip
+
     return gzip.compress(b"".join(pieces), mtime=0)
 
 

@@ -3,15 +3,13 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
-from difflib import get_close_matches
 from enum import StrEnum
 from math import isfinite
 from typing import TypeVar
 
 from d1_preflight.core.errors import PreflightError, ProjectError
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 _T = TypeVar("_T")
 _Member = TypeVar("_Member", bound=StrEnum)
@@ -110,6 +108,8 @@ class SourceText:
         names = tuple(known)
         for key in raw:
             if key not in names:
+                from difflib import get_close_matches
+
                 near = get_close_matches(key, names, n=1)
                 meant = f" Did you mean {near[0]}?" if near else ""
                 raise self.error(
@@ -160,6 +160,8 @@ class TomlTable:
         names = tuple(sorted(known))
         for key in self.raw:
             if key not in names:
+                from difflib import get_close_matches
+
                 near = get_close_matches(key, names, n=1)
                 meant = f"; did you mean {near[0]}?" if near else ""
                 hint = f"Known here: {', '.join(names)}."

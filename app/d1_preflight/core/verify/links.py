@@ -4,14 +4,13 @@ A verification is what is found of one record, and what of it is left to the cha
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from d1_preflight.core.checklist.answers import KEPT
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
 from d1_preflight.core.verify.chain import RECORD_FILE, ClosedRecord, heads
 from d1_preflight.core.verify.problem import Id, Problem, Weight
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
 if TYPE_CHECKING:
     from d1_preflight.core.target.snapshot import LedgerRow

@@ -5,7 +5,6 @@ its signature, and every line of the plan must be what the record's own history 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
@@ -24,6 +23,7 @@ from d1_preflight.core.record.signed_plan import (
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
 from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
+from d1_preflight.lazy_dataclass import replace
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _RESTORE = "Restore it from git; if it is gone, this GO proves nothing."

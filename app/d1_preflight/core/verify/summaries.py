@@ -1,7 +1,6 @@
 """Checks `SUMMARY.md` and GO's copy of it: they are rendered again from the record."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import sha256
 
 from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
@@ -12,6 +11,7 @@ from d1_preflight.core.summary.text import sentence
 from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.timeline import TIMELINE, read_until
+from d1_preflight.lazy_dataclass import replace
 
 _RESTORE = "Restore it from git; preflight show RECORD says what the record says."
 

@@ -10,14 +10,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from d1_preflight.board import Board, BoardRow, BoardState, Remote
+from d1_preflight.board import Board, BoardRow, BoardState, KeptRecord, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import MARKS, Status
-from d1_preflight.tui.copyable import of_file
 from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
 from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
-from d1_preflight.tui.screens.reading import pick_to_copy
-from d1_preflight.tui.screens.record import RecordScreen
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
@@ -79,7 +76,7 @@ class BoardScreen(Screen[None]):
         """Read the local files again, then the target; the cursor goes to the named migration."""
         self._wanted = stand_on
         self._fill(self._source.listed)
-        self.call_after_refresh(self._judge)
+        self.app.call_later(self.call_after_refresh, self._judge)  # before, nothing is drawn
 
     def _judge(self) -> None:
         """The classes fill in once the rows are in sight; then the target is asked."""
@@ -162,12 +159,12 @@ class BoardScreen(Screen[None]):
         if kept is None:
             self.notify(f"{row.name} has no record yet.", markup=False)
         else:
-            self.app.push_screen(RecordScreen(kept))
+            self.app.push_screen(_record_screen(kept))
 
     def action_copy(self) -> None:
         """Ask what of the row is copied."""
         if row := self._row:
-            pick_to_copy(self, of_file(row.name, row.preview, None))
+            _pick_to_copy(self, row)
 
     def action_new(self) -> None:
         """Ask what it does, and write the numbered file with its header."""
@@ -272,6 +269,20 @@ class BoardScreen(Screen[None]):
         more = [Content.styled(f"  {line}", QUIET) for line in [self._hint] if line]
         more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
         return Content("\n").join([first, *more])
+
+
+# Loaded when they are asked for: they need what a walk needs.
+def _record_screen(kept: KeptRecord) -> Screen[None]:
+    from d1_preflight.tui.screens.record import RecordScreen
+
+    return RecordScreen(kept)
+
+
+def _pick_to_copy(screen: Screen[None], row: BoardRow) -> None:
+    from d1_preflight.tui.copyable import of_file
+    from d1_preflight.tui.screens.reading import pick_to_copy
+
+    pick_to_copy(screen, of_file(row.name, row.preview, None))
 
 
 def _keys(*, several: bool, may_adopt: bool, narrowed: bool) -> list[tuple[str, str]]:

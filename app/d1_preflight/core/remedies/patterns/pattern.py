@@ -1,13 +1,13 @@
 """What a person asks a new migration for, and what is drafted: statements up and down."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from d1_preflight.core.errors import UsageError
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Column, Table, TableKind
 from d1_preflight.core.sql.tokenizer import quote_name, statements, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 _MOST_SHOWN = 12
 _MOST_PLACES = 3

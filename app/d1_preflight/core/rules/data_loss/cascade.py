@@ -1,7 +1,6 @@
 """Rows that go, or references that are cleared, although no statement names them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from d1_preflight.core.effects.row_lineage import Loss
 from d1_preflight.core.engine.trace import StatementTrace
@@ -19,6 +18,7 @@ from d1_preflight.core.rules.context import (
 from d1_preflight.core.rules.fixes import parked, references_parked, upsert
 from d1_preflight.core.schema.table import ForeignKey, Table
 from d1_preflight.core.sql.tokenizer import quote_name
+from d1_preflight.lazy_dataclass import replace
 
 
 def cascade_delete(context: RuleContext) -> Iterator[Match]:

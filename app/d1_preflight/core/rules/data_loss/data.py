@@ -1,7 +1,6 @@
 """Rows and values that a statement deletes, overwrites or leaves out of a copy."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Severity
@@ -15,6 +14,7 @@ from d1_preflight.core.rules.context import (
     word_token,
 )
 from d1_preflight.core.sql.tokenizer import Token, TokenKind
+from d1_preflight.lazy_dataclass import replace
 
 
 def delete_without_where(context: RuleContext) -> Iterator[Match]:

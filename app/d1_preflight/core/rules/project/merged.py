@@ -3,14 +3,13 @@
 This is about two revisions, which no rule over one migration sees.
 """
 
-from dataclasses import replace
 from enum import StrEnum
 
 from d1_preflight.core.findings import Analysis, Finding, Kind, Risk
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.core.rules.suppressions import allow_reason
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 
 class Change(StrEnum):

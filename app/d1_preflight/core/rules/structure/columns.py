@@ -1,7 +1,6 @@
 """Columns and names that are added, dropped or renamed in place."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.rules.context import (
@@ -14,6 +13,7 @@ from d1_preflight.core.rules.context import (
 )
 from d1_preflight.core.schema.table import Column
 from d1_preflight.core.sql.tokenizer import Token, TokenKind
+from d1_preflight.lazy_dataclass import replace
 
 
 def add_column_not_null(context: RuleContext) -> Iterator[Match]:

@@ -1,13 +1,13 @@
 """What a rebuild forgets: everything of the old table that the new one does not have."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, listed, match_at, target_token
 from d1_preflight.core.schema.schema import Structure
 from d1_preflight.core.schema.table import Column, ForeignKey, Table
+from d1_preflight.lazy_dataclass import replace
 
 _Pair = tuple[TableLineage, Table, Table]
 
