@@ -55,7 +55,7 @@ def lay_down(folder: Path, megabytes: int) -> None:
     (folder / "migrations" / NAME).write_text(PURGE, "utf-8")
     settings = folder / "preflight.toml"
     text = settings.read_text("utf-8")
-    limit = f"[data]\ncopy_limit_mb = {megabytes * 10 + 100}\n"
+    limit = f"[data]\ncopy_limit_mb = {min(10_000, megabytes * 10 + 100)}\n"
     settings.write_text(text.replace("[data]\n", limit) if "[data]" in text else text + limit)
     connection = apsw.Connection(str(folder / ".practice" / "d1.sqlite"))
     connection.execute("PRAGMA synchronous = OFF")

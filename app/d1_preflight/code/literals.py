@@ -123,7 +123,7 @@ def _held(
 ) -> Iterator[tuple[Literal, str]]:
     for literal, (mark, value) in marks.items():
         table, column = map(quote_name, literal[:2])
-        with suppress(apsw.Error):
+        with suppress(apsw.Error, UnicodeDecodeError):
             query = f"SELECT {column} FROM {table} WHERE {quote_name(mark)} = ?"
             rows = connection.execute(query, (value,)).fetchall()
             if len(rows) == 1:
