@@ -209,7 +209,8 @@ def require_short(sql: str, table: Table) -> str:
     if len(sql.encode()) > STATEMENT_LIMIT:
         raise ProjectError(
             f"The statement that reads {table.name} is longer than D1's 100 KB.",
-            hint="Its column names are very long; back this table up with wrangler d1 export.",
+            hint="Its column names or its keys are very long;"
+            " back this table up with wrangler d1 export.",
         )
     return sql
 
