@@ -1,10 +1,11 @@
 """What one source file holds of SQL: its queries, constants, functions and imports, as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from d1_preflight.code.expression import Expression, Import, dump, load, load_all
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ a route too many, and a route that is made another way is not found.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from d1_preflight.code.declarations import text_of
+from d1_preflight.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node
