@@ -12,6 +12,7 @@ from d1_preflight.code.extraction import Extraction, extract
 from d1_preflight.code.facts import Call, FileFacts
 from d1_preflight.code.imports import Specifiers
 from d1_preflight.code.linking import Linker
+from d1_preflight.code.routers import FileRouters, RouterPaths, routers_of
 from d1_preflight.code.routes import Part, Place, parts_of, routes_to
 from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.scope import Scope
@@ -87,6 +88,7 @@ class _Reading:
         self._bytes: dict[str, bytes] = {}
         self._notes: list[str] = list(tree.notes)
         self._known_parts: dict[str, tuple[Part, ...]] = {}
+        self._known_routers: dict[str, FileRouters] = {}
         configs = tree.read(config_paths(tree.blobs))
         self._specifiers = Specifiers.of(frozenset(tree.blobs), configs)
         self._facts = _Facts(self)
@@ -129,7 +131,19 @@ class _Reading:
         for path in paths:
             for other in self._files_reached(path) - {path}:
                 importers.setdefault(other, []).append(path)
-        return routes_to(places, self._parts, lambda path: importers.get(path, ()))
+
+        def around(path: str) -> Iterable[str]:
+            return importers.get(path, ())
+
+        known = RouterPaths(self._routers, around, self._specifiers.find)
+        return routes_to(places, self._parts, around, known.prefixes)
+
+    def _routers(self, path: str) -> FileRouters:
+        if path not in self._known_routers:
+            found = self._extraction(path)
+            none = isinstance(found, str)
+            self._known_routers[path] = FileRouters() if none else routers_of(found.walked)
+        return self._known_routers[path]
 
     def facts(self, path: str) -> FileFacts | None:
         """What a file holds, parsed now or read before; None for no source of this tree."""
