@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -48,6 +48,9 @@ class Remote(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
     UNKNOWN = "unknown"
+
+
+_OWED = "owed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,10 @@ class Board:
         self._ended = {}
         rows = [self._row(file, checklist) for file in files]
         return tuple(with_owed(rows, self._ended))
+
+    def owed(self) -> tuple[str, ...]:
+        """The contract halves that are owed, each in a sentence, for a face without a board."""
+        return tuple(owed_words(self.listed()))
 
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
@@ -372,8 +379,15 @@ def with_owed(
         if owed:
             yield BoardRow(
                 f"{row.name}: contract half", row.number, f"contract half: drop {', '.join(owed)}",
-                Kind.DESTRUCTIVE, Risk.HIGH, Remote.PENDING, MARKS[Status.PENDING], "owed",
+                Kind.DESTRUCTIVE, Risk.HIGH, Remote.PENDING, MARKS[Status.PENDING], _OWED,
                 f"-- Owed since {row.name}: drop {', '.join(owed)},\n"
                 "-- once no old version of the Worker runs any more.\n",
                 record_of=row.name,
             )  # fmt: skip
+
+
+def owed_words(rows: Iterable[BoardRow]) -> Iterator[str]:
+    """The lines of contract halves that are owed, in words."""
+    for row in rows:
+        if row.record == _OWED:
+            yield f"Owed since {row.record_of}: {row.words}."

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -244,6 +244,8 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     asker = plain.open_asker(context.environ, goes_back=True)
     output.write(f"Plain mode: {why}. One question after the other; Ctrl-C leaves.\n")
     board = Board(context)
+    owed = board.owed()
+    _tell(owed)
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
     if not chosen:
         return 0
@@ -251,9 +253,15 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     asyncio.run(context.resolve())
     session = context.session(chosen)
     code = plain.walk(session, board.target(chosen), asker, board)
+    _tell(line for line in board.owed() if line not in owed)  # what this walk left behind
     if session.record.attempts:
         output.write(_where_it_lies(session.record.migration, session.folder))
     return code
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        output.write(f"{line}\n")
 
 
 def _need_terminal() -> None:
