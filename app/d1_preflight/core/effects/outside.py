@@ -95,14 +95,13 @@ class _Lenient:
         table = self._names.get(name)
         if table is None or trace.error:
             return
-        replaces = "REPLACE" in (trace.parsed.conflict, trace.parsed.upsert)
         if trace.verb == "DROP TABLE":
             yield OutsideChange("table", table, trace, remade, scratch=name in self._filled)
         elif trace.verb == "ALTER TABLE DROP COLUMN":
             yield OutsideChange("column", f"{table}.{trace.parsed.column}", trace)
         elif trace.verb == "DELETE" and stays:
             yield OutsideChange("rows", table, trace)
-        elif trace.verb == "UPDATE" or replaces or trace.parsed.upsert == "UPDATE":
+        elif trace.verb == "UPDATE":
             yield OutsideChange("values", table, trace)
 
 
