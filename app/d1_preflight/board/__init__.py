@@ -170,10 +170,6 @@ class Board:
         rows = [self._row(file, checklist) for file in files]
         return tuple(with_owed(rows, self._ended))
 
-    def owed(self) -> tuple[str, ...]:
-        """The contract halves that are owed, each in a sentence, for a face without a board."""
-        return tuple(owed_words(self.listed()))
-
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
         from d1_preflight.actions.target import observe

@@ -239,12 +239,12 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     import asyncio
 
     from d1_preflight import plain
-    from d1_preflight.board import Board
+    from d1_preflight.board import Board, owed_words
 
     asker = plain.open_asker(context.environ, goes_back=True)
     output.write(f"Plain mode: {why}. One question after the other; Ctrl-C leaves.\n")
     board = Board(context)
-    owed = board.owed()
+    owed = tuple(owed_words(board.listed()))
     _tell(owed)
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
     if not chosen:
@@ -253,7 +253,9 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     asyncio.run(context.resolve())
     session = context.session(chosen)
     code = plain.walk(session, board.target(chosen), asker, board)
-    _tell(line for line in board.owed() if line not in owed)  # what this walk left behind
+    _tell(
+        line for line in owed_words(board.listed()) if line not in owed
+    )  # what this walk left behind
     if session.record.attempts:
         output.write(_where_it_lies(session.record.migration, session.folder))
     return code
