@@ -1,5 +1,7 @@
 """Text whose bytes are not UTF-8 is text as any other: nothing ends by it or is refused."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import apsw
@@ -13,9 +15,10 @@ from d1_preflight.core import d1
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.rows import fingerprint
-from d1_preflight.core.rows.codec import Cell
+from d1_preflight.core.rows.codec import Cell, row_text
 from d1_preflight.core.rows.fingerprint import fingerprint_query, take_fingerprint
 from d1_preflight.core.rows.index_gap import failing_indexes
+from d1_preflight.core.rows.table_copy import content_digest
 from d1_preflight.core.schema.table import read_tables
 from law_size import examples
 from local_copies import copy_rows, diff_files, read_schema
@@ -127,3 +130,17 @@ def test_a_trees_label_of_broken_text_comes_back(tmp_path: Path) -> None:
     found = diff_files(source, again).table("places")
     assert found is not None
     assert found.is_untouched
+
+
+def test_the_digest_of_rows_is_that_of_their_sorted_hashes() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute(
+        "CREATE TABLE t(a, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        f" WHERE i < 300) INSERT INTO t SELECT i % 7, {BROKEN} || i % 90 FROM n"
+    )
+    texts = connection.execute(f"SELECT {row_text(['a', 'b'])} FROM t")
+    hashes = sorted(sha256(str(text).encode()).digest() for (text,) in texts)
+    expected = sha256(json.dumps(["a", "b"]).encode() + b"".join(hashes)).hexdigest()
+
+    assert content_digest(connection, "t", ["a", "b"]) == (300, expected)
+    assert content_digest(connection, "t", ["a", "b"]) == (300, expected)

@@ -141,8 +141,8 @@ class _Reading:
     def _routers(self, path: str) -> FileRouters:
         if path not in self._known_routers:
             found = self._extraction(path)
-            none = isinstance(found, str)
-            self._known_routers[path] = FileRouters() if none else routers_of(found.walked)
+            known = FileRouters() if isinstance(found, str) else routers_of(found.walked)
+            self._known_routers[path] = known
         return self._known_routers[path]
 
     def facts(self, path: str) -> FileFacts | None:
