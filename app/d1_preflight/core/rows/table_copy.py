@@ -46,10 +46,10 @@ def content_digest(
     rows = 0
     # SQLite sorts in files once they are many: a list of them here would grow with the table.
     for (one,) in connection.execute(f"SELECT {_HASH}({text}) AS h FROM {place} ORDER BY h"):
-        whole.update(one if isinstance(one, bytes) else b"")
+        whole.update(bytes.fromhex(str(one)))
         rows += 1
     return rows, whole.hexdigest()
 
 
-def _row_hash(text: object) -> bytes:
-    return sha256(str(text).encode()).digest()
+def _row_hash(text: object) -> str:
+    return sha256(str(text).encode()).hexdigest()
