@@ -51,5 +51,5 @@ def content_digest(
     return rows, whole.hexdigest()
 
 
-def _row_hash(text: object) -> str:
-    return sha256(str(text).encode()).hexdigest()
+def _row_hash(*cells: object) -> str:
+    return sha256(str(cells[0]).encode()).hexdigest()
