@@ -20,11 +20,8 @@ def opened_tree(
     nodes: Sequence[RowCopy],
     opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
 ) -> Iterator[apsw.Connection]:
-    """A scratch database in which `rows` holds the rows of the tree.
-
-    It is SQLite's own file without a name, for a tree may be larger than the memory.
-    """
-    connection = apsw.Connection("")
+    """A scratch database in memory in which `rows` holds the rows of the tree."""
+    connection = apsw.Connection(":memory:")
     try:
         connection.execute(tree.sql)
         for copy in nodes:
