@@ -7,7 +7,7 @@ either is checked out, executed or imported.
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.code_cache import CodeCache
 from d1_preflight.adapters.configuration import find_config, read_config
+from d1_preflight.adapters.git.door import Git, git_around
 from d1_preflight.adapters.git.proposed_revisions import proposed_revisions
-from d1_preflight.adapters.git.revision_tree import RevisionTree, merge_base, revision_tree
+from d1_preflight.adapters.git.revision_tree import (
+    RevisionTree,
+    merge_base,
+    revision_tree,
+    tree_of_commit,
+)
 from d1_preflight.adapters.lint_sources import Ledger, Place, Sources
 from d1_preflight.adapters.project_files import read_settings
 from d1_preflight.adapters.working_tree import (
@@ -38,6 +44,7 @@ from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
 from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProposal
 from d1_preflight.core.schema.schema import Schema
+from d1_preflight.lazy_dataclass import dataclass
 
 LIMIT_S = 120.0
 """How long source files are parsed; later ones are left out, which is said."""
@@ -67,10 +74,12 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     config = read_config(find_config(sources.start, sources.config), sources.environment)
     settings = read_settings(config.folder).code
     ledger = _ledger(request)
-    new = revision_tree(config.folder, request.new) if request.new else _here(config.folder)
-    deployed, problem = _deployed(config.folder, request, new)
+    git = git_around(config.folder)
+    kept = cache or CodeCache(repository_root(config.folder))
+    new = revision_tree(config.folder, request.new) if request.new else _here(git, config, kept)
+    deployed, problem = _deployed(git, config.folder, request, new)
     chosen, earlier = _chosen(request, ledger, deployed, config)
-    judging = Judging(config, settings, sources.environment, cache)
+    judging = Judging(config, settings, sources.environment, kept)
     key = [[migration.name, migration.sha256] for migration in (*earlier, *chosen)]
     found = judging.verdict(
         (deployed, new), [*key, len(chosen)], lambda: _step(earlier, chosen), problem
@@ -118,9 +127,10 @@ def places_broken(
     from d1_preflight.code.comparison import Step
     from d1_preflight.core.analysis import schema_after
 
-    here = _here(config.folder)
+    cache = CodeCache(repository_root(config.folder))
+    here = _here(git_around(config.folder), config, cache)
     after = schema_after([migration], prior)
-    judging = Judging(config, read_settings(config.folder).code, environment)
+    judging = Judging(config, read_settings(config.folder).code, environment, cache)
     about = [prior.fingerprint, migration.sha256]
     scripts = {migration.name: migration.text}
     verdict = judging.verdict((here, here), about, lambda: Step(prior, after, scripts))
@@ -143,11 +153,11 @@ def _compared(
 ) -> Verdict:
     """The verdict, made anew; what that needs is imported only now."""
     from d1_preflight.code.comparison import compare_codes
-    from d1_preflight.code.project_code import read_code
+    from d1_preflight.code.project_code import Parsed, read_code
 
-    end = monotonic() + LIMIT_S
+    end, parsed = monotonic() + LIMIT_S, Parsed()
     deployed, new = (
-        read_code(tree, scope, cache, lambda: monotonic() > end)
+        read_code(tree, scope, cache, lambda: monotonic() > end, parsed)
         for tree, scope in zip(trees, scopes, strict=True)
     )
     return compare_codes(deployed, new, step)
@@ -180,13 +190,14 @@ class WorkerSource:
         """Both codes on the schemas before and after; raises UsageError for no such revision."""
         from d1_preflight.code.comparison import Step
 
-        new, problem = _here(self.config.folder), ""
+        kept = self.cache or CodeCache(repository_root(self.config.folder))
+        new, problem = _here(git_around(self.config.folder), self.config, kept), ""
         old: Tree = new
         if deployed == NOT_KNOWN:
             problem = "which code is deployed is not known"
         elif deployed != FILES_HERE:
             old = revision_tree(self.config.folder, deployed)
-        judging = Judging(self.config, self.settings, self.environment, self.cache)
+        judging = Judging(self.config, self.settings, self.environment, kept)
         about = [before.fingerprint, after.fingerprint, *sorted(scripts.items())]
         verdict = judging.verdict((old, new), about, lambda: Step(before, after, scripts), problem)
         name = deployed if deployed in (FILES_HERE, NOT_KNOWN) else old.name
@@ -194,17 +205,17 @@ class WorkerSource:
         return replace(facts_of(verdict, folder), deployed=name)
 
 
-def _here(folder: Path) -> WorkingTree:
-    return working_tree(folder, is_wanted)
+def _here(git: Git, config: WranglerConfig, cache: CodeCache) -> WorkingTree:
+    return working_tree(config.folder, is_wanted, cache, git)
 
 
-def _deployed(folder: Path, request: Request, new: Tree) -> tuple[Tree, str]:
+def _deployed(git: Git, folder: Path, request: Request, new: Tree) -> tuple[Tree, str]:
     """The tree of the code that runs, and what is not known of it."""
     if request.deployed:
         return revision_tree(folder, request.deployed), ""
-    base = merge_base(folder)
+    base = merge_base(git)
     if base:
-        tree = revision_tree(folder, base)
+        tree = tree_of_commit(git, base, base)
         return replace(tree, name=f"{base[:9]} (merge-base; name another with --deployed)"), ""
     return new, "which code is deployed is unknown: git names no revision here"
 
@@ -280,13 +291,15 @@ def _below(folder: Path, root: Path) -> str:
 
 
 def _key(trees: Sequence[Tree], scopes: Sequence[Scope], about: Sequence[object]) -> str:
-    parts: list[object] = [fingerprint(_wanted(tree.blobs)) for tree in trees]
+    parts: list[object] = [fingerprint(_wanted(tree)) for tree in trees]
     parts += [asdict(scope) for scope in scopes]
     return sha256(json.dumps([*parts, *about]).encode()).hexdigest()
 
 
-def _wanted(blobs: Mapping[str, str]) -> Mapping[str, str]:
-    return {path: blob for path, blob in blobs.items() if is_wanted(path)}
+def _wanted(tree: Tree) -> Mapping[str, str]:
+    if isinstance(tree, WorkingTree):  # it has no other files
+        return tree.blobs
+    return {path: blob for path, blob in tree.blobs.items() if is_wanted(path)}
 
 
 def _kept(cache: CodeCache, key: str) -> Verdict | None:

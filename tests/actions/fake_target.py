@@ -304,8 +304,13 @@ class FakeTarget:
                 "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
             )
             lines.append(f"{sql};")
-            for row in self.connection.execute(f"SELECT * FROM {quote_name(table)}"):
-                values = ", ".join(apsw.format_sql_value(value) for value in row)
+            found = self.connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            names = [quote_name(str(name)) for (name,) in found]
+            cells = ", ".join(f"CAST(quote({name}) AS BLOB)" for name in names)
+            for row in self.connection.execute(f"SELECT {cells} FROM {quote_name(table)}"):
+                # as wrangler writes it: bytes that are not UTF-8 are replaced
+                texts = (cell if isinstance(cell, bytes) else b"NULL" for cell in row)
+                values = ", ".join(text.decode(errors="replace") for text in texts)
                 lines.append(f"INSERT INTO {quote_name(table)} VALUES ({values});")
         Path(args[args.index("--output") + 1]).write_text("\n".join(lines))
         return Evidence(tuple(args), 0, 7)

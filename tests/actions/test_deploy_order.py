@@ -174,6 +174,28 @@ async def test_the_notes_of_the_version_are_handed_on_as_proposals(walked: Walke
     assert bench.target.commands[-2:] == ["deployments", "versions"]
 
 
+async def test_the_notes_of_a_version_are_asked_for_once(walked: Walked) -> None:
+    bench = await walked("running_code")
+    bench.source = Source(found(Order.ANY))
+    bench.target.notes = {"workers/tag": "v42"}
+    bench.opened()
+
+    words = [(await bench.step("running_code")).words for _ in range(2)]
+
+    assert words[0] == words[1]
+    assert bench.target.commands.count("versions") == 1
+
+
+async def test_without_a_source_no_notes_are_asked_for(walked: Walked) -> None:
+    bench = await walked("running_code")
+    bench.target.notes = {"workers/tag": "v42"}
+
+    attempt = await bench.step("running_code")
+
+    assert attempt.facts["version"] == "v1-live"
+    assert "versions" not in bench.target.commands
+
+
 async def test_a_deployment_that_names_its_commit_is_asked_for_no_more(walked: Walked) -> None:
     bench = await walked("running_code")
     bench.source = Source(found(Order.ANY), why="message of the deployment")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.record_values import START
-from d1_preflight.board import BoardRow, Remote, with_owed
+from d1_preflight.board import BoardRow, Remote, owed_words, with_owed
 from d1_preflight.core.checklist.answers import EXPAND_AND_CONTRACT, KEPT, ROLLED_BACK
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.core.record.apply_facts import CloseFacts
@@ -80,3 +80,10 @@ def test_nothing_is_owed_before_an_answer_or_by_what_was_rolled_back() -> None:
     assert owed((asked, False)) == []
     assert owed((back, True)) == []
     assert owed((replace(back, attempts=back.attempts[:1]), True)) == LINE
+
+
+def test_a_face_without_a_board_says_it_in_a_sentence() -> None:
+    rows = list(with_owed([row(EXPAND), row(CONTRACT)], {EXPAND: (record(EXPAND, OWED), False)}))
+
+    assert list(owed_words(rows)) == [f"Owed since {EXPAND}: contract half: drop runs.old_name."]
+    assert list(owed_words([row(EXPAND), row(CONTRACT)])) == []

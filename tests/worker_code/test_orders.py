@@ -179,3 +179,39 @@ def test_a_record_keeps_no_literal() -> None:
     text = "SELECT 'a@b.c', 12 FROM t -- for a@b.c\nWHERE x = 'it''s'"
 
     assert masked(text) == "SELECT '…', … FROM t  \nWHERE x = '…'"
+
+
+OWNERS = "UPDATE users SET role = 'owner' WHERE role = 'OWNER'"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "db.prepare('SELECT id FROM users WHERE role = ?').bind('OWNER')",
+        "db.prepare('SELECT id FROM users WHERE id > ? AND role = ?').bind(id, 'OWNER').first()",
+        "db.prepare('SELECT id FROM users WHERE role = ?2 AND id > ?1').bind(id, 'OWNER')",
+        "const ROLE = 'OWNER';\ndb.prepare('SELECT id FROM users WHERE role IN (?)').bind(ROLE)",
+        "db.prepare('INSERT INTO users(id, role) VALUES (?, ?)').bind(1, `OWNER`).run()",
+        "import { Q } from './q';\ndb.prepare(Q).bind('OWNER')",
+    ],
+)
+def test_a_literal_that_is_bound_is_one_of_the_query(source: str) -> None:
+    files = {"a.ts": source, "q.ts": "export const Q = 'SELECT id FROM users WHERE role = ?';"}
+
+    found = verdict_of(files, OWNERS, before=BEFORE)
+
+    assert [query.words.partition(":")[0] for query in found.deployed.harmed] == [
+        "users.role is no longer 'OWNER'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "bound",
+    ["id", "'owner'", "id, 'OWNER'", "...given", "...given, 'OWNER'", "", "x ? 'OWNER' : y"],
+)
+def test_what_is_bound_elsewhere_is_no_literal(bound: str) -> None:
+    files = {"a.ts": f"db.prepare('SELECT id FROM users WHERE role = ?').bind({bound})"}
+
+    found = verdict_of(files, OWNERS, before=BEFORE)
+
+    assert found.deployed.harmed == ()

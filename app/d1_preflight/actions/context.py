@@ -54,6 +54,7 @@ class TargetCache:
     made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
     walk_cost: WalkCost | None = None  # estimated before the first read, on the free plan
     analysis: tuple[tuple[str, str, bool], Analysis] | None = None
+    version_notes: dict[str, Mapping[str, str]] = field(default_factory=dict)  # they never change
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from d1_preflight.actions.workspace import copy_folder
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.record.change_facts import CopyFacts, RowBeside
 from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.rows.codec import RawText, decode, wire
 from d1_preflight.core.schema.schema import tables_of
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -111,10 +112,16 @@ def _copied(
 def _held(environment: Environment, table: Table) -> list[Mapping[str, object]]:
     """A ledger's rows in the copy on this machine."""
     file = environment.local.file(copy_folder(environment))
-    names = ", ".join(quote_name(name) for name in table.column_names)
+    names = ", ".join(wire(quote_name(name)) for name in table.column_names)
     with environment.local.attached(copy=file) as connection:
         found = connection.execute(f"SELECT {names} FROM copy.{quote_name(table.name)}")
-        return [dict(zip(table.column_names, row, strict=True)) for row in found]
+        return [dict(zip(table.column_names, map(_shown, row), strict=True)) for row in found]
+
+
+def _shown(cell: object) -> object:
+    """A value as wrangler's JSON has it: bytes that are not UTF-8 are replaced."""
+    value = decode(None if cell is None else str(cell))
+    return value.data.decode(errors="replace") if isinstance(value, RawText) else value
 
 
 async def missing_beside(context: StepContext) -> tuple[RowBeside, ...]:

@@ -85,7 +85,8 @@ async def ask_running_code(context: StepContext) -> Outcome:
         return Outcome(Status.UNKNOWN, f"{error.message} {error.hint}".strip(), facts)
     notes, more = _notes_of(running.annotations, "the deployment"), tuple[Evidence, ...]()
     proposals = tuple(environment.source.proposals(notes))
-    if not any(one.why in notes.values() for one in proposals):  # the version may say more
+    named = any(one.why in notes.values() for one in proposals)
+    if proposals and not named:  # the version may say more; without a source it names nothing
         found, more = await _version_notes(context, running.version)
         notes = {**found, **notes}
         proposals = tuple(environment.source.proposals(notes))
@@ -98,8 +99,8 @@ async def ask_running_code(context: StepContext) -> Outcome:
     words = f"{facts.worker} runs version {running.version[:8]}"
     if len(running.ids) > 1:
         words += f", and {', '.join(v[:8] for v in running.ids[1:])} beside it"
-    named = [one for one in proposals if one.why in notes.values()]
-    words += f"; its {named[0].why} names {named[0].commit[:9]}." if named else "."
+    by_notes = [one for one in proposals if one.why in notes.values()]
+    words += f"; its {by_notes[0].why} names {by_notes[0].commit[:9]}." if by_notes else "."
     return Outcome(Status.PROVED, words, facts, (*evidence, *more))
 
 
@@ -108,6 +109,9 @@ async def _version_notes(
 ) -> tuple[Mapping[str, str], tuple[Evidence, ...]]:
     """The texts that came with a version."""
     environment = context.environment
+    known = environment.cache.version_notes
+    if version in known:
+        return known[version], ()
     ran = await call_target(
         environment,
         _version_args(environment, worker_name(environment), version),
@@ -115,8 +119,10 @@ async def _version_notes(
         keep=f"{context.evidence_name}-version",
         timeout=_TIMEOUT_S,
     )
-    known = version_annotations(ran.stdout) if ran.exit_code == 0 else {}
-    return _notes_of(known, f"version {version[:8]}"), (ran,)
+    if ran.exit_code != 0:
+        return {}, (ran,)
+    known[version] = _notes_of(version_annotations(ran.stdout), f"version {version[:8]}")
+    return known[version], (ran,)
 
 
 def _notes_of(annotations: Mapping[str, str], of: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from d1_preflight.adapters.own_cache import user_cache
 
 _MOST_BYTES = 200_000_000
 _MOST_RESULTS = 24
+_FILES = "files.json"
 _READERS = ("code", "core/engine", "core/schema", "core/sql")
 
 
@@ -58,6 +59,14 @@ class CodeCache:
         """Keep a whole result."""
         self._write(f"result-{self._version}-{key[:32]}.json", value)
         self._prune("result-*.json", _MOST_RESULTS)
+
+    def files(self) -> dict[str, Any]:
+        """What was last seen of the working tree's files."""
+        return self._load(_FILES)
+
+    def keep_files(self, known: dict[str, Any]) -> None:
+        """Keep what was seen of them."""
+        self._write(_FILES, known)
 
     def _load(self, name: str) -> dict[str, Any]:
         path = self._folder / name

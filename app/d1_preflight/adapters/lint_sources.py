@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.project_files import migration_names, passed_over, read_settings
@@ -24,8 +25,10 @@ from d1_preflight.core.project.wrangler_config import (
     WranglerConfig,
     placed,
 )
-from d1_preflight.core.rules.project.merged import MergedChange
 from d1_preflight.lazy_dataclass import dataclass, field, replace
+
+if TYPE_CHECKING:  # only what compares two revisions pays for the rules
+    from d1_preflight.core.rules.project.merged import MergedChange
 
 MOST_BYTES = 10_000_000
 """The longest file that is judged; its statements take about thirty times as much memory."""
@@ -71,8 +74,8 @@ class Ledger:
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
-    changed: Mapping[str, MergedChange] = field(default_factory=dict)
-    departed: tuple[MergedChange, ...] = ()
+    changed: "Mapping[str, MergedChange]" = field(default_factory=dict)
+    departed: "tuple[MergedChange, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ Without git every file counts but those of well-known folders of others' code, w
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha1, sha256
 from pathlib import Path
+from typing import Any, Protocol
 
-from d1_preflight.adapters.git.door import git_around
+from d1_preflight.adapters.git.door import Git, git_around
+from d1_preflight.lazy_dataclass import dataclass
 
 MOST_BYTES = 1_000_000
 _MOST_FILES = 100_000
@@ -20,6 +23,20 @@ _OTHERS = frozenset(
     {"node_modules", ".git", ".wrangler", ".preflight", "dist", "build", "coverage"}
 )
 _LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+
+
+_JUST_NOW_NS = 2_000_000_000
+"""A file so new can change once more within one tick of its clock."""
+
+
+class KnownFiles(Protocol):
+    """Keeps what was seen of files: size, times, number and the id of the bytes, by path."""
+
+    def files(self) -> dict[str, Any]:
+        """What is kept."""
+
+    def keep_files(self, known: dict[str, Any]) -> None:
+        """Keep it instead."""
 
 
 @dataclass(slots=True)
@@ -33,46 +50,98 @@ class WorkingTree:
     _data: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """The bytes of files, as they were when their id was taken."""
-        return {path: self._data[path] for path in paths if path in self._data}
+        """The bytes of files as they were when their id was taken; none of one that changed."""
+        inside, found = _Inside(self.root), dict[str, bytes]()
+        for path in paths:
+            data = self._data[path] if path in self._data else inside.read(path)
+            if data is not None and (path in self._data or _blob(data) == self.blobs.get(path)):
+                found[path] = data
+        return found
 
 
 def repository_root(folder: Path) -> Path:
     """The folder that holds the repository; without one, the folder itself."""
-    git = git_around(folder)
+    return _root_of(git_around(folder), folder)
+
+
+def _root_of(git: Git, folder: Path) -> Path:
     return Path(os.path.realpath(git.root if git.git_dir is not None else folder))
 
 
-def working_tree(folder: Path, is_wanted: Callable[[str], bool]) -> WorkingTree:
-    """The tree around a folder; only the files that are wanted are read."""
-    root = repository_root(folder)
-    listed, notes = _listed(folder, root)
+def working_tree(
+    folder: Path,
+    is_wanted: Callable[[str], bool],
+    known: KnownFiles | None = None,
+    git: Git | None = None,
+) -> WorkingTree:
+    """The tree around a folder; only the files that are wanted, and are not `known`, are read."""
+    git = git or git_around(folder)
+    root = _root_of(git, folder)
+    listed, notes = _listed(git, root)
     tree = WorkingTree("the working tree", root)
-    blobs: dict[str, str] = {}
-    total = 0
-    inside = _Inside(root)
+    looking = _Looking(tree, known.files() if known else {}, notes)
     for path in listed:
-        if not is_wanted(path):
-            continue
-        data = inside.read(path)
-        if data is None:
-            continue
-        if len(data) > MOST_BYTES:
-            notes.append(f"{path} is longer than {MOST_BYTES:,} bytes: left out")
-            continue
-        total += len(data)
-        if total > _MOST_TOTAL:
-            notes.append(f"more than {_MOST_TOTAL:,} bytes of source: the rest was not read")
+        if is_wanted(path) and not looking.take(path):
             break
-        blobs[path] = sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-        tree._data[path] = data  # noqa: SLF001 - filled here, where it is made
-    tree.blobs, tree.notes = blobs, tuple(notes)
+    if known and looking.seen != looking.known:
+        known.keep_files(looking.seen)
+    tree.notes = tuple(notes)
     return tree
+
+
+class _Looking:
+    """Looks at one file after the other, and notes what the next look can rest on."""
+
+    def __init__(self, tree: WorkingTree, known: dict[str, Any], notes: list[str]) -> None:
+        self.known, self.seen = known, dict[str, Any]()
+        self._tree, self._notes = tree, notes
+        self._inside = _Inside(tree.root)
+        self._blobs: dict[str, str] = {}
+        self._total = 0
+        self._settled = _now_ns() - _JUST_NOW_NS
+        tree.blobs = self._blobs
+
+    def take(self, path: str) -> bool:
+        """Note a file's id; False once there are too many bytes."""
+        state = self._inside.state(path)
+        if state is None:
+            return True
+        about, kept = [*state], self.known.get(path)
+        if isinstance(kept, list) and kept[:-1] == about and isinstance(kept[-1], str):
+            size, blob, data = state[0], kept[-1], None
+        else:
+            data = self._inside.read(path)
+            if data is None:
+                return True
+            size, blob = len(data), _blob(data)
+        if size > MOST_BYTES:
+            self._notes.append(f"{path} is longer than {MOST_BYTES:,} bytes: left out")
+            return True
+        self._total += size
+        if self._total > _MOST_TOTAL:
+            words = f"more than {_MOST_TOTAL:,} bytes of source: the rest was not read"
+            self._notes.append(words)
+            return False
+        self._blobs[path] = blob
+        if data is not None:
+            self._tree._data[path] = data  # noqa: SLF001 - filled here, where it is made
+        if max(state[1:3]) < self._settled and size == state[0]:
+            self.seen[path] = [*about, blob]
+        return True
+
+
+def _blob(data: bytes) -> str:
+    return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _now_ns() -> int:
+    return time.time_ns()
 
 
 def paths_around(folder: Path) -> Iterable[str]:
     """The paths of the tree around a folder, none of them read."""
-    return _listed(folder, repository_root(folder))[0]
+    git = git_around(folder)
+    return _listed(git, _root_of(git, folder))[0]
 
 
 def fingerprint(blobs: Mapping[str, str]) -> str:
@@ -81,8 +150,7 @@ def fingerprint(blobs: Mapping[str, str]) -> str:
     return sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _listed(folder: Path, root: Path) -> tuple[Iterable[str], list[str]]:
-    git = git_around(folder)
+def _listed(git: Git, root: Path) -> tuple[Iterable[str], list[str]]:
     if git.git_dir is None:
         return _walked(root), ["no git repository here: .gitignore was not read"]
     if refused := git.refusal():
@@ -110,20 +178,35 @@ class _Inside:
     """Reads regular files of one folder; a path through a link out of it is none."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = str(root)
         self._folders: dict[str, bool] = {}
+
+    def state(self, path: str) -> tuple[int, int, int, int] | None:
+        """Size, times and number of a file; None for what is no regular file of this tree."""
+        place = self._place(path)
+        try:
+            found = os.lstat(place) if place else None
+        except (OSError, ValueError):
+            return None
+        if found is None or not stat.S_ISREG(found.st_mode):
+            return None
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+    def _place(self, path: str) -> str:
+        folder, _, _ = path.rpartition("/")
+        if folder not in self._folders:
+            below = Path(self._root, folder)
+            self._folders[folder] = Path(os.path.realpath(below)) == below
+        return f"{self._root}/{path}" if self._folders[folder] else ""
 
     def read(self, path: str) -> bytes | None:
         """The bytes, one more than the bound at most; None for what is no file of this tree."""
-        folder, _, _ = path.rpartition("/")
-        if folder not in self._folders:
-            real = os.path.realpath(self._root / folder)
-            self._folders[folder] = Path(real) == self._root / folder
-        if not self._folders[folder]:
-            return None
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        place = self._place(path)
+        if not place:
+            return None
         try:
-            descriptor = os.open(self._root / path, flags)
+            descriptor = os.open(place, flags)
         except OSError:
             return None
         with os.fdopen(descriptor, "rb") as file:

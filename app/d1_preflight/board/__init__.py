@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -42,6 +42,9 @@ __all__ = ["NOT_STARTED", "Board", "BoardHeader", "BoardRow", "BoardState", "Kep
 class _Where(TypedDict):
     config: str
     environment: str | None
+
+
+_OWED = "owed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,8 +348,15 @@ def with_owed(
         if owed:
             yield BoardRow(
                 f"{row.name}: contract half", row.number, f"contract half: drop {', '.join(owed)}",
-                Kind.DESTRUCTIVE, Risk.HIGH, Remote.PENDING, MARKS[Status.PENDING], "owed",
+                Kind.DESTRUCTIVE, Risk.HIGH, Remote.PENDING, MARKS[Status.PENDING], _OWED,
                 f"-- Owed since {row.name}: drop {', '.join(owed)},\n"
                 "-- once no old version of the Worker runs any more.\n",
                 record_of=row.name,
             )  # fmt: skip
+
+
+def owed_words(rows: Iterable[BoardRow]) -> Iterator[str]:
+    """The lines of contract halves that are owed, in words."""
+    for row in rows:
+        if row.record == _OWED:
+            yield f"Owed since {row.record_of}: {row.words}."

@@ -15,7 +15,7 @@ from d1_preflight.code.holes import (
     prepared_text,
     texts,
 )
-from d1_preflight.code.literals import Literal, literals_of, rewritten, texts_in
+from d1_preflight.code.literals import Literal, literals_of, rewritten, texts_in, with_bound
 from d1_preflight.code.project_code import ProjectCode
 from d1_preflight.code.verdict import (
     BrokenQuery,
@@ -112,8 +112,9 @@ class _Side:
             for form in forms[:8]:
                 for schema in (self.before, self.after):
                     text = self._text(form, schema)
-                    if "'" in text:
-                        for found in literals_of(text, schema.prepared(text)):
+                    written = with_bound(text, query.bound)
+                    if "'" in written:
+                        for found in literals_of(written, schema.prepared(text)):
                             yield query, text, found
 
     def touching(self, tables: frozenset[str]) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,8 @@ tree-sitter is imported here and only here with `scopes`, when the first file is
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from d1_preflight.code.declarations import text_of
@@ -124,7 +125,10 @@ class Extraction:
             return  # a Durable Object's own database (`ctx.storage.sql`), which D1 does not have
         sql = self.reader.read(first, scope)
         is_database = _DATABASE.search(receiver) is not None
-        if name == "prepare" or (name == "exec" and (is_database or _is_written(sql))):
+        if name == "prepare":
+            bound = tuple(self.reader.read(one, scope) for one in _bound_to(called.parent))
+            yield replace(self._sink(name, sql, first, scope), bound=bound)
+        elif name == "exec" and (is_database or _is_written(sql)):
             yield self._sink(name, sql, first, scope)
         elif name == "batch" and isinstance(sql, Items):
             for item in sql.items:
@@ -158,6 +162,19 @@ def extract(path: str, data: bytes) -> Extraction | str:
     except TooLarge:
         return "has too many parts to be read: left out"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
+
+
+def _bound_to(prepare: "Node | None") -> "list[Node]":
+    """What `prepare(…).bind(…)` is given."""
+    member = prepare.parent if prepare is not None else None
+    call = member.parent if member is not None and member.type == "member_expression" else None
+    if member is None or call is None or call.type != "call_expression":
+        return []
+    name, given = member.child_by_field_name("property"), call.child_by_field_name("arguments")
+    if name is None or text_of(name) != "bind" or given is None:
+        return []
+    found = [child for child in given.named_children if child.type != "comment"]
+    return list(takewhile(lambda child: child.type != "spread_element", found))
 
 
 def _last_name(called: "Node") -> str:

@@ -1,23 +1,26 @@
 """What one source file holds of SQL: its queries, constants, functions and imports, as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from d1_preflight.code.expression import Expression, Import, dump, load, load_all
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
     """One place that hands SQL to a database: `prepare`, `exec`, `batch`, a tag, a wrapper.
 
-    `method` is what is called; `function` the id of the function around it, "" outside of any.
+    `method` is what is called; `function` the id of the function around it, "" outside of any;
+    `bound` is what `.bind(…)` gives it at once.
     """
 
     method: str
     sql: Expression
     line: int
     function: str = ""
+    bound: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,10 @@ class FileFacts:
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {
-            "sinks": [[s.method, dump(s.sql), s.line, s.function] for s in self.sinks],
+            "sinks": [
+                [s.method, dump(s.sql), s.line, s.function, [dump(b) for b in s.bound]]
+                for s in self.sinks
+            ],
             "functions": dict(self.functions),
             "methods": sorted(self.methods),
             "exports": {name: dump(found) for name, found in self.exports.items()},
@@ -62,7 +68,10 @@ class FileFacts:
     def from_json(cls, raw: Mapping[str, Any]) -> "FileFacts":
         """Read them again; raises KeyError, TypeError or ValueError where they are none."""
         return cls(
-            tuple(Sink(m, load(sql), line, f) for m, sql, line, f in raw["sinks"]),
+            tuple(
+                Sink(m, load(sql), line, f, tuple(map(load, bound)))
+                for m, sql, line, f, bound in raw["sinks"]
+            ),
             dict(raw["functions"]),
             frozenset(raw["methods"]),
             load_all(raw["exports"]),

@@ -4,6 +4,7 @@ A row with the literal is put into the old schema, the migration runs over it in
 became of the value is looked up. So every form of an UPDATE and of a rebuild is understood alike.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ from d1_preflight.core.sql.tokenizer import (
     closing,
     each_statement,
     quote_name,
+    quote_text,
     tokens,
 )
 
@@ -27,6 +29,7 @@ Literal = tuple[str, str, str]
 """A table, a column and the text that a query compares it with or writes into it."""
 
 _EQUALS = frozenset({"=", "==", "<>", "!=", "IS"})
+_MARK = re.compile(r"\?(\d{0,5})")
 _MOST = 400
 _PAGES = 16_384
 _WORK = 5_000_000
@@ -47,6 +50,24 @@ def literals_of(body: str, prepared: Prepared) -> Iterator[Literal]:
             for column, value in row.items():
                 if value.startswith("'"):
                     yield table, column, _plain(value)
+
+
+def with_bound(body: str, bound: Sequence[str | None]) -> str:
+    """The statement with the texts that it is given in the places of its parameters."""
+    if not any(bound):
+        return body
+    parts, end, place = list[str](), 0, 0
+    for token in tokens(body, limit=_LONGEST):
+        if token.text[:1] != "?":
+            continue
+        mark = _MARK.match(body, token.start)
+        number = mark[1] if mark is not None else ""
+        place = int(number) if number else place + 1
+        text = bound[place - 1] if 0 < place <= len(bound) else None
+        if text is not None:
+            parts += [body[end : token.start], quote_text(text)]
+            end = token.start + 1 + len(number)
+    return "".join((*parts, body[end:]))
 
 
 def texts_in(script: str) -> tuple[str, ...]:
@@ -123,7 +144,7 @@ def _held(
 ) -> Iterator[tuple[Literal, str]]:
     for literal, (mark, value) in marks.items():
         table, column = map(quote_name, literal[:2])
-        with suppress(apsw.Error):
+        with suppress(apsw.Error, UnicodeDecodeError):
             query = f"SELECT {column} FROM {table} WHERE {quote_name(mark)} = ?"
             rows = connection.execute(query, (value,)).fetchall()
             if len(rows) == 1:

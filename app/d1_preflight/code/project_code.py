@@ -12,6 +12,7 @@ from d1_preflight.code.extraction import Extraction, extract
 from d1_preflight.code.facts import Call, FileFacts
 from d1_preflight.code.imports import Specifiers
 from d1_preflight.code.linking import Linker
+from d1_preflight.code.routers import FileRouters, RouterPaths, routers_of
 from d1_preflight.code.routes import Part, Place, parts_of, routes_to
 from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.scope import Scope
@@ -48,28 +49,46 @@ class ProjectCode:
     routes: Routes = field(default=_no_routes, compare=False)
 
 
+Parsed = dict[tuple[str, str], Extraction | str]
+"""The parsed files of several trees, by path and blob."""
+
+
 def read_code(
-    tree: SourceTree, scope: Scope, cache: Cache, is_late: Callable[[], bool] = lambda: False
+    tree: SourceTree,
+    scope: Scope,
+    cache: Cache,
+    is_late: Callable[[], bool] = lambda: False,
+    parsed: Parsed | None = None,
 ) -> ProjectCode:
-    """Read a tree's code; nothing of it is executed, and nothing parsed once it `is_late`."""
-    return _Reading(tree, scope, cache, is_late).code()
+    """Read a tree's code; nothing of it is executed, and nothing parsed once it `is_late`.
+
+    What another tree has `parsed` is not parsed again.
+    """
+    return _Reading(tree, scope, cache, is_late, {} if parsed is None else parsed).code()
 
 
 class _Reading:
     """One reading of one tree."""
 
     def __init__(
-        self, tree: SourceTree, scope: Scope, cache: Cache, is_late: Callable[[], bool]
+        self,
+        tree: SourceTree,
+        scope: Scope,
+        cache: Cache,
+        is_late: Callable[[], bool],
+        parsed: Parsed,
     ) -> None:
         self._is_late = is_late
         self._tree = tree
         self._scope = scope
         self._cache = cache
         self._scans: dict[str, Scan] = {}
-        self._extractions: dict[str, Extraction | str] = {}
+        self._parsed = parsed
+        self._reached: dict[str, frozenset[str]] = {}
         self._bytes: dict[str, bytes] = {}
         self._notes: list[str] = list(tree.notes)
         self._known_parts: dict[str, tuple[Part, ...]] = {}
+        self._known_routers: dict[str, FileRouters] = {}
         configs = tree.read(config_paths(tree.blobs))
         self._specifiers = Specifiers.of(frozenset(tree.blobs), configs)
         self._facts = _Facts(self)
@@ -97,7 +116,7 @@ class _Reading:
             tuple(dict.fromkeys((*self._notes, *notes))),
             sum(problem.endswith(_LEFT_OUT) for _, problem in problems)
             + sum(note.endswith(_LEFT_OUT) for note in self._tree.notes),
-            lambda places: routes_to(places, self._parts, partial(self._importers, paths)),
+            partial(self._routes, paths),
         )
 
     def _parts(self, path: str) -> tuple[Part, ...]:
@@ -107,9 +126,24 @@ class _Reading:
             self._known_parts[path] = () if isinstance(found, str) else parts_of(found.walked)
         return self._known_parts[path]
 
-    def _importers(self, paths: Sequence[str], path: str) -> Iterator[str]:
-        """The files that import another, itself or through one that exports it on."""
-        return (other for other in paths if other != path and self._imports(other, path))
+    def _routes(self, paths: Sequence[str], places: Iterable[Place]) -> tuple[str, ...]:
+        importers: dict[str, list[str]] = {}
+        for path in paths:
+            for other in self._files_reached(path) - {path}:
+                importers.setdefault(other, []).append(path)
+
+        def around(path: str) -> Iterable[str]:
+            return importers.get(path, ())
+
+        known = RouterPaths(self._routers, around, self._specifiers.find)
+        return routes_to(places, self._parts, around, known.prefixes)
+
+    def _routers(self, path: str) -> FileRouters:
+        if path not in self._known_routers:
+            found = self._extraction(path)
+            known = FileRouters() if isinstance(found, str) else routers_of(found.walked)
+            self._known_routers[path] = known
+        return self._known_routers[path]
 
     def facts(self, path: str) -> FileFacts | None:
         """What a file holds, parsed now or read before; None for no source of this tree."""
@@ -142,13 +176,14 @@ class _Reading:
         return load(kept[0]) if kept else None
 
     def _extraction(self, path: str) -> Extraction | str:
-        if path not in self._extractions:
+        key = (path, self._tree.blobs[path])
+        if key not in self._parsed:
             data = self._data(path)
             if data is None or self._is_late():
                 reason = "is unreadable" if data is None else "came too late"
                 return f"{reason}: {_LEFT_OUT}"
-            self._extractions[path] = extract(path, data)
-        return self._extractions[path]
+            self._parsed[key] = extract(path, data)
+        return self._parsed[key]
 
     def _calls(self, paths: Sequence[str], names: frozenset[str]) -> dict[str, tuple[Call, ...]]:
         digest = sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
@@ -174,15 +209,17 @@ class _Reading:
 
     def _imports(self, path: str, other: str) -> bool:
         """Whether a file imports another, itself or through one that exports it on."""
-        for specifier in self._scan(path).imports:
-            target = self._specifiers.find(path, specifier)
-            if target == other:
-                return True
-            if target and is_source(target):
+        return other in self._files_reached(path)
+
+    def _files_reached(self, path: str) -> frozenset[str]:
+        """The files that a file imports, and those that they import."""
+        if path not in self._reached:
+            targets = {self._specifiers.find(path, one) for one in self._scan(path).imports}
+            for target in filter(is_source, tuple(targets)):
                 through = self._scan(target).imports
-                if any(self._specifiers.find(target, one) == other for one in through):
-                    return True
-        return False
+                targets |= {self._specifiers.find(target, one) for one in through}
+            self._reached[path] = frozenset(targets - {""})
+        return self._reached[path]
 
     def _text(self, path: str) -> str:
         return (self._data(path) or b"").decode("utf-8", "replace")

@@ -4,11 +4,11 @@ Most files of a project hold none; they are not parsed.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from d1_preflight.code.imports import specifiers, takes_whole_folder
 from d1_preflight.code.scripts import MOST_BYTES, is_minified
+from d1_preflight.lazy_dataclass import dataclass
 
 _WORDS = (b".prepare", b"sql`", b"sql<", b".exec(", b".batch(")
 _VERBS = (b"select", b"insert", b"update", b"delete", b"replace into", b"with ", b"create ")

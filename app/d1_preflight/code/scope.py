@@ -1,9 +1,9 @@
 """Where the code of a Worker lies in a repository, as configuration and settings say it."""
 
 import posixpath
-from dataclasses import dataclass
 
 from d1_preflight.core.project.migrations_pattern import Glob
+from d1_preflight.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class Walked:
     default: "Node | None" = None
     by_node: dict[int, str] = field(default_factory=dict)
     errors: list[int] = field(default_factory=list)
+    branches: "list[Node]" = field(default_factory=list)  # `if` and `switch`
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +293,10 @@ class _Walker:
         if function is not None and node.named_children:
             function.returns.append((node.named_children[0], scope))
 
+    def branch(self, node: "Node", _scope: Scope) -> None:
+        """An `if` or `switch`: it may choose by the path of a request."""
+        self._found.branches.append(node)
+
     def imported(self, node: "Node", scope: Scope) -> None:
         """The names that an import brings."""
         specifier = string_of(node.child_by_field_name("source"))
@@ -340,6 +345,8 @@ _NOTES = {
     "assignment_expression": _Walker.assignment,
     "augmented_assignment_expression": _Walker.assignment,
     "return_statement": _Walker.returned,
+    "if_statement": _Walker.branch,
+    "switch_statement": _Walker.branch,
     "import_statement": _Walker.imported,
     "export_statement": _Walker.exported,
 }

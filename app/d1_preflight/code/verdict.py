@@ -4,7 +4,6 @@ Values only, so that a step, a record and every format read the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from d1_preflight.core.checklist.answers import Order
 from d1_preflight.core.format import plural
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
+from d1_preflight.lazy_dataclass import dataclass
 
 
 class Harm(StrEnum):

@@ -29,7 +29,8 @@ _MOST_QUERIES = 50_000
 class Query:
     """One query, resolved as far as can be: `path` and `line` are where its text stands.
 
-    `depth` is through how many wrappers it came.
+    `depth` is through how many wrappers it came; `bound` are the texts that it is given for its
+    parameters, None for what is no text of the source.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Query:
     method: str
     sql: Expression
     depth: int = 0
+    bound: tuple[str | None, ...] = ()
 
 
 class Wrappers:
@@ -63,7 +65,9 @@ class Wrappers:
         """Take the queries of one file."""
         for sink in sinks:
             sql = self._linker.query(sink.sql, path)
-            self._add(Query(path, sink.line, sink.method, sql))
+            given = (self._linker.query(one, path) for one in sink.bound)
+            bound = tuple(one.text if isinstance(one, Text) else None for one in given)
+            self._add(Query(path, sink.line, sink.method, sql, bound=bound))
 
     def names(self) -> frozenset[str]:
         """The names of functions whose calls were not seen yet."""

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -256,11 +256,13 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     import asyncio
 
     from d1_preflight import plain
-    from d1_preflight.board import Board
+    from d1_preflight.board import Board, owed_words
 
     asker = plain.open_asker(context.environ, goes_back=True)
     output.write(f"Plain mode: {why}. One question after the other; Ctrl-C leaves.\n")
     board = Board(context)
+    owed = tuple(owed_words(board.listed()))
+    _tell(owed)
     chosen = name or plain.choose_migration(asker, [file.name for file in context.files()])
     if not chosen:
         return 0
@@ -268,9 +270,17 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
     asyncio.run(context.resolve())
     session = context.session(chosen)
     code = plain.walk(session, board.target(chosen), asker, board)
+    _tell(
+        line for line in owed_words(board.listed()) if line not in owed
+    )  # what this walk left behind
     if session.record.attempts:
         output.write(_where_it_lies(session.record.migration, session.folder))
     return code
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        output.write(f"{line}\n")
 
 
 def _need_terminal() -> None:

@@ -1,11 +1,13 @@
 """What `preflight lint` prints: the judgement of migrations in words, or for other programs."""
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from d1_preflight.lint.judged import Judged
-from d1_preflight.lint.paint import Paint
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from d1_preflight.lint.judged import Judged
+    from d1_preflight.lint.paint import Paint
 
 
 class Format(StrEnum):
@@ -17,10 +19,11 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def render(judged: Sequence[Judged], form: Format, paint: Paint | None = None) -> str:
+def render(judged: "Sequence[Judged]", form: Format, paint: "Paint | None" = None) -> str:
     """All judgements in the form asked for; `paint` is for people at a terminal only."""
     match form:
         case Format.TEXT:
+            from d1_preflight.lint.paint import Paint
             from d1_preflight.lint.text import as_text
 
             return as_text(judged, paint or Paint())

@@ -8,6 +8,7 @@ is switched off, and only plumbing is asked.
 
 import os
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 
 from d1_preflight.adapters.bounded_process import ask_bounded
@@ -64,6 +65,7 @@ class Git:
     root: Path
     git_dir: Path | None
     environ: Mapping[str, str]
+    _refusals: list[Answer | None] = field(default_factory=list, repr=False, compare=False)
 
     def ask(self, *words: str, stdin: bytes = b"", timeout: float = 10.0) -> Answer:
         """Ask git about this repository and no other one; without one, only configuration."""
@@ -79,6 +81,11 @@ class Git:
         """
         if self.git_dir is None:
             return None
+        if not self._refusals:
+            self._refusals.append(self._refused(timeout))
+        return self._refusals[0]
+
+    def _refused(self, timeout: float) -> Answer | None:
         found = self.run(("rev-parse", "--absolute-git-dir"), b"", timeout)
         if found.exit_code != 0:
             return found

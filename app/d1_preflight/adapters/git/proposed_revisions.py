@@ -31,7 +31,7 @@ def proposed_revisions(folder: Path, notes: Mapping[str, str]) -> tuple[Revision
     for text, where in notes.items():
         for commit in _named_by(git, text):
             found.setdefault(commit, where)
-    base = merge_base(folder)
+    base = merge_base(git)
     if base:
         found.setdefault(base, "where this work left the main branch")
     pairs = list(found.items())[:_MOST]

@@ -58,7 +58,11 @@ class RevisionTree:
 def revision_tree(folder: Path, revision: str) -> RevisionTree:
     """The tree of a revision of the repository around a folder; raises UsageError."""
     git = git_around(folder)
-    commit = commit_of(git, revision)
+    return tree_of_commit(git, commit_of(git, revision), revision)
+
+
+def tree_of_commit(git: Git, commit: str, revision: str) -> RevisionTree:
+    """The tree of a commit that git itself has just named; raises UsageError."""
     listed = git.ask("ls-tree", "-r", "-z", "-l", "--full-tree", commit, timeout=_TIMEOUT)
     if listed.exit_code != 0:
         raise UsageError(
@@ -108,13 +112,18 @@ def commit_of(git: Git, revision: str) -> str:
     return answer.text
 
 
-def merge_base(folder: Path) -> str:
+def merge_base(git: Git) -> str:
     """The commit at which this work left the branch that is deployed; "" where git cannot tell."""
-    git = git_around(folder)
     if git.git_dir is None or git.refusal():
         return ""
-    for branch in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):
-        answer = git.ask("merge-base", "HEAD", f"refs/{_ref(branch)}", timeout=_TIMEOUT)
+    branches = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+    names = [f"refs/{_ref(branch)}" for branch in branches]
+    listed = git.ask("for-each-ref", "--format=%(refname)", *names, timeout=_TIMEOUT)
+    known = frozenset(listed.text.split())
+    for name in names:
+        if name not in known:
+            continue
+        answer = git.ask("merge-base", "HEAD", name, timeout=_TIMEOUT)
         if answer.exit_code == 0 and _OBJECT.fullmatch(answer.text):
             return answer.text
     answer = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", timeout=_TIMEOUT)

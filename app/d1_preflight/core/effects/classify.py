@@ -79,7 +79,7 @@ def _destroyed(builder: EffectsBuilder) -> Iterator[_KindReason]:
     for name, by in builder.columns_dropped():
         yield _reason(Kind.DESTRUCTIVE, f'Drops column "{name}": its values go.', by)
     for change in builder.outside:
-        if change.loses_rows:
+        if change.loses:
             yield _reason(Kind.DESTRUCTIVE, change.words, change.trace)
 
 
@@ -127,7 +127,7 @@ def _transformed(builder: EffectsBuilder) -> Iterator[_KindReason]:
     for trace in builder.sequences_written():
         yield _reason(kind, "Changes AUTOINCREMENT marks.", trace)
     for change in builder.outside:
-        if change.kind in ("view", "index", "trigger") and not change.remade:
+        if change.kind in ("view", "index", "trigger", "values") and not change.remade:
             yield _reason(kind, change.words, change.trace)
     yield from _objects_changed(builder)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import apsw
 
 from d1_preflight.core import d1
+from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.resolver import Resolver
 from d1_preflight.core.engine.trace import Access, ColumnRef, ObjectRef, StatementTrace
 from d1_preflight.core.sql.statement import ParsedStatement, read_statement
@@ -125,8 +126,7 @@ class Tracer:
         self._connection.authorizer = self._authorize
         self._connection.set_progress_handler(self._count_work, _WORK_STEP)
         try:
-            for _row in self._connection.execute(text):
-                pass
+            run_to_end(self._connection, text)
         except (apsw.InterruptError, apsw.FullError, apsw.NoMemError):
             return "", "it does more than can be followed here", True
         except apsw.ConstraintError as error:

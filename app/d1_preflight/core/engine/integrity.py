@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import apsw
 
+from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.trace import StatementTrace, Unusable
 from d1_preflight.core.schema.schema import SchemaObject, Structure
 from d1_preflight.core.schema.table import Table
@@ -165,6 +166,6 @@ def _not_written_through(
 
 def _refused(connection: apsw.Connection, name: str, kind: str, sql: str) -> Iterator[Unusable]:
     try:
-        connection.execute(sql).fetchall()
+        run_to_end(connection, sql)
     except apsw.Error as error:
         yield Unusable(name, kind, str(error))

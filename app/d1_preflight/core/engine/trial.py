@@ -9,6 +9,7 @@ from collections.abc import Callable
 import apsw
 
 from d1_preflight.core import d1
+from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.ledger import ledger_insert
 from d1_preflight.core.findings import EngineVerdict, Refusal
 from d1_preflight.core.sql.refusal_words import constraint_words, error_words
@@ -76,8 +77,7 @@ def _refused(connection: apsw.Connection, statement: Statement) -> str:
 
     connection.authorizer = authorize
     try:
-        for _row in connection.execute(statement.text):
-            pass
+        run_to_end(connection, statement.text)
     except (apsw.InterruptError, apsw.NoMemError, *d1.DISK_ERRORS):
         raise
     except apsw.TooBigError:

@@ -6,7 +6,7 @@ from dataclasses import field
 import apsw
 
 from d1_preflight.core.recovery.restore_sql import too_long_words
-from d1_preflight.core.rows.codec import Packer, decode, differs, literal, wire
+from d1_preflight.core.rows.codec import Packer, decode_row, differs, literal, wire
 from d1_preflight.core.rows.index_gap import index_state
 from d1_preflight.core.schema.full_text import FullText, full_text
 from d1_preflight.core.schema.schema import Schema
@@ -99,5 +99,4 @@ class IndexRepair:
 
     def _literals(self, query: str) -> Iterator[str]:
         for row in self.connection.execute(query):
-            cells = (literal(decode(None if v is None else str(v))) for v in row)
-            yield f"({', '.join(cells)})"
+            yield f"({', '.join(map(literal, decode_row(row)))})"

@@ -16,7 +16,7 @@ from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.recovery.index_repair import IndexRepair
 from d1_preflight.core.recovery.lost_objects import lost_objects
 from d1_preflight.core.recovery.restore_sql import INSERT_BYTES, dependency_order, too_long_words
-from d1_preflight.core.rows.codec import Packer, decode, differs, literal, row_text, wire
+from d1_preflight.core.rows.codec import Packer, decode_row, differs, literal, row_text, wire
 from d1_preflight.core.schema.ddl import addable, column_definition
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.schema import Schema, SchemaObject
@@ -350,8 +350,7 @@ class TableRepair:
 
     def _literals(self, query: str) -> Iterator[str]:
         for row in self.connection.execute(query):
-            cells = (literal(decode(None if v is None else str(v))) for v in row)
-            yield f"({', '.join(cells)})"
+            yield f"({', '.join(map(literal, decode_row(row)))})"
 
     def _batches(self, rows: Iterable[str], used: int) -> Iterator[tuple[str, ...]]:
         packer = Packer(self.limit - used - 4)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import apsw
 
+from d1_preflight.core.rows.codec import copy_cells
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -34,9 +35,7 @@ def opened_tree(
 
 def _fill(connection: apsw.Connection, copy: RowCopy, held: apsw.Connection) -> None:
     names = [quote_name(name) for name in copy.columns]
-    columns = ", ".join([copy.rowid, *names] if copy.rowid else names)
-    marks = ", ".join("?" * (len(names) + bool(copy.rowid)))
     table = quote_name(copy.table)
     connection.execute(f"DELETE FROM {table}")
-    rows = held.execute(f"SELECT {columns} FROM rows")
-    connection.executemany(f"INSERT INTO {table}({columns}) VALUES ({marks})", rows)
+    columns = [copy.rowid, *names] if copy.rowid else names
+    copy_cells(held, "rows", connection, table, columns)

@@ -14,9 +14,11 @@ from typing import TypeVar
 import apsw
 
 from d1_preflight.core import d1
+from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.remedies.remedy import Reading
 from d1_preflight.core.remedies.sample_rows import filled_database
+from d1_preflight.core.rows.codec import decode_row, wire
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject, Structure, compare
 from d1_preflight.core.schema.sequences import local_sequences
 from d1_preflight.core.schema.table import Table, TableKind, is_virtual, shadows_among
@@ -204,8 +206,7 @@ class _Trial:
             connection.execute("PRAGMA foreign_keys = OFF")
             for statement in statements(author.text):
                 if statement.start not in refused and not _is_transaction(statement.body):
-                    for _row in connection.execute(statement.text):
-                        pass
+                    run_to_end(connection, statement.text)
             return _State.of(connection)
         except (apsw.Error, ValueError):
             return None
@@ -237,9 +238,9 @@ def _rows(connection: apsw.Connection, table: str) -> Iterator[_RowOf]:
     names = [str(row[1]) for row in info]
     if not names:
         return
-    chosen = ", ".join(map(quote_name, names))
+    chosen = ", ".join(wire(quote_name(name)) for name in names)
     for row in connection.execute(f"SELECT {chosen} FROM {quote_name(table)}"):
-        cells = ((type(value).__name__, value) for value in row)
+        cells = ((type(value).__name__, value) for value in decode_row(row))
         yield dict(zip((name.lower() for name in names), cells, strict=True))
 
 

@@ -11,6 +11,7 @@ from itertools import product
 
 import apsw
 
+from d1_preflight.core.rows.codec import copy_cells
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.order import parents_first
 from d1_preflight.core.schema.schema import Schema, StructureReader
@@ -65,12 +66,9 @@ def filled_database(
 def _copy_rows(source: apsw.Connection | None, to: apsw.Connection, table: Table) -> None:
     if source is None:
         return
-    names = ", ".join(map(quote_name, table.data_columns))
-    marks = ", ".join("?" * len(table.data_columns))
-    name = quote_name(table.name)
+    names, name = [quote_name(column) for column in table.data_columns], quote_name(table.name)
     try:
-        rows = source.execute(f"SELECT {names} FROM {name}").fetchall()
-        to.executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", rows)
+        copy_cells(source, name, to, name, names)
     except apsw.Error:  # a table that its files make otherwise
         return
 
@@ -253,8 +251,8 @@ def _passes(connection: apsw.Connection, row: Row, check: str) -> bool:
     names, marks = ", ".join(map(quote_name, row)), ", ".join("?" * len(row))
     connection.execute("DELETE FROM one")
     connection.execute(f"INSERT INTO one ({names}) VALUES ({marks})", _bound(row))
-    [(answer,)] = connection.execute(f"SELECT {check} FROM one").fetchall()
-    return answer is None or bool(answer)
+    [(answer,)] = connection.execute(f"SELECT ({check}) IS NOT FALSE FROM one").fetchall()
+    return bool(answer)
 
 
 def _settle(connection: apsw.Connection, tables: Sequence[Table]) -> None:

@@ -8,7 +8,9 @@ limit for a result) still fits. All this is asked of the engine in plain SQL tha
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import apsw
 
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.schema.table import Table
@@ -80,6 +82,11 @@ def decode(text: str | None) -> Cell:
             return bytes.fromhex(rest)
         case _:
             raise ValueError("a value without a known tag")
+
+
+def decode_row(row: Iterable[object]) -> tuple[Cell, ...]:
+    """Read the tagged values of one row back."""
+    return tuple(decode(None if cell is None else str(cell)) for cell in row)
 
 
 def as_text(data: bytes) -> str | RawText:
@@ -158,6 +165,19 @@ def read_rows(table: Table, answer: Iterable[Mapping[str, object]]) -> Iterator[
         yield Row(rowid, tuple(decode(cell) for cell in cells))
 
 
+def copy_cells(
+    source: apsw.Connection, place: str, to: apsw.Connection, table: str, columns: Sequence[str]
+) -> None:
+    """Copy these columns (as SQL) of all rows of `place` into a table of another database."""
+    query = f"SELECT {', '.join(wire(column) for column in columns)} FROM {place}"
+    head = f"INSERT INTO {table}({', '.join(columns)}) VALUES"
+    for row in source.execute(query):
+        cells = decode_row(row)
+        marks = ", ".join("CAST(? AS TEXT)" if isinstance(c, RawText) else "?" for c in cells)
+        bound = [cell.data if isinstance(cell, RawText) else cell for cell in cells]
+        to.execute(f"{head} ({marks})", bound)
+
+
 def row_size(table: Table, factor: int = 1) -> str:
     """Write the SQL of a row's size; in nested sums, for D1 allows an expression 100 levels."""
     sizes = [f"coalesce(octet_length({quote_name(c)}),0)" for c in table.data_columns]
@@ -189,7 +209,8 @@ def require_short(sql: str, table: Table) -> str:
     if len(sql.encode()) > STATEMENT_LIMIT:
         raise ProjectError(
             f"The statement that reads {table.name} is longer than D1's 100 KB.",
-            hint="Its column names are very long; back this table up with wrangler d1 export.",
+            hint="Its column names or its keys are very long;"
+            " back this table up with wrangler d1 export.",
         )
     return sql
 

@@ -15,7 +15,14 @@ from hashlib import sha256
 
 import apsw
 
-from d1_preflight.core.rows.codec import STATEMENT_LIMIT, literal
+from d1_preflight.core.rows.codec import (
+    STATEMENT_LIMIT,
+    Cell,
+    decode_row,
+    literal,
+    walk_names,
+    wire,
+)
 from d1_preflight.core.schema.table import Table
 from d1_preflight.core.sql.tokenizer import quote_name
 from d1_preflight.lazy_dataclass import dataclass
@@ -184,21 +191,20 @@ def _balanced(parts: Sequence[str], operator: str) -> str:
 
 def _bounds(
     connection: apsw.Connection, place: str, table: Table, step: int
-) -> tuple[tuple[int | float | str | bytes | None, ...], ...]:
+) -> tuple[tuple[Cell, ...], ...]:
     """The keys at which a stretch ends, from the local copy; () where rows have no order."""
     if not table.walk:
         return ()
-    keys = ", ".join(_keys(table))
-    numbered = f"SELECT {keys}, row_number() OVER (ORDER BY {keys}) AS n FROM {place}"
+    cells = ", ".join(f"{wire(name)} AS k{n}" for n, name in enumerate(_keys(table)))
+    order = ", ".join(walk_names(table))
+    numbered = f"SELECT {cells}, row_number() OVER (ORDER BY {order}) AS n FROM {place}"
     found = connection.execute(f"SELECT * FROM ({numbered}) WHERE n % {step} = 0 ORDER BY n")
-    return tuple(tuple(row[:-1]) for row in found)
+    return tuple(decode_row(row[:-1]) for row in found)
 
 
-def _conditions(
-    table: Table, bounds: Sequence[Sequence[int | float | str | bytes | None]]
-) -> Iterator[str]:
+def _conditions(table: Table, bounds: Sequence[Sequence[Cell]]) -> Iterator[str]:
     """The stretches between the bounds; the last has no end: what came since belongs to it."""
-    keys, after = f"({', '.join(_keys(table))})", ""
+    keys, after = f"({', '.join(walk_names(table))})", ""
     for bound in bounds:
         last = f"({', '.join(literal(value) for value in bound)})"
         yield " AND ".join(([f"{keys} > {after}"] if after else []) + [f"{keys} <= {last}"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import apsw
 
+from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.schema.full_text import FullText, full_text
 from d1_preflight.core.schema.table import Table, read_tables
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -85,12 +86,11 @@ def _search(connection: apsw.Connection, name: str) -> None:
         f" USING fts5vocab('main', {quote_name(name)}, 'row')"
     )
     try:
-        frequent = f"SELECT term FROM temp.{_VOCABULARY} ORDER BY doc DESC LIMIT 1"
-        for (word,) in connection.execute(frequent).fetchall():
-            phrase = str(word).replace('"', '""')
-            search = f"SELECT * FROM main.{quote_name(name)}(?) LIMIT {_FOUND_ROWS}"
-            for _ in connection.execute(search, (f'"{phrase}"',)):
-                pass
+        phrase = """hex('"' || replace(term, '"', '""') || '"')"""
+        frequent = f"SELECT {phrase} FROM temp.{_VOCABULARY} ORDER BY doc DESC LIMIT 1"
+        for (words,) in connection.execute(frequent).fetchall():
+            found = f"main.{quote_name(name)}(CAST(X'{words}' AS TEXT))"
+            run_to_end(connection, f"SELECT * FROM {found} LIMIT {_FOUND_ROWS}")
     finally:
         connection.execute(f"DROP TABLE temp.{_VOCABULARY}")
 

@@ -1,11 +1,13 @@
 """Reads a table page by page, each from the last key of the one before: no row is read twice.
 
 The rows of a page are numbered, each says whether another follows it, and the last line says
-whether there is any: an answer which lacks some is seen without counting them once more.
+whether there is any, and to which page it belongs: an answer which lacks some, or which is another
+page's, is seen without counting them once more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from d1_preflight.core.rows.codec import (
     Cell,
@@ -58,10 +60,16 @@ class Page:
         sql = (
             f"SELECT * FROM (SELECT {chosen} FROM {rows} ORDER BY {order} LIMIT {limit})"
             f" WHERE CAST(c0 AS INTEGER) < {self.size}"
-            f" UNION ALL SELECT '{_END}'||EXISTS(SELECT 1 FROM {rows})"
+            f" UNION ALL SELECT '{self._end}'||EXISTS(SELECT 1 FROM {rows})"
             f"{', NULL' * (len(columns) - 1)}"
         )
         return require_short(sql, table)
+
+    @property
+    def _end(self) -> str:
+        """How its last line begins."""
+        place = "\0".join((self.table.name, *self.after))
+        return f"{_END}:{sha256(place.encode()).hexdigest()[:12]}:"
 
     def _before(self, order: str) -> str:
         """The size of the rows before each row of the page."""
@@ -84,10 +92,13 @@ class Page:
         return f" WHERE {start}({', '.join(names)}) > ({', '.join(self.after)})"
 
     def read(self, answer: Sequence[Mapping[str, object]]) -> "PageRows":
-        """The rows of its answer, and the page after it; ValueError where the answer lacks some."""
+        """The rows of its answer, and the page after it.
+
+        Raises ValueError where the answer lacks some, or has those of another page.
+        """
         number = len(answer) - 1
         lacking = ValueError(f"it lacks rows of {self.table.name}")
-        if not answer or answer[-1].get("c0") != f"{_END}{int(number > 0)}":
+        if not answer or answer[-1].get("c0") != f"{self._end}{int(number > 0)}":
             raise lacking
         if not number:
             return PageRows(iter(()), None, 0)
@@ -96,7 +107,10 @@ class Page:
         if last.more and not is_full:
             raise lacking
         following = self._after(last, number) if last.more else None
-        return PageRows(_rows(self.table, answer), following, last.upto)
+        if following is not None and following.after == self.after:
+            raise _repeats(self.table)
+        first = int(self.after[0]) if self.table.rowid and self.after else None
+        return PageRows(_rows(self.table, answer, first), following, last.upto)
 
     def _after(self, last: "_Numbered", rows: int) -> "Page":
         cells = dict(zip(self.table.data_columns, last.row.cells, strict=True))
@@ -128,9 +142,18 @@ class _Numbered:
     more: bool
 
 
-def _rows(table: Table, answer: Sequence[Mapping[str, object]]) -> Iterator[Row]:
+def _rows(table: Table, answer: Sequence[Mapping[str, object]], last: int | None) -> Iterator[Row]:
+    """The rows of an answer; ValueError where one does not follow `last`, the rowid before it."""
     for number in range(len(answer) - 1):
-        yield _numbered(table, answer[number], number + 1).row
+        row = _numbered(table, answer[number], number + 1).row
+        if last is not None and row.rowid is not None and row.rowid <= last:
+            raise _repeats(table)
+        last = row.rowid
+        yield row
+
+
+def _repeats(table: Table) -> ValueError:
+    return ValueError(f"it repeats rows of {table.name}")
 
 
 def _numbered(table: Table, found: Mapping[str, object], expected: int) -> _Numbered:

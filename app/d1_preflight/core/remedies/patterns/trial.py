@@ -8,6 +8,7 @@ import apsw
 from d1_preflight.core import d1
 from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.remedies.sample_rows import filled_database
+from d1_preflight.core.rows.codec import wire
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader, compare
 from d1_preflight.core.schema.table import TableKind
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -166,7 +167,7 @@ def _rows(connection: apsw.Connection, free: Collection[str]) -> dict[str, _Bag]
         if table.kind is not TableKind.ORDINARY or name.startswith(d1.LEDGER):
             continue
         chosen = [c for c in table.data_columns if f"{name}.{c.lower()}" not in free]
-        listed = ", ".join(map(quote_name, chosen)) or "1"
+        listed = ", ".join(wire(quote_name(name)) for name in chosen) or "1"
         rows = connection.execute(f"SELECT {listed} FROM {quote_name(table.name)}")
         found[name] = tuple(sorted(repr(row) for row in rows))
     return found

@@ -83,9 +83,9 @@ def _is_false(table: Table, check: str, values: dict[str, tuple[Token, ...]]) ->
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, _BYTES)
     try:
         connection.execute(f"CREATE TABLE one ({declared}); INSERT INTO one VALUES ({row})")
-        found = connection.execute(f"SELECT {check} FROM one").fetchall()
+        found = connection.execute(f"SELECT ({check}) IS 0 FROM one").fetchall()
     except apsw.Error:
         return False
     finally:
         connection.close()
-    return found == [(0,)]
+    return found == [(1,)]
