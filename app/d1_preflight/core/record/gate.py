@@ -90,7 +90,8 @@ def out_of_time(signed_at: datetime | None, expires_at: datetime, now: datetime)
     """Why a GO of these times does not count now; one of the future tells of a moved clock."""
     if now > expires_at:
         return _EXPIRED
-    is_ahead = signed_at is not None and now < signed_at - _CLOCKS_DIFFER
+    good_for = expires_at - (signed_at or expires_at)
+    is_ahead = signed_at is not None and now < signed_at - good_for
     return _AHEAD if is_ahead else ""
 
 
