@@ -40,6 +40,7 @@ from d1_preflight.core.record.gate import (
     apply_was_started,
     blocking_items,
     checklist_of,
+    clock_behind,
     open_items,
 )
 from d1_preflight.core.record.record import Attempt, Outcome, Record, Status, kind_of, upgraded
@@ -323,6 +324,10 @@ def _require_turn(session: Session, step: Step) -> None:
     if session.closed:
         raise NotAllowed("This record is closed and signed.", hint="Its history is final.")
     require_same_files(session.environment)
+    behind = clock_behind(session.record, session.checklist, session.now())
+    if behind:
+        hint = "Set the clock, or move the record's folder away if it was ahead before."
+        raise NotAllowed(behind, hint=hint)
     other = session.in_the_way(step)
     if other is not None:
         raise NotAllowed(

@@ -3,6 +3,8 @@
     python tests/bench/bench_reads.py [--next 0061] [--rows 1000000]
 
 `--rows` adds rows to the practice database first. The export is D1's own and is not counted by it.
+The aim of 9 calls is of those to D1. What asks the Workers API came with the deploy order: no call
+of it can be joined with another, and only `versions view` proves nothing (it proposes a revision).
 """
 
 import argparse
@@ -32,6 +34,19 @@ if TYPE_CHECKING:
     from d1_preflight.core.ports import Wrangler
 
 _READ = re.compile(r'"rows_read":\s*(\d+)')
+_PROVES = {
+    ("copied", "d1 info"): "which database answers, by its uuid",
+    ("copied", "d1 execute"): "ledger, schema and all rows: copy, counts and backup rest on it",
+    ("backed_up", "d1 export"): "D1's own export, which restores without this program",
+    ("bookmark", "d1 time-travel"): "where Time Travel can go back to",
+    ("running_code", "deployments list"): "which version of the Worker runs",
+    ("running_code", "versions view"): "nothing: its notes propose the revision; asked where "
+    "the deployment's own name none",
+    ("applied", "deployments list"): "it is still the version whose queries were judged",
+    ("applied", "d1 execute"): "before: all is as signed; after: ledger, schema, values, counts",
+    ("applied", "d1 migrations"): "its own reply says whose apply it was",
+    ("close", "d1 execute"): "nothing was rolled back since the verification",
+}
 _MORE = (
     "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {n})"
     " INSERT INTO workflow_runs(workflow_id, status, started_at)"
@@ -47,6 +62,7 @@ class Counted:
     calls: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     workers: Counter[str] = field(default_factory=Counter)
+    commands: Counter[tuple[str, str]] = field(default_factory=Counter)
     step: str = ""
 
     def __getattr__(self, name: str) -> Any:
@@ -57,6 +73,7 @@ class Counted:
         if "--local" not in args:
             self.calls[self.step] += 1
             self.workers[self.step] += args[0] != "d1"
+            self.commands[self.step, " ".join(args[:2])] += 1
             self.rows[self.step] += sum(map(int, _READ.findall(ran.stdout)))
         return ran
 
@@ -110,6 +127,9 @@ def main() -> None:
     print(f"{name}, {given.rows:,} rows added: {time.monotonic() - began:.0f} s")
     for step in dict.fromkeys(counted.calls):
         print(f"  {step:12} {counted.calls[step]:3} calls {counted.rows[step]:12,} rows read")
+        for (at, command), number in counted.commands.items():
+            if at == step:
+                print(f"    {number} x {command:16} {_PROVES.get((at, command), '?')}")
     to_go = {step.id for step in context.checklist.before("go")}
     calls, rows = (
         sum(n for step, n in found.items() if step in to_go)

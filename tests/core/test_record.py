@@ -165,3 +165,14 @@ def test_a_class_that_there_is_not_is_no_class() -> None:
 
     with pytest.raises(RecordInvalid, match="'weird'"):
         kind_of(walk.record, CHECKLIST, Kind.UNKNOWN)
+
+
+def test_the_rows_that_were_read_and_written_are_added_up_over_all_tries() -> None:
+    walk = Walk(CHECKLIST)
+    assert (walk.record.rows_read, walk.record.rows_written) == (0, 0)
+    walk.answer("named").answer("copied", facts={"rows_read": 7, "rows_written": 1})
+    assert (walk.record.rows_read, walk.record.rows_written) == (7, 1)
+
+    walk.answer("named").answer("copied", facts={"rows_read": 5, "rows_written": 2})
+
+    assert (walk.record.rows_read, walk.record.rows_written) == (12, 3)

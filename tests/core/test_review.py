@@ -15,6 +15,7 @@ from d1_preflight.core.record.review import (
     Subject,
     Verdict,
     go_review,
+    operators_of,
     refuse_operator,
     statement,
     statement_name,
@@ -108,12 +109,22 @@ def test_an_unsigned_review_is_refused() -> None:
     assert "record.review.toml is not signed" in words(verified(files))
 
 
-@pytest.mark.parametrize("name", ["gone.review.toml", "go.review.sig", "record.review.toml.sig"])
+@pytest.mark.parametrize(
+    "name", ["gone.review.toml", "go.review.sig", "record.review.toml.sig", "go.d/a.review.toml"]
+)
 def test_a_stray_review_is_told_never_passed_over(name: str) -> None:
     found = verified(CLOSED | {name: b"schema = 1\n"})
 
     assert f"{name}: belongs to no review" in words(found)
     assert found.exit_code == 4
+
+
+@pytest.mark.parametrize("gone", ["go.toml", "go.toml.sig", "record.toml.sig"])
+def test_whoever_signed_what_is_there_is_its_operator(gone: str) -> None:
+    there = operators_of({name: data for name, data in CLOSED.items() if name != gone}, KEYS)
+
+    assert {signature.principal for signature in there} == {ANA}
+    assert len(there) == len(operators_of(CLOSED, KEYS)) - 1
 
 
 def test_a_reviewers_key_signs_nothing_but_reviews() -> None:

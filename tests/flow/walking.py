@@ -27,7 +27,7 @@ class PatientClock:
         return SystemClock().now() + self.ahead
 
     def monotonic(self) -> float:
-        return SystemClock().monotonic()
+        return SystemClock().monotonic() + self.ahead.total_seconds()
 
     async def sleep(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)

@@ -126,7 +126,7 @@ async def close_adoption(context: StepContext) -> Outcome:
         end=end,
         schema=seen.schema.fingerprint,
         signer=environment.signer.identity,
-        closed_at=instant(environment.clock.now()),
+        closed_at=instant(context.record.not_before(environment.clock.now())),
     )
     return Outcome(Status.ATTESTED, context.answer("verdict"), facts, look.evidence)
 

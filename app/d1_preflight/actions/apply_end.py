@@ -6,7 +6,7 @@ the end may still be at work: D1 stops a query after 30 s, so until then nothing
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from d1_preflight.actions.context import StepContext
@@ -146,17 +146,21 @@ async def _look_at_once(context: StepContext, ran: Evidence, facts: ApplyFacts) 
 
 
 async def settled(context: StepContext, is_there: Callable[[Observation], bool]) -> Look:
-    """The first look that finds what was sent, else the one after which nothing can commit."""
+    """The first look that finds what was sent, else the one after which nothing can commit.
+
+    The wait is measured by time that only grows: a clock that is set meanwhile ends nothing early.
+    """
     clock = context.environment.clock
     look = await look_again(context)
-    until = _first_look(context) + timedelta(seconds=SETTLED_S)
-    while not is_there(look.observation) and clock.now() < until:
-        left = (until - clock.now()).total_seconds()
+    waited = (clock.now() - _first_look(context)).total_seconds()
+    until = clock.monotonic() + SETTLED_S - waited
+    while not is_there(look.observation) and clock.monotonic() < until:
+        left = until - clock.monotonic()
         context.emit(
             f"No row yet. A statement can run for 30 s: {left:.0f} s to the next look.", "out"
         )
-        while clock.now() < until:
-            await clock.sleep(min(_LOOK_S, max(0.1, (until - clock.now()).total_seconds())))
+        while (left := until - clock.monotonic()) > 0:
+            await clock.sleep(min(_LOOK_S, max(0.1, left)))
         look = await look_again(context)
     return look
 

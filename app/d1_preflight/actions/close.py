@@ -78,7 +78,7 @@ async def sign_close(context: StepContext) -> Outcome:
     facts = replace(
         facts,
         signer=context.environment.signer.identity,
-        closed_at=instant(context.environment.clock.now()),
+        closed_at=instant(context.record.not_before(context.environment.clock.now())),
     )
     brief = context.answer(_BRIEF.key)
     words = context.answer("verdict") or (f"{brief.capitalize()}." if brief else "")

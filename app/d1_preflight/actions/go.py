@@ -82,7 +82,7 @@ async def sign_go(context: StepContext) -> Outcome:
     version, evidence = await frozen_version(context)
     environment = context.environment
     prepare_signer(context)
-    now = environment.clock.now()
+    now = context.record.not_before(environment.clock.now())
     expires = now + timedelta(minutes=environment.settings.go_minutes)
     plan = plan_to_sign(context, now, expires, version)
     document = plan.document

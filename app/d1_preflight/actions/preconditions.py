@@ -13,8 +13,8 @@ from d1_preflight.actions.standing import read_signed_plan
 from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe, relative
-from d1_preflight.actions.timing import require_window
-from d1_preflight.actions.values import touched_tables, value_question, with_shadows
+from d1_preflight.actions.timing import WINDOW, require_window
+from d1_preflight.actions.values import decisive_tables, value_question, with_shadows
 from d1_preflight.actions.worker_deployed import require_frozen_version
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
@@ -24,6 +24,7 @@ from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.record.apply_facts import AbortCriteria, ApplyFacts, GoFacts, WindowFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import moment
+from d1_preflight.core.record.gate import out_of_time, staleness
 from d1_preflight.core.record.review import go_review, second_person_kinds
 from d1_preflight.core.record.safety_facts import BookmarkFacts, CountFacts
 from d1_preflight.core.record.signed_plan import SignedPlan
@@ -41,8 +42,8 @@ def signed_plan(context: StepContext) -> SignedPlan:
 class Rechecked:
     """The target just before the apply.
 
-    `moved` names the touched tables whose values are not those of the copy, `moved_words` how;
-    `elsewhere` the tables that changed too, but that no statement touches.
+    `moved` names the touched and read tables whose values are not those of the copy,
+    `moved_words` how; `elsewhere` the tables that changed too, but that no statement reads.
     """
 
     observation: Observation
@@ -55,7 +56,7 @@ class Rechecked:
 async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     """Compare everything that GO relied on with the present; raises NotAllowed for any change.
 
-    Values that moved in a touched table are no exception but a finding: what to do about them is
+    Values that moved in a decisive table are no exception but a finding: what to do about them is
     the apply's to decide.
     """
     environment, ticks = context.environment, Ticks(context)
@@ -117,21 +118,34 @@ class Ticks:
 
 
 def require_still_valid(context: StepContext, plan: SignedPlan) -> None:
-    """What time alone can end: settings as they were read, GO unexpired, the window open."""
+    """What time alone can end: settings as they were read, GO, the age of proofs, the window."""
     require_same_files(context.environment)
     require_unexpired(context, plan)
+    require_fresh(context)
     require_window(context)
+
+
+def require_fresh(context: StepContext) -> None:
+    """Require that no proof grew too old while the target was read; raises NotAllowed."""
+    now = context.environment.clock.now()
+    for step in context.checklist.before(ApplyFacts.step):
+        words = "" if step.action == WINDOW else staleness(context.record, step, now)
+        if words:
+            raise NotAllowed(
+                f"“{step.title}” is {words}.",
+                hint="Nothing was applied. Prove it again, then sign GO.",
+            )
 
 
 async def _with_moved(context: StepContext, look: Look, values: Values) -> Rechecked:
     """Which tables hold other values than the copy; rows are read again where no query tells."""
-    touched = with_shadows(context.environment, touched_tables(context))
+    decisive = with_shadows(context.environment, decisive_tables(context))
     ledgers = ledgers_beside(context)
-    unsure = [table for table in values.unsure if table in (*touched, *ledgers)]
+    unsure = [table for table in values.unsure if table in (*decisive, *ledgers)]
     read_again = await _differing(context, unsure) if unsure else ()
-    moved = tuple(table for table in touched if table in (*values.moved, *read_again))
+    moved = tuple(table for table in decisive if table in (*values.moved, *read_again))
     changed = (*values.moved, *(table for table in read_again if table in ledgers))
-    elsewhere = tuple(table for table in changed if table not in touched)
+    elsewhere = tuple(table for table in changed if table not in decisive)
     return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere)
 
 
@@ -187,7 +201,7 @@ def _value_question(context: StepContext) -> ValueQuestion:
     """Ask for the values that the copy holds; raises NotAllowed where that copy was changed."""
     environment, persist = context.environment, copy_folder(context.environment)
     recorded = recorded_values(context)
-    shadowed = with_shadows(environment, touched_tables(context))
+    shadowed = with_shadows(environment, decisive_tables(context))
     wanted = {*recorded, *shadowed, *ledgers_beside(context)}
     if not wanted:
         return ValueQuestion()
@@ -238,8 +252,11 @@ def require_second_person(context: StepContext) -> None:
 
 def require_unexpired(context: StepContext, plan: SignedPlan) -> None:
     """Require that the plan, as it was signed, has not expired; raises NotAllowed."""
-    if plan.expires_at is None or context.environment.clock.now() > plan.expires_at:
-        raise NotAllowed("The signed GO has expired.", hint="Nothing was applied. Sign GO again.")
+    now = context.environment.clock.now()
+    lapse = out_of_time(plan.decided_at, plan.expires_at or now, now)
+    if plan.expires_at is None or lapse:
+        words = lapse.partition(";")[0] or "The signed GO has no end"
+        raise NotAllowed(f"{words}.", hint="Nothing was applied. Sign GO again.")
 
 
 def require_local_databases(environment: Environment) -> None:

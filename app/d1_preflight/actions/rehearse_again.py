@@ -16,6 +16,7 @@ from d1_preflight.actions.preconditions import Rechecked
 from d1_preflight.actions.rehearsal import apply_local, compare_states, explained_facts
 from d1_preflight.actions.table_restore import restore_copies
 from d1_preflight.actions.values import (
+    decisive_tables,
     existing_tables,
     touched_tables,
     values_facts,
@@ -57,7 +58,7 @@ class RehearsedAgain:
 
 
 async def rehearse_again(context: StepContext, plan: SignedPlan, now: Rechecked) -> RehearsedAgain:
-    """Read the touched tables, back them up, rehearse; then take the place of the first rehearsal.
+    """Read the decisive tables, back them up, rehearse; replace the first rehearsal by it.
 
     Raises NotAllowed where the result is not what was signed, or is already in the tables.
     """
@@ -87,10 +88,10 @@ async def rehearse_again(context: StepContext, plan: SignedPlan, now: Rechecked)
 
 
 async def _read_again(context: StepContext) -> tuple[tuple[RowCopy, ...], tuple[Evidence, ...]]:
-    """New row copies of the touched and the critical tables: they are the newest backup, too."""
+    """New row copies of the touched, read and critical tables: the newest backup, too."""
     environment = context.environment
     critical = environment.settings.data.critical_tables
-    wanted = existing_tables(context, (*touched_tables(context), *critical))
+    wanted = existing_tables(context, (*decisive_tables(context), *critical))
     folder = backup_folder(environment) / context.evidence_name / "rows"
     copied, evidence = await read_still(context, with_shadows(environment, wanted), folder)
     if copied.moved:

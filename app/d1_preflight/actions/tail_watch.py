@@ -76,7 +76,7 @@ async def watch_by_tail(context: StepContext, limit: Decimal, minutes: int) -> O
     environment = context.environment
     worker = environment.settings.verification.worker or environment.project.config.name
     watch = timedelta(minutes=minutes)
-    started = environment.clock.now()
+    started = environment.clock.monotonic()
     context.progress(ErrorRateFacts(left_s=int(watch.total_seconds()), source=TAIL))
     seen = await listen(environment, worker, watch.total_seconds(), limit)
     rate = error_rate(seen.samples)
@@ -84,7 +84,7 @@ async def watch_by_tail(context: StepContext, limit: Decimal, minutes: int) -> O
         limit=str(limit),
         requests=seen.requests,
         errors=sum(sample.errors for sample in seen.samples),
-        watched_s=int((environment.clock.now() - started).total_seconds()),
+        watched_s=int(environment.clock.monotonic() - started),
         watch_s=int(watch.total_seconds()),
         rate=NO_TEXT if rate is None else str(rate),
         samples=tuple(

@@ -21,7 +21,7 @@ from d1_preflight.core.schema.schema import tables_of
 from d1_preflight.core.schema.table import Table, read_tables, shadows_of
 
 _CHEAP_ROWS = 100_000
-"""Tables that no statement touches are watched too, as long as they have so few rows together."""
+"""Other tables are watched too, as long as they have so few rows together."""
 
 
 def existing_tables(context: StepContext, wanted: Iterable[str]) -> tuple[str, ...]:
@@ -51,6 +51,12 @@ def touched_tables(context: StepContext) -> tuple[str, ...]:
     return existing_tables(context, (*effects.tables_touched, *changed_in_rehearsal(context)))
 
 
+def decisive_tables(context: StepContext) -> tuple[str, ...]:
+    """The touched tables and those that the migration reads: their rows decide what it writes."""
+    read = context.environment.analysis().effects.tables_read
+    return existing_tables(context, (*touched_tables(context), *read))
+
+
 def changed_in_rehearsal(context: StepContext) -> list[str]:
     """The tables whose rows, references or values the rehearsal changed."""
     return [change.table for change in context.facts(RehearsalFacts).tables if change.takes]
@@ -75,9 +81,9 @@ def watched_values(context: StepContext, persist: Path) -> Mapping[str, Fingerpr
     """The fingerprints of the watched tables in a local database, as far as they are sure."""
     environment = context.environment
     rows = environment.local.counts(persist)
-    touched = {table.lower() for table in touched_tables(context)}
-    others = {table: number for table, number in rows.items() if table.lower() not in touched}
-    wanted = (*touched, *_cheap(others, _CHEAP_ROWS))
+    decisive = {table.lower() for table in decisive_tables(context)}
+    others = {table: number for table, number in rows.items() if table.lower() not in decisive}
+    wanted = (*decisive, *_cheap(others, _CHEAP_ROWS))
     return local_of(environment, persist, wanted)
 
 

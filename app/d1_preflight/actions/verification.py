@@ -218,24 +218,25 @@ async def watch_errors(context: StepContext) -> Outcome:
     environment = context.environment
     since = _since(context)
     limit, minutes = signed_limits(context)
-    until = environment.clock.now() + timedelta(minutes=minutes)
+    watch = timedelta(minutes=minutes)
     try:
         baseline = error_rate(await traffic_of(environment, since - timedelta(hours=1), since))
     except NoAnalytics:
         return await watch_by_tail(context, limit, minutes)
-    started = environment.clock.now()
+    started = environment.clock.monotonic()
     while True:
-        now = environment.clock.now()
-        samples = await traffic_of(environment, since, now)
-        facts = _watch_facts(samples, limit, baseline, now - started, until - started)
-        context.progress(replace(facts, left_s=max(0, int((until - now).total_seconds()))))
+        watched = timedelta(seconds=environment.clock.monotonic() - started)
+        samples = await traffic_of(environment, since, environment.clock.now())
+        facts = _watch_facts(samples, limit, baseline, watched, watch)
+        left_s = (watch - watched).total_seconds()
+        context.progress(replace(facts, left_s=max(0, int(left_s))))
         rate = error_rate(samples)
         if rate is not None and rate > limit:
             words = f"Error rate {rate} % is over the limit of {limit} %. See the emergency card."
             return Outcome(Status.FAILED, words, facts)
-        if now >= until:
+        if left_s <= 0:
             break
-        await environment.clock.sleep(min(_POLL_S, (until - now).total_seconds()))
+        await environment.clock.sleep(min(_POLL_S, left_s))
     if rate is None:
         words = "No request came in during the watch; the error rate is unknown."
         return Outcome(Status.UNKNOWN, words, facts)

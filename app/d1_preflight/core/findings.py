@@ -85,7 +85,8 @@ class Effects:
 
     `rows_deleted_in` names every surviving table in which rows can be deleted;
     `references_nulled_in` and `columns_dropped` hold `table.column`.
-    `tables_touched` are the tables that existed before and whose rows or shape can change.
+    `tables_touched` are the tables that existed before and whose rows or shape can change,
+    `tables_read` the others whose rows decide what is written.
     """
 
     rows_deleted_in: tuple[str, ...] = ()
@@ -99,6 +100,7 @@ class Effects:
     columns_dropped: tuple[str, ...] = ()
     columns_renamed: tuple[str, ...] = ()
     tables_touched: tuple[str, ...] = ()
+    tables_read: tuple[str, ...] = ()
     objects_dropped: tuple[str, ...] = ()  # indexes, triggers and views that a DROP names
     sequences_written: bool = False  # AUTOINCREMENT marks, by a statement that names their table
 

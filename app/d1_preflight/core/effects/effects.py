@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.effects.outside import outside_changes
+from d1_preflight.core.effects.reads import tables_read
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.findings import Effects
@@ -58,6 +59,7 @@ class EffectsBuilder:
             columns_dropped=dropped,
             columns_renamed=renamed,
             tables_touched=tuple(name for name in touched if old.table(name)),
+            tables_read=tuple(n for n in self._read() if n not in touched and old.table(n)),
             objects_dropped=tuple(self._objects_dropped()),
             sequences_written=any(self.sequences_written()),
         )
@@ -98,6 +100,9 @@ class EffectsBuilder:
             filled = lineage.filled_by.parsed.copy if lineage.filled_by and lineage.name else None
             if lineage.filled_by and filled and filled.adds:
                 yield lineage.table, lineage.filled_by
+
+    def _read(self) -> Iterator[str]:
+        return tables_read(self.script, self._origin)
 
     def _objects_dropped(self) -> Iterator[str]:
         old = self.script.old

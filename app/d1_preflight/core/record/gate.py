@@ -17,6 +17,8 @@ from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.lazy_dataclass import dataclass, replace
 
 _EXPIRED = "The signed GO has expired; sign it again."
+_AHEAD = "GO was signed at a time that this clock has not reached; sign it again."
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,15 @@ def go_expires(
     return (signed.signed_at or attempt.finished_at) + timedelta(minutes=minutes)
 
 
+def out_of_time(signed_at: datetime | None, expires_at: datetime, now: datetime) -> str:
+    """Why a GO of these times does not count now; one of the future tells of a moved clock."""
+    if now > expires_at:
+        return _EXPIRED
+    good_for = expires_at - (signed_at or expires_at)
+    is_ahead = signed_at is not None and now < signed_at - good_for
+    return _AHEAD if is_ahead else ""
+
+
 def go_lapse(
     record: Record,
     checklist: Checklist,
@@ -95,9 +106,11 @@ def go_lapse(
     expires = go_expires(record, checklist, minutes, plan)
     if go is None or expires is None or apply_was_started(record, checklist):
         return ""
-    if now > expires:
-        return _EXPIRED
-    if not GoFacts.from_attempt(go).is_by(record.checklist):
+    signed = GoFacts.from_attempt(go)
+    lapse = out_of_time(plan.decided_at if plan else signed.signed_at, expires, now)
+    if lapse:
+        return lapse
+    if not signed.is_by(record.checklist):
         return "The checklist is not the one that GO was signed with; sign it again."
     return ""
 
@@ -113,6 +126,17 @@ def apply_was_started(record: Record, checklist: Checklist) -> bool:
     """Whether an apply was tried and did not provably fail: too late for a NO-GO."""
     applied = record.last("applied") if checklist.has("applied") else None
     return applied is not None and applied.status is not Status.FAILED
+
+
+def clock_behind(record: Record, checklist: Checklist, now: datetime) -> str:
+    """How far the clock stands behind the record, in words; "" where it does not, or may not hold.
+
+    Once the apply was started nothing holds its end up: what follows is recorded at the last time.
+    """
+    newest = record.newest
+    if newest is None or now >= newest - _CLOCKS_DIFFER or apply_was_started(record, checklist):
+        return ""
+    return f"This machine's clock is {age_words(newest - now)} behind the record's last answer."
 
 
 def staleness(record: Record, step: Step, now: datetime) -> str:
@@ -183,15 +207,15 @@ def as_of(
     if _begun(record, checklist) is not None:
         return replace(record, stale={})
     go = record.standing(checklist.step("go")) if checklist.has("go") else None
-    expires = GoFacts.from_attempt(go).expires_at
-    has_expired = expires is not None and now > expires
-    is_signed = go is not None and go.status.is_answered and not has_expired
+    signed = GoFacts.from_attempt(go)
+    lapse = out_of_time(signed.signed_at, signed.expires_at, now) if signed.expires_at else ""
+    is_signed = go is not None and go.status.is_answered and not lapse
     ages = {
         step.id: staleness(record, step, now)
         for step in checklist.before("applied")
         if not (is_signed and step.id in rechecked)
     }
-    ages |= {"go": _EXPIRED} if has_expired else {}
+    ages |= {"go": lapse}
     return replace(record, stale={step: words for step, words in ages.items() if words})
 
 

@@ -185,6 +185,15 @@ class Record:
         apart = (a for a in self.all_running if not checklist.may_overlap(step, a.step))
         return next(apart, None)
 
+    @property
+    def newest(self) -> datetime | None:
+        """The latest time that it holds."""
+        return max((a.finished_at or a.started_at for a in self.attempts), default=None)
+
+    def not_before(self, at: datetime) -> datetime:
+        """The time to record: a clock that was set back puts nothing before what is there."""
+        return max(at, self.newest or at)
+
     def begin(
         self,
         step: Step,
@@ -202,7 +211,8 @@ class Record:
         if other is not None:
             raise NotAllowed(f"Step {other.step} is still running.", hint="Wait for it to end.")
         subjects = {name: self.subjects.get(name, "") for name in step.about}
-        attempt = Attempt(step.id, Status.RUNNING, at, by, subjects, answers=answers)
+        began = self.not_before(at)
+        attempt = Attempt(step.id, Status.RUNNING, began, by, subjects, answers=answers)
         return replace(self, attempts=(*self.attempts, attempt))
 
     def finish(self, outcome: Outcome, *, at: datetime, step_id: str = "") -> "Record":
@@ -213,7 +223,7 @@ class Record:
         ended = replace(
             running,
             status=outcome.status,
-            finished_at=at,
+            finished_at=self.not_before(at),
             words=outcome.words,
             facts=outcome.facts.written(),
             evidence=outcome.evidence,
