@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
 from typing import TypeVar
 
 import apsw
@@ -17,7 +16,7 @@ from d1_preflight.core import d1
 from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.trial import run_as_d1
 from d1_preflight.core.remedies.remedy import Reading
-from d1_preflight.core.remedies.sample_rows import filled_database
+from d1_preflight.core.remedies.sample_rows import empty_bytes, filled_database, opened_copy
 from d1_preflight.core.rows.codec import decode_row, wire
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject, Structure, compare
 from d1_preflight.core.schema.sequences import local_sequences
@@ -27,8 +26,6 @@ from d1_preflight.core.sql.tokenizer import quote_name, statements
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _EPOCH = 1_600_000_000
 _RUN = 60
-_LARGEST = 2**63 - 1
-_STEP = 0x1_0001_0001_0001
 _Named = TypeVar("_Named", Table, SchemaObject)
 _REFUSED = "it is refused, with rows and without"
 _MODES = ("full", "gaps")
@@ -103,7 +100,7 @@ def prove(
     databases of the schema before with real rows, and what they are called.
     """
     differences = tuple(change.words for change in schema_changes(author, rewritten))
-    for words, data in (("", _empty_bytes(author.prior)), *copies):
+    for words, data in (("", empty_bytes(author.prior)), *copies):
         reason = _on_copy(data, author, rewritten, values)
         if reason:
             return Proof(f"on {words}: {reason}" if words else reason, differences)
@@ -158,7 +155,7 @@ def _bytes_of(author: Reading, mode: str) -> _Filled:
     later = tuple(author.context.new.tables.values())
     if mode != _BROUGHT:
         return _filled_bytes(author.prior, mode, later)
-    brought = _opened(_empty_bytes(Schema()))
+    brought = opened_copy(empty_bytes(Schema()))
     for number, text in enumerate(author.earlier_files()):
         run_as_d1(brought, text, str(number), ledger=d1.LEDGER, clock=lambda: 0.0)
     connection, empty = filled_database(author.prior, gaps=False, later=later, brought=brought)
@@ -182,7 +179,7 @@ class _Trial:
 
     def run(self, text: str) -> tuple[str, "_State"]:
         """Run the file as D1 does: why it is refused, and all rows after it."""
-        connection = _opened(self._data)
+        connection = opened_copy(self._data)
         try:
             verdict = run_as_d1(connection, text, self._name, ledger=d1.LEDGER, clock=lambda: 0.0)
             refused = (*verdict.refused, *verdict.undecided)
@@ -192,7 +189,7 @@ class _Trial:
 
     def before(self) -> "_State":
         """The rows that both start from."""
-        connection = _opened(self._data)
+        connection = opened_copy(self._data)
         try:
             return _State.of(connection)
         finally:
@@ -200,7 +197,7 @@ class _Trial:
 
     def meant(self, author: Reading) -> "_State | None":
         """What the author's file leaves where no foreign key acts; None where it fails."""
-        connection = _opened(self._data)
+        connection = opened_copy(self._data)
         refused = {t.statement.start for t in author.context.statements if t.error}
         try:
             connection.execute("PRAGMA foreign_keys = OFF")
@@ -371,31 +368,3 @@ def _filled_bytes(schema: Schema, mode: str, later: tuple[Table, ...]) -> _Fille
         return connection.serialize("main"), empty
     finally:
         connection.close()
-
-
-@lru_cache(maxsize=8)
-def _empty_bytes(schema: Schema) -> bytes:
-    connection = apsw.Connection(":memory:")
-    try:
-        schema.build(connection)
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}")
-        return connection.serialize("main")
-    finally:
-        connection.close()
-
-
-def _opened(data: bytes) -> apsw.Connection:
-    """A database of its own, in which chance gives both files the same values."""
-    connection = apsw.Connection(":memory:", statementcachesize=0)
-    connection.deserialize("main", data)
-    given = count(1)
-
-    def number(*_nothing: object) -> int:
-        return next(given) * _STEP % _LARGEST
-
-    def blob(*size: object) -> bytes:
-        return number().to_bytes(8) * (max(int(str(size[0])), 8) // 8)
-
-    connection.create_scalar_function("random", number, 0)
-    connection.create_scalar_function("randomblob", blob, 1)
-    return connection

@@ -7,10 +7,12 @@ so what a migration loses, empties or swaps is seen.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from functools import lru_cache
+from itertools import count, product
 
 import apsw
 
+from d1_preflight.core import d1
 from d1_preflight.core.rows.codec import copy_cells
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.schema.order import parents_first
@@ -20,6 +22,8 @@ from d1_preflight.core.schema.table import Column, ForeignKey, Table, TableKind,
 from d1_preflight.core.sql.tokenizer import TokenKind, quote_name, tokens
 
 Row = dict[str, object]
+_LARGEST = 2**63 - 1
+_STEP = 0x1_0001_0001_0001
 _ROWS = 3
 _MARK = 1000
 _COMBINATIONS = 3000
@@ -309,3 +313,32 @@ def _tried(connection: apsw.Connection, sql: str) -> bool:
 def _has_row(connection: apsw.Connection, table: Table) -> bool:
     query = f"SELECT 1 FROM {quote_name(table.name)} LIMIT 1"
     return connection.execute(query).fetchone() is not None
+
+
+@lru_cache(maxsize=8)
+def empty_bytes(schema: Schema) -> bytes:
+    """A database of the schema without a row, and with an empty ledger."""
+    connection = apsw.Connection(":memory:")
+    try:
+        schema.build(connection)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}")
+        return connection.serialize("main")
+    finally:
+        connection.close()
+
+
+def opened_copy(data: bytes) -> apsw.Connection:
+    """A database of its own, in which chance gives both files the same values."""
+    connection = apsw.Connection(":memory:", statementcachesize=0)
+    connection.deserialize("main", data)
+    given = count(1)
+
+    def number(*_nothing: object) -> int:
+        return next(given) * _STEP % _LARGEST
+
+    def blob(*size: object) -> bytes:
+        return number().to_bytes(8) * (max(int(str(size[0])), 8) // 8)
+
+    connection.create_scalar_function("random", number, 0)
+    connection.create_scalar_function("randomblob", blob, 1)
+    return connection
