@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import count, product
+from itertools import count as numbers
+from itertools import product
 
 import apsw
 
@@ -331,7 +332,7 @@ def opened_copy(data: bytes) -> apsw.Connection:
     """A database of its own, in which chance gives both files the same values."""
     connection = apsw.Connection(":memory:", statementcachesize=0)
     connection.deserialize("main", data)
-    given = count(1)
+    given = numbers(1)
 
     def number(*_nothing: object) -> int:
         return next(given) * _STEP % _LARGEST
