@@ -146,7 +146,7 @@ async def test_a_name_without_a_number_fails(tmp_path: Path) -> None:
 
 # When it is done.
 
-SUNDAY = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
+SUNDAY = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
 
 
 async def test_a_quiet_hour_is_proved_and_says_that_traffic_is_not_known(walked: Walked) -> None:
@@ -166,7 +166,7 @@ async def test_a_quiet_hour_is_proved_and_says_that_traffic_is_not_known(walked:
 
 async def test_a_window_that_ends_before_the_watch_fails(walked: Walked) -> None:
     bench = await walked("window")
-    bench.clock.at = datetime(2026, 11, 23, 8, 57, tzinfo=UTC)
+    bench.clock.at = datetime(2026, 11, 30, 8, 57, tzinfo=UTC)
 
     attempt = await bench.step("window")
 
@@ -176,14 +176,14 @@ async def test_a_window_that_ends_before_the_watch_fails(walked: Walked) -> None
 
 
 async def test_a_freeze_is_no_window(walked: Walked) -> None:
-    frozen = Freeze(date(2026, 11, 21), date(2026, 11, 24), "sale")
+    frozen = Freeze(date(2026, 11, 28), date(2026, 12, 1), "sale")
     bench = await walked("window", settings=Settings(users=Users(freeze=(frozen,))))
     bench.clock.at = SUNDAY
 
     attempt = await bench.step("window")
 
     assert attempt.status is Status.FAILED
-    assert "frozen from 2026-11-21 to 2026-11-24 (sale)" in attempt.words
+    assert "frozen from 2026-11-28 to 2026-12-01 (sale)" in attempt.words
 
 
 def queries(*samples: tuple[datetime, int, int]) -> Mapping[str, object]:
@@ -211,7 +211,7 @@ async def test_traffic_of_four_weeks_is_told_by_the_hour(walked: Walked) -> None
     assert all(len(str(line).split()) == 24 for line in hours)
     assert "traffic" not in attempt.facts
     (asked,) = bench.web.asked
-    assert (asked["since"], asked["until"]) == ("2026-10-25T14:00:00Z", "2026-11-22T14:00:00Z")
+    assert (asked["since"], asked["until"]) == ("2026-11-01T14:00:00Z", "2026-11-29T14:00:00Z")
     assert asked["database"] == bench.session.project.database.id
 
 

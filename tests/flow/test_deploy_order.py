@@ -30,6 +30,7 @@ def renamed(context: ProjectContext) -> Path:
     return source
 
 
+@pytest.mark.matrix
 async def test_the_rename_is_split_or_needs_its_reason_and_the_new_code_after_it(
     practice: OpenPractice,
 ) -> None:

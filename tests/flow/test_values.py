@@ -17,6 +17,7 @@ ROLES = "0062_migrate_role_format.sql"
 BILLING = "0057_add_team_billing_columns.sql"
 
 
+@pytest.mark.matrix
 async def test_a_data_migration_is_never_run_on_values_that_were_not_rehearsed(
     practice: OpenPractice,
 ) -> None:

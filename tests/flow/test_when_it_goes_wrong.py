@@ -38,6 +38,7 @@ async def ledger_count(session_wrangler: CountingWrangler, context: ProjectConte
     return ran.stdout
 
 
+@pytest.mark.matrix
 async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: OpenPractice) -> None:
     context, running = practice("0057")
     session, wrangler = open_session(context, NAME)
@@ -69,6 +70,7 @@ async def test_a_refused_apply_is_told_as_not_applied_and_may_be_tried_again(
     assert '"n": 1' in await ledger_count(wrangler, context)
 
 
+@pytest.mark.matrix
 async def test_a_file_edited_after_go_goes_back_to_the_gate(practice: OpenPractice) -> None:
     context, _ = practice("0057")
     session, _ = open_session(context, NAME)

@@ -49,6 +49,7 @@ def assert_nothing_leaks(context: ProjectContext, session: Session) -> None:
         assert not leaked, file
 
 
+@pytest.mark.matrix
 async def test_an_additive_migration_walks_a_short_path_to_a_signed_record(
     practice: OpenPractice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +127,7 @@ async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
     assert session.current.id == "syntax"
 
 
+@pytest.mark.matrix
 async def test_the_marks_of_autoincrement_are_those_of_the_target(practice: OpenPractice) -> None:
     context, _ = practice("0057")
     session, wrangler = open_session(context, ADDITIVE)

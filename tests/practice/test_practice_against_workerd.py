@@ -134,6 +134,7 @@ def test_every_case_ends_as_on_real_local_d1(wrangler_command: Toolchain) -> Non
         assert as_javascript_reads(ours) == as_javascript_reads(expected), case[:200]
 
 
+@pytest.mark.matrix
 def test_real_projects_migrations_end_as_on_real_local_d1(wrangler_command: Toolchain) -> None:
     if not CORPUS.is_dir():
         pytest.skip("the corpus of real migrations lies outside the repository")
