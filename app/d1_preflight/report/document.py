@@ -128,7 +128,8 @@ def summary_blocks(summary: Summary) -> Document:
         blocks.append(Words(f"… and {summary.unlisted} more tables"))
     if summary.events:
         blocks += [Words("Emergency (UTC)", strong=True), *map(Words, summary.events)]
-    blocks.append(Words("To verify it: the first in the project, the others in this folder."))
+    if summary.commands:
+        blocks.append(Words("To verify it: the first in the project, the others in this folder."))
     return (*blocks, *(Words(command, code=True) for command in summary.commands))
 
 

@@ -3,7 +3,6 @@
 An environment does not inherit `d1_databases`; the Worker's name and the account it does.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -253,6 +252,8 @@ def load_jsonc(text: str) -> object:
     Comments and trailing commas become blanks, so the standard parser's line and column are those
     of the file. Nothing else of JSON5 is taken: what wrangler would refuse is refused here.
     """
+    import json  # a start without a configuration in JSON pays 2 ms less
+
     blank = _without_comments(text)
     plain = _TRAILING_COMMA.sub(lambda match: match[1] or " ", blank)
     try:
