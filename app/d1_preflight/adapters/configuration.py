@@ -46,6 +46,11 @@ def find_config(start: Path, explicit: Path | None = None) -> Path:
     return _one(below, folder) or _in_checkout(folder) or _nowhere(folder)
 
 
+def holds_config(folder: Path) -> bool:
+    """Whether a configuration lies in this very folder: asked without a search below and above."""
+    return any(_is_config(entry.name) for entry in _entries(folder))
+
+
 def other_configs(taken: Path) -> tuple[Path, ...]:
     """Configurations beside the one that was taken which have D1 databases too."""
     beside = (entry for entry in sorted(taken.parent.iterdir()) if _is_config(entry.name))

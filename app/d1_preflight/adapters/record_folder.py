@@ -48,14 +48,22 @@ def find_records(word: str, roots: Callable[[], tuple[Path, ...]]) -> tuple[Path
         there = os.path.isfile(folder / RECORD_FILE)  # noqa: PTH113
         if there and path.name in (folder.name, RECORD_FILE):
             return (folder,)
+    if found := _records_in(path):
+        return found
     stem = path.name.removesuffix(".sql")
     known = all_records(roots())
-    found = [folder for folder in known if stem in (folder.name, folder.name.split("_")[0])]
-    if not found and os.path.isdir(path):  # noqa: PTH112 - as above
-        found = sorted(_records_below(path))
+    found = tuple(f for f in known if stem in (f.name, f.name.split("_")[0]))
     if not found:
         raise UsageError(f"There is no record at “{word}”.", hint=_where_to_look(known))
-    return tuple(found)
+    return found
+
+
+def _records_in(folder: Path) -> tuple[Path, ...]:
+    """The records of a project's folder, or below any other."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - False too where it may not look
+        return ()
+    own = folder / RECORDS_NAME
+    return tuple(sorted(_records_below(own if own.is_dir() else folder)))
 
 
 def _where_to_look(known: tuple[Path, ...]) -> str:

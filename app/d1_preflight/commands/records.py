@@ -372,8 +372,10 @@ def _is_project(root: Path, config: Path | None, chains: Chains) -> bool:
 
 
 def _has_config(root: Path, config: Path | None) -> bool:
-    from d1_preflight.adapters.configuration import find_config
+    from d1_preflight.adapters.configuration import find_config, holds_config
 
+    if config is None and not holds_config(root):
+        return False
     try:
         return find_config(root, config and config.resolve()).parent == root
     except (ProjectError, UsageError):
