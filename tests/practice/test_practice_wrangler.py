@@ -70,6 +70,7 @@ def start(
         running.stop()
 
 
+@pytest.mark.matrix  # the walks of tests/flow ask what they need
 def test_every_reading_command_is_answered(start: Callable[[str], Wrangler]) -> None:
     wrangler = start("0060")
     readings = (

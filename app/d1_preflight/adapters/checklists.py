@@ -19,8 +19,12 @@ OWN_CHECKLIST = f"checklists/{_NAME}"
 
 def checklist_path(root: Path | None) -> Path:
     """The path of the checklist of the project at `root`."""
-    own = root / OWN_CHECKLIST if root else None
-    return own if own is not None and os.path.lexists(own) else checklists_dir() / _NAME
+    return root / OWN_CHECKLIST if root and has_own_checklist(root) else checklists_dir() / _NAME
+
+
+def has_own_checklist(root: Path | None) -> bool:
+    """Whether the project at `root` brings a checklist of its own."""
+    return root is not None and os.path.lexists(root / OWN_CHECKLIST)
 
 
 def read_checklist(path: Path, actions: Container[str] | None = None) -> Checklist:

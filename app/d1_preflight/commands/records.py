@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from d1_preflight.adapters.checklists import read_checklist
+from d1_preflight.adapters.checklists import has_own_checklist, read_checklist
 from d1_preflight.adapters.git.checkout import checkout_of, program_outside
 from d1_preflight.adapters.record_folder import (
     all_records,
@@ -36,7 +36,7 @@ from d1_preflight.commands.trust import (
 )
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.file import shipped_checklist
-from d1_preflight.core.checklist.shipped import walked_checklist
+from d1_preflight.core.checklist.shipped import earlier_checklist, walked_checklist
 from d1_preflight.core.errors import (
     ChecklistInvalid,
     PreflightError,
@@ -324,6 +324,10 @@ def _checklist(
     try:
         if named := _given(given):
             return read_checklist(named), None
+        is_shipped = isinstance(source, ThisCheckout) and not has_own_checklist(root)
+        walked = earlier_checklist(record.checklist) if record and is_shipped else None
+        if walked is not None:  # the present one need not be read
+            return walked, None
         present = chains.once(("checklist", root), lambda: checklist_from(source, root))
         return walked_checklist(record.checklist, present) if record else present, None
     except ChecklistInvalid as error:

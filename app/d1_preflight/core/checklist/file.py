@@ -29,6 +29,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.toml.strict import SourceText, TomlTable
 from d1_preflight.lazy_dataclass import replace
 
+_SHIPPED = "d1.toml"
 _SPAN = re.compile(r"([1-9][0-9]{0,4}) (min|h|days?)")
 _SPAN_FORM = 'a time such as "15 min", "2 h" or "7 days"'
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "day": timedelta(days=1)}
@@ -182,8 +183,17 @@ def _repeated(ids: list[str]) -> Iterator[str]:
 @cache
 def shipped_checklist() -> Checklist:
     """The checklist that ships with the program: the measure of a project's own."""
-    name = "d1.toml"
-    return load_checklist(read_definition(name) or "", name)
+    return load_checklist(_shipped_text(), _SHIPPED)
+
+
+@cache
+def shipped_sha256() -> str:
+    """Its sha256: who only asks which one it is does not wait for it to be read."""
+    return sha256(_shipped_text().encode()).hexdigest()
+
+
+def _shipped_text() -> str:
+    return read_definition(_SHIPPED) or ""
 
 
 def require_acts(checklist: Checklist, measure: Checklist | None = None) -> Checklist:

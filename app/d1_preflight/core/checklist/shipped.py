@@ -5,7 +5,7 @@ from functools import cache
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.checklist.definitions import read_definition
-from d1_preflight.core.checklist.file import load_checklist, shipped_checklist
+from d1_preflight.core.checklist.file import load_checklist, shipped_checklist, shipped_sha256
 from d1_preflight.core.errors import ChecklistInvalid
 
 ADOPT = "adopt_ledger"
@@ -19,7 +19,7 @@ def earlier_checklist(sha256: str) -> Checklist | None:
 
     Raises ChecklistInvalid where the file that is kept is not the one that shipped.
     """
-    if sha256 == shipped_checklist().sha256:
+    if sha256 == shipped_sha256():
         return shipped_checklist()
     name = f"{sha256}.toml"
     text = read_definition(f"shipped/{name}") if _SHA256.fullmatch(sha256) else None
