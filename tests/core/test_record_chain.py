@@ -248,3 +248,29 @@ def test_an_applied_row_has_a_closed_record_once_there_are_records() -> None:
     assert unrecorded(FOUR[1:3], LEDGER) == [(NAMES[3], "invalid ledger-record-missing")]
     assert unrecorded(FOUR[1:3], LEDGER, begun=NAMES) == [(NAMES[3], "open ledger-record-open")]
     assert unrecorded((), LEDGER) == []
+
+
+def test_a_head_that_a_reviewer_saw_is_here_or_named() -> None:
+    chain = Chain(tuple(map(read, FOUR[:2])))
+    seen = [f"{read(files).sha256}  {name}" for files, name in zip(FOUR[:3], NAMES, strict=False)]
+
+    found = list(chain.review_problems("record.review.toml", seen))
+
+    assert [chain.holds(read(files).sha256) for files in FOUR[:3]] == [True, True, False]
+    assert [(p.id.value, p.file) for p in found] == [("review-head-missing", "record.review.toml")]
+    assert NAMES[2] in found[0].words
+
+
+def test_a_record_of_schema_1_names_no_row_and_contradicts_none() -> None:
+    old = closed_files()[0]
+    row = LedgerRow(7, OLD, "2026-11-23 14:00:00")
+
+    assert ledger_told([old], [row]) == {}
+    assert ledger_told([old], []) == {OLD: ["ledger-row-missing"]}
+
+
+def test_a_record_without_a_row_of_its_own_has_no_place_in_the_ledgers_order() -> None:
+    first, third = chained(NAMES[0], NAMES[2])
+    without = closed_in_chain([first, third], migration=NAMES[1], ledger=(LEDGER[0], LEDGER[2]))
+
+    assert wrong([first, third, without]) == {}
