@@ -58,6 +58,18 @@ def test_where_no_record_has_the_name_those_that_are_there_are_offered(
     assert "Name one that is here: " in capsys.readouterr().err
 
 
+def test_a_folder_that_bears_a_migrations_name_stands_for_no_other_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(EXAMPLE_PROJECT, project)
+    shutil.copytree(EXAMPLE, project / EXAMPLE.name / "of another" / "folder")
+    monkeypatch.chdir(project)
+
+    assert main(["verify", EXAMPLE.name]) == 0
+    assert "of another" not in capsys.readouterr().out
+
+
 def test_signers_beside_the_record_are_no_proof_of_who_signed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

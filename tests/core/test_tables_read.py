@@ -10,6 +10,7 @@ CREATE TABLE members(id INTEGER PRIMARY KEY, team TEXT REFERENCES teams(id), rol
 CREATE TABLE kinds(code TEXT PRIMARY KEY, rate REAL) WITHOUT ROWID;
 CREATE TABLE log(what TEXT, at INTEGER);
 CREATE TABLE quiet(v);
+CREATE TABLE "a""b"(v);
 CREATE VIEW rates AS SELECT max(rate) AS top FROM kinds;
 CREATE TRIGGER priced AFTER INSERT ON log BEGIN
   UPDATE log SET at = (SELECT count(*) FROM quiet) WHERE rowid = new.rowid; END;
@@ -34,6 +35,8 @@ CASES = {
     "CREATE TABLE t(v); INSERT INTO t SELECT rate FROM kinds; DELETE FROM log": ("kinds",),
     "INSERT INTO log VALUES ('x', 1)": ("quiet",),  # by the trigger
     "INSERT INTO members VALUES (1, 'a', 'x')": (),  # the check of its foreign key asks for a team
+    'UPDATE teams SET name = (SELECT max(v) FROM "a""b")': ('a"b',),
+    'UPDATE teams SET name = (SELECT max(v) FROM [a"b])': ('a"b',),
     "UPDATE members SET team = NULL": (),
     "UPDATE members SET role = upper(role)": (),
     "SELECT * FROM kinds": (),

@@ -48,11 +48,10 @@ def find_records(word: str, roots: Callable[[], tuple[Path, ...]]) -> tuple[Path
         there = os.path.isfile(folder / RECORD_FILE)  # noqa: PTH113
         if there and path.name in (folder.name, RECORD_FILE):
             return (folder,)
-    if found := _records_in(path):
-        return found
     stem = path.name.removesuffix(".sql")
     known = all_records(roots())
-    found = tuple(f for f in known if stem in (f.name, f.name.split("_")[0]))
+    # The project's own come first: a folder that only bears a migration's name stands for none.
+    found = tuple(f for f in known if stem in (f.name, f.name.split("_")[0])) or _records_in(path)
     if not found:
         raise UsageError(f"There is no record at “{word}”.", hint=_where_to_look(known))
     return found

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 
 _WRITES_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "CREATE TABLE"})
+_AS_WRITTEN = (("\0", "\0"), *((mark, mark * 2) for mark in "\"'`"))
+"""How a name stands in SQL: as it is, or with the quote that it is written in doubled."""
 
 Origin = Callable[[StatementTrace, str], str | None]
 """A table's name before the script, by its name at a statement; None where the script makes it."""
@@ -25,8 +27,11 @@ def tables_read(script: ScriptTrace, origin: Origin) -> Iterator[str]:
 
 def _is_named(script: ScriptTrace, trace: StatementTrace, table: str) -> bool:
     """Whether a query names it; else SQLite reads it to check a foreign key, or refuses."""
-    name = table.lower()
-    return any(text is None or name in text.lower() for text in _texts(script, trace))
+    names = {table.lower().replace(mark, written) for mark, written in _AS_WRITTEN}
+    return any(
+        text is None or any(name in text.lower() for name in names)
+        for text in _texts(script, trace)
+    )
 
 
 def _texts(script: ScriptTrace, trace: StatementTrace) -> Iterator[str | None]:
