@@ -59,6 +59,6 @@ async def test_a_journal_that_lists_a_file_that_is_gone_is_named_and_nothing_is_
 
     attempt = await adopting.step("compared")
 
-    assert "drizzle's journal lists what is no file: 0000_gone.sql." in attempt.words
+    assert "drizzle's journal lists files that are gone: 0000_gone.sql." in attempt.words
     assert attempt.status is Status.FAILED
     assert adopting.bench.target.connection.serialize("main") == before

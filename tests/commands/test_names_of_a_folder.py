@@ -170,10 +170,10 @@ async def test_a_journal_that_contradicts_the_folder_is_on_the_board_and_stops_t
 
     board.rows()
 
-    assert "meta/_journal.json lists what is no file: 0009_gone.sql." in board.header.remarks
+    assert "meta/_journal.json lists files that are gone: 0009_gone.sql." in board.header.remarks
     assert "meta/_journal.json does not list: 0001_dear_moon.sql." in board.header.remarks
     session = context.session("0001_dear_moon.sql")
     attempt = await session.perform(session.checklist.step("named"), {})
     session.close()
     assert attempt.status is Status.FAILED
-    assert "drizzle's journal lists what is no file: 0009_gone.sql." in attempt.words
+    assert "drizzle's journal lists files that are gone: 0009_gone.sql." in attempt.words

@@ -65,7 +65,7 @@ def test_a_ledger_of_the_folders_files_is_good(server: Server, folder: Path) -> 
 @pytest.mark.parametrize(
     ("planted", "words"),
     [
-        ("INSERT INTO d1_migrations(name) VALUES ('0099_gone.sql')", "no file here: 0099_gone.sql"),
+        ("INSERT INTO d1_migrations(name) VALUES ('0099_gone.sql')", "not here: 0099_gone.sql"),
         ("DELETE FROM d1_migrations WHERE name LIKE '0023%'", "a later file is applied, not 0023"),
         (DRIZZLE, "There is also __drizzle_migrations (drizzle's ledger)"),
         ("DROP TABLE d1_migrations; CREATE TABLE d1_migrations(id TEXT, note TEXT)",
@@ -113,7 +113,7 @@ def test_a_journal_that_contradicts_the_folder_is_named(server: Server, folder: 
     ((status, words),) = of(checks(server, folder), "journal")
 
     assert status is Status.UNKNOWN
-    assert "lists what is no file: 0002_gone.sql" in words
+    assert "lists files that are gone: 0002_gone.sql" in words
     assert "does not list: 0007_" in words
 
 

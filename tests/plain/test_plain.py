@@ -320,4 +320,4 @@ def test_figures_are_read_aloud_without_digests_and_with_their_time() -> None:
     assert "112-c38c" not in said
     assert "values" not in said
     assert "  taken at: 2026-11-26 17:42:17 UTC" in said
-    assert "  sql: 6 ms" in said
+    assert "  SQL took: 6 ms" in said

@@ -48,7 +48,7 @@ def journal_contradictions(folder: Path, names: Iterable[str]) -> tuple[str, ...
     if listed is None:
         return (f"{JOURNAL} cannot be read",)
     gone, more = sorted(listed - there), sorted(there - listed)
-    found = [f"{JOURNAL} lists what is no file: {', '.join(gone)}"] if gone else []
+    found = [f"{JOURNAL} lists files that are gone: {', '.join(gone)}"] if gone else []
     if more:
         found.append(f"{JOURNAL} does not list: {', '.join(more)}")
     return tuple(found)

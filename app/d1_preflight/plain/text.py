@@ -24,16 +24,13 @@ from d1_preflight.core.record.safety_facts import (
 from d1_preflight.core.recovery.runbook import Scenario
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.report.document import Table, table_of
-from d1_preflight.report.fact_text import fact_text
+from d1_preflight.report.fact_text import fact_text, is_for_people, label
 from d1_preflight.report.text import clean, table_lines
 from d1_preflight.session import Session
 
 _INDENT = "  "
 _MINUTE = 60
 _HASHES = frozenset({"sha256", "file", "values"})
-_DIGESTS = frozenset(
-    {"values_before", "values_after"}
-)  # of each table's rows: the record has them, nobody reads them
 
 
 def opening(session: Session) -> Iterator[str]:
@@ -90,7 +87,7 @@ def outcome(attempt: Attempt) -> Iterator[str]:
     """A step after it ran: mark and word, the result, and its figures."""
     yield f"{MARKS[attempt.status]} {attempt.status}: {clean(attempt.words)}"
     for key, value in attempt.facts.items():
-        if key not in _DIGESTS:
+        if is_for_people(key):
             yield from _fact_lines(key, value)
 
 
@@ -135,8 +132,8 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     for number, situation in enumerate(situations, 1):
         yield ""
         yield f"{number}  {situation.title}: {situation.when}"
-        for label, act in zip(situation.labels, situation.steps, strict=True):
-            yield f"   {label}. {act.words}"
+        for letter, act in zip(situation.labels, situation.steps, strict=True):
+            yield f"   {letter}. {act.words}"
             if act.command:
                 yield f"     $ {act.command}"
 
@@ -179,11 +176,10 @@ def status_line(session: Session, step: Step) -> str:
 def _fact_lines(key: str, value: Fact) -> Iterator[str]:
     table = table_of(value)
     if table is not None:
-        yield f"{_INDENT}{key.replace('_', ' ')}:"
+        yield f"{_INDENT}{label(key)}:"
         yield from (f"{_INDENT}{line}" for line in table_lines(_without_hashes(table)))
     elif value not in ("", (), {}):
-        name = key.removesuffix("_ms").removesuffix("_s").replace("_", " ")
-        yield f"{_INDENT}{name}: {clean(fact_text(key, value))}"
+        yield f"{_INDENT}{label(key)}: {clean(fact_text(key, value))}"
 
 
 def _without_hashes(table: Table) -> Table:

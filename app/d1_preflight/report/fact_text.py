@@ -31,7 +31,8 @@ _LABELS: Mapping[str, str] = {
 }
 _SAID_ELSEWHERE = frozenset(
     {
-        *("counts_before", "counts_after", "values", "values_after"),  # in the tables and digests
+        *("counts_before", "counts_after"),  # in the tables
+        *("values", "values_before", "values_after"),  # fingerprints
         *("declared_losses", "loss_reason"),  # in the answers
         *("summary_form", "new_breaks_at_home", "digest"),  # for the program alone
     }

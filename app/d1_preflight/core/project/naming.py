@@ -130,7 +130,9 @@ class Naming:
     def gone_from(self, names: Iterable[str]) -> str:
         """What the tool's books list and is no file, in a sentence; "" where nothing is."""
         gone = sorted((self.listed or frozenset()) - set(names))
-        return f"{self.tool}'s journal lists what is no file: {', '.join(gone)}." if gone else ""
+        return (
+            f"{self.tool}'s journal lists files that are gone: {', '.join(gone)}." if gone else ""
+        )
 
     def has_header(self, name: str) -> bool:
         """Whether this file is to hold its header itself."""

@@ -112,7 +112,7 @@ def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
 
 def false_rows(names: Sequence[str], extra: Sequence[str]) -> tuple[str, ...]:
     """The rows of a ledger that cannot be right: those of no file, and those there twice."""
-    found = [f"The ledger names what is no file here: {_listed(extra)}."] if extra else []
+    found = [f"The ledger lists files that are not here: {_listed(extra)}."] if extra else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
         found.append(f"The ledger names twice: {_listed(twice)}.")
     return tuple(found)

@@ -14,19 +14,11 @@ from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
 _BEGINS = frozenset(
-    (
-        "ALTER",
-        "ANALYZE",
-        "CREATE",
-        "DELETE",
-        "DROP",
-        "END",
-        "EXPLAIN",
-        "INSERT",
-        "PRAGMA",
-        "REINDEX",
-    )
-) | {"REPLACE", "SELECT", "UPDATE", "VALUES", "WITH"}
+    {
+        *("ALTER", "ANALYZE", "CREATE", "DELETE", "DROP", "END", "EXPLAIN", "INSERT", "PRAGMA"),
+        *("REINDEX", "REPLACE", "SELECT", "UPDATE", "VALUES", "WITH"),
+    }
+)
 _SYNTAX = "syntax error"
 _MOST_TRIALS = 60
 _LONGEST = 100_000
