@@ -57,6 +57,12 @@ def _truth(rows: list[Row]) -> None:
     print(
         f"row-loss blocking on files not labelled destructive: {false / len(rows):.1%} (limit 3%)"
     )
+    additive = [a for t, a in rows if t["label"] == "additive" and t["silent_loss"] == "no"]
+    blocked = sum(any(finding.blocks for finding in a.findings) for a in additive)
+    print(
+        f"blocked among {len(additive)} harmless additive files: {blocked}"
+        f" ({blocked / len(additive):.1%}, limit 0.5%)"
+    )
     told = Counter(finding.rule for _, a in rows for finding in a.findings)
     print("most frequent rules:", ", ".join(f"{rule} {n}" for rule, n in told.most_common(12)))
 

@@ -85,6 +85,7 @@ def test_a_tree_is_restored_from_its_copies_through_itself(tmp_path: Path, kind:
     text = (tmp_path / "back.sql").read_text()
     assert (script.cautions, [(t.table, t.rows) for t in script.tables]) == ((), [("places", 400)])
     assert "places_" not in text  # D1 refuses writes to what the tree keeps
+    assert not list(tmp_path.glob(".scratch*"))  # where its rows lay, as a tree can be large
     again = made(tmp_path / "b.sqlite", kind, f"DELETE FROM places; {text}")
     found = diff_files(source, again).table("places")
     assert found is not None

@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from hashlib import file_digest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -161,8 +163,19 @@ def write_restore(
     path: Path, copies: Sequence[RowCopy], schema: Schema, *, limit: int = INSERT_BYTES
 ) -> RestoreScript:
     """Write INSERTs for these copies into empty tables of `schema`, to a new private file."""
+    scratch = partial(_scratch, path.parent)
     with new_text(path) as file:
-        return write_restore_sql(file.write, copies, schema, _rows_of, limit=limit)
+        return write_restore_sql(file.write, copies, schema, _rows_of, scratch, limit=limit)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[apsw.Connection]:
+    """An empty private database below this folder, gone afterwards."""
+    with (
+        TemporaryDirectory(dir=folder, prefix=".scratch-") as place,
+        closing(create_file(Path(place) / "rows.sqlite")) as connection,
+    ):
+        yield connection
 
 
 def _rows_of(copy: RowCopy) -> closing[apsw.Connection]:

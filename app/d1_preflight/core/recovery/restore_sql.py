@@ -64,10 +64,14 @@ def write_restore_sql(
     copies: Sequence[RowCopy],
     schema: Schema,
     opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+    scratch: Callable[[], AbstractContextManager[apsw.Connection]],
     *,
     limit: int = INSERT_BYTES,
 ) -> RestoreScript:
-    """Write INSERTs for these copies into empty tables of `schema`; `opened` opens a copy."""
+    """Write INSERTs for these copies into empty tables of `schema`.
+
+    `opened` opens a copy; `scratch` opens an empty database for the rows of an R*Tree.
+    """
     order = dependency_order(schema)
     places = {name: n for n, name in enumerate(order.tables)}
     kept = sorted((c for c in copies if c.table in places), key=lambda c: places[c.table])
@@ -89,14 +93,10 @@ def write_restore_sql(
         if copy.sequence is not None:
             for statement in raise_sequence(copy.table, copy.sequence):
                 write(f"{statement};\n")
-    for index in indexes:
-        if index.text is None:
-            name = quote_name(index.name)
-            write(f"INSERT INTO {name}({name}) VALUES ('rebuild');\n")
-        else:
-            with opened(index.text) as connection:
-                tables.append(_write_texts(write, index, connection, limit))
-    tables += [_write_tree(write, tree, opened, limit) for tree in trees]
+    tables += list(_write_indexes(write, indexes, opened, limit))
+    for tree in trees:
+        with opened_tree(tree.table, tree.nodes, opened, scratch) as connection:
+            tables.append(_write_tree(write, tree, connection, limit))
     cautions += [f"{t.table}: {too_long_words(t.too_long)}." for t in tables if t.too_long]
     return RestoreScript(tuple(tables), tuple(cautions))
 
@@ -147,10 +147,25 @@ def _trees(schema: Schema, copies: Sequence[RowCopy]) -> tuple[_Tree, ...]:
     return tuple(found)
 
 
+def _write_indexes(
+    write: Callable[[str], object],
+    indexes: Sequence[_Index],
+    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+    limit: int,
+) -> Iterator[TableSql]:
+    for index in indexes:
+        if index.text is None:
+            name = quote_name(index.name)
+            write(f"INSERT INTO {name}({name}) VALUES ('rebuild');\n")
+        else:
+            with opened(index.text) as connection:
+                yield _write_texts(write, index, connection, limit)
+
+
 def _write_tree(
     write: Callable[[str], object],
     tree: _Tree,
-    opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+    connection: apsw.Connection,
     limit: int,
 ) -> TableSql:
     """REPLACE the rows of a tree: a trigger may have put them there already."""
@@ -158,8 +173,7 @@ def _write_tree(
     names = ", ".join(quote_name(name) for name in columns)
     head = f"REPLACE INTO {quote_name(tree.table.name)} ({names}) VALUES\n"
     rows = replace(tree.nodes[0], table=tree.table.name, columns=columns, rowid="")
-    with opened_tree(tree.table, tree.nodes, opened) as connection:
-        return _write_batches(write, head, rows, connection, limit, order="")
+    return _write_batches(write, head, rows, connection, limit, order="")
 
 
 def _write_texts(

@@ -19,18 +19,19 @@ def opened_tree(
     tree: Table,
     nodes: Sequence[RowCopy],
     opened: Callable[[RowCopy], AbstractContextManager[apsw.Connection]],
+    scratch: Callable[[], AbstractContextManager[apsw.Connection]],
 ) -> Iterator[apsw.Connection]:
-    """A scratch database in memory in which `rows` holds the rows of the tree."""
-    connection = apsw.Connection(":memory:")
-    try:
+    """A scratch database in which `rows` holds the rows of the tree; `scratch` opens an empty one.
+
+    A tree can be larger than memory, so the caller chooses where its rows lie meanwhile.
+    """
+    with scratch() as connection:
         connection.execute(tree.sql)
         for copy in nodes:
             with opened(copy) as held:
                 _fill(connection, copy, held)
         connection.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM main.{quote_name(tree.name)}")
         yield connection
-    finally:
-        connection.close()
 
 
 def _fill(connection: apsw.Connection, copy: RowCopy, held: apsw.Connection) -> None:
