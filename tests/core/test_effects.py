@@ -227,6 +227,53 @@ def test_a_copy_of_some_rows_of_a_table_that_the_file_makes_is_no_copy_of_all() 
     assert (found.kind, log.kept, log.copied_to) == (Kind.DESTRUCTIVE, False, ("new", "part"))
 
 
+ONE_ROW = """CREATE TABLE s(id INTEGER PRIMARY KEY CHECK (id = 1), v TEXT NOT NULL CHECK (v = 'a'));
+CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"""
+SWAP = "DROP TABLE s;\nALTER TABLE n RENAME TO s;"
+
+
+@pytest.mark.parametrize(
+    ("sql", "kept"),
+    [
+        (f"CREATE TABLE n(id, v);\nINSERT INTO n SELECT * FROM s WHERE id < 2;\n{SWAP}", True),
+        (
+            (
+                "ALTER TABLE s RENAME TO o;\nCREATE TABLE s(id, v);\n"
+                "INSERT INTO s SELECT * FROM o WHERE id IN (1);\nDROP TABLE o;"
+            ),
+            True,
+        ),
+        (  # the copy has no CHECK, so its rows may have changed
+            (
+                "CREATE TABLE m(id, v);\nINSERT INTO m SELECT * FROM s;\nUPDATE m SET id = 2;\n"
+                f"CREATE TABLE n(id, v);\nINSERT INTO n SELECT * FROM m WHERE id = 1;\n{SWAP}"
+            ),
+            False,
+        ),
+        (  # a CHECK goes with its column
+            (
+                "ALTER TABLE s DROP COLUMN v;\nALTER TABLE s ADD COLUMN v TEXT NOT NULL DEFAULT 'b';\n"
+                f"CREATE TABLE n(id, v);\nINSERT INTO n SELECT * FROM s WHERE v = 'a';\n{SWAP}"
+            ),
+            False,
+        ),
+        (  # s is another table by now
+            (
+                "DROP TABLE s;\nALTER TABLE t RENAME TO s;\nCREATE TABLE t(id, v);\n"
+                "INSERT INTO t SELECT * FROM s WHERE id = 1;\nDROP TABLE s;"
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_where_that_a_check_implies_leaves_no_row_out(sql: str, kept: bool) -> None:
+    found = judged(sql, ONE_ROW)
+
+    table = "t" if "RENAME TO s;\nCREATE TABLE t" in sql else "s"
+    (lineage,) = (one for one in found.lineages if one.table == table)
+    assert lineage.kept is kept
+
+
 def test_a_file_that_is_not_recorded_is_unknown_at_its_last_line() -> None:
     sandbox = Sandbox(Schema(()))
     try:

@@ -73,6 +73,7 @@ class _RowWalk:
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
         self._restored = dict.fromkeys(self.origins, 0)  # so many losses were put back since
         self._nulled: dict[str, dict[str, StatementTrace]] = {}  # by storage table
+        self._altered: set[str] = set()  # tables of which a column was renamed or dropped
         self._emptied: set[str] = set()  # storage tables without a row: nothing in them is cleared
         self._dropped_by: dict[str, StatementTrace] = {}
         self._guards: dict[
@@ -104,6 +105,7 @@ class _RowWalk:
                 self._rename(trace.target.lower(), trace.parsed.new_name.lower(), trace)
             case "ALTER TABLE RENAME COLUMN" | "ALTER TABLE DROP COLUMN":
                 self._contents.alter(trace)
+                self._altered.add(trace.target.lower())
             case "INSERT" | "CREATE TABLE" if trace.parsed.copy:
                 self._copy(trace, trace.parsed.copy)
             case "CREATE TRIGGER":
@@ -214,6 +216,8 @@ class _RowWalk:
                 self._now[origin] = new
                 self._dropped_by[origin] = trace
         self._emptied.discard(old)
+        if old in self._altered:
+            self._altered.add(new)
         if old in self._nulled:
             self._nulled[new] = self._nulled.pop(old)
         if old in self._filled_by:
@@ -258,12 +262,16 @@ class _RowWalk:
             self._filled_by[target] = trace
 
     def _is_implied(self, trace: StatementTrace, copied: CopySource) -> bool:
-        """Whether a copy's WHERE is a CHECK of the table that it reads: every row passes it."""
-        if copied.whole or copied.why_not != "WHERE":
+        """Whether a CHECK or NOT NULL of the table that a copy reads lets every row through.
+
+        Only the table from before the script is known to hold it, under whichever name: a copy of
+        it may have no CHECK, and a column that is renamed or dropped takes its CHECK along.
+        """
+        source = copied.source.lower()
+        if copied.whole or copied.why_not != "WHERE" or source in self._altered:
             return False
-        old = self._script.old
-        known = {o for o in self.origins if copied.source.lower() in self._storage[o]}
-        table = old.table(copied.source) or (old.table(min(known)) if known else None)
+        tables = (self._script.old.table(o) for o in self.origins if self._now[o] == source)
+        table = next(tables, None)
         return table is not None and always_true(table, trace.parsed.tokens, copied.names)
 
     def lineage(self, origin: str) -> TableLineage:
