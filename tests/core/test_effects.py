@@ -252,7 +252,8 @@ SWAP = "DROP TABLE s;\nALTER TABLE n RENAME TO s;"
         ),
         (  # a CHECK goes with its column
             (
-                "ALTER TABLE s DROP COLUMN v;\nALTER TABLE s ADD COLUMN v TEXT NOT NULL DEFAULT 'b';\n"
+                "ALTER TABLE s DROP COLUMN v;\n"
+                "ALTER TABLE s ADD COLUMN v TEXT NOT NULL DEFAULT 'b';\n"
                 f"CREATE TABLE n(id, v);\nINSERT INTO n SELECT * FROM s WHERE v = 'a';\n{SWAP}"
             ),
             False,

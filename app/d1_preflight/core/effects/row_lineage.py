@@ -236,7 +236,8 @@ class _RowWalk:
             or trace.parsed.upsert
             or trace.drop_reason
         )
-        if self._is_implied(trace, copied):
+        altered = copied.source.lower() in self._altered
+        if not altered and _is_implied(self._script.old, self._now, trace, copied):
             fully = {copied.source.lower()}
         whole = bool(fully) and not loses and not trace.aborted
         adds, fresh = False, True
@@ -260,19 +261,6 @@ class _RowWalk:
         if not adds and target not in read:
             self._contents.fill(trace, fresh=fresh)
             self._filled_by[target] = trace
-
-    def _is_implied(self, trace: StatementTrace, copied: CopySource) -> bool:
-        """Whether a CHECK or NOT NULL of the table that a copy reads lets every row through.
-
-        Only the table from before the script is known to hold it, under whichever name: a copy of
-        it may have no CHECK, and a column that is renamed or dropped takes its CHECK along.
-        """
-        source = copied.source.lower()
-        if copied.whole or copied.why_not != "WHERE" or source in self._altered:
-            return False
-        tables = (self._script.old.table(o) for o in self.origins if self._now[o] == source)
-        table = next(tables, None)
-        return table is not None and always_true(table, trace.parsed.tokens, copied.names)
 
     def lineage(self, origin: str) -> TableLineage:
         """The lineage of one table at the end."""
@@ -305,6 +293,21 @@ class _RowWalk:
             dropped=columns.dropped(filled=filled) if columns else (),
             filled_by=self._filled_by.get(now or "") if filled else None,
         )
+
+
+def _is_implied(
+    old: Structure, now: Mapping[str, str | None], trace: StatementTrace, copied: CopySource
+) -> bool:
+    """Whether a CHECK or NOT NULL of the table that a copy reads lets every row through.
+
+    Only the table from before the script is known to hold it, under whichever name (`now`): a copy
+    of it may have no CHECK. A column that was renamed or dropped took its CHECK along.
+    """
+    if copied.whole or copied.why_not != "WHERE":
+        return False
+    tables = (old.table(origin) for origin, name in now.items() if name == copied.source.lower())
+    table = next(tables, None)
+    return table is not None and always_true(table, trace.parsed.tokens, copied.names)
 
 
 def _empties(trace: StatementTrace, old: Structure) -> bool:
