@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from d1_preflight.actions.apply_end import By, look_again, settled
+from d1_preflight.actions.apply_end import By, look_again, looked, settled
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.preconditions import (
     require_bookmark,
@@ -250,7 +250,7 @@ async def adopt_ledger(context: StepContext) -> Outcome:
     writing = environment.wrangler.is_writing()
     if writing or may_have_arrived(ran):
         if not writing:
-            facts = replace(facts, looked_at=instant(environment.clock.now()))
+            facts = looked(context, facts)
         words = f"Not seen yet: {explain_failure(ran).message} It may still be running."
         return Outcome(Status.UNKNOWN, f"{words} Check again.", facts, evidence)
     return _not_written(look.observation, names, explain_failure(ran).message, facts, evidence)
