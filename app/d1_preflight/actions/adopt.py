@@ -35,7 +35,6 @@ from d1_preflight.core.record.change_facts import (
     JudgedFileFacts,
     table_counts,
 )
-from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.target.adopted import Applied, JudgedFile, gaps, judge_files, with_ledger

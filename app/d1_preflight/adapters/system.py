@@ -34,7 +34,7 @@ class SystemClock:
     def boot(self) -> str:
         """Name the machine's start, which all processes share; else this process alone."""
         try:
-            named = _BOOT.read_text(encoding="ascii") + os.readlink(_TIME_NAMESPACE)
+            named = _BOOT.read_text(encoding="ascii") + str(_TIME_NAMESPACE.readlink())
         except (OSError, ValueError):
             return _PROCESS
         return sha256(named.encode()).hexdigest()[:16]
