@@ -339,6 +339,8 @@ async def _recheck(context: StepContext) -> None:
         changed.append("the schema of the target")
     if tuple(row.name for row in now.ledger) != compared.in_ledger:
         changed.append("wrangler's ledger")
+    if now.ledger_triggers:
+        changed.append(f"the triggers of the ledger ({', '.join(now.ledger_triggers)})")
     if table_counts(now.counts) != compared.ledgers:
         changed.append("another tool's ledger")
     if changed:
