@@ -242,6 +242,12 @@ def test_a_table_restore_is_run_from_the_file_that_it_made() -> None:
     assert down.startswith("B Restore data: down")
 
 
+def test_a_recorded_command_that_no_shell_reads_is_shown_as_it_is() -> None:
+    odd = replace(DOWN, command="wrangler d1 execute 'x --file=d.sql")
+
+    assert planned(odd)[0].endswith(f": {odd.command}")
+
+
 @pytest.mark.parametrize("order", ["database first, then Worker", "Worker first, then database"])
 def test_a_worker_whose_version_is_not_known_is_looked_for_first(order: str) -> None:
     session = scenes.rebuild()
