@@ -20,7 +20,7 @@ from actions.fake_target import (
     refused,
     replied,
 )
-from d1_preflight.actions.rehearsal import explained_facts
+from d1_preflight.actions.rehearsal import diff_facts, explained_facts
 from d1_preflight.actions.schema_changes import is_declared
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import analyse, schema_after
@@ -95,6 +95,19 @@ def test_no_more_may_be_lost_than_was_seen_when_it_was_declared(
     (change,) = explained_facts(lost, analysis, ["members"], [confirmed])
 
     assert change.ok is ok
+    assert change.undeclared is None
+
+
+@pytest.mark.parametrize(("after", "kept"), [(5, (9, 5)), (9, (None, None)), (None, (None, None))])
+def test_a_mark_that_falls_is_kept_with_where_it_fell_from(
+    after: int | None, kept: tuple[int | None, int | None]
+) -> None:
+    fallen = TableDiff("counters", 1, 1, issued_before=9, issued_after=after)
+
+    (change,) = diff_facts(RowDiff((fallen,)))
+
+    assert (change.issued_before, change.issued_after) == kept
+    assert change.ok is (after != 5)
 
 
 @pytest.mark.parametrize(("sql", "name"), HIDDEN.values(), ids=HIDDEN.keys())
