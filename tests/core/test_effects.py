@@ -134,6 +134,7 @@ def test_rows_that_another_tables_trigger_holds_back_can_still_be_cleared(
     ("sql", "kind", "risk", "rollback"),
     [
         ("SELECT 1;", Kind.NONE, Risk.LOW, "low"),
+        ("REINDEX members_role;", Kind.NONE, Risk.LOW, "low"),
         ("CREATE TABLE new(a);", Kind.ADDITIVE, Risk.LOW, "low"),
         ("UPDATE log SET at = 1;", Kind.TRANSFORMATIVE, Risk.MEDIUM, "medium"),
         ("DROP TABLE log;", Kind.DESTRUCTIVE, Risk.HIGH, "irreversible"),
