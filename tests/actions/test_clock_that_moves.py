@@ -14,6 +14,7 @@ from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.verify.verify import verify_record
+from d1_preflight.report.fact_text import is_for_people
 
 MOVES = [timedelta(hours=-3), timedelta(minutes=-2), timedelta(minutes=2), timedelta(days=1)]
 
@@ -74,7 +75,10 @@ async def lost_reply(walked: Walked, grown: float = 1_000.0) -> Bench:
     bench.target.instead["apply"] = cut
     bench.clock = Started(bench, "this boot", grown)
     bench.opened()
-    assert (await bench.step("applied")).status is Status.UNKNOWN
+    attempt = await bench.step("applied")
+    assert attempt.status is Status.UNKNOWN
+    shown = {key for key in attempt.facts if key.startswith("looked_") and is_for_people(key)}
+    assert shown == {"looked_at"}
     return bench
 
 
