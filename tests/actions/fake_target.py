@@ -77,6 +77,9 @@ class Clock:
     def monotonic(self) -> float:
         return self.at.timestamp()
 
+    def boot(self) -> str:
+        return "this boot"
+
     async def sleep(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
 

@@ -177,6 +177,19 @@ async def test_what_changed_since_the_comparison_holds_the_write(tmp_path: Path)
     assert not adopting.has_ledger()
 
 
+async def test_a_trigger_on_the_ledger_holds_the_write(tmp_path: Path) -> None:
+    adopting = await Adopting(tmp_path).walk(until="applied")
+    adopting.bench.target.connection.execute(
+        "CREATE TABLE d1_migrations(id INTEGER PRIMARY KEY, name TEXT UNIQUE, applied_at TEXT);"
+        "CREATE TRIGGER eats AFTER INSERT ON d1_migrations BEGIN DELETE FROM d1_migrations; END"
+    )
+
+    attempt = await adopting.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "the triggers of the ledger (eats) changed" in attempt.words
+
+
 async def test_a_lost_reply_is_observed_and_nothing_is_written_twice(tmp_path: Path) -> None:
     adopting = await Adopting(tmp_path).walk(until="applied")
     target = adopting.bench.target

@@ -10,10 +10,12 @@ import pytest
 from actions.conftest import Walked
 from actions.fake_target import ADDITIVE, NAME, Answer, Bench, cut, failed, lost
 from d1_preflight.actions.apply import apply_plan, apply_prompts
+from d1_preflight.actions.apply_end import By
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.settings import Settings, Verification
+from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.record import Status
 
 
@@ -520,3 +522,33 @@ async def test_a_backup_that_is_not_the_one_that_was_written_holds_the_apply(
     assert attempt.status is Status.FAILED
     assert "backup" in attempt.words
     assert "apply" not in bench.target.commands
+
+
+@pytest.mark.parametrize(
+    ("reply", "reached", "by"),
+    [
+        (cut, True, By.UNKNOWN),
+        (cut, False, By.ANOTHER),
+        (failed("it stopped: SQLITE_ERROR"), True, By.UNKNOWN),
+        (failed("no such column: old: SQLITE_ERROR"), False, By.ANOTHER),
+    ],
+    ids=["lost and arrived", "lost and never arrived", "stopped half-way", "refused"],
+)
+async def test_a_row_that_comes_later_is_anothers_only_where_ours_surely_did_not_arrive(
+    walked: Walked, reply: Answer, *, reached: bool, by: By
+) -> None:
+    bench = await at_apply(walked)
+    bench.target.then["apply"] = undone(bench, "SELECT 1") if reached else undone_view(bench)
+    bench.target.instead["apply"] = reply
+    while (await bench.step("applied")).status is Status.UNKNOWN:
+        pass
+    if not reached:
+        bench.target.connection.execute(bench.files.own.text)
+    row = "INSERT INTO d1_migrations(name, applied_at) VALUES (?, '2026-11-23 14:31:00')"
+    bench.target.connection.execute(row, (NAME,))
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.PROVED
+    assert ApplyFacts.from_attempt(attempt).by == by
+    assert bench.target.reached == 1

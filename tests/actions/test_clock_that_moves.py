@@ -1,5 +1,6 @@
 """A clock that somebody sets, forwards or back: no wait ends early, and no age gets younger."""
 
+import re
 from datetime import timedelta
 from hashlib import sha256
 
@@ -13,6 +14,7 @@ from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.apply_facts import ErrorRateFacts
 from d1_preflight.core.record.record import Status
 from d1_preflight.core.verify.verify import verify_record
+from d1_preflight.report.fact_text import is_for_people
 
 MOVES = [timedelta(hours=-3), timedelta(minutes=-2), timedelta(minutes=2), timedelta(days=1)]
 
@@ -52,6 +54,82 @@ async def test_a_lost_reply_is_waited_for_as_long_as_a_statement_lives(
 
     assert "may be tried again" in attempt.words
     assert 45 <= clock.grown < 46
+
+
+class Started(Moved):
+    """The clock of a machine that was started once more; its seconds begin where the test says."""
+
+    def __init__(self, bench: Bench, boot: str, grown: float) -> None:
+        super().__init__(bench, timedelta())
+        self.name, self.grown = boot, grown
+
+    def boot(self) -> str:
+        return self.name
+
+
+async def lost_reply(walked: Walked, grown: float = 1_000.0) -> Bench:
+    """An apply that did not arrive, and the first look that found nothing."""
+    bench = await walked("applied")
+    data = bench.target.connection.serialize("main")
+    bench.target.then["apply"] = lambda: bench.target.connection.deserialize("main", data)
+    bench.target.instead["apply"] = cut
+    bench.clock = Started(bench, "this boot", grown)
+    bench.opened()
+    attempt = await bench.step("applied")
+    assert attempt.status is Status.UNKNOWN
+    shown = {key for key in attempt.facts if key.startswith("looked_") and is_for_people(key)}
+    assert shown == {"looked_at"}
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("by", "boot", "later", "waits"),
+    [
+        (timedelta(days=1), "this boot", 2.0, 43.0),
+        (timedelta(hours=-3), "this boot", 2.0, 43.0),
+        (timedelta(), "this boot", 44.0, 1.0),
+        (timedelta(), "this boot", 50.0, 0.0),
+        (timedelta(days=1), "another boot", 50.0, 45.0),
+        (timedelta(seconds=46), "another boot", -990.0, 45.0),
+        (timedelta(days=1), "this boot", -5.0, 45.0),
+    ],
+)
+async def test_a_clock_set_between_two_sessions_ends_no_wait_early(
+    walked: Walked, by: timedelta, boot: str, later: float, waits: float
+) -> None:
+    bench = await lost_reply(walked)
+    bench.clock = clock = Started(bench, boot, 1_000.0 + later)
+    clock.at += by
+    bench.opened()
+
+    attempt = await bench.step("applied")
+
+    assert "may be tried again" in attempt.words
+    assert clock.grown - 1_000.0 - later == pytest.approx(waits)
+
+
+async def test_a_record_that_knows_only_the_date_of_the_look_waits_anew(walked: Walked) -> None:
+    bench = await lost_reply(walked)
+    held = bench.store.held["record.toml"]
+    bench.store.held["record.toml"] = re.sub(rb"\nfacts\.looked_(boot|uptime) = .*", b"", held)
+    assert held.count(b"looked_") - bench.store.held["record.toml"].count(b"looked_") == 2
+    bench.clock.at += timedelta(hours=1)
+    bench.opened()
+
+    await bench.step("applied")
+
+    assert bench.clock.monotonic() == pytest.approx(1_045.0)
+
+
+async def test_a_second_lost_reply_is_waited_for_from_its_own_look(walked: Walked) -> None:
+    bench = await lost_reply(walked)
+    assert "may be tried again" in (await bench.step("applied")).words
+    begun = bench.clock.monotonic()
+    assert (await bench.step("applied")).status is Status.UNKNOWN
+
+    assert "may be tried again" in (await bench.step("applied")).words
+
+    assert bench.clock.monotonic() - begun == pytest.approx(45.0, abs=1)
 
 
 @pytest.mark.parametrize("by", MOVES, ids=str)

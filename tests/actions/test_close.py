@@ -140,6 +140,20 @@ def test_the_ledger_s_row_is_needed_to_keep_it(ended: Ended) -> None:
     gone = ended.says(KEPT, AFTER, ledger=False)
     assert gone is not None
     assert gone[0] is Status.FAILED
+    assert ended.says(ROLLED_BACK, AFTER + DOWN, ledger=False) is None
+    assert ended.says(FIXED_MANUALLY, f"{AFTER}{DOWN} DROP INDEX i;", ledger=False) is None
+
+
+@pytest.mark.parametrize("here", ["copy", "rehearsal"])
+def test_one_schema_that_cannot_be_compared_proves_no_other_end(ended: Ended, here: str) -> None:
+    against = replace(ended, here=(here,)).says(FIXED_MANUALLY, "CREATE TABLE t(id)")
+
+    assert against is not None
+    assert against[0] is Status.UNKNOWN
+
+
+def test_a_table_without_rows_before_is_not_said_to_have_lost_some() -> None:
+    assert _fewer((CountedTable(table="empty", before=0, now=-1),)) == ""
 
 
 @pytest.mark.parametrize("end", [KEPT, ROLLED_BACK, FIXED_MANUALLY])

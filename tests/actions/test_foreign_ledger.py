@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actions.conftest import Walked
 from actions.fake_target import Bench
 from d1_preflight.actions.target import observe
 from d1_preflight.core.errors import RemoteFailed
@@ -44,6 +45,32 @@ async def test_an_empty_ledger_or_one_that_is_over_stops_nothing(
     bench = await to_the_copy(tmp_path, settings, rows)
 
     assert (await bench.step("copied")).status is Status.PROVED
+
+
+EATS = "CREATE TRIGGER eats AFTER INSERT ON d1_migrations BEGIN DELETE FROM members; END"
+"""It fires as the apply writes its row; the rehearsal's ledger is a new one, without it."""
+
+
+async def test_a_trigger_on_the_ledger_stops_the_walk_at_the_copy(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.target.connection.execute(EATS)
+    await bench.walk(until="copied")
+
+    attempt = await bench.step("copied")
+
+    assert attempt.status is Status.FAILED
+    assert attempt.words.startswith("The trigger eats on d1_migrations would run with the apply")
+
+
+async def test_a_trigger_that_came_upon_the_ledger_holds_the_apply(walked: Walked) -> None:
+    bench = await walked("applied")
+    bench.target.connection.execute(EATS)
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.FAILED
+    assert "the triggers of the ledger (eats) changed" in attempt.words
+    assert bench.target.reached == 0
 
 
 async def test_a_table_of_the_ledgers_name_that_is_something_else_is_named(tmp_path: Path) -> None:

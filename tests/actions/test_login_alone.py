@@ -57,6 +57,19 @@ async def test_what_insights_does_not_tell_is_left_out(walked: Walked, answer: A
     assert words.startswith("in the last 24 h 1,200 read queries")
 
 
+@pytest.mark.parametrize("key", ["read_queries_24h", "write_queries_24h"])
+async def test_a_day_of_which_one_count_is_not_said_is_not_known(walked: Walked, key: str) -> None:
+    bench = await walked("window")
+    bench.web.samples = [NoAnalytics("Analytics need a token.")]
+    told = (COUNTED % bench.target.uuid).replace(key, "other")
+    bench.target.instead["info"] = lambda ran: replace(ran, stdout=told)
+
+    attempt = await bench.step("window")
+
+    words = WindowFacts.from_attempt(attempt).traffic
+    assert words == "not known: Analytics need a token."
+
+
 def test_another_form_of_insights_is_not_read() -> None:
     assert listed_queries('hello\n[{"numberOfTimesRun": 2}, {"numberOfTimesRun": 3}]') == (2, 3)
     assert listed_queries('[{"numberOfTimesRun": "2"}]') is None

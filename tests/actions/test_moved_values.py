@@ -106,6 +106,35 @@ async def test_a_living_table_is_rehearsed_again_and_applied(walked: Walked) -> 
     assert bench.session.attempt("rows").status is Status.PROVED  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    "by_hand", [LOWER, LOWER.replace(";", " WHERE id = 1;")], ids=["all of it", "a part"]
+)
+async def test_what_was_run_by_hand_is_never_run_again_however_often_it_is_tried(
+    walked: Walked, by_hand: str
+) -> None:
+    bench = await walked("applied", LOWER, "transformative")
+    bench.target.connection.execute(by_hand)
+
+    words = [(await bench.step("applied")).words for _ in range(4)]
+
+    assert bench.target.reached == 0
+    assert [" of members already hold what the migration writes" in told for told in words] == [
+        False, True, False, True,
+    ]  # fmt: skip
+
+
+async def test_on_living_rows_the_signed_loss_is_applied(walked: Walked) -> None:
+    sql = "DELETE FROM members WHERE role = 'member';\n"
+    bench = await walked("applied", sql, "destructive")
+    bench.target.connection.execute("INSERT INTO members VALUES (9, 'a', 'GUEST')")
+    assert (await bench.step("applied")).status is Status.FAILED
+
+    attempt = await bench.step("applied")
+
+    assert attempt.status is Status.PROVED, attempt.words
+    assert bench.query("SELECT id FROM members ORDER BY id") == [(1,), (3,), (9,)]
+
+
 async def test_a_larger_loss_than_was_signed_is_not_applied(walked: Walked) -> None:
     sql = "DELETE FROM members WHERE role = 'member';\n"
     bench = await walked("applied", sql, "destructive")

@@ -8,14 +8,30 @@ from pathlib import Path
 import pytest
 
 from actions.conftest import Walked
-from actions.fake_target import ADDITIVE, NAME, UUID, Bench, cut, failed, lost, refused, replied
+from actions.fake_target import (
+    ADDITIVE,
+    EARLIER,
+    NAME,
+    UUID,
+    Bench,
+    cut,
+    failed,
+    lost,
+    refused,
+    replied,
+)
+from d1_preflight.actions.rehearsal import diff_facts, explained_facts
 from d1_preflight.actions.schema_changes import is_declared
 from d1_preflight.adapters.local import LocalDatabases
+from d1_preflight.core.analysis import analyse, schema_after
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import Analysis, Effects, Finding, Kind, Reason, Risk, Severity
 from d1_preflight.core.ports import Evidence
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.settings import Data, Settings
+from d1_preflight.core.record.change_facts import MeasuredLoss, RehearsalFacts, row_counts
 from d1_preflight.core.record.record import Status
+from d1_preflight.core.rows.row_diff import Pairing, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Change, Schema, SchemaObject
 
 REHEARSAL = (".preflight", "rehearsal", "d1")
@@ -43,6 +59,55 @@ HIDDEN = {
         "view roles",
     ),
 }
+
+
+async def test_the_rehearsal_keeps_what_every_table_held_before_and_after(walked: Walked) -> None:
+    bench = await walked("rehearsed", "DELETE FROM members WHERE id = 3;\n", "destructive")
+
+    facts = RehearsalFacts.from_attempt(await bench.step("rehearsed"))
+
+    before = row_counts(facts.counts_before)
+    assert before == {"teams": 2, "members": 3, "log": 0 + before["log"]}
+    assert row_counts(facts.counts_after) == {**before, "members": 2}
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "ok"),
+    [
+        (MeasuredLoss(table="Members", lost=1), True),
+        (MeasuredLoss(table="members", lost=2, nulled=0), True),
+        (MeasuredLoss(table="members", nulled=5), False),
+        (MeasuredLoss(table="members"), False),
+        (MeasuredLoss(table="teams", lost=0), True),
+    ],
+)
+def test_no_more_may_be_lost_than_was_seen_when_it_was_declared(
+    confirmed: MeasuredLoss, *, ok: bool
+) -> None:
+    lost = RowDiff((TableDiff("members", 3, 2, lost=1, pairing=Pairing.KEY),))
+    sql = "DELETE FROM members WHERE id = 3;"
+    analysis = analyse(
+        Migration.from_text(NAME, sql),
+        schema_after([Migration.from_text("0001_prior.sql", EARLIER)]),
+        whole=True,
+    )
+
+    (change,) = explained_facts(lost, analysis, ["members"], [confirmed])
+
+    assert change.ok is ok
+    assert change.undeclared is None
+
+
+@pytest.mark.parametrize(("after", "kept"), [(5, (9, 5)), (9, (None, None)), (None, (None, None))])
+def test_a_mark_that_falls_is_kept_with_where_it_fell_from(
+    after: int | None, kept: tuple[int | None, int | None]
+) -> None:
+    fallen = TableDiff("counters", 1, 1, issued_before=9, issued_after=after)
+
+    (change,) = diff_facts(RowDiff((fallen,)))
+
+    assert (change.issued_before, change.issued_after) == kept
+    assert change.ok is (after != 5)
 
 
 @pytest.mark.parametrize(("sql", "name"), HIDDEN.values(), ids=HIDDEN.keys())

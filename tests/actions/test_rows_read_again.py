@@ -47,3 +47,20 @@ async def test_what_long_rows_hold_after_a_lost_reply_is_told_by_the_rows(
     assert (attempt.status, attempt.words[: len(words)]) == (status, words)
     assert ApplyFacts.from_attempt(attempt).half_way is half_way
     assert bench.target.commands.count("apply") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "is_sent"),
+    [("SELECT 1", True), ("UPDATE pages SET body = zeroblob(6001) WHERE id = 2", False)],
+)
+async def test_long_rows_that_moved_hold_the_apply(
+    tmp_path: Path, change: str, *, is_sent: bool
+) -> None:
+    bench = Bench(tmp_path, SQL, "transformative", earlier=EARLIER, rows=ROWS)
+    await bench.walk("applied")
+    bench.target.connection.execute(change)
+
+    attempt = await bench.step("applied")
+
+    assert ("apply" in bench.target.commands) is is_sent
+    assert ("pages" in ApplyFacts.from_attempt(attempt).moved) is not is_sent

@@ -226,6 +226,10 @@ async def test_the_dashboard_has_an_address_without_an_account_too(account: str,
     outcome = await open_dashboard(context)
 
     assert dashboard_plan(context) == (url,)
+    named = load_settings('[verification]\nworker = "api-of-ours"\n')
+    ours = cast("Environment", SimpleNamespace(**{**vars(environment), "settings": named}))
+    page = dashboard_plan(replace(context, environment=ours))[1]
+    assert "/api-of-ours/" in page
     assert outcome.status is Status.ATTESTED
     anybodys = "https://dash.cloudflare.com/?to=/:account/workers/d1/databases/id-1/metrics"
     assert outcome.facts.written() == {"url": anybodys}  # the record names no account

@@ -30,6 +30,18 @@ async def test_a_ledger_without_the_row_fails(walked: Walked) -> None:
     assert attempt.words == f"The ledger has no row for {NAME}. See the emergency card."
 
 
+async def test_a_row_that_is_missing_after_a_proved_apply_is_not_explained_away(
+    walked: Walked,
+) -> None:
+    bench = await walked("ledger")
+    step = bench.session.checklist.step("ledger")
+    bench.target.connection.execute("DELETE FROM d1_migrations WHERE name = ?", (NAME,))
+    await bench.step("ledger")
+
+    assert bench.session.prompts(step) == ()
+    assert (await bench.step("ledger", explanation="Ana took it out.")).status is Status.FAILED
+
+
 async def test_the_ledgers_row_is_kept(walked: Walked) -> None:
     bench = await walked("ledger")
 

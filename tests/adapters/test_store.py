@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.record_values import new_record, shipped_checklist
-from d1_preflight.adapters.leftover import is_leftover
+from d1_preflight.adapters.leftover import NEW, PART, is_leftover
 from d1_preflight.adapters.locks import Lock
 from d1_preflight.adapters.store import (
     RECORD,
@@ -103,6 +103,19 @@ def test_the_files_are_those_beside_the_record_without_the_evidence(tmp_path: Pa
     (tmp_path / "record" / "evidence" / "001.out").write_bytes(b"out")
 
     assert kept.files() == {"a.sig": b"sig", "go.toml": b"go"}
+
+
+def test_the_sums_are_those_of_the_records_own_files(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    kept.write("go.toml", b"go")
+    (tmp_path / "record" / "evidence").mkdir()
+    (tmp_path / "record" / "evidence" / "001.out").write_bytes(b"out")
+    (tmp_path / "record" / "link.out").symlink_to(tmp_path / "record" / "go.toml")
+    (tmp_path / "record" / f"{PART}x1{NEW}").write_bytes(b"half")
+
+    sums = {name: sha256(data).hexdigest()
+            for name, data in (("evidence/001.out", b"out"), ("go.toml", b"go"))}  # fmt: skip
+    assert kept.sums() == sums
 
 
 def test_a_file_is_taken_away_once_and_may_be_gone_already(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The time, and the browser of this machine."""
 
+import subprocess
+import sys
 from datetime import UTC
 from pathlib import Path
 
@@ -12,6 +14,15 @@ from d1_preflight.adapters.system import SystemClock, machine_zone, open_in_brow
 def test_the_clock_tells_utc_in_whole_seconds() -> None:
     now = SystemClock().now()
     assert (now.tzinfo, now.microsecond) == (UTC, 0)
+
+
+def test_processes_of_one_boot_name_it_alike() -> None:
+    code = "from d1_preflight.adapters.system import SystemClock as C; print(C().boot())"
+    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    shares = Path("/proc/sys/kernel/random/boot_id").is_file()
+    assert (other.stdout.strip() == SystemClock().boot()) is shares
+    assert SystemClock().boot() == SystemClock().boot() != ""
 
 
 async def test_the_browser_gets_the_address_as_one_word(tmp_path: Path) -> None:

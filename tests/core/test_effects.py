@@ -115,9 +115,26 @@ def told(lineage: TableLineage) -> Iterator[tuple[str, object]]:
 
 
 @pytest.mark.parametrize(
+    ("body", "nulled"), [("SELECT RAISE(IGNORE)", ["team:2"]), ("SELECT 1", [])], ids=str
+)
+def test_rows_that_another_tables_trigger_holds_back_can_still_be_cleared(
+    body: str, nulled: list[str]
+) -> None:
+    prior = f"""{PRIOR}
+    CREATE TABLE pins(id INTEGER PRIMARY KEY, badge REFERENCES badges(id) ON DELETE CASCADE);
+    CREATE TRIGGER held BEFORE DELETE ON pins BEGIN {body}; END;"""
+
+    found = judged("DELETE FROM badges;\nDELETE FROM teams;", prior)
+
+    badges = next(lineage for lineage in found.lineages if lineage.table == "badges")
+    assert dict(told(badges)).get("nulled", []) == nulled
+
+
+@pytest.mark.parametrize(
     ("sql", "kind", "risk", "rollback"),
     [
         ("SELECT 1;", Kind.NONE, Risk.LOW, "low"),
+        ("REINDEX members_role;", Kind.NONE, Risk.LOW, "low"),
         ("CREATE TABLE new(a);", Kind.ADDITIVE, Risk.LOW, "low"),
         ("UPDATE log SET at = 1;", Kind.TRANSFORMATIVE, Risk.MEDIUM, "medium"),
         ("DROP TABLE log;", Kind.DESTRUCTIVE, Risk.HIGH, "irreversible"),

@@ -1,5 +1,6 @@
 """A full-text index over another table follows it: no loss of its own, and none unseen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -10,7 +11,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.loss_check import LossVerdict, check_losses
-from d1_preflight.core.rows.row_diff import Failing, diff_rows
+from d1_preflight.core.rows.row_diff import Failing, TableDiff, diff_rows
 
 POSTS = (
     "CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT, spam INTEGER, author INTEGER{key});"
@@ -170,3 +171,12 @@ def test_an_index_of_any_options_follows_its_content(tmp_path: Path, options: st
     assert "posts_fts" in blocked(
         rehearsed(tmp_path, prior, ROWS, f"DROP TRIGGER posts_ad; {sql}", "posts")
     )
+
+
+def test_an_index_with_fewer_entries_is_not_untouched() -> None:
+    index = TableDiff("posts_fts", 20, 20, content="posts")
+
+    assert index.is_untouched
+    assert not replace(index, after=10).is_untouched
+    assert not replace(index, strays=1).is_untouched
+    assert not replace(index, failure="it is damaged").is_untouched

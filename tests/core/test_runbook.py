@@ -9,7 +9,11 @@ import pytest
 
 from d1_preflight.core.record.change_facts import RehearsalFacts
 from d1_preflight.core.record.record import Outcome, Record, Status
-from d1_preflight.core.record.safety_facts import DeployOrderFacts
+from d1_preflight.core.record.safety_facts import (
+    DeployOrderFacts,
+    RollbackPath,
+    RollbackPlanFacts,
+)
 from d1_preflight.core.recovery.runbook import Scenario, Target
 from d1_preflight.core.recovery.scenarios import likely, runbook
 from tui import scenes
@@ -189,6 +193,71 @@ def test_the_team_s_own_maintenance_deploy_is_shown_and_never_run() -> None:
 
     assert steps[0].command == command
     assert not steps[0].is_ready
+
+
+WRITING = ("wrangler deploy ", "wrangler versions deploy", "wrangler rollback", "--file=",
+           "time-travel restore")  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["", "named", "ledger"])
+def test_whatever_writes_is_asked_for_once_more(step: str) -> None:
+    target = replace(TARGET, maintenance="wrangler deploy --env maintenance", restore_file="r.sql")
+    steps = [s for case in runbook(target, walked(step) if step else None) for s in case.steps]
+
+    for act in steps:
+        assert act.writes is any(words in act.command for words in WRITING), act.command
+
+
+def planned(*ways: RollbackPath, chosen: str = "") -> list[str]:
+    """The words and commands of the alternatives where these paths were proved."""
+    session = scenes.rebuild()
+    facts = RollbackPlanFacts(ways=ways, chosen=chosen)
+    session.script = {**scenes.outcomes(), "way_back": Outcome(Status.ATTESTED, "", facts)}
+    record = session.walked_to("ledger").record
+    steps = runbook(replace(TARGET, restore_file="rows.sql"), record)[2].steps
+    return [f"{step.option} {step.words}: {step.command}" for step in steps if step.option]
+
+
+DOWN = RollbackPath(way="down migration", command="wrangler d1 execute x --file=d.sql",
+                    loses="nothing", takes_ms=1500)  # fmt: skip
+TABLE = RollbackPath(way="table restore", command="preflight restore 0061", loses="later writes")
+
+
+@pytest.mark.parametrize("chosen", [DOWN, TABLE])
+def test_of_two_that_keep_the_rows_the_chosen_one_is_the_first(chosen: RollbackPath) -> None:
+    first = planned(DOWN, TABLE, chosen=chosen.way)[0]
+
+    assert first.startswith(f"A Restore data: {chosen.way}, loses {chosen.loses}; ")
+    assert ("1.5 s locally" in first) is (chosen is DOWN)
+    assert ("time not measured" in first) is (chosen is TABLE)
+
+
+def test_a_table_restore_is_run_from_the_file_that_it_made() -> None:
+    told = planned(DOWN, TABLE, chosen=TABLE.way)
+
+    assert told[0].endswith("First the rows as SQL: preflight restore 0061")
+    assert told[1].startswith("A Then run it")
+    assert "--file=rows.sql" in told[1]
+    down = next(line for line in told if "--file=d.sql" in line)
+    assert down.startswith("B Restore data: down")
+
+
+def test_a_recorded_command_that_no_shell_reads_is_shown_as_it_is() -> None:
+    odd = replace(DOWN, command="wrangler d1 execute 'x --file=d.sql")
+
+    assert planned(odd)[0].endswith(f": {odd.command}")
+
+
+@pytest.mark.parametrize("order", ["database first, then Worker", "Worker first, then database"])
+def test_a_worker_whose_version_is_not_known_is_looked_for_first(order: str) -> None:
+    session = scenes.rebuild()
+    facts = DeployOrderFacts(order=order, worker="workway-api")
+    session.script = {**scenes.outcomes(), "deploy_order": Outcome(Status.ATTESTED, "", facts)}
+    told = commands(runbook(replace(TARGET, version=""), session.walked_to("ledger").record)[2:3])
+
+    assert any("wrangler rollback '<version-id>'" in line or
+               "wrangler rollback <version-id>" in line for line in told)  # fmt: skip
+    assert any(line.startswith("wrangler deployments list") for line in told)
 
 
 def test_a_worker_that_went_first_is_not_rolled_back_to_a_version_that_may_be_the_new_one() -> None:

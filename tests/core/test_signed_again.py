@@ -8,10 +8,11 @@ from hashlib import sha256
 import pytest
 
 from core.record_values import ANA, BEN, KEYS, START, closed_in_chain, shipped_checklist
+from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import Fact, Facts
 from d1_preflight.core.record.file import dump_record, load_record
-from d1_preflight.core.record.record import Attempt, Record
+from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.review import PLAN, Verdict, statement
 from d1_preflight.core.record.signing import CLOSE, REVIEW
 from d1_preflight.core.summary.form import PRESENT_FORM
@@ -147,6 +148,19 @@ def test_what_its_operator_signs_again_is_named(forged: Forgery) -> None:
 
     assert forged.named in named
     print(f"{forged.what}: {', '.join(sorted(named))}")
+
+
+@pytest.mark.parametrize("end", [KEPT, ROLLED_BACK, FIXED_MANUALLY])
+def test_only_what_was_kept_has_to_keep_its_row_of_the_ledger(end: str) -> None:
+    moved = ids(again(closed_in_chain(), lambda record: at_close(end=end)(row(99)(record))))
+
+    assert ("close-differs" in moved) is (end == KEPT)
+
+
+def test_a_close_that_failed_binds_nothing_yet() -> None:
+    failed = with_attempt("close", lambda a: replace(a, status=Status.FAILED, facts={}))
+
+    assert not ids(again(closed_in_chain(), failed)) & {"close-incomplete", "close-differs"}
 
 
 def test_nothing_is_named_where_nothing_was_changed() -> None:

@@ -29,6 +29,9 @@ class PatientClock:
     def monotonic(self) -> float:
         return SystemClock().monotonic() + self.ahead.total_seconds()
 
+    def boot(self) -> str:
+        return SystemClock().boot()
+
     async def sleep(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)
 

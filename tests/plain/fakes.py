@@ -133,6 +133,9 @@ class TickingClock:
     def monotonic(self) -> float:
         return self.now().timestamp()
 
+    def boot(self) -> str:
+        return "this boot"
+
     async def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
 

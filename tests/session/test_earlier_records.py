@@ -79,6 +79,18 @@ async def test_one_with_a_signed_go_is_applied_and_closed_in_schema_1(kind: Kind
     assert [p.id for p in verified(store).problems] == []
 
 
+async def test_one_whose_go_is_signed_once_more_goes_on_in_schema_2() -> None:
+    store = MemoryStore()
+    session = opened(store, signed(store, Kind.ADDITIVE))
+    go = CHECKLIST.step("go")
+    assert session.record.schema == 1
+
+    session.no_go("not today")
+    await session.perform(go, {prompt.key: "it stands" for prompt in session.prompts(go)})
+
+    assert schema(store) == 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.UNKNOWN])
 async def test_one_whose_apply_was_begun_is_finished_in_schema_1(

@@ -42,6 +42,9 @@ class StandingClock:
     def monotonic(self) -> float:
         return self.at.timestamp()
 
+    def boot(self) -> str:
+        return "this boot"
+
     async def sleep(self, seconds: float) -> None:
         raise NotImplementedError(seconds)
 

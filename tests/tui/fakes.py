@@ -45,6 +45,9 @@ class FrozenClock:
     def monotonic(self) -> float:
         return self.now().timestamp()
 
+    def boot(self) -> str:
+        return "this boot"
+
     async def sleep(self, seconds: float) -> None:
         """No time passes here."""
 

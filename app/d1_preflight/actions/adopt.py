@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from d1_preflight.actions.apply_end import By, look_again, settled
+from d1_preflight.actions.apply_end import By, look_again, looked, settled
 from d1_preflight.actions.context import Environment, StepAction, StepContext
 from d1_preflight.actions.preconditions import (
     require_bookmark,
@@ -35,7 +35,6 @@ from d1_preflight.core.record.change_facts import (
     JudgedFileFacts,
     table_counts,
 )
-from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Record, Status
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.target.adopted import Applied, JudgedFile, gaps, judge_files, with_ledger
@@ -250,7 +249,7 @@ async def adopt_ledger(context: StepContext) -> Outcome:
     writing = environment.wrangler.is_writing()
     if writing or may_have_arrived(ran):
         if not writing:
-            facts = replace(facts, looked_at=instant(environment.clock.now()))
+            facts = looked(context, facts)
         words = f"Not seen yet: {explain_failure(ran).message} It may still be running."
         return Outcome(Status.UNKNOWN, f"{words} Check again.", facts, evidence)
     return _not_written(look.observation, names, explain_failure(ran).message, facts, evidence)
@@ -340,6 +339,8 @@ async def _recheck(context: StepContext) -> None:
         changed.append("the schema of the target")
     if tuple(row.name for row in now.ledger) != compared.in_ledger:
         changed.append("wrangler's ledger")
+    if now.ledger_triggers:
+        changed.append(f"the triggers of the ledger ({', '.join(now.ledger_triggers)})")
     if table_counts(now.counts) != compared.ledgers:
         changed.append("another tool's ledger")
     if changed:

@@ -78,7 +78,7 @@ async def apply_migration(context: StepContext) -> Outcome:
     now = await recheck(context, plan)
     row = now.observation.ledger_row(environment.name)
     if row is not None:  # the recheck lets it pass only where an earlier attempt failed
-        facts = ApplyFacts(observed=True, by=By.ANOTHER)
+        facts = ApplyFacts(observed=True, by=By.UNKNOWN if _may_be_ours(context) else By.ANOTHER)
         return applied(row, facts, now.evidence)
     if now.moved and not _was_held(context):
         return _held(now)
@@ -117,6 +117,20 @@ def _was_held(context: StepContext) -> bool:
     if last is None or copied is None or not ApplyFacts.from_attempt(last).moved:
         return False
     return last.status is Status.FAILED and last.started_at >= copied.started_at
+
+
+def _may_be_ours(context: StepContext) -> bool:
+    """Whether an earlier try of this record can have applied it: not where it surely did not."""
+    may = False
+    for attempt in context.record.attempts:
+        facts = ApplyFacts.from_attempt(attempt) if attempt.step == ApplyFacts.step else None
+        if facts is None or attempt.status is Status.RUNNING:
+            continue
+        if attempt.status.is_unobserved:
+            may = True
+        elif facts.observed or facts.exit_code is not None:
+            may = bool(facts.half_way) or facts.exit_code == 0
+    return may
 
 
 def _apply_args(environment: Environment, config: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ the end may still be at work: D1 stops a query after 30 s, so until then nothing
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from enum import StrEnum
+from math import ceil
 
 from d1_preflight.actions.context import StepContext
 from d1_preflight.actions.look_after import look_after
@@ -20,7 +20,7 @@ from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
-from d1_preflight.core.record.facts import instant, is_absent, moment
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.target.snapshot import LedgerRow, Observation
@@ -68,7 +68,7 @@ async def conclude(
     if writing or may_have_arrived(ran):
         words = f"Not seen yet: {context.own_reason(ran)} It may still be running. Check again."
         if not writing:  # the time in which it can commit begins when its sender is gone
-            facts = replace(facts, looked_at=instant(environment.clock.now()))
+            facts = looked(context, facts)
         return Outcome(Status.UNKNOWN, words, facts, everything)
     reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error"
     if seen.schema.fingerprint != before.schema.fingerprint:
@@ -152,8 +152,7 @@ async def settled(context: StepContext, is_there: Callable[[Observation], bool])
     """
     clock = context.environment.clock
     look = await look_again(context)
-    waited = (clock.now() - _first_look(context)).total_seconds()
-    until = clock.monotonic() + SETTLED_S - waited
+    until = clock.monotonic() + SETTLED_S - _waited(context)
     while not is_there(look.observation) and clock.monotonic() < until:
         left = until - clock.monotonic()
         context.emit(
@@ -165,11 +164,26 @@ async def settled(context: StepContext, is_there: Callable[[Observation], bool])
     return look
 
 
-def _first_look(context: StepContext) -> datetime:
-    """When the target was first seen without the row after the apply; now, where it never was."""
-    earlier = ApplyFacts.from_attempt(context.before).looked_at
-    now = context.environment.clock.now()
-    return now if is_absent(earlier) else min(now, moment(earlier))
+def looked(context: StepContext, facts: ApplyFacts) -> ApplyFacts:
+    """The facts of a look that found nothing, with the time from which the wait is measured."""
+    clock = context.environment.clock
+    return replace(
+        facts,
+        looked_at=instant(clock.now()),
+        looked_boot=clock.boot(),
+        looked_uptime=ceil(clock.monotonic()),
+    )
+
+
+def _waited(context: StepContext) -> float:
+    """The seconds since the first look that found nothing, where they are sure; else none.
+
+    The machine's date may have been set since; what counts from another boot says nothing.
+    """
+    earlier, clock = ApplyFacts.from_attempt(context.before), context.environment.clock
+    if earlier.looked_uptime is None or earlier.looked_boot != clock.boot():
+        return 0.0
+    return max(0.0, clock.monotonic() - earlier.looked_uptime)
 
 
 async def _without_row(

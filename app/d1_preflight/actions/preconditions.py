@@ -312,6 +312,8 @@ def _changes(context: StepContext, plan: SignedPlan, now: Observation) -> list[s
         found.append("the schema of the target")
     if plan.tools.wrangler != environment.wrangler.version:
         found.append("wrangler's version")
+    if now.ledger_triggers:
+        found.append(f"the triggers of the ledger ({', '.join(now.ledger_triggers)})")
     found += [f"the rows of {table}, which may be lost," for table in moved_at_risk(context, now)]
     if pending_names(environment, now) != copied.pending:
         found.append("the set of pending migrations")

@@ -45,6 +45,7 @@ from d1_preflight.core.rows.row_diff import (
     TableDiff,
     diff_rows,
 )
+from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.disk import writing
 
 LOCAL_TIMEOUT_S = 900.0
@@ -69,9 +70,7 @@ async def copy_target(context: StepContext) -> Outcome:
         return stopped
     started = environment.clock.monotonic()
     reading = await plan_reading(context)
-    if environment.name in reading.observation.applied:
-        name = environment.name
-        said = f"{name} is already in the target's ledger; there is nothing to rehearse."
+    if said := _not_to_be_rehearsed(environment, reading.observation):
         return Outcome(Status.FAILED, said, evidence=reading.evidence)
     beside = await rows_beside(context, reading.observation)
     copied = await copy_rows(context, reading, copied_rows(environment))
@@ -101,6 +100,17 @@ async def copy_target(context: StepContext) -> Outcome:
     if beside:
         summary += f"; the apply also writes the row of {', '.join(r.table for r in beside)}"
     return Outcome(Status.PROVED, f"{summary}.", facts, reading.evidence)
+
+
+def _not_to_be_rehearsed(environment: Environment, seen: Observation) -> str:
+    """Why a rehearsal would show nothing of the apply; "" where it does."""
+    name, ledger = environment.name, environment.project.database.migrations_table
+    if name in seen.applied:
+        return f"{name} is already in the target's ledger; there is nothing to rehearse."
+    if seen.ledger_triggers:
+        which = f"The trigger {seen.ledger_triggers[0]} on {ledger} would run with the apply"
+        return f"{which}, and no rehearsal shows it. Drop it, then copy."
+    return ""
 
 
 async def check_syntax(context: StepContext) -> Outcome:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +15,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from d1_preflight.adapters.processes import launch, on_path
 
 _LOCALTIME = Path("/etc/localtime")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_TIME_NAMESPACE = Path("/proc/self/ns/time")  # a container's monotonic time may be shifted
+_PROCESS = os.urandom(8).hex()
 
 
 class SystemClock:
@@ -26,6 +30,14 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds that only grow."""
         return time.monotonic()
+
+    def boot(self) -> str:
+        """Name the machine's start, which all processes share; else this process alone."""
+        try:
+            named = _BOOT.read_text(encoding="ascii") + str(_TIME_NAMESPACE.readlink())
+        except (OSError, ValueError):
+            return _PROCESS
+        return sha256(named.encode()).hexdigest()[:16]
 
     async def sleep(self, seconds: float) -> None:
         """Let this much time pass."""

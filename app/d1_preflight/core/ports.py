@@ -85,6 +85,10 @@ class Clock(Protocol):
         """Tell seconds that only grow, for measuring how long something took."""
         ...
 
+    def boot(self) -> str:
+        """Name the time through which `monotonic` grows; another name, and it began anew."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let this much time pass; for watching, never for ordering."""
         ...

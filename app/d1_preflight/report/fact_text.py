@@ -35,6 +35,7 @@ _SAID_ELSEWHERE = frozenset(
         *("values", "values_before", "values_after"),  # fingerprints
         *("declared_losses", "loss_reason"),  # in the answers
         *("summary_form", "new_breaks_at_home", "digest"),  # for the program alone
+        *("looked_boot", "looked_uptime"),  # so is by which clock the wait is measured
     }
 )
 

@@ -109,7 +109,8 @@ class ApplyFacts(StepFacts):
     `by` is who applied it. `moved` names the tables whose values held the apply, or leave its end
     unknown; `moved_elsewhere` those that changed meanwhile and that no statement touches.
     `rehearsed_again` were read and rehearsed once more just before it, with the values before and
-    after that rehearsal. `looked_at` is the first look that found nothing.
+    after that rehearsal. `looked_at` is the first look that found nothing, `looked_uptime` its
+    second since `looked_boot`.
     """
 
     step = "applied"
@@ -125,6 +126,8 @@ class ApplyFacts(StepFacts):
     moved: tuple[str, ...] = NO_ITEMS
     moved_elsewhere: tuple[str, ...] = NO_ITEMS
     looked_at: str = NO_TEXT
+    looked_boot: str = NO_TEXT
+    looked_uptime: int | None = None
     rehearsed_again: tuple[str, ...] = NO_ITEMS
     values_before: tuple[TableValues, ...] = NO_ITEMS
     values_after: tuple[TableValues, ...] = NO_ITEMS

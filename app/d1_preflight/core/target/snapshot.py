@@ -24,7 +24,10 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The database as it was at `taken_at`; `schema` is without the ledger table."""
+    """The database as it was at `taken_at`; `schema` is without the ledger table.
+
+    `ledger_triggers` fire as a migration's row is written; no rehearsal has them.
+    """
 
     taken_at: datetime
     ledger: tuple[LedgerRow, ...]
@@ -32,6 +35,7 @@ class Observation:
     counts: Mapping[str, int] = field(default_factory=dict)
     quick_check: str = ""
     broken_references: int = 0
+    ledger_triggers: tuple[str, ...] = ()
 
     def serves(self, now: datetime) -> bool:
         """Whether it is so new that it serves the steps after the one that looked, too."""
@@ -84,17 +88,20 @@ class Question:
         if len(answers) != len(self.statements):
             raise ValueError(f"{len(self.statements)} answers expected, {len(answers)} came")
         rest = list(answers)
-        schema = Schema.from_rows(rest.pop(0)).without(self.ledger_table)
+        whole = Schema.from_rows(rest.pop(0))
         ledger = rest.pop(0) if self.with_ledger else ()
         number = len(count_statements(self.tables))
         counts, rest = read_counts(self.tables, rest[:number]), rest[number:]
         return Observation(
             taken_at,
             read_ledger(ledger),
-            schema,
+            whole.without(self.ledger_table),
             counts,
             quick_check=_quick_check(rest.pop(0)) if self.checks else "",
             broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
+            ledger_triggers=tuple(
+                o.name for o in whole.objects if (o.kind, o.table) == ("trigger", self.ledger_table)
+            ),
         )
 
 
