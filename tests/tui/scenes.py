@@ -337,7 +337,7 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
     return {
         "findings": (
             Prompt("rebuild-forgets@9", PromptKind.TEXT,
-                   "Line 9, the new teams lacks index idx_teams_stripe: why is this acceptable?"),
+                   "Line 9: The new teams lacks index idx_teams_stripe. Why is this acceptable?"),
         ),
         "losses": (
             Prompt("losses", PromptKind.CHOOSE_MANY,

@@ -1,12 +1,10 @@
 """The record for people: words and marks, as text, Markdown, one HTML file, or JSON."""
 
 from enum import StrEnum
-from typing import assert_never
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.record.record import Record
-from d1_preflight.core.summary.markdown import as_markdown as summary_markdown
-from d1_preflight.core.summary.summary import Summary, summary_of
+from d1_preflight.core.summary.summary import summary_of
 from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.timeline import read_timeline
@@ -40,35 +38,23 @@ def show(
     still_open = "" if closed_attempt(record) else missing(record, checklist)
     summary = summary_of(record, read_timeline(timeline or b"").entries, still_open)
     content = document(record, checklist, verification, timeline)
-    return _rendered(form, summary, content, record, verification)
+    if form is Format.JSON:
+        from d1_preflight.report.plain_json import as_json
+
+        return as_json(summary, record, verification)
+    first = (*not_verified(verification), *summary_blocks(summary, record, still_open))
+    return _for_people(form, (*first, *pictures(record), *content))
 
 
-def _rendered(
-    form: Format,
-    summary: Summary,
-    content: Document,
-    record: Record,
-    verification: Verification | None,
-) -> str:
-    warning = not_verified(verification)
-    match form:
-        case Format.TEXT:
-            from d1_preflight.report.text import as_text
+def _for_people(form: Format, content: Document) -> str:
+    if form is Format.TEXT:
+        from d1_preflight.report.text import as_text
 
-            return as_text((*warning, *summary_blocks(summary), *pictures(record), *content))
-        case Format.MARKDOWN:
-            from d1_preflight.report.markdown import as_markdown
+        return as_text(content)
+    if form is Format.MARKDOWN:
+        from d1_preflight.report.markdown import as_markdown
 
-            warned = f"{as_markdown(warning)}\n" if warning else ""
-            drawn = as_markdown((*pictures(record), *content))
-            return f"{warned}{summary_markdown(summary)}\n{drawn}"
-        case Format.HTML:
-            from d1_preflight.report.html import as_html
+        return as_markdown(content)
+    from d1_preflight.report.html import as_html
 
-            return as_html((*warning, *summary_blocks(summary), *pictures(record), *content))
-        case Format.JSON:
-            from d1_preflight.report.plain_json import as_json
-
-            return as_json(summary, record, verification)
-        case _:
-            assert_never(form)
+    return as_html(content)

@@ -47,7 +47,7 @@ code { font: .88em ui-monospace, monospace; }
 figure { margin: .8rem 0; } figcaption { font-size: .92em; }
 svg { display: block; width: 100%; max-width: 40rem; }
 svg text { font-size: 12px; fill: currentColor; }
-.kept { fill: var(--good); } .lost { fill: var(--wrong); }
+.kept { fill: var(--good); } .changed { fill: var(--waived); } .lost { fill: var(--wrong); }
 .line { stroke: var(--good); stroke-width: 2; }
 .limit { stroke: var(--wrong); stroke-dasharray: 4; }
 @media (max-width: 40rem) {

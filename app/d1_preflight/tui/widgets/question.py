@@ -144,6 +144,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
     @on(Moved)
     def _follow(self, event: Moved) -> None:
         event.stop()
+        self._show_help()
         field = self.query_one(OptionsField)
         here = Region(0, field.virtual_region.y + event.line, 1, 1)
         self.scroll_to_region(here, animate=False, force=True)
@@ -168,15 +169,22 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         await self.mount(
             Static(Content.assemble((many, QUIET), (label, STRONG)), id="label"),
             field,
-            Static(Content.styled(prompt.help, QUIET), id="words"),
+            Static(id="words"),
         )
         self.query_one("#label").display = bool(label or many)
-        # The finding is shown at its line, in the SQL above.
-        beside = "@" in prompt.key and "\n" not in prompt.help
-        self.query_one("#words").display = bool(prompt.help) and not beside
+        self._show_help()
         self.focus_field()
         # The question is above the field: it must be seen, however long the help is.
         self.call_after_refresh(self.scroll_home, animate=False)
+
+    def _show_help(self) -> None:
+        """Show the prompt's help alone; a refusal is over once the cursor moves."""
+        said, prompt = self.query_one("#words", Static), self.asking
+        if prompt:
+            said.update(Content.styled(prompt.help, QUIET))
+            # The finding is shown at its line, in the SQL above.
+            beside = "@" in prompt.key and "\n" not in prompt.help
+            said.display = bool(prompt.help) and not beside
 
     def _say(self, words: str, ink: str) -> None:
         """Say it above the help, which stays: it may be what is confirmed."""
