@@ -155,7 +155,7 @@ def test_a_plan_without_a_key_is_found() -> None:
 
     (words,) = told(verified(with_plan(document)))
 
-    assert "is no plan of this program: “rows_at_risk” lacks" in words
+    assert "is not a plan of preflight: “rows_at_risk” is missing" in words
 
 
 def test_a_plan_that_somebody_else_signed_is_found() -> None:

@@ -73,7 +73,7 @@ def pictures(record: Record) -> Iterator[Picture]:
     """What of the record can be drawn."""
     rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
     bars = tuple(
-        RowBar(t.table, t.before, max(t.after, 0), t.lost or 0, (t.changed or 0) + (t.nulled or 0))
+        RowBar(t.table, t.before, max(t.after, 0), t.lost or 0, t.changed or 0)
         for t in rehearsed.tables
         if t.before is not None and t.after is not None and t.before >= 0 and t.takes
     )

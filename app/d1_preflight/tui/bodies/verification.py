@@ -29,7 +29,7 @@ _ENDPOINTS = (
     Column("took", right=True),
     Column(""),
 )
-_LABEL = 32
+_LABEL = 12
 _DATABASE_FIRST = "database first, then Worker"
 
 
@@ -145,14 +145,15 @@ def _rate(errors: ErrorRateFacts, width: int) -> Content:
         ("error rate  ", QUIET),
         (f"{rate} %", DANGER if over else STRONG),
         f"   limit {limit} %",
+        (f"   before {errors.baseline} %" if errors.baseline else "", QUIET),
         _left(errors),
     )
-    values = tuple(_rates(errors.samples))[-max(width - _LABEL, 8) :]
+    told = f"   {plural(errors.requests, 'request')}, {plural(errors.errors, 'error')}"
+    values = tuple(_rates(errors.samples))[-max(width - _LABEL - len(told), 8) :]
     line = Content.assemble(
         ("            ", ""),
         (sparkline(values, max(_number(limit), 0.0001)), DANGER if over else ACCENT),
-        f"   {plural(errors.requests, 'request')}, {plural(errors.errors, 'error')}",
-        (f"   before {errors.baseline} %" if errors.baseline else "", QUIET),
+        told,
     )
     return Content("\n").join([head, line])
 
