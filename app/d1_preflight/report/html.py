@@ -36,6 +36,7 @@ table { border-collapse: collapse; margin: .4rem 0 .8rem; font-size: .92em; max-
 th, td { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
 .pairs th { min-width: 6.5rem; border: 0; }
+td:first-child { min-width: 5.5rem; }
 .right { text-align: right; font-variant-numeric: tabular-nums; }
 .step { margin: 1rem 0 .2rem; }
 .mark { display: inline-block; min-width: 7.5rem; font-weight: 600; }

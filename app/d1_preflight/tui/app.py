@@ -128,6 +128,7 @@ class PreflightApp(App[None]):
             return
         if self._by_itself is not None:
             wizard.unattended.by_itself = self._by_itself
+        self._step_worker.running_step.turn_to(session.record.migration)
         self._session, self._wizard = session, wizard
         self._sessions[session.record.migration] = session
         self.push_screen(wizard, self._put_away)

@@ -48,10 +48,7 @@ class Moved(Message):
 class TextField(Input):
     """A line of text. While it is empty, ! and ? still reach the screen; Esc leaves the field."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "leave", "other keys"),
-        ("up,down", "stay", ""),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "other keys")]
 
     def __init__(self, prompt: Prompt, given: str = "") -> None:
         hint = prompt.typed and "type it as shown"
@@ -86,9 +83,6 @@ class TextField(Input):
     def action_leave(self) -> None:
         """Give the keys back to the screen."""
         self.screen.set_focus(None)
-
-    def action_stay(self) -> None:
-        """Keep the field: looking at another step would forget the answers given so far."""
 
 
 class OptionsField(Widget, can_focus=True):

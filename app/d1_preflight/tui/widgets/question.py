@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -29,7 +30,11 @@ _ANEW = ("losses", "loss_reason")
 class QuestionPanel(VerticalScroll, can_focus=False):
     """Asks; a refused answer is refused in the prompt's own words, at once."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("shift+tab", "back", "last question")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("shift+tab", "back", "last question"),
+        ("up", "stay(-1)", ""),
+        ("down", "stay(1)", ""),
+    ]
 
     def __init__(self) -> None:
         super().__init__(id="question")
@@ -132,6 +137,13 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         if self.asking is None:
             self.post_message(Submitted(self._step, dict(self._raw)))
         await self._show()
+
+    def action_stay(self, by: int) -> None:
+        """Scroll a long question; stay where answers are begun, which another step would forget."""
+        if self.allow_vertical_scroll:
+            self.scroll_relative(y=by, animate=False)
+        elif not self.is_being_answered:
+            raise SkipAction
 
     async def action_back(self) -> None:
         """Ask the last question again, holding what was answered to it."""
