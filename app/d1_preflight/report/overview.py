@@ -4,12 +4,12 @@ The signed summary keeps its own form; this stands before it in `show` alone.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.format import duration, plural, timestamp
 from d1_preflight.core.record.apply_facts import NO_GO, CloseFacts, GoFacts
-from d1_preflight.core.record.change_facts import LossesFacts, RehearsalFacts
+from d1_preflight.core.record.change_facts import LossesFacts, RehearsalFacts, SchemaChange
 from d1_preflight.core.record.facts import moment
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.review import Verdict
@@ -31,7 +31,7 @@ _ENDS = {
     ROLLED_BACK: "applied and rolled back",
     FIXED_MANUALLY: "applied and fixed manually",
 }
-_REMOVED = "removed"
+_REMOVED, _MANY = "removed", {"index": "indexes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ def _lost(record: Record) -> str:
     tables, unchanged = changed_tables(record)
     if record.is_adoption or not (tables or unchanged or rehearsed.schema_after):
         return ""
-    removed = [f"{c.object} {c.name}" for c in rehearsed.schema if c.change == _REMOVED]
-    parts = [*_lost_rows(tables), *([joined(removed, _NAMED)] if removed else [])]
+    parts = [*_lost_rows(tables), *_removed(rehearsed.schema)]
     if not parts:
         return "nothing: no row, no value, no table, column or index"
     declared = LossesFacts.from_attempt(record.last(LossesFacts.step))
@@ -103,6 +102,18 @@ def _lost_rows(tables: tuple[ChangedTable, ...]) -> Iterator[str]:
     changed = [f"{plural(t.changed, 'row')} of {t.table}" for t in tables if t.changed]
     if changed:
         yield f"values changed or dropped in {joined(changed, _NAMED)}"
+
+
+def _removed(schema: Iterable[SchemaChange]) -> Iterator[str]:
+    """What the schema loses, by kind: “columns teams.a, teams.b”."""
+    names: dict[str, list[str]] = {}
+    for change in schema:
+        if change.change == _REMOVED:
+            names.setdefault(change.object, []).append(change.name)
+    for kind, found in names.items():
+        many = _MANY.get(kind, f"{kind}s") if len(found) > 1 else kind
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        yield sentence(f"{many} {', '.join(found[:_NAMED])}{more}")
 
 
 def _back(table: ChangedTable) -> str:

@@ -144,8 +144,8 @@ def _rate(errors: ErrorRateFacts, width: int) -> Content:
     head = Content.assemble(
         ("error rate  ", QUIET),
         (f"{rate} %", DANGER if over else STRONG),
-        f"   limit {limit} %",
-        (f"   before {errors.baseline} %" if errors.baseline else "", QUIET),
+        f"  limit {limit} %",
+        (f"  before {errors.baseline} %" if errors.baseline else "", QUIET),
         _left(errors),
     )
     told = f"   {plural(errors.requests, 'request')}, {plural(errors.errors, 'error')}"
@@ -160,9 +160,9 @@ def _rate(errors: ErrorRateFacts, width: int) -> Content:
 
 def _left(errors: ErrorRateFacts) -> tuple[str, str]:
     if errors.left_s is not None:
-        return (f"   watch {countdown(errors.left_s)} left", STRONG)
+        return (f"  watch {countdown(errors.left_s)} left", STRONG)
     watched = errors.watched_s
-    return (f"   watched {duration(watched * 1000)}", "") if watched is not None else ("", "")
+    return (f"  watched {duration(watched * 1000)}", "") if watched is not None else ("", "")
 
 
 def _rates(samples: Sequence[TrafficSample]) -> list[float]:
