@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.record.record import Record
-from d1_preflight.core.summary.summary import summary_of
+from d1_preflight.core.summary.markdown import as_markdown as summary_markdown
+from d1_preflight.core.summary.summary import Summary, summary_of
 from d1_preflight.core.summary.verdict import closed_attempt
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.core.verify.timeline import read_timeline
@@ -14,7 +15,9 @@ from d1_preflight.report.document import (
     missing,
     not_verified,
     summary_blocks,
+    undo_blocks,
 )
+from d1_preflight.report.overview import overview, undoing
 from d1_preflight.report.pictures import pictures
 
 
@@ -42,19 +45,28 @@ def show(
         from d1_preflight.report.plain_json import as_json
 
         return as_json(summary, record, verification)
-    first = (*not_verified(verification), *summary_blocks(summary, record, still_open))
-    return _for_people(form, (*first, *pictures(record), *content))
+    return _for_people(form, overview(summary, record, still_open), content, record, verification)
 
 
-def _for_people(form: Format, content: Document) -> str:
-    if form is Format.TEXT:
-        from d1_preflight.report.text import as_text
-
-        return as_text(content)
+def _for_people(
+    form: Format,
+    summary: Summary,
+    content: Document,
+    record: Record,
+    verification: Verification | None,
+) -> str:
+    warning, undo = not_verified(verification), undoing(record)
     if form is Format.MARKDOWN:
         from d1_preflight.report.markdown import as_markdown
 
-        return as_markdown(content)
+        warned = f"{as_markdown(warning)}\n" if warning else ""
+        rest = as_markdown((*undo_blocks(undo), *pictures(record), *content))
+        return f"{warned}{summary_markdown(summary)}\n{rest}"
+    whole = (*warning, *summary_blocks(summary, undo), *pictures(record), *content)
+    if form is Format.TEXT:
+        from d1_preflight.report.text import as_text
+
+        return as_text(whole)
     from d1_preflight.report.html import as_html
 
-    return as_html(content)
+    return as_html(whole)

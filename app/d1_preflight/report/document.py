@@ -16,13 +16,12 @@ from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.report.fact_text import fact_text, is_for_people, label
-from d1_preflight.report.overview import Undo, asked_first, headline, undoing
+from d1_preflight.report.overview import Undo
 from d1_preflight.report.pictures import Picture
 
 _EARLIER = "answered before, but what it is based on has changed since"
 
 _COMMAND = 160
-_UNDO = "can be undone by"
 _NAMED = 3
 
 
@@ -116,18 +115,15 @@ def missing(record: Record, checklist: Checklist) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def summary_blocks(summary: Summary, record: Record, missing: str = "") -> Document:
-    """The summary with which every form of `show` begins, what is asked first before it."""
+def summary_blocks(summary: Summary, undo: Sequence[Undo]) -> Document:
+    """The summary with which every form of `show` begins, and how to undo what it covers."""
     columns, rows = table_columns(summary)
-    undo = undoing(record)
-    facts = tuple(pair for pair in summary.facts if pair[0] != _UNDO or not undo)
     blocks: list[Block] = [
         Heading(1, summary.title),
-        Words(headline(record, missing), strong=True),
-        Pairs((*asked_first(record), *facts)),
+        Words(summary.verdict, strong=True),
+        Pairs(summary.facts),
+        *undo_blocks(undo),
     ]
-    if undo:
-        blocks += [Words("To undo it, best first", strong=True), _undo_table(undo)]
     if rows:
         figures = frozenset(range(1, len(columns)))
         blocks += [Words("Changed tables", strong=True), Table(columns, rows, figures)]
@@ -141,13 +137,16 @@ def summary_blocks(summary: Summary, record: Record, missing: str = "") -> Docum
     return (*blocks, *(Words(command, code=True) for command in summary.commands))
 
 
-def _undo_table(ways: Sequence[Undo]) -> Table:
+def undo_blocks(ways: Sequence[Undo]) -> Document:
+    """The ways to undo a migration, the chosen one first; nothing where there is none."""
+    if not ways:
+        return ()
     rows = tuple((way.way, way.loses, way.takes, way.until, way.command) for way in ways)
     columns = ("way", "loses", "takes", "until", "command")
     used = [n for n in range(len(columns)) if any(row[n] for row in rows)]
-    return Table(
-        tuple(columns[n] for n in used), tuple(tuple(row[n] for n in used) for row in rows)
-    )
+    cells = tuple(tuple(row[n] for n in used) for row in rows)
+    table = Table(tuple(columns[n] for n in used), cells)
+    return (Words("To undo it, best first", strong=True), table)
 
 
 def table_of(rows: Fact) -> Table | None:

@@ -20,12 +20,14 @@ from d1_preflight.core.record.safety_facts import (
     RollbackPlanFacts,
 )
 from d1_preflight.core.summary.changed_rows import ChangedTable, changed_tables
+from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.summary.text import joined, sentence
 from d1_preflight.core.summary.verdict import closed_attempt, verdict_of
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 _NAMED = 4
+_UNDO = "can be undone by"
 _ENDS = {
     KEPT: "applied and kept",
     ROLLED_BACK: "applied and rolled back",
@@ -43,6 +45,12 @@ class Undo:
     takes: str
     until: str
     command: str
+
+
+def overview(summary: Summary, record: Record, missing: str = "") -> Summary:
+    """The summary with another headline, and what is asked first before its own facts."""
+    facts = (pair for pair in summary.facts if pair[0] != _UNDO or not undoing(record))
+    return replace(summary, verdict=headline(record, missing), facts=(*asked_first(record), *facts))
 
 
 def headline(record: Record, missing: str = "") -> str:
