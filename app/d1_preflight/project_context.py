@@ -203,7 +203,7 @@ class ProjectContext:
         """
         if migration.path is None or migration.text != found.before:
             raise UsageError(
-                f"{migration.name} was changed meanwhile: the rewrite is of another text.",
+                f"{migration.name} was changed meanwhile: the rewrite is for another text.",
                 hint="Nothing was written. Ask for it again.",
             )
         folder = open_workspace(self.project.root)

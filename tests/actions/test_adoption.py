@@ -280,4 +280,4 @@ async def test_the_checklist_of_an_adoption_vouches_for_no_migration(tmp_path: P
 
     found = verify_record(files, adopting.session.checklist, KEYS)
 
-    assert any("the record is of a migration" in problem.words for problem in found.problems)
+    assert any("the record covers a migration" in problem.words for problem in found.problems)

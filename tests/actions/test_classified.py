@@ -127,8 +127,8 @@ async def test_findings_of_one_rule_and_title_are_asked_and_answered_once() -> N
     outcome = await outcome_of("answer_findings", context_of(found, answers=answers))
 
     assert [prompt.key for prompt in asked] == ["a-rule@3", "a-rule@12"]
-    assert asked[0].label == "Lines 3, 9, It may hurt (3 times): why is this acceptable?"
-    assert asked[1].label == "Line 12, It may hurt more: why is this acceptable?"
+    assert asked[0].label == "Lines 3, 9: It may hurt (3 times). Why is this acceptable?"
+    assert asked[1].label == "Line 12: It may hurt more. Why is this acceptable?"
     assert asked[0].help == "line 3: why it may\nline 3: and more\nline 9: why it may"
     facts = cast("FindingsFacts", outcome.facts)
     assert [f.answer for f in facts.findings] == [*(["it is small"] * 3), "it is large"]
@@ -413,7 +413,7 @@ ANSWERED = FindingsFacts(findings=(FindingAnswer(rule="a-rule", line=3),))
             replace(PLAIN, findings=(WEIGHS,)),
             ADDED,
             FindingsFacts(findings=(FindingAnswer(rule="a-rule", line=4),)),
-            "On the target's schema there is more: line 3, It may hurt.",
+            "On the target's schema there is one more finding, line 3: It may hurt.",
         ),
     ],
 )

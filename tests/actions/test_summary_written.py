@@ -1,4 +1,4 @@
-"""SUMMARY.md is written at GO and at the close, and says what the record says or is refused."""
+"""SUMMARY.md is written at GO and at the close, and matches the record or is refused."""
 
 import gzip
 from collections.abc import Mapping
@@ -102,8 +102,8 @@ async def test_the_sentence_names_the_line(walked: Walked) -> None:
     (found,) = [p for p in verify_record(other, CHECKLIST, KEYS).problems if p.file == SUMMARY]
 
     assert found.words == (
-        "says other things than the record: line 3 is “**closed: rolled back**”, "
-        "and the record says “**closed: kept**”"
+        "differs from the record: line 3 says “**closed: rolled back**”, "
+        "the record says “**closed: kept**”"
     )
 
 

@@ -100,7 +100,7 @@ def test_a_link_or_a_longer_file_in_its_place_is_none(root: Path) -> None:
     (root / "b.ts").write_bytes(b"x" * (module.MOST_BYTES + 1))
     found = tree_of(root, kept)
     assert dict(found.blobs) == {}
-    assert any("b.ts is longer than" in note for note in found.notes)
+    assert any("b.ts is larger than" in note for note in found.notes)
 
 
 def test_the_cache_keeps_it_between_two_runs(root: Path, tmp_path: Path) -> None:

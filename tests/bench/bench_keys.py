@@ -42,7 +42,7 @@ SAID = (
     ("Why keep", "the Worker is stopped"),
     ("did anyone notice", "nobody noticed"),
     ("Why is this acceptable today", "quiet enough"),
-    ("why is this acceptable", "meant so"),
+    ("Why is this acceptable?", "meant so"),
 )
 _TYPED = re.compile(r"Type the [^:]+: (\S+)")
 _LONGEST, _LOOK, _STILL = 900.0, 0.25, 8

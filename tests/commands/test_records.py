@@ -104,7 +104,7 @@ def test_an_edited_migration_makes_the_record_invalid(
     migration.write_text("DROP TABLE teams;\n")
 
     assert code("verify") == 4
-    assert "is not the text this record is about" in capsys.readouterr().out
+    assert "is not the text that this record covers" in capsys.readouterr().out
 
 
 def test_verify_tells_ci_in_json(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ def test_signers_beside_the_record_are_no_proof_of_who_signed(
     main(["show", str(folder)])
     found = capsys.readouterr().out
 
-    assert found.count("where anybody can name himself") >= 2
+    assert found.count("where anybody can add themselves") >= 2
     assert "this checkout (" not in found
 
 

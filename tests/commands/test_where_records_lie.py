@@ -78,8 +78,8 @@ def test_a_record_in_another_folder_is_invalid(checkout: Checkout, place: str) -
     found = verified(moved(checkout, place))
 
     assert (
-        "invalid record.toml: is of 0057_add_team_billing.sql on marketplace-production, "
-        f"but is in checklists/{place}" in words(found)
+        "invalid record.toml: covers 0057_add_team_billing.sql on marketplace-production, "
+        f"but lies in checklists/{place}" in words(found)
     )
     assert found.exit_code == 4
 
@@ -91,7 +91,7 @@ def test_a_folder_of_checklists_without_its_project_is_held_to_its_names_too(
     (checkout.root / "wrangler.jsonc").unlink()
 
     assert verified(checkout.folder).exit_code == 0
-    assert "but is in checklists/other-db/0099_drop_everything" in words(verified(other))
+    assert "but lies in checklists/other-db/0099_drop_everything" in words(verified(other))
 
 
 def test_a_record_read_alone_may_lie_anywhere(checkout: Checkout, tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_a_record_of_another_database_of_that_name_is_invalid(checkout: Checkout
     found = verified(checkout.folder)
 
     assert (
-        "invalid record.toml: is about marketplace-production "
+        "invalid record.toml: covers marketplace-production "
         "a1b2c3d4-0000-4000-8000-000000000001; "
-        "the configuration has ffffffff-0000-4000-8000-000000000001 of that name"
+        "the configuration has ffffffff-0000-4000-8000-000000000001 under that name"
     ) in words(found)
     assert found.exit_code == 4
 
@@ -136,9 +136,7 @@ def test_a_record_that_cannot_be_held_against_a_database_is_no_pass(
 
     found = verified(checkout.folder)
 
-    assert "may be about another database than the configured marketplace-production" in words(
-        found
-    )
+    assert "may cover another database than the configured marketplace-production" in words(found)
     assert found.exit_code == 1
 
 
@@ -168,7 +166,7 @@ def test_of_records_about_two_databases_of_one_name_none_is_good(checkout: Check
 
     assert "the records of marketplace-production are about" in words(found)
     assert found.exit_code == 1
-    assert "may be about another database" in words(verified(other))
+    assert "may cover another database" in words(verified(other))
 
 
 def test_the_configuration_it_was_made_with_can_be_named(checkout: Checkout) -> None:
@@ -201,7 +199,7 @@ def test_a_practice_record_proves_nothing_in_a_real_project(checkout: Checkout) 
 
     found = verified(folder)
 
-    assert "invalid record.toml: is a practice record about marketplace-production" in words(found)
+    assert "invalid record.toml: is a practice record of marketplace-production" in words(found)
     assert found.exit_code == 4
 
 

@@ -81,7 +81,7 @@ def test_a_file_that_the_close_did_not_see_is_none_of_the_records(name: str) -> 
     place = Place(HERE)
 
     assert told(CLOSED | {name: b"x"}, place) == [
-        f"invalid file-unlisted {name}: is no file of this record: its close does not name it"
+        f"invalid file-unlisted {name}: is not a file of this record: the close does not name it"
     ]
 
 
@@ -142,7 +142,7 @@ def test_an_attempt_before_go_can_not_be_dropped_by_the_operator() -> None:
     dropped = replace(RECORD, attempts=(RECORD.attempts[0], *RECORD.attempts[2:]))
 
     before = next(n for n, a in enumerate(RECORD.attempts) if a.step == "go")
-    words = f"was signed over another history: {before} attempts before it; "
+    words = f"covers another history: {before} attempts before it; "
     words += f"the record has {before - 1}"
     assert f"invalid history-changed go.toml: {words}" in told(resigned(dropped))
 
@@ -162,7 +162,7 @@ def test_an_attempt_before_go_can_not_be_changed_by_the_operator(
     found = told(resigned(changed("named", change)))
 
     before = next(n for n, a in enumerate(RECORD.attempts) if a.step == "go")
-    words = f"was signed over another history: one of the {before} attempts before it was changed "
+    words = f"covers another history: one of the {before} attempts before it was changed "
     assert f"invalid history-changed go.toml: {words}since" in found
 
 
@@ -199,7 +199,7 @@ def test_a_migration_that_was_renamed_is_named() -> None:
     assert told(CLOSED, renamed) == [
         (
             "invalid migration-renamed 0057_add_team_billing.sql: "
-            "was renamed to 0058_other.sql: the ledger would apply it once more"
+            "was renamed to 0058_other.sql: wrangler would apply it again"
         )
     ]
 

@@ -121,7 +121,7 @@ def test_a_plan_that_says_else_than_the_record_is_found(key: str, value: Fact) -
 def test_a_plan_about_another_text_is_found() -> None:
     found = verified(with_plan(planned(subjects=of("subjects", migration="f" * 64))))
 
-    words = "is about another text of the migration than the record's GO"
+    words = "covers another text of the migration than the record's GO"
     assert told(found) == [f"invalid go.toml: {words}"]
 
 
@@ -145,7 +145,7 @@ def test_a_plan_with_another_proof_than_the_history_is_found(change: Mapping[str
 def test_a_plan_in_other_bytes_is_found() -> None:
     found = verified(with_plan(b"# by hand\n" + CLOSED["go.toml"]))
 
-    words = "has the same content in other bytes than this program writes"
+    words = "has the same content, but other bytes than preflight writes"
     assert told(found) == [f"invalid go.toml: {words}"]
 
 
@@ -155,7 +155,7 @@ def test_a_plan_without_a_key_is_found() -> None:
 
     (words,) = told(verified(with_plan(document)))
 
-    assert "is no plan of this program: “rows_at_risk” lacks" in words
+    assert "is not a plan of preflight: “rows_at_risk” is missing" in words
 
 
 def test_a_plan_that_somebody_else_signed_is_found() -> None:
@@ -204,7 +204,7 @@ def test_a_go_that_cannot_be_read_is_found() -> None:
 
     found = told(verified(resigned(record)))
 
-    assert "invalid record.toml: tells no signer of GO that can be read" in found
+    assert "invalid record.toml: has no readable signer for its GO" in found
     assert any(words.endswith("the record says nobody") for words in found)
 
 
@@ -375,7 +375,7 @@ def test_evidence_that_is_gone_or_other_is_found_with_its_step() -> None:
     name = "evidence/001-named.out"
     gone = {key: data for key, data in CLOSED.items() if key != name}
 
-    assert told(verified(gone)) == [f"invalid {name}: is missing; step “named” rests on it"]
+    assert told(verified(gone)) == [f"invalid {name}: is missing; step “named” relies on it"]
     assert told(verified(CLOSED | {name: b"other"})) == [
         f"invalid {name}: is not what step “named” saw (its sha256 differs)"
     ]
@@ -422,9 +422,9 @@ def test_a_folder_without_a_record_is_no_record() -> None:
 
 HERE = "marketplace-production/0057_add_team_billing"
 THERE = "a1b2c3d4-0000-4000-8000-000000000001"
-ABOUT = "invalid record.toml: is about marketplace-production"
-ELSEWHERE = f"invalid record.toml: is of {RECORD.migration} on marketplace-production, but is in"
-PERHAPS = "open record.toml: may be about another database than the configured"
+ABOUT = "invalid record.toml: covers marketplace-production"
+ELSEWHERE = f"invalid record.toml: covers {RECORD.migration} on marketplace-production, but lies in"
+PERHAPS = "open record.toml: may cover another database than the configured"
 PERHAPS += " marketplace-production"
 
 
@@ -445,7 +445,7 @@ PERHAPS += " marketplace-production"
         ),
         (
             Place(HERE, is_project=True, database_id="b" * 36),
-            [f"{ABOUT} {THERE}; the configuration has {'b' * 36} of that name"],
+            [f"{ABOUT} {THERE}; the configuration has {'b' * 36} under that name"],
         ),
         (
             Place(HERE, is_project=True),
@@ -549,7 +549,7 @@ def test_a_practice_record_in_a_real_project_says_what_it_is() -> None:
 
     found = verified(resigned(record), place=place)
 
-    assert any("record.toml: is a practice record about" in words for words in told(found))
+    assert any("record.toml: is a practice record of" in words for words in told(found))
     assert found.facts["practice"] == "a practice record: it proves nothing about a real database"
 
 
@@ -613,7 +613,7 @@ def test_the_problems_of_each_section_are_told_once() -> None:
     assert sections == [
         "3 Data safety", "4 Rollback", "5 Timing", "GO", "Apply", "6 Verification", "Close",
     ]  # fmt: skip
-    assert all(p.hint == "preflight run 0057_add_team_billing.sql goes on where it was left."
+    assert all(p.hint == "preflight run 0057_add_team_billing.sql continues it."
                for p in found.problems if "“" in p.words)  # fmt: skip
 
 

@@ -47,13 +47,13 @@ def changed(
     [
         # Keys that an UPDATE writes go and come in equal number; rows that went are no such keys.
         (UPDATED, changed(lost=2, added=0), f"rows lost, {UNSEEN}"),
-        (UPDATED, changed(lost=2, added=1), f"rows lost, {UNSEEN}, rows added, {UNSEEN}"),
+        (UPDATED, changed(lost=2, added=1), f"rows lost, {UNSEEN}; rows added, {UNSEEN}"),
         (
             replace(UPDATED, rows_deleted_in=("t",)),
             changed(lost=1, added=1),
-            f"rows lost, not declared, rows added, {UNSEEN}",
+            f"rows lost, not declared; rows added, {UNSEEN}",
         ),
-        (NONE, changed(lost=1, added=1), f"rows lost, {UNSEEN}, rows added, {UNSEEN}"),
+        (NONE, changed(lost=1, added=1), f"rows lost, {UNSEEN}; rows added, {UNSEEN}"),
         (DELETED, changed(lost=1), "rows lost, not declared"),
         (REBUILT, changed(lost=1), "rows lost, not declared"),
         (INSERTED, changed(lost=1), f"rows lost, {UNSEEN}"),
@@ -122,7 +122,7 @@ def test_what_is_not_predicted_or_not_declared_blocks(
         (UPDATED, changed(lost=2, added=2), "keys changed"),
         (UPDATED, changed(lost=1, added=2), "keys changed"),
         (UPDATED, changed(lost=2, added=2, pairing=Pairing.CONTENT), "rows changed"),
-        (UPDATED, changed(altered=(("a", 1), ("b", 2))), "a changed, b changed"),
+        (UPDATED, changed(altered=(("a", 1), ("b", 2))), "a changed; b changed"),
         (INSERTED, changed(added=2), "rows added"),
         (Effects(tables_created=("t",)), replace(KEPT, before=None), "created"),
         (Effects(tables_created=("T",)), replace(KEPT, before=None), "created"),

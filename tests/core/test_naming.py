@@ -105,7 +105,7 @@ def test_what_a_tool_keeps_books_of_is_never_told_to_be_renamed(tool: str, name:
     }
     words = " ".join(step for f in found if f.rule in ABOUT_NAMES for step in f.instead)
     assert "next free number" not in words
-    assert not words or words.startswith("Rename nothing")
+    assert not words or words.startswith("Do not rename it")
 
 
 def test_a_file_that_the_journal_does_not_list_is_judged_as_any_other() -> None:

@@ -99,7 +99,7 @@ def test_another_record_in_the_place_of_one_is_named() -> None:
     found = wrong([FOUR[0], resigned(FOUR[1]), *FOUR[2:]])
 
     words = f"is not the record that {NAMES[2]} was closed after: "
-    words += "an older one was put back, or it was signed again"
+    words += "an older one was restored, or it was signed again"
     assert f"invalid chain-replaced: {words}" in found[NAMES[1]]
     words = f"follows {NAMES[1]} (number 2), and another record of it is here"
     assert found[NAMES[2]] == [f"invalid chain-missing: {words}"]
@@ -125,7 +125,7 @@ def test_two_branches_make_a_fork_that_the_next_close_joins() -> None:
 
     found = wrong([base, left, right])
     assert set(found) == {NAMES[1], NAMES[2]}
-    words = f"is one end of a fork of its chain: {NAMES[1]} and {NAMES[2]} were closed side by side"
+    words = f"is one end of a fork of its chain: {NAMES[1]} and {NAMES[2]} were closed in parallel"
     assert all(f"open chain-fork: {words}" in lines for lines in found.values())
     assert not any("invalid" in line for lines in found.values() for line in lines)
 

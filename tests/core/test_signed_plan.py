@@ -61,7 +61,7 @@ def test_a_plan_that_lacks_something_is_no_plan(key: str) -> None:
     whole = whole_plan()
     del whole[key]
 
-    with pytest.raises(RecordInvalid, match=f"“{key}” lacks"):
+    with pytest.raises(RecordInvalid, match=f"“{key}” is missing"):
         SignedPlan.from_bytes(dump_facts(whole))
 
 
@@ -69,7 +69,7 @@ def test_a_plan_that_lacks_something_is_no_plan(key: str) -> None:
 def test_a_plan_with_a_value_of_another_type_is_no_plan(key: str) -> None:
     whole = whole_plan()
 
-    with pytest.raises(RecordInvalid, match=f"“{key}” lacks or is of another type"):
+    with pytest.raises(RecordInvalid, match=f"“{key}” is missing or another type"):
         SignedPlan.from_bytes(dump_facts({**whole, key: False}))
 
 

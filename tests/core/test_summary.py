@@ -418,3 +418,13 @@ def test_what_failed_more_than_once_is_one_line_except_the_apply() -> None:
 
 def test_who_alone_works_on_an_open_record_is_not_named_as_another() -> None:
     assert facts_of(Walk(CHECKLIST).answer("named").record)["who"] == f"at work: {ANA}"
+
+
+@pytest.mark.parametrize(("form", "words"), [(4, "85 rows changed"), (5, "45 rows changed")])
+def test_a_row_that_changed_and_became_null_counts_once(form: int, words: str) -> None:
+    walk = Walk(CHECKLIST)
+    table: Facts = {"table": "t", "before": 45, "after": 45, "changed": 45, "nulled": 40}
+    walk.answer("rehearsed", facts={"tables": (table,)})
+    walk.answer("go", Status.ATTESTED, {**GO, "summary_form": form})
+
+    assert words in facts_of(walk.record)["rows"]

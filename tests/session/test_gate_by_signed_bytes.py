@@ -131,9 +131,9 @@ def test_a_file_that_decides_and_was_changed_in_an_open_session_holds_every_step
     write(tmp_path, name, after)
 
     for step in (CHECKLIST.step("named"), GO, APPLIED):
-        with pytest.raises(NotAllowed, match="was changed since this program read it"):
+        with pytest.raises(NotAllowed, match="was changed since preflight read it"):
             session.waive(step, "x")
-    with pytest.raises(NotAllowed, match="was changed since this program read it") as refused:
+    with pytest.raises(NotAllowed, match="was changed since preflight read it") as refused:
         require_same_files(environment)
     assert "start again" in refused.value.hint
     require_same_files(read_environment(tmp_path))

@@ -159,7 +159,7 @@ def _rehearsed(lost: int) -> Facts:
              "words": "forgotten by the rebuild", "declared": False},
         ),
         "wrangler_ms": 2_812, "sql_ms": 14, "predicted_ms": 940, "rows": ROWS,
-        "downtime": "No write waits longer than 1 s; nothing is unreadable meanwhile.",
+        "downtime": "Queries wait under 1 s while it runs.",
     }  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
             "next": ("tonight 03:00–05:00", "tomorrow 03:00–05:00"),
             "quietest": "Sundays 03:00–05:00, 10 requests per hour", "hours": _HOURS,
         }),
-        "notified": proved("#engineering was told.", {
+        "notified": proved("Sent to #engineering.", {
             "channel": "#engineering", "sent": True,
             "text": f"0061 on {DATABASE}, DESTRUCTIVE, 14:20 EST, ana",
         }),
@@ -337,7 +337,7 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
     return {
         "findings": (
             Prompt("rebuild-forgets@9", PromptKind.TEXT,
-                   "Line 9, the new teams lacks index idx_teams_stripe: why is this acceptable?"),
+                   "Line 9: The new teams lacks index idx_teams_stripe. Why is this acceptable?"),
         ),
         "losses": (
             Prompt("losses", PromptKind.CHOOSE_MANY,

@@ -87,7 +87,7 @@ async def test_one_key_sets_off_what_needs_no_person_and_it_stops_at_the_first_q
         text = screen_text(app)
 
     assert sorted(ran(session)) == sorted(FIRST)
-    assert "the new teams lacks index" in text
+    assert "The new teams lacks index" in text
 
 
 async def test_answers_carry_it_on_and_no_step_runs_twice() -> None:

@@ -10,6 +10,7 @@ from d1_preflight.core.schema.schema import Schema, diff
 from d1_preflight.core.schema.schema import SchemaObject as Object
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.bodies.schema_diff import differences, schema_block
+from d1_preflight.tui.running_step import RunningStep
 from d1_preflight.tui.styles import DANGER
 from d1_preflight.tui.widgets.board_table import BoardTable
 from d1_preflight.tui.widgets.gauges import kept
@@ -178,6 +179,21 @@ async def test_the_output_is_that_of_the_step_looked_at() -> None:
     assert "output of rehearsal" in there
     assert "applied in 14 ms" in there
     assert "applied in 14 ms" not in elsewhere
+
+
+def test_the_output_of_another_record_is_forgotten() -> None:
+    step = scenes.rebuild().checklist.step("rehearsed")
+    running = RunningStep()
+    running.turn_to("0057_a.sql")
+    running.begin(step)
+    running.emit(step)("of 0057", "out")
+
+    running.turn_to("0057_a.sql")
+    same = running.after(step.id, 0)
+    running.turn_to("0061_b.sql")
+
+    assert same == ["of 0057"]
+    assert running.after(step.id, 0) == []
 
 
 @pytest.mark.parametrize(("keys", "line"), [((), 9), (("f",), 23)])

@@ -100,6 +100,34 @@ async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() 
     assert session.performed == [("losses", raw)]
 
 
+async def test_an_arrow_in_a_text_field_keeps_the_answers_that_were_given() -> None:
+    app = opened(scenes.rebuild().walked_to("losses"))
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("space", "enter")
+        await settle(pilot)
+        await pilot.press("down", "up")
+        await settle(pilot)
+        text = screen_text(app)
+
+    assert "question 2 of 2" in text
+
+
+async def test_a_refusal_is_over_once_the_cursor_moves() -> None:
+    app = opened(scenes.rebuild().walked_to("close"))
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        refused = screen_text(app)
+        await pilot.press("down")
+        await settle(pilot)
+        moved = screen_text(app)
+
+    assert "Nothing is chosen yet" in refused
+    assert "Nothing is chosen yet" not in moved
+
+
 async def test_shift_tab_asks_the_last_question_again_with_its_answer() -> None:
     session = scenes.rebuild().walked_to("losses")
     app = opened(session)

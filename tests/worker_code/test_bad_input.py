@@ -14,7 +14,7 @@ GOOD = "db.prepare('SELECT 1')"
     ("files", "note"),
     [
         ({"bad.ts": f"const a = = {{;\n{GOOD}"}, "bad.ts does not parse"),
-        ({"big.js": "x" * 1_100_000}, "big.js is longer than 1,000,000 bytes"),
+        ({"big.js": "x" * 1_100_000}, "big.js is larger than 1,000,000 bytes"),
         ({"made.js": "!function(){var a=1;" + "a=a+1;" * 2000 + "}()"}, "made.js is minified"),
         ({"deep.ts": "(" * 20_000}, "deep.ts"),
         ({"bytes.ts": b"\xff\xfe\x00" * 50 + b"db.prepare('SELECT"}, "bytes.ts"),
@@ -86,7 +86,7 @@ def test_files_that_come_too_late_are_left_out_and_said() -> None:
 
     assert texts_of(code) == ["SELECT 1"]
     assert code.left_out == 1
-    assert "b.ts came too late: left out" in code.notes
+    assert "b.ts was not reached in time: left out" in code.notes
 
 
 def test_others_files_are_not_even_read() -> None:

@@ -211,7 +211,9 @@ def stale_answers(context: StepContext) -> str:
     answered = {f"{answer.rule}@{answer.line}" for answer in context.facts(FindingsFacts).findings}
     new = [f for f in _weighing(analysis) if answer_key(f) not in answered]
     return (
-        f"On the target's schema there is more: line {new[0].line}, {new[0].title}." if new else ""
+        f"On the target's schema there is one more finding, line {new[0].line}: {new[0].title}."
+        if new
+        else ""
     )
 
 
@@ -225,7 +227,7 @@ def finding_prompt(findings: Sequence[Finding]) -> Prompt:
     first, lines = findings[0], list(dict.fromkeys(finding.line for finding in findings))
     times = f" ({len(findings)} times)" if len(findings) > 1 else ""
     place = f"Line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
-    label = f"{place}, {first.title}{times}: why is this acceptable?"
+    label = f"{place}: {first.title}{times}. Why is this acceptable?"
     of = {line: f"line {line}: " if len(lines) > 1 else "" for line in lines}
     messages = "\n".join(f"{of[finding.line]}{finding.message}" for finding in findings)
     return Prompt(answer_key(first), PromptKind.TEXT, label, help=messages)

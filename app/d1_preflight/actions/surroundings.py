@@ -43,6 +43,6 @@ def require_same_target(saved: Record, fresh: Record) -> None:
 
 def _changed(name: str) -> NotAllowed:
     return NotAllowed(
-        f"{name} was changed since this program read it.",
+        f"{name} was changed since preflight read it.",
         hint="Quit and start again: your answers are kept.",
     )

@@ -30,7 +30,7 @@ def bytes_of_mine(file: Path, largest: int) -> bytes:
         known = os.fstat(open_file.fileno())
         _require_mine(known, stat.S_IRWXG | stat.S_IRWXO)  # git never makes a file like that
         if not stat.S_ISREG(known.st_mode) or known.st_size > largest:
-            raise OSError("it is not a file of this program")
+            raise OSError("it is not a file of preflight")
         return open_file.read(largest)
 
 

@@ -63,7 +63,7 @@ def _replaced(path: Path, before: Migration, text: str, keep: Path) -> Path:
         raise UsageError(f"{path} is read-only.", hint="Nothing was changed.")
     if now.sha256 != before.sha256:
         raise UsageError(
-            f"{path} was changed meanwhile: the rewrite is of another text.",
+            f"{path} was changed meanwhile: the rewrite is for another text.",
             hint="Nothing was written. Fix it again.",
         )
     folder = keep / _KEPT

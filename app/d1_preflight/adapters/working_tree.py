@@ -115,7 +115,7 @@ class _Looking:
                 return True
             size, blob = len(data), _blob(data)
         if size > MOST_BYTES:
-            self._notes.append(f"{path} is longer than {MOST_BYTES:,} bytes: left out")
+            self._notes.append(f"{path} is larger than {MOST_BYTES:,} bytes: left out")
             return True
         self._total += size
         if self._total > _MOST_TOTAL:

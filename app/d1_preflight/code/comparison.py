@@ -190,7 +190,7 @@ class _Side:
                 gone, there = (old, value) if forward else (value, old)
                 if (table, column, gone) in literals and (table, column, there) not in literals:
                     state = "no longer" if forward else "not yet"
-                    became = f"the migration makes '{old}' '{value}'"
+                    became = f"the migration changes '{old}' to '{value}'"
                     words = f"{table}.{column} is {state} '{gone}': {became}"
                     yield BrokenQuery(path, line, " ".join(text.split()), words, Harm.WRONG)
 
@@ -275,7 +275,7 @@ def _tables_named(form: Form, schema: PreparedSchema) -> tuple[str, ...]:
 def _unread(query: Query, forms: Sequence[Form], kind: str) -> UnreadQuery:
     form = next((f for f in forms if not is_unread(f)), forms[0] if forms else ())
     shown = " ".join(plain_text(form).split())[:120]
-    why = "is made elsewhere" if kind == "unread" else "no text was found for its holes"
+    why = "is built elsewhere" if kind == "unread" else "its variable parts could not be resolved"
     return UnreadQuery(query.path, query.line, f"{why}: {shown}")
 
 

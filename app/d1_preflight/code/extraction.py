@@ -85,9 +85,9 @@ class Extraction:
     def _problem(self) -> str:
         lines = self.walked.errors
         if lines:
-            return f"does not parse at line {lines[0]}: what lies around it was not read"
+            return f"does not parse at line {lines[0]}: the code around it was not read"
         return (
-            "does not parse in places: what lies around them was not read" if self.has_error else ""
+            "does not parse in places: the code around them was not read" if self.has_error else ""
         )
 
     def _export(self, local: str) -> Expression:
@@ -160,7 +160,7 @@ def extract(path: str, data: bytes) -> Extraction | str:
     try:
         walked = walk(tree.root_node, known.noted)
     except TooLarge:
-        return "has too many parts to be read: left out"
+        return "has too many parts to read: left out"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
 
 

@@ -180,7 +180,7 @@ class _Reading:
         if key not in self._parsed:
             data = self._data(path)
             if data is None or self._is_late():
-                reason = "is unreadable" if data is None else "came too late"
+                reason = "is unreadable" if data is None else "was not reached in time"
                 return f"{reason}: {_LEFT_OUT}"
             self._parsed[key] = extract(path, data)
         return self._parsed[key]

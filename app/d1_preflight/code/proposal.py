@@ -24,7 +24,7 @@ def proposal(verdict: Verdict) -> tuple[str, ...]:
         case Order.CODE_FIRST:
             return (
                 f"Deploy the new code first: {_would_break(old)} on the new schema.",
-                "Then apply the migration, once no old version runs any more.",
+                "Then apply the migration, once no old version is running.",
                 "To roll back: the database first, then the code.",
             )
         case Order.SPLIT:
@@ -43,12 +43,12 @@ def _split(verdict: Verdict) -> Sequence[str]:
     removed = ", ".join(verdict.removed[:_SHOWN])
     steps.append(f"Expand, a migration for now: add {added}, and fill it from the old rows.")
     keeping = f", and keep {removed}" if removed else ""
-    steps.append(f"Leave everything that the deployed code uses as it is{keeping}.")
+    steps.append(f"Leave everything that the deployed code uses unchanged{keeping}.")
     harmed = verdict.deployed.harmed
     if harmed:
         steps.append(f"Deploy code that writes both and reads the new. Change {_places(harmed)}.")
     dropped = f"drop {removed}" if removed else "change the rest"
-    steps.append(f"Contract, a second migration: {dropped}, once no old version runs any more.")
+    steps.append(f"Contract, a second migration: {dropped}, once no old version is running.")
     return steps
 
 

@@ -65,7 +65,7 @@ class Scan:
 def scan(data: bytes) -> Scan:
     """Look at a file."""
     if len(data) > MOST_BYTES:
-        return Scan(problem=f"is longer than {MOST_BYTES:,} bytes: left out")
+        return Scan(problem=f"is larger than {MOST_BYTES:,} bytes: left out")
     if is_minified(data):
         return Scan(problem="is minified: left out")
     called = frozenset(name.decode("ascii", "replace") for name in _CALLED.findall(data))

@@ -67,4 +67,4 @@ def write_baseline(context: "ProjectContext", session: "Session") -> str:
     objects = "".join(f"{made.sql.rstrip().rstrip(';')};\n" for made in outside.objects)
     write_durably(path, f"-- What no migration makes, as the target had it.\n{objects}".encode())
     write_durably(settings, text.encode())
-    return f"The base schema, which no migration makes: {path}, named by [lint] baseline."
+    return f"The base schema, which no migration creates: {path}, named by [lint] baseline."

@@ -52,7 +52,7 @@ class BaseRecords:
                 words = f"is there at {self.revision}, and not here"
                 yield Problem(Id.BASE_MISSING, name, words, _FROM_GIT)
             elif not is_object(files[name], then[name]):
-                words = f"is not what it is at {self.revision}, where the record is closed"
+                words = f"differs from {self.revision}, where the record is closed"
                 yield Problem(Id.BASE_CHANGED, name, words, _FROM_GIT)
 
     def seen_at(self, root: Path, folder: Path, files: Mapping[str, bytes]) -> datetime | None:
@@ -78,7 +78,7 @@ class BaseRecords:
             return
         before = _ended(base.data(folder, then[RECORD_FILE]))
         if _ended(files.get(RECORD_FILE, b""))[: len(before)] != before:
-            words = f"lacks attempts that it has at {self.revision}, or has them otherwise"
+            words = f"lacks or changes attempts that it has at {self.revision}"
             yield Problem(Id.BASE_CHANGED, RECORD_FILE, words, _FROM_GIT)
 
     def _held(self, root: Path) -> tuple[BaseRevision, Mapping[str, Mapping[str, str]]]:

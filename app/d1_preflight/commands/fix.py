@@ -291,7 +291,7 @@ def _refuse_applied(arguments: argparse.Namespace, path: Path) -> Path:
     folder = context.project.records / row.name.removesuffix(".sql")
     if os.path.lexists(folder / "record.toml"):
         raise UsageError(
-            f"{row.name} has a record: its steps rest on the text that they saw.",
+            f"{row.name} has a record: its steps rely on the text that they saw.",
             hint=f"Fix it in the wizard, which proves them again: preflight run {row.name}",
         )
     if arguments.unapplied:
@@ -328,7 +328,7 @@ def _changed(path: Path) -> "UsageError":
     from d1_preflight.core.errors import UsageError
 
     return UsageError(
-        f"{path} was changed meanwhile: the rewrite is of another text.",
+        f"{path} was changed meanwhile: the rewrite is for another text.",
         hint="Nothing was written. Fix it again.",
     )
 

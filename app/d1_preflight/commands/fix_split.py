@@ -60,6 +60,6 @@ def write_split(
     kept = write_rewrite(path, before, first.text, open_workspace(root()), further)
     names = ", ".join(str(new) for new in made)
     say(f"preflight fix: wrote {path} and {names}; the earlier text is kept in {kept}")
-    say("  A down file of the whole undoes it no more: write one for each part.")
+    say("  The old down file no longer undoes it: write one for each part.")
     if arguments.unapplied:
         say("  You said with --unapplied that it is applied nowhere; no target was asked.")

@@ -66,7 +66,7 @@ def _doubts(project: "Project") -> Iterator[Check]:
     """What could be taken for another database, or another configuration, than is meant."""
     from d1_preflight.adapters.configuration import deployed_config, other_configs, read_config
 
-    fix = "Give each its own database_id, or go on knowing it: GO names the uuid."
+    fix = "Give each its own database_id, or continue deliberately: GO names the uuid."
     for remark in project.config.remarks(project.database):
         yield unknown("same database", remark, fix)
     if others := other_configs(project.config.path):
@@ -168,7 +168,7 @@ def _migrations(around: Surroundings) -> Iterator[Check]:
     yield good("names", _naming_words(project, names))
     yield from _down_folders(project, names)
     if contradiction := journal_contradictions(project.migrations_folder, names):
-        fix = "drizzle-kit check; bring back what is gone, or remove it from the journal."
+        fix = "drizzle-kit check; restore what is gone, or remove it from the journal."
         yield unknown("journal", "; ".join(contradiction), fix)
     twins = "; ".join(", ".join(group) for group in pending_set(names, ()).duplicates)
     if twins:

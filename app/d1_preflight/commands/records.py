@@ -304,7 +304,7 @@ def _trust(source: TrustSource, path: Path | None, folder: Path, *, by_option: b
         return f"no signers in {source.name}; policy and checklist from {source.name}"
     if path.parent == folder:
         return (
-            f"signers named beside the record ({path}), where anybody can name himself: compare "
+            f"signers named beside the record ({path}), where anybody can add themselves: compare "
             f"the key, or give --allowed-signers; policy and checklist from {source.name}"
         )
     return f"signers from {source.name} ({path}); policy and checklist too"

@@ -33,7 +33,7 @@ class Choice(StrEnum):
     LATER = "leave it open for now"
     NO_GO = "NO-GO, with a reason"
     FIX = "the safe way: a proved rewrite, shown first"
-    STEP_BY_STEP = "step by step, or by itself again"
+    STEP_BY_STEP = "step by step, or automatic again"
     EMERGENCY = "emergency card"
     QUIT = "quit (everything is saved)"
 

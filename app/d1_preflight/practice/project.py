@@ -68,7 +68,7 @@ def refuse_other_choices(directory: Path, *, next: str, like: str) -> None:  # n
     for option, chosen in (("--next", next), ("--like", like)):
         if chosen and laid[option] and chosen != laid[option]:
             raise UsageError(
-                f"{directory} was made with {option} {laid[option]} and goes on where it was left: "
+                f"{directory} was made with {option} {laid[option]} and continues from there: "
                 f"{option} {chosen} needs a new project.",
                 hint=f"Name another folder: preflight practice FOLDER {option} {chosen}. "
                 f"Or remove {directory} first.",

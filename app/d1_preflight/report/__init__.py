@@ -1,7 +1,6 @@
 """The record for people: words and marks, as text, Markdown, one HTML file, or JSON."""
 
 from enum import StrEnum
-from typing import assert_never
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.record.record import Record
@@ -16,7 +15,9 @@ from d1_preflight.report.document import (
     missing,
     not_verified,
     summary_blocks,
+    undo_blocks,
 )
+from d1_preflight.report.overview import overview, undoing
 from d1_preflight.report.pictures import pictures
 
 
@@ -40,35 +41,32 @@ def show(
     still_open = "" if closed_attempt(record) else missing(record, checklist)
     summary = summary_of(record, read_timeline(timeline or b"").entries, still_open)
     content = document(record, checklist, verification, timeline)
-    return _rendered(form, summary, content, record, verification)
+    if form is Format.JSON:
+        from d1_preflight.report.plain_json import as_json
+
+        return as_json(summary, record, verification)
+    return _for_people(form, overview(summary, record, still_open), content, record, verification)
 
 
-def _rendered(
+def _for_people(
     form: Format,
     summary: Summary,
     content: Document,
     record: Record,
     verification: Verification | None,
 ) -> str:
-    warning = not_verified(verification)
-    match form:
-        case Format.TEXT:
-            from d1_preflight.report.text import as_text
+    warning, undo = not_verified(verification), undoing(record)
+    if form is Format.MARKDOWN:
+        from d1_preflight.report.markdown import as_markdown
 
-            return as_text((*warning, *summary_blocks(summary), *pictures(record), *content))
-        case Format.MARKDOWN:
-            from d1_preflight.report.markdown import as_markdown
+        warned = f"{as_markdown(warning)}\n" if warning else ""
+        rest = as_markdown((*undo_blocks(undo), *pictures(record), *content))
+        return f"{warned}{summary_markdown(summary)}\n{rest}"
+    whole = (*warning, *summary_blocks(summary, undo), *pictures(record), *content)
+    if form is Format.TEXT:
+        from d1_preflight.report.text import as_text
 
-            warned = f"{as_markdown(warning)}\n" if warning else ""
-            drawn = as_markdown((*pictures(record), *content))
-            return f"{warned}{summary_markdown(summary)}\n{drawn}"
-        case Format.HTML:
-            from d1_preflight.report.html import as_html
+        return as_text(whole)
+    from d1_preflight.report.html import as_html
 
-            return as_html((*warning, *summary_blocks(summary), *pictures(record), *content))
-        case Format.JSON:
-            from d1_preflight.report.plain_json import as_json
-
-            return as_json(summary, record, verification)
-        case _:
-            assert_never(form)
+    return as_html(whole)

@@ -16,6 +16,7 @@ from d1_preflight.core.summary.summary import Summary
 from d1_preflight.core.verify.links import Verification
 from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.report.fact_text import fact_text, is_for_people, label
+from d1_preflight.report.overview import Undo
 from d1_preflight.report.pictures import Picture
 
 _EARLIER = "answered before, but what it is based on has changed since"
@@ -114,23 +115,38 @@ def missing(record: Record, checklist: Checklist) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def summary_blocks(summary: Summary) -> Document:
-    """The summary with which every form of `show` begins."""
+def summary_blocks(summary: Summary, undo: Sequence[Undo]) -> Document:
+    """The summary with which every form of `show` begins, and how to undo what it covers."""
     columns, rows = table_columns(summary)
     blocks: list[Block] = [
         Heading(1, summary.title),
         Words(summary.verdict, strong=True),
         Pairs(summary.facts),
+        *undo_blocks(undo),
     ]
     if rows:
-        blocks.append(Table(columns, rows, frozenset(range(1, len(columns)))))
+        figures = frozenset(range(1, len(columns)))
+        blocks += [Words("Changed tables", strong=True), Table(columns, rows, figures)]
     if summary.unlisted:
         blocks.append(Words(f"… and {summary.unlisted} more tables"))
     if summary.events:
         blocks += [Words("Emergency (UTC)", strong=True), *map(Words, summary.events)]
     if summary.commands:
-        blocks.append(Words("To verify it: the first in the project, the others in this folder."))
+        words = "To verify it: the first in the project, the others in this folder."
+        blocks.append(Words(words, strong=True))
     return (*blocks, *(Words(command, code=True) for command in summary.commands))
+
+
+def undo_blocks(ways: Sequence[Undo]) -> Document:
+    """The ways to undo a migration, the chosen one first; nothing where there is none."""
+    if not ways:
+        return ()
+    rows = tuple((way.way, way.loses, way.takes, way.until, way.command) for way in ways)
+    columns = ("way", "loses", "takes", "until", "command")
+    used = [n for n in range(len(columns)) if any(row[n] for row in rows)]
+    cells = tuple(tuple(row[n] for n in used) for row in rows)
+    table = Table(tuple(columns[n] for n in used), cells)
+    return (Words("To undo it, best first", strong=True), table)
 
 
 def table_of(rows: Fact) -> Table | None:

@@ -36,6 +36,7 @@ table { border-collapse: collapse; margin: .4rem 0 .8rem; font-size: .92em; max-
 th, td { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
 .pairs th { min-width: 6.5rem; border: 0; }
+td:first-child { min-width: 5.5rem; }
 .right { text-align: right; font-variant-numeric: tabular-nums; }
 .step { margin: 1rem 0 .2rem; }
 .mark { display: inline-block; min-width: 7.5rem; font-weight: 600; }
@@ -47,7 +48,7 @@ code { font: .88em ui-monospace, monospace; }
 figure { margin: .8rem 0; } figcaption { font-size: .92em; }
 svg { display: block; width: 100%; max-width: 40rem; }
 svg text { font-size: 12px; fill: currentColor; }
-.kept { fill: var(--good); } .lost { fill: var(--wrong); }
+.kept { fill: var(--good); } .changed { fill: var(--waived); } .lost { fill: var(--wrong); }
 .line { stroke: var(--good); stroke-width: 2; }
 .limit { stroke: var(--wrong); stroke-dasharray: 4; }
 @media (max-width: 40rem) {

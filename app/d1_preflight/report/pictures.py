@@ -13,12 +13,13 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True, slots=True)
 class RowBar:
-    """One table's rows before and after; what is lost is the rest of the bar."""
+    """One table's rows before and after: lost ones, and kept ones with other values."""
 
     table: str
     before: int
     after: int
     lost: int
+    changed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def pictures(record: Record) -> Iterator[Picture]:
     """What of the record can be drawn."""
     rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
     bars = tuple(
-        RowBar(t.table, t.before, max(t.after, 0), t.lost or 0)
+        RowBar(t.table, t.before, max(t.after, 0), t.lost or 0, t.changed or 0)
         for t in rehearsed.tables
         if t.before is not None and t.after is not None and t.before >= 0 and t.takes
     )

@@ -18,8 +18,8 @@ def as_svg(picture: Picture) -> str:
     """One picture with its title, which a screen reader says instead of it."""
     match picture:
         case RowBars():
-            return _drawn("rows kept of each changed table", _bars(picture),
-                          _ROW * len(picture.bars))  # fmt: skip
+            title = "rows of each changed table: kept, with changed values, lost"
+            return _drawn(title, _bars(picture), _ROW * len(picture.bars))
         case Series():
             return _drawn(picture.title, _series(picture), _HIGH + _LINE)
         case Spans():
@@ -42,11 +42,15 @@ def _bars(picture: RowBars) -> Iterator[str]:
     """Each table's name and figures above its bar: so they fit a telephone's width as well."""
     for n, bar in enumerate(picture.bars):
         y = n * _ROW
-        kept = _WIDTH * (bar.before - bar.lost) / bar.before if bar.before else 0.0
+        each = _WIDTH / bar.before if bar.before else 0.0
+        kept = each * max(bar.before - bar.lost, 0)
+        changed = min(each * bar.changed, kept)
         lost = f", {count(bar.lost)} lost" if bar.lost else ""
+        lost += f", values changed in {count(bar.changed)}" if bar.changed else ""
         yield _text(0, y + 17, bar.table[:26])
         yield _text(_WIDTH, y + 17, f"{count(bar.before)} → {count(bar.after)}{lost}", end=True)
-        yield _rect(0, y + 22, kept, 12, "kept")
+        yield _rect(0, y + 22, kept - changed, 12, "kept")
+        yield _rect(kept - changed, y + 22, changed, 12, "changed")
         yield _rect(kept, y + 22, _WIDTH - kept if bar.before else 0.0, 12, "lost")
 
 

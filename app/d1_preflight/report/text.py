@@ -25,7 +25,8 @@ _INDENT = "    "
 def as_text(document: Document) -> str:
     """Render a document; every line that is not ours is cleaned of control characters."""
     lines = [line for block in document for line in _block(block)]
-    return "\n".join(lines).strip("\n") + "\n"
+    shown = [line for n, line in enumerate(lines) if line or (n and lines[n - 1])]
+    return "\n".join(shown).strip("\n") + "\n"
 
 
 def table_lines(table: Table) -> list[str]:
@@ -56,8 +57,8 @@ def _block(block: Block) -> list[str]:
         case Heading(level, text):
             title = clean(text)
             return ["", title, _RULES.get(level, "-") * cell_width(title), ""]
-        case Words(text):
-            return [clean(text)]
+        case Words(text, strong):
+            return [*([""] if strong else []), clean(text)]
         case Pairs(rows):
             width = max(cell_width(clean(name)) for name, _ in rows)
             return [

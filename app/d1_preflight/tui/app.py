@@ -59,11 +59,11 @@ class PreflightApp(App[None]):
     COMMANDS = {Acts}  # noqa: RUF012 - Textual types it so
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012 - Textual types it so
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("exclamation_mark,f2", "emergency", "emergency"),
-        Binding("question_mark,f1", "help", "help"),
+        Binding("exclamation_mark,f2", "emergency", "open the emergency card"),
+        Binding("question_mark,f1", "help", "open the help"),
         Binding("q", "leave", "quit"),
         Binding("ctrl+c,ctrl+q", "leave", "quit", priority=True),
-        Binding("ctrl+t", "theme", "another theme"),
+        Binding("ctrl+t", "theme", "switch the theme"),
     ]
 
     def __init__(
@@ -128,6 +128,7 @@ class PreflightApp(App[None]):
             return
         if self._by_itself is not None:
             wizard.unattended.by_itself = self._by_itself
+        self._step_worker.running_step.turn_to(session.record.migration)
         self._session, self._wizard = session, wizard
         self._sessions[session.record.migration] = session
         self.push_screen(wizard, self._put_away)

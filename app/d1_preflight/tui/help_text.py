@@ -28,54 +28,54 @@ _KEYS = """\
 Everything works by keys; the footer names the one that is next.
 
 ## Everywhere
-Enter │ what the footer says first; it never signs GO
+Enter │ does what the footer names first; it never signs GO
 ! or F2 │ the emergency card, with the real names filled in
 ? or F1 │ this help
 q or Ctrl-C │ quit; while a step runs you are asked first
 Ctrl-T │ dark, light, high contrast
 Ctrl-P │ every act by its name, every step, every theme
-a click │ on a row, a step, a choice, a key or a page; a second click on the same row or choice opens or answers it
+a click │ selects a row, a step or a choice, or presses a key of the footer; a second click on the same row or choice opens or answers it
 
 ## On the board
 ↑ ↓ │ choose a migration
-/ │ show only rows with these words: a part of the name, a class, a risk, a state; Esc shows all
+/ │ filter the rows by words: part of a name, a class, a risk, a state; Esc shows all
 c │ copy the name, the SQL, or the command that opens it
-s │ show the record, read only, as preflight show does
-r │ refresh: read the target again
-d │ another of the project's databases
-a │ adopt: ledger rows for the files that the database has already, as preflight adopt does
+s │ show the record read-only, as preflight show does
+r │ refresh from the target
+d │ switch to another of the project's databases
+a │ adopt: write ledger rows for files that the database has already, as preflight adopt does
 
 ## In the wizard
-↑ ↓ │ look at another step
-PgUp PgDn │ scroll what is shown
+↑ ↓ │ view another step
+PgUp PgDn │ scroll
 f │ unfold the next finding
 o │ show or hide what the step's commands printed
-c │ copy a command, a value, the SQL, the output of this step
+c │ copy a command, a value, the SQL or the output of this step
 /, n │ search in the SQL and the output; the next match
 e │ edit the migration (in section 4: its down file)
 p │ the proved rewrite of the migration, shown as a diff first; y writes it
-w │ waive a step, with a reason; not every step can be waived
-r │ do an answered step again
-A │ apply, where nothing goes and so nothing has to be typed
+w │ waive a step, with a reason; some steps cannot be waived
+r │ repeat an answered step
+A │ apply, where nothing is lost and so nothing has to be typed
 Shift-Tab │ back to the last question
-↑ ↓, j k │ choose in a list; / shows only what contains the letters after it
+↑ ↓, j k │ choose in a list; / and letters filter it
 1–9 │ choose by number: a single choice is answered, one of several is marked
 d │ in section 5: open the D1 dashboard in a browser; in section 6 the Worker's metrics
 W │ in sections 5 and 6: open the Worker's metrics page
 x │ stop waiting for the running step
-s │ step by step, or by itself again: what needs no person follows your first Enter
-Esc │ leave a field (then these keys work again); then: the board
+s │ switch between step by step and automatic: steps that need no person run after your first Enter
+Esc │ leave a field (then these keys work again); once more: back to the board
 
 ## The marks
 ✓ proved │ a command showed it
 ✎ attested │ a person confirmed it, in words
-⊘ waived │ not shown; a reason was given instead
+⊘ waived │ not proved; a reason was given instead
 ✗ failed │ the check ran and failed; the gate stays shut
 ? unknown │ the result is not known; unknown is never a pass
 ◐ running, ! interrupted, · pending │ not answered yet
 
 ## Is it ready?
-1. Does it run without downtime that users see? The rehearsal's time says it.
+1. Does it run without downtime that users see? The rehearsal measures the time.
 2. If it fails, can we go back without losing data? Section 4 says what each rollback path loses.
 3. Do messages help the engineer who meets them?
 4. Does the schema serve the outcome, not just the implementation?
@@ -88,16 +88,16 @@ D1 is SQLite, with foreign keys always on. Shown by runs on D1's own engine:
 ## What ALTER TABLE can do
 DROP COLUMN │ works (the data of the column is gone); not for keys, UNIQUE, indexed columns
 RENAME COLUMN │ works; running code that uses the old name breaks at once
-ADD COLUMN │ works; NOT NULL needs a constant default, no UNIQUE, no PRIMARY KEY
+ADD COLUMN │ works; NOT NULL needs a constant default; UNIQUE and PRIMARY KEY are refused
 change a column's type │ not supported: ADD COLUMN, UPDATE, DROP COLUMN, RENAME COLUMN
-add or drop a constraint │ not supported; UNIQUE can be had by CREATE UNIQUE INDEX
-several changes in one ALTER │ not supported: one statement each
+add or drop a constraint │ not supported; for UNIQUE use CREATE UNIQUE INDEX
+several changes in one ALTER │ not supported: write one statement per change
 
-## What surprises
+## What surprises people
 PRAGMA foreign_keys=OFF │ is accepted and ignored
-DROP TABLE of a parent │ deletes the children's rows (CASCADE) or cuts them off (SET NULL), and wrangler prints a green tick
-INSERT OR REPLACE │ deletes first: children of the replaced row go too; ON CONFLICT DO UPDATE is safe
-BEGIN, COMMIT, VACUUM │ are refused; a file runs as one transaction and is rolled back whole
+DROP TABLE of a parent │ deletes the children's rows (CASCADE) or sets their references to NULL (SET NULL), and wrangler prints a green tick
+INSERT OR REPLACE │ deletes first, also the children of the replaced row; ON CONFLICT DO UPDATE is safe
+BEGIN, COMMIT, VACUUM │ are refused; a file runs as one transaction and is rolled back as a whole
 on empty tables │ almost every migration passes: rehearse with rows
 
 ## Class, risk, rollback
@@ -130,30 +130,30 @@ Declare each foreign key once, in one place. Rollback: DROP TABLE audit_logs.
 
 ## 3 Rename a column (transformative)
     ALTER TABLE workflow_runs RENAME COLUMN old_name TO new_name;
-The running code still asks for the old name: expand (add the new one, write both), move the code, then contract. Rollback: rename again.
+The running code still uses the old name: expand (add the new one, write both), move the code, then contract. Rollback: rename again.
 
 ## 4 Rebuild a table (high risk): avoid it
-DROP TABLE teams deletes every row of team_members by cascade, without a warning. Prefer, each shown safe:
+DROP TABLE teams deletes every row of team_members by cascade, without a warning. Prefer one of these, each tested:
 1. ALTER TABLE teams DROP COLUMN deprecated_column; no rebuild at all.
-2. Rebuild the whole family: a new table for the parent and each child, drop children first, rename parents first.
-3. Set the children's rows aside, let the cascade happen, put them back:
+2. Rebuild the whole tree: create a new table for the parent and each child, drop children first, rename parents first.
+3. Copy the children's rows aside, let the cascade happen, put them back:
     PRAGMA defer_foreign_keys = on;
     CREATE TABLE _kept AS SELECT * FROM team_members;
     -- … rebuild teams …
     INSERT INTO team_members SELECT * FROM _kept;
     DROP TABLE _kept;
-A rebuild forgets indexes, triggers, CHECK, UNIQUE, DEFAULT, COLLATE and AUTOINCREMENT's mark: write them again.
+A rebuild drops indexes, triggers, CHECK, UNIQUE, DEFAULT, COLLATE and the AUTOINCREMENT counter: write them again.
 
 ## 5 Move data (transformative)
     UPDATE team_members SET role = 'owner' WHERE role = 'OWNER';
-The reverse UPDATE is not a rollback: rows that were 'owner' before become 'OWNER' too. Keep the old value in a column of its own, or restore from the backup.
+The reverse UPDATE is not a rollback: rows that were 'owner' before become 'OWNER' too. Keep the old value in a separate column, or restore from the backup.
 """
 
 _LOCAL = """\
 ## Test on this machine
     wrangler d1 migrations apply marketplace-production --local
     wrangler d1 execute marketplace-production --local --json --command="SELECT sql FROM sqlite_schema"
-There is no `d1 create --local`: the local database comes with the first command. This program copies the target's rows first, because a rehearsal on empty tables proves nothing.
+There is no `d1 create --local`: the first command creates the local database. preflight copies the target's rows first, because a rehearsal on empty tables proves nothing.
 
 ## Testing manually
     wrangler d1 execute marketplace-production --local --command="INSERT INTO users (id, email, role) VALUES ('test-1', 'test@example.com', 'USER')"
@@ -162,29 +162,29 @@ There is no `d1 create --local`: the local database comes with the first command
 ## Anti-patterns
 skip the local test │ it fails in production: always rehearse first
 no backup before a destructive change │ data loss: back up, and restore the backup for proof
-several schema changes in one file │ hard to roll back: one logical change each
-no header │ the next reader has nothing: type, rollback, reason
-code before migration │ the app asks for what is not there: database first, then code
+several schema changes in one file │ hard to roll back: write one logical change per file
+no header │ the next reader does not know type, rollback and reason
+code before migration │ the app queries what does not exist yet: database first, then code
 """
 
 _DATA = """\
-## Backups that come back
+## Backups that restore
 SELECT * … > backup.json │ not JSON without --json; with it, large integers are rounded and blobs lose their type
 wrangler d1 export │ exact for text and blobs, rounds large integers, and may not load back (order of tables)
-row copies by this program │ every value with its type, restored and compared before GO
-Time Travel │ always on: 30 days (paid) or 7 (free); going back undoes every later write
+row copies by preflight │ every value with its type, restored and compared before GO
+Time Travel │ always on: 30 days (paid) or 7 (free); a restore undoes every later write
 
     wrangler d1 time-travel info marketplace-production --json
     wrangler d1 export marketplace-production --remote --output backup.sql
     wrangler d1 execute marketplace-production --remote --json --command="SELECT count(*) FROM users"
-Backups hold production data: they stay in .preflight/, readable by you alone, never in git.
+Backups hold production data: they stay in .preflight/, readable only by you, and never go into git.
 """
 
 _ROLLBACK = """\
-## The order, when code goes along
-forward │ 1. database, 2. Worker: old code does not mind what was added
+## The order, when code changes too
+forward │ 1. database, 2. Worker: old code ignores what was added
 back │ 1. Worker, 2. down migration, if it is safe
-a rename or a drop │ breaks the code that runs: expand and contract, in two releases; drop last, after the code stopped using it
+a rename or a drop │ breaks the running code: expand and contract, in two releases; drop last, after the code stopped using it
 
 ## What to do when
 additive, no trouble │ nothing
@@ -195,32 +195,32 @@ transformative, trouble │ roll the code back, then the down migration
 
     wrangler rollback <version-id> --name workway-api
     wrangler d1 time-travel restore marketplace-production --bookmark <bookmark>
-`rollback` takes the version as its first word; there is no --version.
-The down migration lies in migrations/down/, where wrangler's glob cannot apply it: a file named x.down.sql beside the others would be applied as a forward migration. That of a migration with a folder of its own is down.sql in it: drizzle and Prisma take each folder beside it for a migration.
+`rollback` takes the version as its first argument; there is no --version.
+Put the down migration in migrations/down/, where wrangler does not apply it: wrangler would apply a file named x.down.sql beside the others as a forward migration. Where each migration has its own folder (drizzle, Prisma), put down.sql into that folder: they read every other folder beside it as a migration.
 """
 
 _TIMING = """\
 ## When
-Avoid Monday to Friday, 9 to 17, where the users are. The program reads the clocks and, if it can, the traffic of the last weeks.
+Avoid Monday to Friday, 9 to 17, where the users are. preflight reads the users' local times and, if it can, the traffic of the last weeks.
 
 ## Who
-Whoever is on call should know before: the message names the migration, the database, the class, the time and you.
+Tell whoever is on call first: the message names the migration, the database, the class, the time and you.
 
 ## What to watch
-The D1 dashboard, open in a browser, while it runs and for five to ten minutes after.
+Watch the D1 dashboard in a browser while it runs and for five to ten minutes afterwards.
 """
 
 _VERIFY = """\
 ## Is it applied?
     wrangler d1 execute marketplace-production --remote --json --command="SELECT * FROM d1_migrations ORDER BY id DESC LIMIT 5"
     wrangler d1 migrations list marketplace-production --remote
-`migrations list` shows only what is still pending, and writes the ledger table if there is none. The exit code is no proof.
+`migrations list` shows only what is still pending, and creates the ledger table if there is none. The exit code is no proof.
 
 ## Is the schema right?
     wrangler d1 execute marketplace-production --remote --json --command="SELECT type, name, sql FROM sqlite_schema"
     wrangler d1 execute marketplace-production --remote --json --command="PRAGMA table_info(users)"
     wrangler d1 execute marketplace-production --remote --json --command="PRAGMA index_list(users)"
-`.schema` belongs to the sqlite3 shell and does not pass through wrangler.
+`.schema` is a command of the sqlite3 shell; wrangler does not support it.
 
 ## Does the application work?
     curl https://api.workway.co/health
@@ -230,16 +230,16 @@ Error rate below 0.1 % for 5 to 10 minutes (Workers & Pages → Metrics); then i
 
 _COMMANDS = """\
 create │ wrangler d1 migrations create marketplace-production add_feature_x (or preflight new add_feature_x: with header and down file)
-try here │ wrangler d1 migrations apply marketplace-production --local
-apply │ wrangler d1 migrations apply marketplace-production --remote; this applies every pending file, the wizard exactly one
+test locally │ wrangler d1 migrations apply marketplace-production --local
+apply │ wrangler d1 migrations apply marketplace-production --remote; this applies every pending file, the wizard only one
 what is pending │ wrangler d1 migrations list marketplace-production --remote
-ask │ wrangler d1 execute marketplace-production --remote --json --command="SELECT …" (with =: SQL that begins with -- is read as a flag otherwise)
+query │ wrangler d1 execute marketplace-production --remote --json --command="SELECT …" (with =: SQL that begins with -- is read as a flag otherwise)
 the schema │ wrangler d1 execute marketplace-production --remote --json --command="SELECT sql FROM sqlite_schema"
-save │ wrangler d1 export marketplace-production --remote --output backup.sql
-a bookmark │ wrangler d1 time-travel info marketplace-production --json
-everything back │ wrangler d1 time-travel restore marketplace-production --bookmark <bookmark>
-the Worker back │ wrangler rollback <version-id> --name workway-api
-which versions │ wrangler deployments list --name workway-api
+back up │ wrangler d1 export marketplace-production --remote --output backup.sql
+get a bookmark │ wrangler d1 time-travel info marketplace-production --json
+restore everything │ wrangler d1 time-travel restore marketplace-production --bookmark <bookmark>
+roll the Worker back │ wrangler rollback <version-id> --name workway-api
+list versions │ wrangler deployments list --name workway-api
 """
 
 TOPICS: tuple[Topic, ...] = (

@@ -11,6 +11,9 @@ from d1_preflight.tui.widgets.rail import Rail
 
 Run = Callable[[], object]
 
+_MOVES = ("move(", "app.focus_", "screen.copy_text")
+"""What only moves about or needs a selection: a key does it, no list has to."""
+
 
 @dataclass(frozen=True)
 class Act:
@@ -55,7 +58,7 @@ class Acts(Provider):
         keys: dict[str, Act] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            is_move = binding.action.startswith("move(")
+            is_move = binding.action.startswith(_MOVES)
             if is_move or not active.enabled or not binding.description:
                 continue
             words = binding.description[:1].upper() + binding.description[1:]

@@ -28,6 +28,7 @@ class RunningStep:
     answered: frozenset[str] = frozenset()
     came_out: deque[tuple[Step, Attempt]] = field(default_factory=lambda: deque(maxlen=_RESULTS))
     changed: bool = False
+    migration: str = ""
     printed: dict[str, deque[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     _facts: dict[str, StepFacts] = field(default_factory=dict)
@@ -59,6 +60,13 @@ class RunningStep:
         if self.runs(step) and attempt is not None and attempt.step == step.id:
             self.came_out.append((step, attempt))
         self._drop(step)
+
+    def turn_to(self, migration: str) -> None:
+        """A record is opened: what the steps of another one printed is not its steps' output."""
+        if migration != self.migration:
+            for kept in (self.printed, self.counts, self.came_out):
+                kept.clear()
+        self.migration = migration
 
     def emit(self, step: Step) -> Emit:
         """Takes the cleaned lines of a step's commands."""

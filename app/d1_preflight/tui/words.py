@@ -137,7 +137,7 @@ def keys(session: "Session", step: Step, *, by_itself: bool) -> list[Key]:
         found.append(("w", "waive"))
     if answered and not is_writing(step) and not session.closed and step.id != "go":
         found.append(("r", "again"))
-    pace = "step by step" if by_itself else "by itself"
+    pace = "step by step" if by_itself else "automatic"
     return [*found, ("↑↓", "steps"), ("s", pace), ("Esc", "board"), ("c", "copy"), ("/", "search")]
 
 

@@ -86,7 +86,7 @@ class Operator:
         if key is None:
             raise BadSignature(
                 "There is no SSH key to sign with.",
-                hint="Make one with ssh-keygen -t ed25519, or let this program make one.",
+                hint="Make one with ssh-keygen -t ed25519, or let preflight create one.",
             )
         return SshSigner(self.identity, key, self.allowed_signers)
 

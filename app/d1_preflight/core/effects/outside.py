@@ -38,7 +38,7 @@ class OutsideChange:
             "rows": f'Deletes rows of "{self.name}"',
             "values": f'Changes rows of "{self.name}"',
         }.get(self.kind, f'Drops {self.kind} "{self.name}"')
-        return f"{does}, if it is there: no file makes it."
+        return f"{does}, if it exists: no file creates it."
 
 
 def outside_changes(script: ScriptTrace) -> tuple[OutsideChange, ...]:

@@ -251,7 +251,7 @@ def read_review(
     verdict, reason = stated.choice("verdict", Verdict), stated.text("reason")
     reviewed_at = stated.parsed("reviewed_at", moment, "a moment like 2026-11-23T14:00:00Z")
     if dump_facts(read_facts(stated)) != document:
-        raise RecordInvalid(f"{name} is not written as this program writes it.", hint=AGAIN)
+        raise RecordInvalid(f"{name} is not written as preflight writes it.", hint=AGAIN)
     expected = {
         "statement": "review",
         "reviewer": signer.principal,

@@ -118,7 +118,7 @@ class SignedPlan(FactGroup):
         wrong = [key for key in needed if key not in plan.keys or key in plan.extra]
         if wrong:
             raise RecordInvalid(
-                f"{GO_FILE} is no plan of this program: “{wrong[0]}” lacks or is of another type.",
+                f"{GO_FILE} is not a plan of preflight: “{wrong[0]}” is missing or another type.",
                 hint="It may come from a newer version, or was edited manually.",
             )
         return plan

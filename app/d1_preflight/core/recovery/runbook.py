@@ -282,7 +282,7 @@ def _restore(known: Known, words: str, command: str) -> tuple[RunbookStep, ...]:
     fill = known.target.d1("execute", known.target.database, "--remote", file)
     then = "Then run it; it fails as a whole if a key is already in use, and queries may wait"
     return (
-        RunbookStep(f"{words}. First the rows as SQL", command),
+        RunbookStep(f"{words}. First, write the rows as SQL", command),
         RunbookStep(then, fill, writes=True),
     )
 

@@ -212,7 +212,7 @@ def _written(
                 yield "option", f"{table}.autoincrement"
         case "check-forgotten":
             for check in old.checks:
-                if check not in new.checks and f"CHECK {check} " in finding.message:
+                if check not in new.checks and finding.message.endswith(f"has CHECK {check}."):
                     editor.constraint(f"CHECK {_as_written(old, check)}")
                     yield "check", "check"
         case "unique-forgotten":

@@ -125,8 +125,8 @@ class _Judge:
         points = tuple(self._points(table))
         wrong = [point.words for point in points if not point.is_fine]
         if wrong:
-            return LossVerdict(table, LossStatus.UNEXPLAINED, ", ".join(wrong))
-        words = ", ".join(point.words for point in points)
+            return LossVerdict(table, LossStatus.UNEXPLAINED, "; ".join(wrong))
+        words = "; ".join(point.words for point in points)
         status = LossStatus.EXPLAINED if points else LossStatus.UNTOUCHED
         return LossVerdict(table, status, words, any(point.undeclared for point in points))
 

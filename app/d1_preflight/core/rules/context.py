@@ -136,7 +136,8 @@ def match_offset(text: str, offset: int, length: int = 1, **values: str) -> Matc
 
 def no_file_makes(name: str) -> str:
     """The sentence about a table that may be made outside of the files; "" for none."""
-    return f' No file makes "{name}": name the baseline if it is made elsewhere.' if name else ""
+    words = f' No file creates "{name}": name the baseline if it is created elsewhere.'
+    return words if name else ""
 
 
 def _is_slip(name: str, meant: str) -> bool:

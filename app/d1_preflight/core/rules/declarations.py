@@ -78,7 +78,7 @@ def unused_declarations(
         if not one.reason:
             why = "it gives no reason"
         elif not any(one.covers(loss) for loss in losses):
-            why = "the file loses nothing of that name, or more than that"
+            why = "the file loses nothing of that name, or loses more"
         else:
             continue
         values = {"said": f"loses {one.name}", "why": why}

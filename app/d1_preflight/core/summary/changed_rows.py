@@ -11,6 +11,7 @@ from d1_preflight.core.record.change_facts import (
 )
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.safety_facts import CountFacts
+from d1_preflight.core.summary.form import PRESENT_FORM, ROWS_FORM
 from d1_preflight.lazy_dataclass import dataclass
 
 _NOT_THERE = -1
@@ -50,9 +51,11 @@ class ChangedTable:
         return min(max(max(self.now, 0) - max(self.after, 0), 0), self.gone)
 
 
-def changed_tables(record: Record) -> tuple[tuple[ChangedTable, ...], int]:
+def changed_tables(
+    record: Record, form: int = PRESENT_FORM
+) -> tuple[tuple[ChangedTable, ...], int]:
     """The tables that changed, the greatest loss first, and how many did not."""
-    found = tuple(_all_tables(record))
+    found = tuple(_all_tables(record, form))
     changed = sorted((t for t in found if t.is_changed), key=lambda t: (-t.gone, t.table))
     return tuple(changed), len(found) - len(changed)
 
@@ -62,7 +65,7 @@ def was_counted_after(record: Record) -> bool:
     return bool(_counts_after(record))
 
 
-def _all_tables(record: Record) -> list[ChangedTable]:
+def _all_tables(record: Record, form: int) -> list[ChangedTable]:
     rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
     changes: Mapping[str, TableChange] = {t.table: t for t in rehearsed.tables}
     before, found = _counts_before(record, rehearsed), _counts_after(record)
@@ -80,11 +83,16 @@ def _all_tables(record: Record) -> list[ChangedTable]:
             after=after.get(table, dropped.get(table)),
             now=now[table].now if table in now else None,
             lost=changes.get(table, none).lost or 0,
-            changed=(changes.get(table, none).changed or 0)
-            + (changes.get(table, none).nulled or 0),
+            changed=_changed(changes.get(table, none), form),
         )
         for table in sorted({*before, *after, *now})
     ]
+
+
+def _changed(change: TableChange, form: int) -> int:
+    """The rows whose values changed; earlier forms added the values that became NULL."""
+    nulled = change.nulled or 0 if form < ROWS_FORM else 0
+    return (change.changed or 0) + nulled
 
 
 def _counts_before(record: Record, rehearsed: RehearsalFacts) -> Mapping[str, int]:

@@ -11,7 +11,9 @@ The second form named reviews, what is still missing, and that nothing failed.
 """
 GROUPED_FORM = 4
 """What failed more than once at one step is one line."""
-PRESENT_FORM = GROUPED_FORM
+ROWS_FORM = 5
+"""A row with changed values counts once, also where some of them became NULL."""
+PRESENT_FORM = ROWS_FORM
 _FIRST_FORM = 1
 
 

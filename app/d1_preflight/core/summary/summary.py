@@ -23,7 +23,7 @@ from d1_preflight.core.summary.changed_rows import (
     changed_tables,
     was_counted_after,
 )
-from d1_preflight.core.summary.form import GROUPED_FORM, PRESENT_FORM, SPLIT_FORM, form_of
+from d1_preflight.core.summary.form import GROUPED_FORM, SPLIT_FORM, form_of
 from d1_preflight.core.summary.losses import (
     accepted_findings,
     declared_losses,
@@ -40,7 +40,7 @@ SUMMARY_FILE = "SUMMARY.md"
 _ANSWERED = (Status.PROVED, Status.ATTESTED, Status.WAIVED)
 GO_COPY = re.compile(r"evidence/\d+-go\.summary\.md")
 _NAMED = 4
-_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3, 4: 3}, {1: 6, 2: 6, 3: 4, 4: 4}  # by form: forty lines in all
+_TABLES, _EVENTS = {1: 6, 2: 5, 3: 3}, {1: 6, 2: 6, 3: 4}  # by form: forty lines in all
 
 
 class Event(Protocol):
@@ -84,8 +84,8 @@ def go_copy(number: int) -> str:
 
 def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = "") -> Summary:
     """The summary of a record as it is; `missing` says what an open one still needs."""
-    tables, unchanged = changed_tables(record)
     form = form_of(record)
+    tables, unchanged = changed_tables(record, form)
     most = _most(_TABLES, form)
     facts = (
         ("what", _what(record)),
@@ -142,7 +142,7 @@ def _what(record: Record) -> str:
 
 def _most(limits: Mapping[int, int], form: int) -> int:
     """The limit of a form; a form of a later program is bounded like today's."""
-    return limits.get(form, limits[PRESENT_FORM])
+    return limits.get(form, limits[SPLIT_FORM])
 
 
 def _where(record: Record, form: int) -> str:

@@ -140,8 +140,8 @@ def refusal(reasons: Mapping[ForeignLedger, str]) -> str:
     return (
         f"Another tool keeps a ledger in this database, and the row it would need is not certain. "
         f"{kept}. That tool does not know what wrangler applies, so it would apply the file again. "
-        "Migrate with that tool; if wrangler's ledger only lacks what is applied already: "
-        "preflight adopt; if the tool no longer migrates this database, name the table in "
+        "Migrate with that tool. If wrangler's ledger only lacks what is applied already, run "
+        "preflight adopt. If the tool no longer migrates this database, name the table in "
         "preflight.toml: [migrations] ignore_ledgers."
     )
 

@@ -60,8 +60,8 @@ def bound_problems(bundle: Bundle, *, is_in_project: bool) -> Iterator[Problem]:
     known |= set() if is_in_project else {_SIGNERS}
     for name in sorted(bundle.files.keys() - known):
         if not _REVIEW.fullmatch(name):
-            words = "is no file of this record: its close does not name it"
-            yield Problem(Id.FILE_UNLISTED, name, words, "Take it out; notes go to postmortem.md.")
+            words = "is not a file of this record: the close does not name it"
+            yield Problem(Id.FILE_UNLISTED, name, words, "Remove it; notes go to postmortem.md.")
     if TIMELINE not in named and not read_timeline(bundle.files.get(TIMELINE, b"")).is_bound:
         yield from _unbound_timeline(bundle)
 
@@ -72,7 +72,7 @@ def _contradictions(record: Record, facts: CloseFacts) -> Iterator[Problem]:
     checked = LedgerFacts.from_attempt(record.last(LedgerFacts.step)).id
     row = facts.chain.ledger_id if facts.chain else None
     if facts.end not in _ENDS:
-        yield _differs(f"says “{sentence(facts.end)}” of the end, which is none")
+        yield _differs(f"names “{sentence(facts.end)}”, which is not an outcome, as its end")
     if len(set(names)) < len(names):
         yield _differs("names a file twice")
     if facts.end in {KEPT, ""} and None not in {row, checked} and row != checked:
@@ -81,7 +81,7 @@ def _contradictions(record: Record, facts: CloseFacts) -> Iterator[Problem]:
         )
     for name in evidence_names(record):
         if not name.startswith(_EVIDENCE):
-            yield _differs(f"names {sentence(name)} as what a command printed")
+            yield _differs(f"names {sentence(name)} as the output of a command")
 
 
 def _differs(words: str) -> Problem:
@@ -90,7 +90,7 @@ def _differs(words: str) -> Problem:
 
 def _unbound_timeline(bundle: Bundle) -> Iterator[Problem]:
     if TIMELINE in bundle.files:
-        words = "is no file of this record: preflight did not write it"
+        words = "is not a file of this record: preflight did not write it"
         yield Problem(Id.FILE_UNLISTED, TIMELINE, words, "Notes go to postmortem.md.")
 
 

@@ -51,7 +51,7 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
         if items:
             names = "; ".join(f"“{item.step.title}” is {item.status}" for item in items)
             title = f"{section.number} {section.title}".strip()
-            hint = f"{bundle.record.command} goes on where it was left."
+            hint = f"{bundle.record.command} continues it."
             yield Problem(Id.STEPS_OPEN, _FILE, f"{title}: {names}", hint, Weight.OPEN)
 
 
@@ -72,7 +72,7 @@ def _age_problems(bundle: Bundle) -> Iterator[Problem]:
                 age = stale.removeprefix("stale: ").replace(" ago,", " before,")
                 words = f"{what} over a stale proof: “{step.title}”, {age}"
                 yield Problem(
-                    Id.PROOF_STALE, _FILE, words, "What it rested on was too old; look at it again."
+                    Id.PROOF_STALE, _FILE, words, "The proof was too old; repeat the step."
                 )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from d1_preflight.core.target.snapshot import LedgerRow
 
 _FROM_GIT = "Restore it from git, or merge the branch on which it was closed."
-_AGAIN = "Restore the record that was closed; what it lacks belongs in a review."
+_AGAIN = "Restore the record as it was closed; additions belong in a review."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,11 @@ class Chain:
         told = _link(record).ledger_id
         if row is None and record.end in {KEPT, ""}:
             words = "is closed as kept, and the ledger has no row for it"
-            hint = "It was rolled back since, or this is another database: look at the ledger."
+            hint = "It was rolled back since, or this is another database: check the ledger."
             yield _problem(Id.LEDGER_ROW_MISSING, words, hint)
         elif row is not None and told is not None and row.id != told:
-            words = f"is about row {told} of the ledger, which has its migration in row {row.id}"
-            yield _problem(
-                Id.LEDGER_ROW_DIFFERS, words, "It was applied once more since its close."
-            )
+            words = f"names row {told} of the ledger, and its migration is in row {row.id}"
+            yield _problem(Id.LEDGER_ROW_DIFFERS, words, "It was applied again after its close.")
 
     def unrecorded(
         self, rows: "Sequence[LedgerRow]", begun: Container[str]
@@ -95,11 +93,11 @@ class Chain:
             if row.name in closed:
                 continue
             if row.name in begun:
-                words = f"is of a migration that the ledger has (row {row.id}), and is not closed"
+                words = f"covers a migration that the ledger has (row {row.id}), and is not closed"
                 hint = f"preflight run {row.name} closes it."
                 yield row.name, _problem(Id.LEDGER_RECORD_OPEN, words, hint, Weight.OPEN)
             else:
-                words = f"is not there, and the ledger has the migration (row {row.id})"
+                words = f"is missing, and the ledger has the migration (row {row.id})"
                 yield row.name, _problem(Id.LEDGER_RECORD_MISSING, words, _FROM_GIT)
 
     def problems(self, record: ClosedRecord) -> Iterator[Problem]:
@@ -121,7 +119,7 @@ class Chain:
         for follower, head in self._named.get(record.migration, ()):
             if head.sha256 != record.sha256:
                 words = f"is not the record that {follower.migration} was closed after: "
-                words += "an older one was put back, or it was signed again"
+                words += "an older one was restored, or it was signed again"
                 yield _problem(Id.CHAIN_REPLACED, words, _AGAIN)
                 continue
             for line in sorted({*head.reviews} - {*record.reviews}):
@@ -136,8 +134,8 @@ class Chain:
             return
         if all(h.sha256 in self._by_hash for r in self.records for h in _link(r).previous):
             names = " and ".join(head.migration for head in self.heads)
-            words = f"is one end of a fork of its chain: {names} were closed side by side"
-            hint = "Two branches did it; the next close, after both are merged, joins them."
+            words = f"is one end of a fork of its chain: {names} were closed in parallel"
+            hint = "It happened on two branches; after both are merged, the next close joins them."
             yield _problem(Id.CHAIN_FORK, words, hint, Weight.OPEN)
 
     def _missing(self, head: ChainHead) -> Iterator[Problem]:
@@ -148,7 +146,7 @@ class Chain:
             words = f"follows {head.migration} (number {head.sequence}), and {what}"
             yield _problem(Id.CHAIN_MISSING, words, _FROM_GIT)
         elif (found.migration, found.sequence) != (head.migration, head.sequence):
-            words = f"names {found.migration} (number {found.sequence}) as another record"
+            words = f"names a different record of {found.migration} (number {found.sequence})"
             yield _problem(Id.CHAIN_BROKEN, words, _AGAIN)
 
     def _removed_before(self, record: ClosedRecord) -> Iterator[Problem]:
@@ -176,7 +174,7 @@ class Chain:
             before = self._by_hash.get(head.sha256)
             if before is not None and (_link(before).ledger_id or 0) > mine:
                 words = f"was applied before {before.migration} and closed after it"
-                hint = "Close records in the ledger's order; no later one names a gap here."
+                hint = "Close records in the ledger's order; no later record names a gap here."
                 yield _problem(Id.CHAIN_ORDER, words, hint)
 
     def _gaps(self, record: ClosedRecord) -> Iterator[Problem]:
@@ -192,7 +190,7 @@ class Chain:
         if self.roots and not any(line in _link(root).earlier for root in self.roots):
             words = f"is of schema 1, and was not there when {self.roots[0].migration} "
             words += "began the chain of its database"
-            hint = "Once a chain has begun, records are closed by the present version."
+            hint = "Once a chain has begun, close records with this version of preflight."
             yield _problem(Id.CHAIN_OLD_SCHEMA, words, hint)
 
 

@@ -47,8 +47,8 @@ def place_problems(record: Record, place: Place | None) -> Iterator[Problem]:
     expected = f"{record.database.name}/{record.migration.removesuffix('.sql')}"
     if place.is_bound and place.folder != expected:
         words = (
-            f"is of {record.migration} on {record.database.name}, "
-            f"but is in {RECORDS_NAME}/{place.folder}"
+            f"covers {record.migration} on {record.database.name}, "
+            f"but lies in {RECORDS_NAME}/{place.folder}"
         )
         yield Problem(
             Id.WRONG_FOLDER,
@@ -66,7 +66,7 @@ def _database_problems(record: Record, place: Place) -> Iterator[Problem]:
         return
     if not configured or not told.id:
         why = place.unknown or "one of the two has no id"
-        words = f"may be about another database than the configured {told.name}: {why}"
+        words = f"may cover another database than the configured {told.name}: {why}"
         yield Problem(
             Id.DATABASE_UNKNOWN,
             _FILE,
@@ -75,9 +75,9 @@ def _database_problems(record: Record, place: Place) -> Iterator[Problem]:
             Weight.OPEN,
         )
         return
-    what, hint = "is", "A record is valid for its own database only."
+    what, hint = "covers", "A record is valid for its own database only."
     if told.target == PRACTICE:
-        what = "is a practice record"
+        what = "is a practice record of"
         hint = "Practice proves nothing about a real database: run the checklist there."
-    words = f"{what} about {told.name} {told.id}; the configuration has {configured} of that name"
+    words = f"{what} {told.name} {told.id}; the configuration has {configured} under that name"
     yield Problem(Id.WRONG_DATABASE, _FILE, words, hint)

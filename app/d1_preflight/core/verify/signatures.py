@@ -38,9 +38,7 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
     document, signature = bundle.files.get(GO_FILE), bundle.files.get(GO_SIGNATURE)
     signed = GoFacts.from_attempt(go)
     for key in signed.unread:
-        yield Problem(
-            Id.GO_UNREADABLE, RECORD_FILE, f"tells no {key} of GO that can be read", _RESTORE
-        )
+        yield Problem(Id.GO_UNREADABLE, RECORD_FILE, f"has no readable {key} for its GO", _RESTORE)
     for name, data, digest in (
         (GO_FILE, document, signed.go_sha256),
         (GO_SIGNATURE, signature, signed.signature_sha256),
@@ -154,7 +152,7 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
         yield Problem(Id.PLAN_INVALID, GO_FILE, error.message, error.hint)
         return
     if plan.document != document:
-        words = "has the same content in other bytes than this program writes"
+        words = "has the same content, but other bytes than preflight writes"
         yield Problem(Id.PLAN_EDITED, GO_FILE, words, _RESTORE)
     expected_plan = _expected(bundle, go, plan)
     yield from _history_problems(plan.history, expected_plan.history)
@@ -175,7 +173,7 @@ def _history_problems(
     """What was tried before GO can be dropped or reworded no more."""
     if signed is None or found is None or signed == found:
         return
-    words = "was signed over another history: "
+    words = "covers another history: "
     if signed.attempts != found.attempts:
         words += f"{signed.attempts} attempts before it; the record has {found.attempts}"
     else:
@@ -256,7 +254,7 @@ def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterat
                 Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs."
             )
     if plan.subjects.migration != go.subjects.get("migration"):
-        words = "is about another text of the migration than the record's GO"
+        words = "covers another text of the migration than the record's GO"
         yield Problem(Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs.")
 
 

@@ -13,7 +13,7 @@ from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
 from d1_preflight.core.verify.timeline import TIMELINE, read_until
 from d1_preflight.lazy_dataclass import replace
 
-_RESTORE = "Restore it from git; preflight show RECORD says what the record says."
+_RESTORE = "Restore it from git; preflight show RECORD matches the record."
 
 
 def summary_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -26,14 +26,14 @@ def summary_problems(bundle: Bundle) -> Iterator[Problem]:
         yield from _go_problems(bundle, number, name)
     for name in sorted(n for n in bundle.files if GO_COPY.fullmatch(n)):
         if name not in [known for _, known in names]:
-            yield Problem(Id.FILE_UNLISTED, name, "belongs to no GO of the record", "Take it out.")
+            yield Problem(Id.FILE_UNLISTED, name, "belongs to no GO of the record", "Remove it.")
     if closed_attempt(record):
         yield from _closed_problems(bundle)
     elif names:
         yield from _open_problems(bundle, names[-1][1])
     elif SUMMARY_FILE in bundle.files:
         yield Problem(
-            Id.FILE_UNLISTED, SUMMARY_FILE, "is there, but no GO was signed yet", "Take it out."
+            Id.FILE_UNLISTED, SUMMARY_FILE, "is there, but no GO was signed yet", "Remove it."
         )
 
 
@@ -85,7 +85,7 @@ def _open_problems(bundle: Bundle, copy: str) -> Iterator[Problem]:
     elif kept is not None and data != kept:
         was_closing = bundle.record.last(CloseFacts.step) is not None
         weight = Weight.OPEN if was_closing else Weight.INVALID
-        words = f"says other things than {copy}"
+        words = f"differs from {copy}"
         yield Problem(Id.SUMMARY_DIFFERS, SUMMARY_FILE, words, _RESTORE, weight)
 
 
@@ -97,6 +97,6 @@ def _compared(name: str, data: bytes, expected: bytes) -> Iterator[Problem]:
     number, (has, wants) = next(
         ((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]), (len(found), ("", ""))
     )
-    words = f"says other things than the record: line {number} is “{sentence(has)}”, "
-    words += f"and the record says “{sentence(wants)}”"
+    words = f"differs from the record: line {number} says “{sentence(has)}”, "
+    words += f"the record says “{sentence(wants)}”"
     yield Problem(Id.SUMMARY_DIFFERS, name, words, _RESTORE)

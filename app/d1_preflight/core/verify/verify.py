@@ -118,8 +118,8 @@ def _checklist_problems(bundle: Bundle) -> Iterator[Problem]:
     """A record is only as good as its checklist: a weakened checklist proves too little."""
     checklist = bundle.checklist
     if is_adoption(checklist) and not bundle.record.is_adoption:
-        words = "is the checklist of an adoption, and the record is of a migration"
-        hint = "A migration is walked by its own checklist; this one has no rehearsal."
+        words = "is the checklist for adoptions, and the record covers a migration"
+        hint = "Use the checklist for migrations; this one has no rehearsal."
         yield Problem(Id.CHECKLIST_WEAK, checklist.source, words, hint)
     measure = measure_of(checklist)
     if measure is checklist:
@@ -135,7 +135,7 @@ def _bytes_problems(bundle: Bundle) -> Iterator[Problem]:
         yield Problem(
             Id.RECORD_EDITED,
             RECORD_FILE,
-            "has the same content in other bytes than this program writes: it was edited manually",
+            "has the same content, but other bytes than preflight writes: it was edited manually",
             "Restore it from git; a record is changed through preflight only.",
         )
 
@@ -150,7 +150,7 @@ def _migration_problems(
         yield Problem(
             Id.MIGRATION_CHANGED,
             record.migration,
-            "is not the text this record is about (its sha256 differs)",
+            "is not the text that this record covers (its sha256 differs)",
             "Restore the old text; after the apply, changes belong in a new migration.",
         )
 
@@ -158,7 +158,7 @@ def _migration_problems(
 def _absent_migration(record: Record, place: Place) -> Iterator[Problem]:
     """A record whose file is gone proves nothing of this project; what was rolled back may go."""
     if place.renamed_to:
-        words = f"was renamed to {place.renamed_to}: the ledger would apply it once more"
+        words = f"was renamed to {place.renamed_to}: wrangler would apply it again"
         hint = f"Give it its name back: {record.migration}"
         yield Problem(Id.MIGRATION_RENAMED, record.migration, words, hint)
     elif CloseFacts.from_attempt(record.last(CloseFacts.step)).end != ROLLED_BACK:
@@ -196,7 +196,7 @@ def _query_problems(bundle: Bundle) -> Iterator[Problem]:
 
 def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
     if data is None:
-        words = f"is missing; step “{step}” rests on it"
+        words = f"is missing; step “{step}” relies on it"
         yield Problem(Id.EVIDENCE_MISSING, name, words, _FROM_GIT)
     elif sha256(data).hexdigest() != expected:
         words = f"is not what step “{step}” saw (its sha256 differs)"
@@ -238,7 +238,7 @@ def _summary_fact(bundle: Bundle, problems: Iterable[Problem]) -> dict[str, str]
     was_compared = bundle.record.schema > 1 and SUMMARY_FILE in bundle.files
     if not was_compared or any(one.file in _SUMMED_UP for one in problems):
         return {}
-    return {"summary": "says what the record says"}
+    return {"summary": "matches the record"}
 
 
 def _waived(record: Record) -> Iterator[str]:

@@ -56,7 +56,7 @@ def _running(running: RunningCodeFacts, width: int) -> Content:
         name = one.commit if one.commit == FILES_HERE else one.commit[:9]
         lines += [Content(line) for line in wrap(f"  {name}  {one.why}", max(width, 8))]
     if running.proposals:
-        lines.insert(1, Content.styled("its code may be (proposals, to confirm below)", QUIET))
+        lines.insert(1, Content.styled("its code may be one of these (confirm below)", QUIET))
     return Content("\n").join(lines)
 
 

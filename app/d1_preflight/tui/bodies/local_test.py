@@ -7,7 +7,7 @@ from textual.content import Content
 from d1_preflight.core.format import count, duration, loss, plural, size
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange
 from d1_preflight.tui.bodies.schema_diff import Difference, differences, schema_block
-from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG
+from d1_preflight.tui.styles import ACCENT, DANGER, QUIET, STRONG, WAIVED
 from d1_preflight.tui.view import View
 from d1_preflight.tui.widgets.gauges import kept
 from d1_preflight.tui.widgets.panes import PANES, beside
@@ -102,7 +102,7 @@ def _is_unchanged(change: TableChange) -> bool:
 
 
 def _line(change: TableChange) -> tuple[Cell, ...]:
-    mark = {True: "✓", False: "✗", None: "?"}[change.ok]
+    mark, ink = _judged(change)
     return (
         (change.table, STRONG if change.lost else ""),
         count(change.before),
@@ -112,8 +112,16 @@ def _line(change: TableChange) -> tuple[Cell, ...]:
         count(change.changed) if change.changed else "",
         count(change.added) if change.added else "",
         (kept(change.before, change.lost, _KEPT), DANGER if change.lost else QUIET),
-        (f"{mark} {change.verdict}", "" if change.ok else DANGER),
+        (f"{mark} {change.verdict}", ink),
     )
+
+
+def _judged(change: TableChange) -> tuple[str, str]:
+    """The mark of a table's verdict and its ink: a loss still to be declared is no tick."""
+    if change.undeclared:
+        return "!", WAIVED
+    mark = {True: "✓", False: "✗", None: "?"}[change.ok]
+    return mark, "" if change.ok else DANGER
 
 
 def _copied(view: View, copied: CopyFacts) -> Content:

@@ -74,7 +74,7 @@ def _down(view: View, width: int) -> list[Content]:
     down = view.session.down
     if down is None:
         return []
-    note = ", drafted by this program: read it" if written.source == "drafted" else ""
+    note = ", drafted by preflight: review it" if written.source == "drafted" else ""
     gaps = [Content.styled(f"✗ {gap}", DANGER) for gap in written.gaps]
 
     def shown(room: int) -> Content:

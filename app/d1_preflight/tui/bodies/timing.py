@@ -82,7 +82,7 @@ def _notified(view: View, width: int) -> Content:
     notice = view.facts(NoticeFacts)
     if notice.is_empty:
         return Content("")
-    mark = "✓ sent" if notice.sent else "· not sent by this program"
+    mark = "✓ sent" if notice.sent else "· not sent by preflight"
     title = f"{notice.channel or 'team'}  {mark}"
     lines = notice.text.splitlines()
     return Content("\n").join([rule(title, width), *(Content(f"  {line}") for line in lines)])

@@ -29,7 +29,7 @@ _ENDPOINTS = (
     Column("took", right=True),
     Column(""),
 )
-_LABEL = 32
+_LABEL = 12
 _DATABASE_FIRST = "database first, then Worker"
 
 
@@ -144,24 +144,25 @@ def _rate(errors: ErrorRateFacts, width: int) -> Content:
     head = Content.assemble(
         ("error rate  ", QUIET),
         (f"{rate} %", DANGER if over else STRONG),
-        f"   limit {limit} %",
+        f"  limit {limit} %",
+        (f"  before {errors.baseline} %" if errors.baseline else "", QUIET),
         _left(errors),
     )
-    values = tuple(_rates(errors.samples))[-max(width - _LABEL, 8) :]
+    told = f"   {plural(errors.requests, 'request')}, {plural(errors.errors, 'error')}"
+    values = tuple(_rates(errors.samples))[-max(width - _LABEL - len(told), 8) :]
     line = Content.assemble(
         ("            ", ""),
         (sparkline(values, max(_number(limit), 0.0001)), DANGER if over else ACCENT),
-        f"   {plural(errors.requests, 'request')}, {plural(errors.errors, 'error')}",
-        (f"   before {errors.baseline} %" if errors.baseline else "", QUIET),
+        told,
     )
     return Content("\n").join([head, line])
 
 
 def _left(errors: ErrorRateFacts) -> tuple[str, str]:
     if errors.left_s is not None:
-        return (f"   watch {countdown(errors.left_s)} left", STRONG)
+        return (f"  watch {countdown(errors.left_s)} left", STRONG)
     watched = errors.watched_s
-    return (f"   watched {duration(watched * 1000)}", "") if watched is not None else ("", "")
+    return (f"  watched {duration(watched * 1000)}", "") if watched is not None else ("", "")
 
 
 def _rates(samples: Sequence[TrafficSample]) -> list[float]:

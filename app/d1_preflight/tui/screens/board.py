@@ -33,16 +33,16 @@ class BoardScreen(Screen[None]):
     """Paints at once from local files; the remote column fills in when the target answers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("enter", "open", "open"),
-        ("slash", "filter", "filter"),
+        ("enter", "open", "open the migration"),
+        ("slash", "filter", "filter the rows"),
         ("r", "read", "read the target again"),
-        ("n", "new", "a new migration"),
+        ("n", "new", "write a new migration"),
         ("v", "verify", "verify the records"),
-        ("s", "show", "show the record, read only"),
+        ("s", "show", "show the record read-only"),
         ("d", "database", "choose the database"),
         ("a", "adopt", "adopt what the database has already"),
-        ("c", "copy", "copy the name, the SQL, a command"),
-        ("escape", "unfilter", "all"),
+        ("c", "copy", "copy the name, the SQL or a command"),
+        ("escape", "unfilter", "show all rows"),
         ("q", "app.leave", "quit"),
     ]
 

@@ -59,24 +59,24 @@ class WizardScreen(ReadingScreen):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("enter", "primary", "go on"),
-        ("up,k", "look(-1)", "step before"),
-        ("down,j", "look(1)", "step after"),
+        ("enter", "primary", "do what the footer names first"),
+        ("up,k", "look(-1)", "previous step"),
+        ("down,j", "look(1)", "next step"),
         ("pageup", "page(-1)", "page up"),
         ("pagedown,space", "page(1)", "page down"),
-        ("f", "finding", "next finding"),
-        ("o", "output", "output"),
-        ("e", "edit", "edit"),
-        ("h", "header", "header"),
-        ("p", "fix", "proved rewrite"),
-        ("w", "waive", "waive"),
-        ("d", "browse(0)", "dashboard"),
-        ("W", "browse(-1)", "the Worker's metrics page"),
+        ("f", "finding", "unfold the next finding"),
+        ("o", "output", "show or hide the output"),
+        ("e", "edit", "edit the file"),
+        ("h", "header", "write the header"),
+        ("p", "fix", "show the proved rewrite"),
+        ("w", "waive", "waive the step"),
+        ("d", "browse(0)", "open the D1 dashboard"),
+        ("W", "browse(-1)", "open the Worker's metrics page"),
         ("x", "stop", "stop waiting"),
-        ("s", "pace", "step by step"),
-        ("r", "again", "do it again"),
+        ("s", "pace", "step by step, or automatic"),
+        ("r", "again", "repeat the step"),
         ("A", "primary(True)", "apply"),
-        ("escape,b", "board", "board"),
+        ("escape,b", "board", "back to the board"),
     ]
 
     def __init__(self, session: Session, running_step: RunningStep, zone: tzinfo | None) -> None:
@@ -186,7 +186,9 @@ class WizardScreen(ReadingScreen):
             self.app.push_screen(GoScreen(session, step, self._zone), self._decided)
         elif prompts := self._prompts(step):
             self.query_one(Frame).question.focus_field()
-        elif prompts is not None and capital == words_of.needs_capital(session, step):
+        elif prompts is not None and capital < words_of.needs_capital(session, step):
+            self.notify("Enter does not apply. Press a capital A to apply.")
+        elif prompts is not None:
             self.post_message(Submitted(step, {}))
 
     async def action_again(self) -> None:
@@ -195,8 +197,7 @@ class WizardScreen(ReadingScreen):
         busy = self._session.closed or self._running_step.runs(step)
         if busy or words_of.is_writing(step) or step.id == "go":
             return
-        prompts = self._prompts(step)
-        if prompts:
+        if prompts := self._prompts(step):
             await self._ask(anew=True)
         elif prompts is not None:
             self.post_message(Submitted(step, {}))
@@ -204,8 +205,7 @@ class WizardScreen(ReadingScreen):
     async def action_look(self, by: int) -> None:
         """Look at another step of the path."""
         path, self._stays = self._session.path, True
-        index = path.index(self._step) + by
-        await self._look_at(path[max(0, min(index, len(path) - 1))])
+        await self._look_at(path[max(0, min(path.index(self._step) + by, len(path) - 1))])
 
     def action_page(self, by: int) -> None:
         """Scroll by a page."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -29,7 +30,11 @@ _ANEW = ("losses", "loss_reason")
 class QuestionPanel(VerticalScroll, can_focus=False):
     """Asks; a refused answer is refused in the prompt's own words, at once."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("shift+tab", "back", "last question")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("shift+tab", "back", "last question"),
+        ("up", "stay(-1)", ""),
+        ("down", "stay(1)", ""),
+    ]
 
     def __init__(self) -> None:
         super().__init__(id="question")
@@ -133,6 +138,13 @@ class QuestionPanel(VerticalScroll, can_focus=False):
             self.post_message(Submitted(self._step, dict(self._raw)))
         await self._show()
 
+    def action_stay(self, by: int) -> None:
+        """Scroll a long question; stay where answers are begun, which another step would forget."""
+        if self.allow_vertical_scroll:
+            self.scroll_relative(y=by, animate=False)
+        elif not self.is_being_answered:
+            raise SkipAction
+
     async def action_back(self) -> None:
         """Ask the last question again, holding what was answered to it."""
         if not self._raw:
@@ -144,6 +156,7 @@ class QuestionPanel(VerticalScroll, can_focus=False):
     @on(Moved)
     def _follow(self, event: Moved) -> None:
         event.stop()
+        self._show_help()
         field = self.query_one(OptionsField)
         here = Region(0, field.virtual_region.y + event.line, 1, 1)
         self.scroll_to_region(here, animate=False, force=True)
@@ -168,15 +181,22 @@ class QuestionPanel(VerticalScroll, can_focus=False):
         await self.mount(
             Static(Content.assemble((many, QUIET), (label, STRONG)), id="label"),
             field,
-            Static(Content.styled(prompt.help, QUIET), id="words"),
+            Static(id="words"),
         )
         self.query_one("#label").display = bool(label or many)
-        # The finding is shown at its line, in the SQL above.
-        beside = "@" in prompt.key and "\n" not in prompt.help
-        self.query_one("#words").display = bool(prompt.help) and not beside
+        self._show_help()
         self.focus_field()
         # The question is above the field: it must be seen, however long the help is.
         self.call_after_refresh(self.scroll_home, animate=False)
+
+    def _show_help(self) -> None:
+        """Show the prompt's help alone; a refusal is over once the cursor moves."""
+        said, prompt = self.query_one("#words", Static), self.asking
+        if prompt:
+            said.update(Content.styled(prompt.help, QUIET))
+            # The finding is shown at its line, in the SQL above.
+            beside = "@" in prompt.key and "\n" not in prompt.help
+            said.display = bool(prompt.help) and not beside
 
     def _say(self, words: str, ink: str) -> None:
         """Say it above the help, which stays: it may be what is confirmed."""

@@ -1,8 +1,9 @@
 """The migration's SQL with line numbers, findings at their lines, and calm highlighting."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -194,10 +195,12 @@ class SqlView(LineView, can_focus=False):
             first, *more = self._folded(code)
             lines.append(Content.assemble(bar, (f"{number:>4}   ", QUIET), first))
             lines += [Content.assemble(bar, " " * (_GUTTER - 1), part) for part in more]
-            for index, finding in enumerate(findings):
-                if max(finding.line, 1) == number:
-                    full = self._pane is None and (finding.blocks or index == self.chosen)
-                    lines.extend(self._block(finding, code.plain, full=full))
+            lines += _once(
+                self._block(finding, code.plain, full=full)
+                for index, finding in enumerate(findings)
+                if max(finding.line, 1) == number
+                for full in (self._pane is None and (finding.blocks or index == self.chosen),)
+            )
         self.show_lines(lines)
 
     def _marked(self, code: Content) -> Content:
@@ -228,6 +231,15 @@ class SqlView(LineView, can_focus=False):
         if not full:
             return [head]
         return [head, *(Content.assemble(pad, line) for line in advice(finding, room))]
+
+
+def _once(blocks: Iterable[list[Content]]) -> Iterator[Content]:
+    """The blocks of one line; what would be repeated word by word is counted."""
+    for lines, alike in groupby(blocks):
+        times = len(list(alike))
+        yield from lines[:-1]
+        more = f" · {times} times" if times > 1 else ""
+        yield Content.assemble(lines[-1], (more, QUIET))
 
 
 def highlighted(text: str) -> list[Content]:

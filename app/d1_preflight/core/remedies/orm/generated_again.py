@@ -16,18 +16,18 @@ _ADDED = frozenset({"add-column-not-null", "add-column-moving-default"})
 _SCHEMA = {"drizzle": "schema.ts", "prisma": "schema.prisma"}
 _REBUILD_AGAIN: Mapping[str, str] = {
     "drizzle": "drizzle generates this rebuild again for every change of a column's type,"
-    " notNull(), default(), references() or check() in schema.ts. So that it does not: leave the"
-    " column there, and add a new one; else run preflight fix on each file that it generates.",
+    " notNull(), default(), references() or check() in schema.ts. To avoid it, leave the column"
+    " and add a new one; otherwise run preflight fix on each file that it generates.",
     "prisma": "Prisma generates this rebuild (RedefineTables) again for every change of a field's"
-    " type, its ?, @default or @relation in schema.prisma. So that it does not: leave the field"
-    " there and add a new optional one; else run preflight fix on each file that it generates.",
+    " type, its ?, @default or @relation in schema.prisma. To avoid it, leave the field and add"
+    " a new optional one; otherwise run preflight fix on each file that it generates.",
 }
 _PUT_BACK_AGAIN: Mapping[str, str] = {
-    "drizzle": "What was put back is forgotten again by the next rebuild unless schema.ts declares"
-    " it: index(), unique(), check(), references(). Triggers, STRICT and COLLATE cannot be declared"
-    " there: they belong into a file of drizzle-kit generate --custom after each rebuild.",
-    "prisma": "What was put back is forgotten again by the next rebuild unless schema.prisma"
-    " declares it: @@index, @@unique, @relation, @default. CHECKs, triggers, STRICT and COLLATE"
+    "drizzle": "The next rebuild drops what was restored unless schema.ts declares it: index(),"
+    " unique(), check(), references(). Triggers, STRICT and COLLATE cannot be declared there:"
+    " add them with drizzle-kit generate --custom after each rebuild.",
+    "prisma": "The next rebuild drops what was restored unless schema.prisma declares it:"
+    " @@index, @@unique, @relation, @default. CHECKs, triggers, STRICT and COLLATE"
     " cannot be declared there: put them into each file that Prisma generates.",
 }
 _COLUMN_AGAIN: Mapping[str, str] = {

@@ -72,8 +72,8 @@ def if_not_exists_ignored(context: RuleContext) -> Iterator[Match]:
             missing = [
                 name for name in (wanted.column_names if wanted else ()) if not known.column(name)
             ]
-            what = f'column "{missing[0]}" is not made' if missing else "its shape stays as it is"
-            what = "it is the same" if same else what
+            what = f'column "{missing[0]}" is not added' if missing else "its columns stay as is"
+            what = "it is identical" if same else what
             severity = Severity.NOTE if same else None
             yield match_at(
                 trace, target_token(trace), severity=severity, table=trace.target, what=what

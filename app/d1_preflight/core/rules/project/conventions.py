@@ -30,7 +30,7 @@ def header_missing(context: RuleContext) -> Iterator[Match]:
     yield match_file(
         severity=Severity.NOTE if none else None,
         fields=", ".join(name.capitalize() for name in missing),
-        folder=" No file of this folder has a header; this is said once." if none else "",
+        folder=" No file of this folder has a header; this is reported once." if none else "",
         name=context.migration.stem,
         type=context.verdict.kind.value,
     )

@@ -158,10 +158,10 @@ RULES: tuple[Rule, ...] = (
 
 
 _AGAIN = {
-    "drizzle": "Rename nothing, for drizzle's journal names it: take the newer one out with npx "
+    "drizzle": "Do not rename it: drizzle's journal names it. Remove the newer one with npx "
     "drizzle-kit drop, then generate it again on the merged schema.",
-    "prisma": "Rename nothing, for Prisma knows it by its folder: delete the newer one while it "
-    "is applied nowhere, and make it again with npx prisma migrate dev --create-only.",
+    "prisma": "Do not rename it: Prisma knows it by its folder. Delete the newer one while it "
+    "is applied nowhere, and create it again with npx prisma migrate dev --create-only.",
 }
 
 
