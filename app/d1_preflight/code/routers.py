@@ -88,11 +88,11 @@ def routers_of(walked: "Walked") -> FileRouters:
     """The routers of a parsed file."""
     bases: dict[str, tuple[str, str]] = {}
     mounts: list[Mount] = []
-    for node, scope in walked.calls:
-        router = router_of(node)
+    for call in walked.calls:
+        router = router_of(call.node) if call.is_method else ""
         if router and router not in bases:
-            bases[router] = _base(router, scope)
-        mounts += _mounted(node, scope, router)
+            bases[router] = _base(router, call.scope)
+        mounts += _mounted(call.node, call.scope, router)
     returned = ((f.name, f.returns[-1][0]) for f in walked.functions.values() if f.returns)
     made = {name: text_of(node) for name, node in returned if name and node.type == "identifier"}
     exported = dict(walked.exports)

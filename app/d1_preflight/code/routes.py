@@ -123,7 +123,7 @@ def _routes(walked: "Walked", called: list[tuple[int, str]]) -> Iterator[Part]:
 
 
 def _branches(walked: "Walked", called: list[tuple[int, str]]) -> Iterator[Part]:
-    for node in walked.branches:
+    for node in walked.branches():
         for route, first, last in branches_of(node):
             names = frozenset(name for line, name in called if first <= line <= last)
             yield Part(route, first, last, names, route)
@@ -138,14 +138,10 @@ def _functions(walked: "Walked", called: list[tuple[int, str]]) -> Iterator[Part
 
 
 def _named_calls(walked: "Walked") -> Iterator[tuple["Node", str]]:
-    for node, _ in walked.calls:
-        called = node.child_by_field_name("function")
-        if called is None:
-            continue
-        is_member = called.type == "member_expression"
-        named = called.child_by_field_name("property") if is_member else called
-        if named is not None and named.type in ("identifier", "property_identifier"):
-            yield node, text_of(named)
+    for call in walked.calls:
+        is_plain = call.kind == "identifier" or (call.is_method and call.name[:1] != "#")
+        if is_plain and call.name:
+            yield call.node, call.name
 
 
 def _is_name(node: "Node") -> bool:
