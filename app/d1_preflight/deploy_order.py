@@ -152,15 +152,18 @@ def _compared(
     trees: tuple[Tree, Tree], scopes: Sequence[Scope], step: "Step", cache: CodeCache
 ) -> Verdict:
     """The verdict, made anew; what that needs is imported only now."""
+    from d1_preflight.adapters.beside import Processes
     from d1_preflight.code.comparison import compare_codes
-    from d1_preflight.code.project_code import Parsed, read_code
+    from d1_preflight.code.project_code import read_code
+    from d1_preflight.code.readings import Means
 
-    end, parsed = monotonic() + LIMIT_S, Parsed()
-    deployed, new = (
-        read_code(tree, scope, cache, lambda: monotonic() > end, parsed)
-        for tree, scope in zip(trees, scopes, strict=True)
-    )
-    return compare_codes(deployed, new, step)
+    end = monotonic() + LIMIT_S
+    with Processes("d1_preflight.code.file_job") as beside:
+        means = Means(lambda: monotonic() > end, beside=beside)
+        deployed, new = (
+            read_code(tree, scope, cache, means) for tree, scope in zip(trees, scopes, strict=True)
+        )
+        return compare_codes(deployed, new, step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ from d1_preflight.code.declarations import parameters, pattern_fields, pattern_n
 from d1_preflight.code.expression import Import
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tree_sitter import Node
 
 _CALLED_BY_NAME = frozenset({"identifier", "import", "non_null_expression"})
@@ -130,13 +128,9 @@ class Call:
 
 @dataclass(slots=True)
 class Walked:
-    """A file's scopes, functions, calls, class fields and exports.
-
-    `branches` finds each `if` and `switch`.
-    """
+    """A file's scopes, functions, calls, class fields and exports."""
 
     top: Scope
-    branches: "Callable[[], list[Node]]"
     functions: dict[str, FunctionNode] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     fields: "dict[str, list[tuple[int, Node, Scope]]]" = field(default_factory=dict)
@@ -147,6 +141,7 @@ class Walked:
     default: "Node | None" = None
     by_node: dict[int, str] = field(default_factory=dict)
     errors: list[int] = field(default_factory=list)
+    branches: "list[Node]" = field(default_factory=list)  # `if` and `switch`
 
 
 def _bind_parameter(node: "Node", scope: Scope, function: str, place: int) -> None:

@@ -4,7 +4,6 @@ tree-sitter itself finds the nodes that matter: a hostile file nests as deep as 
 nodes of a file never become objects of ours.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,12 +23,13 @@ from d1_preflight.code.expression import Import
 from d1_preflight.code.scopes import Binding, Call, FunctionNode, Scope, Walked
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node, Parser, Query
+    from tree_sitter import Node, Parser, Query
 
 _BLOCKS = frozenset({
     "statement_block", "for_statement", "for_in_statement", "catch_clause", "switch_body",
     "class_body",
 })  # fmt: skip
+_VALUES = frozenset({"arrow_function", "function_expression", "generator_function"})
 _MOST_NODES = 200_000
 
 
@@ -44,7 +44,6 @@ class Grammar:
     parser: "Parser"
     noted: "Query"
     errors: "Query"
-    branches: "Query"
 
 
 @cache
@@ -62,14 +61,10 @@ def grammar(dialect: str) -> Grammar:
         is_tsx = dialect == "tsx"
         made = grammars.language_tsx() if is_tsx else grammars.language_typescript()
         language = Language(made)
-    named = f"(pair value: [{_kinds(language, FUNCTIONS | WRAPPED)}]) @found"
+    kinds = (kind for kind in sorted(_NOTED) if language.id_for_node_kind(kind, True))  # noqa: FBT003 - by position alone
     queries = (
-        Query(language, text)
-        for text in (
-            f"[{_kinds(language, _NOTED - {'pair'})}] @found {named}",
-            "(ERROR) @found",
-            "[(if_statement) (switch_statement)] @found",
-        )
+        Query(language, f"[{' '.join(f'({kind})' for kind in wanted)}] @found")
+        for wanted in (kinds, ("ERROR",))
     )
     return Grammar(Parser(language), *queries)
 
@@ -79,7 +74,7 @@ def walk(root: "Node", known: Grammar) -> Walked:
     nodes = _found(root, known.noted)
     if len(nodes) > _MOST_NODES:
         raise TooLarge
-    found = Walked(Scope(), lambda: _found(root, known.branches))
+    found = Walked(Scope())
     walker = _Walker(found)
     within = [(root.end_byte + 1, found.top)]
     for node in nodes:
@@ -94,11 +89,6 @@ def walk(root: "Node", known: Grammar) -> Walked:
     if root.has_error:
         found.errors += [node.start_point[0] + 1 for node in _found(root, known.errors)]
     return found
-
-
-def _kinds(language: "Language", kinds: Iterable[str]) -> str:
-    known = (kind for kind in sorted(kinds) if language.id_for_node_kind(kind, True))  # noqa: FBT003 - by position alone
-    return " ".join(f"({kind})" for kind in known)
 
 
 def _found(root: "Node", query: "Query") -> "list[Node]":
@@ -153,10 +143,11 @@ class _Walker:
     def _function(self, node: "Node", kind: str, scope: Scope) -> Scope:
         named = node.child_by_field_name("name") if kind != "arrow_function" else None
         key = node.id
-        name = text_of(named) if named is not None else self._names.get(key, "")
+        pair_key = _pair_key(node) if kind in _VALUES else ""
+        name = text_of(named) if named is not None else pair_key or self._names.get(key, "")
         id_ = f"{name or 'function'}:{node.start_point[0] + 1}:{len(self._found.functions)}"
         inner = Scope(scope, id_, scope.class_body, unbound=node)
-        is_method = kind == "method_definition" or key in self._methods
+        is_method = bool(pair_key) or kind == "method_definition" or key in self._methods
         self._found.functions[id_] = FunctionNode(id_, name, node, inner, is_method)
         self._found.by_node[key] = id_
         if named is not None and kind != "method_definition":
@@ -184,12 +175,6 @@ class _Walker:
                 scope.names.setdefault(part, Binding("part", None, scope))
             for key, local in pattern_fields(name):
                 scope.names[local] = Binding("value", value, scope, key=key)
-
-    def pair(self, node: "Node", _scope: Scope) -> None:
-        """`key: value` of an object: a function there is called by its key."""
-        key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
-        if key is not None:
-            self._name(value, text_of(key), is_method=True)
 
     def class_name(self, node: "Node", _scope: Scope) -> None:
         """A class, by whose name its fields can be called."""
@@ -232,6 +217,10 @@ class _Walker:
         if function is not None and node.named_children:
             function.returned.append((node.named_children[0], scope))
 
+    def branch(self, node: "Node", _scope: Scope) -> None:
+        """An `if` or `switch`: it may choose by the path of a request."""
+        self._found.branches.append(node)
+
     def imported(self, node: "Node", scope: Scope) -> None:
         """The names that an import brings."""
         specifier = string_of(node.child_by_field_name("source"))
@@ -270,7 +259,6 @@ class _Walker:
 
 _NOTES = {
     "variable_declarator": _Walker.declarator,
-    "pair": _Walker.pair,
     "class_declaration": _Walker.class_name,
     "abstract_class_declaration": _Walker.class_name,
     "class": _Walker.class_name,
@@ -280,10 +268,23 @@ _NOTES = {
     "assignment_expression": _Walker.assignment,
     "augmented_assignment_expression": _Walker.assignment,
     "return_statement": _Walker.returned,
+    "if_statement": _Walker.branch,
+    "switch_statement": _Walker.branch,
     "import_statement": _Walker.imported,
     "export_statement": _Walker.exported,
 }
 _NOTED = FUNCTIONS | _BLOCKS | _NOTES.keys()
+
+
+def _pair_key(function: "Node") -> str:
+    """The key of an object under which a function stands, as it is or wrapped; "" for none."""
+    around = function.parent
+    while around is not None and around.type in WRAPPED:
+        around = around.parent
+    if around is None or around.type != "pair":
+        return ""
+    key = around.child_by_field_name("key")
+    return text_of(key) if key is not None else ""
 
 
 def _is_plain_statement(assignment: "Node") -> bool:
