@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from d1_preflight.code.affected import affected
 from d1_preflight.code.checks import differences
 from d1_preflight.code.extraction import begins_like_sql
 from d1_preflight.code.forms import Form, forms_of
@@ -33,6 +34,7 @@ from d1_preflight.core.sql.tokenizer import statements, tokens
 
 _ORDER = list(Harm)
 _MOVES_ROWS = re.compile(r"\b(?:UPDATE|INSERT|REPLACE|SELECT)\b", re.IGNORECASE)
+_CREATES = re.compile(r"\bCREATE\b", re.IGNORECASE)
 _READS = re.compile(r"\s*(?:SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -81,6 +83,7 @@ class _Side:
             self.before.define(body)
             self.after.define(body)
         self._known: dict[tuple[int, Form], str] = {}
+        self._affected = affected(self.before.schema, self.after.schema)
 
     def close(self) -> None:
         self.before.close()
@@ -122,15 +125,17 @@ class _Side:
         for query, forms in self._forms:
             for form in forms[:8]:
                 for schema in (self.after, self.before):
+                    if not has_holes(form) and not _names_any(plain_text(form), tables):
+                        continue
                     text = self._text(form, schema)
-                    if any(t in text.lower() for t in tables) and schema.touched(text) & tables:
+                    if _names_any(text, tables) and schema.touched(text) & tables:
                         yield query.path, query.line
 
     def _definitions(self, known: set[str]) -> Iterator[str]:
         """The CREATE statements of the code, but for tables that the migrations know."""
         for _, forms in self._forms:
             for form in forms:
-                if has_holes(form) or "create" not in plain_text(form)[:4000].lower():
+                if has_holes(form) or not _CREATES.search(plain_text(form), 0, 4000):
                     continue
                 for statement in statements(plain_text(form)):
                     parsed = read_statement(statement.body)
@@ -160,9 +165,11 @@ class _Side:
     ) -> BrokenQuery | None:
         found: list[tuple[Harm, str, str]] = []
         for form in forms:
-            if is_unread(form):
+            if is_unread(form) or (not has_holes(form) and self._is_same(plain_text(form))):
                 continue
             text = self._text(form, base)
+            if text and self._is_same(text):
+                continue
             if not text:
                 found += _by_names(form, base, other)
             elif (error := error_of(text, other)) and not self._text(form, other):
@@ -174,6 +181,10 @@ class _Side:
             return None
         harm, words, text = min(found, key=lambda one: _ORDER.index(one[0]))
         return BrokenQuery(query.path, query.line, " ".join(text.split()), words, harm)
+
+    def _is_same(self, text: str) -> bool:
+        """Whether a text does the same on both schemas: it names nothing that they differ in."""
+        return self._affected.search(text.lower()) is None
 
     def _stale(self, mapping: Mapping[Literal, str], *, forward: bool) -> Iterator[BrokenQuery]:
         """Queries whose literals the rows do not hold: no longer, or not yet."""
@@ -288,6 +299,11 @@ def _changed_tables(changes: Sequence[Change], scripts: Mapping[str, str]) -> fr
             if _MOVES_ROWS.match(statement.body):
                 found.add(read_statement(statement.body).target)
     return frozenset(name.lower() for name in found if name)
+
+
+def _names_any(text: str, names: frozenset[str]) -> bool:
+    lower = text.lower()
+    return any(name in lower for name in names)
 
 
 def _can_harm(change: Change) -> bool:
