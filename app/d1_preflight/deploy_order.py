@@ -160,10 +160,16 @@ def _compared(
     end = monotonic() + LIMIT_S
     with Processes("d1_preflight.code.file_job") as beside:
         means = Means(lambda: monotonic() > end, beside=beside)
-        deployed, new = (
-            read_code(tree, scope, cache, means) for tree, scope in zip(trees, scopes, strict=True)
-        )
-        return compare_codes(deployed, new, step)
+        deployed = new = read_code(trees[0], scopes[0], cache, means)
+        if not _are_same(trees, scopes):
+            new = read_code(trees[1], scopes[1], cache, means)
+        return compare_codes(deployed, replace(new, name=trees[1].name), step)
+
+
+def _are_same(trees: tuple[Tree, Tree], scopes: Sequence[Scope]) -> bool:
+    """Whether two trees are the same code."""
+    of_files = _wanted(trees[0]) == _wanted(trees[1])
+    return of_files and scopes[0] == scopes[1] and [*trees[0].notes] == [*trees[1].notes]
 
 
 @dataclass(frozen=True, slots=True)

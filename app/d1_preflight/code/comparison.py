@@ -49,7 +49,9 @@ class Step:
 
 def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdict:
     """The deployed and the new code on the schemas before and after."""
-    old_side, new_side = _Side(deployed, step), _Side(new, step)
+    old_side = _Side(deployed, step)
+    is_same = new.queries is deployed.queries
+    new_side = _Side(new, step, old_side.forms if is_same else None)
     try:
         mapping = _rewriting(step, old_side, new_side)
         known = {found for _, _, found in old_side.literals()} if mapping else set()
@@ -70,14 +72,19 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
         new_side.close()
 
 
+QueryForms = tuple[Query, tuple[Form, ...]]
+
+
 class _Side:
     """One code with both schemas, to which the tables that it makes itself are added."""
 
-    def __init__(self, code: ProjectCode, step: Step) -> None:
+    def __init__(
+        self, code: ProjectCode, step: Step, forms: Sequence[QueryForms] | None = None
+    ) -> None:
         self.code = code
         self.before = PreparedSchema(step.before)
         self.after = PreparedSchema(step.after)
-        self._forms = [(query, forms_of(query.sql).forms) for query in code.queries]
+        self.forms = forms or [(query, forms_of(query.sql).forms) for query in code.queries]
         known = {name.lower() for s in (step.before, step.after) for name in s.tables}
         for body in self._definitions(known):
             self.before.define(body)
@@ -111,7 +118,7 @@ class _Side:
 
     def literals(self) -> Iterator[tuple[Query, str, Literal]]:
         """The literals of all queries that prepare on one of the schemas."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             for form in forms[:8]:
                 for schema in (self.before, self.after):
                     text = self._text(form, schema)
@@ -122,7 +129,7 @@ class _Side:
 
     def touching(self, tables: frozenset[str]) -> Iterator[tuple[str, int]]:
         """The places of the queries that touch one of these tables."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             for form in forms[:8]:
                 for schema in (self.after, self.before):
                     if not has_holes(form) and not _names_any(plain_text(form), tables):
@@ -133,7 +140,7 @@ class _Side:
 
     def _definitions(self, known: set[str]) -> Iterator[str]:
         """The CREATE statements of the code, but for tables that the migrations know."""
-        for _, forms in self._forms:
+        for _, forms in self.forms:
             for form in forms:
                 if has_holes(form) or not _CREATES.search(plain_text(form), 0, 4000):
                     continue
@@ -152,7 +159,7 @@ class _Side:
         forward: bool,
     ) -> tuple[BrokenQuery, ...]:
         found: dict[tuple[str, int, str], BrokenQuery] = {}
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             one = self._worst(query, forms, base, other)
             if one is not None:
                 found.setdefault((one.path, one.line, one.words), one)
@@ -214,7 +221,7 @@ class _Side:
     def _coverage(self) -> tuple[Coverage, tuple[UnreadQuery, ...]]:
         counts = {"whole": 0, "filled": 0, "partly": 0, "unread": 0}
         unread: list[UnreadQuery] = []
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             kind = self._kind(query, forms)
             if kind:
                 counts[kind] += 1

@@ -39,13 +39,15 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """With what files are read: none is parsed once it `is_late`, nor one that is `parsed`.
+    """With what the files of several trees are read: none is parsed once it `is_late`.
 
-    Many are read `beside`.
+    What is `parsed`, and what is `known` of a file by its key, is not read again. Many are read
+    `beside`.
     """
 
     is_late: Callable[[], bool] = _never
     parsed: Parsed = field(default_factory=dict)
+    known: dict[str, FileFacts] = field(default_factory=dict)
     beside: Beside | None = None
 
 
@@ -61,6 +63,7 @@ class Readings(Mapping[str, FileFacts]):
         self._wrappers = ",".join(wrappers)
         self._tags = [name.rpartition(".")[2] for name in wrappers]
         self._is_late, self._parsed, self._beside = means.is_late, means.parsed, means.beside
+        self._known = means.known
         self._facts: dict[str, FileFacts | None] = {}
         self._bytes: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Part, ...]] = {}
@@ -179,15 +182,21 @@ class Readings(Mapping[str, FileFacts]):
     def _read_facts(self, path: str) -> FileFacts | None:
         if path not in self._tree.blobs or not is_source(path):
             return None
-        kept = self._cache.get(self._facts_key(path))
-        if kept is not None:
-            return FileFacts.from_json(kept)
+        key = self._facts_key(path)
+        if key not in self._known:
+            kept = self._cache.get(key)
+            if kept is None:
+                return self._new_facts(path, key)
+            self._known[key] = FileFacts.from_json(kept)
+        return self._known[key]
+
+    def _new_facts(self, path: str, key: str) -> FileFacts:
         found = self._extraction(path)
         if isinstance(found, str):
             return FileFacts(problem=found)
-        facts = found.facts(self._tags)
-        self._cache.put(self._facts_key(path), facts.to_json())
-        return facts
+        self._known[key] = found.facts(self._tags)
+        self._cache.put(key, self._known[key].to_json())
+        return self._known[key]
 
     def _extraction(self, path: str) -> Extraction | str:
         key = (path, self._tree.blobs[path])
@@ -242,7 +251,8 @@ class Readings(Mapping[str, FileFacts]):
         facts = FileFacts.from_json(found["facts"]) if "facts" in found else None
         if facts is not None:
             self._facts[path] = facts
-        if "parts" in found:
+        if facts is not None and "parts" in found:
+            self._known[self._facts_key(path)] = facts
             self._cache.put(self._facts_key(path), found["facts"])
             routes = {"parts": found["parts"], "routers": found["routers"]}
             self._cache.put(self._key("routes", path), routes)
