@@ -1,7 +1,7 @@
 """Many files are read in processes beside this one: the same is found, and nothing hangs."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -98,7 +98,7 @@ def test_what_comes_too_late_is_left_and_its_reader_ended() -> None:
 def test_an_interrupt_ends_every_process() -> None:
     started: list[int] = []
 
-    def interrupted() -> Iterator[tuple[int, bytes | None]]:
+    def interrupted() -> Generator[tuple[int, bytes | None]]:
         with Processes(HOSTILE, 2) as beside:
             for found in beside.answers(jobs("let a", *["let b // hold"] * 40), never):
                 started.extend(beside.pids)

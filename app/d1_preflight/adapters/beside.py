@@ -132,13 +132,21 @@ class Processes:
         self._start(ready)
 
 
+def _import_paths() -> list[str]:
+    """Where modules of a process come from: as here, but never from the present folder."""
+    home = str(Path(d1_preflight.__file__).resolve().parents[1])
+    try:
+        here = str(Path.cwd())
+    except OSError:
+        here = ""
+    return [home, *(path for path in sys.path if os.path.isabs(path) and path != here)]
+
+
 class _Process:
     """One process, the jobs that it has, and what goes to and fro."""
 
     def __init__(self, executable: str, module: str, slowest_s: float) -> None:
-        home = str(Path(d1_preflight.__file__).resolve().parents[1])
-        paths = [home, *(path for path in sys.path if path and Path(path).is_absolute())]
-        words = (executable, "-I", "-S", "-c", _PROGRAM, json.dumps(paths), module)
+        words = (executable, "-I", "-S", "-c", _PROGRAM, json.dumps(_import_paths()), module)
         self._child = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             cwd="/", start_new_session=True, bufsize=0,

@@ -18,6 +18,7 @@ from d1_preflight.code.expression import (
     Items,
     Member,
     Parameter,
+    Text,
     has_text,
     within,
 )
@@ -83,6 +84,18 @@ class Extraction:
     def calls(self, names: Collection[str]) -> tuple[Call, ...]:
         """The calls of functions with one of these names."""
         return tuple(self._calls(names))
+
+    def likely_names(self) -> frozenset[str]:
+        """The names of functions of the project that are somewhere given a text of SQL."""
+        found: set[str] = set()
+        for call in self.walked.calls:
+            if call.kind == "identifier" and call.name not in found:
+                binding = call.scope.find(call.name)
+                is_own = binding is not None and binding.kind in ("import", "function")
+                texts = (self.reader.read(n, call.scope) for n in call.given.named_children)
+                if is_own and any(map(_is_sql, texts)):
+                    found.add(call.name)
+        return frozenset(found)
 
     def _problem(self) -> str:
         lines = self.walked.errors
@@ -186,6 +199,10 @@ def _is_written(sql: Expression) -> bool:
     if text is None:
         return isinstance(first, Import | Member | Parameter)
     return begins_like_sql(text)
+
+
+def _is_sql(found: Expression) -> bool:
+    return any(begins_like_sql(part.text) for part in within(found) if isinstance(part, Text))
 
 
 def _can_be_used(found: Expression) -> bool:

@@ -7,7 +7,7 @@ but JSON.
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import IO, Any
 
@@ -37,6 +37,8 @@ def look(path: str, data: bytes, tags: Sequence[str]) -> dict[str, Any]:
         if isinstance(parsed, str):
             return {**found, "facts": FileFacts(problem=parsed).to_json()}
         found |= {"facts": parsed.facts(tags).to_json(), **routes(parsed)}
+        likely = sorted(parsed.likely_names())
+        found["likely"] = {"names": likely, **calls(parsed, frozenset(likely))}
     return found
 
 
@@ -48,7 +50,7 @@ def routes(found: Extraction) -> dict[str, Any]:
     }
 
 
-def calls(found: Extraction, names: Sequence[str]) -> dict[str, Any]:
+def calls(found: Extraction, names: Collection[str]) -> dict[str, Any]:
     """The calls of functions with one of these names in a parsed file."""
     return {"calls": [call.to_json() for call in found.calls(names)]}
 

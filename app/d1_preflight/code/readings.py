@@ -41,13 +41,14 @@ def _never() -> bool:
 class Means:
     """With what the files of several trees are read: none is parsed once it `is_late`.
 
-    What is `parsed`, and what is `known` of a file by its key, is not read again. Many are read
-    `beside`.
+    What is `parsed`, and what is `known` of a file by its key, is not read again; the `likely`
+    calls of wrappers come with its first look. Many are read `beside`.
     """
 
     is_late: Callable[[], bool] = _never
     parsed: Parsed = field(default_factory=dict)
     known: dict[str, FileFacts] = field(default_factory=dict)
+    likely: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     beside: Beside | None = None
 
 
@@ -63,7 +64,7 @@ class Readings(Mapping[str, FileFacts]):
         self._wrappers = ",".join(wrappers)
         self._tags = [name.rpartition(".")[2] for name in wrappers]
         self._is_late, self._parsed, self._beside = means.is_late, means.parsed, means.beside
-        self._known = means.known
+        self._known, self._likely = means.known, means.likely
         self._facts: dict[str, FileFacts | None] = {}
         self._bytes: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Part, ...]] = {}
@@ -121,8 +122,10 @@ class Readings(Mapping[str, FileFacts]):
         digest = sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
         wanted = [path for path in paths if names & self.scans[path].called]
         keys = {path: f"{self._key('calls', path)}:{digest}" for path in wanted}
-        fresh = [path for path in wanted if self._cache.get(keys[path]) is None]
         given = {path: sorted(names & self.scans[path].called) for path in wanted}
+        for path in wanted:
+            self._take_likely(path, given[path], keys[path])
+        fresh = [path for path in wanted if self._cache.get(keys[path]) is None]
         for path, found in self._ask_beside(Kind.CALLS, fresh, given).items():
             self._cache.put(keys[path], found.get("calls", []))
         found_calls: dict[str, tuple[Call, ...]] = {}
@@ -246,6 +249,12 @@ class Readings(Mapping[str, FileFacts]):
                     self._take_look(path, answers[path])
         return answers
 
+    def _take_likely(self, path: str, names: Sequence[str], key: str) -> None:
+        """Keep the calls of these names that came with the first look, where all of them did."""
+        found = self._likely.get(self._key("likely", path))
+        if found is not None and {*names} <= {*found["names"]}:
+            self._cache.put(key, [call for call in found["calls"] if call[0] in names])
+
     def _take_look(self, path: str, found: Mapping[str, Any]) -> None:
         self._take_scan(path, found["scan"])
         facts = FileFacts.from_json(found["facts"]) if "facts" in found else None
@@ -253,6 +262,7 @@ class Readings(Mapping[str, FileFacts]):
             self._facts[path] = facts
         if facts is not None and "parts" in found:
             self._known[self._facts_key(path)] = facts
+            self._likely[self._key("likely", path)] = found["likely"]
             self._cache.put(self._facts_key(path), found["facts"])
             routes = {"parts": found["parts"], "routers": found["routers"]}
             self._cache.put(self._key("routes", path), routes)
