@@ -152,15 +152,24 @@ def _compared(
     trees: tuple[Tree, Tree], scopes: Sequence[Scope], step: "Step", cache: CodeCache
 ) -> Verdict:
     """The verdict, made anew; what that needs is imported only now."""
+    from d1_preflight.adapters.beside import Processes
     from d1_preflight.code.comparison import compare_codes
-    from d1_preflight.code.project_code import Parsed, read_code
+    from d1_preflight.code.project_code import read_code
+    from d1_preflight.code.readings import Means
 
-    end, parsed = monotonic() + LIMIT_S, Parsed()
-    deployed, new = (
-        read_code(tree, scope, cache, lambda: monotonic() > end, parsed)
-        for tree, scope in zip(trees, scopes, strict=True)
-    )
-    return compare_codes(deployed, new, step)
+    end = monotonic() + LIMIT_S
+    with Processes("d1_preflight.code.file_job") as beside:
+        means = Means(lambda: monotonic() > end, beside=beside)
+        deployed = new = read_code(trees[0], scopes[0], cache, means)
+        if not _are_same(trees, scopes):
+            new = read_code(trees[1], scopes[1], cache, means)
+        return compare_codes(deployed, replace(new, name=trees[1].name), step)
+
+
+def _are_same(trees: tuple[Tree, Tree], scopes: Sequence[Scope]) -> bool:
+    """Whether two trees are the same code."""
+    of_files = _wanted(trees[0]) == _wanted(trees[1])
+    return of_files and scopes[0] == scopes[1] and [*trees[0].notes] == [*trees[1].notes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import pytest
 from code_in_memory import MemoryTree, NoCache, code_of, queries_in, texts_of
 from d1_preflight.code.forms import MOST_FORMS, forms_of
 from d1_preflight.code.project_code import read_code
+from d1_preflight.code.readings import Means
 from d1_preflight.code.scope import Scope
 
 GOOD = "db.prepare('SELECT 1')"
@@ -82,7 +83,7 @@ def test_files_that_come_too_late_are_left_out_and_said() -> None:
     answers = iter((False, True, True))
     tree = MemoryTree({"a.ts": GOOD, "b.ts": GOOD.replace("1", "2")})
 
-    code = read_code(tree, Scope(), NoCache(), lambda: next(answers, True))
+    code = read_code(tree, Scope(), NoCache(), Means(lambda: next(answers, True)))
 
     assert texts_of(code) == ["SELECT 1"]
     assert code.left_out == 1

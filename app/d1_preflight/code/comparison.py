@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from d1_preflight.code.affected import affected
 from d1_preflight.code.checks import differences
 from d1_preflight.code.extraction import begins_like_sql
 from d1_preflight.code.forms import Form, forms_of
@@ -33,6 +34,7 @@ from d1_preflight.core.sql.tokenizer import statements, tokens
 
 _ORDER = list(Harm)
 _MOVES_ROWS = re.compile(r"\b(?:UPDATE|INSERT|REPLACE|SELECT)\b", re.IGNORECASE)
+_CREATES = re.compile(r"\bCREATE\b", re.IGNORECASE)
 _READS = re.compile(r"\s*(?:SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -47,7 +49,9 @@ class Step:
 
 def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdict:
     """The deployed and the new code on the schemas before and after."""
-    old_side, new_side = _Side(deployed, step), _Side(new, step)
+    old_side = _Side(deployed, step)
+    is_same = new.queries is deployed.queries
+    new_side = _Side(new, step, old_side.forms if is_same else None)
     try:
         mapping = _rewriting(step, old_side, new_side)
         known = {found for _, _, found in old_side.literals()} if mapping else set()
@@ -68,19 +72,25 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
         new_side.close()
 
 
+QueryForms = tuple[Query, tuple[Form, ...]]
+
+
 class _Side:
     """One code with both schemas, to which the tables that it makes itself are added."""
 
-    def __init__(self, code: ProjectCode, step: Step) -> None:
+    def __init__(
+        self, code: ProjectCode, step: Step, forms: Sequence[QueryForms] | None = None
+    ) -> None:
         self.code = code
         self.before = PreparedSchema(step.before)
         self.after = PreparedSchema(step.after)
-        self._forms = [(query, forms_of(query.sql).forms) for query in code.queries]
+        self.forms = forms or [(query, forms_of(query.sql).forms) for query in code.queries]
         known = {name.lower() for s in (step.before, step.after) for name in s.tables}
         for body in self._definitions(known):
             self.before.define(body)
             self.after.define(body)
         self._known: dict[tuple[int, Form], str] = {}
+        self._affected = affected(self.before.schema, self.after.schema)
 
     def close(self) -> None:
         self.before.close()
@@ -108,7 +118,7 @@ class _Side:
 
     def literals(self) -> Iterator[tuple[Query, str, Literal]]:
         """The literals of all queries that prepare on one of the schemas."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             for form in forms[:8]:
                 for schema in (self.before, self.after):
                     text = self._text(form, schema)
@@ -119,18 +129,20 @@ class _Side:
 
     def touching(self, tables: frozenset[str]) -> Iterator[tuple[str, int]]:
         """The places of the queries that touch one of these tables."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             for form in forms[:8]:
                 for schema in (self.after, self.before):
+                    if not has_holes(form) and not _names_any(plain_text(form), tables):
+                        continue
                     text = self._text(form, schema)
-                    if any(t in text.lower() for t in tables) and schema.touched(text) & tables:
+                    if _names_any(text, tables) and schema.touched(text) & tables:
                         yield query.path, query.line
 
     def _definitions(self, known: set[str]) -> Iterator[str]:
         """The CREATE statements of the code, but for tables that the migrations know."""
-        for _, forms in self._forms:
+        for _, forms in self.forms:
             for form in forms:
-                if has_holes(form) or "create" not in plain_text(form)[:4000].lower():
+                if has_holes(form) or not _CREATES.search(plain_text(form), 0, 4000):
                     continue
                 for statement in statements(plain_text(form)):
                     parsed = read_statement(statement.body)
@@ -147,7 +159,7 @@ class _Side:
         forward: bool,
     ) -> tuple[BrokenQuery, ...]:
         found: dict[tuple[str, int, str], BrokenQuery] = {}
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             one = self._worst(query, forms, base, other)
             if one is not None:
                 found.setdefault((one.path, one.line, one.words), one)
@@ -160,9 +172,11 @@ class _Side:
     ) -> BrokenQuery | None:
         found: list[tuple[Harm, str, str]] = []
         for form in forms:
-            if is_unread(form):
+            if is_unread(form) or (not has_holes(form) and self._is_same(plain_text(form))):
                 continue
             text = self._text(form, base)
+            if text and self._is_same(text):
+                continue
             if not text:
                 found += _by_names(form, base, other)
             elif (error := error_of(text, other)) and not self._text(form, other):
@@ -174,6 +188,10 @@ class _Side:
             return None
         harm, words, text = min(found, key=lambda one: _ORDER.index(one[0]))
         return BrokenQuery(query.path, query.line, " ".join(text.split()), words, harm)
+
+    def _is_same(self, text: str) -> bool:
+        """Whether a text does the same on both schemas: it names nothing that they differ in."""
+        return self._affected.search(text.lower()) is None
 
     def _stale(self, mapping: Mapping[Literal, str], *, forward: bool) -> Iterator[BrokenQuery]:
         """Queries whose literals the rows do not hold: no longer, or not yet."""
@@ -203,7 +221,7 @@ class _Side:
     def _coverage(self) -> tuple[Coverage, tuple[UnreadQuery, ...]]:
         counts = {"whole": 0, "filled": 0, "partly": 0, "unread": 0}
         unread: list[UnreadQuery] = []
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             kind = self._kind(query, forms)
             if kind:
                 counts[kind] += 1
@@ -288,6 +306,11 @@ def _changed_tables(changes: Sequence[Change], scripts: Mapping[str, str]) -> fr
             if _MOVES_ROWS.match(statement.body):
                 found.add(read_statement(statement.body).target)
     return frozenset(name.lower() for name in found if name)
+
+
+def _names_any(text: str, names: frozenset[str]) -> bool:
+    lower = text.lower()
+    return any(name in lower for name in names)
 
 
 def _can_harm(change: Change) -> bool:

@@ -11,7 +11,7 @@ FUNCTIONS = frozenset({
     "generator_function", "arrow_function", "method_definition",
 })  # fmt: skip
 _NAMES = ("identifier", "shorthand_property_identifier_pattern")
-_WRAPPED = frozenset({
+WRAPPED = frozenset({
     "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
     "type_assertion", "await_expression",
 })  # fmt: skip
@@ -29,7 +29,7 @@ def string_of(node: "Node | None") -> str:
 
 def plain(node: "Node | None") -> "Node | None":
     """The expression without parentheses, types and `await` around it."""
-    while node is not None and node.type in _WRAPPED:
+    while node is not None and node.type in WRAPPED:
         children = [child for child in node.named_children if child.type != "type_arguments"]
         node = (
             (children[-1] if node.type == "type_assertion" else children[0]) if children else None

@@ -18,13 +18,16 @@ from d1_preflight.code.expression import (
     Items,
     Member,
     Parameter,
+    Text,
     has_text,
     within,
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink
 from d1_preflight.code.reading import Reader
-from d1_preflight.code.scopes import Scope, TooLarge, Walked, grammar, walk
+from d1_preflight.code.scopes import Call as CallNode
+from d1_preflight.code.scopes import Scope, Walked
 from d1_preflight.code.scripts import dialect, script_of
+from d1_preflight.code.walking import TooLarge, grammar, walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -82,6 +85,18 @@ class Extraction:
         """The calls of functions with one of these names."""
         return tuple(self._calls(names))
 
+    def likely_names(self) -> frozenset[str]:
+        """The names of functions of the project that are somewhere given a text of SQL."""
+        found: set[str] = set()
+        for call in self.walked.calls:
+            if call.kind == "identifier" and call.name not in found:
+                binding = call.scope.find(call.name)
+                is_own = binding is not None and binding.kind in ("import", "function")
+                texts = (self.reader.read(n, call.scope) for n in call.given.named_children)
+                if is_own and any(map(_is_sql, texts)):
+                    found.add(call.name)
+        return frozenset(found)
+
     def _problem(self) -> str:
         lines = self.walked.errors
         if lines:
@@ -103,20 +118,19 @@ class Extraction:
         return found if has_text(found) else None
 
     def _sinks(self, tags: Collection[str]) -> Iterator[Sink]:
-        for node, scope in self.walked.calls:
-            called = node.child_by_field_name("function")
-            given = node.child_by_field_name("arguments")
-            if called is None or given is None:
-                continue
-            name = _last_name(called)
-            if given.type == "template_string":
+        for call in self.walked.calls:
+            name = call.name
+            if call.given.type == "template_string":
                 if name.lower() == "sql" or name in tags:
-                    yield self._sink(f"{name}``", self.reader.template(given, scope), node, scope)
-            elif name in DIRECT and called.type == "member_expression":
-                yield from self._direct(name, called, given, scope)
+                    template = self.reader.template(call.given, call.scope)
+                    yield self._sink(f"{name}``", template, call.node, call.scope)
+            elif name in DIRECT and call.is_method:
+                yield from self._direct(name, call)
 
-    def _direct(self, name: str, called: "Node", given: "Node", scope: Scope) -> Iterator[Sink]:
-        first = next((child for child in given.named_children if child.type != "comment"), None)
+    def _direct(self, name: str, call: CallNode) -> Iterator[Sink]:
+        called, scope = call.called, call.scope
+        children = call.given.named_children
+        first = next((child for child in children if child.type != "comment"), None)
         if first is None:
             return
         of = called.child_by_field_name("object")
@@ -139,18 +153,14 @@ class Extraction:
         return Sink(method, sql, node.start_point[0] + 1, scope.function)
 
     def _calls(self, names: Collection[str]) -> Iterator[Call]:
-        for node, scope in self.walked.calls:
-            called = node.child_by_field_name("function")
-            given = node.child_by_field_name("arguments")
-            if called is None or given is None or given.type == "template_string":
-                continue
-            name = _last_name(called)
-            if name in names:
-                children = [child for child in given.named_children if child.type != "comment"]
+        for call in self.walked.calls:
+            if call.name in names and call.given.type != "template_string":
+                scope = call.scope
+                children = [child for child in call.given.named_children if child.type != "comment"]
                 arguments = tuple(self.reader.read(child, scope) for child in children)
-                line = (children[0] if children else node).start_point[0] + 1
-                target = self.reader.function_of(called, scope)
-                yield Call(name, target, arguments, line, scope.function)
+                line = (children[0] if children else call.node).start_point[0] + 1
+                target = self.reader.function_of(call.called, scope)
+                yield Call(call.name, target, arguments, line, scope.function)
 
 
 def extract(path: str, data: bytes) -> Extraction | str:
@@ -158,7 +168,7 @@ def extract(path: str, data: bytes) -> Extraction | str:
     known = grammar(dialect(path))
     tree = known.parser.parse(script_of(path, data))
     try:
-        walked = walk(tree.root_node, known.noted)
+        walked = walk(tree.root_node, known)
     except TooLarge:
         return "has too many parts to read: left out"
     return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
@@ -177,15 +187,6 @@ def _bound_to(prepare: "Node | None") -> "list[Node]":
     return list(takewhile(lambda child: child.type != "spread_element", found))
 
 
-def _last_name(called: "Node") -> str:
-    if called.type == "member_expression":
-        named = called.child_by_field_name("property")
-        return text_of(named) if named is not None else ""
-    if called.type in ("identifier", "import", "non_null_expression"):
-        return text_of(called).rstrip("!")
-    return ""
-
-
 def _is_written(sql: Expression) -> bool:
     """Whether it begins, as far as is known here, like a statement."""
     first = sql
@@ -198,6 +199,10 @@ def _is_written(sql: Expression) -> bool:
     if text is None:
         return isinstance(first, Import | Member | Parameter)
     return begins_like_sql(text)
+
+
+def _is_sql(found: Expression) -> bool:
+    return any(begins_like_sql(part.text) for part in within(found) if isinstance(part, Text))
 
 
 def _can_be_used(found: Expression) -> bool:

@@ -1,6 +1,6 @@
 """What one source file holds of SQL: its queries, constants, functions and imports, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -32,6 +32,18 @@ class Call:
     arguments: tuple[Expression, ...]
     line: int
     function: str = ""
+
+    def to_json(self) -> list[Any]:
+        """As JSON holds it."""
+        target = dump(self.target) if self.target is not None else None
+        return [self.name, target, [dump(a) for a in self.arguments], self.line, self.function]
+
+    @classmethod
+    def from_json(cls, raw: Sequence[Any]) -> "Call":
+        """Read it again; raises KeyError, TypeError or ValueError where it is none."""
+        name, target, arguments, line, function = raw
+        named = load(target) if target is not None else None
+        return cls(str(name), named, tuple(map(load, arguments)), int(line), str(function))
 
 
 @dataclass(frozen=True, slots=True)

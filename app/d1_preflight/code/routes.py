@@ -6,8 +6,9 @@ They are proposals for what to call after a migration: a name that two functions
 a route too many, and a route that is made another way is not found.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from d1_preflight.code.declarations import text_of
 from d1_preflight.code.path_branches import branches_of
@@ -46,11 +47,23 @@ class Part:
         """Whether a line lies in it."""
         return self.first <= line <= self.last
 
+    def to_json(self) -> list[Any]:
+        """As JSON holds it."""
+        calls = sorted(self.calls)
+        return [self.name, self.first, self.last, calls, self.route, self.router]
+
+    @classmethod
+    def from_json(cls, raw: Sequence[Any]) -> "Part":
+        """Read it again; raises TypeError or ValueError where it is none."""
+        name, first, last, calls, route, router = raw
+        return cls(str(name), int(first), int(last), frozenset(calls), str(route), str(router))
+
 
 def parts_of(walked: "Walked") -> tuple[Part, ...]:
     """The routes and the named functions of a parsed file, the innermost last."""
-    called = [(node.start_point[0] + 1, name) for node, name in _named_calls(walked)]
-    found = [*_routes(walked, called), *_branches(walked, called), *_functions(walked, called)]
+    calls = list(_named_calls(walked))
+    called = _Called([node.start_point[0] + 1 for node, _ in calls], [name for _, name in calls])
+    found = [*_routes(calls, called), *_branches(walked, called), *_functions(walked, called)]
     return tuple(sorted(found, key=lambda part: (part.first, -part.last)))
 
 
@@ -107,45 +120,53 @@ def _shown(part: Part, prefixes: Iterable[str]) -> Iterator[str]:
         yield f"{method} {joined(prefix, path) or '/'}" if prefix else part.route
 
 
-def _routes(walked: "Walked", called: list[tuple[int, str]]) -> Iterator[Part]:
-    for node, name in _named_calls(walked):
-        method, arguments = name.lower(), arguments_of(node)
-        if method not in _METHODS or len(arguments) < 2 or not method_of(node):  # noqa: PLR2004
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """The lines of a file's calls, in order, and the names that are called there."""
+
+    lines: list[int]
+    names: list[str]
+
+    def within(self, first: int, last: int) -> frozenset[str]:
+        """The names that are called in these lines."""
+        lines = self.lines
+        return frozenset(self.names[bisect_left(lines, first) : bisect_right(lines, last)])
+
+
+def _routes(calls: "Sequence[tuple[Node, str]]", called: _Called) -> Iterator[Part]:
+    for node, name in calls:
+        method = name.lower()
+        arguments = arguments_of(node) if method in _METHODS else ()
+        if len(arguments) < 2 or not method_of(node):  # noqa: PLR2004
             continue
         path = literal_of(arguments[0])
         if not path.startswith("/"):
             continue
         first, last = arguments[0].start_point[0] + 1, node.end_point[0] + 1
         handed = {text_of(a).rpartition(".")[2] for a in arguments[1:] if _is_name(a)}
-        names = {one for line, one in called if first <= line <= last} | handed
+        names = called.within(first, last) | handed
         shown = f"{'ANY' if method == 'all' else method.upper()} {path}"
-        yield Part(shown, first, last, frozenset(names), shown, router_of(node))
+        yield Part(shown, first, last, names, shown, router_of(node))
 
 
-def _branches(walked: "Walked", called: list[tuple[int, str]]) -> Iterator[Part]:
+def _branches(walked: "Walked", called: _Called) -> Iterator[Part]:
     for node in walked.branches:
         for route, first, last in branches_of(node):
-            names = frozenset(name for line, name in called if first <= line <= last)
-            yield Part(route, first, last, names, route)
+            yield Part(route, first, last, called.within(first, last), route)
 
 
-def _functions(walked: "Walked", called: list[tuple[int, str]]) -> Iterator[Part]:
+def _functions(walked: "Walked", called: _Called) -> Iterator[Part]:
     for function in walked.functions.values():
         if function.name:
             first, last = function.node.start_point[0] + 1, function.node.end_point[0] + 1
-            names = frozenset(name for line, name in called if first <= line <= last)
-            yield Part(function.name, first, last, names)
+            yield Part(function.name, first, last, called.within(first, last))
 
 
 def _named_calls(walked: "Walked") -> Iterator[tuple["Node", str]]:
-    for node, _ in walked.calls:
-        called = node.child_by_field_name("function")
-        if called is None:
-            continue
-        is_member = called.type == "member_expression"
-        named = called.child_by_field_name("property") if is_member else called
-        if named is not None and named.type in ("identifier", "property_identifier"):
-            yield node, text_of(named)
+    for call in walked.calls:
+        is_plain = call.kind == "identifier" or (call.is_method and call.name[:1] != "#")
+        if is_plain and call.name:
+            yield call.node, call.name
 
 
 def _is_name(node: "Node") -> bool:

@@ -21,6 +21,8 @@ class Scope:
 
     def excludes(self, path: str) -> bool:
         """Whether the settings leave a file out; patterns count from the project's folder."""
+        if not self.exclude:
+            return False
         below = posixpath.relpath(path, self.folder or ".")
         return any(
             below == pattern.rstrip("/")

@@ -1,38 +1,18 @@
-"""Walks a syntax tree once: the names of each scope, the functions, and what is called.
+"""What a walk through a syntax tree finds: the names of each scope, the functions, and the calls.
 
-tree-sitter itself finds the nodes that matter: a hostile file nests as deep as it likes, and most
-nodes of a file never become objects of ours.
+What most files are never asked for (parameters, what a function returns) is looked up late.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import (
-    FUNCTIONS,
-    declared_names,
-    imported_names,
-    parameters,
-    pattern_fields,
-    pattern_names,
-    plain,
-    string_of,
-    text_of,
-)
+from d1_preflight.code.declarations import parameters, pattern_fields, pattern_names, text_of
 from d1_preflight.code.expression import Import
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser, Query
+    from tree_sitter import Node
 
-_BLOCKS = frozenset({
-    "statement_block", "for_statement", "for_in_statement", "catch_clause", "switch_body",
-    "class_body",
-})  # fmt: skip
-_MOST_NODES = 200_000
-
-
-class TooLarge(Exception):
-    """A file has more nodes than are walked."""
+_CALLED_BY_NAME = frozenset({"identifier", "import", "non_null_expression"})
 
 
 @dataclass(slots=True)
@@ -56,34 +36,94 @@ class Binding:
 
 @dataclass(slots=True)
 class Scope:
-    """A block or function; `function` is the id of the function it lies in, "" outside."""
+    """A block or function; `function` is the id of the function it lies in, "" outside.
+
+    `unbound` is a function whose parameters are not bound yet: most are never asked for.
+    """
 
     outer: "Scope | None" = None
     function: str = ""
     class_body: int = 0
     names: dict[str, Binding] = field(default_factory=dict)
+    unbound: "Node | None" = None
 
     def find(self, name: str) -> Binding | None:
         """The binding of a name that is seen from here."""
         scope: Scope | None = self
         while scope is not None:
+            if scope.unbound is not None:
+                scope.bind_parameters(scope.unbound)
             if name in scope.names:
                 return scope.names[name]
             scope = scope.outer
         return None
 
+    def bind_parameters(self, function: "Node") -> None:
+        """Bind a function's parameters; what its body declares goes before them."""
+        declared, self.names, self.unbound = self.names, {}, None
+        for place, parameter in enumerate(parameters(function)):
+            _bind_parameter(parameter, self, self.function, place)
+        self.names |= declared
+
 
 @dataclass(slots=True)
 class FunctionNode:
-    """A function; `name` is "" where nobody can call it by a name."""
+    """A function; `name` is "" where nobody can call it by a name.
+
+    `returned` are what its `return` statements give.
+    """
 
     id: str
     name: str
     node: "Node"
     scope: Scope
     is_method: bool = False
-    returns: "list[tuple[Node, Scope]]" = field(default_factory=list)
-    called_by: "Node | None" = None  # the call to which it is handed
+    returned: "list[tuple[Node, Scope]]" = field(default_factory=list)
+
+    @property
+    def returns(self) -> "list[tuple[Node, Scope]]":
+        """What it returns: the expression that is its body, or what its statements give."""
+        body = self.node.child_by_field_name("body")
+        if body is None or body.type == "statement_block":
+            return self.returned
+        return [(body, self.scope), *self.returned]
+
+    @property
+    def called_by(self) -> "Node | None":
+        """The call to which it is handed."""
+        given = self.node.parent
+        call = given.parent if given is not None and given.type == "arguments" else None
+        return call if call is not None and call.type == "call_expression" else None
+
+
+@dataclass(slots=True)
+class Call:
+    """A call; `name` is that of the function or method, "" where it has none.
+
+    `called` is the expression before the arguments, `given` are these.
+    """
+
+    node: "Node"
+    scope: Scope
+    called: "Node"
+    given: "Node"
+    kind: str = field(init=False)
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read what is called."""
+        self.kind = self.called.type
+        self.name = ""
+        if self.kind == "member_expression":
+            named = self.called.child_by_field_name("property")
+            self.name = text_of(named) if named is not None else ""
+        elif self.kind in _CALLED_BY_NAME:
+            self.name = text_of(self.called).rstrip("!")
+
+    @property
+    def is_method(self) -> bool:
+        """Whether it is called on something."""
+        return self.kind == "member_expression"
 
 
 @dataclass(slots=True)
@@ -92,7 +132,7 @@ class Walked:
 
     top: Scope
     functions: dict[str, FunctionNode] = field(default_factory=dict)
-    calls: "list[tuple[Node, Scope]]" = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     fields: "dict[str, list[tuple[int, Node, Scope]]]" = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     exports: dict[str, str] = field(default_factory=dict)
@@ -102,262 +142,6 @@ class Walked:
     by_node: dict[int, str] = field(default_factory=dict)
     errors: list[int] = field(default_factory=list)
     branches: "list[Node]" = field(default_factory=list)  # `if` and `switch`
-
-
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """A dialect's parser, and the query that finds the nodes which the walk notes."""
-
-    parser: "Parser"
-    noted: "Query"
-
-
-@cache
-def grammar(dialect: str) -> Grammar:
-    """The grammar of a dialect; it is imported when the first file is read."""
-    from tree_sitter import Language, Parser, Query
-
-    if dialect == "javascript":
-        import tree_sitter_javascript
-
-        language = Language(tree_sitter_javascript.language())
-    else:
-        import tree_sitter_typescript as grammars
-
-        is_tsx = dialect == "tsx"
-        made = grammars.language_tsx() if is_tsx else grammars.language_typescript()
-        language = Language(made)
-    kinds = sorted(kind for kind in _NOTED if language.id_for_node_kind(kind, True))  # noqa: FBT003 - by position alone
-    query = Query(language, f"[{' '.join(f'({kind})' for kind in (*kinds, 'ERROR'))}] @noted")
-    return Grammar(Parser(language), query)
-
-
-def walk(root: "Node", noted: "Query") -> Walked:
-    """Walk a whole file, from one noted node to the next; raises TooLarge."""
-    from tree_sitter import QueryCursor
-
-    nodes = QueryCursor(noted).captures(root).get("noted", [])
-    if len(nodes) > _MOST_NODES:
-        raise TooLarge
-    found = Walked(Scope())
-    walker = _Walker(found)
-    within = [(root.end_byte + 1, found.top)]
-    for start, end, node in sorted(
-        ((node.start_byte, node.end_byte, node) for node in nodes), key=lambda n: (n[0], -n[1])
-    ):
-        while start >= within[-1][0]:
-            within.pop()
-        scope = within[-1][1]
-        kind = node.type
-        if kind == "ERROR":
-            found.errors.append(node.start_point[0] + 1)
-        elif (inner := walker.enter(node, kind, scope)) is not scope:
-            within.append((end, inner))
-    walker.attach()
-    return found
-
-
-class _Walker:
-    """Notes what each node declares."""
-
-    def __init__(self, found: Walked) -> None:
-        self._found = found
-        self._changes: list[tuple[Node, Scope, str]] = []
-        self._names: dict[int, str] = {}
-        self._methods: set[int] = set()
-        self._callers: dict[int, Node] = {}
-
-    def enter(self, node: "Node", kind: str, scope: Scope) -> Scope:
-        """Note a node; the scope of what is within."""
-        if kind in FUNCTIONS:
-            return self._function(node, scope)
-        if kind in _BLOCKS:
-            body = node.id if kind == "class_body" else scope.class_body
-            scope = Scope(scope, scope.function, body)
-            if kind == "for_in_statement":
-                self._loop(node, scope)
-            return scope
-        _NOTES[kind](self, node, scope)
-        return scope
-
-    def attach(self) -> None:
-        """Tie assignments and pushes to the names they change, which may be declared later."""
-        for node, scope, kind in self._changes:
-            name = text_of(node)
-            binding = scope.find(name)
-            if binding is None or node.parent is None:
-                continue
-            if kind == "push":
-                call = node.parent.parent
-                if call is not None:
-                    binding.pushed.append((call, scope))
-            elif right := node.parent.child_by_field_name("right"):
-                if kind == "add":
-                    always = scope is binding.scope and _is_plain_statement(node.parent)
-                    binding.added.append((right, scope, always))
-                else:
-                    binding.assigned.append((right, scope))
-
-    def _function(self, node: "Node", scope: Scope) -> Scope:
-        named = node.child_by_field_name("name")
-        name = text_of(named) if named is not None else self._names.get(node.id, "")
-        number = len(self._found.functions)
-        id_ = f"{name or 'function'}:{node.start_point[0] + 1}:{number}"
-        inner = Scope(scope, id_, scope.class_body)
-        is_method = node.type == "method_definition" or node.id in self._methods
-        caller = self._callers.get(node.id)
-        function = FunctionNode(id_, name, node, inner, is_method, called_by=caller)
-        self._found.functions[id_] = function
-        self._found.by_node[node.id] = id_
-        if named is not None and node.type != "method_definition":
-            scope.names[name] = Binding("function", node, scope, id_)
-        for place, parameter in enumerate(parameters(node)):
-            _bind_parameter(parameter, inner, id_, place)
-        body = node.child_by_field_name("body")
-        if body is not None and body.type != "statement_block":
-            function.returns.append((body, inner))
-        return inner
-
-    def _loop(self, node: "Node", scope: Scope) -> None:
-        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left is not None and left.type == "identifier":
-            scope.names[text_of(left)] = Binding("element", right, scope)
-        elif left is not None:
-            for name in pattern_names(left):
-                scope.names[name] = Binding("part", None, scope)
-
-    def declarator(self, node: "Node", scope: Scope) -> None:
-        """`name = value` of a `const`, `let` or `var`."""
-        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        if name is None:
-            return
-        if name.type == "identifier":
-            scope.names[text_of(name)] = Binding("value", value, scope)
-            self._name(value, text_of(name))
-        else:
-            for part in pattern_names(name):
-                scope.names.setdefault(part, Binding("part", None, scope))
-            for key, local in pattern_fields(name):
-                scope.names[local] = Binding("value", value, scope, key=key)
-
-    def pair(self, node: "Node", _scope: Scope) -> None:
-        """`key: value` of an object: a function there is called by its key."""
-        key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
-        if key is not None:
-            self._name(value, text_of(key), is_method=True)
-
-    def class_name(self, node: "Node", _scope: Scope) -> None:
-        """A class, by whose name its fields can be called."""
-        name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
-        if name is not None and body is not None:
-            self._found.classes[text_of(name)] = body.id
-
-    def class_field(self, node: "Node", scope: Scope) -> None:
-        """A field of a class with its first value."""
-        name = node.child_by_field_name("name") or node.child_by_field_name("property")
-        value = node.child_by_field_name("value")
-        if name is not None and value is not None:
-            fields = self._found.fields.setdefault(text_of(name), [])
-            fields.append((scope.class_body, value, scope))
-            self._name(value, text_of(name), is_method=True)
-
-    def call(self, node: "Node", scope: Scope) -> None:
-        """A call, and the functions handed to it."""
-        self._found.calls.append((node, scope))
-        arguments = node.child_by_field_name("arguments")
-        function = node.child_by_field_name("function")
-        if arguments is None or function is None:
-            return
-        for argument in arguments.named_children:
-            if argument.type in FUNCTIONS:
-                self._callers[argument.id] = node
-        if function.type == "member_expression":
-            of, name = (
-                function.child_by_field_name("object"),
-                function.child_by_field_name("property"),
-            )
-            if of is not None and of.type == "identifier" and name and text_of(name) == "push":
-                self._changes.append((of, scope, "push"))
-
-    def assignment(self, node: "Node", scope: Scope) -> None:
-        """`name = …` and `name += …`."""
-        left = node.child_by_field_name("left")
-        if left is not None and left.type == "identifier":
-            kind = "add" if node.type == "augmented_assignment_expression" else "set"
-            self._changes.append((left, scope, kind))
-            self._name(node.child_by_field_name("right"), text_of(left))
-
-    def returned(self, node: "Node", scope: Scope) -> None:
-        """What a function returns."""
-        function = self._found.functions.get(scope.function)
-        if function is not None and node.named_children:
-            function.returns.append((node.named_children[0], scope))
-
-    def branch(self, node: "Node", _scope: Scope) -> None:
-        """An `if` or `switch`: it may choose by the path of a request."""
-        self._found.branches.append(node)
-
-    def imported(self, node: "Node", scope: Scope) -> None:
-        """The names that an import brings."""
-        specifier = string_of(node.child_by_field_name("source"))
-        clause = next((c for c in node.named_children if c.type == "import_clause"), None)
-        for name, local in imported_names(clause):
-            binding = Binding("import", None, scope, imported=Import(specifier, name))
-            scope.names[local] = binding
-
-    def exported(self, node: "Node", _scope: Scope) -> None:
-        """The names that an export gives."""
-        found, source = self._found, string_of(node.child_by_field_name("source"))
-        clause = next((c for c in node.named_children if c.type == "export_clause"), None)
-        if source and clause is None:
-            found.again.append(source)
-        for one in clause.named_children if clause is not None else ():
-            name = one.child_by_field_name("name")
-            alias = one.child_by_field_name("alias") or name
-            if name is not None and alias is not None and source:
-                found.imported_exports[text_of(alias)] = Import(source, text_of(name))
-            elif name is not None and alias is not None:
-                found.exports[text_of(alias)] = text_of(name)
-        found.default = node.child_by_field_name("value") or found.default
-        declaration = node.child_by_field_name("declaration")
-        is_default = any(child.type == "default" for child in node.children)
-        for name_ in declared_names(declaration):
-            found.exports["default" if is_default else name_] = name_
-
-    def _name(self, value: "Node | None", name: str, *, is_method: bool = False) -> None:
-        """A function that is the value, as it is or wrapped, has this name."""
-        inner = plain(value)
-        if inner is not None and inner.type in FUNCTIONS:
-            self._names[inner.id] = name
-            if is_method:
-                self._methods.add(inner.id)
-
-
-_NOTES = {
-    "variable_declarator": _Walker.declarator,
-    "pair": _Walker.pair,
-    "class_declaration": _Walker.class_name,
-    "abstract_class_declaration": _Walker.class_name,
-    "class": _Walker.class_name,
-    "public_field_definition": _Walker.class_field,
-    "field_definition": _Walker.class_field,
-    "call_expression": _Walker.call,
-    "assignment_expression": _Walker.assignment,
-    "augmented_assignment_expression": _Walker.assignment,
-    "return_statement": _Walker.returned,
-    "if_statement": _Walker.branch,
-    "switch_statement": _Walker.branch,
-    "import_statement": _Walker.imported,
-    "export_statement": _Walker.exported,
-}
-_NOTED = FUNCTIONS | _BLOCKS | _NOTES.keys()
-
-
-def _is_plain_statement(assignment: "Node") -> bool:
-    """Whether an assignment is a statement of a block, and hangs on no condition."""
-    statement = assignment.parent
-    block = statement.parent if statement is not None else None
-    return block is not None and block.type in ("statement_block", "program")
 
 
 def _bind_parameter(node: "Node", scope: Scope, function: str, place: int) -> None:

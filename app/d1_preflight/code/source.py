@@ -3,7 +3,7 @@
 Who reads them (a working tree, a revision) is no part of it; adapters have this shape.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -34,3 +34,19 @@ class Cache(Protocol):
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value that JSON holds."""
+
+
+class Beside(Protocol):
+    """Processes beside this one, which answer jobs."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any has been started."""
+
+    def answers(
+        self, jobs: Iterable[bytes], is_late: Callable[[], bool]
+    ) -> Iterator[tuple[int, bytes | None]]:
+        """The answers as they come, by the number of the job; None for one that ended its process.
+
+        Jobs that have no answer once it `is_late`, or where no process runs, are left.
+        """

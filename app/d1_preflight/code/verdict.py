@@ -5,6 +5,7 @@ Values only, so that a step, a record and every format read the same.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -149,6 +150,7 @@ class Verdict:
         return found
 
 
+@lru_cache(maxsize=8192)
 def masked(text: str) -> str:
     """A text of SQL with every literal as `…`: what a record may keep."""
     parts: list[str] = []

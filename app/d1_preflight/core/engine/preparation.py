@@ -45,11 +45,16 @@ class PreparedSchema:
         self._structure: Structure | None = None
 
     @property
+    def schema(self) -> Schema:
+        """The schema as it stands, with what was defined."""
+        return Schema.from_connection(self._connection)
+
+    @property
     def structure(self) -> Structure:
         """The schema in detail."""
         if self._structure is None:
             reader = StructureReader(self._connection)
-            self._structure = reader.read(Schema.from_connection(self._connection))
+            self._structure = reader.read(self.schema)
         return self._structure
 
     def close(self) -> None:

@@ -1,0 +1,94 @@
+"""What is read of one source file, as JSON holds it: here, or in a process of its own.
+
+A job is plain bytes, and so is its answer: a process that reads hostile files is believed nothing
+but JSON.
+"""
+
+import gc
+import json
+import sys
+from collections.abc import Callable, Collection, Sequence
+from enum import StrEnum
+from typing import IO, Any
+
+from d1_preflight.code.extraction import Extraction, extract
+from d1_preflight.code.facts import FileFacts
+from d1_preflight.code.routers import routers_of
+from d1_preflight.code.routes import parts_of
+from d1_preflight.code.scan import scan
+
+_LENGTH = 4
+
+
+class Kind(StrEnum):
+    """What is read: a file's facts and routes behind its scan, its calls of names, its routes."""
+
+    LOOK = "look"
+    CALLS = "calls"
+    ROUTES = "routes"
+
+
+def look(path: str, data: bytes, tags: Sequence[str]) -> dict[str, Any]:
+    """The scan of a file; where it can hold SQL, its facts and routes too."""
+    seen = scan(data)
+    found: dict[str, Any] = {"scan": seen.to_json()}
+    if seen.sql:
+        parsed = extract(path, data)
+        if isinstance(parsed, str):
+            return {**found, "facts": FileFacts(problem=parsed).to_json()}
+        found |= {"facts": parsed.facts(tags).to_json(), **routes(parsed)}
+        likely = sorted(parsed.likely_names())
+        found["likely"] = {"names": likely, **calls(parsed, frozenset(likely))}
+    return found
+
+
+def routes(found: Extraction) -> dict[str, Any]:
+    """The routes, functions and routers of a parsed file."""
+    return {
+        "parts": [part.to_json() for part in parts_of(found.walked)],
+        "routers": routers_of(found.walked).to_json(),
+    }
+
+
+def calls(found: Extraction, names: Collection[str]) -> dict[str, Any]:
+    """The calls of functions with one of these names in a parsed file."""
+    return {"calls": [call.to_json() for call in found.calls(names)]}
+
+
+def job(kind: Kind, path: str, given: Sequence[str], data: bytes) -> bytes:
+    """A job for a process; `given` are tags of templates that are SQL, or names of functions."""
+    return json.dumps([kind, path, list(given)]).encode() + b"\n" + data
+
+
+def answer(asked: bytes) -> bytes:
+    """The answer to a job; empty where the file cannot be read."""
+    head, _, data = asked.partition(b"\n")
+    kind, path, given = json.loads(head)
+    if kind == Kind.LOOK:
+        found = look(path, data, given)
+    else:
+        parsed = extract(path, data)
+        if isinstance(parsed, str):
+            found = {}
+        else:
+            found = calls(parsed, given) if kind == Kind.CALLS else routes(parsed)
+    return json.dumps(found, separators=(",", ":")).encode()
+
+
+def serve_with(answered: Callable[[bytes], bytes], asked: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer one job after the other, each behind its length, until there are no more.
+
+    An answer of no length comes first: the reader is up.
+    """
+    answers.write(bytes(_LENGTH))
+    answers.flush()
+    while len(head := asked.read(_LENGTH)) == _LENGTH:
+        found = answered(asked.read(int.from_bytes(head, "big")))
+        answers.write(len(found).to_bytes(_LENGTH, "big") + found)
+        answers.flush()
+
+
+def main() -> None:
+    """Serve the process that started this one."""
+    gc.set_threshold(50_000, 20, 50)
+    serve_with(answer, sys.stdin.buffer, sys.stdout.buffer)
