@@ -169,19 +169,19 @@ def test_the_heaviest_effect_gives_the_class(sql: str, kind: Kind) -> None:
     [
         (
             "SELECT 1;\nDROP TABLE IF EXISTS outside;",
-            Kind.DESTRUCTIVE, (), ("outside",), '2: Drops table "outside", if it is there',
+            Kind.DESTRUCTIVE, (), ("outside",), '2: Drops table "outside", if it exists',
         ),
         (
             "DROP TABLE IF EXISTS outside;\nCREATE TABLE outside(a);",
-            Kind.DESTRUCTIVE, ("outside",), (), '1: Drops table "outside", if it is there',
+            Kind.DESTRUCTIVE, ("outside",), (), '1: Drops table "outside", if it exists',
         ),
         (
             "DELETE FROM outside;",
-            Kind.DESTRUCTIVE, ("outside",), (), '1: Deletes rows of "outside", if it is there',
+            Kind.DESTRUCTIVE, ("outside",), (), '1: Deletes rows of "outside", if it exists',
         ),
         (
             "CREATE TABLE IF NOT EXISTS outside(a);\nDELETE FROM outside;",
-            Kind.DESTRUCTIVE, ("outside",), (), '2: Deletes rows of "outside", if it is there',
+            Kind.DESTRUCTIVE, ("outside",), (), '2: Deletes rows of "outside", if it exists',
         ),
         (
             "CREATE TABLE outside(a);\nDELETE FROM outside;",
@@ -193,7 +193,7 @@ def test_the_heaviest_effect_gives_the_class(sql: str, kind: Kind) -> None:
         ),
         (
             "DROP VIEW IF EXISTS outside;",
-            Kind.TRANSFORMATIVE, (), (), '1: Drops view "outside", if it is there',
+            Kind.TRANSFORMATIVE, (), (), '1: Drops view "outside", if it exists',
         ),
         (
             "DROP INDEX IF EXISTS outside;\nCREATE INDEX outside ON log(at);",
@@ -201,11 +201,11 @@ def test_the_heaviest_effect_gives_the_class(sql: str, kind: Kind) -> None:
         ),
         (
             "DROP INDEX IF EXISTS outside;",
-            Kind.TRANSFORMATIVE, (), (), '1: Drops index "outside", if it is there',
+            Kind.TRANSFORMATIVE, (), (), '1: Drops index "outside", if it exists',
         ),
         (
             "DROP TRIGGER IF EXISTS outside;",
-            Kind.TRANSFORMATIVE, (), (), '1: Drops trigger "outside", if it is there',
+            Kind.TRANSFORMATIVE, (), (), '1: Drops trigger "outside", if it exists',
         ),
     ],
 )  # fmt: skip
