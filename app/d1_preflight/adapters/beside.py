@@ -139,7 +139,7 @@ def _import_paths() -> list[str]:
         here = str(Path.cwd())
     except OSError:
         here = ""
-    return [home, *(path for path in sys.path if os.path.isabs(path) and path != here)]
+    return [home, *(path for path in sys.path if Path(path).is_absolute() and path != here)]
 
 
 class _Process:
