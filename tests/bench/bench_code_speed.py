@@ -182,7 +182,7 @@ def main() -> None:
             for name, wall, cpu, aim in figures(root, Path(made) / "cache"):
                 kept = "" if wall <= aim else f"  over {aim:g} s"
                 print(f"  {name:18} {wall:6.2f} s wall {cpu:6.2f} s CPU{kept}")
-    print(f"this machine now: {loop_s():.2f} s for a loop of 10 M (0.15 s where it is quiet)")
+    print(f"this machine now: {loop_s():.2f} s for a loop of 10 M")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
