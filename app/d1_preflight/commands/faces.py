@@ -1,6 +1,7 @@
 """Which project, and which face: what `preflight`, `run` and `practice` have in common."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -108,6 +109,7 @@ def show(
     ):
         return _show_plain(context, name, why)
     _need_terminal()
+    gc.disable()  # what a start loads stays: looked for again when the screen stands
     app = _app(context, name)
     if painted is not None:
         painted.hand_over()

@@ -1,5 +1,6 @@
 """The terminal face: holds the screens, and the one worker that performs steps."""
 
+import gc
 from collections.abc import Callable
 from datetime import tzinfo
 from functools import cached_property, partial
@@ -15,7 +16,6 @@ from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.tui import messages, theme
 from d1_preflight.tui.palette import Acts
 from d1_preflight.tui.screens.board import BoardScreen
-from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ class PreflightApp(App[None]):
         self.failure: Exception | None = None
         self._sessions: dict[str, Session] = {}
         self._by_itself: bool | None = None  # as the last walk was left; None: as the settings say
-        for known in theme.themes():
-            self.register_theme(known)
-        self.theme = theme.DARK
+        self._take_theme()
         self.animation_level = "none"  # nothing slides, whoever looks at it
 
     @cached_property
@@ -97,14 +95,33 @@ class PreflightApp(App[None]):
 
         return StepWorker(self, self._fail)
 
+    def _take_theme(self) -> None:
+        """Begin dark. Assigned as any later one is, it would have all styles read twice."""
+        for known in theme.themes():
+            self.register_theme(known)
+        self.set_reactive(PreflightApp.theme, theme.DARK)
+        self.add_class(f"-theme-{theme.DARK}", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def get_default_screen(self) -> BoardScreen:
+        """The board: another one below it would be laid out and painted for nobody."""
+        return self._board
+
     def on_mount(self) -> None:
-        """Show the board; open the named migration over it."""
-        self.push_screen(self._board)
+        """Open the named migration over the board."""
         if self._opened:
             self.post_message(messages.OpenAsked(self._opened))
 
+    def on_ready(self) -> None:
+        """Look for garbage again; what the start has loaded is never looked at."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+
     def problem(self, error: PreflightError) -> None:
         """Say what happened and what to do next."""
+        from d1_preflight.tui.screens.dialogs import Problem
+
         self.push_screen(Problem(error))
 
     def _fatal_error(self) -> None:
@@ -264,6 +281,8 @@ class PreflightApp(App[None]):
     @on(messages.StopAsked)
     async def action_leave(self, event: messages.StopAsked | None = None) -> None:
         """Leave (or stop waiting); while a step runs, ask first and say what goes on."""
+        from d1_preflight.tui.screens.dialogs import Pick
+
         stopping = event is not None
         if not self._step_worker.busy:
             if not stopping:

@@ -14,7 +14,6 @@ from d1_preflight.board import Board, BoardRow, BoardState, KeptRecord, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
-from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
@@ -48,7 +47,7 @@ class BoardScreen(Screen[None]):
 
     def __init__(self, source: Board) -> None:
         super().__init__()
-        self._source = source
+        self._source, self._header = source, source.header
         self._all: tuple[BoardRow, ...] = ()
         self._shown: tuple[BoardRow, ...] = ()
         self._state = "◐ reading the target…"
@@ -87,7 +86,7 @@ class BoardScreen(Screen[None]):
         try:
             self._take(rows())
         except PreflightError as error:
-            self.app.push_screen(Problem(error))
+            self.app.push_screen(_problem(error))
 
     def on_resize(self) -> None:
         """Fit the columns."""
@@ -134,7 +133,9 @@ class BoardScreen(Screen[None]):
 
     def action_database(self) -> None:
         """Choose another of the project's databases."""
-        names = self._source.header.databases
+        from d1_preflight.tui.screens.dialogs import Pick
+
+        names = self._header.databases
         if len(names) > 1:
 
             def choose(name: str | None) -> None:
@@ -154,7 +155,7 @@ class BoardScreen(Screen[None]):
         try:
             kept = self._source.record(row.record_of or row.name)
         except PreflightError as error:
-            self.app.push_screen(Problem(error))
+            self.app.push_screen(_problem(error))
             return
         if kept is None:
             self.notify(f"{row.name} has no record yet.", markup=False)
@@ -168,6 +169,7 @@ class BoardScreen(Screen[None]):
 
     def action_new(self) -> None:
         """Ask what it does, and write the numbered file with its header."""
+        from d1_preflight.tui.screens.dialogs import Reason
 
         def create(words: str | None) -> None:
             if words:
@@ -206,7 +208,7 @@ class BoardScreen(Screen[None]):
         return self._shown[cursor] if 0 <= cursor < len(self._shown) else None
 
     def _take(self, rows: tuple[BoardRow, ...]) -> None:
-        self._all = rows
+        self._all, self._header = rows, self._source.header  # not at each key: it looks at files
         words = self.query_one("#filter", Input).value.lower().split()
         table = self.query_one(BoardTable)
         chosen = self._chosen()
@@ -247,12 +249,12 @@ class BoardScreen(Screen[None]):
         if field.has_focus:
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
-        several = len(self._source.header.databases) > 1
+        several = len(self._header.databases) > 1
         keys = _keys(several=several, may_adopt=self._may_adopt, narrowed=field.display)
         bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
 
     def _place(self, width: int) -> Content:
-        header = self._source.header
+        header = self._header
         mark = place_mark(header.target)
         left = Content.assemble(
             (" preflight", STRONG), ("   ", ""), header.label, (" · ", QUIET), mark
@@ -272,6 +274,12 @@ class BoardScreen(Screen[None]):
 
 
 # Loaded when they are asked for: they need what a walk needs.
+def _problem(error: PreflightError) -> Screen[None]:
+    from d1_preflight.tui.screens.dialogs import Problem
+
+    return Problem(error)
+
+
 def _record_screen(kept: KeptRecord) -> Screen[None]:
     from d1_preflight.tui.screens.record import RecordScreen
 
