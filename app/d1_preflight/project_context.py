@@ -108,47 +108,7 @@ class ProjectContext:
 
     def environment(self, name: str, store: "Store") -> "Environment":
         """What the actions of one migration are given."""
-        from d1_preflight.actions.context import Environment
-        from d1_preflight.adapters.local import LocalDatabases
-        from d1_preflight.adapters.record_folder import closed_records
-        from d1_preflight.adapters.web import EnvironmentWeb
-        from d1_preflight.deploy_order import WorkerSource
-
-        project = self.project
-        web = EnvironmentWeb(project.settings, self.environ)
-        return Environment(
-            project=project,
-            name=name,
-            target=self.target,
-            workspace=self.workspace(name),
-            operator=self.operator,
-            versions=self._versions(),
-            files=self._files,
-            store=store,
-            signer=self._signer(),
-            clock=SystemClock(),
-            wrangler=_wrangler(self, name, store, web.secrets),
-            local=LocalDatabases(
-                project.database.id or project.database.binding, project.database.migrations_table
-            ),
-            web=web,
-            source=WorkerSource(project.config, project.settings.code, project.environment or ""),
-            cache=self.cache,
-            closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
-            limit=judging_limit,
-            read={
-                SETTINGS_NAME: project.settings_sha256,
-                OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
-            },
-        )
-
-    def _signer(self) -> "Operator":
-        from d1_preflight.adapters.ssh.signer import Operator
-
-        root, signing = self.project.root, self.project.settings.signing
-        return Operator(
-            self.operator, root, root / signing.allowed_signers, self.environ, signing.key
-        )
+        return _environment(self, self._files, name, store)
 
     def limit(self, files: int) -> AbstractContextManager[None]:
         """Bounds the judgement of so many files; raises NotJudged in its body."""
@@ -296,19 +256,67 @@ class ProjectContext:
         except WranglerUnavailable:
             return "not found"
 
-    def _versions(self) -> Mapping[str, str]:
-        from d1_preflight.adapters.git.facts import read_git
 
-        git = read_git(self.project.root)
-        found = {"d1-preflight": __version__, "git": git.commit or "none"}
-        if git.is_dirty is not None:
-            found["git_tree"] = "dirty" if git.is_dirty else "clean"
-        try:
-            found["wrangler"] = self.toolchain.wrangler_version
-            found["node"] = self.toolchain.node_version
-        except WranglerUnavailable:
-            found["wrangler"] = "not found"
-        return found
+def _environment(
+    context: ProjectContext, files: ProjectFiles, name: str, store: "Store"
+) -> "Environment":
+    from d1_preflight.actions.context import Environment
+    from d1_preflight.adapters.local import LocalDatabases
+    from d1_preflight.adapters.record_folder import closed_records
+    from d1_preflight.adapters.web import EnvironmentWeb
+    from d1_preflight.deploy_order import WorkerSource
+
+    project = context.project
+    web = EnvironmentWeb(project.settings, context.environ)
+    return Environment(
+        project=project,
+        name=name,
+        target=context.target,
+        workspace=context.workspace(name),
+        operator=context.operator,
+        versions=_versions(context),
+        files=files,
+        store=store,
+        signer=_signer(context),
+        clock=SystemClock(),
+        wrangler=_wrangler(context, name, store, web.secrets),
+        local=LocalDatabases(
+            project.database.id or project.database.binding, project.database.migrations_table
+        ),
+        web=web,
+        source=WorkerSource(project.config, project.settings.code, project.environment or ""),
+        cache=context.cache,
+        closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
+        limit=judging_limit,
+        read={
+            SETTINGS_NAME: project.settings_sha256,
+            OWN_CHECKLIST: files.sha256(OWN_CHECKLIST),
+        },
+    )
+
+
+def _signer(context: ProjectContext) -> "Operator":
+    from d1_preflight.adapters.ssh.signer import Operator
+
+    root, signing = context.project.root, context.project.settings.signing
+    return Operator(
+        context.operator, root, root / signing.allowed_signers, context.environ, signing.key
+    )
+
+
+def _versions(context: ProjectContext) -> Mapping[str, str]:
+    from d1_preflight.adapters.git.facts import read_git
+
+    git = read_git(context.project.root)
+    found = {"d1-preflight": __version__, "git": git.commit or "none"}
+    if git.is_dirty is not None:
+        found["git_tree"] = "dirty" if git.is_dirty else "clean"
+    try:
+        found["wrangler"] = context.toolchain.wrangler_version
+        found["node"] = context.toolchain.node_version
+    except WranglerUnavailable:
+        found["wrangler"] = "not found"
+    return found
 
 
 def _wrangler(

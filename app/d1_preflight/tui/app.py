@@ -1,6 +1,5 @@
 """The terminal face: holds the screens, and the one worker that performs steps."""
 
-import gc
 from collections.abc import Callable
 from datetime import tzinfo
 from functools import cached_property, partial
@@ -85,7 +84,7 @@ class PreflightApp(App[None]):
         self.failure: Exception | None = None
         self._sessions: dict[str, Session] = {}
         self._by_itself: bool | None = None  # as the last walk was left; None: as the settings say
-        self._take_theme()
+        theme.begin(self)
         self.animation_level = "none"  # nothing slides, whoever looks at it
 
     @cached_property
@@ -95,14 +94,6 @@ class PreflightApp(App[None]):
 
         return StepWorker(self, self._fail)
 
-    def _take_theme(self) -> None:
-        """Begin dark. Assigned as any later one is, it would have all styles read twice."""
-        for known in theme.themes():
-            self.register_theme(known)
-        self.set_reactive(PreflightApp.theme, theme.DARK)
-        self.add_class(f"-theme-{theme.DARK}", update=False)
-        self.stylesheet.set_variables(self.get_css_variables())
-
     def get_default_screen(self) -> BoardScreen:
         """The board: another one below it would be laid out and painted for nobody."""
         return self._board
@@ -111,12 +102,6 @@ class PreflightApp(App[None]):
         """Open the named migration over the board."""
         if self._opened:
             self.post_message(messages.OpenAsked(self._opened))
-
-    def on_ready(self) -> None:
-        """Look for garbage again; what the start has loaded is never looked at."""
-        if not gc.isenabled():
-            gc.freeze()
-            gc.enable()
 
     def problem(self, error: PreflightError) -> None:
         """Say what happened and what to do next."""
@@ -259,12 +244,8 @@ class PreflightApp(App[None]):
     @on(messages.BrowseAsked)
     def _browsed(self, event: messages.BrowseAsked) -> None:
         if not self._browse(event.page):
-            self.problem(
-                NotAllowed(
-                    "No browser could be opened from here. Open this page in one yourself:",
-                    hint=event.page,
-                )
-            )
+            said = "No browser could be opened from here. Open this page in one yourself:"
+            self.problem(NotAllowed(said, hint=event.page))
 
     @on(messages.RunAsked)
     async def _run(self, event: messages.RunAsked) -> None:

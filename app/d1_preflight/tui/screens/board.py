@@ -1,5 +1,6 @@
 """The board: every migration with its class, its state on the target, and its record."""
 
+import gc
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -79,6 +80,7 @@ class BoardScreen(Screen[None]):
 
     def _judge(self) -> None:
         """The classes fill in once the rows are in sight; then the target is asked."""
+        _heed_garbage()
         self._fill(self._source.rows)
         self.action_read()
 
@@ -133,8 +135,6 @@ class BoardScreen(Screen[None]):
 
     def action_database(self) -> None:
         """Choose another of the project's databases."""
-        from d1_preflight.tui.screens.dialogs import Pick
-
         names = self._header.databases
         if len(names) > 1:
 
@@ -142,7 +142,7 @@ class BoardScreen(Screen[None]):
                 if name is not None:
                     self.post_message(DatabaseAsked(name))
 
-            self.app.push_screen(Pick("Which database?", names), choose)
+            self.app.push_screen(_which_database(names), choose)
 
     def action_adopt(self) -> None:
         """Walk the adoption: ledger rows for the files that are applied already."""
@@ -169,16 +169,13 @@ class BoardScreen(Screen[None]):
 
     def action_new(self) -> None:
         """Ask what it does, and write the numbered file with its header."""
-        from d1_preflight.tui.screens.dialogs import Reason
 
         def create(words: str | None) -> None:
             if words:
                 command = self._source.own_command("new", words)
                 self.post_message(RunAsked(command, lambda _ended: self.reload()))
 
-        self.app.push_screen(
-            Reason(_NEW, "What does it do? For example: add users last login", _WORDS), create
-        )
+        self.app.push_screen(_what_it_does(), create)
 
     def action_verify(self) -> None:
         """Check every record: signatures, hashes, completeness, roles."""
@@ -273,11 +270,30 @@ class BoardScreen(Screen[None]):
         return Content("\n").join([first, *more])
 
 
+def _heed_garbage() -> None:
+    """Look for garbage again after a start, and never at what the start has loaded."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 # Loaded when they are asked for: they need what a walk needs.
 def _problem(error: PreflightError) -> Screen[None]:
     from d1_preflight.tui.screens.dialogs import Problem
 
     return Problem(error)
+
+
+def _which_database(names: tuple[str, ...]) -> Screen[str | None]:
+    from d1_preflight.tui.screens.dialogs import Pick
+
+    return Pick("Which database?", names)
+
+
+def _what_it_does() -> Screen[str | None]:
+    from d1_preflight.tui.screens.dialogs import Reason
+
+    return Reason(_NEW, "What does it do? For example: add users last login", _WORDS)
 
 
 def _record_screen(kept: KeptRecord) -> Screen[None]:
