@@ -1,38 +1,24 @@
 """Chooses the adapters and puts a project's tools, sessions and board together."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d1_preflight import __version__
-from d1_preflight.actions.context import Environment, TargetCache
-from d1_preflight.actions.ports import Store
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.adapters.checklists import OWN_CHECKLIST, checklist_path, read_checklist
-from d1_preflight.adapters.git.facts import operator_identity, read_git
-from d1_preflight.adapters.local import LocalDatabases
-from d1_preflight.adapters.localdb import read_whole
 from d1_preflight.adapters.naming import journal_contradictions
 from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
-from d1_preflight.adapters.record_folder import closed_records
-from d1_preflight.adapters.rewritten_file import write_rewrite
-from d1_preflight.adapters.ssh.signer import Operator
 from d1_preflight.adapters.store import RecordStore
 from d1_preflight.adapters.system import SystemClock, machine_zone
-from d1_preflight.adapters.terminal import Cockpit, say, wait
-from d1_preflight.adapters.timeline import TIMELINE, Timeline
-from d1_preflight.adapters.web import EnvironmentWeb
 from d1_preflight.adapters.work_limit import judging_limit
 from d1_preflight.adapters.wrangler.account import account_id
 from d1_preflight.adapters.wrangler.nodes import Version, read_version
-from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
-from d1_preflight.adapters.wrangler.runner import terminal_environment
 from d1_preflight.adapters.wrangler.staged_config import open_workspace
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, find_toolchain
 from d1_preflight.core.checklist.checklist import Checklist
@@ -45,10 +31,14 @@ from d1_preflight.core.project.project import RECORDS_NAME, WORKSPACE_NAME, Proj
 from d1_preflight.core.project.setting_types import WranglerUse
 from d1_preflight.core.project.settings import SETTINGS_NAME, Settings
 from d1_preflight.core.target.api_place import REMOTE, api_place
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field, replace
 
-if TYPE_CHECKING:
-    from d1_preflight.actions.context import StepAction
+if TYPE_CHECKING:  # the board stands before these are loaded: see `environment`
+    from d1_preflight.actions.context import Environment, StepAction
+    from d1_preflight.actions.ports import Store
+    from d1_preflight.adapters.ssh.signer import Operator
+    from d1_preflight.adapters.terminal import Cockpit
+    from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
     from d1_preflight.core.remedies.fix import Fix
     from d1_preflight.session import Session
 
@@ -73,9 +63,13 @@ class ProjectContext:
     def checklist(self) -> Checklist:
         """The project's own checklist, else the one that ships with the program."""
         path = checklist_path(self.project.root)
-        is_own = path == self.project.root / OWN_CHECKLIST
-        own = require_acts(read_checklist(path, _actions() if is_own else None))
+        own = require_acts(read_checklist(path, _actions() if self.has_own_checklist else None))
         return with_ages(own, shipped_checklist())
+
+    @property
+    def has_own_checklist(self) -> bool:
+        """Whether the project brings a checklist of its own."""
+        return checklist_path(self.project.root) == self.project.root / OWN_CHECKLIST
 
     @property
     def toolchain(self) -> Toolchain:
@@ -96,6 +90,8 @@ class ProjectContext:
     @property
     def operator(self) -> str:
         """Who is at the keyboard."""
+        from d1_preflight.adapters.git.facts import operator_identity
+
         self._operator = self._operator or operator_identity(self.project.root)
         return self._operator
 
@@ -110,43 +106,9 @@ class ProjectContext:
         folder = open_workspace(self.project.root) / self.project.database.name
         return folder / name.removesuffix(".sql")
 
-    def environment(self, name: str, store: Store) -> Environment:
+    def environment(self, name: str, store: "Store") -> "Environment":
         """What the actions of one migration are given."""
-        from d1_preflight.deploy_order import WorkerSource
-
-        project = self.project
-        web = EnvironmentWeb(project.settings, self.environ)
-        return Environment(
-            project=project,
-            name=name,
-            target=self.target,
-            workspace=self.workspace(name),
-            operator=self.operator,
-            versions=self._versions(),
-            files=self._files,
-            store=store,
-            signer=Operator(
-                self.operator,
-                project.root,
-                project.root / project.settings.signing.allowed_signers,
-                self.environ,
-                project.settings.signing.key,
-            ),
-            clock=SystemClock(),
-            wrangler=_wrangler(self, name, store, web.secrets),
-            local=LocalDatabases(
-                project.database.id or project.database.binding, project.database.migrations_table
-            ),
-            web=web,
-            source=WorkerSource(project.config, project.settings.code, project.environment or ""),
-            cache=self.cache,
-            closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
-            limit=judging_limit,
-            read={
-                SETTINGS_NAME: project.settings_sha256,
-                OWN_CHECKLIST: self._files.sha256(OWN_CHECKLIST),
-            },
-        )
+        return _environment(self, self._files, name, store)
 
     def limit(self, files: int) -> AbstractContextManager[None]:
         """Bounds the judgement of so many files; raises NotJudged in its body."""
@@ -190,8 +152,10 @@ class ProjectContext:
         found = journal_contradictions(self.project.migrations_folder, (f.name for f in files))
         return tuple(f"{words}." for words in found)
 
-    def copied_rows(self, environment: Environment) -> tuple[tuple[str, bytes], ...]:
+    def copied_rows(self, environment: "Environment") -> tuple[tuple[str, bytes], ...]:
         """The copy of the target with its real rows, and its name; () without one, or too large."""
+        from d1_preflight.adapters.localdb import read_whole
+
         path = environment.local.file(environment.copy)
         data = read_whole(path, _LARGEST_COPY) if path.is_file() else b""
         return (("the copy of the target", data),) if data else ()
@@ -201,6 +165,8 @@ class ProjectContext:
 
         Raises UsageError where the file is not what was rewritten.
         """
+        from d1_preflight.adapters.rewritten_file import write_rewrite
+
         if migration.path is None or migration.text != found.before:
             raise UsageError(
                 f"{migration.name} was changed meanwhile: the rewrite is for another text.",
@@ -229,8 +195,12 @@ class ProjectContext:
         stem = name.removesuffix(".sql")
         return f"{WORKSPACE_NAME}/{self.project.database.name}/{stem}/restore.sql"
 
-    def cockpit(self, name: str) -> Cockpit:
+    def cockpit(self, name: str) -> "Cockpit":
         """What runs the commands of the emergency card, for a migration or for none."""
+        from d1_preflight.adapters.terminal import Cockpit, say, wait
+        from d1_preflight.adapters.timeline import TIMELINE, Timeline
+        from d1_preflight.adapters.wrangler.runner import terminal_environment
+
         project = self.project
         folder = self.store(name).folder if name else project.records
         subject = f"{name.removesuffix('.sql')} on {project.database.name}".removeprefix(" on ")
@@ -252,11 +222,13 @@ class ProjectContext:
 
         Raises RemoteFailed where none or several have the name.
         """
-        from d1_preflight.actions.target import find_database
-
         project = self.project
         if project.database.id:
             return
+        import asyncio
+
+        from d1_preflight.actions.target import find_database
+
         name = "unnamed"  # no migration's record: only the account is asked
         environment = await asyncio.to_thread(self.environment, name, self.store(name))
         uuid = await find_database(environment)
@@ -284,22 +256,74 @@ class ProjectContext:
         except WranglerUnavailable:
             return "not found"
 
-    def _versions(self) -> Mapping[str, str]:
-        git = read_git(self.project.root)
-        found = {"d1-preflight": __version__, "git": git.commit or "none"}
-        if git.is_dirty is not None:
-            found["git_tree"] = "dirty" if git.is_dirty else "clean"
-        try:
-            found["wrangler"] = self.toolchain.wrangler_version
-            found["node"] = self.toolchain.node_version
-        except WranglerUnavailable:
-            found["wrangler"] = "not found"
-        return found
+
+def _environment(
+    context: ProjectContext, files: ProjectFiles, name: str, store: "Store"
+) -> "Environment":
+    from d1_preflight.actions.context import Environment
+    from d1_preflight.adapters.local import LocalDatabases
+    from d1_preflight.adapters.record_folder import closed_records
+    from d1_preflight.adapters.web import EnvironmentWeb
+    from d1_preflight.deploy_order import WorkerSource
+
+    project = context.project
+    web = EnvironmentWeb(project.settings, context.environ)
+    return Environment(
+        project=project,
+        name=name,
+        target=context.target,
+        workspace=context.workspace(name),
+        operator=context.operator,
+        versions=_versions(context),
+        files=files,
+        store=store,
+        signer=_signer(context),
+        clock=SystemClock(),
+        wrangler=_wrangler(context, name, store, web.secrets),
+        local=LocalDatabases(
+            project.database.id or project.database.binding, project.database.migrations_table
+        ),
+        web=web,
+        source=WorkerSource(project.config, project.settings.code, project.environment or ""),
+        cache=context.cache,
+        closed_records=partial(closed_records, project.root / RECORDS_NAME, store.folder),
+        limit=judging_limit,
+        read={
+            SETTINGS_NAME: project.settings_sha256,
+            OWN_CHECKLIST: files.sha256(OWN_CHECKLIST),
+        },
+    )
+
+
+def _signer(context: ProjectContext) -> "Operator":
+    from d1_preflight.adapters.ssh.signer import Operator
+
+    root, signing = context.project.root, context.project.settings.signing
+    return Operator(
+        context.operator, root, root / signing.allowed_signers, context.environ, signing.key
+    )
+
+
+def _versions(context: ProjectContext) -> Mapping[str, str]:
+    from d1_preflight.adapters.git.facts import read_git
+
+    git = read_git(context.project.root)
+    found = {"d1-preflight": __version__, "git": git.commit or "none"}
+    if git.is_dirty is not None:
+        found["git_tree"] = "dirty" if git.is_dirty else "clean"
+    try:
+        found["wrangler"] = context.toolchain.wrangler_version
+        found["node"] = context.toolchain.node_version
+    except WranglerUnavailable:
+        found["wrangler"] = "not found"
+    return found
 
 
 def _wrangler(
-    context: ProjectContext, name: str, store: Store, secrets: tuple[str, ...]
-) -> WranglerOnDemand:
+    context: ProjectContext, name: str, store: "Store", secrets: tuple[str, ...]
+) -> "WranglerOnDemand":
+    from d1_preflight.adapters.wrangler.on_demand import WranglerOnDemand
+
     return WranglerOnDemand(
         toolchain=lambda: context.toolchain,
         find=context.find_toolchain,

@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 
 from core.record_values import START, Walk, shipped_checklist
-from d1_preflight.actions.context import Environment, StepContext, TargetCache
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.preconditions import moved_at_risk
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.actions.verification import signed_limits, verify_rows
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.project.settings import Verification

@@ -15,8 +15,9 @@ from d1_preflight.actions.classification import (
     judged_again,
     stale_answers,
 )
-from d1_preflight.actions.context import Environment, StepContext, TargetCache
+from d1_preflight.actions.context import Environment, StepContext
 from d1_preflight.actions.rehearsal import check_syntax
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.analysis import schema_after
 from d1_preflight.core.checklist.checklist import Answer

@@ -11,8 +11,9 @@ import apsw
 import pytest
 
 from core.record_values import START
-from d1_preflight.actions.context import Environment, Meter, TargetCache
+from d1_preflight.actions.context import Environment, Meter
 from d1_preflight.actions.target import observe, read_batch
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent

@@ -12,7 +12,7 @@ import pytest
 
 from actions.fake_target import EARLIER, UUID, Clock, FakeTarget, replied
 from core.record_values import Walk, shipped_checklist
-from d1_preflight.actions.context import Environment, Meter, StepContext, TargetCache
+from d1_preflight.actions.context import Environment, Meter, StepContext
 from d1_preflight.actions.copy_rows import (
     Copied,
     Reading,
@@ -24,6 +24,7 @@ from d1_preflight.actions.copy_rows import (
     plan_reading,
 )
 from d1_preflight.actions.data_safety import read_still
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
 from d1_preflight.core.findings import Kind

@@ -13,7 +13,8 @@ import pytest
 from actions.fake_target import EARLIER, NAME, ROWS, UUID, Clock, FakeTarget
 from core.record_values import ANA, KEYS, Walk, shipped_checklist
 from d1_preflight.actions.close import close_prompts, sign_close
-from d1_preflight.actions.context import Environment, Meter, StepContext, TargetCache
+from d1_preflight.actions.context import Environment, Meter, StepContext
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.adapters.local import LocalDatabases
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.checklist.checklist import Answer

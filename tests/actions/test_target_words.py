@@ -11,7 +11,7 @@ import pytest
 
 from actions.fake_target import UUID, replied
 from core.record_values import START
-from d1_preflight.actions.context import Environment, Meter, TargetCache
+from d1_preflight.actions.context import Environment, Meter
 from d1_preflight.actions.target import (
     execute_args,
     failure_words,
@@ -23,6 +23,7 @@ from d1_preflight.actions.target import (
     relative,
     shown,
 )
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.core.errors import RemoteFailed
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.project import Project

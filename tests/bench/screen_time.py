@@ -63,6 +63,13 @@ class OnTerminal:
         while self._read(seconds):
             pass
 
+    def read_for(self, seconds: float) -> bytes:
+        """What is written in that time."""
+        until, heard = time.perf_counter() + seconds, b""
+        while (left := until - time.perf_counter()) > 0:
+            heard += self._read(left)
+        return heard
+
     def _read(self, wait: float) -> bytes:
         ready, _, _ = select.select([self._master], [], [], wait)
         try:

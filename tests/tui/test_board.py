@@ -63,6 +63,26 @@ async def test_what_is_not_judged_yet_is_judging_and_never_unknown() -> None:
     assert "judging…" not in after
 
 
+async def test_a_class_of_an_earlier_start_stands_until_the_files_are_judged() -> None:
+    source = scenes.board()
+    known = source._rows
+    source._rows = tuple(replace(row, is_judged=False) for row in known)
+    source._state = BoardState(source._rows, "the target was not reached", failed=True)
+    source.answers = asyncio.Event()
+    app = app_for(source)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        before = screen_text(app)
+        source.answers.set()
+        await settle(pilot)
+        after = screen_text(app)
+
+    unknown = sum(row.kind is Kind.UNKNOWN for row in known)
+    assert before.count("judging…") == unknown
+    assert "additive" in before
+    assert after.count("? not judged") == len(known)
+
+
 async def test_a_target_that_cannot_be_read_is_said_with_the_next_step() -> None:
     header = scenes.board().header
     error = RemoteFailed("The token was refused (401).", hint="Log in: wrangler login")

@@ -13,7 +13,7 @@ from d1_preflight.tui.first_paint import printable
 PROGRAM = """
 import sys
 from d1_preflight.tui.first_paint import FirstPaint
-painted = FirstPaint("shop", sys.argv[1:])
+painted = FirstPaint("shop", [(name, "additive" if "add" in name else "") for name in sys.argv[1:]])
 painted.{end}()
 assert not any(name.startswith("textual") for name in sys.modules)
 """
@@ -39,7 +39,8 @@ def test_the_rows_are_painted_and_the_terminal_is_given_back(end: str, left: str
 
     assert "preflight   shop" in sent
     assert "0001" in sent
-    assert "drop_old" in sent
+    assert "add_users additive" in sent
+    assert "drop_old  …" in sent
     assert ("\x1b[?1049l" in sent) is bool(left)
     assert is_as_before
 

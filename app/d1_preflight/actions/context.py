@@ -16,6 +16,7 @@ from d1_preflight.actions.ports import (
     WorkerSource,
     no_progress,
 )
+from d1_preflight.actions.target_cache import TargetCache
 from d1_preflight.core.checklist.checklist import Answer, Checklist, Prompt, Step
 from d1_preflight.core.errors import MigrationUnreadable, NotJudged
 from d1_preflight.core.findings import Analysis, Kind
@@ -25,11 +26,8 @@ from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings
 from d1_preflight.core.record.facts import AnyStep
 from d1_preflight.core.record.record import SCHEMA, Attempt, DatabaseRef, Outcome, Record
-from d1_preflight.core.rows.values import Values
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.sql.row_leaks import error_may_leak_row_values
-from d1_preflight.core.target.reading_cost import WalkCost
-from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import StatementResult, explain_failure
 from d1_preflight.core.verify.chain import ClosedRecord
 from d1_preflight.lazy_dataclass import dataclass
@@ -38,23 +36,6 @@ from d1_preflight.lazy_dataclass import dataclass
 def unlimited(_files: int) -> AbstractContextManager[None]:
     """Bound no judgement."""
     return nullcontext()
-
-
-@dataclass(slots=True)
-class TargetCache:
-    """What has been learnt of the target in this session; asked again when it matters.
-
-    `uuid` is that of the database which answered, from `d1 info`; "" until it was asked.
-    """
-
-    uuid: str = ""
-    observation: Observation | None = None
-    values: Values | None = None
-    size: int | None = None  # of the database, in bytes, as `d1 info` said
-    made: tuple[tuple[str, ...], Schema] | None = None  # by the earlier files, and their hashes
-    walk_cost: WalkCost | None = None  # estimated before the first read, on the free plan
-    analysis: tuple[tuple[str, str, bool], Analysis] | None = None
-    version_notes: dict[str, Mapping[str, str]] = field(default_factory=dict)  # they never change
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ A file that a pull request, another user or a CI cache could have brought is not
 import os
 import stat
 import sys
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def write_mine(file: Path, text: str) -> None:
         raise
 
 
+@cache
 def program_mark() -> str:
     """A hash of which files this program is, by their times and sizes: another one judges anew."""
     from d1_preflight.core.checklist.definitions import checklists_dir

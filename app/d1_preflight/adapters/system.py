@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import platform
 import sys
 import time
 from collections.abc import Mapping
@@ -52,6 +51,8 @@ def machine_user() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
+    import platform  # late: only who signs is named
+
     return f"{user}@{platform.node() or 'localhost'}"
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d1_preflight.board.adoptions import adoption_rows
@@ -22,13 +22,11 @@ from d1_preflight.core.project.naming import judged_part, split_number
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.record.gate import as_of, checklist_of
 from d1_preflight.core.record.record import MARKS, Record, Status, kind_of
-from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.target.api_place import PRACTICE
-from d1_preflight.core.target.ledgers import lacks_rows, ledger_remarks
-from d1_preflight.core.verify.timeline import TIMELINE
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, replace
 
 if TYPE_CHECKING:
+    from d1_preflight.core.recovery.runbook import Target
     from d1_preflight.core.remedies.fix import Fix
     from d1_preflight.project_context import ProjectContext
     from d1_preflight.session import Session
@@ -37,11 +35,6 @@ _JUDGE_SECONDS = 0.12
 """Judging is quick, but a long history must not hold up the first paint."""
 
 __all__ = ["NOT_STARTED", "Board", "BoardHeader", "BoardRow", "BoardState", "KeptRecord", "Remote"]
-
-
-class _Where(TypedDict):
-    config: str
-    environment: str | None
 
 
 _OWED = "owed"
@@ -138,7 +131,9 @@ class Board:
 
     def listed(self) -> tuple[BoardRow, ...]:
         """The same at once: what was not judged yet has the class of an earlier run, or none."""
-        files, checklist = self._context.files(), self._context.checklist
+        files, checklist = self._context.files(), cache(lambda: self._context.checklist)
+        if self._context.has_own_checklist:
+            checklist()  # what is wrong with it is said at once
         self._ended, self._contradictions = {}, self._context.contradictions(files)
         self._kept.read(files)
         rows = [self._row(file, checklist) for file in files]
@@ -147,6 +142,7 @@ class Board:
     async def refresh(self) -> BoardState:
         """Ask the target for its ledger and schema, then judge the pending ones on that schema."""
         from d1_preflight.actions.target import observe
+        from d1_preflight.core.target.ledgers import lacks_rows, ledger_remarks
 
         files = self._context.files()
         name = files[-1].name if files else ""
@@ -177,6 +173,8 @@ class Board:
 
     def record(self, name: str) -> KeptRecord | None:
         """A migration's record, read without its lock; None where there is none."""
+        from d1_preflight.core.verify.timeline import TIMELINE
+
         store = self._context.store(name)
         found = store.load()
         if found is None:
@@ -205,30 +203,11 @@ class Board:
         """Release a session's lock on its record."""
         session.close()
 
-    def target(self, name: str) -> Target:
+    def target(self, name: str) -> "Target":
         """What the emergency card is about."""
-        project = self._context.project
-        worker = project.settings.verification.worker or project.config.name
-        return Target(
-            database=project.database.name,
-            migration=name,
-            worker=worker,
-            project_config=project.config.path.name,
-            project_environment=project.environment,
-            **self._target_config(),
-            ledger=project.database.migrations_table,
-            restore_file=self._context.restore_file(name) if name else "",
-            maintenance=project.settings.verification.maintenance_command,
-        )
+        from d1_preflight.board.emergency_target import target_of
 
-    def _target_config(self) -> "_Where":
-        """By the uuid; in an emergency on a full disk, by the project's own configuration."""
-        project = self._context.project
-        try:
-            path = self._context.target_config()
-        except PreflightError:
-            return {"config": project.config.path.name, "environment": project.environment}
-        return {"config": path.relative_to(project.root).as_posix(), "environment": None}
+        return target_of(self._context, name)
 
     def run(self, command: str, name: str, *, noted: bool = True) -> str:
         """Run a command at the terminal; how it ended, in words. An emergency's is `noted`."""
@@ -285,7 +264,7 @@ class Board:
         except NotJudged as error:
             self._give_up(migrations, error)
 
-    def _row(self, file: MigrationFile, checklist: Checklist) -> BoardRow:
+    def _row(self, file: MigrationFile, checklist: Callable[[], Checklist]) -> BoardRow:
         stem = file.name.removesuffix(".sql")
         number, words = split_number(judged_part(file.name))
         if isinstance(file, UnreadableMigration):
@@ -315,7 +294,7 @@ class Board:
         return Remote.APPLIED if name in seen.applied else Remote.PENDING
 
     def _record(
-        self, name: str, checklist: Checklist, analysis: Analysis | None
+        self, name: str, own: Callable[[], Checklist], analysis: Analysis | None
     ) -> tuple[str, str]:
         store = self._context.store(name)
         try:
@@ -324,7 +303,7 @@ class Board:
             return MARKS[Status.FAILED], f"damaged: {error.message}"
         if record is None:
             return MARKS[Status.PENDING], NOT_STARTED
-        checklist = checklist_of(record, checklist)
+        checklist = checklist_of(record, own())
         record = as_of(record, checklist, self._context.now())
         kind = kind_of(record, checklist, analysis.kind if analysis else Kind.UNKNOWN)
         signed = bool(store.read("record.toml.sig"))

@@ -1,6 +1,7 @@
 """Which project, and which face: what `preflight`, `run` and `practice` have in common."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,20 +76,25 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     on_screen = all(stream is not None and stream.isatty() for stream in streams)
     if not on_screen or plain_because(os.environ, asked=False, set_so=False):
         return None
+    from d1_preflight.adapters.class_cache import open_class_cache
     from d1_preflight.adapters.project_files import ProjectFiles, open_surroundings
+    from d1_preflight.core.project.migration import Migration
     from d1_preflight.core.project.setting_types import WranglerUse
     from d1_preflight.tui.first_paint import FirstPaint
 
     try:
         project = open_surroundings(Path.cwd(), **named(arguments)).project
-        names = [file.name for file in ProjectFiles(project).files()]
+        files = ProjectFiles(project).files()
     except PreflightError:
         return None  # whoever opens the project says it
     settings = project.settings
     if settings.face.plain or settings.wrangler.use is WranglerUse.OWN:
         return None
     place = f"{project.database.name} · {project.environment}" if project.environment else ""
-    return FirstPaint(place or project.database.name, names)
+    readable = [file for file in files if isinstance(file, Migration)]
+    known = open_class_cache(os.environ, project.root).classes(readable)
+    rows = [(file.name, known[file.name][0] if file.name in known else "") for file in files]
+    return FirstPaint(place or project.database.name, rows)
 
 
 def show(
@@ -108,6 +114,7 @@ def show(
     ):
         return _show_plain(context, name, why)
     _need_terminal()
+    gc.disable()  # what a start loads stays: looked for again when the screen stands
     app = _app(context, name)
     if painted is not None:
         painted.hand_over()

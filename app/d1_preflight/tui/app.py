@@ -15,7 +15,6 @@ from d1_preflight.core.errors import NotAllowed, PreflightError
 from d1_preflight.tui import messages, theme
 from d1_preflight.tui.palette import Acts
 from d1_preflight.tui.screens.board import BoardScreen
-from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -85,9 +84,7 @@ class PreflightApp(App[None]):
         self.failure: Exception | None = None
         self._sessions: dict[str, Session] = {}
         self._by_itself: bool | None = None  # as the last walk was left; None: as the settings say
-        for known in theme.themes():
-            self.register_theme(known)
-        self.theme = theme.DARK
+        theme.begin(self)
         self.animation_level = "none"  # nothing slides, whoever looks at it
 
     @cached_property
@@ -97,14 +94,19 @@ class PreflightApp(App[None]):
 
         return StepWorker(self, self._fail)
 
+    def get_default_screen(self) -> BoardScreen:
+        """The board: another one below it would be laid out and painted for nobody."""
+        return self._board
+
     def on_mount(self) -> None:
-        """Show the board; open the named migration over it."""
-        self.push_screen(self._board)
+        """Open the named migration over the board."""
         if self._opened:
             self.post_message(messages.OpenAsked(self._opened))
 
     def problem(self, error: PreflightError) -> None:
         """Say what happened and what to do next."""
+        from d1_preflight.tui.screens.dialogs import Problem
+
         self.push_screen(Problem(error))
 
     def _fatal_error(self) -> None:
@@ -243,12 +245,8 @@ class PreflightApp(App[None]):
     @on(messages.BrowseAsked)
     def _browsed(self, event: messages.BrowseAsked) -> None:
         if not self._browse(event.page):
-            self.problem(
-                NotAllowed(
-                    "No browser could be opened from here. Open this page in one yourself:",
-                    hint=event.page,
-                )
-            )
+            said = "No browser could be opened from here. Open this page in one yourself:"
+            self.problem(NotAllowed(said, hint=event.page))
 
     @on(messages.RunAsked)
     async def _run(self, event: messages.RunAsked) -> None:
@@ -265,6 +263,8 @@ class PreflightApp(App[None]):
     @on(messages.StopAsked)
     async def action_leave(self, event: messages.StopAsked | None = None) -> None:
         """Leave (or stop waiting); while a step runs, ask first and say what goes on."""
+        from d1_preflight.tui.screens.dialogs import Pick
+
         stopping = event is not None
         if not self._step_worker.busy:
             if not stopping:

@@ -7,26 +7,27 @@ wiped, so that what is said instead stands where the command was typed.
 import os
 import sys
 import termios
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from d1_preflight.core.project.naming import judged_part, split_number
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[H\x1b[2J\x1b[?25l", "\x1b[?1049l\x1b[?25h"
 _AROUND = 6  # lines of the board that hold no row
-_NUMBER, _CLASS = 6, 15
+_NUMBER = 5
+_SHOWN = {"": "…", "destructive": "DESTRUCTIVE", "unknown": "? unknown"}
 
 
 class FirstPaint:
     """What stands on the terminal until the screen comes; keys pressed meanwhile are kept."""
 
-    def __init__(self, place: str, names: Sequence[str]) -> None:
-        """Paint the migrations of a database; their classes are not known yet."""
+    def __init__(self, place: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Paint the migrations of a database, each with the class an earlier start found, or ""."""
         size = os.get_terminal_size(sys.stdout.fileno())
         columns, height = size.columns or 80, size.lines or 24  # some terminals say 0
-        lines = [f" preflight   {place}   ◐ reading the files…", "", *map(_line, names)]
-        rows = lines[: max(height - _AROUND, 3)]
-        fitting = (printable(line)[:columns] for line in rows)
+        lines = [f" preflight   {place}   ◐ reading the files…", "", *_lines(rows)]
+        shown = lines[: max(height - _AROUND, 3)]
+        fitting = (printable(line)[:columns] for line in shown)
         self._stands = True
         self._before = termios.tcgetattr(sys.stdin.fileno())
         quiet = [*self._before[:3], self._before[3] & ~(termios.ECHO | termios.ICANON)]
@@ -47,10 +48,13 @@ class FirstPaint:
                 _write(_LEAVE)
 
 
-def _line(name: str) -> str:
-    number, words = split_number(judged_part(name))
-    shown = words or name.removesuffix(".sql")
-    return f"   {number:<{_NUMBER}}{shown}  {'…':<{_CLASS}}"
+def _lines(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Number, words and class in columns, as the board has them."""
+    known = [(*split_number(judged_part(name)), name, kind) for name, kind in rows]
+    named = [(n, words or name.removesuffix(".sql"), kind) for n, words, name, kind in known]
+    width = max((len(words) for _, words, _ in named), default=0)
+    for number, words, kind in named:
+        yield f"   {number:<{_NUMBER}}{words:<{width}} {_SHOWN.get(kind, kind)}"
 
 
 def printable(line: str) -> str:

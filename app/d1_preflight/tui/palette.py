@@ -7,7 +7,6 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from d1_preflight.lazy_dataclass import dataclass
 from d1_preflight.tui import theme
-from d1_preflight.tui.widgets.rail import Rail
 
 Run = Callable[[], object]
 
@@ -45,6 +44,8 @@ class Acts(Provider):
                 yield Hit(score, matcher.highlight(act.text), act.run)
 
     def _acts(self) -> Iterator[Act]:
+        from d1_preflight.tui.widgets.rail import Rail
+
         yield from self._bound()
         for rail in self.screen.query(Rail):
             for section, step in rail.steps:

@@ -1,5 +1,6 @@
 """The board: every migration with its class, its state on the target, and its record."""
 
+import gc
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -14,7 +15,6 @@ from d1_preflight.board import Board, BoardRow, BoardState, KeptRecord, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
-from d1_preflight.tui.screens.dialogs import Pick, Problem, Reason
 from d1_preflight.tui.styles import DANGER, QUIET, STRONG
 from d1_preflight.tui.widgets.bars import KeyBar, place_mark
 from d1_preflight.tui.widgets.board_table import WIDE, BoardTable, gist, heads, line
@@ -48,7 +48,7 @@ class BoardScreen(Screen[None]):
 
     def __init__(self, source: Board) -> None:
         super().__init__()
-        self._source = source
+        self._source, self._header = source, source.header
         self._all: tuple[BoardRow, ...] = ()
         self._shown: tuple[BoardRow, ...] = ()
         self._state = "◐ reading the target…"
@@ -80,6 +80,7 @@ class BoardScreen(Screen[None]):
 
     def _judge(self) -> None:
         """The classes fill in once the rows are in sight; then the target is asked."""
+        _heed_garbage()
         self._fill(self._source.rows)
         self.action_read()
 
@@ -87,7 +88,7 @@ class BoardScreen(Screen[None]):
         try:
             self._take(rows())
         except PreflightError as error:
-            self.app.push_screen(Problem(error))
+            self.app.push_screen(_problem(error))
 
     def on_resize(self) -> None:
         """Fit the columns."""
@@ -134,14 +135,14 @@ class BoardScreen(Screen[None]):
 
     def action_database(self) -> None:
         """Choose another of the project's databases."""
-        names = self._source.header.databases
+        names = self._header.databases
         if len(names) > 1:
 
             def choose(name: str | None) -> None:
                 if name is not None:
                     self.post_message(DatabaseAsked(name))
 
-            self.app.push_screen(Pick("Which database?", names), choose)
+            self.app.push_screen(_which_database(names), choose)
 
     def action_adopt(self) -> None:
         """Walk the adoption: ledger rows for the files that are applied already."""
@@ -154,7 +155,7 @@ class BoardScreen(Screen[None]):
         try:
             kept = self._source.record(row.record_of or row.name)
         except PreflightError as error:
-            self.app.push_screen(Problem(error))
+            self.app.push_screen(_problem(error))
             return
         if kept is None:
             self.notify(f"{row.name} has no record yet.", markup=False)
@@ -174,9 +175,7 @@ class BoardScreen(Screen[None]):
                 command = self._source.own_command("new", words)
                 self.post_message(RunAsked(command, lambda _ended: self.reload()))
 
-        self.app.push_screen(
-            Reason(_NEW, "What does it do? For example: add users last login", _WORDS), create
-        )
+        self.app.push_screen(_what_it_does(), create)
 
     def action_verify(self) -> None:
         """Check every record: signatures, hashes, completeness, roles."""
@@ -206,7 +205,7 @@ class BoardScreen(Screen[None]):
         return self._shown[cursor] if 0 <= cursor < len(self._shown) else None
 
     def _take(self, rows: tuple[BoardRow, ...]) -> None:
-        self._all = rows
+        self._all, self._header = rows, self._source.header  # not at each key: it looks at files
         words = self.query_one("#filter", Input).value.lower().split()
         table = self.query_one(BoardTable)
         chosen = self._chosen()
@@ -247,12 +246,12 @@ class BoardScreen(Screen[None]):
         if field.has_focus:
             bar.tell(("Enter", "to the rows"), [("Esc", "all rows")], always=_BY_FUNCTION)
             return
-        several = len(self._source.header.databases) > 1
+        several = len(self._header.databases) > 1
         keys = _keys(several=several, may_adopt=self._may_adopt, narrowed=field.display)
         bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
 
     def _place(self, width: int) -> Content:
-        header = self._source.header
+        header = self._header
         mark = place_mark(header.target)
         left = Content.assemble(
             (" preflight", STRONG), ("   ", ""), header.label, (" · ", QUIET), mark
@@ -271,7 +270,32 @@ class BoardScreen(Screen[None]):
         return Content("\n").join([first, *more])
 
 
+def _heed_garbage() -> None:
+    """Look for garbage again after a start, and never at what the start has loaded."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 # Loaded when they are asked for: they need what a walk needs.
+def _problem(error: PreflightError) -> Screen[None]:
+    from d1_preflight.tui.screens.dialogs import Problem
+
+    return Problem(error)
+
+
+def _which_database(names: tuple[str, ...]) -> Screen[str | None]:
+    from d1_preflight.tui.screens.dialogs import Pick
+
+    return Pick("Which database?", names)
+
+
+def _what_it_does() -> Screen[str | None]:
+    from d1_preflight.tui.screens.dialogs import Reason
+
+    return Reason(_NEW, "What does it do? For example: add users last login", _WORDS)
+
+
 def _record_screen(kept: KeptRecord) -> Screen[None]:
     from d1_preflight.tui.screens.record import RecordScreen
 

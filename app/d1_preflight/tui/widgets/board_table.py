@@ -43,8 +43,13 @@ class BoardTable(ChoiceView):
         self.post_message(self.Opened())
 
 
+def _is_known(row: BoardRow, *, is_reading: bool) -> bool:
+    """Whether it was judged; an earlier start's class of the same texts counts until then."""
+    return row.is_judged or (is_reading and row.kind is not Kind.UNKNOWN)
+
+
 def _class(row: BoardRow, *, is_reading: bool) -> tuple[str, str]:
-    if not row.is_judged:
+    if not _is_known(row, is_reading=is_reading):
         return ("judging…", QUIET) if is_reading else ("? not judged", STRONG)
     match row.kind:
         case Kind.DESTRUCTIVE:
@@ -99,7 +104,8 @@ def line(
     While it `is_reading`, what is not known yet is not unknown.
     """
     kind, ink = _class(row, is_reading=is_reading)
-    risk = row.risk.value if row.is_judged else "…" if is_reading else Risk.UNKNOWN.value
+    is_known = _is_known(row, is_reading=is_reading)
+    risk = row.risk.value if is_known else "…" if is_reading else Risk.UNKNOWN.value
     remote = row.remote.value
     if row.remote is Remote.UNKNOWN:
         remote = "reading…" if is_reading else "? unknown"
