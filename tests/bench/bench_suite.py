@@ -50,7 +50,7 @@ def measure() -> dict[str, float]:
             ),
             cwd=TESTS.parent,
             env={**os.environ, WRITES_TO: str(file), "PYTHONPATH": str(TESTS)},
-            check=True,
+            check=False,  # a test that fails took its time, too; pytest has named it
         )
         print(f"the part without wrangler: {time.perf_counter() - begun:.0f} s")
         lines = (line.split("\t", 1) for line in file.read_text("utf-8").splitlines())

@@ -235,7 +235,7 @@ def test_of_two_that_keep_the_rows_the_chosen_one_is_the_first(chosen: RollbackP
 def test_a_table_restore_is_run_from_the_file_that_it_made() -> None:
     told = planned(DOWN, TABLE, chosen=TABLE.way)
 
-    assert told[0].endswith("First the rows as SQL: preflight restore 0061")
+    assert told[0].endswith("First, write the rows as SQL: preflight restore 0061")
     assert told[1].startswith("A Then run it")
     assert "--file=rows.sql" in told[1]
     down = next(line for line in told if "--file=d.sql" in line)
