@@ -21,7 +21,7 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 LIST = TESTS / "slow.txt"
 WRITES_TO = "PREFLIGHT_SUITE_CPU"
-MOST_S = 0.05
+MOST_S = 0.02
 HEAD = f"""\
 # Tests that take over {MOST_S} s of a processor on average; the quick part leaves them out.
 # Written by `python tests/bench/bench_suite.py --write`.
