@@ -9,7 +9,6 @@ the key figures is slow to answer: three steps run at a time.
 
 import asyncio
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -30,10 +29,8 @@ from d1_preflight.adapters.own_cache import user_cache
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, install
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import TableKind
-from d1_preflight.practice.faults import Fault, FaultKind
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.project_context import ProjectContext, open_context
-from d1_preflight.unattended import AT_ONCE
 from example_record import EXAMPLE, EXAMPLE_SIGNERS
 from flow.walking import open_session, walk_to
 
@@ -41,7 +38,6 @@ PREFLIGHT = (sys.executable, "-m", "d1_preflight")
 REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
 ADDITIVE = "0057_add_team_billing_columns.sql"
 ROUNDS, KEYS = 7, 60
-SLOW = 15_000
 
 
 def report(what: str, told: str) -> None:
@@ -103,38 +99,19 @@ def _painted(
 
 
 def keys(folder: Path, wrangler: Toolchain) -> None:
-    """From a key until the step it leads to is written: at rest, and while three steps run."""
+    """From a key until the step it leads to is written, at rest."""
     here, below = "row count of every table", "Travel bookmark is captured"
-    with practice(folder, "0057") as (context, running):
+    with practice(folder, "0057") as (context, _):
         session, _ = open_session(replace(context, _toolchain=wrangler), ADDITIVE)
         asyncio.run(walk_to(session, "counted"))
         session.close()
         # The stand-in's own home would have the wrangler fetched again.
         cache = {"XDG_CACHE_HOME": str(user_cache().parent)}
         environ = {**os.environ, **context.environ, **cache}
-        running.inject(Fault(FaultKind.SLOW, milliseconds=SLOW))
         with OnTerminal((*PREFLIGHT, "run", "0057"), cwd=folder, env=environ) as terminal:
             terminal.seconds_until(here)
             terminal.be_quiet(1.5)
             figures("key to paint, at rest", _walk(terminal, below, here), "p95 50 ms")
-            terminal.press("\r")
-            report("  what runs then", ", ".join(_three(terminal)))
-            begun = time.perf_counter()
-            found = _walk(terminal, below, here)
-            figures("key to paint, while three steps run", found, "p95 50 ms")
-            took = time.perf_counter() - begun
-            report("  that was measured over", f"{took:.1f} s, each call waits {SLOW / 1000:.0f} s")
-
-
-def _three(terminal: OnTerminal) -> list[str]:
-    """Wait until three steps run; their names, as the screen counts their seconds."""
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
-        said = terminal.read_for(2.5).decode("utf-8", "replace")
-        names = sorted(set(re.findall(r"running: ([\w ]+?) {2}", said)))
-        if len(names) >= AT_ONCE:
-            return names
-    raise TimeoutError(f"never three at once; the last: {names}")
 
 
 def _walk(terminal: OnTerminal, below: str, here: str) -> list[float]:
