@@ -51,9 +51,12 @@ EATS = "CREATE TRIGGER eats AFTER INSERT ON d1_migrations BEGIN DELETE FROM memb
 """It fires as the apply writes its row; the rehearsal's ledger is a new one, without it."""
 
 
-async def test_a_trigger_on_the_ledger_stops_the_walk_at_the_copy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [EATS, EATS.replace("d1_migrations", '"D1_Migrations"')])
+async def test_a_trigger_on_the_ledger_stops_the_walk_at_the_copy(
+    tmp_path: Path, written: str
+) -> None:
     bench = Bench(tmp_path)
-    bench.target.connection.execute(EATS)
+    bench.target.connection.execute(written)
     await bench.walk(until="copied")
 
     attempt = await bench.step("copied")
@@ -62,9 +65,12 @@ async def test_a_trigger_on_the_ledger_stops_the_walk_at_the_copy(tmp_path: Path
     assert attempt.words.startswith("The trigger eats on d1_migrations would run with the apply")
 
 
-async def test_a_trigger_that_came_upon_the_ledger_holds_the_apply(walked: Walked) -> None:
+@pytest.mark.parametrize("written", [EATS, EATS.replace("d1_migrations", "D1_MIGRATIONS")])
+async def test_a_trigger_that_came_upon_the_ledger_holds_the_apply(
+    walked: Walked, written: str
+) -> None:
     bench = await walked("applied")
-    bench.target.connection.execute(EATS)
+    bench.target.connection.execute(written)
 
     attempt = await bench.step("applied")
 

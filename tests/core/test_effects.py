@@ -275,6 +275,13 @@ SWAP = "DROP TABLE s;\nALTER TABLE n RENAME TO s;"
             ),
             False,
         ),
+        (  # no CHECK holds
+            (
+                "PRAGMA ignore_check_constraints = ON;\nUPDATE s SET id = 2;\n"
+                f"CREATE TABLE n(id, v);\nINSERT INTO n SELECT * FROM s WHERE id = 1;\n{SWAP}"
+            ),
+            False,
+        ),
         (  # s is another table by now
             (
                 "DROP TABLE s;\nALTER TABLE t RENAME TO s;\nCREATE TABLE t(id, v);\n"

@@ -48,6 +48,13 @@ def test_the_loss_stands_first_with_its_reason() -> None:
     )
 
 
+def test_without_a_rehearsal_nobody_says_that_nothing_is_lost() -> None:
+    walk = Walk(CHECKLIST)
+    walk.answer("counted", facts={"tables": ({"table": "members", "rows": 9},)})
+
+    assert "lost" not in dict(asked_first(walk.record))
+
+
 @pytest.mark.parametrize(
     ("reviews", "words"),
     [

@@ -92,10 +92,10 @@ def undoing(record: Record) -> tuple[Undo, ...]:
 def _lost(record: Record) -> str:
     """Rows, values and schema objects that the rehearsal or the target shows as gone."""
     rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
-    tables, unchanged = changed_tables(record)
-    if record.is_adoption or not (tables or unchanged or rehearsed.schema_after):
-        return ""
+    tables, _ = changed_tables(record)
     parts = [*_lost_rows(tables), *_removed(rehearsed.schema)]
+    if record.is_adoption or not (parts or rehearsed.schema_after):
+        return ""  # without a rehearsal, nobody knows that nothing is lost
     if not parts:
         return "nothing: no row, no value, no table, column or index"
     declared = LossesFacts.from_attempt(record.last(LossesFacts.step))

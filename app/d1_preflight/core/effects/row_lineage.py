@@ -18,6 +18,8 @@ from d1_preflight.core.sql.statement import CopySource
 from d1_preflight.core.sql.tokenizer import Token, tokens
 from d1_preflight.lazy_dataclass import dataclass, field
 
+_UNCHECKED = "ignore_check_constraints"  # D1 allows this PRAGMA
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -73,7 +75,7 @@ class _RowWalk:
         self._losses: dict[str, list[Loss]] = {name: [] for name in self.origins}
         self._restored = dict.fromkeys(self.origins, 0)  # so many losses were put back since
         self._nulled: dict[str, dict[str, StatementTrace]] = {}  # by storage table
-        self._altered: set[str] = set()  # tables of which a column was renamed or dropped
+        self._altered: set[str] = set()  # tables whose CHECKs need not hold any more
         self._emptied: set[str] = set()  # storage tables without a row: nothing in them is cleared
         self._dropped_by: dict[str, StatementTrace] = {}
         self._guards: dict[
@@ -110,6 +112,8 @@ class _RowWalk:
                 self._copy(trace, trace.parsed.copy)
             case "CREATE TRIGGER":
                 self._note_guard(trace.target, trace.parsed.tokens)
+            case "PRAGMA" if any(t.name.lower() == _UNCHECKED for t in trace.parsed.tokens):
+                self._altered |= {name for name in self._now.values() if name}
             case "UPDATE":
                 self._restore(trace)
                 self._contents.update(trace)

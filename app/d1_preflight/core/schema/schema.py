@@ -71,7 +71,8 @@ class Schema:
 
     def without(self, *names: str) -> "Schema":
         """The schema less the named tables and whatever hangs on them (the ledger, mostly)."""
-        return Schema(tuple(o for o in self.objects if o.table not in names))
+        lower = {name.lower() for name in names}  # a trigger keeps the case it was written in
+        return Schema(tuple(o for o in self.objects if o.table.lower() not in lower))
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -100,7 +100,9 @@ class Question:
             quick_check=_quick_check(rest.pop(0)) if self.checks else "",
             broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
             ledger_triggers=tuple(
-                o.name for o in whole.objects if (o.kind, o.table) == ("trigger", self.ledger_table)
+                o.name
+                for o in whole.objects
+                if o.kind == "trigger" and o.table.lower() == self.ledger_table.lower()
             ),
         )
 
