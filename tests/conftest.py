@@ -1,6 +1,7 @@
 """Fixtures for every test: the real wrangler, installed once a session."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for worker in range(workers)
         for item in (*slow[worker::workers], *_share(quick, worker, workers))
     ]
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage go through what the collection made: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -30,6 +30,7 @@ from d1_preflight.core.record.record import DatabaseRef, Outcome, Record, Status
 from d1_preflight.core.rules.catalog import rule_catalog
 from d1_preflight.core.rules.engine.refusals import RULES as REFUSALS
 from d1_preflight.core.target.snapshot import LedgerRow
+from sampling import sampled
 from test_rules import LONG, cases
 
 CHECKLIST = shipped_checklist()
@@ -94,7 +95,7 @@ REFUSED = [(rule, case) for rule, case in cases("find") if rule in BY_RULE]
 
 
 @pytest.mark.parametrize("destructive", ["", "DROP TABLE gone; "])
-@pytest.mark.parametrize(("rule", "case"), REFUSED)
+@pytest.mark.parametrize(("rule", "case"), sampled(REFUSED, 3))
 async def test_no_refusal_of_any_rule_is_proved(
     bench: Bench, rule: str, case: dict[str, object], destructive: str
 ) -> None:
@@ -103,7 +104,7 @@ async def test_no_refusal_of_any_rule_is_proved(
     assert outcome.status is Status.FAILED, (rule, outcome.words)
 
 
-@pytest.mark.parametrize(("rule", "case"), REFUSED)
+@pytest.mark.parametrize(("rule", "case"), sampled(REFUSED, 3))
 async def test_no_justification_answers_a_refusal(
     bench: Bench, rule: str, case: dict[str, object]
 ) -> None:
@@ -130,7 +131,7 @@ def accepted(case: dict[str, object]) -> bool:
 NOT_BY_RULE = [(r, c) for r, c in [*cases("find"), *cases("pass")] if r not in BY_RULE]
 
 
-@pytest.mark.parametrize(("rule", "case"), NOT_BY_RULE)
+@pytest.mark.parametrize(("rule", "case"), sampled(NOT_BY_RULE, 3))
 async def test_what_the_engine_accepts_is_proved_and_nothing_else(
     bench: Bench, rule: str, case: dict[str, object]
 ) -> None:

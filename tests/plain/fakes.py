@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -74,6 +75,12 @@ attested = true
 """
 
 
+@lru_cache(maxsize=64)
+def _loaded(data: bytes) -> Record:
+    """A record says the same each time it is read, and cannot be changed."""
+    return load_record(data)
+
+
 @dataclass
 class MemoryStore:
     """A record's files in a dictionary; the record becomes bytes when somebody looks at them."""
@@ -91,7 +98,7 @@ class MemoryStore:
 
     def load(self) -> Record | None:
         data = self.held.get("record.toml")
-        return None if data is None else load_record(data)
+        return None if data is None else _loaded(data)
 
     def save(self, record: Record) -> None:
         self._saved = record
