@@ -91,6 +91,12 @@ def test_the_project_is_judged_where_nothing_is_named(
     ]  # fmt: skip
 
 
+def test_the_folder_above_the_migrations_holds_them(here: Path) -> None:
+    folder(here, {"api/migrations/1_users.sql": USERS, "api/migrations/2_posts.sql": POSTS})
+    wanted = ["api/migrations/1_users.sql", "api/migrations/2_posts.sql"]
+    assert list(classes(preflight("lint", "api", "--format", "json").out)) == wanted
+
+
 def test_the_projects_pattern_decides_what_is_a_migration(here: Path) -> None:
     pattern = ', "migrations_pattern": "sql/*/migration.sql"'
     folder(

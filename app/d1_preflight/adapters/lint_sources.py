@@ -183,6 +183,8 @@ class Sources:
             place = Place(folder, glob)
             if place.names():
                 return (place,)
+        if (folder / DEFAULT_MIGRATIONS_DIR).is_dir():
+            return self._folder(folder / DEFAULT_MIGRATIONS_DIR)
         hint = "Name the folder that holds the .sql files."
         notes = Place(folder, _FLAT).notes()
         raise UsageError(f"No migrations in {folder}.", hint=" ".join((*notes, hint)))
