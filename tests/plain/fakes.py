@@ -161,14 +161,11 @@ class ReadySigner(FakeSigner):
         """Nothing is missing."""
 
 
-@dataclass
-class TextFiles:
-    """One migration, held as text."""
-
-    text: str = TEXT
+class UnwrittenFiles:
+    """The files of a project of which nothing is written, staged or undone."""
 
     def migrations(self) -> Sequence[Migration]:
-        return (Migration.from_text(NAME, self.text),)
+        raise NotImplementedError
 
     def files(self) -> Sequence[MigrationFile]:
         return self.migrations()
@@ -200,6 +197,16 @@ class TextFiles:
 
     def account_config(self) -> Path:
         raise NotImplementedError
+
+
+@dataclass
+class TextFiles(UnwrittenFiles):
+    """One migration, held as text."""
+
+    text: str = TEXT
+
+    def migrations(self) -> Sequence[Migration]:
+        return (Migration.from_text(NAME, self.text),)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from d1_preflight.core.checklist.checklist import (
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.findings import Analysis
-from d1_preflight.core.project.migration import Migration, MigrationFile
+from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.project.project import Project
 from d1_preflight.core.project.settings import Settings, WalkSettings
 from d1_preflight.core.project.wrangler_config import Database, WranglerConfig
@@ -25,7 +25,7 @@ from d1_preflight.core.record.record import Outcome
 from d1_preflight.core.recovery.runbook import Target
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.session import Session
-from plain.fakes import MemoryStore, ReadySigner
+from plain.fakes import MemoryStore, ReadySigner, UnwrittenFiles
 
 if TYPE_CHECKING:
     from d1_preflight.actions.ports import Local, Web
@@ -53,14 +53,11 @@ class FrozenClock:
 
 
 @dataclass(frozen=True)
-class SceneFiles:
+class SceneFiles(UnwrittenFiles):
     """One migration and its down file."""
 
     file: Migration
     down_file: Migration | None = None
-
-    def files(self) -> Sequence[MigrationFile]:
-        return (self.file,)
 
     def migrations(self) -> Sequence[Migration]:
         return (self.file,)
@@ -68,30 +65,6 @@ class SceneFiles:
     def down(self, stem: str) -> Migration | None:
         assert stem
         return self.down_file
-
-    def down_path(self, stem: str) -> Path:
-        raise NotImplementedError(stem)
-
-    def write_down(self, stem: str, text: str) -> Path:
-        raise NotImplementedError(stem, text)
-
-    def sha256(self, name: str) -> str:
-        raise NotImplementedError(name)
-
-    def config_sha256(self) -> str:
-        return "c" * 64
-
-    def journal(self) -> Mapping[str, int]:
-        raise NotImplementedError
-
-    def stage(self, migration: Migration, folder: Path, more: str = "") -> Path:
-        raise NotImplementedError(migration, folder, more)
-
-    def target_config(self) -> Path:
-        raise NotImplementedError
-
-    def account_config(self) -> Path:
-        raise NotImplementedError
 
 
 STEP_BY_STEP = Settings(walk=WalkSettings(by_itself=False))
