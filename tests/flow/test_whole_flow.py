@@ -112,6 +112,7 @@ async def test_the_rebuild_tells_its_losses_leaks_nothing_and_its_backup_brings_
     assert '"n": 1204' in again.stdout
 
 
+@pytest.mark.matrix  # the suite has it on a target in memory: actions/test_rehearsal_ends
 async def test_a_migration_that_fails_on_real_rows_never_reaches_the_target(
     practice: OpenPractice,
 ) -> None:
