@@ -121,8 +121,8 @@ def show(
     app.run()
     if app.failure is not None:
         raise app.failure
-    for worked_on, folder in app.worked_on.items():
-        output.write(_where_it_lies(worked_on, folder))
+    for worked_on, (folder, told) in app.worked_on.items():
+        output.write(_on_leaving(worked_on, folder, told))
     return app.return_code or 0
 
 
@@ -146,11 +146,15 @@ def _app(context: "ProjectContext", name: str) -> "PreflightApp":
     )
 
 
-def _where_it_lies(name: str, folder: Path) -> str:
-    """What whoever leaves a migration needs to know: its record, and the line that commits it."""
+def _on_leaving(name: str, folder: Path, told: Sequence[str]) -> str:
+    """What whoever leaves a migration needs to know: what is wrong, and how to commit it."""
     from shlex import quote
 
-    return f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
+    from d1_preflight.report.text import clean
+
+    wrong = "".join(f"  {clean(line)}\n" for line in told)
+    lies = f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
+    return f"{name}\n{wrong}{lies}" if wrong else lies
 
 
 def open_chosen(
@@ -281,7 +285,7 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
         line for line in owed_words(board.listed()) if line not in owed
     )  # what this walk left behind
     if session.record.attempts:
-        output.write(_where_it_lies(session.record.migration, session.folder))
+        output.write(_on_leaving(session.record.migration, session.folder, ()))
     return code
 
 
