@@ -29,7 +29,7 @@ def test_without_write_the_diff_is_shown_and_nothing_is_written(project: Path) -
     ran = preflight("fix", PATH)
     assert ran.code == 1
     assert '+CREATE TABLE "_park_posts" AS SELECT' in ran.out
-    assert "cascade-delete: sets the rows of posts while users is rebuilt" in ran.err
+    assert "cascade-delete: sets the rows of posts aside while users is rebuilt" in ran.err
     assert "proved on rows in every table" in ran.err
     assert (project / PATH).read_text() == REBUILD
     assert not (project / ".preflight").exists()

@@ -52,6 +52,6 @@ async def test_the_screen_hands_it_on_when_it_is_left() -> None:
     app = app_at("ledger")
     async with app.run_test() as pilot:
         await settle(pilot)
-        ((_, told),) = app.worked_on.values()
+        (left,) = app.worked_on
 
-    assert told[0].startswith("Applied, but not done: ledger")
+    assert on_leaving(left.record, left.path)[0].startswith("Applied, but not done: ledger")

@@ -154,13 +154,23 @@ def _rehearsed(lost: int) -> Facts:
         "tables": _tables(lost),
         "schema": (
             {"change": "removed", "object": "column", "name": "teams.deprecated_column",
-             "words": "", "declared": True},
+             "words": "column teams.deprecated_column is gone", "declared": True},
             {"change": "removed", "object": "index", "name": "idx_teams_stripe",
-             "words": "forgotten by the rebuild", "declared": False},
+             "words": "index idx_teams_stripe is gone", "declared": False},
         ),
         "wrangler_ms": 2_812, "sql_ms": 14, "predicted_ms": 940, "rows": ROWS,
         "downtime": "Queries wait under 1 s while it runs.",
     }  # fmt: skip
+
+
+def to_declare() -> Outcome:
+    """The rehearsal that lost rows by cascade, which somebody has yet to declare."""
+    gone: Facts = {"after": 0, "lost": 1_204, "ok": True, "undeclared": True,
+                   "verdict": "by cascade from line 23, to be declared"}  # fmt: skip
+    tables = tuple(t | gone if t["table"] == "team_members" else t for t in _tables(0))
+    words = f"{ROWS:,} rows: 1,204 lost, to be declared."
+    facts = StepFacts.read({**_rehearsed(0), "tables": tables})
+    return Outcome(Status.PROVED, words, facts)
 
 
 REHEARSED_BAD = Outcome(
@@ -207,7 +217,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         "syntax": proved("D1's engine accepts 5 statements.", {"statements": 5}),
         "rehearsed": REHEARSED_BAD if lost else proved(
             f"Rehearsed on {ROWS:,} rows: no row is lost.", _rehearsed(0)),
-        "losses": attested("Declared: teams: the values of deprecated_column in all 1,204 rows."),
+        "losses": attested("Declared: teams: the values of deprecated_column in all 112 rows."),
         "counted": proved(f"7 tables, {ROWS:,} rows.", {
             "tables": tuple({"table": t, "rows": n} for t, n in _COUNTS), "rows": ROWS,
             "taken_at": "2026-11-22T19:04:30Z",
@@ -344,7 +354,7 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
                    "The rehearsal lost this. Which losses are intended? Choose none to stop here",
                    choices=("team_members", "teams"), optional=True,
                    labels=("team_members: all 1,204 rows",
-                           "teams: the values of deprecated_column in all 1,204 rows")),
+                           "teams: the values of deprecated_column in all 112 rows")),
             Prompt("loss_reason", PromptKind.TEXT,
                    "You declare the marked losses. Why is each acceptable, in one sentence?",
                    after="losses"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from d1_preflight.actions.context import Environment
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
+from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.rows.codec import batches
@@ -89,7 +90,7 @@ async def read_batch(
         found = parse_execute(ran.stdout, ran.shown)
         if len(found) != len(batch):
             raise RemoteFailed(
-                f"Expected {len(batch)} answers, got {len(found)}.",
+                f"Expected {plural(len(batch), 'answer')}, got {len(found)}.",
                 hint="Nothing was changed. Run the step again.",
             )
         environment.meter.count(found)

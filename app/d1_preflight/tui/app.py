@@ -156,15 +156,9 @@ class PreflightApp(App[None]):
         self.post_message(messages.OpenAsked(self._adopt.next(self._source.header.database)))
 
     @property
-    def worked_on(self) -> dict[str, tuple[Path, tuple[str, ...]]]:
-        """The records that hold attempts, by migration: the folder, and what to tell on leaving."""
-        from d1_preflight.core.recovery.scenarios import on_leaving
-
-        return {
-            s.record.migration: (s.folder, () if s.closed else on_leaving(s.record, s.path))
-            for s in self._sessions.values()
-            if s.record.attempts
-        }
+    def worked_on(self) -> "list[Session]":
+        """The sessions whose records hold attempts."""
+        return [s for s in self._sessions.values() if s.record.attempts]
 
     @on(messages.DatabaseAsked)
     def _database(self, event: messages.DatabaseAsked) -> None:
