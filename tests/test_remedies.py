@@ -189,7 +189,7 @@ def test_a_lost_autoincrement_mark_is_seen() -> None:
         "INSERT INTO n SELECT id, a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;"
     )
     author = reading(prior, keeps)
-    assert "AUTOINCREMENT mark" in prove(author, author.with_text(loses)).reason
+    assert "AUTOINCREMENT counter" in prove(author, author.with_text(loses)).reason
 
 
 def test_every_difference_of_the_final_schema_is_said() -> None:
@@ -333,7 +333,7 @@ def test_a_table_whose_rename_is_refused_is_not_said_to_be_dropped_for_good() ->
     said = {answer.finding.rule: answer.reason for answer in found.left}
     assert not found.is_offered
     for rule in ("cascade-delete", "drop-table", "foreign-key-dangling"):
-        assert 'makes "teams" again: error in view bad' in said[rule]
+        assert 'recreates "teams": error in view bad' in said[rule]
         assert "for good" not in said[rule]
 
 
@@ -425,4 +425,4 @@ def test_a_file_that_fits_no_invented_row_is_proved_on_a_copy_of_real_ones_alone
     assert not invented.is_offered
     assert any("wizard proves it on a copy" in answer.reason for answer in invented.left)
     assert copied.is_offered
-    assert copied.proof.rows.startswith("the copy, and on no others")
+    assert copied.proof.rows.startswith("the copy, but not on invented rows")

@@ -202,7 +202,7 @@ async def test_a_lost_reply_is_observed_and_nothing_is_written_twice(tmp_path: P
     target.run = run  # type: ignore[method-assign,assignment]
     first = await adopting.step("applied")
     assert first.status is Status.PROVED  # the ledger shows it, whatever the exit code
-    assert "By whom is unknown" in first.words
+    assert "It is unknown who wrote them" in first.words
     target.run = real  # type: ignore[method-assign]
     await adopting.walk()
     assert len(adopting.ledger()) == 3

@@ -52,7 +52,7 @@ async def test_a_row_in_the_ledger_is_applied_whatever_wrangler_reports(
     attempt = await bench.step("applied")
 
     assert attempt.status is Status.PROVED
-    who = "Applied, by whom is unknown" if code else "Applied"
+    who = "Applied, but it is unknown by whom" if code else "Applied"
     assert attempt.words.startswith(f"{who}: ledger row 2 at 2026-11-23 14:30:00 UTC")
     assert attempt.facts["ledger_id"] == 2
     assert attempt.facts["applied_at"] == "2026-11-23 14:30:00"
@@ -129,7 +129,7 @@ async def test_an_apply_that_nobody_answered_is_unknown_while_it_is_not_seen(
     attempt = await bench.step("applied")
 
     assert attempt.status is Status.UNKNOWN
-    assert attempt.words.startswith("Not seen yet: ")
+    assert attempt.words.startswith("Not in the ledger yet: ")
     assert attempt.words.endswith("It may still be running. Check again.")
 
 
@@ -154,7 +154,7 @@ async def test_an_apply_whose_result_cannot_be_read_is_unknown(walked: Walked) -
 
     assert attempt.status is Status.UNKNOWN
     assert attempt.words.startswith("The apply ran, but its result could not be read: ")
-    assert attempt.words.endswith("Observe before anything else.")
+    assert attempt.words.endswith("Check the target before you do anything else.")
 
 
 async def after_unknown(walked: Walked) -> Bench:
@@ -183,8 +183,8 @@ async def test_after_an_unknown_end_nothing_is_asked_and_only_read(walked: Walke
 
     assert attempt.status is Status.PROVED
     assert attempt.words == (
-        "Applied, by whom is unknown: ledger row 2 at 2026-11-23 14:30:00 UTC;"
-        " no reply to this record's apply was seen."
+        "Applied, but it is unknown by whom: ledger row 2 at 2026-11-23 14:30:00 UTC;"
+        " preflight saw no reply to its own apply."
     )
     assert attempt.facts["observed"] is True
     assert bench.target.commands.count("apply") == 1
@@ -338,7 +338,7 @@ CHANGES: dict[str, tuple[Callable[[Bench], object], str]] = {
     ),
     "rows that may be lost": (
         lambda bench: bench.target.connection.execute("INSERT INTO teams VALUES ('c', 'C', 'z')"),
-        "Held, nothing was sent: since the copy, values changed in teams (2 rows then, 3 now).",
+        "Stopped, nothing was sent: since the copy, values changed in teams (2 rows then, 3 now).",
     ),
     "ledger": (
         colleague,
@@ -506,7 +506,7 @@ async def test_a_bookmark_that_does_not_outlast_the_watch_is_not_gone_back_to(
 
     attempt = await bench.step("applied")
 
-    assert "bookmark is good until 2026-11-23 14:21:00 UTC: it would not" in attempt.words
+    assert "bookmark is good until 2026-11-23 14:21:00 UTC: it would expire" in attempt.words
     assert "apply" not in bench.target.commands
 
 

@@ -187,7 +187,7 @@ async def test_a_table_that_changed_here_and_is_not_there_is_no_backup(tmp_path:
     outcome = await back_up(context)
 
     assert outcome.status is Status.FAILED
-    assert outcome.words.startswith("ghost changed in the rehearsal but is not there")
+    assert outcome.words.startswith("ghost changed in the rehearsal but is not in")
 
 
 def test_the_plan_names_the_tables_and_says_where_there_is_none(tmp_path: Path) -> None:

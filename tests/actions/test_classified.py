@@ -247,7 +247,10 @@ async def test_notes_alone_need_no_answer() -> None:
 
     outcome = await outcome_of("answer_findings", context_of(found))
 
-    assert (outcome.status, outcome.words) == (Status.PROVED, "2 notes, none needs an answer.")
+    assert (outcome.status, outcome.words) == (
+        Status.PROVED,
+        "2 notes, none of which needs an answer.",
+    )
 
 
 # The header and the class.

@@ -442,7 +442,7 @@ async def test_a_version_that_changed_since_go_holds_the_apply(walked: Walked) -
     sent = await applied(bench)
 
     assert held.status is Status.FAILED
-    assert held.words.startswith("Held, nothing was sent: since GO, workway-api runs version")
+    assert held.words.startswith("Stopped, nothing was sent: since GO, workway-api runs version")
     assert sent.status is Status.PROVED
     assert bench.target.commands.count("apply") == 1
 
@@ -454,7 +454,7 @@ async def test_a_version_that_cannot_be_read_holds_the_apply(walked: Walked) -> 
 
     held = await applied(bench)
 
-    assert held.words.startswith("Held, nothing was sent. The live version")
+    assert held.words.startswith("Stopped, nothing was sent. The live version")
     assert "apply" not in bench.target.commands
 
 
@@ -466,7 +466,7 @@ async def test_a_change_that_breaks_no_query_asks_no_version(walked: Walked) -> 
     attempt = await bench.step("worker_deployed")
 
     assert attempt.status is Status.PROVED
-    assert attempt.words.startswith("No query of the deployed or the new code meets the change")
+    assert attempt.words.startswith("No query of the deployed or the new code uses what changes")
     assert "deployments" not in bench.target.commands
 
 

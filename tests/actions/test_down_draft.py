@@ -94,7 +94,7 @@ def test_a_draft_of_comments_alone_is_not_offered_but_says_why() -> None:
     assert still_asked(why, {"down": NONE})
     assert asked.choices == (NONE,)
     assert "No statement undoes it" in asked.label
-    assert "come only from a backup" in asked.help
+    assert "only a backup has" in asked.help
 
 
 async def test_a_draft_of_comments_alone_is_not_proved_if_it_is_asked_for() -> None:

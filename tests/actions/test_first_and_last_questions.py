@@ -130,7 +130,7 @@ async def test_a_header_in_the_record_asks_what_the_migration_is_for(tmp_path: P
     assert attempt.facts["declared"] == attempt.facts["found"] == "additive"
     named = await bench.step("named")
     assert named.status is Status.PROVED
-    assert "it stays" in named.words
+    assert "the name stays" in named.words
 
 
 async def test_a_name_without_a_number_fails(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ async def test_a_window_that_ends_before_the_watch_fails(walked: Walked) -> None
     attempt = await bench.step("window")
 
     assert attempt.status is Status.FAILED
-    assert ", but 5 min with the watch does not fit: 3 min left" in attempt.words
+    assert ", but 5 min including the watch does not fit: 3 min left" in attempt.words
     assert (attempt.facts["quiet"], attempt.facts["fits"]) == (True, False)
 
 

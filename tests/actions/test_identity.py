@@ -14,7 +14,7 @@ async def test_a_database_that_says_another_uuid_is_not_believed() -> None:
         EngineWrangler(wide_database(), uuid="00000000-0000-4000-8000-000000000000")
     )
 
-    with pytest.raises(RemoteFailed, match=f"{UUID} was asked, and the database 00000000"):
+    with pytest.raises(RemoteFailed, match=f"asked {UUID} and got the database 00000000"):
         await observe(environment)
     assert environment.cache.observation is None
     assert environment.cache.uuid == ""
@@ -24,7 +24,7 @@ async def test_a_database_that_says_another_uuid_is_not_believed() -> None:
 async def test_a_database_that_does_not_say_its_uuid_is_not_believed(uuid: object) -> None:
     environment = tools_with(EngineWrangler(wide_database(), uuid=uuid))  # type: ignore[arg-type]  # as it may answer
 
-    with pytest.raises(RemoteFailed, match="Another database answers"):
+    with pytest.raises(RemoteFailed, match="Another database answered"):
         await observe(environment)
     assert environment.cache.observation is None
 
@@ -49,7 +49,7 @@ async def test_a_ledger_that_does_not_go_on_makes_it_say_its_uuid_again() -> Non
     wrangler.connection.execute("UPDATE d1_migrations SET applied_at = '2020-01-01 00:00:00'")
     wrangler.uuid = "00000000-0000-4000-8000-000000000000"
 
-    with pytest.raises(RemoteFailed, match="Another database answers"):
+    with pytest.raises(RemoteFailed, match="Another database answered"):
         await observe(environment)
     assert environment.cache.observation is seen
 

@@ -59,7 +59,7 @@ async def test_a_destructive_migration_waits_where_a_touched_table_moved(
     if touches:
         assert attempt.status is Status.FAILED
         assert "teams" in ApplyFacts.from_attempt(attempt).moved
-        assert attempt.words.startswith("Held, nothing was sent")
+        assert attempt.words.startswith("Stopped, nothing was sent")
 
 
 @pytest.mark.parametrize(("table", "sql"), EVERY)
@@ -252,7 +252,7 @@ async def test_rehearsed_values_without_a_ledger_row_are_half_way(walked: Walked
 
     facts = ApplyFacts.from_attempt(attempt)
     assert (attempt.status, facts.half_way) == (Status.FAILED, True)
-    assert "members holds what the migration writes" in attempt.words
+    assert "members has what the migration writes" in attempt.words
     with pytest.raises(NotAllowed, match="has to wait"):  # the backup is the one rollback path
         await bench.step("backed_up")
 

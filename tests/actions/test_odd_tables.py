@@ -110,7 +110,9 @@ async def test_what_only_decides_is_read_again_and_rehearsed_with(tmp_path: Path
     bench = await walk(tmp_path, "reads", "applied")
     bench.target.connection.execute("UPDATE kinds SET rate = 7 WHERE code = 'b'")
     held = await bench.step("applied")
-    assert held.words.startswith("Held, nothing was sent: since the copy, values changed in kinds")
+    assert held.words.startswith(
+        "Stopped, nothing was sent: since the copy, values changed in kinds"
+    )
 
     attempt = await bench.step("applied")
 

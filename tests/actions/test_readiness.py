@@ -91,7 +91,7 @@ async def test_an_endpoint_that_is_broken_already_is_said_before_go() -> None:
     outcome = await asked(Web(status=500, traffic=analytics_of(2000, 2)), HEALTH)
 
     assert outcome.status is Status.FAILED
-    assert "before the apply already" in outcome.words
+    assert "already before the apply" in outcome.words
 
 
 async def test_no_endpoints_no_worker_and_no_analytics_are_no_pass() -> None:

@@ -102,7 +102,7 @@ def test_a_table_whose_size_cannot_be_asked_is_asked_about(tmp_path: Path) -> No
     cost = walk_cost([table], [], None)
     assert cost.unsized == (table.name,)
     assert cost.asks_first
-    assert "not known" in cost.words
+    assert "unknown" in cost.words
 
 
 def test_the_plan_is_read_strictly() -> None:

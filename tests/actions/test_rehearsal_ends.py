@@ -128,12 +128,12 @@ async def test_an_object_that_changes_without_a_word_fails(
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("DELETE FROM members WHERE id = 3", "members: rows lost, by no statement seen"),
-        ("UPDATE members SET role = NULL", "members: role nulled, by no statement seen"),
-        ("UPDATE members SET role = 'x'", "members: role changed, by no statement seen"),
-        ("INSERT INTO log VALUES ('more')", "log: rows added, by no statement seen"),
-        ("DROP TABLE log", "log: dropped, by no statement seen"),
-        ("CREATE TABLE more(a)", "more: appeared, by no statement seen"),
+        ("DELETE FROM members WHERE id = 3", "members: rows lost, not explained by a statement"),
+        ("UPDATE members SET role = NULL", "members: role nulled, not explained by a statement"),
+        ("UPDATE members SET role = 'x'", "members: role changed, not explained by a statement"),
+        ("INSERT INTO log VALUES ('more')", "log: rows added, not explained by a statement"),
+        ("DROP TABLE log", "log: dropped, not explained by a statement"),
+        ("CREATE TABLE more(a)", "more: appeared, not explained by a statement"),
     ],
 )
 async def test_rows_and_values_that_move_without_a_word_fail(
@@ -263,7 +263,7 @@ async def test_a_target_larger_than_the_settings_allow_is_not_copied(walked: Wal
     attempt = await bench.step("copied")
 
     assert attempt.status is Status.FAILED
-    assert attempt.words.startswith("The target's rows are more than the 2 MB that are copied")
+    assert attempt.words.startswith("The target's rows exceed the limit of 2 MB for a copy")
     assert not bench.folder.joinpath(".preflight", "copy", "rows").exists()
 
 
@@ -336,10 +336,10 @@ async def test_a_copy_that_breaks_off_leaves_nothing(
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        ({"uuid": "b" * 36}, f"the database {'b' * 36} came back"),
-        ({"uuid": 7}, "no uuid came back"),
-        ({}, "no uuid came back"),
-        ("nothing", "no uuid came back"),
+        ({"uuid": "b" * 36}, f"got the database {'b' * 36}"),
+        ({"uuid": 7}, "got no uuid"),
+        ({}, "got no uuid"),
+        ("nothing", "got no uuid"),
     ],
 )
 async def test_another_database_that_answers_is_believed_nothing(
@@ -351,7 +351,9 @@ async def test_another_database_that_answers_is_believed_nothing(
     attempt = await bench.step("copied")
 
     assert attempt.status is Status.UNKNOWN
-    assert attempt.words.startswith(f"Another database answers: {UUID} was asked, and {said}.")
+    assert attempt.words.startswith(
+        f"Another database answered: preflight asked {UUID} and {said}."
+    )
     assert bench.session.environment.cache.observation is None
 
 
@@ -377,13 +379,13 @@ async def test_the_identity_is_asked_once_and_again_where_the_ledger_is_another(
     attempt = await bench.step("copied")
 
     assert bench.target.commands.count("info") == 2
-    assert attempt.words.startswith("Another database answers")
+    assert attempt.words.startswith("Another database answered")
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda ran: replied(ran.argv, []), "answers were expected, 0 came."),
+        (lambda ran: replied(ran.argv, []), "answers, got 0."),
         (lambda ran: replace(ran, stdout="", shown=""), "wrangler printed no JSON result."),
         (
             lambda ran: replied(

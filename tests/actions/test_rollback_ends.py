@@ -163,8 +163,8 @@ async def test_a_migration_that_passes_others_by_says_why(walked: Walked) -> Non
 # The close: what the operator says is held against the database.
 
 NOT_FIXED = "nothing was fixed manually. Choose how it really ended."
-NOT_BEFORE = "The schema is not the one from before"
-NEITHER = "If it is neither, choose “fixed manually”."
+NOT_BEFORE = "The schema differs from before"
+NEITHER = "If it is not the rehearsed one either, choose “fixed manually”."
 INDEX = "create index members_team on members ( team )"
 ENDS = {
     "kept": (KEPT, "", Status.ATTESTED, "fine"),
@@ -172,7 +172,7 @@ ENDS = {
         KEPT,
         f"DELETE FROM d1_migrations WHERE name = '{NAME}'",
         Status.FAILED,
-        f"The ledger no longer has a row for {NAME}: it was not kept.",
+        f"The ledger no longer has a row for {NAME}, so it was not kept.",
     ),
     "kept, but the schema is another one": (
         KEPT,

@@ -117,12 +117,9 @@ GIVES = {"runs": True, "whole": True, "ms": 9}
         (
             Kind.DESTRUCTIVE,
             None,
-            {"runs": True, "whole": False, "words": "t is not there"},
+            {"runs": True, "whole": False, "words": "t is missing"},
             [
-                (
-                    "table restore: later writes to the rows it restores; not restored: "
-                    "t is not there"
-                ),
+                ("table restore: later writes to the rows it restores; not restored: t is missing"),
                 "time travel: every write since",
             ],
         ),

@@ -32,9 +32,19 @@ async def lost(folder: Path, then: str) -> Bench:
     ("then", "status", "words", "half_way"),
     [
         ("SELECT 1", Status.FAILED, "Checked: it was not applied", None),
-        (SQL, Status.FAILED, "Half-way: the ledger has no row, but pages holds", True),
-        (f"{SQL.strip().rstrip(';')} WHERE id = 1", Status.UNKNOWN, "Whether it was applied", None),
-        ("UPDATE pages SET title = 'other'", Status.UNKNOWN, "Whether it was applied", None),
+        (SQL, Status.FAILED, "Half-way: the ledger has no row, but pages has", True),
+        (
+            f"{SQL.strip().rstrip(';')} WHERE id = 1",
+            Status.UNKNOWN,
+            "It is unknown whether it was applied",
+            None,
+        ),
+        (
+            "UPDATE pages SET title = 'other'",
+            Status.UNKNOWN,
+            "It is unknown whether it was applied",
+            None,
+        ),
     ],
 )
 async def test_what_long_rows_hold_after_a_lost_reply_is_told_by_the_rows(

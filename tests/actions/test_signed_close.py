@@ -181,7 +181,7 @@ async def test_data_whose_values_are_others_is_not_rolled_back(closing: Make, wr
     outcome = await place.ends(ROLLED_BACK)
 
     assert outcome.status is Status.FAILED
-    assert outcome.words.startswith("The values are not those from before: ")
+    assert outcome.words.startswith("The values differ from before: ")
     assert "teams" in outcome.words
     assert "If rows were written since, choose “" in outcome.words
 
@@ -190,7 +190,7 @@ async def test_without_the_copy_the_values_are_unknown(closing: Make) -> None:
     outcome = await closing(has_copy=False).ends(ROLLED_BACK)
 
     assert outcome.status is Status.UNKNOWN
-    assert "whether the values are those from before is unknown" in outcome.words
+    assert "the values cannot be compared with those from before" in outcome.words
 
 
 async def test_where_no_table_is_touched_no_values_are_asked_for(closing: Make) -> None:

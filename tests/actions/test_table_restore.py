@@ -125,7 +125,7 @@ U = "CREATE TABLE u(id INTEGER PRIMARY KEY, v); INSERT INTO u VALUES (1, 'a');"
 @pytest.mark.parametrize(
     ("repaired", "words"),
     [
-        (U, "t is not there"),
+        (U, "t is missing"),
         (f"{T} {U} INSERT INTO t VALUES (1, 'a'), (2, 'b');", "1 row of t stays lost"),
         (f"{T} {U} INSERT INTO t VALUES (1, 'a');", "2 rows of t stay lost"),
         (
@@ -190,8 +190,8 @@ def test_constraints_that_stay_gone_are_named_and_indexes_are_not(tmp_path: Path
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        (3, "t1 is not there; t2 is not there; t3 is not there"),
-        (4, "t1 is not there; t2 is not there; t3 is not there and 1 more"),
+        (3, "t1 is missing; t2 is missing; t3 is missing"),
+        (4, "t1 is missing; t2 is missing; t3 is missing and 1 more"),
     ],
 )
 def test_three_are_named_and_the_others_counted(tmp_path: Path, tables: int, words: str) -> None:
@@ -211,7 +211,7 @@ def test_what_the_script_itself_cannot_give_back_is_no_whole(tmp_path: Path) -> 
     found = dry_run_repair(environment(Locals(tmp_path, before, after, before), rebuilt=("LOG",)))
 
     assert (found.runs, found.whole) == (True, False)
-    assert found.words == "log: its rows have no key, so they cannot be put back one by one"
+    assert found.words == "log: its rows have no key, so they cannot be restored one by one"
 
 
 GUARD = "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT RAISE(ABORT, {}); END;"
@@ -279,7 +279,7 @@ def test_rows_are_proved_in_their_tables_alone(tmp_path: Path) -> None:
 def test_a_copy_of_a_table_that_nobody_knows_is_not_restored(tmp_path: Path) -> None:
     local = Locals(tmp_path)
 
-    with pytest.raises(NotAllowed, match=r"does not know x, y\."):
+    with pytest.raises(NotAllowed, match=r"does not have x, y\."):
         restore_copies(environment(local), [copy_of("y"), copy_of("t"), copy_of("x")])
 
     assert local.made == []

@@ -105,7 +105,7 @@ async def test_evidence_of_several_calls_is_numbered_and_kept_only_if_asked(
 async def test_an_answer_that_lacks_a_result_is_none() -> None:
     target = environment(Replies(short=1))
 
-    with pytest.raises(RemoteFailed, match="2 answers were expected, 1 came") as refused:
+    with pytest.raises(RemoteFailed, match="2 answers, got 1") as refused:
         await read_batch(target, ["SELECT 1", "SELECT 2"])
 
     assert refused.value.hint.startswith("Nothing was changed.")
@@ -189,7 +189,7 @@ async def test_another_database_of_the_account_is_not_believed() -> None:
 
     target = environment(Other())
 
-    with pytest.raises(RemoteFailed, match=f"{UUID} was asked, and the database b+ came back"):
+    with pytest.raises(RemoteFailed, match=f"asked {UUID} and got the database b+"):
         await observe(target)
 
     assert (target.cache.uuid, target.cache.observation) == ("", None)

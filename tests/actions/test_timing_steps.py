@@ -133,7 +133,7 @@ async def test_an_answer_without_traffic_is_not_known() -> None:
     ("now", "words"),
     [
         (MONDAY, "Now is Monday 09:00 UTC: inside Mon–Fri 9–17 of the users' zone"),
-        (MONDAY - timedelta(minutes=3), "but 5 min with the watch does not fit: 3 min left"),
+        (MONDAY - timedelta(minutes=3), "but 5 min including the watch does not fit: 3 min left"),
     ],
 )
 def test_a_window_that_is_over_sends_nothing(now: datetime, words: str) -> None:

@@ -71,7 +71,7 @@ def test_a_named_configuration_is_taken_relative_to_where_one_stands(tmp_path: P
     deep = tmp_path / "a"
     deep.mkdir()
     assert find_config(deep, Path("../other.toml")) == tmp_path / "other.toml"
-    with pytest.raises(ProjectError, match="is not there"):
+    with pytest.raises(ProjectError, match="does not exist"):
         find_config(deep, Path("none.toml"))
 
 

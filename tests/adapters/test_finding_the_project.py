@@ -93,7 +93,7 @@ def test_several_are_named_and_none_is_taken(tmp_path: Path) -> None:
 def test_a_remembered_choice_that_is_gone_is_said_with_its_place(tmp_path: Path) -> None:
     root = lay(tmp_path, {"preflight.toml": '[wrangler]\nconfig = "b/wrangler.toml"\n'})
 
-    with pytest.raises(ProjectError, match="is not there") as caught:
+    with pytest.raises(ProjectError, match="does not exist") as caught:
         find_config(root)
     assert str(root / "preflight.toml") in caught.value.hint
 
@@ -228,10 +228,10 @@ def test_what_could_be_mistaken_for_another_database_is_said(tmp_path: Path) -> 
     staging = open_project(root, environment="staging", environ={})
 
     said = " ".join(top.config.remarks(top.database))
-    assert 'The environment "staging" has this same database (shop-staging)' in said
+    assert 'The environment "staging" has the same database (shop-staging)' in said
     assert "The preview of shop is this very database" in said
     assert "wrangler dev reads and writes this very database" in said
-    assert "The top level has this same database (shop)" in " ".join(
+    assert "The top level has the same database (shop)" in " ".join(
         staging.config.remarks(staging.database)
     )
 

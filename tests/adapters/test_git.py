@@ -104,7 +104,7 @@ def test_a_signing_key_named_like_an_option_is_a_file(repository: Path, name: st
     git(repository, "config", "gpg.format", "ssh")
     git(repository, "config", "user.signingkey", name)
     environ = {"PATH": os.environ["PATH"], "HOME": str(repository.parent / "home")}
-    with pytest.raises(ProjectError, match="which is not there"):
+    with pytest.raises(ProjectError, match="which does not exist"):
         find_keys(project=repository, environ=environ)
 
 

@@ -146,7 +146,7 @@ async def test_analytics_are_asked_with_the_token_and_give_their_data(server: Se
     [
         (401, b"", "refused the token"),
         (403, b"{}", "refused the token"),
-        (429, b"", "slow down"),
+        (429, b"", "limits the request rate"),
         (500, b"<html>", "answered 500"),
         (200, b"<html>", "answered 200"),
         (200, b'{"data": null}', "answered 200"),

@@ -285,5 +285,5 @@ def test_a_copy_that_says_too_little_about_itself_is_none(tmp_path: Path) -> Non
     connection.execute("CREATE TABLE about(name, value)")
     connection.execute("INSERT INTO about VALUES ('format', 'd1-preflight rows 1')")
     connection.close()
-    with pytest.raises(RecordInvalid, match="not a whole copy"):
+    with pytest.raises(RecordInvalid, match="not a complete copy"):
         open_copy(tmp_path / "0001.rows")

@@ -90,12 +90,12 @@ def test_a_key_that_the_settings_name_signs_whatever_it_is_called(
 def test_a_named_key_that_is_not_there_is_an_error_and_no_other_signs(tmp_path: Path) -> None:
     error = refusal(tmp_path, "~/.ssh/work_key")
     assert "signing.key in preflight.toml" in error.message
-    assert "work_key, which is not there" in error.message
+    assert "work_key, which does not exist" in error.message
     signer = operator(tmp_path, "~/.ssh/work_key")
     assert signer.missing == ()
-    with pytest.raises(ProjectError, match="which is not there"):
+    with pytest.raises(ProjectError, match="which does not exist"):
         signer.sign(b"x", GO)
-    with pytest.raises(ProjectError, match="which is not there"):
+    with pytest.raises(ProjectError, match="which does not exist"):
         signer.prepare()
 
 

@@ -147,8 +147,8 @@ async def test_a_refused_statement_gives_the_databases_reason(api: Api, remote: 
 async def test_slow_down_is_named(api: Api, remote: Remote) -> None:
     api.fail(429, 971, "Please wait and consider throttling your request speed")
     api.retry_after = "7"
-    assert "slow down" in await remote.execute(api.url)
-    assert "slow down" in await remote.bookmark(api.url)
+    assert "limits the request rate" in await remote.execute(api.url)
+    assert "limits the request rate" in await remote.bookmark(api.url)
 
 
 async def test_an_api_that_fails_is_named(api: Api, remote: Remote) -> None:

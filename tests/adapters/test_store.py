@@ -202,7 +202,7 @@ def test_a_new_file_is_made_whole_and_never_over_another(tmp_path: Path) -> None
 
     assert path.read_bytes() == b"SELECT 1;"
     assert path.stat().st_mode & 0o777 == 0o644
-    with pytest.raises(ProjectError, match="is there already") as refused:
+    with pytest.raises(ProjectError, match="already exists") as refused:
         create_durably(path, b"other")
     assert refused.value.hint == "Choose another name."
     assert path.read_bytes() == b"SELECT 1;"
@@ -212,7 +212,7 @@ def test_a_new_file_is_made_whole_and_never_over_another(tmp_path: Path) -> None
 def test_a_link_to_nothing_is_there_already(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").symlink_to(tmp_path / "nowhere")
 
-    with pytest.raises(ProjectError, match="is there already"):
+    with pytest.raises(ProjectError, match="already exists"):
         create_durably(tmp_path / "0001_a.sql", b"SELECT 1;")
 
     assert names(tmp_path) == ["0001_a.sql"]
@@ -254,7 +254,7 @@ def test_whoever_made_the_file_meanwhile_keeps_it(tmp_path: Path, number: int) -
         name.write_bytes(b"another's")
         raise OSError(number, os.strerror(number), str(name))
 
-    with pytest.raises(ProjectError, match="is there already") as refused:
+    with pytest.raises(ProjectError, match="already exists") as refused:
         create_durably(tmp_path / "0001_a.sql", b"SELECT 1;", make_another)
 
     assert refused.value.hint == "Choose another name."

@@ -55,7 +55,7 @@ def grade(found: Fix, asked: list[Finding]) -> str:
     done = {answer.finding.rule for answer in found.done} & rules
     if not rules & left.keys():
         return "whole" if found.is_offered else "none"
-    decisions = all("not for a program" in left[r] or r in _NOT_OURS or "all that this" in left[r]
+    decisions = all("author knows" in left[r] or r in _NOT_OURS or "only change of" in left[r]
                     or "has no" in left[r] for r in rules & left.keys())  # fmt: skip
     if done and found.is_offered:
         return "whole, but for its author's decisions" if decisions else "part"

@@ -108,7 +108,7 @@ SHAPES: dict[str, Shape] = {
     "environments of one uuid": Shape(
         {"wrangler.toml": toml(entry(), more='name = "api"')
          + f"[[env.staging.d1_databases]]\n{entry(1, 'shop-staging')}", **TWO},
-        refused={"doctor": 'The environment "staging" has this same database'},
+        refused={"doctor": 'The environment "staging" has the same database'},
     ),
     "preview is production": Shape(
         {"wrangler.toml": toml(entry(more=f'preview_database_id = "{UUID.format(1)}"\n')), **TWO},

@@ -29,7 +29,7 @@ def test_without_write_the_diff_is_shown_and_nothing_is_written(project: Path) -
     ran = preflight("fix", PATH)
     assert ran.code == 1
     assert '+CREATE TABLE "_park_posts" AS SELECT' in ran.out
-    assert "cascade-delete: parks the rows of posts while users is rebuilt" in ran.err
+    assert "cascade-delete: sets the rows of posts aside while users is rebuilt" in ran.err
     assert "proved on rows in every table" in ran.err
     assert (project / PATH).read_text() == REBUILD
     assert not (project / ".preflight").exists()
@@ -155,7 +155,7 @@ def test_sarif_carries_the_fix() -> None:
 def test_github_gets_a_suggestion() -> None:
     out = preflight("lint", PATH, "--fix", "--format", "github").out
     assert "```suggestion%0A" in out
-    assert "A proved rewrite parks the rows of posts" in out
+    assert "A proved rewrite sets the rows of posts" in out
 
 
 def test_stdin_is_not_fixed() -> None:
@@ -214,7 +214,7 @@ def test_a_tools_file_gets_no_header_and_is_told_what_comes_again(project: Path)
     ran = preflight("fix", PATH, "--write", "--unapplied")
     assert ran.code == 0, ran.err
     assert "drizzle generates this rebuild again" in ran.err
-    assert "drizzle's record of the schema stays true" in ran.err
+    assert "drizzle's snapshot of the schema stays correct" in ran.err
     text = (project / PATH).read_text()
     assert "-- Migration:" not in text
     statements = text.split("--> statement-breakpoint\n")

@@ -85,7 +85,7 @@ def test_a_tools_folder_is_left_to_the_tool(
     assert sorted(root.rglob("*")) == before
     assert main(["lint"]) == 0
     assert "name-pattern" not in capsys.readouterr().out
-    assert "they stay" in doctors("names").words
+    assert "their names stay" in doctors("names").words
 
 
 def test_a_damaged_journal_still_says_whose_folder_it_is(folder: Callable[..., Path]) -> None:

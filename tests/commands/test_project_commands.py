@@ -64,7 +64,7 @@ def test_new_touches_nothing_that_is_there(project: Path) -> None:
     down.parent.mkdir(parents=True)
     down.write_text("-- mine\n")
 
-    with pytest.raises(ProjectError, match="is there already") as raised:
+    with pytest.raises(ProjectError, match="already exists") as raised:
         code("new", "rebuild_teams_table", "--type", "destructive")
 
     assert "0001_rebuild_teams_table.sql was removed" in raised.value.hint

@@ -73,7 +73,7 @@ def test_a_ledger_of_the_folders_files_is_good(server: Server, folder: Path) -> 
         ("DROP TABLE d1_migrations", "there is no d1_migrations, and 1"),
         (f"DROP TABLE d1_migrations; {DRIZZLE}", "but __drizzle_migrations (drizzle's ledger)"),
         ("DELETE FROM d1_migrations", "it is empty, and the database is not"),
-        (TWICE, "names twice: 0001_create_users_and_sessions.sql"),
+        (TWICE, "two rows each for: 0001_create_users_and_sessions.sql"),
     ],
 )  # fmt: skip
 def test_every_planted_lie_is_named(server: Server, folder: Path, planted: str, words: str) -> None:

@@ -240,7 +240,7 @@ def test_the_projects_own_checklist_is_named(checkout: Checkout) -> None:
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [(b"schema = 1\n# \xff\n", "d1.toml:2: not UTF-8 text"), (b"schema = ", "is not TOML")],
+    [(b"schema = 1\n# \xff\n", "d1.toml:2: not UTF-8 text"), (b"schema = ", "is not valid TOML")],
 )
 def test_a_checklist_that_cannot_be_read_is_invalid(
     checkout: Checkout, data: bytes, told: str

@@ -67,6 +67,6 @@ def test_the_board_names_what_is_odd_about_the_ledger() -> None:
     assert ledger_remarks(seen, ("0001_a_b.sql", "0003_c_d.sql")) == (
         "There is also __drizzle_migrations (drizzle's ledger).",
         "The ledger lists files that are not here: 0002_gone.sql.",
-        "The ledger names twice: 0003_c_d.sql.",
+        "The ledger has two rows each for: 0003_c_d.sql.",
     )
     assert ledger_remarks(Observation(NOW, (), Schema()), ("0001_a_b.sql",)) == ()

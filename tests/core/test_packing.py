@@ -131,7 +131,7 @@ def test_a_sample_that_is_none_is_refused() -> None:
     document = dump_record(walk.answer("errors", facts={"samples": samples}).record)
 
     for bad in (b"t one 0", b"t 1", b""):
-        with pytest.raises(RecordInvalid, match="no sample of traffic"):
+        with pytest.raises(RecordInvalid, match="not a traffic sample"):
             load_record(document.replace(b"t 1 0", bad))
 
 

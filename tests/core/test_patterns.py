@@ -150,27 +150,27 @@ def schema_is_renamed(connection: apsw.Connection) -> bool:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        (Wanted(Pattern.COLUMN, "nobody", ("a",)), "No migration makes a table 'nobody'"),
+        (Wanted(Pattern.COLUMN, "nobody", ("a",)), "No migration creates a table 'nobody'"),
         (Wanted(Pattern.COLUMN, ""), "Which table"),
         (Wanted(Pattern.COLUMN, "users"), "Which column"),
-        (Wanted(Pattern.COLUMN, "users", ("role TEXT",)), "has a column role already"),
+        (Wanted(Pattern.COLUMN, "users", ("role TEXT",)), "already has a column role"),
         (Wanted(Pattern.COLUMN, "users", ("a INTEGER NOT NULL",)), "add-column-not-null"),
-        (Wanted(Pattern.COLUMN, "users", ("a INT; DROP TABLE teams",)), "is no column"),
-        (Wanted(Pattern.COLUMN, "team_names", ("a",)), "No migration makes a table"),
-        (Wanted(Pattern.TABLE, "users"), "a table users already"),
+        (Wanted(Pattern.COLUMN, "users", ("a INT; DROP TABLE teams",)), "not a column definition"),
+        (Wanted(Pattern.COLUMN, "team_names", ("a",)), "No migration creates a table"),
+        (Wanted(Pattern.TABLE, "users"), "Table users already exists"),
         (Wanted(Pattern.RENAME, "teams", column="nme", to="x"), "has no column 'nme'"),
-        (Wanted(Pattern.RENAME, "teams", column="name"), "to be called"),
-        (Wanted(Pattern.RENAME, "teams", column="name", to="plan"), "a column plan already"),
+        (Wanted(Pattern.RENAME, "teams", column="name"), "be called"),
+        (Wanted(Pattern.RENAME, "teams", column="name", to="plan"), "already has a column plan"),
         (Wanted(Pattern.RENAME, "teams", column="id", to="key", code=CODE), "primary key"),
-        (Wanted(Pattern.RENAME, "teams", column="id", to="key", unseen=("x",)), "is not known: x"),
-        (Wanted(Pattern.REBUILD, "teams"), "What of teams is to change"),
+        (Wanted(Pattern.RENAME, "teams", column="id", to="key", unseen=("x",)), ": x"),
+        (Wanted(Pattern.REBUILD, "teams"), "What should change in teams"),
         (Wanted(Pattern.REBUILD, "teams", drop=("old",)), "values of old are lost"),
         (Wanted(Pattern.REBUILD, "teams", drop=("name",), reason="x"), "View team_names uses name"),
         (Wanted(Pattern.REBUILD, "teams", ("plan TEXT NOT NULL",)), "may hold NULL now"),
         (Wanted(Pattern.REBUILD, "members", drop=("id",), reason="x"), ""),
-        (Wanted(Pattern.DATA, "users", column="role"), "What is users.role to hold"),
+        (Wanted(Pattern.DATA, "users", column="role"), "Which value should users.role get"),
         (Wanted(Pattern.DATA, "users", column="role", expression="'a'; DELETE FROM users"),
-         "is no expression"),
+         "is not an SQL expression"),
         (Wanted(Pattern.DATA, "users", column="role", expression="nme"), "no such column"),
         (Wanted(Pattern.DATA, "users", column="email", expression="'same'"), "not proved"),
     ],
@@ -184,7 +184,7 @@ def test_what_cannot_be_written_is_refused_in_words(wanted: Wanted, words: str) 
 def test_a_down_file_that_does_not_bring_the_rows_back_is_no_proof() -> None:
     prior = prior_of(BASE)
     texts = ("UPDATE users SET role = 'x' WHERE role IS NOT 'x';", "SELECT 1;")
-    assert "rows of users are others" in tried_up_and_down(prior, "a.sql", texts).reason
+    assert "rows of users differ" in tried_up_and_down(prior, "a.sql", texts).reason
     lost = ("DELETE FROM members WHERE id > 0;", "SELECT 1;")
     assert "members" in tried_up_and_down(prior, "a.sql", lost).reason
     shape = ("ALTER TABLE users ADD COLUMN a;", "SELECT 1;")

@@ -78,7 +78,7 @@ def test_every_other_step_may_be_dropped(step: str) -> None:
 
 
 def test_words_may_be_changed_and_steps_be_added() -> None:
-    text = at("applied", 'title = "Exactly this migration', 'title = "This migration alone')
+    text = at("applied", 'title = "Only this migration', 'title = "This migration alone')
 
     assert required(text.replace('title = "Data safety"', 'title = "The rows"'))
     for before in ("classification", "data", "go", "apply", "verification", "close"):
@@ -141,7 +141,7 @@ def test_a_proof_under_another_name_is_not_good_for_longer() -> None:
 def test_an_age_that_nobody_would_look_at_is_refused(step: str) -> None:
     text = at(step, "short = ", 'good_for = "2 h"\nshort = ')
 
-    assert f"good_for of step '{step}' counts for nothing" in refused(text)[1]
+    assert f"good_for of step '{step}' has no effect" in refused(text)[1]
 
 
 def test_a_step_of_ones_own_ages_as_the_project_says() -> None:

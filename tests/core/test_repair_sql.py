@@ -116,7 +116,7 @@ def test_what_comes_back_otherwise_is_said(take: Take) -> None:
 def test_a_row_that_no_statement_can_hold_is_counted(take: Take) -> None:
     given, _, _ = take("DELETE FROM members; UPDATE users SET email = NULL", limit=70)
 
-    assert any("exceed D1's 100 KB" in words for words in given.problems)
+    assert any("exceed D1's limit of 100 KB" in words for words in given.problems)
 
 
 def test_rows_of_a_rebuilt_table_without_a_key_do_not_come_back_one_by_one(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_rows_of_a_rebuilt_table_without_a_key_do_not_come_back_one_by_one(tmp_p
 
     given = write_repair(tmp_path / "b.sql", before, after, schema, rebuilt=["log"])
 
-    assert given.problems == ("log: its rows have no key, so they cannot be put back one by one",)
+    assert given.problems == ("log: its rows have no key, so they cannot be restored one by one",)
 
 
 KEYLESS = """CREATE TABLE log(what TEXT COLLATE NOCASE, at INTEGER, note);
@@ -159,7 +159,7 @@ def test_what_a_rebuilt_table_without_a_key_lacks_is_always_said(
     rebuild = f"CREATE TABLE n({columns}); INSERT INTO n {copy}; DROP TABLE log;"
     given = repaired(tmp_path, KEYLESS, f"{rebuild} ALTER TABLE n RENAME TO log", rebuilt=["log"])
 
-    words = "log: its rows have no key, so they cannot be put back one by one"
+    words = "log: its rows have no key, so they cannot be restored one by one"
     assert given.problems == ((words,) if said else ())
     assert given.rows == 0
 
@@ -280,7 +280,7 @@ def test_an_index_without_text_is_named(tmp_path: Path, sql: str) -> None:
 
     given = repaired(tmp_path, prior, sql)
 
-    assert given.problems == ("f: it keeps no text: fill it again from where its text comes from",)
+    assert given.problems == ("f: it stores no text: fill it again from the source of its text",)
 
 
 BOTH = (
@@ -462,7 +462,7 @@ INSERT INTO t VALUES ('007', 'a'), ('7', 'b'), ('8', 'c');"""
 @pytest.mark.parametrize(
     ("key", "problems"),
     [
-        ("INTEGER", ("t: rows have one key now, so 1 cannot be put back",)),
+        ("INTEGER", ("t: several rows have the same key now, so 1 cannot be restored",)),
         ("TEXT", ()),
     ],
 )
@@ -564,7 +564,7 @@ def test_an_object_that_cannot_be_made_again_is_named(tmp_path: Path) -> None:
         only=("o",),
     )
 
-    assert given.problems == ("index o_t is another one now",)
+    assert given.problems == ("index o_t is different now",)
     assert "names" not in script(after).read_text()
 
 

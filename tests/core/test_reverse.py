@@ -122,7 +122,7 @@ LOSSY = {
         """DROP TRIGGER members_log; CREATE TABLE n(what INTEGER);
         INSERT INTO n SELECT what FROM log;
         DROP TABLE log; ALTER TABLE n RENAME TO log;""",
-        "another type",
+        "a different type",
     ),
     "cascade": ("DELETE FROM teams WHERE id = 'a';", "Rows of members are deleted"),
 }
@@ -282,7 +282,7 @@ def test_a_row_too_long_for_d1_is_counted_and_said(tmp_path: Path) -> None:
     copies = copy_rows(tmp_path / "a.sqlite", ["t"], tmp_path / "copies")
     written = write_restore(tmp_path / "r.sql", copies, _schema("CREATE TABLE t(v)"))
     assert (written.tables[0].rows, written.tables[0].too_long) == (1, 1)
-    assert written.cautions == ("t: 1 row exceeds D1's 100 KB a statement.",)
+    assert written.cautions == ("t: 1 row exceeds D1's limit of 100 KB per statement.",)
 
 
 def test_parents_come_before_children_and_cycles_are_told() -> None:

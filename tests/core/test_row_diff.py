@@ -277,8 +277,8 @@ def test_a_restored_database_is_the_same_as_its_copy(tmp_path: Path) -> None:
         ("UPDATE members SET id = 9 WHERE id = 1", "members", "a row is missing", ""),
         ("INSERT INTO log VALUES ('one')", "log", "a row that the copy", ""),
         ("UPDATE log SET what = 'two' WHERE rowid = 1", "log", "a value differs", "what"),
-        ("ALTER TABLE teams DROP COLUMN name", "teams", "the column is not there", "name"),
-        ("DROP TABLE teams", "teams", "the table is not there", ""),
+        ("ALTER TABLE teams DROP COLUMN name", "teams", "the column is missing", "name"),
+        ("DROP TABLE teams", "teams", "the table is missing", ""),
     ],
 )
 def test_a_damaged_restore_is_found_and_placed(

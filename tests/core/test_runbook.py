@@ -315,7 +315,7 @@ def test_an_application_that_fails_on_sound_data_has_its_own_case() -> None:
     assert any("rollback 5f2c11aa" in command for command in told)
     options = [step.words for step in failing.steps if step.option]
     assert options[0].startswith("Deploy the Worker that fits the new schema")
-    assert "the code from before runs on the new schema" in options[1]
+    assert "the previous code runs on the new schema" in options[1]
 
 
 def test_without_code_the_failing_application_has_no_older_worker() -> None:

@@ -213,7 +213,7 @@ def test_a_restored_mark_that_differs_is_found(tmp_path: Path) -> None:
     other = made(tmp_path / "b", USERS + "UPDATE sqlite_sequence SET seq = 2;")
     found = compare_copy(copy, other)
     assert found is not None
-    assert found.words == "users: the AUTOINCREMENT mark is not the one that was read"
+    assert found.words == "users: the AUTOINCREMENT counter is not the one that was read"
 
 
 async def test_the_marks_ride_in_the_calls_that_are_made_anyway(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_the_error_rate_is_exact(written: str) -> None:
         ("[users]\ntimezones = ['Mars/One']", 'preflight.toml:2: timezones: "Mars/One" is no'),
         ("[users]\ntimezones = ['../etc/passwd']", "preflight.toml:2: timezones:"),
         ("[users]\ntimezones = 'UTC'", "preflight.toml:2: timezones: must be a list"),
-        ("[users]\ntimezones = ['UTC', 'UTC']", "preflight.toml:2: timezones: holds"),
+        ("[users]\ntimezones = ['UTC', 'UTC']", "preflight.toml:2: timezones: contains"),
         ("[team]\ntimezone = 1", "preflight.toml:2: timezone: must be a string"),
         ("[team]\ntimezone = 'EDTX'", "preflight.toml:2: timezone:"),
         ("[users]\nbusy = 9", "preflight.toml:2: busy: must be a table"),

@@ -95,7 +95,7 @@ def test_every_other_type_is_refused_by_its_name() -> None:
         (lambda: found.table("d"), "x.toml:4: d of the top level must be a table."),
         (lambda: found.table("e"), "x.toml:1: the top level has no e."),
         (lambda: found.parsed("b", int, "a number"), "b of the top level must be a number."),
-        (lambda: table("k = 'blue'").choice("k", Colour), "'blue' is none of red."),
+        (lambda: table("k = 'blue'").choice("k", Colour), "'blue' is not one of red."),
     ):
         with pytest.raises(ProjectError) as refused:
             read()

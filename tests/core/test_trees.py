@@ -100,5 +100,5 @@ def test_half_of_a_tree_is_not_restored_but_said(tmp_path: Path) -> None:
 
     assert script.tables == ()
     assert script.cautions == (
-        "places_node belongs to a virtual table and is not written; fill that table again.",
+        "places_node belongs to a virtual table and is not restored; fill that table again.",
     )

@@ -294,7 +294,7 @@ def test_a_go_that_was_never_applied_is_open() -> None:
     found = verify_record(files | {"record.toml": dump_record(walk.record)}, checklist, KEYS)
 
     assert found.exit_code == 1
-    pending = "Apply: “Exactly this migration is applied, and the result observed” is pending"
+    pending = "Apply: “Only this migration is applied, and the result is checked” is pending"
     assert pending in words(found)
 
 

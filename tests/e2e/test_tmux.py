@@ -206,7 +206,7 @@ def test_the_emergency_card_and_help_are_one_key_away_from_everywhere(
         ("unauthorized", "refused the login", "CLOUDFLARE_API_TOKEN"),
         ("forbidden", "refused the login", "CLOUDFLARE_API_TOKEN"),
         ("api-down", "could not be reached", "Check the network"),
-        ("rate-limited", "slow down", "Try again in"),
+        ("rate-limited", "request rate", "Try again in"),
     ],
 )
 def test_a_target_that_cannot_be_read_leaves_the_board_and_says_what_to_do(

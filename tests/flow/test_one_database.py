@@ -108,7 +108,7 @@ async def test_a_database_that_says_another_uuid_is_refused_before_anything_is_b
     attempt = await session.perform(session.checklist.step("copied"), {})
 
     assert attempt.status is Status.UNKNOWN
-    assert f"{DATABASE_ID} was asked, and the database {TWIN_ID} came back" in attempt.words
+    assert f"asked {DATABASE_ID} and got the database {TWIN_ID}" in attempt.words
     assert session.environment.cache.observation is None
     assert not session.environment.local.file(session.environment.copy).exists()
     session.close()

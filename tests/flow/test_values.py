@@ -78,7 +78,7 @@ async def test_an_apply_that_commits_late_is_waited_for(practice: OpenPractice) 
     seen = await try_step(session, "applied")
 
     assert seen.status is Status.PROVED
-    assert "by whom is unknown" in seen.words
+    assert "unknown by whom" in seen.words
     assert ApplyFacts.from_attempt(seen).by == "unknown"
     assert in_ledger(running, BILLING) == 1
     assert sum("apply" in call for call in wrangler.remote) == 1

@@ -48,7 +48,7 @@ async def test_a_cut_connection_after_the_commit_counts_as_applied(practice: Ope
     attempt = await try_step(session, "applied")
 
     assert attempt.status is Status.PROVED
-    assert "by whom is unknown" in attempt.words
+    assert "unknown by whom" in attempt.words
     assert '"n": 1' in await ledger_count(wrangler, context)
 
 

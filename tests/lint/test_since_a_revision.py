@@ -227,7 +227,7 @@ def test_a_branch_that_is_behind_removes_nothing(repository: Path) -> None:
     git(repository, "checkout", "--quiet", "main")
     ran = preflight("lint", "db", "--base", "later", "--format", "json")
     assert (ran.code, names(ran.out)) == (0, [])
-    assert "4_more.sql is there at later and was not where this branch began" in ran.err
+    assert "4_more.sql exists at later but not where this branch began" in ran.err
 
 
 def test_a_folder_that_is_moved_takes_its_history_along(repository: Path) -> None:

@@ -290,14 +290,14 @@ async def test_the_split_of_several_changes_is_shown_and_written_too() -> None:
 @pytest.mark.parametrize("agreed", [True, False])
 async def test_the_safe_way_is_shown_and_written_after_a_yes_alone(agreed: bool) -> None:
     finding = Finding("cascade-delete", Severity.BLOCKING, 1, 1, "title", "message")
-    done = (Answer(finding, what="parks the rows of members"),)
+    done = (Answer(finding, what="sets the rows of members"),)
     rewriter = Offers(Fix("a\n", "a\nb\n", done, proof=Proof(rows="rows in every table")))
     said: list[str] = []
     script = Script([("next", Choice.FIX), ("rewrite", agreed), QUIT])
     session = open_session(MemoryStore(), TextFiles("CREATE TABLE a(id TEXT PRIMARY KEY);\n"))
     await Walkthrough(session, script, said.append, TARGET, rewriter).run()
     shown = "\n".join(said)
-    assert "cascade-delete: it parks the rows of members" in shown
+    assert "cascade-delete: it sets the rows of members" in shown
     assert "Proved on rows in every table" in shown
     assert "  +b" in said
     assert rewriter.written == (["a\nb\n"] if agreed else [])

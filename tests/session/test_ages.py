@@ -166,7 +166,7 @@ def test_what_fails_again_says_that_the_answer_has_expired(
 
     words = expired_answer(session.record, step)
 
-    assert f"The {noun} “quiet enough” has expired: it counts for" in words
+    assert f"The {noun} “quiet enough” has expired: it is good for" in words
     assert words in "\n".join(text.question(session, step))
     assert words in " ".join(as_text(document(session.record, session.checklist)).split())
     assert words in verdict(session, step, None, runs=False).plain

@@ -89,10 +89,18 @@ def _rewriting() -> PreflightApp:
     return app_for(source, scenes.REBUILD)
 
 
+def _losses() -> PreflightApp:
+    """Losses that the rehearsal measured, and that are to be declared."""
+    session = scenes.rebuild()
+    session.script = {**session.script, "rehearsed": scenes.to_declare()}
+    session.walked_to("losses")
+    return app_for(scenes.board(session), scenes.REBUILD)
+
+
 def _busy_hour() -> PreflightApp:
     """A window that failed, and whose reason is asked."""
     session = scenes.rebuild().walked_to("window")
-    busy = "Now is Monday 10:06 EST: within Mon–Fri 9–17 of the users' zone (America/New_York)."
+    busy = "Now is Monday 10:06 EST: inside Mon–Fri 9–17 of the users' zone (America/New_York)."
     session.script = {**session.script, "window": Outcome(Status.FAILED, busy)}
     return app_for(scenes.board(session), scenes.REBUILD)
 
@@ -145,7 +153,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("question", lambda: app_at("findings")),
     Scenario("class", lambda: app_at("class")),
     Scenario("rehearsal", lambda: app_at("rehearsed", 1_204), ("enter",)),
-    Scenario("losses", lambda: app_at("losses")),
+    Scenario("losses", _losses),
     Scenario("rewrite", _rewriting, ("escape", "p")),
     Scenario("data-safety", _backing_up, ("enter",)),
     Scenario("rollback", lambda: app_at("running_code"), ("up",)),

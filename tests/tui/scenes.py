@@ -154,13 +154,23 @@ def _rehearsed(lost: int) -> Facts:
         "tables": _tables(lost),
         "schema": (
             {"change": "removed", "object": "column", "name": "teams.deprecated_column",
-             "words": "", "declared": True},
+             "words": "column teams.deprecated_column is gone", "declared": True},
             {"change": "removed", "object": "index", "name": "idx_teams_stripe",
-             "words": "forgotten by the rebuild", "declared": False},
+             "words": "index idx_teams_stripe is gone", "declared": False},
         ),
         "wrangler_ms": 2_812, "sql_ms": 14, "predicted_ms": 940, "rows": ROWS,
         "downtime": "Queries wait under 1 s while it runs.",
     }  # fmt: skip
+
+
+def to_declare() -> Outcome:
+    """The rehearsal that lost rows by cascade, which somebody has yet to declare."""
+    gone: Facts = {"after": 0, "lost": 1_204, "ok": True, "undeclared": True,
+                   "verdict": "by cascade from line 23, to be declared"}  # fmt: skip
+    tables = tuple(t | gone if t["table"] == "team_members" else t for t in _tables(0))
+    words = f"{ROWS:,} rows: 1,204 lost, to be declared."
+    facts = StepFacts.read({**_rehearsed(0), "tables": tables})
+    return Outcome(Status.PROVED, words, facts)
 
 
 REHEARSED_BAD = Outcome(
@@ -207,7 +217,7 @@ def outcomes(lost: int = 0) -> Mapping[str, Outcome]:
         "syntax": proved("D1's engine accepts 5 statements.", {"statements": 5}),
         "rehearsed": REHEARSED_BAD if lost else proved(
             f"Rehearsed on {ROWS:,} rows: no row is lost.", _rehearsed(0)),
-        "losses": attested("Declared: teams: the values of deprecated_column in all 1,204 rows."),
+        "losses": attested("Declared: teams: the values of deprecated_column in all 112 rows."),
         "counted": proved(f"7 tables, {ROWS:,} rows.", {
             "tables": tuple({"table": t, "rows": n} for t, n in _COUNTS), "rows": ROWS,
             "taken_at": "2026-11-22T19:04:30Z",
@@ -344,7 +354,7 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
                    "The rehearsal lost this. Which losses are intended? Choose none to stop here",
                    choices=("team_members", "teams"), optional=True,
                    labels=("team_members: all 1,204 rows",
-                           "teams: the values of deprecated_column in all 1,204 rows")),
+                           "teams: the values of deprecated_column in all 112 rows")),
             Prompt("loss_reason", PromptKind.TEXT,
                    "You declare the marked losses. Why is each acceptable, in one sentence?",
                    after="losses"),
@@ -368,11 +378,14 @@ def prompts() -> Mapping[str, tuple[Prompt, ...]]:
 def plans() -> Mapping[str, tuple[str, ...]]:
     """The commands shown before they run."""
     staged = "--config .preflight/apply/wrangler.json"
+    read = f"read ledger, schema and every row of {DATABASE} (wrangler d1 execute --remote --json)"
+    rows = "read the rows of team_members, teams, value for value (wrangler d1 execute --json)"
+    note = "D1 answers nothing else while it exports: about 4 s, as the copy took"
+    export = f"wrangler d1 export {DATABASE} --remote --output .preflight/backup.sql   ({note})"
     return {
-        "copied": (f"wrangler d1 execute {DATABASE} --remote --json --command=SELECT … (rows)",),
+        "copied": (read, "into .preflight/copy, private, never in git"),
         "rehearsed": (f"wrangler d1 migrations apply {DATABASE} {staged} --local",),
-        "counted": (f"wrangler d1 execute {DATABASE} --remote --json --command=SELECT count(*) …",),
-        "backed_up": (f"wrangler d1 export {DATABASE} --remote --output .preflight/backup.sql",),
+        "backed_up": (rows, export),
         "applied": (
             f"re-check ledger, schema and values of {DATABASE}",
             f"wrangler d1 migrations apply {DATABASE} {staged} --remote",

@@ -16,7 +16,7 @@ from tui.scenarios import app_at, app_for, settle
 @pytest.mark.parametrize(
     ("step", "words", "copied"),
     [
-        ("counted", "command", "wrangler d1 execute"),
+        ("backed_up", "command", "wrangler d1 export"),
         ("running_code", "SQL of the down", "ALTER TABLE teams ADD COLUMN"),
         ("findings", "SQL of the migration", "CREATE TABLE teams_new"),
         ("close", "git add", "git add "),
@@ -54,6 +54,22 @@ def test_a_proof_is_copied_as_the_command_that_a_shell_takes() -> None:
     assert texts == ["wrangler d1 execute 'my db' '--command=SELECT 1'"]
 
 
+def test_only_what_a_shell_takes_is_offered_as_a_command() -> None:
+    session = scenes.rebuild().walked_to("copied")
+    session._plans = {
+        "copied": ("read every row of shop (wrangler d1 execute)", "into .preflight/copy"),
+        "rehearsed": ("wrangler d1 migrations apply --config=<staged>/wrangler.json",),
+        "backed_up": ("read users, value for value", "wrangler d1 export shop   (about 3 s)"),
+    }
+
+    def first(step: str) -> list[tuple[str, str]]:
+        return copyable(session, session.checklist.step(step), ())[: len(session._plans[step])]
+
+    assert [label.partition(":")[0] for label, _ in first("copied")] == ["plan", "plan"]
+    assert [label.partition(":")[0] for label, _ in first("rehearsed")] == ["plan"]
+    assert first("backed_up")[1] == ("command: wrangler d1 export shop", "wrangler d1 export shop")
+
+
 def test_every_value_of_a_step_can_be_copied() -> None:
     session = scenes.rebuild().walked_to("down_written")
     texts = dict(copyable(session, session.checklist.step("bookmark"), ("one", "two")))
@@ -74,7 +90,7 @@ async def test_the_board_and_the_gate_copy_too() -> None:
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
-        await pilot.press("c", "slash", *"whole", "enter")
+        await pilot.press("c", "slash", *"full", "enter")
         await settle(pilot)
 
     assert board.clipboard.startswith("preflight run 00")

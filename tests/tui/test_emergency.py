@@ -121,7 +121,7 @@ async def test_the_maintenance_deploy_is_never_run_from_the_card() -> None:
         await settle(pilot)
         await press(pilot, "exclamation_mark", "3", "r")
 
-        assert "not from here: copy" in screen_text(app)
+        assert "copy, run it elsewhere" in screen_text(app)
     assert board.ran == []
 
 

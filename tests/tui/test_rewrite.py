@@ -21,7 +21,7 @@ AFTER = "-- one\nCREATE TABLE a(id);\nDELETE FROM members;\nDROP TABLE teams;\n"
 OFFERED = Fix(
     BEFORE,
     AFTER,
-    (Answer(FOUND, what="parks the rows of members"),),
+    (Answer(FOUND, what="sets the rows of members"),),
     (Answer(OTHER, reason="Only the author knows which rows may go."),),
     Proof("", ("index i is gone",), "rows in every table"),
 )
@@ -72,7 +72,7 @@ async def test_the_diff_comes_first_and_y_writes_it() -> None:
     shown, screen, _, after = await keys(source, "p", "y")
     assert screen == RewriteScreen.__name__
     assert "+ DELETE FROM members;" in shown
-    assert "cascade-delete: it parks the rows of members" in shown
+    assert "cascade-delete: it sets the rows of members" in shown
     assert "Proved on rows in every table" in shown
     assert "index i is gone" in shown
     assert "delete-without-where stays: Only the author knows" in shown

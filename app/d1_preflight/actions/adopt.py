@@ -146,7 +146,7 @@ def _compared(
     )
     if blocking:
         named = "; ".join(f"{f.name} ({f.applied}: {f.evidence})" for f in blocking[:_NAMED])
-        words = f"{counts}. Nothing can be adopted before these agree with the target: {named}."
+        words = f"{counts}. Nothing can be adopted until these match the target: {named}."
         return Outcome(Status.FAILED, words, facts, evidence)
     if not files:
         return Outcome(Status.FAILED, "There is no migration file to adopt.", facts, evidence)
@@ -192,7 +192,7 @@ async def confirm_adopted(context: StepContext) -> Outcome:
     wanted = {*_names(compared, Applied.YES), *by_words}
     names = tuple(f.file for f in compared.files if f.file in wanted)
     if not names:
-        words = "There is nothing to write: the ledger names every file that is applied."
+        words = "There is nothing to write: the ledger lists every file that is applied."
         return Outcome(Status.FAILED, words)
     adoption_sql(_table(context.environment), names)  # too long is known before GO
     facts = AdoptedFacts(
@@ -241,7 +241,9 @@ async def adopt_ledger(context: StepContext) -> Outcome:
         look = await look_again(context)
     except PreflightError as error:
         words = f"The rows were sent, but the ledger could not be read: {error.message}"
-        return Outcome(Status.UNKNOWN, f"{words} Observe before anything else.", facts, (ran,))
+        return Outcome(
+            Status.UNKNOWN, f"{words} Check the target before you do anything else.", facts, (ran,)
+        )
     evidence = (ran, *look.evidence)
     if _are_there(look.observation, names):
         facts = replace(facts, by=By.US if ran.exit_code == 0 else By.UNKNOWN)
@@ -250,7 +252,7 @@ async def adopt_ledger(context: StepContext) -> Outcome:
     if writing or may_have_arrived(ran):
         if not writing:
             facts = looked(context, facts)
-        words = f"Not seen yet: {explain_failure(ran).message} It may still be running."
+        words = f"Not in the ledger yet: {explain_failure(ran).message} It may still be running."
         return Outcome(Status.UNKNOWN, f"{words} Check again.", facts, evidence)
     return _not_written(look.observation, names, explain_failure(ran).message, facts, evidence)
 
@@ -286,7 +288,7 @@ def _written(
         facts = replace(facts, ledger_id=last.id, applied_at=last.applied_at)
     words = f"Written: the ledger has {plural(len(names), 'row')} for them."
     if facts.by is not By.US:
-        words += " By whom is unknown: no reply to this record's own write was seen."
+        words += " It is unknown who wrote them: preflight saw no reply to its own write."
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
@@ -299,9 +301,11 @@ def _not_written(
 ) -> Outcome:
     there = [name for name in names if name in seen.applied]
     if there:
-        words = f"Half-way: the ledger has {_listed(there)} and not the others; {reason}"
+        words = f"Partly written: the ledger has {_listed(there)} but not the others; {reason}"
         half_way = replace(facts, half_way=True)
-        return Outcome(Status.FAILED, f"{words} Somebody else writes there.", half_way, evidence)
+        return Outcome(
+            Status.FAILED, f"{words} Somebody else is writing there.", half_way, evidence
+        )
     words = f"Not written: {reason.rstrip('.')}. The ledger has none of the rows; try again."
     return Outcome(Status.FAILED, words, facts, evidence)
 

@@ -45,7 +45,7 @@ async def back_up_ledgers(context: StepContext) -> Outcome:
     """Export the ledgers, and load the export here as proof; nothing else is written to."""
     environment, tables = context.environment, _ledgers(context)
     if not tables:
-        words = "The target has no ledger with rows: there is nothing to keep."
+        words = "The target has no ledger with rows: there is nothing to back up."
         return Outcome(Status.PROVED, words)
     folder = backup_folder(environment) / context.evidence_name
     output = folder / "ledgers.sql"
@@ -82,7 +82,7 @@ async def verify_adoption(context: StepContext) -> Outcome:
     if missing := [name for name in names if name not in seen.applied]:
         wrong.append(f"the ledger has no row for {', '.join(missing)}")
     if seen.schema.fingerprint != compared.schema:
-        wrong.append("the schema is another one than before")
+        wrong.append("the schema differs from before")
     if table_counts(seen.counts) != compared.ledgers:
         wrong.append("another tool's ledger has more or fewer rows than before")
     facts = _last_row(seen, names)
@@ -116,7 +116,10 @@ async def close_adoption(context: StepContext) -> Outcome:
     there = [name for name in names if name in seen.applied]
     facts = CloseFacts(end=end, schema=seen.schema.fingerprint)
     if end == KEPT and len(there) < len(names):
-        words = f"The ledger has {len(there)} of {plural(len(names), 'row')}: it was not kept."
+        words = (
+            f"The ledger has {len(there)} of {plural(len(names), 'row')}: the adoption was "
+            "not kept."
+        )
         return Outcome(Status.FAILED, words, facts, look.evidence)
     if end == ROLLED_BACK and there:
         words = f"The ledger still has {plural(len(there), 'row')} of the adoption."

@@ -104,7 +104,7 @@ async def apply_migration(context: StepContext) -> Outcome:
 def _held(now: Rechecked) -> Outcome:
     """Nothing is sent on rows that were not rehearsed; who sees that may rehearse on them."""
     words = (
-        f"Held, nothing was sent: since the copy, values changed in {now.moved_words}. "
+        f"Stopped, nothing was sent: since the copy, values changed in {now.moved_words}. "
         "Find out who writes there. The next try reads these tables again, rehearses on them, "
         "and applies at once."
     )

@@ -58,7 +58,10 @@ async def conclude(
     except PreflightError as error:
         words = f"The apply ran, but its result could not be read: {error.message}"
         return Outcome(
-            Status.UNKNOWN, f"{words} Observe before anything else.", facts, (*evidence,)
+            Status.UNKNOWN,
+            f"{words} Check the target before you do anything else.",
+            facts,
+            (*evidence,),
         )
     seen, everything = look.observation, (*evidence, *look.evidence)
     row = seen.ledger_row(environment.name)
@@ -66,7 +69,10 @@ async def conclude(
         return applied(row, replace(facts, by=_by(ran, environment.name)), everything)
     writing = environment.wrangler.is_writing()
     if writing or may_have_arrived(ran):
-        words = f"Not seen yet: {context.own_reason(ran)} It may still be running. Check again."
+        words = (
+            f"Not in the ledger yet: {context.own_reason(ran)} It may still be running. Check "
+            "again."
+        )
         if not writing:  # the time in which it can commit begins when its sender is gone
             facts = looked(context, facts)
         return Outcome(Status.UNKNOWN, words, facts, everything)
@@ -116,10 +122,11 @@ def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> 
         case By.US:
             words = f"Applied: {where}."
         case By.ANOTHER:
-            words = f"Applied by another: {where}. This record's own apply was refused."
+            words = f"Applied by somebody else: {where}. The apply of this record was refused."
         case _:
             words = (
-                f"Applied, by whom is unknown: {where}; no reply to this record's apply was seen."
+                f"Applied, but it is unknown by whom: {where}; preflight saw no reply to its own "
+                "apply."
             )
     if facts.moved_elsewhere:
         words += f" Meanwhile rows changed in {', '.join(facts.moved_elsewhere)}."
@@ -141,7 +148,9 @@ async def _look_at_once(context: StepContext, ran: Evidence, facts: ApplyFacts) 
         try:
             return await look_after(context, f"{context.evidence_name}-observed")
         except PreflightError:
-            context.emit("Not everything could be read at once: the ledger alone.", "out")
+            context.emit(
+                "Not everything could be read at once, so only the ledger was read.", "out"
+            )
     return await look_again(context)
 
 
@@ -155,9 +164,7 @@ async def settled(context: StepContext, is_there: Callable[[Observation], bool])
     until = clock.monotonic() + SETTLED_S - _waited(context)
     while not is_there(look.observation) and clock.monotonic() < until:
         left = until - clock.monotonic()
-        context.emit(
-            f"No row yet. A statement can run for 30 s: {left:.0f} s to the next look.", "out"
-        )
+        context.emit(f"No row yet. A statement can run for 30 s; next look in {left:.0f} s.", "out")
         while (left := until - clock.monotonic()) > 0:
             await clock.sleep(min(_LOOK_S, max(0.1, left)))
         look = await look_again(context)
@@ -197,12 +204,12 @@ async def _without_row(
         return Outcome(Status.FAILED, f"{words} It may be tried again.", facts, everything)
     names = ", ".join(tables)
     if found is Found.CHANGED:
-        words = f"Half-way: the ledger has no row, but {names} holds what the migration writes."
+        words = f"Half-way: the ledger has no row, but {names} has what the migration writes."
         half_way = replace(facts, half_way=True)
         return Outcome(Status.FAILED, f"{words} See the emergency card.", half_way, everything)
     words = (
-        f"Whether it was applied is unknown: {names} holds neither the values from before nor "
-        "the rehearsed ones."
+        f"It is unknown whether it was applied: {names} has neither the earlier values nor the "
+        "rehearsed ones."
     )
     stands = context.answer("stands")
     if stands:

@@ -302,8 +302,11 @@ def _weighing(analysis: Analysis) -> tuple[Finding, ...]:
 def _unasked_words(analysis: Analysis) -> str:
     losing = sum(finding.rows_at_risk for finding in analysis.findings)
     if losing:
-        return f"{plural(losing, 'finding')} of losses: declared once they are measured."
-    return f"{plural(len(analysis.findings), 'note')}, none needs an answer."
+        return (
+            f"{plural(losing, 'finding')} about losses: to be declared after the rehearsal "
+            "measures them."
+        )
+    return f"{plural(len(analysis.findings), 'note')}, none of which needs an answer."
 
 
 def _answered_words(analysis: Analysis, declared: Sequence[str], reason: str) -> str:

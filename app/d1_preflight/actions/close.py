@@ -37,10 +37,12 @@ from d1_preflight.core.verify.timeline import TIMELINE, read_timeline
 
 _NAMED = 3
 _NOT_THERE = -1
-_NO_COPY = "The copy is not on this machine: whether the values are those from before is unknown."
+_NO_COPY = (
+    "The copy is not on this machine, so the values cannot be compared with those from before."
+)
 _UNKNOWN = (
-    "The schema's text is another one, and the schema that was rehearsed is not on this machine: "
-    "whether it is the same is unknown. Close the record on the machine that rehearsed it."
+    "The schema's text differs, and the rehearsed schema is not on this machine to compare with. "
+    "Close the record on the machine that rehearsed it."
 )
 _ROLLED_BACK, _FIXED = answer_label("end", ROLLED_BACK), answer_label("end", FIXED_MANUALLY)
 _BRIEF = Prompt(
@@ -176,7 +178,7 @@ def _contradicted(context: StepContext, seen: Observation) -> tuple[Status, str]
     recorded = context.facts(CopyFacts).schema
     before = _is_same(context, seen.schema, recorded, copy_folder(environment))
     if end == KEPT and seen.ledger_row(environment.name) is None:
-        words = f"The ledger no longer has a row for {environment.name}: it was not kept."
+        words = f"The ledger no longer has a row for {environment.name}, so it was not kept."
         return Status.FAILED, words
     if end == KEPT:
         again = f"“{_ROLLED_BACK}”, or “{_FIXED}”?"
@@ -205,7 +207,7 @@ async def _rows_contradict(context: StepContext) -> tuple[Status, str] | None:
     look = await observe(environment, extra=question.statements, emit=context.emit)
     values = question.read(look.extra)
     if values.moved:
-        words = f"The values are not those from before: {values.words(values.moved)}."
+        words = f"The values differ from before: {values.words(values.moved)}."
         return Status.FAILED, f"{words} If rows were written since, choose “{_FIXED}”."
     if values.unsure:
         words = f"{', '.join(values.unsure)} holds rows too long to compare by a query."
@@ -219,7 +221,10 @@ def _not_rolled_back(context: StepContext, seen: Observation, before: bool | Non
     words = _differences(context, seen.schema, copy_folder(context.environment)) or ()
     more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
     named = f": {'; '.join(words[:_NAMED])}{more}" if words else ""
-    return f"The schema is not the one from before{named}. If it is neither, choose “{_FIXED}”."
+    return (
+        f"The schema differs from before{named}. If it is not the rehearsed one either, choose "
+        f"“{_FIXED}”."
+    )
 
 
 def _not_fixed(rehearsed: bool | None, before: bool | None) -> str:

@@ -159,7 +159,7 @@ async def _write_page(page: Page, answer: Sequence[Row], writing: "_Writing") ->
     except (ValueError, KeyError, TypeError) as error:
         raise RemoteFailed(
             f"The database's answer could not be read: {error}.",
-            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
         ) from error
     return found.following
 
@@ -319,8 +319,8 @@ def _counted(tables: Sequence[str], answers: Sequence[Sequence[Row]]) -> Mapping
         return read_counts(tables, answers)
     except (IndexError, KeyError, ValueError) as error:
         raise RemoteFailed(
-            "The database's answer could not be read: it counts no rows.",
-            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+            "The database's answer could not be read: it has no row count.",
+            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
         ) from error
 
 
@@ -335,7 +335,7 @@ def held_by_reads(context: StepContext) -> str:
     limit = context.environment.settings.walk.read_limit_rows
     rows = _rows_to_read(context)
     if rows is None:
-        return "How many rows it reads is not known."
+        return "It is unknown how many rows it reads."
     return f"It reads about {count(rows)} rows." if rows > limit else ""
 
 
@@ -353,6 +353,6 @@ def check_size(environment: Environment, size: int) -> None:
     limit = environment.settings.data.copy_limit_mb
     if size > limit * 1_000_000:
         raise NotAllowed(
-            f"The target's rows are more than the {limit} MB that are copied at most.",
+            f"The target's rows exceed the limit of {limit} MB for a copy.",
             hint="Raise copy_limit_mb under [data] in preflight.toml.",
         )

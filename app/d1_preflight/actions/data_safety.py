@@ -115,7 +115,7 @@ async def back_up(context: StepContext) -> Outcome:
     tables = backup_tables(context)
     missing = sorted(set(changed_in_rehearsal(context)) - set(tables))
     if missing:
-        words = f"{', '.join(missing)} changed in the rehearsal but is not there to be backed up."
+        words = f"{', '.join(missing)} changed in the rehearsal but is not in the copy."
         return Outcome(Status.FAILED, f"{words} Copy the target and rehearse again.")
     if not tables:
         return _nothing_to_back_up(context)
@@ -151,13 +151,13 @@ def _nothing_to_back_up(context: StepContext) -> Outcome:
     """Proved only by the rehearsal on the target's rows, which changed no existing table."""
     rehearsed = context.facts(RehearsalFacts)
     if is_absent(rehearsed.schema_after):
-        words = "Whether an existing table is touched is not known: it was not rehearsed."
+        words = "It is unknown whether an existing table changes: the migration was not rehearsed."
         return Outcome(Status.UNKNOWN, words)
     named = context.environment.settings.data.critical_tables
     if named:
         words = f"No critical table ({', '.join(named)}) is in the target. Correct preflight.toml."
         return Outcome(Status.UNKNOWN, words)
-    words = "The rehearsal changed no existing table, and none is named critical: nothing to keep."
+    words = "The rehearsal changed no existing table, and no table is critical: nothing to back up."
     return Outcome(Status.PROVED, words)
 
 

@@ -135,7 +135,7 @@ def _owed_prompts(context: StepContext) -> Sequence[Prompt]:
     label = "What will the contract migration drop? (table or table.column, with commas)"
     named = _split_off(context)
     help_text = "It stays on the board until the record of that migration is closed."
-    help_text += f"\nBefore it was split, this file took away: {named}" if named else ""
+    help_text += f"\nBefore it was split, this file removed: {named}" if named else ""
     return (Prompt(_OWED, PromptKind.TEXT, label, help=help_text),)
 
 
@@ -219,7 +219,7 @@ def contradiction(facts: DeployOrderFacts) -> str:
     if new and facts.order == WORKER_FIRST:
         return f"{new}: the database goes first."
     if new and facts.order == NO_WORKER:
-        return f"{new}: the code here needs this migration, and goes along."
+        return f"{new}: the code here needs this migration and is deployed with it."
     return ""
 
 

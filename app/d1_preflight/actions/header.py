@@ -11,7 +11,7 @@ from d1_preflight.core.project.template import effect_words
 from d1_preflight.core.record.change_facts import HeaderFacts, NameFacts
 from d1_preflight.core.record.record import Outcome, Status
 
-_BRING_BACK = "Bring the file back, or take it out of the journal: drizzle-kit check."
+_BRING_BACK = "Bring the file back, or remove it from the journal: drizzle-kit check."
 
 
 async def check_name(context: StepContext) -> Outcome:
@@ -26,7 +26,9 @@ async def check_name(context: StepContext) -> Outcome:
     if gone := naming.gone_from(file.name for file in files):
         return Outcome(Status.FAILED, f"{gone} {_BRING_BACK}", facts)
     if naming.keeps(name):
-        words = f"{name}: {naming.tool} named it and keeps its own list of names; it stays."
+        words = (
+            f"{name}: {naming.tool} named it and keeps its own list of names, so the name stays."
+        )
         return Outcome(Status.PROVED, words, facts)
     if convention == HOUSE and convention.fits(name):
         return Outcome(Status.PROVED, f"{name}: four digits and a description.", facts)
@@ -66,7 +68,7 @@ def header_prompts(context: StepContext) -> Sequence[Prompt]:
     """What the migration is for, where its header stands in the record."""
     if not _stands_in_record(context):
         return ()
-    words = "The header stands in the record, for the file is not to be changed."
+    words = "The header is kept in the record, because the file must not change."
     return (Prompt("description", PromptKind.TEXT, "What is this migration for?", help=words),)
 
 

@@ -82,7 +82,7 @@ async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
     if values is None:
         raise NotAllowed(
             "The target could not say which values its tables hold.",
-            hint="Nothing was applied. Try again; if it stays, run: preflight doctor",
+            hint="Nothing was applied. Try again; if it fails again, run: preflight doctor",
         )
     ticks.tick("pending", "schema", "ledger")
     rechecked = await _with_moved(context, look, values)
@@ -255,7 +255,7 @@ def require_unexpired(context: StepContext, plan: SignedPlan) -> None:
     now = context.environment.clock.now()
     lapse = out_of_time(plan.decided_at, plan.expires_at or now, now)
     if plan.expires_at is None or lapse:
-        words = lapse.partition(";")[0] or "The signed GO has no end"
+        words = lapse.partition(";")[0] or "The signed GO has no expiry time"
         raise NotAllowed(f"{words}.", hint="Nothing was applied. Sign GO again.")
 
 
@@ -284,8 +284,8 @@ def require_bookmark(context: StepContext) -> None:
     watch = timedelta(minutes=context.environment.settings.verification.watch_minutes)
     if until and moment(until) < context.environment.clock.now() + watch:
         raise NotAllowed(
-            f"The Time Travel bookmark is good until {timestamp(moment(until))}: "
-            "it would not outlast the watch.",
+            f"The Time Travel bookmark is good until {timestamp(moment(until))}: it would expire "
+            "before the watch ends.",
             hint="Capture a new one (3 Data safety, bookmark), and make a new backup with it.",
         )
 

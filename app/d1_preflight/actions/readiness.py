@@ -27,7 +27,7 @@ async def check_readiness(context: StepContext) -> Outcome:
     facts = replace(facts, missing=missing or facts.missing)
     wrong = [answer for answer in answers if not answer.ok]
     if wrong:
-        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}, before the apply already."
+        words = f"{wrong[0].method} {wrong[0].url}: {wrong[0].words}, already before the apply."
         return Outcome(Status.FAILED, words, facts)
     if missing:
         more = f" And {len(missing) - 1} more." if len(missing) > 1 else ""

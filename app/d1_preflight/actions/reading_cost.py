@@ -12,9 +12,9 @@ from d1_preflight.core.target.reading_cost import WalkCost, size_statements, wal
 
 _FREE_ROWS = "free_rows"
 _TOO_MUCH = (
-    "Not begun: production's queries would fail until midnight UTC once the day's rows are used. "
-    'With a paid plan, say [account] plan = "paid" in preflight.toml. Else apply it with wrangler '
-    "alone, or delete old rows first."
+    "Not started: once the day's rows are used up, production's queries fail until midnight UTC. "
+    'On a paid plan, set [account] plan = "paid" in preflight.toml. Otherwise apply it with '
+    "wrangler alone, or delete old rows first."
 )
 
 

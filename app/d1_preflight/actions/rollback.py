@@ -156,7 +156,7 @@ async def check_rollback_header(context: StepContext) -> Outcome:
     facts = RollbackHeaderFacts(rollback=rollback)
     absent = _absent_files(context, rollback)
     if absent:
-        words = f"The header names {', '.join(absent)}, which is not there."
+        words = f"The header names {', '.join(absent)}, which does not exist."
         return Outcome(Status.FAILED, f"{words} Write it, or correct the line.", facts)
     if rollback:
         return Outcome(Status.PROVED, f"Rollback: {rollback}", facts)

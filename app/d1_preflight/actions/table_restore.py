@@ -54,7 +54,7 @@ def restore_copies(environment: Environment, copies: Sequence[RowCopy]) -> None:
     missing = sorted(wanted - set(schema.tables))
     if missing:
         raise NotAllowed(
-            f"The schema that was read does not know {', '.join(missing)}.",
+            f"The schema that was read does not have {', '.join(missing)}.",
             hint="Copy the target again, then make the backup again.",
         )
     environment.local.make(restored_folder(environment), schema, copies, ())
@@ -136,7 +136,7 @@ def _constraints_gone(environment: Environment, persist: Path) -> tuple[str, ...
 
 def _missing(table: TableDiff) -> str:
     if table.after is None:
-        return f"{table.table} is not there"
+        return f"{table.table} is missing"
     if table.lost:
         stay = noun_for(table.lost, "stays", "stay")
         return f"{plural(table.lost, 'row')} of {table.table} {stay} lost"

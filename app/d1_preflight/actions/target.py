@@ -10,6 +10,7 @@ from pathlib import Path
 
 from d1_preflight.actions.context import Environment
 from d1_preflight.core.errors import PreflightError, ProjectError, RemoteFailed
+from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.rows.codec import batches
@@ -89,7 +90,7 @@ async def read_batch(
         found = parse_execute(ran.stdout, ran.shown)
         if len(found) != len(batch):
             raise RemoteFailed(
-                f"{len(batch)} answers were expected, {len(found)} came.",
+                f"Expected {plural(len(batch), 'answer')}, got {len(found)}.",
                 hint="Nothing was changed. Run the step again.",
             )
         environment.meter.count(found)
@@ -147,7 +148,7 @@ async def confirm_identity(environment: Environment) -> None:
     if environment.project.database.has_placeholder_id and environment.target == REMOTE:
         raise ProjectError(
             f"{meant} is a placeholder, not a database id.",
-            hint="Write the uuid of wrangler d1 list, or name the file that your deploy fills in "
+            hint="Write the uuid from wrangler d1 list, or name the file that your deploy fills in "
             "with --config. Without database_id, it is found by its name.",
         )
     ran = await call_target(environment, info_args(environment), timeout=READ_TIMEOUT_S)
@@ -158,7 +159,7 @@ async def confirm_identity(environment: Environment) -> None:
     if not isinstance(answered, str) or answered.lower() != meant.lower():
         said = f"the database {answered}" if isinstance(answered, str) else "no uuid"
         raise RemoteFailed(
-            f"Another database answers: {meant} was asked, and {said} came back.",
+            f"Another database answered: preflight asked {meant} and got {said}.",
             hint="Its answers were not used. Check database_id, the account and the API base.",
         )
     environment.cache.uuid = answered
@@ -232,7 +233,7 @@ async def _ask(
     except (ValueError, KeyError, IndexError) as error:
         raise RemoteFailed(
             f"The database's answer could not be read: {error}.",
-            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
         ) from error
     return Look(seen, more, evidence)
 

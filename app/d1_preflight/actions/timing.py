@@ -74,7 +74,7 @@ async def check_window(context: StepContext) -> Outcome:
         return Outcome(Status.PROVED, words, facts)
     where = context.answer("users")
     if not where:
-        return Outcome(Status.UNKNOWN, f"{words} Where the users are is not known. {_SET_ZONES}")
+        return Outcome(Status.UNKNOWN, f"{words} The users' time zones are not known. {_SET_ZONES}")
     return Outcome(Status.ATTESTED, f"{words} Users: {where}", facts)
 
 

@@ -78,12 +78,12 @@ async def require_frozen_version(context: StepContext, plan: SignedPlan) -> None
         running, _ = await running_deployment(context)
     except RemoteFailed as error:
         raise NotAllowed(
-            f"Held, nothing was sent. {error.message}",
+            f"Stopped, nothing was sent. {error.message}",
             hint="The queries were proved for the version that GO froze. Try again.",
         ) from error
     if running.version != frozen or (_needs_deploy_before(order) and order.version in running.ids):
         raise NotAllowed(
-            f"Held, nothing was sent: since GO, {plan.proofs.worker} runs version "
+            f"Stopped, nothing was sent: since GO, {plan.proofs.worker} runs version "
             f"{_named(running.ids)}, and {frozen[:_SHORT]} was frozen.",
             hint="Its queries were not proved: ask again what runs (4 Rollback), then sign GO.",
         )
@@ -104,11 +104,11 @@ async def verify_worker(context: StepContext) -> Outcome:
     worker = order.worker or worker_name(context.environment)
     facts = WorkerFacts(worker=worker or NO_TEXT, frozen=frozen or NO_TEXT)
     if not order.touches_code:
-        words = "No query of the deployed or the new code meets the change: any version may run."
+        words = "No query of the deployed or the new code uses what changes: any version may run."
         return Outcome(Status.PROVED, words, facts)
     if not frozen:
         words = f"Which version of {worker or 'the Worker'} ran before is not known."
-        return Outcome(Status.UNKNOWN, f"{words} Look which one runs now.", facts)
+        return Outcome(Status.UNKNOWN, f"{words} Check which one runs now.", facts)
     running, evidence = await running_deployment(context)
     facts = WorkerFacts(worker=worker, frozen=frozen, versions=running.ids)
     wrong = _wrong(order, frozen, running.ids)
@@ -116,7 +116,7 @@ async def verify_worker(context: StepContext) -> Outcome:
     if wrong:
         return Outcome(Status.FAILED, f"{words}. {wrong}", facts, evidence)
     label = answer_label("order", order.order)
-    return Outcome(Status.PROVED, f"{words}: as “{label}” asks.", facts, evidence)
+    return Outcome(Status.PROVED, f"{words}: as “{label}” requires.", facts, evidence)
 
 
 def _wrong(order: DeployOrderFacts, frozen: str, running: Sequence[str]) -> str:

@@ -85,7 +85,7 @@ def remembering(text: str, choice: str, *, table: str = "wrangler", key: str = "
 
 def _named(path: Path, hint: str) -> Path:
     if not os.path.isfile(path):  # noqa: PTH113 - see config_above
-        raise ProjectError(f"{path} is not there.", hint=hint)
+        raise ProjectError(f"{path} does not exist.", hint=hint)
     return path
 
 

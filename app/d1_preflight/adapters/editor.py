@@ -29,7 +29,7 @@ def edit(path: Path, environ: Mapping[str, str] | None = None, *, line: int = 0)
     )
     if not words:
         raise ProjectError(
-            "There is no editor: EDITOR is not set and none of the usual ones is here.",
+            "There is no editor: EDITOR is not set and none of the usual ones is installed.",
             hint=f"Set EDITOR, or edit {path} in another window; the change is seen at once.",
         )
     try:

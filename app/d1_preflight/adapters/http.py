@@ -116,7 +116,7 @@ async def graphql(
             return _data_of(answer, host)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise RemoteFailed(
-            f"{host} did not answer the analytics question: {_words(error, timeout)}.",
+            f"{host} did not answer the analytics query: {_words(error, timeout)}.",
             hint="Check the network, then ask again.",
         ) from None  # the chain would carry the request, and its headers the token
 
@@ -140,7 +140,7 @@ def require_header(what: str, value: str) -> None:
     """ProjectError where a header cannot carry the value; the value itself is never shown."""
     if not (value.isascii() and value.isprintable()):
         raise ProjectError(
-            f"{what} holds characters that HTTP cannot carry; what it holds is not shown.",
+            f"{what} contains characters that HTTP cannot carry; its value is not shown.",
             hint="Set it again: only plain letters, digits and signs, no line end.",
         )
 
@@ -184,14 +184,14 @@ def _data_of(answer: "httpx.Response", host: str) -> Mapping[str, object]:
     if answer.status_code == _SLOW_DOWN:
         wait = answer.headers.get("retry-after", "")
         when = f"in {wait} s" if wait.isdigit() else "in a minute"
-        raise RemoteFailed(f"{host} asks to slow down (429).", hint=f"Ask again {when}.")
+        raise RemoteFailed(f"{host} limits the request rate (429).", hint=f"Ask again {when}.")
     try:
         reply = answer.json()
     except ValueError:
         reply = None
     match reply:
         case {"errors": [{"message": str(message)}, *_]}:
-            raise RemoteFailed(f"{host} could not answer the analytics question: {message}")
+            raise RemoteFailed(f"{host} could not answer the analytics query: {message}")
         case {"data": dict(data)} if answer.is_success:
             return data
     raise RemoteFailed(

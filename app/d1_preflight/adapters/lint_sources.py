@@ -133,7 +133,7 @@ class Sources:
                     found.setdefault(place, {}).update(dict.fromkeys(names))
                     notes.setdefault(place, []).extend(place.notes())
             elif not os.path.lexists(whole):
-                raise UsageError(f"{path} is not there.", hint="Check the path.")
+                raise UsageError(f"{path} does not exist.", hint="Check the path.")
             elif not os.path.isfile(whole):  # noqa: PTH113 - as above
                 refused.append(f"{path} {_why_not(whole)} Pass its text with: preflight lint -")
             elif (undone := self._undone(whole)) is not None:

@@ -223,8 +223,8 @@ def _fill_ledger(connection: apsw.Connection, contents: Contents) -> None:
         )
     except (apsw.ConstraintError, apsw.SQLError) as error:
         raise ProjectError(
-            f"The ledger {table} is not as wrangler makes it ({type(error).__name__}).",
-            hint="Look at it on the target; the rehearsal needs it whole.",
+            f"The ledger {table} is not as wrangler creates it ({type(error).__name__}).",
+            hint="Look at it on the target; the rehearsal needs all of it.",
         ) from error
 
 

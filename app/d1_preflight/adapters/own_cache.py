@@ -37,7 +37,7 @@ def bytes_of_mine(file: Path, largest: int) -> bytes:
 
 def _require_mine(known: os.stat_result, never: int) -> None:
     if known.st_uid != os.getuid() or known.st_mode & never:
-        raise OSError("it is not this user's alone")
+        raise OSError("it is not private to this user")
 
 
 def write_mine(file: Path, text: str) -> None:

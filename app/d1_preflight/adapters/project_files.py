@@ -89,7 +89,7 @@ class ProjectFiles:
         if unread:
             return folder / next(there, unread[0])
         raise ProjectError(
-            f'migrations_pattern "{self._project.database.migrations_pattern}" takes every file.',
+            f'migrations_pattern "{self._project.database.migrations_pattern}" matches every file.',
             hint="Narrow it, so that wrangler applies no down migration beside the migrations.",
         )
 

@@ -64,7 +64,7 @@ def _replaced(path: Path, before: Migration, text: str, keep: Path) -> Path:
     if now.sha256 != before.sha256:
         raise UsageError(
             f"{path} was changed meanwhile: the rewrite is for another text.",
-            hint="Nothing was written. Fix it again.",
+            hint="Nothing was written. Run fix again.",
         )
     folder = keep / _KEPT
     make_folder(folder)

@@ -31,7 +31,7 @@ from d1_preflight.disk import new_text, writing
 
 _FORMAT = "d1-preflight rows 1"
 _CACHE_KIB = 16_384  # each; larger than a call of rows, small beside the memory of a laptop
-_NO_COPY = "No row is kept by it; the target was only read."
+_NO_COPY = "No row was kept; the target was only read."
 
 
 class RowCopyWriter:
@@ -110,7 +110,7 @@ def open_copy(path: Path) -> RowCopy:
         return _with_file(RowCopy(path, *words, "", 0, sequence))
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecordInvalid(
-            f"{path.name} is not a whole copy of rows.", hint="Make the backup again."
+            f"{path.name} is not a complete copy of rows.", hint="Make the backup again."
         ) from error
 
 

@@ -213,7 +213,7 @@ def _give_name(temporary: Path, path: Path, link: Link) -> None:
 
 
 def _there_already(path: Path) -> ProjectError:
-    return ProjectError(f"{path} is there already.", hint="Choose another name.")
+    return ProjectError(f"{path} already exists.", hint="Choose another name.")
 
 
 def make_folder(folder: Path) -> None:

@@ -91,7 +91,8 @@ class EnvironmentWeb:
 
 def _no_address(variable: str) -> ProjectError:
     return ProjectError(
-        f"The environment variable {variable} holds no address: it must begin with http:// or "
+        f"The environment variable {variable} is not set to an address: it must begin with "
+        "http:// or "
         "https:// and name a host.",
-        hint=f"Set {variable} again; what it holds is not shown.",
+        hint=f"Set {variable} again; its value is not shown.",
     )

@@ -65,6 +65,8 @@ def write_baseline(context: "ProjectContext", session: "Session") -> str:
     )
     load_settings(text)  # what is written can be read
     objects = "".join(f"{made.sql.rstrip().rstrip(';')};\n" for made in outside.objects)
-    write_durably(path, f"-- What no migration makes, as the target had it.\n{objects}".encode())
+    write_durably(
+        path, f"-- Schema that no migration creates, as found on the target.\n{objects}".encode()
+    )
     write_durably(settings, text.encode())
     return f"The base schema, which no migration creates: {path}, named by [lint] baseline."

@@ -37,7 +37,7 @@ class BaseRecords:
         for folder in sorted(self._held(root)[1]):
             place = root / RECORDS_NAME / folder
             if not (place / RECORD_FILE).is_file():
-                words = f"is there at {self.revision}, and not here"
+                words = f"exists at {self.revision}, but not here"
                 yield place, Problem(Id.BASE_MISSING, RECORD_FILE, words, _FROM_GIT)
 
     def problems(self, root: Path, folder: Path, files: Mapping[str, bytes]) -> Iterator[Problem]:
@@ -49,7 +49,7 @@ class BaseRecords:
             return
         for name in sorted(then.keys() - _GROWING):
             if name not in files:
-                words = f"is there at {self.revision}, and not here"
+                words = f"exists at {self.revision}, but not here"
                 yield Problem(Id.BASE_MISSING, name, words, _FROM_GIT)
             elif not is_object(files[name], then[name]):
                 words = f"differs from {self.revision}, where the record is closed"

@@ -92,7 +92,7 @@ def account_api(around: Surroundings) -> "str | Check":
     account = project.config.account_id or account_id(here.variables, project.root)
     base = first_set(here.variables, API_BASE_NAMES)
     if base and not around.environ.get(base):
-        words = f"not asked: {base} stands in {here.source(base)}, and a token is not sent there"
+        words = f"not asked: {base} is set in {here.source(base)}, and a token is not sent there"
         return unknown(_TITLE, words, f"Export {base} if you mean it.")
     if not account:
         words = "not asked: the account's id is not in the configuration"

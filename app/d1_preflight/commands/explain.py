@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
-from string import Formatter
 from typing import TYPE_CHECKING
 
 from d1_preflight.commands.output import write
@@ -19,19 +18,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("explain", help="explain a lint rule and what to write instead")
     parser.add_argument("rule", nargs="?", default="", metavar="RULE", help="all rules if omitted")
     parser.set_defaults(run=run)
-
-
-_ROWS = {
-    "park": "CREATE TABLE _CHILD AS SELECT * FROM CHILD;",
-    "back": "INSERT INTO CHILD SELECT * FROM _CHILD;",
-    "tidy": "DROP TABLE _CHILD;",
-}
-_REFERENCES = {
-    "park": "CREATE TABLE _CHILD AS SELECT ID, COLUMN FROM CHILD;",
-    "back": "UPDATE CHILD SET COLUMN = (SELECT COLUMN FROM _CHILD WHERE _CHILD.ID = CHILD.ID);",
-    "tidy": "DROP TABLE _CHILD;",
-}
-"""What a finding writes out with the user's names, in general terms."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,12 +62,13 @@ def _explained(rule: "CatalogEntry") -> Iterator[str]:
     at_risk = "; rows are at risk, so no comment in the file can allow it"
     yield f"severity: {rule.severity.value}{at_risk if rule.rows_at_risk else ''}"
     yield ""
-    sql = _REFERENCES if rule.id.startswith("references") else _ROWS
-    yield from _wrapped(_general(rule.problem, sql))
+    from d1_preflight.commands.rule_examples import in_general
+
+    yield from _wrapped(in_general(rule.id, rule.problem))
     yield ""
     yield "instead:"
     for number, step in enumerate(rule.instead, start=1):
-        yield from _wrapped(_general(step, sql), f"  {number}. ")
+        yield from _wrapped(in_general(rule.id, step), f"  {number}. ")
     yield ""
     yield from _wrapped(rule.verified_with, "verified: ")
     if rule.rows_at_risk:
@@ -92,14 +79,6 @@ def _explained(rule: "CatalogEntry") -> Iterator[str]:
         yield ""
         yield "to allow it at one statement, write above it:"
         yield f"  -- preflight: allow {rule.id} — the reason"
-
-
-def _general(words: str, sql: "Mapping[str, str]") -> str:
-    """The words with the places for names in capitals, as manuals write them; SQL as an example."""
-    return "".join(
-        literal + (sql.get(name, name.upper()) if name else "")
-        for literal, name, _, _ in Formatter().parse(words)
-    )
 
 
 def _wrapped(text: str, lead: str = "") -> Iterator[str]:

@@ -15,6 +15,7 @@ from d1_preflight.core.errors import PreflightError, Undecided, UsageError
 if TYPE_CHECKING:
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
+    from d1_preflight.session import Session
     from d1_preflight.tui.app import PreflightApp
     from d1_preflight.tui.first_paint import FirstPaint
 
@@ -121,8 +122,8 @@ def show(
     app.run()
     if app.failure is not None:
         raise app.failure
-    for worked_on, folder in app.worked_on.items():
-        output.write(_where_it_lies(worked_on, folder))
+    for worked_on in app.worked_on:
+        output.write(_on_leaving(worked_on))
     return app.return_code or 0
 
 
@@ -146,11 +147,21 @@ def _app(context: "ProjectContext", name: str) -> "PreflightApp":
     )
 
 
-def _where_it_lies(name: str, folder: Path) -> str:
-    """What whoever leaves a migration needs to know: its record, and the line that commits it."""
+def _on_leaving(session: "Session", *, told: bool = False) -> str:
+    """What whoever leaves a migration needs to know: what is wrong, and how to commit the record.
+
+    `told` says that the face has said already what is wrong.
+    """
     from shlex import quote
 
-    return f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
+    from d1_preflight.core.recovery.scenarios import on_leaving
+    from d1_preflight.report.text import clean
+
+    name, folder = session.record.migration, session.folder
+    said = () if told or session.closed else on_leaving(session.record, session.path)
+    wrong = "".join(f"  {clean(line)}\n" for line in said)
+    lies = f"The record of {name} is in {folder}\n  git add {quote(str(folder))}\n"
+    return f"{name}\n{wrong}{lies}" if wrong else lies
 
 
 def open_chosen(
@@ -281,7 +292,7 @@ def _show_plain(context: "ProjectContext", name: str, why: str) -> int:
         line for line in owed_words(board.listed()) if line not in owed
     )  # what this walk left behind
     if session.record.attempts:
-        output.write(_where_it_lies(session.record.migration, session.folder))
+        output.write(_on_leaving(session, told=True))
     return code
 
 

@@ -23,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("name", metavar="NAME", help="the migration: its number, or its name")
     parser.add_argument(
         "--type", choices=[kind.value for kind in kinds], default="",
-        help="the class, where the target showed another one than the files",
+        help="the class, if the target showed a different one than the files",
     )  # fmt: skip
     parser.add_argument(
         "--description", default="", metavar="WORDS", help="what it is for; else it is asked"

@@ -235,7 +235,7 @@ def _judged(ledger: "Ledger", root: Path) -> "Iterator[Judged]":
     prior = baseline_schema(baseline) if baseline else None
     if baseline:
         say(f"preflight lint: judged on the baseline {baseline.name}: what neither it nor a file")
-        say("  makes counts as not there")
+        say("  creates counts as missing")
     prior = schema_after(ledger.earlier, prior) if ledger.earlier else prior
     naming = read_naming(ledger, Path.cwd())
     migrations = [replace(migration, naming=naming) for migration in ledger.migrations]

@@ -60,7 +60,7 @@ class OpenRecord:
             return self.parsed
         data = self.files.get(RECORD_FILE)
         if data is None:
-            raise RecordInvalid(f"{self.folder / RECORD_FILE} is not there.")
+            raise RecordInvalid(f"{self.folder / RECORD_FILE} does not exist.")
         return load_record(data, str(self.folder / RECORD_FILE))
 
     @property

@@ -34,7 +34,7 @@ def ask_pattern(arguments: argparse.Namespace, asker: "Asker | None" = None) -> 
     if asker is None:
         return
     words = {text: pattern.value for pattern, text in _WORDS.items()}
-    chosen = plain.choose(asker, f"What is {arguments.name} to do?", (*words, _EMPTY))
+    chosen = plain.choose(asker, f"What should {arguments.name} do?", (*words, _EMPTY))
     if not chosen:
         raise UsageError("Nothing was chosen, and nothing was written.")
     arguments.pattern = words.get(chosen, "")
@@ -120,7 +120,7 @@ class _Questions:
             drop = () if text else (wanted.column,)
             wanted = replace(wanted, columns=tuple(filter(None, [text])), drop=drop)
         if wanted.drop and not wanted.reason:
-            label = f"Why may the values of {', '.join(wanted.drop)} go? (one sentence)"
+            label = f"Why may the values of {', '.join(wanted.drop)} be lost? (one sentence)"
             wanted = replace(wanted, reason=self._text(label))
         return wanted
 

@@ -35,17 +35,23 @@ def add_pattern_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--pattern", choices=[pattern.value for pattern in Pattern], default="",
         help="write it for your tables: asked at a terminal where it is left out")  # fmt: skip
-    add("--table", default="", metavar="TABLE", help="the table that it is about")
+    add("--table", default="", metavar="TABLE", help="the table to change")
     add("--column", action="append", default=[], metavar="COLUMN",
         help="column, table, rebuild: its definition; rename, data: its name")  # fmt: skip
     add("--to", default="", metavar="NAME", help="rename: the new name")
     add("--one-step", action="store_true", help="rename: in one file, whatever the code uses")
     add("--drop", action="append", default=[], metavar="COLUMN", help="rebuild: leave it out")
-    add("--reason", default="", metavar="WORDS", help="rebuild: why its values may go")
+    add("--reason", default="", metavar="WORDS", help="rebuild: why its values may be lost")
     add("--index", action="append", default=[], metavar="COLUMNS", help="column, table: an index")
     add("--set", default="", metavar="EXPRESSION", help="data: the new value")
-    add("--where", default="", metavar="CONDITION", help="data: of these rows")
-    add("--value", action="append", default=[], metavar="OLD=NEW", help="data: one value for one")
+    add("--where", default="", metavar="CONDITION", help="data: only in these rows")
+    add(
+        "--value",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="data: the new value for an old one",
+    )
 
 
 def wanted_of(arguments: argparse.Namespace) -> Wanted:

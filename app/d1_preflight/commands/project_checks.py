@@ -49,7 +49,7 @@ def _database(around: Surroundings) -> Iterator[Check]:
     if project.database.has_placeholder_id:
         words = f"{project.database.name}: {project.database.id} is a placeholder, not an id"
         fix = (
-            f"Write the uuid of wrangler d1 list into {project.config.path.name}, or name the "
+            f"Write the uuid from wrangler d1 list into {project.config.path.name}, or name the "
             "file that your deploy fills in: --config FILE"
         )
         yield failed("database", words, fix)
@@ -71,11 +71,11 @@ def _doubts(project: "Project") -> Iterator[Check]:
         yield unknown("same database", remark, fix)
     if others := other_configs(project.config.path):
         names = ", ".join(path.name for path in others)
-        yield good("configuration", f"{project.config.path.name} is taken; beside it: {names}")
+        yield good("configuration", f"{project.config.path.name} is used; also found: {names}")
     deployed = deployed_config(project.root)
     if deployed is not None and deployed != project.config.path:
         ids = {found.id for found in read_config(deployed).databases}
-        words = f"wrangler deploy takes {deployed}; D1 commands take {project.config.path.name}"
+        words = f"wrangler deploy uses {deployed}; D1 commands use {project.config.path.name}"
         if project.database.id in ids:
             yield good("deploy", words)
         else:
@@ -198,7 +198,9 @@ def _naming_words(project: "Project", names: "Sequence[str]") -> str:
     naming = ProjectFiles(project).naming(names)
     shown = naming.convention(names).shown
     if naming.tool:
-        return f"{naming.tool} names these files and keeps its own list of them: they stay"
+        return (
+            f"{naming.tool} names these files and keeps its own list of them, so their names stay"
+        )
     return f"{shown}, {'as [lint] names says' if naming.names else 'as the files are named'}"
 
 

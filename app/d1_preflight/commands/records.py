@@ -274,7 +274,7 @@ def _roots_above(folder: Path) -> list[Path]:
 
 def _given(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
-        raise UsageError(f"{path} is not there.", hint="Correct the option, or leave it out.")
+        raise UsageError(f"{path} does not exist.", hint="Correct the option, or leave it out.")
     return path
 
 
@@ -367,7 +367,7 @@ def _opened_project(
     except PreflightError as error:
         return error
     if found.database.name != database.name:
-        return UsageError(f"{found.config.words} has no database of that name.")
+        return UsageError(f"{found.config.words} has no database with that name.")
     return found
 
 

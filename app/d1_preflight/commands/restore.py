@@ -97,7 +97,7 @@ def _copies(environment: "Environment", name: str, tables: Sequence[str]) -> lis
     missing = [table for table in tables if table not in known]
     if missing:
         there = ", ".join(sorted(known))
-        raise UsageError(f"{missing[0]} is not in the backup.", hint=f"There: {there}")
+        raise UsageError(f"{missing[0]} is not in the backup.", hint=f"It has: {there}")
     return [opened_copy(environment, entry) for entry in kept]
 
 

@@ -35,7 +35,7 @@ def target_ledger(around: Surroundings) -> Iterator[Check]:
     api = account_api(around) if variable else None
     if not isinstance(api, str):
         if login_files(around):
-            words = "not read here with a wrangler login: the board reads it, and says what is odd"
+            words = "not read here with a wrangler login: the board reads it and says what is wrong"
             yield good(_TITLE, words)
         return
     import asyncio

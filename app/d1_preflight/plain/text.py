@@ -121,7 +121,7 @@ def _rows_and_order(session: Session) -> Iterator[str]:
         yield f"{_INDENT}rows    {changes}"
     for row in CopyFacts.from_attempt(session.attempt(CopyFacts.step)).beside:
         yield f"{_INDENT}also    {clean(row.sql)}"
-    yield f"{_INDENT}back    {_rollback_path(session)}"
+    yield f"{_INDENT}undo    {_rollback_path(session)}"
     if order := order_words(DeployOrderFacts.from_attempt(session.attempt("deploy_order"))):
         yield f"{_INDENT}order   {clean(order)}"
 

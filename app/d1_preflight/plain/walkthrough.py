@@ -14,11 +14,12 @@ from d1_preflight.core.record.facts import StepFacts
 from d1_preflight.core.record.gate import earlier_reason
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.core.recovery.runbook import Target
-from d1_preflight.core.recovery.scenarios import runbook
+from d1_preflight.core.recovery.scenarios import on_leaving, runbook
 from d1_preflight.core.remedies.fix import Fix
 from d1_preflight.plain import text
 from d1_preflight.plain.asker import Asker
 from d1_preflight.plain.line_asker import BACK
+from d1_preflight.report.text import clean
 from d1_preflight.session import Session
 from d1_preflight.unattended import SideBySide, Unattended
 
@@ -235,6 +236,7 @@ class Walkthrough:
         self._say("")
         self._say(f"Open: {len(still_open)} of {plural(len(session.path), 'step')}.")
         self._tell(text.status_line(session, step) for step in still_open)
+        self._tell(f"  {clean(line)}" for line in on_leaving(session.record, session.path))
         plain = "" if session.record.is_adoption else " --plain"
         self._say(f"Saved. Continue with: {session.record.command}{plain}")
         return 1

@@ -125,7 +125,7 @@ def _refuse_foreign(directory: Path) -> None:
         ) from error
     if found:
         raise ProjectError(
-            f"{directory} is not empty ({found[0]}), and is no practice project.",
+            f"{directory} is not empty ({found[0]}), and is not a practice project.",
             hint="Name an empty or a new folder: preflight practice FOLDER",
         )
 

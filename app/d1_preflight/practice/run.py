@@ -133,7 +133,7 @@ def refuse_real_credentials(environ: Mapping[str, str]) -> None:
     for name in OTHER_ADDRESSES:
         if environ.get(name) and api_place({name: environ[name]}) != PRACTICE:
             raise RealCredentials(
-                f"{name} leads to another API than the practice one.",
+                f"{name} points to another API than the practice one.",
                 hint=f"Run it as: env -u {name} preflight practice",
             )
 

@@ -142,7 +142,7 @@ def undo_blocks(ways: Sequence[Undo]) -> Document:
     if not ways:
         return ()
     rows = tuple((way.way, way.loses, way.takes, way.until, way.command) for way in ways)
-    columns = ("way", "loses", "takes", "until", "command")
+    columns = ("rollback path", "loses", "takes", "until", "command")
     used = [n for n in range(len(columns)) if any(row[n] for row in rows)]
     cells = tuple(tuple(row[n] for n in used) for row in rows)
     table = Table(tuple(columns[n] for n in used), cells)

@@ -156,10 +156,9 @@ class PreflightApp(App[None]):
         self.post_message(messages.OpenAsked(self._adopt.next(self._source.header.database)))
 
     @property
-    def worked_on(self) -> dict[str, Path]:
-        """The records that hold attempts, by migration, with their folders."""
-        sessions = self._sessions.values()
-        return {s.record.migration: s.folder for s in sessions if s.record.attempts}
+    def worked_on(self) -> "list[Session]":
+        """The sessions whose records hold attempts."""
+        return [s for s in self._sessions.values() if s.record.attempts]
 
     @on(messages.DatabaseAsked)
     def _database(self, event: messages.DatabaseAsked) -> None:

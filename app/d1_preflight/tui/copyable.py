@@ -43,10 +43,20 @@ def _commands(session: "Session", step: "Step") -> Iterator[Copyable]:
 
     attempt = session.attempt(step.id)
     if attempt is None and not session.closed:
-        yield from ((f"command: {line}", line) for line in session.plan(step))
+        yield from map(_planned, session.plan(step))
     for evidence in attempt.evidence if attempt else ():
         line = join(evidence.argv)
         yield f"command: {line}", line
+
+
+def _planned(line: str) -> Copyable:
+    """A line of what will run; one with a placeholder is no command yet."""
+    from d1_preflight.tui.words import command_in
+
+    command = command_in(line)
+    if command and "<" not in command:
+        return f"command: {command}", command
+    return f"plan: {line}", line
 
 
 def _results(session: "Session", step: "Step") -> Iterator[Copyable]:

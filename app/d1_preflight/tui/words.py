@@ -211,8 +211,17 @@ def plan(session: "Session", step: Step) -> Content:
         more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
         why = f"\n{waits[0].words}" if waits[0].words else ""
         return Content.styled(f"waits for: {names}{more}{why}", QUIET)
-    lines = (Content.assemble(("$ ", QUIET), line) for line in session.plan(step))
+    lines = (
+        Content.assemble(("$ " if command_in(line) else "  ", QUIET), line)
+        for line in session.plan(step)
+    )
     return Content("\n").join(lines)
+
+
+def command_in(line: str) -> str:
+    """The command of a plan's line, without its note; "" where the line only describes."""
+    command = line.partition("   (")[0]
+    return command if command.startswith("wrangler ") else ""
 
 
 def live_list(session: "Session", running: RunningStep, most: int) -> Content:

@@ -185,7 +185,7 @@ def _failure(git: Git, answer: Answer) -> UsageError:
         )
     return UsageError(
         f"git could not list the base in {git.root}: {answer.reason or 'no reason'}",
-        hint="Nothing is fetched from here: fetch the whole base revision, then try again.",
+        hint="preflight fetches nothing itself: fetch the whole base revision, then try again.",
     )
 
 

@@ -21,7 +21,7 @@ from d1_preflight.core.project.migration import DOWN_FOLDERS, Migration, ledger_
 from d1_preflight.core.project.wrangler_config_file import parse_config
 from d1_preflight.core.rules.project.merged import Change, MergedChange
 
-_BEHIND = "is there at {} and was not where this branch began: merge that to have it judged."
+_BEHIND = "exists at {} but not where this branch began: merge that to have it judged."
 
 
 @dataclass(slots=True)

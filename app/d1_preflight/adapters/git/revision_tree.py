@@ -98,7 +98,7 @@ def commit_of(git: Git, revision: str) -> str:
             hint="Leave --deployed out to judge the code that lies here.",
         )
     if refused := git.refusal():
-        raise UsageError(f"git refuses {git.root}: {refused.reason}.", hint="See git's own words.")
+        raise UsageError(f"git refuses {git.root}: {refused.reason}.", hint="See git's message.")
     words = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     answer = git.ask(*words, timeout=_TIMEOUT)
     if answer.exit_code == MISSING:

@@ -195,7 +195,11 @@ def _key_at(path: Path, origin: str, places: _Places) -> Key:
     if public and places.has_loaded(public):
         return Key(public, f"{origin} (ssh-agent)")
     if not os.path.isfile(private):  # noqa: PTH113 - False too where it may not look
-        what = f"{private}.pub without its private key" if public else f"{path}, which is not there"
+        what = (
+            (f"{private}.pub without its private key")
+            if public
+            else f"{path}, which does not exist"
+        )
         raise _Unusable(
             f"The signing key cannot be used: {origin} names {what}.",
             hint="Bring the key back, load it with ssh-add, or name another one.",

@@ -109,7 +109,7 @@ class RealWrangler:
         return Lock(
             _writing_lock(self.private),
             NotAllowed(
-                "A wrangler that was left is still writing to the target.",
+                "An earlier wrangler is still writing to the target.",
                 hint="Wait until it ends, then look at what it did.",
             ),
         )

@@ -80,7 +80,8 @@ def target_config(project: Project, account: str = "") -> Path:
         raise ProjectError(
             f"{project.database.name} has no database_id in {project.config.words}, and its name "
             "was not resolved yet.",
-            hint="Ask the account first: r on the board. Or write the id of wrangler d1 list.",
+            hint="Refresh the board first (r), which looks it up. Or write the id from wrangler "
+            "d1 list.",
         )
     return _written(
         project, project.target_config, _document(project.config, project.database, account)
@@ -154,7 +155,7 @@ def _exact_bytes(migration: Migration) -> bytes:
             ) from error
     if Migration.from_bytes(migration.name, data).sha256 != migration.sha256:
         raise MigrationUnreadable(
-            f"{migration.name} changed on disk while it was being worked on.",
+            f"{migration.name} changed on disk while preflight worked on it.",
             hint="Open it again; what was proved about the old text does not hold.",
         )
     return data

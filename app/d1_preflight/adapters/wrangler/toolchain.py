@@ -32,9 +32,7 @@ PINNED_WRANGLER = "4.164.0"
 _PATIENCE = 10.0
 _NOTHING = "Nothing was installed."
 _LONGEST_WORD = 200
-_OWN_HINT = (
-    f'Or walk with preflight\'s own, {PINNED_WRANGLER}: [wrangler] use = "own" in preflight.toml.'
-)
+_OWN_HINT = f'Or use preflight\'s own, {PINNED_WRANGLER}: [wrangler] use = "own" in preflight.toml.'
 
 
 class Source(StrEnum):
@@ -123,7 +121,7 @@ async def install(
     package = _own_package(folder)
     if package is None:
         raise WranglerUnavailable(
-            f"npm finished, yet {home} holds no wrangler {PINNED_WRANGLER}.",
+            f"npm finished, but {home} has no wrangler {PINNED_WRANGLER}.",
             hint=f"Remove {home} and try again.",
         )
     return _with_node(Source.OWN, package, env, folder)

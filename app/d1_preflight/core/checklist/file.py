@@ -202,6 +202,6 @@ def require_acts(checklist: Checklist, measure: Checklist | None = None) -> Chec
     `measure` is the shipped checklist of its time; left out, the present one.
     """
     for lapse in lapses(checklist, measure or shipped_checklist()):
-        hint = "The gate and the apply rest on it: restore it; you may reword it."
+        hint = "The gate and the apply depend on it: restore it; you may reword it."
         raise _error_at(checklist, lapse.step, lapse.key, lapse.words, hint)
     return checklist

@@ -131,7 +131,7 @@ def _longer(own: Checklist, shipped: Checklist) -> Iterator[Lapse]:
     before = own.before("applied")
     for step in own.steps:
         if step.good_for is not None and (step.id in ACTS or step not in before):
-            words = f"good_for of step {step.id!r} counts for nothing: only proofs before GO age"
+            words = f"good_for of step {step.id!r} has no effect: only proofs before GO expire"
             yield Lapse(step.id, "good_for", words)
 
 

@@ -8,7 +8,7 @@ from d1_preflight.core.checklist.checklist import ACTS, Effect, Prompt, Step
 def needs_person(step: Step, prompts: Sequence[Prompt]) -> str:
     """Why a person must start the step, in words; "" where none is needed."""
     if step.id in ACTS:
-        return "It is signed or applied by a person."
+        return "A person signs it or applies it."
     if step.effect is Effect.REMOTE_WRITE:
         return "It writes to the target or to people."
     return "It asks a question." if prompts else ""

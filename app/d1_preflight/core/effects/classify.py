@@ -77,7 +77,7 @@ def _destroyed(builder: EffectsBuilder) -> Iterator[_KindReason]:
             words = f'Sets "{lineage.table}.{column}" to NULL (ON DELETE SET NULL or DEFAULT).'
             yield _reason(Kind.DESTRUCTIVE, words, trace)
     for name, by in builder.columns_dropped():
-        yield _reason(Kind.DESTRUCTIVE, f'Drops column "{name}": its values go.', by)
+        yield _reason(Kind.DESTRUCTIVE, f'Drops column "{name}" and its values.', by)
     for change in builder.outside:
         if change.loses:
             yield _reason(Kind.DESTRUCTIVE, change.words, change.trace)
@@ -91,10 +91,10 @@ def _lost(lineage: TableLineage) -> Iterator[_KindReason]:
             words = f'Deletes rows of "{lineage.table}" in its copy "{copy}" ({_cause(loss)}).'
         yield _reason(Kind.DESTRUCTIVE, words, loss.trace)
     for trace in lineage.partial:
-        words = f'Copies "{lineage.table}" in a way that can leave rows out.'
+        words = f'Copies "{lineage.table}" in a way that can skip rows.'
         yield _reason(Kind.DESTRUCTIVE, words, trace)
     if not lineage.losses and not lineage.partial:
-        words = f'Makes "{lineage.table}" again without its rows.'
+        words = f'Recreates "{lineage.table}" without its rows.'
         yield _reason(Kind.DESTRUCTIVE, words, lineage.dropped_by)
 
 
@@ -125,7 +125,7 @@ def _transformed(builder: EffectsBuilder) -> Iterator[_KindReason]:
         elif by.parsed.conflict == "REPLACE" or by.parsed.upsert == "UPDATE":
             yield _reason(kind, f'Can overwrite rows of "{table}".', by)
     for trace in builder.sequences_written():
-        yield _reason(kind, "Changes AUTOINCREMENT marks.", trace)
+        yield _reason(kind, "Changes AUTOINCREMENT counters.", trace)
     for change in builder.outside:
         if change.kind in ("view", "index", "trigger", "values") and not change.remade:
             yield _reason(kind, change.words, change.trace)

@@ -128,7 +128,7 @@ class Tracer:
         try:
             run_to_end(self._connection, text)
         except (apsw.InterruptError, apsw.FullError, apsw.NoMemError):
-            return "", "it does more than can be followed here", True
+            return "", "it does more than preflight can follow", True
         except apsw.ConstraintError as error:
             return "", str(error), False
         except apsw.TooBigError:

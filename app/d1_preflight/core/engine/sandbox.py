@@ -21,7 +21,7 @@ _SMALL = 10_000
 _STEPS_BETWEEN_LOOKS = 10_000
 _PAGES = 32_768  # 128 MiB: a script cannot fill the machine's memory
 _LEDGER_SQL = f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}"
-_SWALLOWED = "the end of the file swallows wrangler's row for the ledger: it is not recorded"
+_SWALLOWED = "the end of the file swallows wrangler's ledger row, so the file is not recorded"
 
 
 class Sandbox:

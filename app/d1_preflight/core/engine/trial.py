@@ -17,7 +17,7 @@ from d1_preflight.core.sql.tokenizer import Statement, each_statement, quote_nam
 
 LIMIT_S = 300.0
 _STEPS = 1_000_000  # engine steps between two looks at the clock
-_NO_ROW = "wrangler's row for the ledger is not written: it would run again at the next apply"
+_NO_ROW = "wrangler's ledger row is not written, so the file would run again at the next apply"
 
 
 def run_as_d1(

@@ -29,7 +29,7 @@ class Glob:
         refused = _REFUSED.search(pattern)
         if refused or pattern.count("{") != pattern.count("}"):
             form = refused[0] if refused else "an unmatched brace"
-            raise ValueError(f"the pattern's {form} is not understood here")
+            raise ValueError(f"preflight does not understand the pattern's {form}")
         expanded = tuple(tuple(text.split("/")) for text in _alternatives(pattern))
         return cls(pattern, expanded)
 

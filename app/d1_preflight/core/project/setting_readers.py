@@ -82,7 +82,7 @@ def texts(value: object) -> tuple[str, ...]:
         raise UnreadValue('must be a list of strings, for example ["users", "teams"]')
     found = tuple(text(item) for item in value)
     if "" in found or len(set(found)) != len(found):
-        raise UnreadValue("holds an empty string or one string twice")
+        raise UnreadValue("contains an empty or a repeated string")
     return found
 
 
@@ -135,7 +135,7 @@ def known_zone(name: str) -> "ZoneInfo":
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UnreadValue(
-            f'"{name}" is no time zone; write it like "America/New_York" or "UTC"'
+            f'"{name}" is not a time zone; write it like "America/New_York" or "UTC"'
         ) from error
 
 
@@ -143,11 +143,11 @@ def variable(value: object) -> str:
     """The name of an environment variable; a value that looks like a secret is not repeated."""
     name = text(value)
     if name and not _VARIABLE.fullmatch(name):
-        raise UnreadValue("must be the NAME of an environment variable, not what it holds")
+        raise UnreadValue("must be the NAME of an environment variable, not its value")
     if name.upper().startswith(_CLOUDFLARES):
         raise UnreadValue(
-            f"must not be {name}: Cloudflare's own variables are sent to no other address; use "
-            "one of another name, with a token made for this address"
+            f"must not be {name}: Cloudflare's own variables are never sent to other addresses; "
+            "use another name, with a token made for this address"
         )
     return name
 
@@ -320,7 +320,7 @@ def _url(value: object) -> str:
     except ValueError:  # http://[x/
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UnreadValue('url must be a whole address like "https://example.com/health"', "url")
+        raise UnreadValue('url must be a full address like "https://example.com/health"', "url")
     if parts.username or parts.password:
-        raise UnreadValue("url must hold no user or password; use bearer_env", "url")
+        raise UnreadValue("url must not contain a user or password; use bearer_env", "url")
     return address

@@ -54,7 +54,7 @@ class Users:
         (), readers.zones, "The users' time zones; the team's if none is named."
     )
     busy: Busy = _key(
-        Busy(), readers.busy, "When they work, by their own clocks: no migration then."
+        Busy(), readers.busy, "Their working hours, in their own time: no migration then."
     )
     freeze: tuple[Freeze, ...] = _key(
         (), readers.freezes, "Days on which nothing is migrated, both ends included."
@@ -72,7 +72,9 @@ class Verification:
         "a token, `bearer_env` names the environment variable that holds it.",
     )
     error_rate_percent: Decimal = _key(
-        Decimal("0.1"), readers.percent, "The Worker's error rate above which it is aborted."
+        Decimal("0.1"),
+        readers.percent,
+        "The error rate of the Worker above which the migration is aborted.",
     )
     watch_minutes: int = _key(
         5, readers.whole(1, 10), "How long the error rate is watched, 1 to 10 minutes."
@@ -94,13 +96,15 @@ class Data:
     """What must not be lost."""
 
     critical_tables: tuple[str, ...] = _key(
-        (), readers.texts, "Tables that are always backed up, touched or not."
+        (), readers.texts, "Tables that are always backed up, changed or not."
     )
     copy_limit_mb: int = _key(
         500, readers.whole(1, 10_000), "The largest database that is copied for the rehearsal."
     )
     time_travel_days: int = _key(
-        7, readers.whole(1, 30), "How far Time Travel reaches: 7 days on the free plan, 30 paid."
+        7,
+        readers.whole(1, 30),
+        "How far back Time Travel reaches: 7 days on the free plan, 30 on the paid one.",
     )
 
 
@@ -150,8 +154,8 @@ class LintSettings:
     baseline: str = _key(
         "",
         readers.inner_path,
-        "An SQL file with the schema as it was before the first migration, where it was made "
-        "outside of them. What neither it nor a migration makes then counts as not there.",
+        "An SQL file with the schema before the first migration, if that was created outside of "
+        "the migrations. What neither it nor a migration creates then counts as missing.",
     )
     names: Names = _key(
         Names.INFERRED,
@@ -168,8 +172,8 @@ class ChecklistSettings:
     header: HeaderPlace = _key(
         HeaderPlace.BY_TOOL,
         readers.header_place,
-        "Where the header stands: in the `file`, or in the `record`, which leaves generated files "
-        "alone; in the record for what drizzle or Prisma made if empty.",
+        "Where the header is kept: in the `file` or in the `record`, which leaves generated files "
+        "unchanged. If empty: in the record for files of drizzle and Prisma.",
     )
 
 
@@ -187,7 +191,7 @@ class Migrations:
     ignore_ledgers: tuple[str, ...] = _key(
         (),
         readers.texts,
-        "Ledgers of tools that no longer migrate this database; they hold nothing back.",
+        "Ledgers of tools that no longer migrate this database; they block nothing.",
     )
 
 
@@ -216,16 +220,17 @@ class CodeSettings:
     roots: tuple[str, ...] = _key(
         (),
         readers.texts,
-        "Files and folders whose code runs, from this file's folder; the Worker's `main` and what "
+        "Files and folders of the code that runs, from this file's folder; the Worker's `main` "
+        "and what "
         "it imports if empty.",
     )
     exclude: tuple[str, ...] = _key(
-        (), readers.patterns, "Files and folders that are no code of the Worker, as patterns."
+        (), readers.patterns, "Files and folders that are not code of the Worker, as patterns."
     )
     wrappers: tuple[str, ...] = _key(
         (),
         readers.texts,
-        "Functions, and tags of templates, that are given SQL and are not the project's own.",
+        "Functions and template tags from outside the project that take SQL.",
     )
 
 

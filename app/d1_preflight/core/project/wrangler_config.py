@@ -107,7 +107,7 @@ class WranglerConfig:
                 return self._unmistakable(database)
         raise UsageError(
             f'No D1 database named or bound as "{reference}" in {self.words}.',
-            hint=f"There: {self._choices()}. Name one with --database.",
+            hint=f"It has: {self._choices()}. Name one with --database.",
         )
 
     def names_of(self, database: Database) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ class WranglerConfig:
         """What a person should know before this database is taken for the one that is meant."""
         twins = [(name, other) for name, other in self.elsewhere if _is_same(other.id, chosen.id)]
         found = [
-            f"{_environment(name)} has this same database ({other.name}): a migration meets both."
+            f"{_environment(name)} has the same database ({other.name}): a migration changes both."
             for name, other in twins
         ]
         found += [

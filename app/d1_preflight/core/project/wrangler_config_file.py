@@ -73,7 +73,7 @@ _HINTS = {
     "syntax": "Fix that place; wrangler cannot read the file either.",
     "string": "Write it as a string in quotes.",
     "folder": "It names folders on disk: use letters, digits, - and _, as Cloudflare does.",
-    "control": "Remove them: they would be shown in terminals, and drive them.",
+    "control": "Remove them: a terminal that shows them would act on them.",
     "pattern": "Set migrations_dir too, and start migrations_pattern with it and a slash.",
 }
 
@@ -231,7 +231,7 @@ def _text(
         what = f"{key} of {where} must be a string."
         raise located.error(key, what, hint=_HINTS["string"], nth=nth)
     if any(unicodedata.category(char) == "Cc" for char in value):
-        what = f"{key} of {where} holds control characters: {value!r}."
+        what = f"{key} of {where} contains control characters: {value!r}."
         raise located.error(key, what, hint=_HINTS["control"], nth=nth)
     return value
 

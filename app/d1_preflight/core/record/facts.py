@@ -211,7 +211,7 @@ def moment(text: str) -> datetime:
     else:
         found = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
     if not _FIRST_YEAR <= found.year < MAXYEAR:  # no other zone could show it
-        raise ValueError(f"the year {found.year} is no year of a record")
+        raise ValueError(f"the year {found.year} is not possible in a record")
     return found
 
 

@@ -17,7 +17,7 @@ from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.lazy_dataclass import dataclass, replace
 
 _EXPIRED = "The signed GO has expired; sign it again."
-_AHEAD = "GO was signed at a time that this clock has not reached; sign it again."
+_AHEAD = "GO was signed at a time that this machine's clock has not reached; sign it again."
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
 
@@ -171,7 +171,7 @@ def expired_answer(record: Record, step: Step) -> str:
     what = "waiver" if answer.status is Status.WAIVED else "answer"
     span = age_words(step.good_for)
     age = age_words(abs(again.started_at - (answer.finished_at or answer.started_at)))
-    why = f"it counts for {span}, and this was checked again {age} later"
+    why = f"it is good for {span}, and this was re-checked {age} later"
     return f"The {what} “{answer.words}” has expired: {why}."
 
 

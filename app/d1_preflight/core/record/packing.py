@@ -158,5 +158,5 @@ def _many_lines(key: str, line: str) -> Iterable[Fact]:
             continue
         at, *counts = part.split(" ")
         if len(counts) != len(_SAMPLE) - 1 or not all(c.isascii() and c.isdigit() for c in counts):
-            raise ValueError(f"{part!r} is no sample of traffic")
+            raise ValueError(f"{part!r} is not a traffic sample")
         yield dict(zip(_SAMPLE, (at, *map(int, counts)), strict=True))

@@ -233,7 +233,7 @@ class Record:
 
     def recovered(self, step_id: str = "") -> "Record":
         """What runs (at that step, or at all) is interrupted: its session died, or saved no end."""
-        words = "The session ended while this ran; what it did must be observed."
+        words = "The session ended while this ran; check what it did."
         found = self
         while (running := found._running_at(step_id)) is not None:
             lost = replace(running, status=Status.INTERRUPTED, words=words)

@@ -140,12 +140,12 @@ def refuse_operator(operators: tuple[Signature, ...], reviewer: Signature) -> No
         if reviewer.fingerprint == operator.fingerprint:
             raise NotAllowed(
                 f"This key ({reviewer.fingerprint}) signed as the operator.",
-                hint="A second person, with a key of their own, reviews.",
+                hint="The reviewer must be a second person with a key of their own.",
             )
         if reviewer.principal == operator.principal:
             raise NotAllowed(
                 f"{reviewer.principal} is the operator of this record.",
-                hint="A second person reviews.",
+                hint="The reviewer must be a second person.",
             )
 
 

@@ -58,16 +58,16 @@ def draft_down(migration: Migration, prior: Schema, after: Schema | None = None)
 
 def _data_gaps(script: ScriptTrace, effects: Effects, undo: Undo) -> Iterator[str]:
     for table in effects.rows_deleted_in:
-        yield f"Rows of {table} are deleted; they come only from a backup."
+        yield f"Rows of {table} are deleted; only a backup has them."
     for place in effects.references_nulled_in:
-        yield f"{place} is set to NULL; its values come only from a backup."
+        yield f"{place} is set to NULL; only a backup has its values."
     for table in effects.rows_inserted_in:
         yield f"Rows are added to {table}; the draft leaves them there."
     for trace in script.statements:
         if trace.verb == "UPDATE" and not trace.error and not undo.undoes(trace):
             yield (
-                f"Line {trace.line} changes rows of {trace.target}; the earlier values come only"
-                " from a backup."
+                f"Line {trace.line} changes rows of {trace.target}; only a backup has the earlier "
+                "values."
             )
 
 
@@ -81,8 +81,9 @@ def _converted(script: ScriptTrace) -> Iterator[str]:
             here = new.column(lineage.moved.get(column.name, column.name))
             if here and here.affinity != column.affinity:
                 yield (
-                    f"{lineage.table}.{column.name} has another type now ({here.type or 'none'});"
-                    " values that it converted come only from a backup."
+                    f"{lineage.table}.{column.name} has a different type now "
+                    f"({here.type or 'none'});"
+                    " only a backup has the values that were converted."
                 )
         for trace in script.statements:
             dropped = trace.parsed.column if trace.verb == "ALTER TABLE DROP COLUMN" else ""
@@ -92,8 +93,8 @@ def _converted(script: ScriptTrace) -> Iterator[str]:
                 and trace.target.lower() in (old.name.lower(), new.name.lower())
             ):
                 yield (
-                    f"Line {trace.line} drops {lineage.table}.{dropped}, which another column"
-                    " replaces; the old values come only from a backup."
+                    f"Line {trace.line} drops {lineage.table}.{dropped}, which another column "
+                    "replaces; only a backup has the old values."
                 )
         if lineage.rebuilt:
             wanted = {name.lower() for name in (*old.column_names, *lineage.moved.values())}
@@ -113,8 +114,7 @@ def _through_expressions(script: ScriptTrace, table: str, wanted: Collection[str
             if not is_plain and (not name or name.lower() in wanted):
                 yield (
                     f"Line {trace.line} copies {table} through an expression"
-                    f"{f' into {name}' if name else ''}; the earlier values come only from a"
-                    " backup."
+                    f"{f' into {name}' if name else ''}; only a backup has the earlier values."
                 )
 
 
@@ -139,7 +139,7 @@ def _tried(script: ScriptTrace, statements: tuple[str, ...]) -> tuple[list[str],
 def _file(migration: Migration, kind: Kind, statements: tuple[str, ...], gaps: list[str]) -> str:
     lines = [
         f"-- Migration: {migration.stem} (down)",
-        f"-- Description: Undoes {migration.stem}. A draft: read it through before it is used",
+        f"-- Description: Undoes {migration.stem}. A draft: review it before use",
         *((f"-- Type: {kind.value.capitalize()}",) if kind is not Kind.NONE else ()),
         f"-- Rollback: Apply {migration.name} again",
         *(f"-- CRITICAL: {' '.join(gap.split())}" for gap in gaps),

@@ -31,11 +31,15 @@ class IndexRepair:
     def definition(self) -> Iterator[str]:
         """CREATE VIRTUAL TABLE of an index that went."""
         if not (full_text(self.old.sql) or self.old.has_own_rows or self.old.is_derived):
-            self.problems.append("a virtual table is not written; only Time Travel has its rows")
+            self.problems.append(
+                "preflight does not restore virtual tables; only Time Travel has its rows"
+            )
         elif self.new is None:
             yield self.old.sql.rstrip().rstrip(";")
         elif module_spelling(self.new.sql) != module_spelling(self.old.sql):
-            self.problems.append("it is another index now; only Time Travel has this one")
+            self.problems.append(
+                "it is a different index now; only Time Travel has the earlier one"
+            )
 
     def fill(self, repaired: Collection[str]) -> Iterator[str]:
         """What brings its words back: from its content, or from its own text in the backup.
@@ -54,7 +58,7 @@ class IndexRepair:
                 index = quote_name(self.old.name)
                 yield f"INSERT INTO {index}({index}) VALUES ('rebuild')"
         elif self._lacks_entries() and not (self.new and self._is_fed):
-            self.problems.append("it keeps no text: fill it again from where its text comes from")
+            self.problems.append("it stores no text: fill it again from the source of its text")
 
     def _holds(self, declared: FullText, repaired: Collection[str]) -> bool:
         """Whether it holds the text of a repaired table; of a view, that of any."""

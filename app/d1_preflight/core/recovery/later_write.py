@@ -98,11 +98,11 @@ def _moved(record: Record, attempt: Attempt, seen: "Observation | None") -> str:
     looked = CloseFacts.from_attempt(close).schema
     is_schema = attempt.step == SchemaCheckFacts.step
     if close and close.started_at >= proved and is_schema and looked not in ("", was):
-        return "the schema is another one now"
+        return "the schema is different now"
     if seen is None or seen.taken_at <= proved:
         return ""
     if is_schema and was and seen.schema.fingerprint != was:
-        return "the schema is another one now"
+        return "the schema is different now"
     row = ApplyFacts.from_attempt(record.last(ApplyFacts.step)).ledger_id
     if row is not None and seen.ledger_row(record.migration) is None:
         return "the ledger has no row for it now"

@@ -39,9 +39,9 @@ def lost_objects(
         made, missing = list[SchemaObject](), list[str]()
         for found, change in _concerned(before, changes, only):
             if change.kind == "changed":
-                missing.append(f"{found.kind} {found.name} is another one now")
+                missing.append(f"{found.kind} {found.name} is different now")
             elif problem := _problem(connection, found):
-                missing.append(f"{found.kind} {found.name} cannot be made again: {problem}")
+                missing.append(f"{found.kind} {found.name} cannot be created again: {problem}")
             else:
                 made.append(found)
         return LostObjects(tuple(made), tuple(missing))

@@ -292,13 +292,15 @@ class TableRepair:
             f" JOIN after.{quote_name(self.new.name)} AS a ON {self._on} GROUP BY {key})"
         )
         if number := self.connection.execute(query).fetchall()[0][0]:
-            self.problems.append(f"rows have one key now, so {number} cannot be put back")
+            self.problems.append(
+                f"several rows have the same key now, so {number} cannot be restored"
+            )
 
     def _check_by_number(self) -> None:
         """Rows without a key cannot be told apart: any difference is reported, none is written."""
         assert self.new is not None  # noqa: S101 - inserts asks first
         if self._gone or self._lacks_rows():
-            self.problems.append("its rows have no key, so they cannot be put back one by one")
+            self.problems.append("its rows have no key, so they cannot be restored one by one")
 
     def _lacks_rows(self) -> bool:
         """Whether a row of before has no equal after; equal rows are counted, not taken as one."""

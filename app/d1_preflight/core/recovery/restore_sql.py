@@ -79,7 +79,7 @@ def write_restore_sql(
     filled = {name for index in indexes for name in index.shadows}
     filled |= {copy.table for tree in trees for copy in tree.nodes}
     cautions = [
-        f"{c.table} belongs to a virtual table and is not written; fill that table again."
+        f"{c.table} belongs to a virtual table and is not restored; fill that table again."
         for c in copies
         if c.table not in places and c.table not in filled
     ]
@@ -226,14 +226,19 @@ def _literals(copy: RowCopy, connection: apsw.Connection, order: str) -> Iterato
 
 def too_long_words(rows: int) -> str:
     """How many rows cannot be written back, because a statement would be too long."""
-    return f"{plural(rows, 'row')} {noun_for(rows, 'exceeds', 'exceed')} D1's 100 KB a statement"
+    return (
+        f"{plural(rows, 'row')} {noun_for(rows, 'exceeds', 'exceed')} D1's limit of 100 KB per "
+        "statement"
+    )
 
 
 def _cautions(schema: Schema, order: Order, tables: Sequence[str]) -> Iterator[str]:
     if order.cycles:
         names = ", ".join(order.cycles)
-        yield f"{names} refer to each other: the file must run as one, foreign keys deferred."
+        yield f"{names} refer to each other: run the file as a whole, with foreign keys deferred."
     wanted = {name.lower() for name in tables}
     for found in schema.objects:
         if found.kind == "trigger" and found.table.lower() in wanted:
-            yield f"Trigger {found.name} fires on {found.table}: drop it first, then make it again."
+            yield (
+                f"Trigger {found.name} fires on {found.table}: drop it first, then create it again."
+            )

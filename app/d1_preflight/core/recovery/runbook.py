@@ -145,7 +145,7 @@ class Known:
 
 
 BY_HAND = RunbookStep(
-    "Fix manually only what you have seen above, one statement at a time: loses what you get wrong"
+    "Fix manually only what you have seen above, one statement at a time: a mistake loses more"
 )
 AFTERWARDS = RunbookStep(
     "Close the record: the rows are counted again. Then fill in postmortem.md: why did the "
@@ -169,7 +169,7 @@ def choice(options: Sequence[tuple[RunbookStep, ...]]) -> tuple[RunbookStep, ...
 
 def stop_writes(known: Known, when: str = "Stop the writes first") -> RunbookStep:
     """How the application stops writing: the team's own command, or what wrangler has."""
-    note = "wrangler rollback does not stop writes: the version before writes too"
+    note = "wrangler rollback does not stop writes: the previous version writes too"
     if known.target.maintenance:
         words = f"{when}: your maintenance deploy; copy it, it is not run from here ({note})"
         return RunbookStep(words, known.target.maintenance, writes=True, shown_only=True)
@@ -195,7 +195,7 @@ def worker_back(known: Known) -> tuple[RunbookStep, ...]:
     if order == NO_WORKER:
         return (RunbookStep("Worker code did not change: do not roll the Worker back"),)
     if not known.worker:
-        words = "Roll the Worker back to the version before (wrangler rollback)"
+        words = "Roll the Worker back to the previous version (wrangler rollback)"
         return (RunbookStep(words, deployments_command(known)),)
     worker = shlex.join(("--name", known.worker, *known.target.flags))
     if not known.version or order == _WORKER_FIRST:
@@ -225,7 +225,7 @@ def worker_paths(known: Known) -> list[tuple[RunbookStep, ...]]:
     if known.facts(DeployOrderFacts).order == NO_WORKER:
         return [(forward,)]
     first, *rest = worker_back(known)
-    fits = "Only if the code from before runs on the new schema (a rename or a drop breaks it). "
+    fits = "Only if the previous code runs on the new schema (a rename or a drop breaks it). "
     return [(forward,), (replace(first, words=f"{fits}{first.words}"), *rest)]
 
 

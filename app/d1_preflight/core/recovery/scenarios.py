@@ -1,7 +1,9 @@
 """The incident runbook: what happened, and what to do now, in order."""
 
 import shlex
+from collections.abc import Sequence
 
+from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
     EndpointFacts,
@@ -11,7 +13,7 @@ from d1_preflight.core.record.apply_facts import (
     SchemaCheckFacts,
 )
 from d1_preflight.core.record.facts import StepFacts
-from d1_preflight.core.record.record import Record, Status
+from d1_preflight.core.record.record import MARKS, Record, Status
 from d1_preflight.core.recovery.runbook import (
     AFTERWARDS,
     BY_HAND,
@@ -64,6 +66,26 @@ def likely(record: Record | None) -> int:
             return _LOOK
 
 
+def on_leaving(record: Record, path: Sequence[Step]) -> tuple[str, ...]:
+    """What to tell whoever leaves a migration that was sent and is not closed.
+
+    What failed or is unknown since the apply, in its own words, and the next step.
+    """
+    ids = [step.id for step in path]
+    if record.last(ApplyFacts.step) is None or ApplyFacts.step not in ids:
+        return ()
+    since = path[ids.index(ApplyFacts.step) :]
+    attempts = [(step, record.last(step.id)) for step in since]
+    wrong = [(step, a) for step, a in attempts if a and not a.status.is_answered]
+    if wrong:
+        said = [f"{MARKS[a.status]} {step.short}: {a.words or a.status}" for step, a in wrong]
+        return (*said, f"Next: {record.command}, then ! for the emergency card.")
+    left = [step.short for step, attempt in attempts if attempt is None]
+    if not left:
+        return ()
+    return (f"Applied, but not done: {', '.join(left)}. Next: {record.command}",)
+
+
 def _has_failed(record: Record, kinds: tuple[type[StepFacts], ...]) -> bool:
     checks = (record.last(kind.step) for kind in kinds)
     return any(check is not None and check.status is Status.FAILED for check in checks)
@@ -72,13 +94,13 @@ def _has_failed(record: Record, kinds: tuple[type[StepFacts], ...]) -> bool:
 def _nothing(known: Known) -> Scenario:
     return Scenario(
         "nothing was applied",
-        "The ledger has no row for it and the schema is as before: a file is rolled back whole.",
+        "The ledger has no row for it and the schema is as before: D1 rolls a failed file back.",
         (
             RunbookStep("Make sure: the newest ledger rows", ledger_query(known)),
             RunbookStep(
-                "Nothing is lost. Read the error in the output, fix the file, walk it again."
+                "Nothing is lost. Read the error in the output, fix the file, then start again."
             ),
-            RunbookStep("Still pending are", pending_command(known)),
+            RunbookStep("What is still pending?", pending_command(known)),
         ),
     )
 
@@ -90,7 +112,7 @@ def _half_way(known: Known) -> Scenario:
         (
             RunbookStep("See what the ledger holds", ledger_query(known)),
             RunbookStep("See the tables as they are", known.target.query(SCHEMA)),
-            RunbookStep("Is the data sound?", known.target.query(SOUND)),
+            RunbookStep("Is the data intact?", known.target.query(SOUND)),
             stop_writes(known),
             *choice([whole_database(known), (BY_HAND,)]),
         ),
@@ -116,13 +138,13 @@ def _failing(known: Known) -> Scenario:
     worker = shlex.join(("wrangler", "tail", known.worker, "--status=error", *known.target.flags))
     return Scenario(
         "applied, the app fails",
-        "The ledger has its row and the data is sound, but requests fail: the code may be wrong, "
-        "and the database right.",
+        "The ledger has its row and the data is intact, but requests fail: the code may be at "
+        "fault.",
         (
             RunbookStep("What fails? Read the Worker's errors", worker)
             if known.worker
             else RunbookStep("What fails? Read the Worker's errors", "wrangler tail <worker>"),
-            RunbookStep("Is the data sound? If not, see 3", known.target.query(SOUND)),
+            RunbookStep("Is the data intact? If not, see 3", known.target.query(SOUND)),
             RunbookStep("Which Worker runs?", deployments_command(known)),
             stop_writes(known, "Only if the database is rolled back: stop the writes first"),
             *choice([*worker_paths(known), *database_paths(known)]),
@@ -139,9 +161,9 @@ def _look(known: Known) -> Scenario:
             RunbookStep("Is it in the ledger?", ledger_query(known)),
             RunbookStep("What is still pending?", pending_command(known)),
             RunbookStep("What do the tables look like?", known.target.query(SCHEMA)),
-            RunbookStep("Is the data sound?", known.target.query(SOUND)),
+            RunbookStep("Is the data intact?", known.target.query(SOUND)),
             RunbookStep(
-                "Which bookmark is now?",
+                "What is the current bookmark?",
                 known.target.d1("time-travel", "info", known.target.database),
             ),
             RunbookStep(

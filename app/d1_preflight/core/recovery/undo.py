@@ -114,7 +114,7 @@ class Undo:
                 left.append((old, columns))
             plain += alters or ()
             for name in (c.name for c in old.columns if not c.hidden and c.name not in columns):
-                self.gaps.append(f"The values of {old.name}.{name} come only from a backup.")
+                self.gaps.append(f"Only a backup has the values of {old.name}.{name}.")
         return plain, left
 
     def _rebuilds(
@@ -217,7 +217,7 @@ class Undo:
         ]
         order, _ = parents_first(tuple(table for table in gone if table))
         for table in order:
-            self.gaps.append(f"The rows of {table.name} come only from a backup.")
+            self.gaps.append(f"Only a backup has the rows of {table.name}.")
             yield table.sql
 
     def _create_objects(self) -> Iterator[str]:

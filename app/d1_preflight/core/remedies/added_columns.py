@@ -25,8 +25,8 @@ def filled_not_null(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     ]
     if not fills:
         return NoRemedy(
-            f"Only the author knows which value old rows get in {column.name}: write "
-            "DEFAULT with it, or an UPDATE behind it."
+            f"Only the author knows which value existing rows get in {column.name}: add a "
+            "DEFAULT, or an UPDATE after it."
         )
     text = f" DEFAULT {_EMPTY[column.affinity]}"
     end = _end(trace)
@@ -57,7 +57,7 @@ def filled_later(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     differs = (("column", f"{trace.target}.{column.name}".lower()),)
     return Rewrite(
         (edit, after),
-        f"adds {column.name} without its default and fills the rows that are there",
+        f"adds {column.name} without its default and fills the existing rows",
         differs,
     )
 

@@ -37,8 +37,7 @@ def named_columns(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
             into = names
         else:
             return NoRemedy(
-                "The names of both sides differ: which column goes where is not for a program to "
-                "say."
+                "The column names of both sides differ: only the author knows which goes where."
             )
     listed = ", ".join(map(quote_name, names))
     start = trace.statement.start + trace.statement.lead
@@ -58,10 +57,10 @@ def text_in_quotes(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     start = trace.statement.start + trace.statement.lead + token.start
     if finding.blocks or (finding.rows_at_risk and trace.parsed.copy):
         if trace.parsed.copy is None:
-            return NoRemedy(f'Whether "{token.name}" is a column or text is unknown.')
+            return NoRemedy(f'It is unknown whether "{token.name}" is a column or text.')
         return _missing_column(reading, trace, token)
     edit = Edit(start, start + len(token.text), quote_text(token.name))
-    return Rewrite((edit,), f"writes {token.text} as the text that SQLite reads in it")
+    return Rewrite((edit,), f"writes {token.text} as the text that SQLite takes it for")
 
 
 def upserted(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -106,14 +105,11 @@ def _no_upsert(
 ) -> str:
     key = [name.lower() for name in table.primary_key] if table else []
     if table is None or trace.parsed.upsert or not key:
-        return "The table has no primary key on which an upsert would rest."
+        return "The table has no primary key, which an upsert needs."
     if not set(key) <= {n.lower() for n in names}:
-        return "Its columns do not hold the primary key, on which an upsert would rest."
+        return "It does not write the primary key, which an upsert needs."
     if table.unique or _unique_indexes(reading, table, trace):
-        return (
-            f"{table.name} has another unique key: which row is to stay is not for a program to"
-            " say."
-        )
+        return f"{table.name} has another unique key: only the author knows which row should stay."
     return ""
 
 
@@ -150,11 +146,13 @@ def _missing_column(reading: Reading, trace: StatementTrace, token: Token) -> Re
     ]
     names = trace.parsed.columns
     if copied is None or target is None or len(alone) != 1 or len(names) <= alone[0]:
-        return NoRemedy(f'Whether "{token.name}" is a column or text is unknown.')
+        return NoRemedy(f'It is unknown whether "{token.name}" is a column or text.')
     column = target.column(names[alone[0]])
     needed = column is not None and column.notnull and column.default is None
     if column is None or (needed and column.name != target.rowid_column):
-        return NoRemedy(f"{token.name} is no column there, and its NOT NULL needs a value.")
+        return NoRemedy(
+            f"The old table has no column {token.name}, and the new one needs a value (NOT NULL)."
+        )
     return Rewrite(
         (*left_out(trace, alone[0]),),
         f"leaves {column.name} out of the copy: the old table has no such column",

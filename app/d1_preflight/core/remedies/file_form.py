@@ -10,7 +10,7 @@ from d1_preflight.core.sql.tokenizer import TokenKind, all_tokens
 
 _BEGIN = re.compile(r"\bBEGIN(?=\s)", re.IGNORECASE)
 _NOT_FOUND = NoRemedy("The statement was not found.")
-_NO_KIND = NoRemedy("What the file does is not known, so its type cannot be written.")
+_NO_KIND = NoRemedy("It is unknown what the file does, so its type cannot be written.")
 _NOTHING_YET = NoRemedy("Nothing is written in it yet: its type follows from the SQL.")
 _FIELD = r"(?im)^(--[ \t]*{name}[ \t]*:)[^\r\n]*"
 
@@ -32,8 +32,7 @@ def closed_comment(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     inside = opened[0].text
     if ";" in inside:
         return NoRemedy(
-            "The open comment holds SQL: only the author knows whether that is to run or to stay "
-            "out."
+            "The unclosed comment contains SQL: only the author knows whether it should run."
         )
     end = opened[0].start + len(inside.rstrip())
     return Rewrite((Edit(end, end, " */"),), "closes the comment")
@@ -45,9 +44,9 @@ def no_transaction(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if trace is None:
         return _NOT_FOUND
     if trace.verb not in ("BEGIN", "COMMIT", "END"):
-        return NoRemedy("What a SAVEPOINT or ROLLBACK was meant to keep or undo is unknown.")
+        return NoRemedy("Only the author knows what a SAVEPOINT or ROLLBACK should keep or undo.")
     edit = without(reading.text, trace.statement)
-    return Rewrite((edit,), f"takes {trace.verb} out: the file is one transaction already")
+    return Rewrite((edit,), f"removes {trace.verb}: the file already runs as one transaction")
 
 
 def no_transaction_words(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
@@ -66,12 +65,12 @@ def no_transaction_words(reading: Reading, _finding: Finding) -> Rewrite | NoRem
         edits.append(Edit(token.start, token.start + len(token.text), lower))
     if not edits:
         return _NOT_FOUND
-    return Rewrite(tuple(edits), "takes the words BEGIN TRANSACTION out")
+    return Rewrite(tuple(edits), "removes the words BEGIN TRANSACTION")
 
 
 def no_byte_order_mark(_reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
     """Take the byte order mark out."""
-    return Rewrite((Edit(0, 1, ""),), "takes the byte order mark out")
+    return Rewrite((Edit(0, 1, ""),), "removes the byte order mark")
 
 
 def line_feeds(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -80,7 +79,7 @@ def line_feeds(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if trace is None:
         return _NOT_FOUND
     if any("\r" in token.text for token in trace.parsed.tokens):
-        return NoRemedy("A string of the trigger holds the line end: it is data.")
+        return NoRemedy("The line ending is inside a string of the trigger: it is data.")
     statement = trace.statement
     text = statement.body.replace("\r\n", "\n")
     start = statement.start + statement.lead
@@ -107,7 +106,7 @@ def no_statement(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if trace is None or trace.verb != "PRAGMA":
         return NoRemedy("Only a PRAGMA is removed.")
     edit = without(reading.text, trace.statement)
-    return Rewrite((edit,), f"takes PRAGMA {trace.target} out: it does nothing on D1")
+    return Rewrite((edit,), f"removes PRAGMA {trace.target}: it does nothing on D1")
 
 
 def no_idle_pragmas(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
@@ -117,7 +116,7 @@ def no_idle_pragmas(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
         for trace in reading.context.statements_of("PRAGMA")
         if trace.target == "foreign_keys"
     )
-    return Rewrite(edits, "takes PRAGMA foreign_keys out: D1 ignores it") if edits else _NOT_FOUND
+    return Rewrite(edits, "removes PRAGMA foreign_keys: D1 ignores it") if edits else _NOT_FOUND
 
 
 def header_written(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
@@ -163,7 +162,7 @@ def header_critical(reading: Reading, _finding: Finding) -> Rewrite | NoRemedy:
         return NoRemedy("The header has no line for the rollback.")
     line = "-- CRITICAL: Backup required before applying"
     edit = Edit(found.end(), found.end(), newline(reading.text) + line)
-    return Rewrite((edit,), "asks for the backup in the header")
+    return Rewrite((edit,), "adds the line about the backup to the header")
 
 
 def _field(reading: Reading, name: str, value: str) -> Rewrite | NoRemedy:

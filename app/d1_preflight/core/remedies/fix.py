@@ -77,8 +77,8 @@ _PARKED = frozenset({"cascade-delete", "references-nulled", "references-moved", 
 """What a remedy after it takes away again; the whole is judged at the end."""
 _ORDER = {rule: n for n, rule in enumerate(REMEDIES)}
 _FITS_NO_ROW = (
-    "the author's own file is refused on all rows that were invented, as the rewrite is ({}); the "
-    "wizard proves it on a copy of the target"
+    "D1 refuses the original file on all invented rows, and the rewrite too ({}); the wizard "
+    "proves it on a copy of the target"
 )
 _TOO_LONG = "Looking for a rewrite and proving it takes too long here."
 _MOST = 60
@@ -180,7 +180,7 @@ def _proof(
 ) -> Proof:
     new = next(_new_blocking(author, attempt.now), None)
     if new:
-        return Proof(f"{new.rule} would be new: {new.message}")
+        return Proof(f"it would add {new.rule}: {new.message}")
     if attempt.now.context.migration.is_blank:
         return Proof("nothing would be left in the file")
     proof = prove(attempt.meant, attempt.now, attempt.values, copies)
@@ -239,7 +239,7 @@ class _Attempt:
         """Try every finding once."""
         for _ in range(_MOST):
             if self._is_late():
-                raise NotJudged(_TOO_LONG, hint="Nothing was written. preflight fix takes longer.")
+                raise NotJudged(_TOO_LONG, hint="Nothing was written. preflight fix has more time.")
             found = self._next()
             if not found:
                 break
@@ -343,7 +343,7 @@ def _against(before: Reading, after: Reading, finding: Finding, rewrite: Rewrite
         return "the finding stays"
     new = None if rewrite.repairs else next(_new_blocking(before, after), None)
     if new and new.rule not in _PARKED:
-        return f"{new.rule} would be new: {new.message}"
+        return f"it would add {new.rule}: {new.message}"
     said = {(kind, name) for kind, name in rewrite.differs}
     for change in schema_changes(after if rewrite.repairs else before, after):
         name = "check" if change.object == "check" else change.name.lower()

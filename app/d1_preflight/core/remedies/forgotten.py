@@ -18,8 +18,8 @@ from d1_preflight.core.schema.table import Column, ForeignKey, Table
 from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, quote_text, tokens
 
 _PURPOSE = (
-    "It is all that this rebuild changes, so it may be what the file is for. If it is not, name "
-    "the rule: preflight fix --rule {rule}."
+    "It is the only change of this rebuild, so it may be intended. If it is not, name the rule: "
+    "preflight fix --rule {rule}."
 )
 _NOT_FOUND = NoRemedy("The CREATE TABLE of the new table was not found.")
 _OBJECTS = {"index-forgotten": "indexes", "trigger-forgotten": "triggers"}
@@ -46,7 +46,7 @@ def object_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     lines = [f"{found.sql};" for found in gone]
     missing = _missing_columns(context.new.table(_table_of(finding)), gone[0], context.old)
     if missing:
-        return NoRemedy(f"The new table has no {', '.join(missing)}, which it is about.")
+        return NoRemedy(f"The new table has no {', '.join(missing)}, which it uses.")
     edit = insert_after(reading.text, last.statement, lines)
     word = gone[0].kind
     return Rewrite(
@@ -66,14 +66,14 @@ def constraint_again(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         return NoRemedy(_PURPOSE.format(rule=finding.rule))
     gone = _gone_with_columns(finding, old, new)
     if gone:
-        return NoRemedy(f"The new table has no {', '.join(gone)}, which it is about.")
+        return NoRemedy(f"The new table has no {', '.join(gone)}, which it uses.")
     editor = _TableEditor(create)
     differs = tuple(_written(finding, editor, old, new))
     if finding.rule == "generated-forgotten":
         editor.edits += _left_out_of_copies(reading, create.target, differs)
     if not differs or not editor.edits:
-        return NoRemedy("Where to write it in the new CREATE TABLE was not found.")
-    return Rewrite(tuple(editor.edits), f"writes it into the new {new.name} again", differs)
+        return NoRemedy("No place for it was found in the new CREATE TABLE.")
+    return Rewrite(tuple(editor.edits), f"adds it to the new {new.name}", differs)
 
 
 def foreign_key_once(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
@@ -91,8 +91,8 @@ def foreign_key_once(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         if any(tuple(c.lower() for c in key.columns) == names for key in twice):
             edits = tuple(_without_part(trace, before[-1], part))
             differs = (("foreign key", f"{table.name}.{names[0]}".lower()),)
-            return Rewrite(edits, f"declares ({names[0]}) once", differs)
-    return NoRemedy("The two say different things: which of them is meant is not in the file.")
+            return Rewrite(edits, f"declares the foreign key ({names[0]}) once", differs)
+    return NoRemedy("The two foreign keys differ: only the author knows which one is right.")
 
 
 def _without_part(trace: StatementTrace, before: Token, part: Sequence[Token]) -> Iterator[Edit]:
@@ -113,7 +113,7 @@ def mark_carried(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     if lineage is None or drop is None or create is None:
         return _NOT_FOUND
     if drop.verb != "DROP TABLE" or create.target.lower() == lineage.table.lower():
-        return NoRemedy("The old table is renamed away first: its mark goes with it.")
+        return NoRemedy("The old table is renamed first and takes its counter along.")
     old, new = quote_text(lineage.table), quote_text(create.target)
     carried = f"SELECT {new}, seq FROM sqlite_sequence WHERE name = {old}"
     lines = [
@@ -121,7 +121,7 @@ def mark_carried(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         f"INSERT INTO sqlite_sequence (name, seq) {carried};",
     ]
     edit = insert_before(reading.text, drop.statement, lines)
-    return Rewrite((edit,), f"carries the AUTOINCREMENT mark of {lineage.table} over")
+    return Rewrite((edit,), f"carries over the AUTOINCREMENT counter of {lineage.table}")
 
 
 def _left_out_of_copies(

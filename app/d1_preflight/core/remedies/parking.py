@@ -23,12 +23,12 @@ from d1_preflight.core.sql.tokenizer import quote_name
 
 _DEFER = "PRAGMA defer_foreign_keys = on;"
 _FOR_GOOD = (
-    '"{table}" is dropped for good, and what refers to it loses its rows or references with it. '
+    '"{table}" is dropped for good, and so are the rows or references that point to it. '
     "Only the author knows which of them may go."
 )
 _OTHER_ROWS = (
-    'Only the author knows which rows the new "{table}" holds, and so which of those that refer '
-    "to them stay."
+    'Only the author knows which rows the new "{table}" holds, and which rows that '
+    "refer to them stay."
 )
 
 
@@ -37,8 +37,8 @@ def parked_children(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     trace = reading.trace_of(finding)
     if trace is None or trace.verb != "DROP TABLE":
         return NoRemedy(
-            "The statement says which rows go, and those that refer to them go along: "
-            "only the author knows which of them may go."
+            "The statement deletes rows and the rows that refer to them: only the author knows "
+            "which may go."
         )
     plan = plan_of(reading, trace)
     if isinstance(plan, NoRemedy):
@@ -59,7 +59,7 @@ def parked_children(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
     differs += tuple(("trigger", name) for name in back)
     names = ", ".join(table.name for table in plan.descendants) or "nothing"
     return Rewrite(
-        edits, f"parks the rows of {names} while {plan.lineage.table} is rebuilt", differs
+        edits, f"sets the rows of {names} aside while {plan.lineage.table} is rebuilt", differs
     )
 
 
@@ -86,12 +86,12 @@ def deferred_to_the_end(reading: Reading, finding: Finding) -> Rewrite | NoRemed
     if trace is None:
         return NoRemedy("The statement was not found.")
     edits = [without(reading.text, trace.statement)]
-    what = "takes defer_foreign_keys = off out, so that the commit checks"
+    what = "removes defer_foreign_keys = off, so that the check runs at commit"
     for drop in reading.context.statements_of("DROP TABLE"):
         plan = plan_of(reading, drop)
         if isinstance(plan, ParkingPlan) and plan.descendants and not plan.lineage.losses:
             edits += plan.edits(reading)
-            what += f"; parks the rows around {plan.lineage.table}"
+            what += f"; sets the rows that refer to {plan.lineage.table} aside"
     return Rewrite(tuple(edits), what)
 
 

@@ -106,7 +106,7 @@ def prove(
             return Proof(f"on {words}: {reason}" if words else reason, differences)
     tried, reason = _on_invented(author, rewritten, values)
     if reason.startswith(_REFUSED) and (ran := _taken_on(copies, rewritten)):
-        return Proof("", differences, f"{', '.join(ran)}, and on no others: none fit the file")
+        return Proof("", differences, f"{', '.join(ran)}, but not on invented rows: none fit")
     shown = [*(words for words, _ in copies), *(_WORDS[mode] for mode in tried)]
     return Proof(reason, differences, "" if reason else f"{', '.join(shown)}; and on empty tables")
 
@@ -265,7 +265,7 @@ def _broken(
         if name.lower() in now.tables and now.marks.get(name, 0) < mark:
             marked = rewritten.context.new.table(name)
             if marked and marked.autoincrement:
-                yield f"the AUTOINCREMENT mark of {name} falls back"
+                yield f"it lowers the AUTOINCREMENT counter of {name}"
 
 
 @dataclass(frozen=True, slots=True)

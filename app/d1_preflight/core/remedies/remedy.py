@@ -92,8 +92,8 @@ class Reading:
             made = trace.verb == "CREATE TABLE" and trace.target
             if trace.error and (renamed or made or "").lower() == table.lower():
                 return (
-                    f'D1 refuses the statement that makes "{table}" again: {trace.error}. Mend '
-                    "that, then fix once more."
+                    f'D1 refuses the statement that recreates "{table}": {trace.error}. Correct '
+                    "it, then run fix again."
                 )
         return ""
 

@@ -52,16 +52,16 @@ def _difference(connection: apsw.Connection, copy: RowCopy) -> Difference | None
     tables = {table.name: table for table in read_tables(connection, "restored")}
     table = tables.get(copy.table)
     if table is None:
-        return Difference(copy.table, "the table is not there")
+        return Difference(copy.table, "the table is missing")
     missing = [name for name in copy.columns if name not in table.data_columns]
     if missing:
-        return Difference(copy.table, "the column is not there", column=missing[0])
+        return Difference(copy.table, "the column is missing", column=missing[0])
     place = f"restored.{quote_name(copy.table)}"
     if content_digest(connection, place, copy.columns) != (copy.rows, copy.digest):
         return _located(connection, copy, table)
     mark = local_sequences(connection, "restored").get(copy.table)
     if copy.sequence is not None and mark != copy.sequence:
-        return Difference(copy.table, "the AUTOINCREMENT mark is not the one that was read")
+        return Difference(copy.table, "the AUTOINCREMENT counter is not the one that was read")
     return None
 
 

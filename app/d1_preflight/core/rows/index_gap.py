@@ -73,9 +73,9 @@ def _failure(connection: apsw.Connection, name: str, declared: FullText) -> str:
         connection.execute(f"INSERT INTO main.{index}({index}, rank) VALUES ('integrity-check', 1)")
         _search(connection, name)
     except apsw.CorruptError:
-        return f"its words are not those of {text}"
+        return f"its words do not match {text}"
     except apsw.SQLError:
-        return f"{text} cannot be read by it"
+        return f"it cannot read {text}"
     return ""
 
 

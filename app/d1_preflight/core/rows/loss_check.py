@@ -136,7 +136,9 @@ class _Judge:
             yield _Point(f"{table.failure}: {_rebuild(table)}", is_fine=False)
         if table.before is None:
             is_fine = _has(self._effects.tables_created, table.table)
-            yield _Point("created" if is_fine else "appeared, by no statement seen", is_fine)
+            yield _Point(
+                "created" if is_fine else "appeared, not explained by a statement", is_fine
+            )
         elif table.after is None:
             yield self._gone(table)
         elif table.content:
@@ -184,7 +186,7 @@ class _Judge:
         words += f" (up to {count(table.issued_before)})"
         if predicted and self._changes_values:
             return _Point(words, is_fine=True)
-        return _Point(f"{words}, by no statement seen", is_fine=False)
+        return _Point(f"{words}, not explained by a statement", is_fine=False)
 
     def _rows(self, table: TableDiff) -> Iterator[_Point]:
         name = table.table
@@ -200,7 +202,7 @@ class _Judge:
             yield self._declarable("rows added by the rebuild", name, predicted=True)
         elif table.added and not renewed:
             predicted = _has(self._effects.rows_inserted_in, name)
-            words = "rows added" if predicted else "rows added, by no statement seen"
+            words = "rows added" if predicted else "rows added, not explained by a statement"
             yield _Point(words, predicted)
 
     def _columns(self, table: TableDiff) -> Iterator[_Point]:
@@ -236,7 +238,7 @@ class _Judge:
     def _declarable(self, what: str, table: str, *, predicted: bool) -> _Point:
         """A loss is accepted if the effects predict it, the class admits it, and it is declared."""
         if not predicted or not self._changes_values:
-            return _Point(f"{what}, by no statement seen", is_fine=False)
+            return _Point(f"{what}, not explained by a statement", is_fine=False)
         if self._declared is None:
             words = f"{what}{self._from(table)}, to be declared"
             return _Point(words, is_fine=True, undeclared=True)

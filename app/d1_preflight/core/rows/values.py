@@ -77,5 +77,5 @@ def _read(query: FingerprintQuery, answers: Iterator[Answer]) -> Fingerprint | N
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise RemoteFailed(
             "The answer about the tables' values could not be read.",
-            hint="Nothing was changed. Try again; if it stays, run: preflight doctor",
+            hint="Nothing was changed. Try again; if it fails again, run: preflight doctor",
         ) from error

@@ -39,7 +39,7 @@ class Span:
         """`Tue 24 Nov 17:00 – Wed 25 Nov 09:00 EST`, by the clocks of `zone`."""
         start = self.start.astimezone(zone)
         if self.end is None:
-            return f"{start:%a %d %b %H:%M %Z} and on"
+            return f"from {start:%a %d %b %H:%M %Z} on"
         end = self.end.astimezone(zone)
         until = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %d %b %H:%M}"
         return f"{start:%a %d %b %H:%M} – {until} {end:%Z}"
@@ -125,9 +125,9 @@ class Timing:
         if self.current is None:
             following = self.coming[0].words(self.calendar.team) if self.coming else ""
             return f"next window: {following}" if following else "no window in the next two weeks"
-        planned = f"{elapsed(int(self.need.total_seconds()))} with the watch"
+        planned = f"{elapsed(int(self.need.total_seconds()))} including the watch"
         if self.current.end is None:
-            return f"{planned} fits; no busy hours are near"
+            return f"{planned} fits; no busy hours nearby"
         left = elapsed(int((self.current.end - self.now).total_seconds()))
         end = f"{self.current.end.astimezone(self.calendar.team):%a %H:%M %Z}"
         return f"{planned} {'fits' if self.fits else 'does not fit'}: {left} left, until {end}"

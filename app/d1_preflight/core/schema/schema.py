@@ -302,7 +302,7 @@ def _create_all(connection: apsw.Connection, objects: Iterable[SchemaObject]) ->
             ) from error
         raise ProjectError(
             f"The schema cannot be built: {found.kind} {found.name}: {error}.",
-            hint="The target holds an object that its own SQL no longer makes; look at it there.",
+            hint="The target has an object that its own SQL no longer creates; look at it there.",
         ) from error
 
 

@@ -18,7 +18,7 @@ _QUOTING = re.compile(
     r"(?i)(bad JSON path|JSON path error near|fts5: [^:]*near|malformed MATCH expression"
     r"|unknown special query|unable to use function MATCH)"
 )
-_UNKEPT = "its words are not kept, because they may quote a row"
+_UNKEPT = "the message is not kept, because it may quote a row"
 
 
 def constraint_words(told: str) -> str:

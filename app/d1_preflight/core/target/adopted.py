@@ -139,20 +139,22 @@ def _compared(
 
 def _judged(name: str, seen: _Seen) -> JudgedFile:
     if seen.other:
-        words = f"the target has another {_listed(seen.other)} than this file leaves"
+        words = f"on the target, {_listed(seen.other)} differs from what this file creates"
         return JudgedFile(name, Applied.CONTRADICTS, words)
     if seen.made and seen.missing:
-        words = f"there: {_listed(seen.made)}; not there: {_listed(seen.missing)}"
+        words = f"on the target: {_listed(seen.made)}; missing: {_listed(seen.missing)}"
         return JudgedFile(name, Applied.PARTLY, words)
     if seen.made:
         return JudgedFile(name, Applied.YES, f"the target has {_listed(seen.made)} as it leaves it")
     if seen.missing:
-        words = f"the target has {_listed(seen.missing)} as before it"
+        words = f"the target has {_listed(seen.missing)} as it was before this file"
         return JudgedFile(name, Applied.NO, words)
     if seen.alike:
-        words = f"{_listed(seen.alike)} looks alike with this file and without it"
+        words = f"{_listed(seen.alike)} looks the same with and without this file"
         return JudgedFile(name, Applied.UNKNOWN, words)
-    return JudgedFile(name, Applied.UNKNOWN, "it changes no schema, so the schema does not show it")
+    return JudgedFile(
+        name, Applied.UNKNOWN, "it does not change the schema, so the schema cannot show it"
+    )
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -109,22 +109,22 @@ def row_beside(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
         return _drizzles(ledger, file, books)
     if tool in _WITH_A_NAME:
         return _named(ledger, file, books)
-    raise NoRow(f"what {tool} writes there is more than a name and a time")
+    raise NoRow(f"{tool} writes more there than a name and a time")
 
 
 def _drizzles(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
     """The hash of the file's text and the journal's time, by which drizzle decides what is next."""
     if {column.name for column in ledger.table.columns} != _DRIZZLES:
-        raise NoRow("its columns are not those of the drizzle that is known here")
+        raise NoRow("its columns are not those of a drizzle version that preflight knows")
     lacking = [f.name for f in (*books.done, file) if f.name not in books.journal]
     if lacking:
         raise NoRow(f"drizzle's journal has no time for {_some(lacking)}")
     found = sorted((str(row.get("hash")), _whole(row.get("created_at"))) for row in ledger.rows)
     if found != sorted((f.sha256, books.journal[f.name]) for f in books.done):
-        raise NoRow("its rows are not those of the files that wrangler's ledger has")
+        raise NoRow("its rows do not match the files in wrangler's ledger")
     when = books.journal[file.name]
     if any(when <= earlier for _, earlier in found):
-        raise NoRow(f"drizzle would pass {file.name} by: its time is not the latest")
+        raise NoRow(f"drizzle would skip {file.name}: its time is not the latest")
     values = {"hash": quote_text(file.sha256), "created_at": str(when)}
     return NotedFile(ledger.table.name, values)
 
@@ -134,7 +134,7 @@ def _named(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
     table, key = ledger.table, key_column(ledger.table)
     open_columns = [c.name for c in table.columns if c.name != key and not _fills_itself(c)]
     if open_columns:
-        raise NoRow(f"what goes into {_some(open_columns)} is not known")
+        raise NoRow(f"preflight does not know what to write into {_some(open_columns)}")
     held = [row.get(key) for row in ledger.rows]
     whole = all(isinstance(value, int) for value in held)
     said = sorted(str(value) for value in held)
@@ -144,9 +144,9 @@ def _named(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
         if said == sorted(form(done) for done in books.done) and form(file)
     }
     if not values:
-        raise NoRow("its rows are not those of the files that wrangler's ledger has")
+        raise NoRow("its rows do not match the files in wrangler's ledger")
     if len(values) > 1:
-        raise NoRow(f"it could be {' or '.join(sorted(values))} there")
+        raise NoRow(f"the row could be {' or '.join(sorted(values))}")
     value = values.pop()
     return NotedFile(table.name, {key: value if whole else quote_text(value)})
 

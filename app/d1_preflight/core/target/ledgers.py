@@ -104,7 +104,7 @@ def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     held = pending_set(files, names)
     found = [f"There is also {ledger.words}." for ledger in foreign_ledgers(seen.schema)]
     if not seen.ledger and lacks_rows(seen):
-        found.append("wrangler's ledger has no row, and the database is not empty: adopt it.")
+        found.append("wrangler's ledger has no rows, but the database is not empty: adopt it.")
     if held.late:
         found.append(f"The ledger has a gap: a later file is applied, not {_listed(held.late)}.")
     return (*found, *false_rows(names, held.extra))
@@ -114,7 +114,7 @@ def false_rows(names: Sequence[str], extra: Sequence[str]) -> tuple[str, ...]:
     """The rows of a ledger that cannot be right: those of no file, and those there twice."""
     found = [f"The ledger lists files that are not here: {_listed(extra)}."] if extra else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        found.append(f"The ledger names twice: {_listed(twice)}.")
+        found.append(f"The ledger has two rows each for: {_listed(twice)}.")
     return tuple(found)
 
 
@@ -138,7 +138,8 @@ def refusal(reasons: Mapping[ForeignLedger, str]) -> str:
     """Why nothing may be applied beside other tools' ledgers, by the reason of each."""
     kept = "; ".join(f"{ledger.words}: {why}" for ledger, why in reasons.items())
     return (
-        f"Another tool keeps a ledger in this database, and the row it would need is not certain. "
+        "Another tool keeps a ledger in this database, and preflight is not sure which row it "
+        "needs. "
         f"{kept}. That tool does not know what wrangler applies, so it would apply the file again. "
         "Migrate with that tool. If wrangler's ledger only lacks what is applied already, run "
         "preflight adopt. If the tool no longer migrates this database, name the table in "

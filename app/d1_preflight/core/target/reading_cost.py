@@ -38,10 +38,12 @@ class WalkCost:
     def words(self) -> str:
         """For people: the rows, their share, and what is not known."""
         percent = self.rows * 100 // FREE_ROWS_A_DAY
-        more = f", and those of {', '.join(self.unsized)}, which are not known" * bool(self.unsized)
+        more = (f", plus those of {', '.join(self.unsized)}, whose number is unknown") * bool(
+            self.unsized
+        )
         return (
             f"about {plural(self.rows, 'row')}{more}: {percent} % of the {count(FREE_ROWS_A_DAY)} "
-            "that a free plan allows the account a day"
+            "that a free plan allows per day"
         )
 
 

@@ -86,7 +86,7 @@ class Question:
     ) -> Observation:
         """The observation in these answers; raises ValueError if one is missing."""
         if len(answers) != len(self.statements):
-            raise ValueError(f"{len(self.statements)} answers expected, {len(answers)} came")
+            raise ValueError(f"expected {len(self.statements)} answers, got {len(answers)}")
         rest = list(answers)
         whole = Schema.from_rows(rest.pop(0))
         ledger = rest.pop(0) if self.with_ledger else ()

@@ -17,7 +17,7 @@ from d1_preflight.lazy_dataclass import dataclass
 Row = Mapping[str, object]
 _LOGIN = "Set CLOUDFLARE_API_TOKEN to a token with D1 edit rights, or run: wrangler login"
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_AGAIN = "Run the step again. If the failure stays, run: preflight doctor"
+_AGAIN = "Run the step again. If it fails again, run: preflight doctor"
 _STATEMENT_CODE = 7500
 _CONSTRAINT = re.compile(r"SQLITE_CONSTRAINT\w*")
 _ACCOUNT = re.compile(r"(accounts?/|\baccount (?:id )?[\"'(]?)[0-9a-f]{32}\b")
@@ -122,12 +122,12 @@ def explain_failure(evidence: Evidence) -> PreflightError:
     if evidence.timed_out:
         return RemoteFailed(
             f"{_name(evidence)} gave no result within {evidence.milliseconds / 1000:.0f} s.",
-            hint="Whether it took effect is unknown. Observe the database before anything else.",
+            hint="It may have taken effect. Check the database before you do anything else.",
         )
     if evidence.exit_code is None:
         return RemoteFailed(
-            f"The end of {_name(evidence)} was not seen.",
-            hint="Whether it took effect is unknown. Observe the database before anything else.",
+            f"preflight did not see how {_name(evidence)} ended.",
+            hint="It may have taken effect. Check the database before you do anything else.",
         )
     known = _explain(read_failure(evidence), _plain(evidence.stderr))
     if known.message:
@@ -194,9 +194,9 @@ def _access(told: Failure, text: str) -> PreflightError | None:
         return RemoteFailed("wrangler has no login for Cloudflare.", hint=_LOGIN)
     if told.code == _NO_DATABASE or f"[code: {_NO_DATABASE}]" in text:
         return RemoteFailed(
-            "This account has no database of the id in the configuration.",
+            "This account has no database with the id in the configuration.",
             hint="It belongs to another account, or is deleted: correct database_id or account_id. "
-            "wrangler d1 list names what this account has.",
+            "wrangler d1 list shows the databases of this account.",
         )
     if told.code in _LOGIN_CODES or re.search(r"\[code: (?:9109|10000|10001)\]", text):
         return RemoteFailed(
@@ -216,18 +216,19 @@ def _network(told: Failure, text: str) -> PreflightError | None:
     seconds = told.retry_seconds or (int(wait[1]) if wait else None)
     if seconds is not None or re.search(r"(?i)\b429\b.*too many requests|rate.?limit", text):
         when = f"in {seconds} s" if seconds else "in a minute"
-        return RemoteFailed("Cloudflare asks to slow down (429).", hint=f"Try again {when}.")
+        return RemoteFailed("Cloudflare limits the request rate (429).", hint=f"Try again {when}.")
     if re.search(r"(?i)fetch failed|fetch request failed|other side closed|ECONN|ENOTFOUND", text):
         return RemoteFailed(
             "Cloudflare's API could not be reached, or the connection broke.",
-            hint="Check the network. After a write, observe the database before trying again.",
+            hint="Check the network. After a write, check the database before you try again.",
         )
     status = re.search(r"-> (5\d\d)\b[^\n]*", text)
     if status or "malformed response from the API" in text:
         which = f" ({status[0][3:].strip()})" if status else ""
         return RemoteFailed(
             f"Cloudflare's API is failing{which}.",
-            hint="See www.cloudflarestatus.com. After a write, observe before trying again.",
+            hint="See www.cloudflarestatus.com. After a write, check the database before you try "
+            "again.",
         )
     return None
 
@@ -264,7 +265,7 @@ def _sql(told: Failure) -> PreflightError | None:
     if _INTERNAL.search(told.reason):
         return RemoteFailed(
             f"D1 could not run the query: {_sql_reason(told.reason)}",
-            hint="Observe the database, then try again.",
+            hint="Check the database, then try again.",
         )
     if "SQLITE_" in told.reason or told.code == _STATEMENT_CODE:
         return RemoteFailed(
@@ -292,7 +293,7 @@ def _configuration(told: Failure) -> PreflightError | None:
     words = " ".join(found[2].split()).removeprefix("- ").rstrip(".")
     return ProjectError(
         f"wrangler refuses {found[1]}: {words}.",
-        hint="Correct that file; no command of wrangler works before.",
+        hint="Correct that file: no wrangler command works until then.",
     )
 
 
@@ -304,7 +305,7 @@ def _statement(item: object, number: int) -> StatementResult:
         told = f": {_sql_reason(reason)}" if isinstance(reason, str) else "."
         raise RemoteFailed(
             f"The database reports that statement {number} did not succeed{told}",
-            hint="Observe the database before trying again.",
+            hint="Check the database before you try again.",
         )
     rows, meta = item.get("results", []), item.get("meta", {})
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -37,7 +37,7 @@ def refuse_numbers(document: object) -> None:
         elif isinstance(value, list):
             waiting.extend(value)
         elif not _is_usual(value):
-            raise ValueError("a number is longer than 64 bits, or is none")
+            raise ValueError("a number is longer than 64 bits, or is not a number")
 
 
 def _is_usual(value: object) -> bool:
@@ -61,7 +61,7 @@ class SourceText:
     source: str
     text: str
     refusal: type[PreflightError] = ProjectError
-    hint: str = "Fix that place; it is not TOML."
+    hint: str = "Correct that place; it is not valid TOML."
 
     def error(self, key: str, what: str, *, hint: str, nth: int = 0) -> PreflightError:
         """A refusal that points at the `nth` place where `key` is set, if it is set at all."""
@@ -221,7 +221,7 @@ class TomlTable:
             return kind(value)
         except ValueError:
             names = ", ".join(member.value for member in kind)
-            raise self.error(key, f"{self.name}: {value!r} is none of {names}") from None
+            raise self.error(key, f"{self.name}: {value!r} is not one of {names}") from None
 
     def table(self, key: str, *, optional: bool = False) -> "TomlTable":
         """A table within this one."""

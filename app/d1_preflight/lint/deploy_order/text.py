@@ -47,7 +47,7 @@ def _about(code: CodeState) -> str:
         f"{plural(len(code.harmed), 'breaks', 'break')}",
     ]
     if seen.filled:
-        parts.append(f"{seen.filled} with holes, which were filled")
+        parts.append(f"{seen.filled} with placeholders, which were filled")
     if seen.unread + seen.partly:
         parts.append(f"{seen.unread + seen.partly} not read")
     return f"{clean(code.name)}: {', '.join(parts)}"

@@ -133,6 +133,6 @@ def _copied(view: View, copied: CopyFacts) -> Content:
 
 def _times(rehearsed: RehearsalFacts) -> Content:
     ran, predicted = duration(rehearsed.wrangler_ms), duration(rehearsed.predicted_ms)
-    line = f"wrangler d1 migrations apply --local  {ran}   predicted on remote {predicted}"
-    line += " of D1's 30 s"
+    line = f"wrangler d1 migrations apply --local  {ran}"
+    line += f"\npredicted on remote  {predicted} of D1's 30 s"
     return Content(line + (f"\n{rehearsed.downtime}" if rehearsed.downtime else ""))

@@ -70,8 +70,8 @@ def _line(one: Difference) -> Content:
         "added": one.after,
         "removed": one.before,
     }[one.change]
-    text = f"  {_SIGNS[one.change]} {one.object} {words}{_note(one)}"
-    return Content.assemble(text, _undeclared(one))
+    text = f"  {_SIGNS[one.change]} {one.object} {words}"
+    return Content.assemble(text, _undeclared(one), (_note(one), QUIET))
 
 
 def _before(one: Difference) -> Content:

@@ -35,7 +35,7 @@ class BoardScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("enter", "open", "open the migration"),
         ("slash", "filter", "filter the rows"),
-        ("r", "read", "read the target again"),
+        ("r", "read", "refresh from the target"),
         ("n", "new", "write a new migration"),
         ("v", "verify", "verify the records"),
         ("s", "show", "show the record read-only"),

@@ -110,7 +110,7 @@ class EmergencyScreen(Screen[None]):
         """Run the command of the act under the cursor; a writing one is asked about first."""
         act = self._situations[self._chosen].steps[self._act]
         if not act.is_ready:
-            why = "not from here: copy" if act.shown_only else "fill in <…>: copy"
+            why = "copy, run it elsewhere" if act.shown_only else "copy, then fill in <…>"
             self._said = {"r": why if act.command else "nothing to run"}
             self._draw()
         elif act.writes:

@@ -171,7 +171,7 @@ class GoScreen(Screen[Decision]):
     def action_copy(self) -> None:
         """Ask which value of the plan is copied."""
         rows = (*plan_lines(self._view), *signed_lines(self._view))
-        whole = ("sha256, whole", self._session.record.subjects.get("migration", ""))
+        whole = ("sha256 in full", self._session.record.subjects.get("migration", ""))
         pick_to_copy(self, [*((text_of(name), text_of(cell)) for name, cell in rows), whole])
 
     def action_go(self) -> None:

@@ -214,6 +214,8 @@ class SqlView(LineView, can_focus=False):
         room = max(self.size.width - _GUTTER - 1, 20)
         if code.cell_length <= room:
             return [code]
+        if _RULE.fullmatch(code.plain):
+            return [code.truncate(room)]
         *before, last = code[: room * _FOLDS + 1].wrap(room)[: _FOLDS + 1]
         if len(before) == _FOLDS:
             return [*before[:-1], before[-1].truncate(room - 1) + "…"]
@@ -231,6 +233,10 @@ class SqlView(LineView, can_focus=False):
         if not full:
             return [head]
         return [head, *(Content.assemble(pad, line) for line in advice(finding, room))]
+
+
+_RULE = re.compile(r"-- *([=\-*#~_])\1+ *")
+"""A comment that is a line across the file: no word of it is lost where it is cut."""
 
 
 def _once(blocks: Iterable[list[Content]]) -> Iterator[Content]:

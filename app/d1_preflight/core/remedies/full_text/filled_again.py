@@ -6,9 +6,7 @@ from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.full_text import full_text
 from d1_preflight.core.sql.tokenizer import quote_name
 
-_OWN_TEXT = NoRemedy(
-    "The index holds its own text: which rows it is to be filled from is not in the file."
-)
+_OWN_TEXT = NoRemedy("The index stores its own text: only the author knows which rows fill it.")
 
 
 def filled_when_made(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:

@@ -52,11 +52,14 @@ def _notes(tool: str, rules: frozenset[str], differences: Sequence[str]) -> Iter
     real = [words for words in differences if not words.startswith("column order")]
     if real:
         yield (
-            f"{tool}'s record of the schema does not hold: {'; '.join(real)}. Declare it in"
-            f" {_SCHEMA[tool]}; where it then generates it once more, empty that file."
+            f"{tool}'s snapshot of the schema does not have: {'; '.join(real)}. Declare it in"
+            f" {_SCHEMA[tool]}; if {tool} then generates it again, empty that file."
         )
     else:
-        yield f"{tool}'s record of the schema stays true: the final schema is the one it generated."
+        yield (
+            f"{tool}'s snapshot of the schema stays correct: the final schema is the one it "
+            "generated."
+        )
     for wanted, words in (
         (_REBUILT, _REBUILD_AGAIN),
         (_PUT_BACK, _PUT_BACK_AGAIN),

@@ -30,7 +30,7 @@ def column_draft(wanted: Wanted, now: Structure) -> Draft:
     for definition in wanted.columns:
         name = name_in(definition)
         if table.column(name):
-            raise UsageError(f"{table.name} has a column {name} already.")
+            raise UsageError(f"{table.name} already has a column {name}.")
         text, is_unique = _without_unique(definition)
         up.append(f"ALTER TABLE {quote_name(table.name)} ADD COLUMN {text}")
         down.insert(0, f"ALTER TABLE {quote_name(table.name)} DROP COLUMN {quote_name(name)}")
@@ -42,7 +42,7 @@ def column_draft(wanted: Wanted, now: Structure) -> Draft:
         up.append(sql)
         down.insert(0, f"DROP INDEX {quote_name(index)}")
     gone = ", ".join(name_in(definition) for definition in wanted.columns)
-    gap = f"What was written to {table.name}.{gone} since goes with the column."
+    gap = f"Values written to {table.name}.{gone} since then are dropped with it."
     return Draft(tuple(up), tuple(down), gaps=(gap,))
 
 
@@ -51,14 +51,14 @@ def table_draft(wanted: Wanted, now: Structure) -> Draft:
     if not wanted.table:
         raise UsageError("Which table?", hint="--table audit_logs")
     if now.table(wanted.table) or wanted.table.lower() in now.views:
-        raise UsageError(f"There is a table {wanted.table} already.")
+        raise UsageError(f"Table {wanted.table} already exists.")
     columns = wanted.columns or _FIRST_COLUMNS
     for definition in columns:
         name_in(definition)
     lines = ",\n".join(f"  {' '.join(definition.split())}" for definition in columns)
     up = [f"CREATE TABLE {quote_name(wanted.table)} (\n{lines}\n)"]
     up += [sql for _, sql in _indexes(wanted.table, now, columns, wanted.index)]
-    gap = f"The rows written to {wanted.table} since go with it."
+    gap = f"Rows written to {wanted.table} since then are dropped with it."
     return Draft(tuple(up), (f"DROP TABLE {quote_name(wanted.table)}",), gaps=(gap,))
 
 

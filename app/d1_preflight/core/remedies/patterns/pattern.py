@@ -53,7 +53,7 @@ class Wanted:
             places = ", ".join(self.code[:_MOST_PLACES])
             return f"The code uses {self.column}: {places}{more}."
         why = "; ".join(self.unseen)
-        return f"Whether the code uses {self.column} is not known: {why}." if why else ""
+        return f"It is unknown whether the code uses {self.column}: {why}." if why else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,9 @@ def table_of(now: Structure, name: str) -> Table:
         known = sorted(t.name for t in now.tables.values() if t.kind is TableKind.ORDINARY)
         more = ", …" if len(known) > _MOST_SHOWN else ""
         raise UsageError(
-            f"No migration makes a table {name!r}." if name else "Which table?",
-            hint=f"There is: {', '.join(known[:_MOST_SHOWN]) or 'no table'}{more}. --table NAME",
+            f"No migration creates a table {name!r}." if name else "Which table?",
+            hint=f"Tables: {', '.join(known[:_MOST_SHOWN]) or 'none'}{more}. Name one: --table "
+            "NAME",
         )
     return table
 
@@ -97,7 +98,7 @@ def column_of(table: Table, name: str) -> Column:
     if column is None:
         raise UsageError(
             f"{table.name} has no column {name!r}." if name else f"Which column of {table.name}?",
-            hint=f"It has: {', '.join(table.column_names)}. --column NAME",
+            hint=f"It has: {', '.join(table.column_names)}. Name one: --column NAME",
         )
     return column
 
@@ -118,7 +119,8 @@ def name_in(definition: str) -> str:
     found = tokens(definition)
     if not found or not found[0].name or len(statements(f"SELECT {definition}")) != 1:
         raise UsageError(
-            f"{definition!r} is no column.", hint='As in a CREATE TABLE: "last_login_at INTEGER"'
+            f"{definition!r} is not a column definition.",
+            hint='As in a CREATE TABLE: "last_login_at INTEGER"',
         )
     return found[0].name
 

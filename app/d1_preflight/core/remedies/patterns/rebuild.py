@@ -26,20 +26,20 @@ def rebuild_draft(wanted: Wanted, now: Structure) -> Draft:
     dropped = tuple(column_of(table, name).name for name in wanted.drop)
     if not dropped and not wanted.columns:
         raise UsageError(
-            f"What of {table.name} is to change?",
+            f"What should change in {table.name}?",
             hint="--drop COLUMN, or --column \"plan TEXT NOT NULL DEFAULT 'free'\"",
         )
     if dropped and not wanted.reason:
         raise UsageError(
             f"The values of {', '.join(dropped)} are lost.",
-            hint="Say why they may go: --reason WORDS",
+            hint="Say why that is acceptable: --reason WORDS",
         )
     shape = _Shape(table, dropped, wanted.columns, free_name(now, f"{table.name}_new"))
     objects = tuple(_objects(now, table.name))
     _refuse_views(objects, dropped)
     gone = [o for o in objects if any(mentions(o.sql, column) for column in dropped)]
     up = (*_drops(objects, table), *shape.statements(), *_creates(objects, gone))
-    notes = tuple(f"{o.kind.capitalize()} {o.name} goes with its column." for o in gone)
+    notes = tuple(f"{o.kind.capitalize()} {o.name} is dropped with its column." for o in gone)
     return Draft(
         up,
         None,
@@ -89,7 +89,7 @@ class _Shape:
         default = _default_in(text)
         if not default:
             raise UsageError(
-                f"{self._table.name}.{column.name} may hold NULL now: what is there then?",
+                f"{self._table.name}.{column.name} may hold NULL now: what replaces it?",
                 hint="Give the new definition a DEFAULT.",
             )
         return f"coalesce({name}, {default})"
@@ -123,7 +123,7 @@ class _Shape:
             return False, text
         if "PRIMARY" in {token.word for token in part[:stop]}:
             raise UsageError(f"{', '.join(sorted(about))} is part of the primary key.")
-        self.notes.append(f"{' '.join(text.split())} goes with its column.")
+        self.notes.append(f"{' '.join(text.split())} is dropped with its column.")
         return False, ""
 
 

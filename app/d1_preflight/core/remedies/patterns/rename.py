@@ -27,16 +27,16 @@ def rename_drafts(wanted: Wanted, now: Structure) -> tuple[Draft, ...]:
     table = table_of(now, wanted.table)
     column = column_of(table, wanted.column)
     if not wanted.to:
-        raise UsageError(f"What is {table.name}.{column.name} to be called?", hint="--to NAME")
+        raise UsageError(f"What should {table.name}.{column.name} be called?", hint="--to NAME")
     if table.column(wanted.to):
-        raise UsageError(f"{table.name} has a column {wanted.to} already.")
+        raise UsageError(f"{table.name} already has a column {wanted.to}.")
     if not wanted.used:
         renamed = _renamed(table, column.name, wanted.to)
         return (Draft((renamed,), (_renamed(table, wanted.to, column.name),)),)
     if column.pk or not column.holds_data:
         what = "part of the primary key" if column.pk else "generated"
         raise UsageError(
-            f"{table.name}.{column.name} is {what}: no second column can be kept like it."
+            f"{table.name}.{column.name} is {what}: no second column can hold the same values."
             f" {wanted.used}",
             hint="Rename it in the code alone (AS), or in one step with --one-step.",
         )
@@ -62,7 +62,7 @@ def _pair(wanted: Wanted, now: Structure, table: Table, column: Column) -> tuple
             "contract",
             second,
             losses=(f"{table.name}.{wanted.to}",),
-            reason=f"the same values stay: {column.name} gets its name",
+            reason=f"{column.name} holds the same values and gets its name",
             seeds=(steps.copied,),
         ),
     )

@@ -99,11 +99,11 @@ def _why_not(author: Reading) -> str:
         return "The file holds one logical change."
     refused = next((t for t in context.statements if t.error), None)
     if refused is not None or context.script.count > len(context.statements):
-        return "Not every statement of it was followed."
+        return "Not every statement of it could be analysed."
     key = ledger_key(context.migration.name)
     later = [s.name for s in context.siblings if ledger_key(s.name) > key]
     if later:
-        return f"The second file would run after {later[0]}, which may rest on it."
+        return f"The second file would run after {later[0]}, which may depend on it."
     return ""
 
 

@@ -94,7 +94,7 @@ def _differing(
     here, there = _rows(one, ()), _rows(other, ())
     rows = sorted(t for t in {*here, *there} if here.get(t) != there.get(t))
     if rows:
-        return f"rows of {', '.join(rows)} are others"
+        return f"rows of {', '.join(rows)} differ"
     changes = compare(_schema(one), _schema(other))
     return changes[0].words if changes else ""
 
@@ -142,12 +142,12 @@ def _broken(
         if not number:
             gone = [table for table in rows if table not in _rows(connection, ())]
             if gone:
-                return f"it takes {', '.join(gone)} away"
+                return f"it removes {', '.join(gone)}"
     connection.execute(f"DROP TABLE IF EXISTS {quote_name(d1.LEDGER)}")
     now = _rows(connection, free)
     differing = sorted(t for t in {*rows, *now} if rows.get(t) != now.get(t))
     if differing:
-        return f"after the down file, rows of {', '.join(differing)} are others"
+        return f"after the down file, rows of {', '.join(differing)} differ"
     changes = [
         change.words
         for change in compare(schema, _schema(connection))

@@ -22,7 +22,7 @@ def data_draft(wanted: Wanted, now: Structure) -> Draft:
     table = table_of(now, wanted.table)
     column = column_of(table, wanted.column)
     if not column.holds_data:
-        raise UsageError(f"{table.name}.{column.name} is generated: nothing is written to it.")
+        raise UsageError(f"{table.name}.{column.name} is a generated column: it cannot be written.")
     name, value = quote_name(column.name), _value(wanted, column.name)
     _refuse_more_than_one(f"UPDATE t SET c = ({value}\n) WHERE ({wanted.where or '1'}\n)", value)
     key = _key(table)
@@ -48,7 +48,7 @@ def data_draft(wanted: Wanted, now: Structure) -> Draft:
     notes = (
         f"The old values stay in {kept}; a later migration drops it once they are not needed.",
     )
-    gap = f"Rows of {table.name} that were changed again since get their earlier value."
+    gap = f"Rows of {table.name} that were changed again since then get their earlier value back."
     seeds = tuple(_seeds(table, wanted, name))
     return Draft(up, down, notes=notes, gaps=(gap,), seeds=seeds)
 
@@ -59,7 +59,7 @@ def _value(wanted: Wanted, column: str) -> str:
         return f"CASE {quote_name(column)} {' '.join(parts)} END"
     if not wanted.expression:
         raise UsageError(
-            f"What is {wanted.table}.{column} to hold?",
+            f"Which value should {wanted.table}.{column} get?",
             hint='--set "lower(role)", or --value OWNER=owner for each value',
         )
     return wanted.expression
@@ -82,7 +82,7 @@ def _key(table: Table) -> tuple[tuple[str, str], ...]:
     if columns and (is_rowid or table.without_rowid or all(c and c.notnull for c in columns)):
         return tuple((quote_name(c.name), c.name) for c in columns if c)
     if not table.rowid:
-        raise UsageError(f"{table.name} has no key by which its rows are told apart.")
+        raise UsageError(f"{table.name} has no key that identifies its rows.")
     return ((table.rowid, "_row"),)
 
 
@@ -97,7 +97,9 @@ def _own(table: Table, part: str) -> str:
 def _refuse_more_than_one(sql: str, value: str) -> None:
     found = statements(sql)
     if len(found) != 1 or read_statement(found[0].body).verb != "UPDATE":
-        raise UsageError(f"{value!r} is no expression.", hint="One value, as behind SET column =")
+        raise UsageError(
+            f"{value!r} is not an SQL expression.", hint="One value, as behind SET column ="
+        )
 
 
 def _seeds(table: Table, wanted: Wanted, name: str) -> Iterator[str]:

@@ -43,7 +43,7 @@ def without_if_exists(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         return _NOT_FOUND
     start = trace.statement.start + trace.statement.lead
     edit = Edit(start + found[at].start, start + found[last + 1].start, "")
-    return Rewrite((edit,), "takes IF EXISTS out: the file runs once", repairs=True)
+    return Rewrite((edit,), "removes IF EXISTS: the file runs once", repairs=True)
 
 
 def _between_actions(found: Sequence[Token]) -> Iterator[tuple[Token, Token]]:

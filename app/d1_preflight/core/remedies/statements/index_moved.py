@@ -22,7 +22,7 @@ def made_behind(reading: Reading, finding: Finding) -> Rewrite | NoRemedy:
         without(reading.text, index.statement),
         insert_after(reading.text, named.statement, [again]),
     )
-    what = f"makes index {index.target} after the rebuild"
+    what = f"creates index {index.target} after the rebuild"
     return Rewrite(edits, what, (("index", index.target.lower()),))
 
 

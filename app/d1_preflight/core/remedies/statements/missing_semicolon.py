@@ -22,7 +22,7 @@ _BEGINS = frozenset(
 _SYNTAX = "syntax error"
 _MOST_TRIALS = 60
 _LONGEST = 100_000
-_NOWHERE = NoRemedy("No missing ; explains it: no place for one makes D1 take what stands there.")
+_NOWHERE = NoRemedy("A missing ; does not explain it: D1 refuses the text wherever one is added.")
 _AMBIGUOUS = NoRemedy("A ; could be missing in more than one place: only its author knows where.")
 _TOO_LONG = NoRemedy("The statement is too long to look for a missing ; in it.")
 

@@ -12,7 +12,7 @@ from d1_preflight.core.remedies.remedy import NoRemedy, Reading, Rewrite
 from d1_preflight.core.schema.schema import SchemaObject
 from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
 
-_NONE = NoRemedy("No trigger on what stays names a table that this file drops.")
+_NONE = NoRemedy("No trigger on a remaining table names a table that this file drops.")
 _UNSURE = (
     'Only the author knows what trigger "{trigger}" should do without "{table}": it does more than '
     "read or write its rows."
@@ -36,7 +36,7 @@ def without_dropped_table(reading: Reading, _finding: Finding) -> Rewrite | NoRe
             names.append(trigger.name)
     if not edits:
         return _NONE
-    what = f"takes what names a dropped table out of {', '.join(names)}"
+    what = f"removes the dropped table from {', '.join(names)}"
     return Rewrite(tuple(edits), what, tuple(("trigger", name.lower()) for name in names))
 
 

@@ -16,8 +16,8 @@ from d1_preflight.core.sql.tokenizer import quote_name
 _IN = re.compile(r"error in (?:view|trigger) (.+?)(?: after \w+)?: ")
 _MISSING = re.compile(r"no such (?:table|view): (?:main\.)?(.+)")
 _NOT_HERE = NoRemedy(
-    "What it names is not made again by this RENAME: only the author knows whether the view or "
-    "trigger goes too."
+    "This RENAME does not recreate what it names: only the author knows whether to drop the view "
+    "or trigger too."
 )
 
 

@@ -9,54 +9,57 @@ WHY_NOT: Mapping[str, str] = {
     "delete-without-where": "Only the author knows which rows may go.",
     "delete-rows": "Only the author knows which rows may go.",
     "delete-cascades": "Only the author knows which rows may go, and which with them.",
-    "update-without-where": "Only the author knows which rows are to change.",
+    "update-without-where": "Only the author knows which rows should change.",
     "update-not-invertible": "Only the author knows whether the old values are needed.",
-    "drop-table": "The table goes for good: only its author knows whether it may.",
-    "drop-column": "The column goes for good: only its author knows whether it may.",
-    "drop-unknown": "What it drops is not known from these files.",
-    "rebuild-without-copy": "Which rows the new table is to hold is not in the file.",
-    "copy-filtered": "Whether the rows that the copy leaves out are to go is not in the file.",
+    "drop-table": "Only the author knows whether the table may be dropped for good.",
+    "drop-column": "Only the author knows whether the column may be dropped for good.",
+    "drop-unknown": "These files do not show what it drops.",
+    "rebuild-without-copy": "The file does not say which rows the new table should hold.",
+    "copy-filtered": "The file does not say whether the rows that the copy leaves out may go.",
     "copy-or-ignore": "Only the author knows which of two clashing rows stays.",
     "copy-or-replace": "Only the author knows which of two clashing rows stays.",
     "replace-drops-rows": "Only the author knows which of two clashing rows stays.",
-    "column-not-copied": "Whether the new value is meant, or the old one forgotten, is not known.",
+    "column-not-copied": "Only the author knows whether the new value is intended.",
     "trigger-deletes": "Only the author knows whether the trigger should fire here.",
     "several-changes": "It needs a second file: preflight fix NAME --rule several-changes.",
-    "primary-key-forgotten": "Which columns are to be the key is not in the file.",
+    "primary-key-forgotten": "The file does not say which columns should be the key.",
 }
 """Why a rule has no remedy: the answer is not in the file."""
-_NO_REMEDY = "No rewrite follows from what is found."
+_NO_REMEDY = "preflight knows no rewrite for it."
 _OF_DROPS = ("drop-table", "rebuild-without-copy", "foreign-key-dangling", "view-broken")
-_REFUSED = "D1 refuses the file as it is: there is nothing that a rewrite could be proved against."
-_ROWS_DECIDE = "Whether the rows fit is not in the file: the rehearsal runs it on a copy of them."
+_REFUSED = "D1 refuses the file as it is, so there is nothing to prove a rewrite against."
+_ROWS_DECIDE = (
+    "The file does not show whether the rows fit: the rehearsal runs it on a copy of them."
+)
 _NAME_IS_READ = (
-    "Whether running code reads the old name is not in the file: preflight new NAME --pattern "
+    "The file does not show whether running code reads the old name: preflight new NAME --pattern "
     "rename writes the pair."
 )
 _NAME_STAYS = "fix keeps the name of a file: rename it before it is applied anywhere."
-_DROPPED = "Only the author knows whether what names it goes with it, or names another."
+_DROPPED = "Only the author knows whether to drop what refers to it, or to change that."
 _OF_RENAMES = ("rename-column", "rename-table")
 _BY_TOOL = (
-    "Whether running code reads the old name is not in the file: deploy code that reads both first."
+    "The file does not show whether running code reads the old name: deploy code that reads both "
+    "first."
 )
 _UNWRITTEN: Mapping[str, str] = {
     "name-pattern": _NAME_STAYS,
     "rename-column": _NAME_IS_READ,
     "rename-table": _NAME_IS_READ,
-    "rollback-undocumented": "Only the author knows how it is rolled back.",
+    "rollback-undocumented": "Only the author knows how to roll it back.",
     "duplicate-number": _NAME_STAYS,
     "number-out-of-order": _NAME_STAYS,
     "number-behind": _NAME_STAYS,
     "down-file": _NAME_STAYS,
     "unindexed-child-key": "An index is a change of its own: write it in an earlier file.",
-    "correlated-backfill": "Whether it is too slow, only the rehearsal with its rows can say.",
+    "correlated-backfill": "Only the rehearsal with real rows shows whether it is too slow.",
     "cast-loses": "Only the author knows what becomes of a value that CAST cannot read.",
     "foreign-key-dangling": _DROPPED,
-    "foreign-key-missing-parent": "Which table it means is not in the file.",
+    "foreign-key-missing-parent": "The file does not say which table it means.",
     "view-broken": _DROPPED,
     "view-unwritable": _DROPPED,
     "update-breaks-check": "Only the author knows which value to write instead.",
-    "empty-file": "What it is to do is not in the file.",
+    "empty-file": "The file does not say what it should do.",
     "index-on-rows": _ROWS_DECIDE,
     "unique-added": _ROWS_DECIDE,
     "not-null-added": _ROWS_DECIDE,
