@@ -110,7 +110,8 @@ class ApplyFacts(StepFacts):
     unknown; `moved_elsewhere` those that changed meanwhile and that no statement touches.
     `rehearsed_again` were read and rehearsed once more just before it, with the values before and
     after that rehearsal. `looked_at` is the first look that found nothing, `looked_uptime` its
-    second since `looked_boot`.
+    second since `looked_boot`. `refusal` was sent beside the file, to a ledger that takes a name
+    twice; `ledger_rows` says how many rows such a ledger has for it, where that is not one.
     """
 
     step = "applied"
@@ -131,15 +132,18 @@ class ApplyFacts(StepFacts):
     rehearsed_again: tuple[str, ...] = NO_ITEMS
     values_before: tuple[TableValues, ...] = NO_ITEMS
     values_after: tuple[TableValues, ...] = NO_ITEMS
+    refusal: str = NO_TEXT
+    ledger_rows: int | None = None
 
 
 class LedgerFacts(StepFacts):
-    """The migration's row in the ledger."""
+    """The migration's row in the ledger; `rows` says how many there are, where that is not one."""
 
     step = "ledger"
     id: int | None = None
     name: str = NO_TEXT
     applied_at: str = NO_TEXT
+    rows: int | None = None
 
 
 class SchemaCheckFacts(StepFacts):
