@@ -31,9 +31,7 @@ INDEX = "CREATE UNIQUE INDEX one ON d1_migrations(name)"
         (("CREATE VIEW d1_migrations AS SELECT * FROM elsewhere",), True),
     ],
 )
-def test_whether_a_ledger_takes_a_name_twice_is_tried(
-    ddl: tuple[str, ...], expected: bool
-) -> None:
+def test_whether_a_ledger_takes_a_name_twice_is_tried(ddl: tuple[str, ...], expected: bool) -> None:
     assert takes_twice(ddl, "d1_migrations", NAME) is expected
 
 
@@ -44,5 +42,5 @@ def test_the_refusal_fails_where_the_row_is_there_and_says_which() -> None:
 
     assert connection.execute(refusal_sql("d1_migrations", NAME)).fetchall() == []
     connection.execute("INSERT INTO d1_migrations(name) VALUES (?)", (NAME,))
-    with pytest.raises(apsw.SQLError, match="already in the ledger: 0062_it''s.sql"):
+    with pytest.raises(apsw.SQLError, match=r"already in the ledger: 0062_it''s\.sql"):
         connection.execute(refusal_sql("d1_migrations", NAME)).fetchall()

@@ -97,9 +97,7 @@ async def verify_ledger(context: StepContext) -> Outcome:
     return Outcome(Status.PROVED, words, facts, evidence)
 
 
-def _several(
-    context: StepContext, facts: LedgerFacts, evidence: tuple[Evidence, ...]
-) -> Outcome:
+def _several(context: StepContext, facts: LedgerFacts, evidence: tuple[Evidence, ...]) -> Outcome:
     """Several rows for one migration: it may have been applied as often."""
     words = f"The ledger has {facts.rows} rows for {facts.name}: it may have been applied as often."
     if context.answer("explanation"):
