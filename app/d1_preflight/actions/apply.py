@@ -14,13 +14,16 @@ from d1_preflight.actions.preconditions import (
     signed_plan,
 )
 from d1_preflight.actions.rehearse_again import RehearsedAgain, rehearse_again
-from d1_preflight.actions.target import shown
+from d1_preflight.actions.target import failure_words, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.format import noun_for
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts, WindowFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
 from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.signed_plan import SignedPlan
 from d1_preflight.core.target.ledger_rows import refusal_sql, takes_twice
 
 
@@ -80,9 +83,9 @@ async def apply_migration(context: StepContext) -> Outcome:
     if environment.name in now.observation.applied:  # let pass only where an earlier try failed
         facts = ApplyFacts(observed=True, by=By.UNKNOWN if _may_be_ours(context) else By.ANOTHER)
         return applied(context, now.observation, facts, now.evidence)
-    if now.moved and not _was_held(context):
-        return _held(now)
-    again = await rehearse_again(context, plan, now) if now.moved else None
+    again = await _rehearsed_again(context, plan, now) if now.moved else None
+    if isinstance(again, Outcome):
+        return again
     if again is not None:  # it took its time
         require_still_valid(context, plan)
     refusal = _refusal(context, now)
@@ -120,14 +123,33 @@ def _refusal(context: StepContext, now: Rechecked) -> str:
     return f"\n{refusal}\n"
 
 
-def _held(now: Rechecked) -> Outcome:
+async def _rehearsed_again(
+    context: StepContext, plan: SignedPlan, now: Rechecked
+) -> RehearsedAgain | Outcome:
+    """The rehearsal on moved values, which a second try makes; else what held this one."""
+    facts = ApplyFacts(moved=now.moved)
+    if not _was_held(context):
+        return Outcome(Status.FAILED, _held_words(now), facts, now.evidence)
+    try:
+        return await rehearse_again(context, plan, now)
+    except PreflightError as error:  # nothing was sent, and the next try reads them again, too
+        return Outcome(Status.FAILED, failure_words(error), facts, now.evidence)
+
+
+def _held_words(now: Rechecked) -> str:
     """Nothing is sent on rows that were not rehearsed; who sees that may rehearse on them."""
-    words = (
-        f"Held, nothing was sent: since the copy, values changed in {now.moved_words}. "
-        "Find out who writes there. The next try reads these tables again, rehearses on them, "
-        "and applies at once."
+    held = f"Held, nothing was sent: since the copy, values changed in {now.moved_words}"
+    if now.as_rehearsed:
+        tables = ", ".join(now.as_rehearsed)
+        return (
+            f"{held}; {tables} {noun_for(len(now.as_rehearsed), 'holds', 'hold')} exactly what the "
+            "migration writes. Somebody may have run its SQL by hand: find out who, then copy and "
+            "rehearse again."
+        )
+    return (
+        f"{held}. Find out who writes there. The next try reads these tables again and rehearses "
+        "on them; it applies only what GO signed, and only where no row holds it already."
     )
-    return Outcome(Status.FAILED, words, ApplyFacts(moved=now.moved), now.evidence)
 
 
 def _was_held(context: StepContext) -> bool:
