@@ -285,7 +285,8 @@ class CloseFacts(StepFacts):
     `differs_from_before` those from the schema before, `schema` what was seen,
     `timeline` the hash of the emergency's timeline as it was then. `files` are the folder's other
     files, each as `sha256sum` writes it; evidence is named by its attempt. `reviews` are those of
-    GO by then, and `summary_form` is the form of SUMMARY.md.
+    GO by then, and `summary_form` is the form of SUMMARY.md. Of what was kept, `moved` names the
+    touched tables that no longer hold the rehearsed values.
     """
 
     step = "close"
@@ -302,6 +303,7 @@ class CloseFacts(StepFacts):
     reviews: tuple[SeenReview, ...] = NO_ITEMS
     summary_form: int | None = None
     chain: ChainLink | None = None
+    moved: tuple[str, ...] = NO_ITEMS
 
 
 class WorkerFacts(StepFacts):
