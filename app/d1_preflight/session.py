@@ -124,11 +124,12 @@ class Session:
         """The step's state now; a stale answer, or a GO that counts no more, is pending."""
         status = Status.PENDING if self.staleness(step) else self.record.status_of(step)
         unsealed = step.id == "close" and status.is_answered and not self.closed
-        lapsed = step.id == "go" and self._standing.go_lapse(self.record, self.environment)
-        return Status.PENDING if unsealed or lapsed else status
+        return Status.PENDING if unsealed else status
 
     def staleness(self, step: Step) -> str:
-        """How old the step's answer is, where it is older than it is good for; else ""."""
+        """Why the step's answer counts no more: how old it is, or how GO lapsed; else ""."""
+        if step.id == "go":
+            return self._standing.go_lapse(self.record, self.environment).removesuffix(".")
         return self._now.stale.get(step.id, "") if step.good_for is not None else ""
 
     def attempt(self, step_id: str) -> Attempt | None:

@@ -9,7 +9,7 @@ import pytest
 
 from actions.fake_target import Bench
 from d1_preflight.actions.context import Environment
-from d1_preflight.actions.target import confirm_identity, find_database
+from d1_preflight.actions.target import confirm_identity, find_database, observe
 from d1_preflight.core.errors import ProjectError, RemoteFailed
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.wrangler_config import Database
@@ -99,15 +99,18 @@ async def test_a_refused_list_is_said_with_its_reason(tmp_path: Path) -> None:
         await find_database(nameless(tmp_path, Listing("Authentication error [code: 10000]", 1)))
 
 
+@pytest.mark.parametrize("target", ["remote", "practice"])
 @pytest.mark.parametrize("placeholder", ["${D1_ID}", "local", "<id>", "0000"])
 async def test_a_placeholder_is_named_before_anything_is_sent(
-    tmp_path: Path, placeholder: str
+    tmp_path: Path, placeholder: str, target: str
 ) -> None:
     wrangler = Listing("[]")
-    environment = nameless(tmp_path, wrangler)
+    environment = replace(nameless(tmp_path, wrangler), target=target)
     database = replace(environment.project.database, id=placeholder)
     project = replace(environment.project, database=database)
 
     with pytest.raises(ProjectError, match="is a placeholder"):
         await confirm_identity(replace(environment, project=project))
+    with pytest.raises(ProjectError, match="is a placeholder"):
+        await observe(replace(environment, project=project))
     assert wrangler.calls == []

@@ -157,6 +157,49 @@ def test_the_mark_that_a_killed_staging_left_without_its_name_is_taken_over(
     assert mode(folder) == 0o700
 
 
+MARK = ".staged-by-preflight"
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "an empty folder of the mark's name": lambda folder: (folder / MARK).mkdir(),
+    "a folder of a leftover's name": lambda folder: (folder / f".{MARK}.x1y2z3").mkdir(),
+    "a link that leads nowhere": lambda folder: (folder / MARK).symlink_to(folder / "nowhere"),
+    "a link to another file": lambda folder: (folder / MARK).symlink_to(__file__),
+    "a half-written leftover": lambda folder: (folder / f".{MARK}.x1y2z3").write_text("{"),
+    "a file instead of the migrations": lambda folder: [
+        (folder / MARK).touch(),
+        (folder / "migrations").touch(),
+    ],
+}
+
+
+@pytest.mark.parametrize("lay_it", IN_THE_WAY.values(), ids=IN_THE_WAY.keys())
+def test_what_stands_in_the_marks_place_is_taken_over(
+    lay_it: Callable[[Path], object], tmp_path: Path
+) -> None:
+    project = lay(tmp_path, "0001_a.sql")
+    folder = open_workspace(tmp_path) / "apply"
+    folder.mkdir(mode=0o700)
+    before = Path(__file__).read_bytes()
+    lay_it(folder)
+
+    ProjectFiles(project).stage(migration(project, "0001_a.sql"), folder)
+
+    assert (folder / MARK).is_file()
+    assert not (folder / MARK).is_symlink()
+    assert [file.name for file in (folder / "migrations").iterdir()] == ["0001_a.sql"]
+    assert Path(__file__).read_bytes() == before
+
+
+def test_a_folder_of_the_marks_name_that_holds_files_is_left_alone(tmp_path: Path) -> None:
+    project = lay(tmp_path, "0001_a.sql")
+    folder = open_workspace(tmp_path) / "apply"
+    (folder / MARK).mkdir(parents=True)
+    (folder / MARK / "notes.txt").write_text("mine")
+
+    with pytest.raises(ProjectError, match="is a folder with files in it"):
+        ProjectFiles(project).stage(migration(project, "0001_a.sql"), folder)
+    assert (folder / MARK / "notes.txt").read_text() == "mine"
+
+
 def test_what_is_no_leftover_of_ours_is_still_left_alone(tmp_path: Path) -> None:
     project = lay(tmp_path, "0001_a.sql")
     folder = open_workspace(tmp_path) / "apply"

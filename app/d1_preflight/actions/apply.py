@@ -14,13 +14,17 @@ from d1_preflight.actions.preconditions import (
     signed_plan,
 )
 from d1_preflight.actions.rehearse_again import RehearsedAgain, rehearse_again
-from d1_preflight.actions.target import shown
+from d1_preflight.actions.target import failure_words, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
+from d1_preflight.core.errors import PreflightError
+from d1_preflight.core.format import noun_for
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import ApplyFacts, WindowFacts
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, table_counts
-from d1_preflight.core.record.facts import NO_ITEMS
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.core.record.signed_plan import SignedPlan
+from d1_preflight.core.target.ledger_rows import refusal_sql, takes_twice
 
 
 def apply_prompts(context: StepContext) -> Sequence[Prompt]:
@@ -76,17 +80,19 @@ async def apply_migration(context: StepContext) -> Outcome:
         return await observe_unseen(context)
     environment, plan = context.environment, signed_plan(context)
     now = await recheck(context, plan)
-    row = now.observation.ledger_row(environment.name)
-    if row is not None:  # the recheck lets it pass only where an earlier attempt failed
+    if environment.name in now.observation.applied:  # let pass only where an earlier try failed
         facts = ApplyFacts(observed=True, by=By.UNKNOWN if _may_be_ours(context) else By.ANOTHER)
-        return applied(row, facts, now.evidence)
-    if now.moved and not _was_held(context):
-        return _held(now)
-    again = await rehearse_again(context, plan, now) if now.moved else None
+        return applied(context, now.observation, facts, now.evidence)
+    again = await _rehearsed_again(context, plan, now) if now.moved else None
+    if isinstance(again, Outcome):
+        return again
     if again is not None:  # it took its time
         require_still_valid(context, plan)
+    refusal = _refusal(context, now)
     staged = environment.files.stage(
-        signed_migration(environment, plan), environment.workspace / "apply", sql_beside(context)
+        signed_migration(environment, plan),
+        environment.workspace / "apply",
+        f"{sql_beside(context)}{refusal}",
     )
     ran = await environment.wrangler.run(
         _apply_args(environment, str(staged)),
@@ -96,19 +102,54 @@ async def apply_migration(context: StepContext) -> Outcome:
         protect=True,
     )
     facts = _facts(ran, now, again, backed_up=bool(plan.proofs.backup))
+    facts = replace(facts, refusal=refusal.strip() or NO_TEXT)
     context.progress(facts)
     evidence = (*now.evidence, *(again.evidence if again else ()), ran)
     return await conclude(context, now.observation, facts, evidence)
 
 
-def _held(now: Rechecked) -> Outcome:
-    """Nothing is sent on rows that were not rehearsed; who sees that may rehearse on them."""
-    words = (
-        f"Stopped, nothing was sent: since the copy, values changed in {now.moved_words}. "
-        "Find out who writes there. The next try reads these tables again, rehearses on them, "
-        "and applies at once."
+def _refusal(context: StepContext, now: Rechecked) -> str:
+    """What stops our own batch where the row is there already and the ledger would take another."""
+    environment = context.environment
+    table, name = environment.project.database.migrations_table, environment.name
+    if not takes_twice(now.observation.ledger_ddl, table, name):
+        return ""
+    refusal = refusal_sql(table, name)
+    context.emit(
+        f"{table} takes a name twice (wrangler's own has a UNIQUE name). In the same batch, this "
+        f"fails where the row is there already: {refusal}",
+        "out",
     )
-    return Outcome(Status.FAILED, words, ApplyFacts(moved=now.moved), now.evidence)
+    return f"\n{refusal}\n"
+
+
+async def _rehearsed_again(
+    context: StepContext, plan: SignedPlan, now: Rechecked
+) -> RehearsedAgain | Outcome:
+    """The rehearsal on moved values, which a second try makes; else what held this one."""
+    facts = ApplyFacts(moved=now.moved)
+    if not _was_held(context):
+        return Outcome(Status.FAILED, _held_words(now), facts, now.evidence)
+    try:
+        return await rehearse_again(context, plan, now)
+    except PreflightError as error:  # nothing was sent, and the next try reads them again, too
+        return Outcome(Status.FAILED, failure_words(error), facts, now.evidence)
+
+
+def _held_words(now: Rechecked) -> str:
+    """Nothing is sent on rows that were not rehearsed; who sees that may rehearse on them."""
+    held = f"Stopped, nothing was sent: since the copy, values changed in {now.moved_words}"
+    if now.as_rehearsed:
+        tables = ", ".join(now.as_rehearsed)
+        return (
+            f"{held}; {tables} {noun_for(len(now.as_rehearsed), 'holds', 'hold')} exactly what the "
+            "migration writes. Somebody may have run its SQL manually: find out who, then copy and "
+            "rehearse again."
+        )
+    return (
+        f"{held}. Find out who writes there. The next try reads these tables again and rehearses "
+        "on them; it applies only what GO signed, and only where no row holds it already."
+    )
 
 
 def _was_held(context: StepContext) -> bool:

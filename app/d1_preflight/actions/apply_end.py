@@ -23,7 +23,7 @@ from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.core.target.snapshot import LedgerRow, Observation
+from d1_preflight.core.target.snapshot import Observation
 from d1_preflight.core.target.wrangler_output import may_have_arrived, says_applied, says_refused
 
 SETTLED_S = 45.0
@@ -64,9 +64,9 @@ async def conclude(
             (*evidence,),
         )
     seen, everything = look.observation, (*evidence, *look.evidence)
-    row = seen.ledger_row(environment.name)
-    if row is not None:
-        return applied(row, replace(facts, by=_by(ran, environment.name)), everything)
+    if environment.name in seen.applied:
+        facts = replace(facts, by=_by(ran, environment.name))
+        return applied(context, seen, facts, everything)
     writing = environment.wrangler.is_writing()
     if writing or may_have_arrived(ran):
         words = (
@@ -103,19 +103,22 @@ async def observe_unseen(context: StepContext) -> Outcome:
         return Outcome(Status.UNKNOWN, words, evidence=left)
     seen, evidence = look.observation, (*left, *look.evidence)
     facts = ApplyFacts(observed=True)
-    row = seen.ledger_row(environment.name)
-    if row is not None:
+    if environment.name in seen.applied:
         ours = any(says_applied(ran, environment.name) for ran in left)
         by = By.US if ours else By.UNKNOWN
-        return applied(row, replace(facts, by=by), evidence)
+        return applied(context, seen, replace(facts, by=by), evidence)
     if seen.schema.fingerprint != context.facts(CopyFacts).schema:
         words = "Checked: the ledger has no row, but the schema changed. See the emergency card."
         return Outcome(Status.FAILED, words, replace(facts, half_way=True), evidence)
     return await _without_row(context, look, facts, evidence)
 
 
-def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> Outcome:
+def applied(
+    context: StepContext, seen: Observation, facts: ApplyFacts, evidence: Sequence[Evidence]
+) -> Outcome:
     """The ledger holds the row; the words say who put it there, as far as that is known."""
+    name = context.environment.name
+    row, times = next(row for row in seen.ledger if row.name == name), seen.times(name)
     facts = replace(facts, ledger_id=row.id, applied_at=row.applied_at)
     where = f"ledger row {row.id} at {row.applied_at} UTC"
     match facts.by:
@@ -128,6 +131,9 @@ def applied(row: LedgerRow, facts: ApplyFacts, evidence: Sequence[Evidence]) -> 
                 f"Applied, but it is unknown by whom: {where}; preflight saw no reply to its own "
                 "apply."
             )
+    if times > 1:
+        facts = replace(facts, ledger_rows=times)
+        words += f" The ledger has {times} rows for it: it may have been applied more than once."
     if facts.moved_elsewhere:
         words += f" Meanwhile rows changed in {', '.join(facts.moved_elsewhere)}."
     return Outcome(Status.PROVED, words, facts, tuple(evidence))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from d1_preflight.actions.context import StepAction, StepContext
 from d1_preflight.actions.go import prepare_signer, signer_prompts
+from d1_preflight.actions.kept_values import KeptValues, is_data_alone, look_at_kept
 from d1_preflight.actions.target import observe
 from d1_preflight.actions.values import touched_tables, value_question
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
@@ -69,9 +70,9 @@ async def sign_close(context: StepContext) -> Outcome:
     """
     require_checklist_of_go(context)
     end = context.answer("end")
-    seen, evidence = await _look_at_end(context)
-    facts = _found(context, seen)
-    against = _contradicted(context, seen)
+    seen, kept, evidence = await _look_at_end(context)
+    facts = replace(_found(context, seen), moved=kept.moved or NO_ITEMS)
+    against = _contradicted(context, seen) or _put_back(kept)
     if against is None and end == ROLLED_BACK:
         against = await _rows_contradict(context)
     if against is not None:
@@ -86,25 +87,35 @@ async def sign_close(context: StepContext) -> Outcome:
     words = context.answer("verdict") or (f"{brief.capitalize()}." if brief else "")
     if end != KEPT:
         words = f"{answer_label('end', end).capitalize()}. {words}{_fewer(facts.tables)}"
+    elif kept.words:
+        words = f"{words} {kept.words}".strip()
     return Outcome(Status.ATTESTED, words, facts, evidence)
 
 
-async def _look_at_end(context: StepContext) -> tuple[Observation, tuple[Evidence, ...]]:
-    """Ledger and schema; after an emergency the counts of what is there as well.
-
-    What was kept was counted by the verification: its rows are not read once more.
-    """
+async def _look_at_end(
+    context: StepContext,
+) -> tuple[Observation, KeptValues, tuple[Evidence, ...]]:
+    """Ledger and schema; of what was kept the values, after an emergency the counts as well."""
     environment, keep = context.environment, context.evidence_name
-    first = await observe(environment, keep=keep, emit=context.emit)
     if context.answer("end") == KEPT:
-        return first.observation, first.evidence
+        look, kept = await look_at_kept(context)
+        return look.observation, kept, look.evidence
+    first = await observe(environment, keep=keep, emit=context.emit)
     there = countable(tables_of(first.observation.schema))
     known = {table.lower() for table in (*_counts_before(context), *_rehearsed_counts(context))}
     tables = tuple(table for table in there if table.lower() in known)
     look = await observe(
         environment, tables=tables, checks=True, keep=f"{keep}-counts", emit=context.emit
     )
-    return look.observation, (*first.evidence, *look.evidence)
+    return look.observation, KeptValues(), (*first.evidence, *look.evidence)
+
+
+def _put_back(kept: KeptValues) -> tuple[Status, str] | None:
+    """Values from before contradict that a change of data was kept."""
+    if not kept.put_back:
+        return None
+    words = f"{', '.join(kept.put_back)} holds the values from before: it was not kept."
+    return Status.FAILED, f"{words} “{_ROLLED_BACK}”, or “{_FIXED}”?"
 
 
 def _found(context: StepContext, seen: Observation) -> CloseFacts:
@@ -198,8 +209,7 @@ async def _rows_contradict(context: StepContext) -> tuple[Status, str] | None:
     """Of a change of data alone the schema tells nothing: the touched tables' values do."""
     environment, persist = context.environment, copy_folder(context.environment)
     touched = touched_tables(context)
-    is_data = context.facts(RehearsalFacts).schema_after == context.facts(CopyFacts).schema
-    if not is_data or not touched:
+    if not is_data_alone(context) or not touched:
         return None
     if not environment.local.file(persist).is_file():
         return Status.UNKNOWN, f"{_NO_COPY} Close the record on the machine that copied it."

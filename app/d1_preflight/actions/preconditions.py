@@ -14,7 +14,7 @@ from d1_preflight.actions.surroundings import require_same_files
 from d1_preflight.actions.table_restore import opened_copy
 from d1_preflight.actions.target import Look, observe, relative
 from d1_preflight.actions.timing import WINDOW, require_window
-from d1_preflight.actions.values import decisive_tables, value_question, with_shadows
+from d1_preflight.actions.values import decisive_tables, local_of, value_question, with_shadows
 from d1_preflight.actions.worker_deployed import require_frozen_version
 from d1_preflight.actions.workspace import copy_folder, rehearsal_folder
 from d1_preflight.core.errors import NotAllowed, PreflightError, RemoteFailed
@@ -43,7 +43,8 @@ class Rechecked:
     """The target just before the apply.
 
     `moved` names the touched and read tables whose values are not those of the copy,
-    `moved_words` how; `elsewhere` the tables that changed too, but that no statement reads.
+    `moved_words` how; `as_rehearsed` those of them that hold exactly what the rehearsal came to;
+    `elsewhere` the tables that changed too, but that no statement reads.
     """
 
     observation: Observation
@@ -51,6 +52,7 @@ class Rechecked:
     moved: tuple[str, ...] = ()
     moved_words: str = ""
     elsewhere: tuple[str, ...] = ()
+    as_rehearsed: tuple[str, ...] = ()
 
 
 async def recheck(context: StepContext, plan: SignedPlan) -> Rechecked:
@@ -146,7 +148,9 @@ async def _with_moved(context: StepContext, look: Look, values: Values) -> Reche
     moved = tuple(table for table in decisive if table in (*values.moved, *read_again))
     changed = (*values.moved, *(table for table in read_again if table in ledgers))
     elsewhere = tuple(table for table in changed if table not in decisive)
-    return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere)
+    rehearsed = local_of(context.environment, rehearsal_folder(context.environment), moved)
+    same = tuple(t for t in moved if t in rehearsed and values.found.get(t) == rehearsed[t])
+    return Rechecked(look.observation, look.evidence, moved, values.words(moved), elsewhere, same)
 
 
 async def _differing(context: StepContext, tables: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from d1_preflight.core.format import plural
 from d1_preflight.core.ports import Emit, Evidence, silent
 from d1_preflight.core.project.wrangler_config import CONFIG_NAMES
 from d1_preflight.core.rows.codec import batches
-from d1_preflight.core.target.api_place import REMOTE
 from d1_preflight.core.target.snapshot import Observation, Question
 from d1_preflight.core.target.wrangler_output import (
     Row,
@@ -122,6 +121,7 @@ async def observe(
     No answer is used before the database has reported its uuid, once a session; a
     ledger that does not go on from the one seen before makes it say so again.
     """
+    _require_id(environment)
     question = Question(environment.project.database.migrations_table, tuple(tables), checks)
     identity = asyncio.ensure_future(confirm_identity(environment))
     try:
@@ -145,12 +145,7 @@ async def confirm_identity(environment: Environment) -> None:
     meant = environment.project.database.id
     if environment.cache.uuid:
         return
-    if environment.project.database.has_placeholder_id and environment.target == REMOTE:
-        raise ProjectError(
-            f"{meant} is a placeholder, not a database id.",
-            hint="Write the uuid from wrangler d1 list, or name the file that your deploy fills in "
-            "with --config. Without database_id, it is found by its name.",
-        )
+    _require_id(environment)
     ran = await call_target(environment, info_args(environment), timeout=READ_TIMEOUT_S)
     if ran.exit_code != 0:
         raise explain_failure(ran)
@@ -165,6 +160,16 @@ async def confirm_identity(environment: Environment) -> None:
     environment.cache.uuid = answered
     size = told.get("database_size", told.get("file_size"))
     environment.cache.size = size if isinstance(size, int) else None
+
+
+def _require_id(environment: Environment) -> None:
+    database = environment.project.database
+    if database.has_placeholder_id:
+        raise ProjectError(
+            f"{database.id} is a placeholder, not a database id.",
+            hint="Write the uuid from wrangler d1 list, or name the file that your deploy fills in "
+            "with --config. Without database_id, it is found by its name.",
+        )
 
 
 async def find_database(environment: Environment) -> str:

@@ -18,6 +18,7 @@ from d1_preflight.actions.workspace import rehearsal_folder
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NoAnalytics, RemoteFailed
 from d1_preflight.core.format import count, noun_for, plural
+from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.apply_facts import (
     AbortCriteria,
@@ -59,12 +60,17 @@ def verify_plan(context: StepContext) -> Sequence[str]:
 
 
 def ledger_prompts(context: StepContext) -> Sequence[Prompt]:
-    """Where only a person's words say how the apply ended, they may say so of its row, too."""
+    """Where only a person's words say how the apply ended, they may say so of its row, too.
+
+    They may also say why there are several.
+    """
     last, applied = context.record.last("ledger"), context.record.last(ApplyFacts.step)
     attested = applied is not None and applied.status is Status.ATTESTED
-    if not attested or last is None or last.status is not Status.FAILED:
+    several = LedgerFacts.from_attempt(last).rows
+    if not (attested or several) or last is None or last.status is not Status.FAILED:
         return ()
-    label = "Why may the row be missing? Leave it empty to read the ledger again"
+    what = "there be several rows" if several else "the row be missing"
+    label = f"Why may {what}? Leave it empty to read the ledger again"
     return (Prompt("explanation", PromptKind.TEXT, label, help=last.words, optional=True),)
 
 
@@ -79,6 +85,8 @@ async def verify_ledger(context: StepContext) -> Outcome:
             return Outcome(Status.ATTESTED, words, evidence=evidence)
         return Outcome(Status.FAILED, f"{words} See the emergency card.", evidence=evidence)
     facts = LedgerFacts(id=row.id, name=row.name, applied_at=row.applied_at)
+    if (times := seen.times(row.name)) > 1:
+        return _several(context, replace(facts, rows=times), evidence)
     words = f"Row {row.id}: {row.name}, {row.applied_at} UTC."
     if missing := await missing_beside(context):
         lacking = " ".join(f"{m.table} has no row for it: {m.sql}" for m in missing)
@@ -87,6 +95,15 @@ async def verify_ledger(context: StepContext) -> Outcome:
     if beside := ledgers_beside(context):
         words += f" {', '.join(beside)} {noun_for(len(beside), 'has', 'have')} its row, too."
     return Outcome(Status.PROVED, words, facts, evidence)
+
+
+def _several(context: StepContext, facts: LedgerFacts, evidence: tuple[Evidence, ...]) -> Outcome:
+    """Several rows for one migration: it may have been applied as often."""
+    words = f"The ledger has {facts.rows} rows for {facts.name}: it may have been applied as often."
+    if context.answer("explanation"):
+        words = f"{words} Explained: {context.answer('explanation')}"
+        return Outcome(Status.ATTESTED, words, facts, evidence)
+    return Outcome(Status.FAILED, f"{words} See the emergency card.", facts, evidence)
 
 
 async def verify_schema(context: StepContext) -> Outcome:

@@ -89,6 +89,8 @@ class Walkthrough:
             self._session.refresh()
             await self._side.run()
             step = self._next()
+            if self._session.closed:
+                break
             if step is None or not await self._visit(step):
                 return self._leave()
         self._say("Closed and signed. The record is final; preflight verify checks it.")

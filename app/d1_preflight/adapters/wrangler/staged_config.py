@@ -165,18 +165,34 @@ def _emptied(folder: Path) -> Path:
     """The staged migrations' place, without what was staged before; never a folder not ours."""
     home, mark = folder / _FOLDER, folder / _MARK
     with writing(folder, "Nothing was started."):
-        is_strange = folder.exists() and not mark.exists() and any(_strangers(folder))
+        is_marked = mark.exists() or mark.is_symlink()
+        is_strange = folder.exists() and not is_marked and any(_strangers(folder))
     if is_strange:
         raise ProjectError(
             f"{folder} is not a staging folder.", hint="Nothing was written. Move it away."
         )
     make_private(folder)
     remove_leftovers(folder)
+    _without_folder(mark)
     write_durably(mark, b"", mode=0o600)
+    if home.is_symlink() or home.is_file():
+        home.unlink()
     shutil.rmtree(home, ignore_errors=True)
     if home.exists():
         raise ProjectError(f"{home} cannot be emptied.", hint="Remove it manually, then try again.")
     return home
+
+
+def _without_folder(mark: Path) -> None:
+    """An empty folder of the mark's name goes; what lies in another one is not ours."""
+    if not mark.is_dir() or mark.is_symlink():
+        return
+    try:
+        mark.rmdir()
+    except OSError as error:
+        raise ProjectError(
+            f"{mark} is a folder with files in it.", hint="Nothing was started. Move it away."
+        ) from error
 
 
 def _strangers(folder: Path) -> Iterator[str]:

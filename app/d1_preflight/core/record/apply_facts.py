@@ -110,7 +110,8 @@ class ApplyFacts(StepFacts):
     unknown; `moved_elsewhere` those that changed meanwhile and that no statement touches.
     `rehearsed_again` were read and rehearsed once more just before it, with the values before and
     after that rehearsal. `looked_at` is the first look that found nothing, `looked_uptime` its
-    second since `looked_boot`.
+    second since `looked_boot`. `refusal` was sent beside the file, to a ledger that takes a name
+    twice; `ledger_rows` says how many rows such a ledger has for it, where that is not one.
     """
 
     step = "applied"
@@ -131,15 +132,18 @@ class ApplyFacts(StepFacts):
     rehearsed_again: tuple[str, ...] = NO_ITEMS
     values_before: tuple[TableValues, ...] = NO_ITEMS
     values_after: tuple[TableValues, ...] = NO_ITEMS
+    refusal: str = NO_TEXT
+    ledger_rows: int | None = None
 
 
 class LedgerFacts(StepFacts):
-    """The migration's row in the ledger."""
+    """The migration's row in the ledger; `rows` says how many there are, where that is not one."""
 
     step = "ledger"
     id: int | None = None
     name: str = NO_TEXT
     applied_at: str = NO_TEXT
+    rows: int | None = None
 
 
 class SchemaCheckFacts(StepFacts):
@@ -281,7 +285,8 @@ class CloseFacts(StepFacts):
     `differs_from_before` those from the schema before, `schema` what was seen,
     `timeline` the hash of the emergency's timeline as it was then. `files` are the folder's other
     files, each as `sha256sum` writes it; evidence is named by its attempt. `reviews` are those of
-    GO by then, and `summary_form` is the form of SUMMARY.md.
+    GO by then, and `summary_form` is the form of SUMMARY.md. Of what was kept, `moved` names the
+    touched tables that no longer hold the rehearsed values.
     """
 
     step = "close"
@@ -298,6 +303,7 @@ class CloseFacts(StepFacts):
     reviews: tuple[SeenReview, ...] = NO_ITEMS
     summary_form: int | None = None
     chain: ChainLink | None = None
+    moved: tuple[str, ...] = NO_ITEMS
 
 
 class WorkerFacts(StepFacts):

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import apsw
+
 from d1_preflight.core.d1 import LEDGER_COLUMNS, STATEMENT_BYTES
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.project.migration import Migration
@@ -74,6 +76,40 @@ def undo_sql(table: str, names: Sequence[str]) -> str:
     """What takes the rows of an adoption out again."""
     listed = ", ".join(quote_text(name) for name in names)
     return f"DELETE FROM {quote_name(table)} WHERE name IN ({listed});"
+
+
+def takes_twice(ddl: Sequence[str], table: str, name: str) -> bool:
+    """Whether a ledger so declared lets wrangler write a second row of this name; tried here.
+
+    wrangler's own has a UNIQUE name, on which it rests that of two operators one is refused. What
+    cannot be tried counts as one that does. Without a table there is none: wrangler makes its own.
+    """
+    if not ddl:
+        return False
+    connection = apsw.Connection(":memory:")
+    insert = f"INSERT INTO {quote_name(table)} (name) VALUES (?)"
+    try:
+        for statement in ddl:
+            connection.execute(statement)
+        connection.execute(insert, (name,))
+        connection.execute(insert, (name,))
+    except apsw.ConstraintError:
+        held = connection.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()
+        return held != (1,)
+    except apsw.Error:
+        return True
+    finally:
+        connection.close()
+    return True
+
+
+def refusal_sql(table: str, name: str) -> str:
+    """A query that fails, and its batch with it, where the ledger has this name already."""
+    words = quote_text("already in the ledger: ")
+    return (
+        f"SELECT json_extract('{{}}', {words} || name) FROM {quote_name(table)}"
+        f" WHERE name = {quote_text(name)};"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ class LedgerRow:
 class Observation:
     """The database as it was at `taken_at`; `schema` is without the ledger table.
 
-    `ledger_triggers` fire as a migration's row is written; no rehearsal has them.
+    `ledger_triggers` fire as a migration's row is written; no rehearsal has them. `ledger_ddl` is
+    the ledger's table and its indexes, as they were declared.
     """
 
     taken_at: datetime
@@ -36,6 +37,7 @@ class Observation:
     quick_check: str = ""
     broken_references: int = 0
     ledger_triggers: tuple[str, ...] = ()
+    ledger_ddl: tuple[str, ...] = ()
 
     def serves(self, now: datetime) -> bool:
         """Whether it is so new that it serves the steps after the one that looked, too."""
@@ -53,6 +55,10 @@ class Observation:
     def ledger_row(self, name: str) -> LedgerRow | None:
         """The ledger's row for a migration."""
         return next((row for row in self.ledger if row.name == name), None)
+
+    def times(self, name: str) -> int:
+        """How many rows of the ledger are this migration's."""
+        return sum(row.name == name for row in self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class Question:
         ledger = rest.pop(0) if self.with_ledger else ()
         number = len(count_statements(self.tables))
         counts, rest = read_counts(self.tables, rest[:number]), rest[number:]
+        own = [o for o in whole.objects if o.table.lower() == self.ledger_table.lower()]
         return Observation(
             taken_at,
             read_ledger(ledger),
@@ -99,11 +106,8 @@ class Question:
             counts,
             quick_check=_quick_check(rest.pop(0)) if self.checks else "",
             broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
-            ledger_triggers=tuple(
-                o.name
-                for o in whole.objects
-                if o.kind == "trigger" and o.table.lower() == self.ledger_table.lower()
-            ),
+            ledger_triggers=tuple(o.name for o in own if o.kind == "trigger"),
+            ledger_ddl=tuple(o.sql for o in own if o.kind != "trigger"),
         )
 
 
