@@ -91,6 +91,7 @@ class Board:
         self._judged: dict[str, Analysis] = {}
         self._ended: dict[str, tuple[Record, bool]] = {}
         self._contradictions: tuple[str, ...] = ()
+        self._walked: Session | None = None  # its keys do not wait for the classes of others
 
     @property
     def header(self) -> BoardHeader:
@@ -124,9 +125,13 @@ class Board:
         self._judged.clear()
 
     def rows(self) -> tuple[BoardRow, ...]:
-        """Every migration, from local files and what is known of the ledger already."""
-        files = self._context.files()
-        self._judge([file for file in files if isinstance(file, Migration)])
+        """Every migration, from local files and what is known of the ledger already.
+
+        While one of them is walked nothing is judged.
+        """
+        if self._walked is None:
+            files = self._context.files()
+            self._judge([file for file in files if isinstance(file, Migration)])
         return self.listed()
 
     def listed(self) -> tuple[BoardRow, ...]:
@@ -169,7 +174,8 @@ class Board:
     def open(self, name: str) -> "Session":
         """Open the wizard's session for one migration, or for an adoption."""
         is_file = name.endswith(".sql")  # an adoption has no file's name
-        return self._context.session(name) if is_file else self._context.adoption(name)
+        self._walked = (self._context.session if is_file else self._context.adoption)(name)
+        return self._walked
 
     def record(self, name: str) -> KeptRecord | None:
         """A migration's record, read without its lock; None where there is none."""
@@ -201,6 +207,7 @@ class Board:
 
     def close(self, session: "Session") -> None:
         """Release a session's lock on its record."""
+        self._walked = None
         session.close()
 
     def target(self, name: str) -> "Target":
@@ -248,7 +255,7 @@ class Board:
 
     def _judge_pending(self, migrations: Sequence[Migration]) -> None:
         seen = self._context.cache.observation
-        if seen is None:
+        if seen is None or self._walked is not None:
             return
         from d1_preflight.core.analysis import analyse, analyse_ledger
 
