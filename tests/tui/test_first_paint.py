@@ -13,7 +13,8 @@ from d1_preflight.tui.first_paint import printable
 PROGRAM = """
 import sys
 from d1_preflight.tui.first_paint import FirstPaint
-painted = FirstPaint("shop", [(name, "additive" if "add" in name else "") for name in sys.argv[1:]])
+rows = [(name, "additive" if "add" in name else "", "applied") for name in sys.argv[1:]]
+painted = FirstPaint("shop", rows, "ledger as of 14:05 UTC")
 painted.{end}()
 assert not any(name.startswith("textual") for name in sys.modules)
 """
@@ -38,6 +39,8 @@ def test_the_rows_are_painted_and_the_terminal_is_given_back(end: str, left: str
     sent, is_as_before = painted(end, "0001_add_users.sql", "0002_drop_old.sql")
 
     assert "preflight   shop" in sent
+    assert "ledger as of 14:05 UTC" in sent
+    assert sent.count("applied") == 2
     assert "0001" in sent
     assert "add_users additive" in sent
     assert "drop_old  …" in sent
