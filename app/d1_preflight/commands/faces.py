@@ -13,7 +13,7 @@ from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, Undecided, UsageError
 
 if TYPE_CHECKING:
-    from d1_preflight.adapters.project_files import Surroundings
+    from d1_preflight.adapters.project_files import OpenedProject
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
     from d1_preflight.tui.app import PreflightApp
@@ -84,8 +84,8 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     from d1_preflight.tui.first_paint import FirstPaint
 
     try:
-        around = open_surroundings(Path.cwd(), **named(arguments))
-        project = around.project
+        opened = open_surroundings(Path.cwd(), **named(arguments))
+        project = opened.project
         files = ProjectFiles(project).files()
     except PreflightError:
         return None  # whoever opens the project says it
@@ -95,14 +95,14 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     place = f"{project.database.name} · {project.environment}" if project.environment else ""
     readable = [file for file in files if isinstance(file, Migration)]
     known = open_class_cache(os.environ, project.root).classes(readable)
-    words, age = _remembered(around, [file.name for file in files])
+    words, age = _remembered(opened, [file.name for file in files])
     rows = [
         (f.name, known[f.name][0] if f.name in known else "", words.get(f.name, "")) for f in files
     ]
     return FirstPaint(place or project.database.name, rows, age)
 
 
-def _remembered(around: "Surroundings", files: Iterable[str]) -> tuple[dict[str, str], str]:
+def _remembered(opened: "OpenedProject", files: Iterable[str]) -> tuple[dict[str, str], str]:
     """What the ledger said of each file when it was last read, and when that was."""
     from datetime import UTC, datetime
 
@@ -110,13 +110,13 @@ def _remembered(around: "Surroundings", files: Iterable[str]) -> tuple[dict[str,
     from d1_preflight.core.format import ledger_age
     from d1_preflight.core.target.api_place import api_place
 
-    now, place = datetime.now(UTC), api_place(around.variables)
-    kept = open_ledger_cache(os.environ, around.project, place).ledger(now)
+    now, place = datetime.now(UTC), api_place(opened.around.variables)
+    kept = open_ledger_cache(os.environ, opened.project, place).ledger(now)
     if kept is None:
         return {}, ""
     from zoneinfo import ZoneInfo
 
-    zone = ZoneInfo(around.project.settings.team.timezone or "UTC")
+    zone = ZoneInfo(opened.project.settings.team.timezone or "UTC")
     words = {name: "applied" if name in kept[1] else "pending" for name in files}
     return words, ledger_age(kept[0], zone, now)
 
