@@ -30,6 +30,18 @@ def kept(file: Path, *migrations: Migration) -> dict[str, tuple[Kind, Risk]]:
     return dict(ClassCache(file).classes(migrations))
 
 
+def laid_down(folder: Path) -> Path:
+    """A project of both files."""
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "wrangler.toml").write_text(
+        'name = "w"\n[[d1_databases]]\nbinding = "DB"\ndatabase_name = "db"\n'
+        'database_id = "a1b2c3d4-0000-4000-8000-000000000001"\n'
+    )
+    for migration in (FIRST, SECOND):
+        (folder / "migrations" / migration.name).write_text(migration.text)
+    return folder
+
+
 def test_the_next_start_knows_the_classes(file: Path) -> None:
     ClassCache(file).keep((FIRST, SECOND), JUDGED)
 
@@ -106,14 +118,7 @@ def test_no_cache_is_read_that_lies_in_the_checkout(
 
 
 def test_the_board_shows_a_kept_class_until_it_has_judged(tmp_path: Path, file: Path) -> None:
-    folder = tmp_path / "project"
-    (folder / "migrations").mkdir(parents=True)
-    (folder / "wrangler.toml").write_text(
-        'name = "w"\n[[d1_databases]]\nbinding = "DB"\ndatabase_name = "db"\n'
-        'database_id = "a1b2c3d4-0000-4000-8000-000000000001"\n'
-    )
-    for migration in (FIRST, SECOND):
-        (folder / "migrations" / migration.name).write_text(migration.text)
+    folder = laid_down(tmp_path / "project")
     context = open_context(start=folder, environ={"PATH": ""})
 
     def board() -> Board:
@@ -130,3 +135,13 @@ def test_the_board_shows_a_kept_class_until_it_has_judged(tmp_path: Path, file: 
     assert [row.kind for row in later.listed()] == [Kind.ADDITIVE, Kind.ADDITIVE]
     assert [row.kind for row in later.rows()] == [Kind.ADDITIVE, Kind.DESTRUCTIVE]
     assert [row.kind for row in board().listed()] == [Kind.ADDITIVE, Kind.DESTRUCTIVE]
+
+
+def test_while_a_migration_is_walked_the_board_judges_nothing(tmp_path: Path) -> None:
+    context = open_context(start=laid_down(tmp_path / "project"), environ={"PATH": ""})
+    board = Board(context)
+
+    session = board.open(SECOND.name)
+    assert not any(row.is_judged for row in board.rows())
+    board.close(session)
+    assert all(row.is_judged for row in board.rows())

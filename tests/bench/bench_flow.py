@@ -1,8 +1,9 @@
 """Prints what the wizard is measured by: start to paint, key to paint, calls and time of a flow.
 
-Run: python tests/bench/bench_flow.py [paint] [keys] [commands] [flow]; all where none is named.
-The programs run in a pty of 80x24, with the real wrangler against the practice stand-in, which for
-the key figures is slow to answer: three steps run at a time.
+Run: python tests/bench/bench_flow.py [paint] [keys] [running] [commands] [flow]; all where none is
+named. The programs run in a pty of 80x24, with the real wrangler against the practice stand-in. For
+`running` it is slow to answer, so that three steps run at a time: the record on the disk is read at
+each key, and a key during which fewer are open ends the bench.
 """
 
 # ruff: noqa: E402 - it runs as a script, beside the tests' own packages
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,15 +31,20 @@ from d1_preflight.adapters.own_cache import user_cache
 from d1_preflight.adapters.wrangler.toolchain import Toolchain, install
 from d1_preflight.core.schema.schema import Schema, tables_of
 from d1_preflight.core.schema.table import TableKind
+from d1_preflight.practice.faults import Fault, FaultKind
 from d1_preflight.practice.run import PracticeRun, start
 from d1_preflight.project_context import ProjectContext, open_context
+from d1_preflight.unattended import AT_ONCE
 from example_record import EXAMPLE, EXAMPLE_SIGNERS
 from flow.walking import open_session, walk_to
 
 PREFLIGHT = (sys.executable, "-m", "d1_preflight")
 REBUILD = "0061_rebuild_teams_remove_deprecated.sql"
 ADDITIVE = "0057_add_team_billing_columns.sql"
+RUN = (*PREFLIGHT, "run", "0057")
 ROUNDS, KEYS = 7, 60
+LONG = 60_000  # milliseconds until the target answers, while three steps wait for it
+SETTLED = 3.0  # seconds: each has started its node
 
 
 def report(what: str, told: str) -> None:
@@ -101,26 +108,91 @@ def _painted(
 def keys(folder: Path, wrangler: Toolchain) -> None:
     """From a key until the step it leads to is written, at rest."""
     here, below = "row count of every table", "Travel bookmark is captured"
-    with practice(folder, "0057") as (context, _):
+    with practice(folder, "0057") as (context, stand_in):
         session, _ = open_session(replace(context, _toolchain=wrangler), ADDITIVE)
         asyncio.run(walk_to(session, "counted"))
         session.close()
-        # The stand-in's own home would have the wrangler fetched again.
-        cache = {"XDG_CACHE_HOME": str(user_cache().parent)}
-        environ = {**os.environ, **context.environ, **cache}
-        with OnTerminal((*PREFLIGHT, "run", "0057"), cwd=folder, env=environ) as terminal:
+        with OnTerminal(RUN, cwd=folder, env=_of_person(context)) as terminal:
             terminal.seconds_until(here)
-            terminal.be_quiet(1.5)
+            _settle(terminal, stand_in)
             figures("key to paint, at rest", _walk(terminal, below, here), "p95 50 ms")
 
 
-def _walk(terminal: OnTerminal, below: str, here: str) -> list[float]:
+def running(folder: Path, _wrangler: Toolchain) -> None:
+    """From a key until the step it leads to is written, while three steps run."""
+    with (
+        practice(folder, "0057") as (context, stand_in),
+        OnTerminal(RUN, cwd=folder, env=_of_person(context)) as terminal,
+    ):
+        terminal.seconds_until("Enter check the name")
+        _settle(terminal, stand_in)
+        terminal.press("\r")
+        record = context.store(ADDITIVE).folder / "record.toml"
+        while "copied" not in _running(record):
+            terminal.read_for(0.05)
+        stand_in.inject(Fault(FaultKind.SLOW, milliseconds=LONG))
+        while len(_running(record)) < AT_ONCE:
+            terminal.read_for(0.05)
+        terminal.read_for(SETTLED)
+        found = _walk_beside(terminal, record)
+        figures(f"key to paint, while {AT_ONCE} steps run", found, "p95 50 ms")
+
+
+def _settle(terminal: OnTerminal, stand_in: PracticeRun) -> None:
+    """Until the board, which the program opens on, has read the target."""
+    while not stand_in.requests:
+        terminal.read_for(0.05)
+    asked = 0
+    while asked != len(stand_in.requests):
+        asked = len(stand_in.requests)
+        terminal.read_for(SETTLED)
+
+
+def _walk_beside(terminal: OnTerminal, record: Path) -> list[float]:
+    """Keys between two steps that wait for the apply, out of the question's field."""
+    above, below = "The ledger lists the migration", "The schema equals the rehearsed one"
+    said = ""
+    while above not in said:
+        terminal.press("\x1b")  # a question on the way takes the letters
+        terminal.read_for(0.2)
+        terminal.press("j")
+        said = terminal.read_for(0.3).decode("utf-8", "replace")
+    _require_three(record)
+    found = _walk(terminal, below, above, lambda: _require_three(record))
+    report("  running", ", ".join(_require_three(record)))
+    return found
+
+
+def _require_three(record: Path) -> list[str]:
+    runs = _running(record)
+    assert len(runs) >= AT_ONCE, f"only {runs} run: nothing was measured"
+    return runs
+
+
+def _running(record: Path) -> list[str]:
+    """The steps whose attempts are open in the record as it lies on the disk."""
+    if not record.exists():
+        return []
+    attempts = tomllib.loads(record.read_text("utf-8")).get("attempt", [])
+    return [attempt["step"] for attempt in attempts if attempt["status"] == "running"]
+
+
+def _of_person(context: ProjectContext) -> dict[str, str]:
+    # The stand-in's own home would have the wrangler fetched again.
+    cache = {"XDG_CACHE_HOME": str(user_cache().parent)}
+    return {**os.environ, **context.environ, **cache}
+
+
+def _walk(
+    terminal: OnTerminal, below: str, here: str, check: Callable[[], object] = lambda: None
+) -> list[float]:
     found: list[float] = []
     before = terminal.cpu_seconds
     for _ in range(KEYS // 2):
         for key, words in (("j", below), ("k", here)):
             terminal.press(key)
             found.append(terminal.seconds_until(words))
+            check()
             time.sleep(0.01)
     report("  CPU of a key", f"{(terminal.cpu_seconds - before) / KEYS * 1000:.0f} ms")
     return found
@@ -203,6 +275,7 @@ _FEW = ("teams", "team_members", "users")
 _PARTS: dict[str, Callable[[Path, Toolchain], None]] = {
     "paint": paint,
     "keys": keys,
+    "running": running,
     "commands": commands,
     "flow": flow,
 }

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Static
 
-from d1_preflight.board import BoardState
+from d1_preflight.board import BoardState, Remote
 from d1_preflight.core.errors import RecordBusy, RemoteFailed
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.tui.app import PreflightApp
@@ -61,6 +61,30 @@ async def test_what_is_not_judged_yet_is_judging_and_never_unknown() -> None:
     assert before.count("? unknown") == 1  # the one that was judged
     assert after.count("? not judged") == 5
     assert "judging…" not in after
+
+
+async def test_the_ledger_of_an_earlier_start_stands_until_the_target_answers() -> None:
+    source = scenes.board()
+    first, *rest = source._rows
+    rest = [replace(row, remembered=Remote.PENDING) for row in rest]
+    source._rows = (replace(first, remembered=Remote.APPLIED), *rest)
+    source._header = replace(source._header, ledger_age="ledger as of 22 Nov 14:05 UTC")
+    source._state = BoardState(source._rows, "the target was not reached", failed=True)
+    source.answers = asyncio.Event()
+    app = app_for(source)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        before = screen_text(app)
+        source.answers.set()
+        await settle(pilot)
+        after = screen_text(app)
+
+    assert "reading the target… ledger as of 22 Nov 14:05 UTC" in before
+    assert (before.count("applied"), before.count("pending")) == (1, 7)
+    assert "reading…" not in before
+    assert "ledger as of" not in after
+    assert "applied" not in after
+    assert "pending" not in after  # a memory is no answer
 
 
 async def test_a_class_of_an_earlier_start_stands_until_the_files_are_judged() -> None:

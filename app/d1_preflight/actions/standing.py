@@ -1,6 +1,7 @@
 """What of a record counts now: GO by the plan that was signed, every other answer by its age."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from d1_preflight.actions.context import Environment, StepAction
@@ -14,6 +15,7 @@ from d1_preflight.core.record.signed_plan import GO_FILE, GO_SIGNATURE, SignedPl
 from d1_preflight.core.record.signing import GO
 
 _Bytes = tuple[bytes, bytes]
+_MOMENT = timedelta(seconds=0.2)  # one drawing of the screen asks thirty times
 
 
 class Standing:
@@ -26,13 +28,21 @@ class Standing:
     def __init__(self, checklist: Checklist, actions: Mapping[str, StepAction]) -> None:
         self._checklist = checklist
         self._good: tuple[_Bytes, SignedPlan] | None = None
+        self._last: tuple[Record, datetime, Record] | None = None
         known = (step for step in checklist.steps if step.action in actions)
         self.rechecked = frozenset(s.id for s in known if actions[s.action].rechecked)
 
     def of(self, record: Record, environment: Environment) -> Record:
-        """The record as it counts now: what is stale is pending."""
+        """The record as it counts now, to a fifth of a second: what is stale is pending."""
+        now, has_go = environment.clock.now(), record.last("go") is not None
+        if self._last is not None and not has_go:  # what was signed is read from the disk each time
+            known, at, found = self._last
+            if known is record and timedelta() <= now - at < _MOMENT:
+                return found
         rechecked = () if self.go_lapse(record, environment) else self.rechecked
-        return as_of(record, self._checklist, environment.clock.now(), rechecked)
+        found = as_of(record, self._checklist, now, rechecked)
+        self._last = record, now, found
+        return found
 
     def go_lapse(self, record: Record, environment: Environment) -> str:
         """Why GO counts no more, in words; "" where it does, or where there is none."""

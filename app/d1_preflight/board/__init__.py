@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from d1_preflight.board.adoptions import adoption_rows
 from d1_preflight.board.kept_classes import ClassStore, KeptClasses
+from d1_preflight.board.kept_ledger import KeptLedger, LedgerStore
 from d1_preflight.board.record_state import dropped_by, is_dropped, owed_by, record_words
 from d1_preflight.board.row import NOT_STARTED, BoardRow, Remote
 from d1_preflight.core.checklist.checklist import Checklist
@@ -56,7 +57,8 @@ class BoardHeader:
     """The board's header: `wrangler` names its version.
 
     `target` is remote, practice, or the host that answers as Cloudflare's API; `environment` is
-    "" at the top level, and `chosen_by` says what chose it.
+    "" at the top level, and `chosen_by` says what chose it. `ledger_age` says when an earlier run
+    read the ledger that is shown until the target has answered.
     """
 
     database: str
@@ -66,6 +68,7 @@ class BoardHeader:
     environment: str = ""
     chosen_by: str = ""
     remarks: tuple[str, ...] = ()
+    ledger_age: str = ""
 
     @property
     def label(self) -> str:
@@ -86,11 +89,19 @@ class KeptRecord:
 class Board:
     """What the faces show of a project; remembers what the target's ledger said."""
 
-    def __init__(self, context: "ProjectContext", classes: ClassStore | None = None) -> None:
+    def __init__(
+        self,
+        context: "ProjectContext",
+        classes: ClassStore | None = None,
+        open_ledger: "Callable[[ProjectContext], LedgerStore] | None" = None,
+    ) -> None:
         self._context, self._kept = context, KeptClasses(classes)
+        self._open_ledger = open_ledger
+        self._ledger = KeptLedger(open_ledger(context) if open_ledger else None)
         self._judged: dict[str, Analysis] = {}
         self._ended: dict[str, tuple[Record, bool]] = {}
         self._contradictions: tuple[str, ...] = ()
+        self._walked: Session | None = None  # its keys do not wait for the classes of others
 
     @property
     def header(self) -> BoardHeader:
@@ -104,29 +115,28 @@ class Board:
             names,
             project.environment,
             project.chosen_by,
-            self._remarks(),
+            _remarks(self._context, self._contradictions),
+            self._ledger.age(self._zone, self._context.now()),
         )
 
-    def _remarks(self) -> tuple[str, ...]:
-        """What to know of this target and its configuration, most important first."""
-        project = self._context.project
-        remarks = (*project.config.remarks(project.database), *self._contradictions)
-        here, path = Path.cwd(), project.config.path
-        is_usual = here.is_relative_to(project.root) and path.name in CONFIG_NAMES
-        if is_usual or self._context.target == PRACTICE:
-            return remarks
-        shown = path.relative_to(here) if path.is_relative_to(here) else path
-        return (*remarks, f"The configuration is {shown}.")
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self._context.project.settings.team.timezone or "UTC")
 
     def choose(self, database: str) -> None:
         """Switch to another database of the same configuration."""
         self._context = self._context.on(database)
+        self._ledger = KeptLedger(self._open_ledger(self._context) if self._open_ledger else None)
         self._judged.clear()
 
     def rows(self) -> tuple[BoardRow, ...]:
-        """Every migration, from local files and what is known of the ledger already."""
-        files = self._context.files()
-        self._judge([file for file in files if isinstance(file, Migration)])
+        """Every migration, from local files and what is known of the ledger already.
+
+        While one of them is walked nothing is judged.
+        """
+        if self._walked is None:
+            files = self._context.files()
+            self._judge([file for file in files if isinstance(file, Migration)])
         return self.listed()
 
     def listed(self) -> tuple[BoardRow, ...]:
@@ -136,6 +146,8 @@ class Board:
             checklist()  # what is wrong with it is said at once
         self._ended, self._contradictions = {}, self._context.contradictions(files)
         self._kept.read(files)
+        if self._context.cache.observation is None:
+            self._ledger.read(self._context.now())
         rows = [self._row(file, checklist) for file in files]
         return (*with_owed(rows, self._ended), *adoption_rows(self._context))
 
@@ -156,8 +168,8 @@ class Board:
         except PreflightError as error:
             return BoardState(self.rows(), error.message, error.hint, failed=True)
         self._judge_pending([file for file in files if isinstance(file, Migration)])
-        zone = ZoneInfo(self._context.project.settings.team.timezone or "UTC")
-        seen = look.observation
+        zone, seen = self._zone, look.observation
+        self._ledger.renew(seen.taken_at, seen.applied)
         found = f"{self._context.project.database.id}, found by its name · "
         by_name = found if self._context.is_resolved else ""
         remarks = ledger_remarks(seen, (file.name for file in files))
@@ -169,7 +181,8 @@ class Board:
     def open(self, name: str) -> "Session":
         """Open the wizard's session for one migration, or for an adoption."""
         is_file = name.endswith(".sql")  # an adoption has no file's name
-        return self._context.session(name) if is_file else self._context.adoption(name)
+        self._walked = (self._context.session if is_file else self._context.adoption)(name)
+        return self._walked
 
     def record(self, name: str) -> KeptRecord | None:
         """A migration's record, read without its lock; None where there is none."""
@@ -201,6 +214,7 @@ class Board:
 
     def close(self, session: "Session") -> None:
         """Release a session's lock on its record."""
+        self._walked = None
         session.close()
 
     def target(self, name: str) -> "Target":
@@ -248,7 +262,7 @@ class Board:
 
     def _judge_pending(self, migrations: Sequence[Migration]) -> None:
         seen = self._context.cache.observation
-        if seen is None:
+        if seen is None or self._walked is not None:
             return
         from d1_preflight.core.analysis import analyse, analyse_ledger
 
@@ -277,6 +291,7 @@ class Board:
         row = BoardRow(
             file.name, number, words or stem, *self._kept.of(file.name),
             self._remote(file.name), mark, told, preview=file.text,
+            remembered=self._ledger.of(file.name),
         )  # fmt: skip
         if analysis is None:
             return replace(row, is_judged=False)
@@ -309,6 +324,18 @@ class Board:
         signed = bool(store.read("record.toml.sig"))
         self._ended[name] = (record, signed)
         return record_words(record, checklist, kind, signed=signed)
+
+
+def _remarks(context: "ProjectContext", contradictions: tuple[str, ...]) -> tuple[str, ...]:
+    """What to know of this target and its configuration, most important first."""
+    project = context.project
+    remarks = (*project.config.remarks(project.database), *contradictions)
+    here, path = Path.cwd(), project.config.path
+    is_usual = here.is_relative_to(project.root) and path.name in CONFIG_NAMES
+    if is_usual or context.target == PRACTICE:
+        return remarks
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return (*remarks, f"The configuration is {shown}.")
 
 
 def with_owed(

@@ -22,6 +22,7 @@ class BoardRow:
     """One migration: `record` says the state of its record, `mark` says it in one character.
 
     `opens` is False for what the wizard cannot walk (an applied migration without a record).
+    `remembered` is what an earlier run read of the ledger, shown until `remote` is known.
     """
 
     name: str
@@ -37,3 +38,4 @@ class BoardRow:
     opens: bool = True
     is_judged: bool = True  # False while nobody has looked at its SQL
     record_of: str = ""  # the migration whose record it opens, where that is another one
+    remembered: Remote = Remote.UNKNOWN

@@ -13,6 +13,7 @@ from d1_preflight.commands import output
 from d1_preflight.core.errors import PreflightError, Undecided, UsageError
 
 if TYPE_CHECKING:
+    from d1_preflight.adapters.project_files import OpenedProject
     from d1_preflight.plain.asker import Asker
     from d1_preflight.project_context import ProjectContext
     from d1_preflight.session import Session
@@ -84,7 +85,8 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     from d1_preflight.tui.first_paint import FirstPaint
 
     try:
-        project = open_surroundings(Path.cwd(), **named(arguments)).project
+        opened = open_surroundings(Path.cwd(), **named(arguments))
+        project = opened.project
         files = ProjectFiles(project).files()
     except PreflightError:
         return None  # whoever opens the project says it
@@ -94,8 +96,30 @@ def first_paint(arguments: argparse.Namespace) -> "FirstPaint | None":
     place = f"{project.database.name} · {project.environment}" if project.environment else ""
     readable = [file for file in files if isinstance(file, Migration)]
     known = open_class_cache(os.environ, project.root).classes(readable)
-    rows = [(file.name, known[file.name][0] if file.name in known else "") for file in files]
-    return FirstPaint(place or project.database.name, rows)
+    words, age = _remembered(opened, [file.name for file in files])
+    rows = [
+        (f.name, known[f.name][0] if f.name in known else "", words.get(f.name, "")) for f in files
+    ]
+    return FirstPaint(place or project.database.name, rows, age)
+
+
+def _remembered(opened: "OpenedProject", files: Iterable[str]) -> tuple[dict[str, str], str]:
+    """What the ledger said of each file when it was last read, and when that was."""
+    from datetime import UTC, datetime
+
+    from d1_preflight.adapters.ledger_cache import open_ledger_cache
+    from d1_preflight.core.format import ledger_age
+    from d1_preflight.core.target.api_place import api_place
+
+    now, place = datetime.now(UTC), api_place(opened.around.variables)
+    kept = open_ledger_cache(os.environ, opened.project, place).ledger(now)
+    if kept is None:
+        return {}, ""
+    from zoneinfo import ZoneInfo
+
+    zone = ZoneInfo(opened.project.settings.team.timezone or "UTC")
+    words = {name: "applied" if name in kept[1] else "pending" for name in files}
+    return words, ledger_age(kept[0], zone, now)
 
 
 def show(
@@ -133,15 +157,19 @@ def _app(context: "ProjectContext", name: str) -> "PreflightApp":
 
     from d1_preflight.adapters.class_cache import open_class_cache
     from d1_preflight.adapters.editor import edit
+    from d1_preflight.adapters.ledger_cache import LedgerCache, open_ledger_cache
     from d1_preflight.adapters.system import open_in_browser
     from d1_preflight.board import Board
     from d1_preflight.commands.adoption import Adoption
     from d1_preflight.tui.app import PreflightApp
 
+    def open_ledger(on: "ProjectContext") -> LedgerCache:
+        return open_ledger_cache(on.environ, on.project, on.target)
+
     zone = ZoneInfo(context.project.settings.team.timezone)
     browse = partial(open_in_browser, environ=context.environ)
     classes = open_class_cache(context.environ, context.project.root)
-    board = Board(context, classes)
+    board = Board(context, classes, open_ledger)
     return PreflightApp(
         board, edit=edit, browse=browse, adopt=Adoption(context), opened=name, zone=zone
     )

@@ -115,6 +115,11 @@ def moment(when: datetime | str, zone: tzinfo | None, now: datetime, *, named: b
     return f"{lead}{local.strftime(form + (' %Z' if named else ''))}".strip()
 
 
+def ledger_age(read_at: datetime, zone: tzinfo | None, now: datetime) -> str:
+    """When a ledger was read that is shown until the target has answered."""
+    return f"ledger as of {moment(read_at, zone, now)}"
+
+
 def date(when: datetime, now: datetime) -> str:
     """A date: this year "22 Nov", else "2025-11-22"."""
     return f"{when.day} {when:%b}" if when.year == now.year else f"{when:%Y-%m-%d}"

@@ -14,18 +14,21 @@ from d1_preflight.core.project.naming import judged_part, split_number
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[H\x1b[2J\x1b[?25l", "\x1b[?1049l\x1b[?25h"
 _AROUND = 6  # lines of the board that hold no row
-_NUMBER = 5
+_NUMBER, _CLASS = 5, 15
 _SHOWN = {"": "…", "destructive": "DESTRUCTIVE", "unknown": "? unknown"}
+
+Row = tuple[str, str, str]
+"""A file's name, the class an earlier start found, and what the ledger said of it then."""
 
 
 class FirstPaint:
     """What stands on the terminal until the screen comes; keys pressed meanwhile are kept."""
 
-    def __init__(self, place: str, rows: Sequence[tuple[str, str]]) -> None:
-        """Paint the migrations of a database, each with the class an earlier start found, or ""."""
+    def __init__(self, place: str, rows: Sequence[Row], ledger_age: str = "") -> None:
+        """Paint the migrations of a database, with what earlier runs know of each, or ""."""
         size = os.get_terminal_size(sys.stdout.fileno())
         columns, height = size.columns or 80, size.lines or 24  # some terminals say 0
-        lines = [f" preflight   {place}   ◐ reading the files…", "", *_lines(rows)]
+        lines = [f" preflight   {place}   ◐ reading the files… {ledger_age}", "", *_lines(rows)]
         shown = lines[: max(height - _AROUND, 3)]
         fitting = (printable(line)[:columns] for line in shown)
         self._stands = True
@@ -48,13 +51,14 @@ class FirstPaint:
                 _write(_LEAVE)
 
 
-def _lines(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Number, words and class in columns, as the board has them."""
-    known = [(*split_number(judged_part(name)), name, kind) for name, kind in rows]
-    named = [(n, words or name.removesuffix(".sql"), kind) for n, words, name, kind in known]
-    width = max((len(words) for _, words, _ in named), default=0)
-    for number, words, kind in named:
-        yield f"   {number:<{_NUMBER}}{words:<{width}} {_SHOWN.get(kind, kind)}"
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    """Number, words, class and the ledger's word in columns, as the board has them."""
+    known = [(*split_number(judged_part(name)), name, *told) for name, *told in rows]
+    named = [(n, words or name.removesuffix(".sql"), *told) for n, words, name, *told in known]
+    width = max((len(words) for _, words, *_ in named), default=0)
+    for number, words, kind, remote in named:
+        shown = f"{_SHOWN.get(kind, kind):<{_CLASS}}"
+        yield f"   {number:<{_NUMBER}}{words:<{width}} {shown}{remote}".rstrip()
 
 
 def printable(line: str) -> str:

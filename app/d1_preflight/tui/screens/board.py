@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from d1_preflight.board import Board, BoardRow, BoardState, KeptRecord, Remote
+from d1_preflight.board import Board, BoardHeader, BoardRow, BoardState, KeptRecord, Remote
 from d1_preflight.core.errors import PreflightError
 from d1_preflight.core.record.record import MARKS, Status
 from d1_preflight.tui.messages import AdoptAsked, DatabaseAsked, OpenAsked, RunAsked
@@ -232,14 +232,18 @@ class BoardScreen(Screen[None]):
 
     def _draw(self) -> None:
         width = self.size.width - _MARGIN
-        self.query_one("#place", Static).update(self._place(width))
+        self._draw_place(width)
         self.query_one("#heads", Static).update(heads(self._shown, width))
-        reads = self._state.startswith("◐")
+        reads = self._is_reading
         lines = [line(row, self._shown, width, is_reading=reads) for row in self._shown]
         if self._all and not lines:
             lines = [Content.styled("No migration matches. Esc shows all again.", QUIET)]
         self.query_one(BoardTable).show_lines(lines)
         self._draw_keys()
+
+    @property
+    def _is_reading(self) -> bool:
+        return self._state.startswith("◐")
 
     def _draw_keys(self) -> None:
         bar, field = self.query_one(KeyBar), self.query_one("#filter", Input)
@@ -250,24 +254,28 @@ class BoardScreen(Screen[None]):
         keys = _keys(several=several, may_adopt=self._may_adopt, narrowed=field.display)
         bar.tell(("Enter", "open") if self._shown else ("", ""), keys)
 
-    def _place(self, width: int) -> Content:
+    def _draw_place(self, width: int) -> None:
         header = self._header
-        mark = place_mark(header.target)
-        left = Content.assemble(
-            (" preflight", STRONG), ("   ", ""), header.label, (" · ", QUIET), mark
-        )
-        if width >= WIDE:
-            chosen = f"   {header.chosen_by}" if header.environment else ""
-            left = left + Content.styled(f"   {header.wrangler}{chosen}", QUIET)
-        state = Content.styled(self._state, DANGER if self._bad else "")
-        gap = width + 2 - left.cell_length - state.cell_length
-        if gap > 1:
-            first = Content.assemble(left, " " * gap, state)
-        else:
-            first = Content("\n").join([left, Content.assemble("  ", state)])
-        more = [Content.styled(f"  {line}", QUIET) for line in [self._hint] if line]
-        more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
-        return Content("\n").join([first, *more])
+        age = f" {header.ledger_age}" if self._is_reading and header.ledger_age else ""
+        state = Content.styled(self._state + age, DANGER if self._bad else "")
+        self.query_one("#place", Static).update(_place(header, state, self._hint, width))
+
+
+def _place(header: BoardHeader, state: Content, hint: str, width: int) -> Content:
+    """Which database on which target, and what is known of it."""
+    mark = place_mark(header.target)
+    left = Content.assemble((" preflight", STRONG), ("   ", ""), header.label, (" · ", QUIET), mark)
+    if width >= WIDE:
+        chosen = f"   {header.chosen_by}" if header.environment else ""
+        left = left + Content.styled(f"   {header.wrangler}{chosen}", QUIET)
+    gap = width + 2 - left.cell_length - state.cell_length
+    if gap > 1:
+        first = Content.assemble(left, " " * gap, state)
+    else:
+        first = Content("\n").join([left, Content.assemble("  ", state)])
+    more = [Content.styled(f"  {line}", QUIET) for line in [hint] if line]
+    more += [Content.styled(f"  ! {remark}", DANGER) for remark in header.remarks]
+    return Content("\n").join([first, *more])
 
 
 def _heed_garbage() -> None:
@@ -331,6 +339,6 @@ def _has(row: BoardRow, word: str) -> bool:
 
 def _first_pending(rows: tuple[BoardRow, ...]) -> int:
     """Where the cursor begins; while the ledger is not read, where one is most likely to go on."""
-    waiting = [i for i, row in enumerate(rows) if row.remote is Remote.PENDING]
+    waiting = [i for i, row in enumerate(rows) if Remote.PENDING in (row.remote, row.remembered)]
     begun = [i for i, row in enumerate(rows) if row.mark == MARKS[Status.RUNNING]]
     return next(iter((*waiting, *begun)), max(len(rows) - 1, 0))

@@ -45,9 +45,11 @@ class TitleBar(Widget):
 
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
         """Set what is shown, and on which target."""
-        self._left = ((name, STRONG), (judged, DANGER if danger else ""))
-        self._right = Content.assemble((database, ""), (" · ", QUIET), place_mark(target))
-        self.refresh()
+        left = ((name, STRONG), (judged, DANGER if danger else ""))
+        right = Content.assemble((database, ""), (" · ", QUIET), place_mark(target))
+        if left != self._left or not right.is_same(self._right):
+            self._left, self._right = left, right
+            self.refresh()
 
     def render(self) -> Content:
         """The name is shortened first, then the class; the target is never cut."""
@@ -88,9 +90,11 @@ class KeyBar(Widget):
         always: Sequence[Key] = _ALWAYS,
     ) -> None:
         """Say what the keys do now."""
+        before = (self._primary, [*self._keys], self._danger, self._always)
         self._primary, self._keys, self._danger = primary, keys, danger
         self._always = always
-        self.refresh()
+        if before != (primary, [*keys], danger, always):
+            self.refresh()
 
     def render(self) -> Content:
         """Emergency and help are always shown; keys that do not fit are left out, never cut."""

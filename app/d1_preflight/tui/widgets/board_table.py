@@ -101,7 +101,7 @@ def line(
 ) -> Content:
     """One migration; the columns are as wide as all rows together need.
 
-    While it `is_reading`, what is not known yet is not unknown.
+    While it `is_reading`, what is not known yet is not unknown: what an earlier run read is shown.
     """
     kind, ink = _class(row, is_reading=is_reading)
     is_known = _is_known(row, is_reading=is_reading)
@@ -109,6 +109,8 @@ def line(
     remote = row.remote.value
     if row.remote is Remote.UNKNOWN:
         remote = "reading…" if is_reading else "? unknown"
+    if is_reading and row.remembered is not Remote.UNKNOWN:
+        remote = row.remembered.value
     quiet = QUIET if row.remote is Remote.APPLIED else ""
     cells = (row.number, row.words, kind, risk, remote, f"{row.mark} {row.record}")
     return _Fit.of(rows, width).line(cells, (QUIET, quiet, ink or quiet, quiet, quiet, quiet))

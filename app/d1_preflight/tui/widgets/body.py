@@ -20,9 +20,14 @@ class BodyText(Widget):
         self._laid: tuple[int, Content] | None = None
 
     def show(self, view: View) -> None:
-        """Lay the body out anew."""
-        self._view, self._laid = view, None
-        self.refresh(layout=True)
+        """Lay the body out anew; what is as before is not drawn again."""
+        before, self._view, self._laid = self._laid, view, None
+        width = self.size.width
+        if before is None or before[0] != width:
+            self.refresh(layout=True)
+        elif not (now := self._content(width)).is_same(before[1]):
+            heights = {one.get_height({}, width) for one in (now, before[1])}
+            self.refresh(layout=len(heights) > 1)
 
     def render(self) -> Content:
         """The body for the present width."""

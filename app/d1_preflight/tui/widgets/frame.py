@@ -6,7 +6,6 @@ from functools import partial
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Resize
-from textual.widgets import Static
 
 from d1_preflight.core.record.record import Attempt
 from d1_preflight.tui import words as words_of
@@ -18,6 +17,7 @@ from d1_preflight.tui.widgets.output import OutputPane
 from d1_preflight.tui.widgets.question import QuestionPanel
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.sql_view import SqlPanes, SqlView
+from d1_preflight.tui.widgets.still_text import StillText
 
 _ROOMY = 36
 _LOW, _SLIM, _TALL = 16, 64, 32
@@ -31,19 +31,18 @@ class Frame(Horizontal):
         super().__init__(id="frame")
         self._running_step = running_step
         self._output: bool | None = None
-        self._told = ""
         self.view: View | None = None
 
     def compose(self) -> ComposeResult:
         """The rail to the left, everything else beside it."""
         yield Rail()
         with Vertical(id="main"):
-            yield Static(id="verdict")
+            yield StillText(id="verdict")
             with VerticalScroll(id="facts", can_focus=False):
                 yield BodyText()
             yield SqlPanes(id="sql")
             yield QuestionPanel()
-            yield Static(id="plan")
+            yield StillText(id="plan")
             yield OutputPane(self._running_step)
 
     def on_mount(self) -> None:
@@ -95,7 +94,7 @@ class Frame(Horizontal):
         self.query_one(Rail).show(view, running.steps)
         runs = running.runs(view.step)
         verdict = words_of.verdict(view.session, view.step, last, runs=runs)
-        self.query_one("#verdict", Static).update(verdict)
+        self.query_one("#verdict", StillText).show(verdict)
         self.set_class(self.question.display, "asking")
         self.query_one("#facts").set_class(view.shows_sql, "brief")
         self.query_one(BodyText).show(view)
@@ -109,7 +108,7 @@ class Frame(Horizontal):
             return
         if self._running_step.seen_change():
             self.query_one(BodyText).show(view)
-        self._draw_plan(view, layout=False)
+        self._draw_plan(view)
 
     def turn_output(self) -> None:
         """Open or shut the output, and keep the operator's choice."""
@@ -146,12 +145,7 @@ class Frame(Horizontal):
         if rule and line.isdigit():
             sql.choose_line(rule, int(line))
 
-    def _draw_plan(self, view: View, *, layout: bool = True) -> None:
+    def _draw_plan(self, view: View) -> None:
         running = self._running_step
-        words = words_of.plan(view.session, view.step)
-        if running.steps:
-            words = words_of.live_list(view.session, running, _LIVE)
-        if layout or words.plain != self._told:
-            # Once a frame only the words change, not their height: no layout for that.
-            self._told = words.plain
-            self.query_one("#plan", Static).update(words, layout=layout)
+        runs = words_of.live_list(view.session, running, _LIVE) if running.steps else None
+        self.query_one("#plan", StillText).show(runs or words_of.plan(view.session, view.step))

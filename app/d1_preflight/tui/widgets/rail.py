@@ -1,9 +1,10 @@
 """The rail: every section and step with mark and word; where am I?"""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from textual import events
 from textual.content import Content
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.widget import Widget
 
@@ -28,12 +29,27 @@ class Rail(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._view: View | None = None
-        self._runs: Container[str] = ()
+        self._states: Mapping[str, Status] = {}
+        self._laid: tuple[Size, list[tuple[Content, Step]]] = (Size(), [])
 
     def show(self, view: View, running: Container[str]) -> None:
-        """Draw the states as they are now."""
-        self._view, self._runs = view, running
-        self.refresh()
+        """Draw the states as they are now; of the lines, those that differ."""
+        steps = [step for _, steps in view.session.sections for step in steps]
+        self._view, self._states = (
+            view,
+            {
+                step.id: Status.RUNNING if step.id in running else view.session.status_of(step)
+                for step in steps
+            },
+        )
+        size, before = self._laid
+        now = self._lay()
+        if size != self.size or len(before) != len(now):
+            self.refresh()
+            return
+        for y, ((old, _), (new, _)) in enumerate(zip(before, now, strict=True)):
+            if not new.is_same(old):
+                self.refresh(Region(0, y, size.width, 1))
 
     @property
     def steps(self) -> list[tuple[Section, Step]]:
@@ -43,15 +59,19 @@ class Rail(Widget):
 
     def render(self) -> Content:
         """One line a section, and one a step of the section looked at."""
-        if self._view is None:
-            return Content("")
-        return Content("\n").join([line for line, _ in self._lines(self._view)])
+        lines = self._laid[1] if self._laid[0] == self.size else self._lay()
+        return Content("\n").join([line for line, _ in lines])
 
     def on_click(self, event: events.Click) -> None:
         """A click on a line goes to its step."""
-        lines = list(self._lines(self._view)) if self._view else []
+        lines = self._laid[1]
         if event.y < len(lines):
             self.post_message(self.Chosen(lines[event.y][1]))
+
+    def _lay(self) -> list[tuple[Content, Step]]:
+        lines = list(self._lines(self._view)) if self._view else []
+        self._laid = (self.size, lines)
+        return lines
 
     def _lines(self, view: View) -> Iterator[tuple[Content, Step]]:
         """Each line, and the step that a click on it goes to."""
@@ -59,16 +79,14 @@ class Rail(Widget):
         whole = sum(1 + len(steps) for _, steps in view.session.sections) <= self.size.height
         for section, steps in view.session.sections:
             here = view.step in steps
-            waiting = (s for s in steps if not view.session.status_of(s).is_answered)
+            waiting = (step for step in steps if not self._status(step).is_answered)
             marks = self._marks(steps)
             yield _folded(section, marks, here=here, narrow=narrow), next(waiting, steps[0])
             if (here or whole) and not narrow and section.number:
                 yield from ((self._step(step), step) for step in steps)
 
     def _status(self, step: Step) -> Status:
-        if step.id in self._runs or self._view is None:
-            return Status.RUNNING
-        return self._view.session.status_of(step)
+        return self._states.get(step.id, Status.PENDING)
 
     def _marks(self, steps: Sequence[Step]) -> Content:
         states = [(step, self._status(step)) for step in steps]
