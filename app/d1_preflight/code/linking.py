@@ -88,10 +88,16 @@ class Linker:
         match found:
             case Text() | Hole() | Function():
                 return found
-            case Maybe(part):
-                return Maybe(inner(part))
             case Join(parts):
                 return join([inner(part) for part in parts])
+            case Parameter(function, place, name):
+                id_ = whole_id(path, function)
+                return bound.get((id_, place), Parameter(id_, place, name))
+            case Import(specifier, name):
+                target, value = self._imported(specifier, name, path)
+                return self._resolve(value, target, {}, depth + 1) if target else value
+            case Maybe(part):
+                return Maybe(inner(part))
             case Choice(options):
                 return choice([inner(option) for option in options])
             case Items(items):
@@ -102,16 +108,10 @@ class Linker:
                 return _joined(inner(items), separator)
             case Each(items):
                 return _any_of(inner(items))
-            case Parameter(function, place, name):
-                id_ = whole_id(path, function)
-                return bound.get((id_, place), Parameter(id_, place, name))
             case Mapped(items):
                 return self._mapped(found, inner(items), path, bound, depth)
             case Member(of, name):
                 return self._member(of, name, path, bound, depth)
-            case Import(specifier, name):
-                target, value = self._imported(specifier, name, path)
-                return self._resolve(value, target, {}, depth + 1) if target else value
             case Result(function_, arguments):
                 return self._result(function_, tuple(map(inner, arguments)), path, depth)
 
