@@ -52,7 +52,7 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
     """The deployed and the new code on the schemas before and after."""
     old_side = _Side(deployed, step)
     is_same = new.queries is deployed.queries
-    new_side = old_side if is_same else _Side(new, step)
+    new_side = old_side if is_same else _Side(new, step, old_side.forms)
     try:
         mapping = _rewriting(step, old_side, new_side)
         known = {found for _, _, found in old_side.literals()} if mapping else set()
@@ -79,13 +79,14 @@ QueryForms = tuple[Query, tuple[Form, ...]]
 class _Side:
     """One code with both schemas, to which the tables that it makes itself are added."""
 
-    def __init__(self, code: ProjectCode, step: Step) -> None:
+    def __init__(self, code: ProjectCode, step: Step, known: Sequence[QueryForms] = ()) -> None:
         self.before = PreparedSchema(step.before)
         self.after = PreparedSchema(step.after)
         self._files = code.files
-        self._forms = [(query, forms_of(query.sql).forms) for query in code.queries]
-        known = {name.lower() for s in (step.before, step.after) for name in s.tables}
-        for body in self._definitions(known):
+        of_others = {id(query): forms for query, forms in known}
+        self.forms = [(q, of_others.get(id(q)) or forms_of(q.sql).forms) for q in code.queries]
+        tables = {name.lower() for s in (step.before, step.after) for name in s.tables}
+        for body in self._definitions(tables):
             self.before.define(body)
             self.after.define(body)
         self._known: dict[tuple[int, Form], str] = {}
@@ -117,7 +118,7 @@ class _Side:
 
     def literals(self) -> Iterator[tuple[Query, str, Literal]]:
         """The literals of all queries that prepare on one of the schemas."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             for form in forms[:8]:
                 for schema in (self.before, self.after):
                     text = self._text(form, schema)
@@ -128,7 +129,7 @@ class _Side:
 
     def touching(self, tables: frozenset[str]) -> Iterator[tuple[str, int]]:
         """The places of the queries that touch one of these tables."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             for form in forms[:8]:
                 if not has_holes(form) and not _names_any(plain_text(form), tables):
                     continue
@@ -139,7 +140,7 @@ class _Side:
 
     def _definitions(self, known: set[str]) -> Iterator[str]:
         """The CREATE statements of the code, but for tables that the migrations know."""
-        for _, forms in self._forms:
+        for _, forms in self.forms:
             for form in forms:
                 if has_holes(form) or not _CREATES.search(plain_text(form), 0, 4000):
                     continue
@@ -168,7 +169,7 @@ class _Side:
 
     def _that_may_differ(self) -> Iterator[QueryForms]:
         """The queries with those forms that could do otherwise on the other schema."""
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             found = tuple(
                 form
                 for form in forms
@@ -230,7 +231,7 @@ class _Side:
     def _coverage(self) -> tuple[Coverage, tuple[UnreadQuery, ...]]:
         counts = {"whole": 0, "filled": 0, "partly": 0, "unread": 0}
         unread: list[UnreadQuery] = []
-        for query, forms in self._forms:
+        for query, forms in self.forms:
             kind = self._kind(query, forms)
             if kind:
                 counts[kind] += 1

@@ -59,7 +59,7 @@ class Specifiers:
 
     def find(self, importer: str, specifier: str) -> str:
         """The file that a specifier means in another file; "" where it is none of the tree."""
-        key = (posixpath.dirname(importer), specifier)
+        key = (importer.rpartition("/")[0], specifier)
         if key not in self._known:
             self._known[key] = next(self._candidates(*key), "")
         return self._known[key]

@@ -13,12 +13,14 @@ from d1_preflight.code.expression import (
     Expression,
     Hole,
     Join,
+    Member,
     Parameter,
     Text,
     within,
 )
 from d1_preflight.code.extraction import DIRECT, begins_like_sql
 from d1_preflight.code.facts import Call, Sink
+from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
 
 _DEPTH = 5
@@ -49,9 +51,15 @@ class Wrappers:
     """
 
     def __init__(
-        self, linker: Linker, named: Sequence[str], imports: Callable[[str, str], bool]
+        self,
+        linker: Linker,
+        linked: Linked,
+        named: Sequence[str],
+        imports: Callable[[str, str], bool],
     ) -> None:
         self._linker = linker
+        self._linked = linked
+        self._linked = linked
         self._named = frozenset(name.rpartition(".")[2] for name in named)
         self._imports = imports
         self._found: list[Query] = []
@@ -61,12 +69,17 @@ class Wrappers:
         self._calls: dict[str, list[tuple[str, Call]]] = defaultdict(list)
         self._known: set[str] = set()
 
-    def add_sinks(self, path: str, sinks: Iterable[Sink]) -> None:
+    def add_sinks(self, path: str, sinks: tuple[Sink, ...]) -> None:
         """Take the queries of one file."""
+        touched = self._linker.touched
+        for query in self._linked.once(path, (sinks,), touched, lambda: self._own(path, sinks)):
+            self._add(query)
+
+    def _own(self, path: str, sinks: Iterable[Sink]) -> Iterator[Query]:
         for sink in sinks:
             sql = self._linker.query(sink.sql, path)
             bound = tuple(self._bound_text(one, path) for one in sink.bound)
-            self._add(Query(path, sink.line, sink.method, sql, bound=bound))
+            yield Query(path, sink.line, sink.method, sql, bound=bound)
 
     def names(self) -> frozenset[str]:
         """The names of functions whose calls were not seen yet."""
@@ -97,15 +110,17 @@ class Wrappers:
                 return
             self._waiting = [pair for pair in self._waiting if self._name(pair[0]) not in seen]
             for wrapper, query in ready:
-                places = frozenset(_places(query.sql, wrapper))
                 for path, call in self._calls.get(self._name(wrapper), ()):
                     if self._means(call, path, wrapper):
                         self._called.add(wrapper)
-                        self._through((wrapper, places), query, path, call)
+                        self._through(wrapper, query, path, call)
 
     def _bound_text(self, given: Expression, path: str) -> str | None:
         """The text that a parameter of a query is given; None for what only runs know."""
-        if isinstance(given, Hole | Parameter):
+        of = given
+        while isinstance(of, Member):
+            of = of.of
+        if isinstance(of, Hole | Parameter):
             return None
         found = self._linker.query(given, path)
         return found.text if isinstance(found, Text) else None
@@ -137,10 +152,17 @@ class Wrappers:
             return False
         return home == path or self._imports(path, home)
 
-    def _through(
-        self, through: tuple[str, frozenset[int]], query: Query, path: str, call: Call
-    ) -> None:
-        wrapper, places = through
+    def _through(self, wrapper: str, query: Query, path: str, call: Call) -> None:
+        name = f"{wrapper}{path}"
+        touched = self._linker.touched
+        for found in self._linked.once(
+            name, (query, call), touched, lambda: [self._given(wrapper, query, path, call)]
+        ):
+            self._add(found)
+
+    def _given(self, wrapper: str, query: Query, path: str, call: Call) -> Query:
+        """The query with what one call of the wrapper gives it."""
+        places = frozenset(_places(query.sql, wrapper))
         bound = {
             (wrapper, place): self._linker.query(given, path)
             for place, given in enumerate(call.arguments)
@@ -149,7 +171,7 @@ class Wrappers:
         sql = without_parameters(self._linker.query(query.sql, query.path, bound), wrapper)
         at_call = not first_text(query.sql).strip()
         place = (path, call.line) if at_call else (query.path, query.line)
-        self._add(Query(*place, query.method, sql, query.depth + 1))
+        return Query(*place, query.method, sql, query.depth + 1)
 
     def _name(self, wrapper: str) -> str:
         path, _, id_ = wrapper.partition("\0")
