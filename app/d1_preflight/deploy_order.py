@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from d1_preflight.adapters.beside import Processes
 from d1_preflight.adapters.code_cache import CodeCache
 from d1_preflight.adapters.configuration import find_config, read_config
 from d1_preflight.adapters.git.door import Git, git_around
@@ -35,6 +36,7 @@ from d1_preflight.adapters.working_tree import (
 from d1_preflight.code.record_facts import facts_of
 from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source, is_wanted
+from d1_preflight.code.source import MANY
 from d1_preflight.code.verdict import Verdict, to_json, verdict_from_json
 from d1_preflight.core.checklist.answers import FILES_HERE, NOT_KNOWN
 from d1_preflight.core.errors import ProjectError, UsageError
@@ -44,8 +46,9 @@ from d1_preflight.core.project.wrangler_config import WranglerConfig
 from d1_preflight.core.project.wrangler_config_file import parse_config
 from d1_preflight.core.record.safety_facts import DeployOrderFacts, RevisionProposal
 from d1_preflight.core.schema.schema import Schema
-from d1_preflight.lazy_dataclass import dataclass
+from d1_preflight.lazy_dataclass import dataclass, field
 
+_READER = "d1_preflight.code.file_job"
 LIMIT_S = 120.0
 """How long source files are parsed; later ones are left out, which is said."""
 
@@ -76,14 +79,15 @@ def judge(request: Request, cache: CodeCache | None = None) -> Verdict:
     ledger = _ledger(request)
     git = git_around(config.folder)
     kept = cache or CodeCache(repository_root(config.folder))
-    new = revision_tree(config.folder, request.new) if request.new else _here(git, config, kept)
-    deployed, problem = _deployed(git, config.folder, request, new)
-    chosen, earlier = _chosen(request, ledger, deployed, config)
     judging = Judging(config, settings, sources.environment, kept)
-    key = [[migration.name, migration.sha256] for migration in (*earlier, *chosen)]
-    found = judging.verdict(
-        (deployed, new), [*key, len(chosen)], lambda: _step(earlier, chosen), problem
-    )
+    with judging.beside:
+        new = _new(git, request, judging)
+        deployed, problem = _deployed(git, config.folder, request, new)
+        chosen, earlier = _chosen(request, ledger, deployed, config)
+        key = [[migration.name, migration.sha256] for migration in (*earlier, *chosen)]
+        found = judging.verdict(
+            (deployed, new), [*key, len(chosen)], lambda: _step(earlier, chosen), problem
+        )
     names = (replace(found.deployed, name=deployed.name), replace(found.new, name=new.name))
     return replace(found, deployed=names[0], new=names[1])
 
@@ -96,6 +100,7 @@ class Judging:
     settings: CodeSettings
     environment: str = ""
     cache: CodeCache | None = None
+    beside: Processes = field(default_factory=lambda: Processes(_READER))
 
     def verdict(
         self,
@@ -110,7 +115,7 @@ class Judging:
         key = _key(trees, scopes, about)
         found = _kept(kept, key)
         if found is None:
-            found = _compared(trees, scopes, step(), kept)
+            found = _compared(trees, scopes, step(), kept, self.beside)
             kept.save()
             if not (found.deployed.left_out or found.new.left_out):  # another time it may be read
                 kept.keep_result(key, to_json(found))
@@ -149,16 +154,19 @@ def _step(earlier: Sequence[Migration], chosen: Sequence[Migration]) -> "Step":
 
 
 def _compared(
-    trees: tuple[Tree, Tree], scopes: Sequence[Scope], step: "Step", cache: CodeCache
+    trees: tuple[Tree, Tree],
+    scopes: Sequence[Scope],
+    step: "Step",
+    cache: CodeCache,
+    beside: Processes,
 ) -> Verdict:
     """The verdict, made anew; what that needs is imported only now."""
-    from d1_preflight.adapters.beside import Processes
     from d1_preflight.code.comparison import compare_codes
     from d1_preflight.code.project_code import read_code
     from d1_preflight.code.readings import Means
 
     end = monotonic() + LIMIT_S
-    with Processes("d1_preflight.code.file_job") as beside:
+    with beside:
         means = Means(lambda: monotonic() > end, beside=beside)
         deployed = new = read_code(trees[0], scopes[0], cache, means)
         if not _are_same(trees, scopes):
@@ -216,6 +224,19 @@ class WorkerSource:
 
 def _here(git: Git, config: WranglerConfig, cache: CodeCache) -> WorkingTree:
     return working_tree(config.folder, is_wanted, cache, git)
+
+
+def _new(git: Git, request: Request, judging: Judging) -> Tree:
+    """The tree of the new code; where many of its files are new, their readers start with it."""
+    folder = judging.config.folder
+
+    def listed(count: int) -> None:
+        if count >= MANY:
+            judging.beside.start()
+
+    if request.new:
+        return revision_tree(folder, request.new)
+    return working_tree(folder, is_wanted, judging.cache, git, listed)
 
 
 def _deployed(git: Git, folder: Path, request: Request, new: Tree) -> tuple[Tree, str]:

@@ -107,3 +107,13 @@ def test_the_cache_keeps_it_between_two_runs(root: Path, tmp_path: Path) -> None
     cache = CodeCache(root, tmp_path / "cache")
     cache.keep_files({"a.ts": [1, 2, 3, 4, "b"]})
     assert CodeCache(root, tmp_path / "cache").files() == {"a.ts": [1, 2, 3, 4, "b"]}
+
+
+@pytest.mark.usefixtures("long_ago")
+def test_how_many_files_are_new_is_said_before_they_are_read(root: Path) -> None:
+    kept, counts = Kept(), list[int]()
+
+    for _ in range(2):
+        working_tree(root, lambda path: path.endswith(".ts"), kept, listed=counts.append)
+
+    assert counts == [2, 0]

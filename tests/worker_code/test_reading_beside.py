@@ -68,6 +68,17 @@ def test_a_file_that_holds_its_reader_is_left_out() -> None:
     assert all(found[n] for n in (0, 2))
 
 
+def test_processes_that_came_up_before_their_jobs_answer_them() -> None:
+    with Processes(OWN, 2) as beside:
+        beside.start()
+        beside.start()
+        assert len(beside.pids) == 2
+        found = dict(beside.answers(jobs("let a", "let b"), never))
+
+    assert [*found] == [0, 1] or [*found] == [1, 0]
+    assert all(found.values())
+
+
 @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python", "/bin/cat"])
 def test_without_processes_the_files_are_read_here(program: str) -> None:
     with Processes(OWN, 2, executable=program) as beside:

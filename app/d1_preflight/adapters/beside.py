@@ -74,6 +74,15 @@ class Processes:
         """Whether any is there."""
         return bool(self._running)
 
+    def start(self) -> None:
+        """Start them before their jobs are known: they come up while this process works on."""
+        wanted = self._count if self._count > 1 and self._executable else 0
+        while len(self._running) < wanted and self._deaths < _MOST_DEATHS:
+            try:
+                self._running.append(_Process(self._executable, self._module, self._slowest_s))
+            except (OSError, ValueError):
+                self._deaths = _MOST_DEATHS  # no process can be started here
+
     def answers(
         self, jobs: Iterable[bytes], is_late: Callable[[], bool]
     ) -> Iterator[tuple[int, bytes | None]]:
@@ -83,7 +92,7 @@ class Processes:
         """
         waiting = deque(enumerate(jobs))
         with selectors.DefaultSelector() as ready:
-            self._start(ready)
+            self._join(ready)
             while self._running and (waiting or any(p.jobs for p in self._running)):
                 for process in self._running:
                     process.take(waiting, ready)
@@ -103,13 +112,8 @@ class Processes:
             self._running.remove(process)
             process.end()
 
-    def _start(self, ready: selectors.DefaultSelector) -> None:
-        wanted = self._count if self._count > 1 and self._executable else 0
-        while len(self._running) < wanted and self._deaths < _MOST_DEATHS:
-            try:
-                self._running.append(_Process(self._executable, self._module, self._slowest_s))
-            except (OSError, ValueError):
-                self._deaths = _MOST_DEATHS  # no process can be started here
+    def _join(self, ready: selectors.DefaultSelector) -> None:
+        self.start()
         for process in self._running:
             process.join(ready)
 
@@ -129,7 +133,7 @@ class Processes:
         elif process.jobs:
             yield process.jobs.popleft()[0], None
         waiting.extendleft(reversed(process.jobs))
-        self._start(ready)
+        self._join(ready)
 
 
 def _import_paths() -> list[str]:

@@ -73,15 +73,22 @@ def working_tree(
     is_wanted: Callable[[str], bool],
     known: KnownFiles | None = None,
     git: Git | None = None,
+    listed: Callable[[int], None] | None = None,
 ) -> WorkingTree:
-    """The tree around a folder; only the files that are wanted, and are not `known`, are read."""
+    """The tree around a folder; only the files that are wanted, and are not `known`, are read.
+
+    How many these are is said as soon as the files are `listed`.
+    """
     git = git or git_around(folder)
     root = _root_of(git, folder)
-    listed, notes = _listed(git, root)
+    paths, notes = _listed(git, root)
+    wanted = list(filter(is_wanted, paths))
     tree = WorkingTree("the working tree", root)
     looking = _Looking(tree, known.files() if known else {}, notes)
-    for path in listed:
-        if is_wanted(path) and not looking.take(path):
+    if listed is not None:
+        listed(sum(path not in looking.known for path in wanted))
+    for path in wanted:
+        if not looking.take(path):
             break
     if known and looking.seen != looking.known:
         known.keep_files(looking.seen)

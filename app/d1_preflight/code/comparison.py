@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from d1_preflight.code.affected import affected
 from d1_preflight.code.checks import differences
@@ -51,7 +52,7 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
     """The deployed and the new code on the schemas before and after."""
     old_side = _Side(deployed, step)
     is_same = new.queries is deployed.queries
-    new_side = _Side(new, step, old_side.forms if is_same else None)
+    new_side = old_side if is_same else _Side(new, step, old_side.forms)
     try:
         mapping = _rewriting(step, old_side, new_side)
         known = {found for _, _, found in old_side.literals()} if mapping else set()
@@ -59,8 +60,8 @@ def compare_codes(deployed: ProjectCode, new: ProjectCode, step: Step) -> Verdic
         changes = compare(old_side.before.structure, old_side.after.structure)
         return Verdict(
             tuple(step.scripts),
-            old_side.state(old_side.before, old_side.after, (mapping, mapping), forward=True),
-            new_side.state(new_side.after, new_side.before, (mapping, fresh), forward=False),
+            old_side.state(deployed, (mapping, mapping), forward=True),
+            new_side.state(new, (mapping, fresh), forward=False),
             any(map(_can_harm, changes)),
             tuple(f"{c.object} {c.name}" for c in changes if c.kind == "removed"),
             tuple(f"{c.object} {c.name}" for c in changes if c.kind == "added"),
@@ -78,19 +79,19 @@ QueryForms = tuple[Query, tuple[Form, ...]]
 class _Side:
     """One code with both schemas, to which the tables that it makes itself are added."""
 
-    def __init__(
-        self, code: ProjectCode, step: Step, forms: Sequence[QueryForms] | None = None
-    ) -> None:
-        self.code = code
+    def __init__(self, code: ProjectCode, step: Step, known: Sequence[QueryForms] = ()) -> None:
         self.before = PreparedSchema(step.before)
         self.after = PreparedSchema(step.after)
-        self.forms = forms or [(query, forms_of(query.sql).forms) for query in code.queries]
-        known = {name.lower() for s in (step.before, step.after) for name in s.tables}
-        for body in self._definitions(known):
+        self._files = code.files
+        of_others = {id(query): forms for query, forms in known}
+        self.forms = [(q, of_others.get(id(q)) or forms_of(q.sql).forms) for q in code.queries]
+        tables = {name.lower() for s in (step.before, step.after) for name in s.tables}
+        for body in self._definitions(tables):
             self.before.define(body)
             self.after.define(body)
         self._known: dict[tuple[int, Form], str] = {}
         self._affected = affected(self.before.schema, self.after.schema)
+        self._touched = tuple(self._that_may_differ())
 
     def close(self) -> None:
         self.before.close()
@@ -98,20 +99,19 @@ class _Side:
 
     def state(
         self,
-        home: PreparedSchema,
-        other: PreparedSchema,
+        code: ProjectCode,
         mappings: tuple[Mapping[Literal, str], Mapping[Literal, str]],
         *,
         forward: bool,
     ) -> CodeState:
-        """What of the code breaks on `other`, which it does not know.
+        """What of the code breaks on the schema that it does not know: the later one if `forward`.
 
         The rewritten literals come twice: all, and those whose new value is new to the code.
         """
+        home, other = (self.before, self.after) if forward else (self.after, self.before)
         breaks = self._broken(home, other, mappings[1], forward=forward)
         at_home = () if forward else self._broken(other, home, mappings[0], forward=True)
-        coverage, unread = self._coverage()
-        code = self.code
+        coverage, unread = self._coverage
         return CodeState(
             code.name, coverage, breaks, at_home, unread, code.orms, code.notes, code.left_out
         )
@@ -131,9 +131,9 @@ class _Side:
         """The places of the queries that touch one of these tables."""
         for query, forms in self.forms:
             for form in forms[:8]:
+                if not has_holes(form) and not _names_any(plain_text(form), tables):
+                    continue
                 for schema in (self.after, self.before):
-                    if not has_holes(form) and not _names_any(plain_text(form), tables):
-                        continue
                     text = self._text(form, schema)
                     if _names_any(text, tables) and schema.touched(text) & tables:
                         yield query.path, query.line
@@ -159,7 +159,7 @@ class _Side:
         forward: bool,
     ) -> tuple[BrokenQuery, ...]:
         found: dict[tuple[str, int, str], BrokenQuery] = {}
-        for query, forms in self.forms:
+        for query, forms in self._touched:
             one = self._worst(query, forms, base, other)
             if one is not None:
                 found.setdefault((one.path, one.line, one.words), one)
@@ -167,13 +167,22 @@ class _Side:
             found.setdefault((one.path, one.line, one.words), one)
         return tuple(sorted(found.values(), key=lambda b: (_ORDER.index(b.harm), b.path, b.line)))
 
+    def _that_may_differ(self) -> Iterator[QueryForms]:
+        """The queries with those forms that could do otherwise on the other schema."""
+        for query, forms in self.forms:
+            found = tuple(
+                form
+                for form in forms
+                if not is_unread(form) and (has_holes(form) or not self._is_same(plain_text(form)))
+            )
+            if found:
+                yield query, found
+
     def _worst(
         self, query: Query, forms: Sequence[Form], base: PreparedSchema, other: PreparedSchema
     ) -> BrokenQuery | None:
         found: list[tuple[Harm, str, str]] = []
         for form in forms:
-            if is_unread(form) or (not has_holes(form) and self._is_same(plain_text(form))):
-                continue
             text = self._text(form, base)
             if text and self._is_same(text):
                 continue
@@ -218,6 +227,7 @@ class _Side:
             self._known[key] = prepared_text(form, schema)
         return self._known[key]
 
+    @cached_property
     def _coverage(self) -> tuple[Coverage, tuple[UnreadQuery, ...]]:
         counts = {"whole": 0, "filled": 0, "partly": 0, "unread": 0}
         unread: list[UnreadQuery] = []
@@ -229,7 +239,7 @@ class _Side:
                 unread.append(_unread(query, forms, kind))
         total = sum(counts.values())
         at = {(one.path, one.line): one for one in reversed(unread)}
-        return Coverage(self.code.files, total, **counts), tuple(at[key] for key in sorted(at))
+        return Coverage(self._files, total, **counts), tuple(at[key] for key in sorted(at))
 
     def _kind(self, query: Query, forms: Sequence[Form]) -> str:
         """How a query was read; "" for what is none (a fragment, another's `exec`)."""

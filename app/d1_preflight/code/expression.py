@@ -213,12 +213,16 @@ def has_text(expression: Expression) -> bool:
 
 def dump(expression: Expression) -> list[Any]:
     """The expression as JSON holds it."""
+    if isinstance(expression, Text):
+        return ["Text", expression.text]
     values = (getattr(expression, name) for name in type(expression).__slots__)
     return [type(expression).__name__, *map(_dumped, values)]
 
 
 def load(raw: Sequence[Any]) -> Expression:
     """The expression again; raises KeyError, TypeError or ValueError where it is none."""
+    if raw[0] == "Text" and isinstance(raw[1], str):
+        return Text(raw[1])
     kind = _KINDS[raw[0]]
     found: Expression = kind(*map(_loaded, raw[1:]))
     return found

@@ -16,6 +16,7 @@ from d1_preflight.code.facts import FileFacts
 from d1_preflight.code.routers import routers_of
 from d1_preflight.code.routes import parts_of
 from d1_preflight.code.scan import scan
+from d1_preflight.code.walking import grammar
 
 _LENGTH = 4
 
@@ -91,4 +92,5 @@ def serve_with(answered: Callable[[bytes], bytes], asked: IO[bytes], answers: IO
 def main() -> None:
     """Serve the process that started this one."""
     gc.set_threshold(50_000, 20, 50)
+    grammar("typescript")  # most files need it, and none has come yet
     serve_with(answer, sys.stdin.buffer, sys.stdout.buffer)

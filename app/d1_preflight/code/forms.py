@@ -32,6 +32,8 @@ class Forms:
 
 def forms_of(expression: Expression) -> Forms:
     """The forms of a resolved expression, the fullest first."""
+    if isinstance(expression, Text):
+        return Forms(((expression.text,) if expression.text else (),))
     found = list(islice(dict.fromkeys(map(_merged, _forms(expression))), MOST_FORMS + 1))
     return Forms(tuple(found[:MOST_FORMS]), len(found) > MOST_FORMS)
 

@@ -53,11 +53,15 @@ def is_unread(form: Form) -> bool:
 
 def has_holes(form: Form) -> bool:
     """Whether any text of a form is not known."""
+    if len(form) == 1:  # as most are
+        return not isinstance(form[0], str)
     return any(isinstance(part, Hole) for part in form)
 
 
 def plain_text(form: Form) -> str:
     """The form for people: a hole as `${name}`."""
+    if len(form) == 1 and isinstance(form[0], str):
+        return form[0]
     return "".join(part if isinstance(part, str) else f"${{{part.hint}}}" for part in form)
 
 

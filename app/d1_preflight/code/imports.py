@@ -9,8 +9,10 @@ from typing import Any
 from d1_preflight.code.scripts import PLAIN, SOURCE
 from d1_preflight.core.project.wrangler_config_file import JsoncError, load_jsonc
 
-_SPECIFIER = re.compile(
-    rb"""(?:\bfrom|\bimport|\brequire\s*\(|\bimport\s*\()\s*(?:\(\s*)?["']([^"'\n]{1,300})["']"""
+_QUOTED = rb"""\s*(?:\(\s*)?["']([^"'\n]{1,300})["']"""
+_SPECIFIERS = tuple(
+    re.compile(word + _QUOTED)  # each begins with its letters, which are looked for at once
+    for word in (rb"from(?<=\bfrom)", rb"import(?<=\bimport)", rb"require(?<=\brequire)\s*\(")
 )
 _WHOLE_FOLDER = (b"import.meta.glob", b'"virtual:', b"'virtual:")
 _ENDINGS = ("", *SOURCE, ".sql", *(f"/index{ending}" for ending in PLAIN))
@@ -19,8 +21,8 @@ _SCRIPT = re.compile(r"\.[mc]?jsx?$")
 
 def specifiers(data: bytes) -> tuple[str, ...]:
     """What a file imports, found by its words: one too many in a comment does no harm."""
-    found = (match.decode("utf-8", "replace") for match in _SPECIFIER.findall(data))
-    return tuple(dict.fromkeys(found))
+    found = sorted((m.start(), m[1]) for pattern in _SPECIFIERS for m in pattern.finditer(data))
+    return tuple(dict.fromkeys(text.decode("utf-8", "replace") for _, text in found))
 
 
 def takes_whole_folder(data: bytes) -> bool:
@@ -57,7 +59,7 @@ class Specifiers:
 
     def find(self, importer: str, specifier: str) -> str:
         """The file that a specifier means in another file; "" where it is none of the tree."""
-        key = (posixpath.dirname(importer), specifier)
+        key = (importer.rpartition("/")[0], specifier)
         if key not in self._known:
             self._known[key] = next(self._candidates(*key), "")
         return self._known[key]

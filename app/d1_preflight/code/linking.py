@@ -48,12 +48,14 @@ class Linker:
     """The files of one code; `find` says which file a specifier means in another, "" for none.
 
     `text` gives the text of an imported `.sql` file, `returned` what a function of a file returns.
+    What it looks at in other files rests on these, which it adds to `touched`.
     """
 
     files: Mapping[str, FileFacts]
     find: Callable[[str, str], str]
     text: Callable[[str], str]
     returned: Callable[[str, str], Expression | None]
+    touched: set[str] = field(default_factory=set)
     _steps: int = 0
     _open: set[str] = field(default_factory=set)
 
@@ -88,10 +90,16 @@ class Linker:
         match found:
             case Text() | Hole() | Function():
                 return found
-            case Maybe(part):
-                return Maybe(inner(part))
             case Join(parts):
                 return join([inner(part) for part in parts])
+            case Parameter(function, place, name):
+                id_ = whole_id(path, function)
+                return bound.get((id_, place), Parameter(id_, place, name))
+            case Import(specifier, name):
+                target, value = self._imported(specifier, name, path)
+                return self._resolve(value, target, {}, depth + 1) if target else value
+            case Maybe(part):
+                return Maybe(inner(part))
             case Choice(options):
                 return choice([inner(option) for option in options])
             case Items(items):
@@ -102,16 +110,10 @@ class Linker:
                 return _joined(inner(items), separator)
             case Each(items):
                 return _any_of(inner(items))
-            case Parameter(function, place, name):
-                id_ = whole_id(path, function)
-                return bound.get((id_, place), Parameter(id_, place, name))
             case Mapped(items):
                 return self._mapped(found, inner(items), path, bound, depth)
             case Member(of, name):
                 return self._member(of, name, path, bound, depth)
-            case Import(specifier, name):
-                target, value = self._imported(specifier, name, path)
-                return self._resolve(value, target, {}, depth + 1) if target else value
             case Result(function_, arguments):
                 return self._result(function_, tuple(map(inner, arguments)), path, depth)
 
@@ -140,6 +142,7 @@ class Linker:
     ) -> Expression:
         id_ = self.function(function, path)
         target, _, local = id_.partition(_SEPARATOR)
+        self.touched.add(target)
         returned = self.returned(target, local) if id_ and id_ not in self._open else None
         if returned is None:
             return Hole("")
@@ -161,6 +164,7 @@ class Linker:
             if not target or (target, name) in seen:
                 continue
             seen.add((target, name))
+            self.touched.add(target)
             if target.endswith(".sql"):
                 return target, Text(self.text(target))
             facts = self.files.get(target)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from d1_preflight.code.imports import Specifiers
+from d1_preflight.code.linked import Linked, ground_of
 from d1_preflight.code.linking import Linker
 from d1_preflight.code.readings import LEFT_OUT, Means, Readings
 from d1_preflight.code.routers import RouterPaths
 from d1_preflight.code.routes import Place, routes_to
 from d1_preflight.code.scope import Scope
-from d1_preflight.code.scripts import config_paths, is_source
+from d1_preflight.code.scripts import is_source
 from d1_preflight.code.source import Cache, SourceTree
 from d1_preflight.code.wrappers import Query, Wrappers
 
@@ -60,14 +60,14 @@ class _Reading:
         self._files = files
         self._reached: dict[str, frozenset[str]] = {}
         self._notes: list[str] = list(tree.notes)
-        configs = tree.read(config_paths(tree.blobs))
-        self._specifiers = Specifiers.of(frozenset(tree.blobs), configs)
+        self._linked = Linked(ground_of(tree, files.grounds), tree.blobs)
+        self._specifiers = self._linked.ground.specifiers
 
     def code(self) -> ProjectCode:
         paths = self._reachable()
         files = self._files
         linker = Linker(files, self._specifiers.find, files.text, files.returned)
-        wrappers = Wrappers(linker, self._scope.wrappers, self._imports)
+        wrappers = Wrappers(linker, self._linked, self._scope.wrappers, self._imports)
         for path in paths:
             if files.scans[path].sql:
                 wrappers.add_sinks(path, files[path].sinks)

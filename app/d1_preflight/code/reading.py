@@ -23,6 +23,7 @@ from d1_preflight.code.expression import (
     choice,
     join,
     member,
+    parts_of,
     within,
 )
 from d1_preflight.code.scopes import Binding, Scope, Walked
@@ -248,4 +249,6 @@ def _behind(found: Expression, name: str) -> Expression:
 
 
 def _is_small(found: Expression) -> bool:
+    if not parts_of(found):  # as of most names
+        return True
     return sum(1 for _ in zip(within(found), range(_MOST_PARTS + 1), strict=False)) <= _MOST_PARTS

@@ -16,16 +16,16 @@ from d1_preflight.code.expression import Expression, dump, load
 from d1_preflight.code.extraction import Extraction, extract
 from d1_preflight.code.facts import Call, FileFacts
 from d1_preflight.code.file_job import Kind
+from d1_preflight.code.linked import Ground
 from d1_preflight.code.routers import FileRouters
 from d1_preflight.code.routes import Part
 from d1_preflight.code.scan import Scan, scan
 from d1_preflight.code.scripts import is_source
-from d1_preflight.code.source import Beside, Cache, SourceTree
+from d1_preflight.code.source import MANY, Beside, Cache, SourceTree
 
 LEFT_OUT = "left out"
-_MANY = 150
 _SOME = 25
-"""How many files are worth processes, and how many are once these have been started."""
+"""How many files are worth processes that have been started."""
 
 _NOTHING: Mapping[str, Sequence[str]] = {}
 
@@ -41,13 +41,16 @@ def _never() -> bool:
 class Means:
     """With what the files of several trees are read: none is parsed once it `is_late`.
 
-    What is `parsed`, and what is `known` of a file by its key, is not read again; the `likely`
-    calls of wrappers come with its first look. Many are read `beside`.
+    What is `parsed`, and what is `known`, `scanned` or `called` of a file by its key, is not read
+    again; the `likely` calls of wrappers come with its first look. Many are read `beside`.
     """
 
     is_late: Callable[[], bool] = _never
     parsed: Parsed = field(default_factory=dict)
     known: dict[str, FileFacts] = field(default_factory=dict)
+    scanned: dict[str, Scan] = field(default_factory=dict)
+    called: dict[str, tuple[Call, ...]] = field(default_factory=dict)
+    grounds: list[Ground] = field(default_factory=list)
     likely: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     beside: Beside | None = None
 
@@ -59,12 +62,14 @@ class Readings(Mapping[str, FileFacts]):
         self, tree: SourceTree, cache: Cache, wrappers: Sequence[str], means: Means
     ) -> None:
         self.scans: dict[str, Scan] = {}
+        self.grounds = means.grounds
         self._tree = tree
         self._cache = cache
         self._wrappers = ",".join(wrappers)
         self._tags = [name.rpartition(".")[2] for name in wrappers]
         self._is_late, self._parsed, self._beside = means.is_late, means.parsed, means.beside
         self._known, self._likely = means.known, means.likely
+        self._scanned, self._called = means.scanned, means.called
         self._facts: dict[str, FileFacts | None] = {}
         self._bytes: dict[str, bytes] = {}
         self._parts: dict[str, tuple[Part, ...]] = {}
@@ -97,11 +102,11 @@ class Readings(Mapping[str, FileFacts]):
         """Scan files, all that are new in one reading."""
         unknown: list[str] = []
         for path in paths:
-            kept = self._cache.get(f"scan:{self._tree.blobs[path]}")
-            if kept is None:
+            known = self._known_scan(self._tree.blobs[path])
+            if known is None:
                 unknown.append(path)
             else:
-                self.scans[path] = Scan.from_json(kept)
+                self.scans[path] = known
         self._bytes |= self._tree.read(unknown)
         self._ask_beside(Kind.LOOK, [p for p in unknown if p in self._bytes])
         for path in unknown:
@@ -111,6 +116,14 @@ class Readings(Mapping[str, FileFacts]):
                 self._take_scan(path, scan(self._bytes[path]).to_json())
             else:
                 self.scans[path] = Scan(problem=f"could not be read: {LEFT_OUT}")
+
+    def _known_scan(self, blob: str) -> Scan | None:
+        if blob not in self._scanned:
+            kept = self._cache.get(f"scan:{blob}")
+            if kept is None:
+                return None
+            self._scanned[blob] = Scan.from_json(kept)
+        return self._scanned[blob]
 
     def problem(self, path: str) -> str:
         """Why a file, or a part of it, was not read; "" where it was."""
@@ -123,13 +136,13 @@ class Readings(Mapping[str, FileFacts]):
         wanted = [path for path in paths if names & self.scans[path].called]
         keys = {path: f"{self._key('calls', path)}:{digest}" for path in wanted}
         given = {path: sorted(names & self.scans[path].called) for path in wanted}
-        for path in wanted:
+        fresh = [path for path in wanted if keys[path] not in self._called]
+        for path in fresh:
             self._take_likely(path, given[path], keys[path])
-        fresh = [path for path in wanted if self._cache.get(keys[path]) is None]
-        for path, found in self._ask_beside(Kind.CALLS, fresh, given).items():
+        unread = [path for path in fresh if self._cache.get(keys[path]) is None]
+        for path, found in self._ask_beside(Kind.CALLS, unread, given).items():
             self._cache.put(keys[path], found.get("calls", []))
-        found_calls: dict[str, tuple[Call, ...]] = {}
-        for path in wanted:
+        for path in fresh:
             kept = self._cache.get(keys[path])
             if kept is None:
                 extraction = self._extraction(path)
@@ -137,8 +150,8 @@ class Readings(Mapping[str, FileFacts]):
                     continue
                 kept = file_job.calls(extraction, given[path])["calls"]
                 self._cache.put(keys[path], kept)
-            found_calls[path] = tuple(map(Call.from_json, kept))
-        return found_calls
+            self._called[keys[path]] = tuple(map(Call.from_json, kept))
+        return {path: self._called[keys[path]] for path in wanted if keys[path] in self._called}
 
     def returned(self, path: str, function: str) -> Expression | None:
         """What a function of a file returns; None where that is no text."""
@@ -231,7 +244,7 @@ class Readings(Mapping[str, FileFacts]):
     ) -> dict[str, Mapping[str, Any]]:
         """What processes beside this one read; nothing where there are none, or too few files."""
         beside = self._beside
-        if beside is None or len(paths) < (_SOME if beside.is_running else _MANY):
+        if beside is None or len(paths) < (_SOME if beside.is_running else MANY):
             return {}
         sent = [path for path in paths if self._data(path) is not None]
         jobs = (

@@ -115,19 +115,26 @@ def joined(prefix: str, path: str) -> str:
 
 def routers_of(walked: "Walked") -> FileRouters:
     """The routers of a parsed file."""
-    bases: dict[str, tuple[str, str]] = {}
     mounts: list[Mount] = []
     for call in walked.calls:
-        router = router_of(call.node) if call.is_method else ""
-        if router and router not in bases:
-            bases[router] = _base(router, call.scope)
-        mounts += _mounted(call.node, call.scope, router)
+        if call.is_method and call.name in _MOUNTS:
+            mounts += _mounted(call.node, call.scope)
     returned = ((f.name, f.returns[-1][0]) for f in walked.functions.values() if f.returns)
     made = {name: text_of(node) for name, node in returned if name and node.type == "identifier"}
     exported = dict(walked.exports)
     if walked.default is not None and walked.default.type == "identifier":
         exported["default"] = text_of(walked.default)
-    return FileRouters(bases, tuple(mounts), exported, made)
+    return FileRouters(_bases(walked), tuple(mounts), exported, made)
+
+
+def _bases(walked: "Walked") -> dict[str, tuple[str, str]]:
+    """The variables on which methods are called and that are routers below a path or of another."""
+    found: dict[str, tuple[str, str]] = {}
+    for call in walked.calls:
+        of = call.called.child_by_field_name("object") if call.is_method else None
+        if of is not None and of.type == "identifier" and (name := text_of(of)) not in found:
+            found[name] = _base(name, call.scope)
+    return {name: base for name, base in found.items() if any(base)}
 
 
 def router_of(call: "Node") -> str:
@@ -164,9 +171,9 @@ def method_of(call: "Node") -> str:
     return text_of(named) if named is not None else ""
 
 
-def _mounted(call: "Node", scope: "Scope", router: str) -> Iterator[Mount]:
-    arguments = arguments_of(call)
-    if not router or method_of(call) not in _MOUNTS or len(arguments) < 2:  # noqa: PLR2004
+def _mounted(call: "Node", scope: "Scope") -> Iterator[Mount]:
+    router, arguments = router_of(call), arguments_of(call)
+    if not router or len(arguments) < 2:  # noqa: PLR2004 - a path, and what answers below it
         return
     path = literal_of(arguments[0])
     for argument in arguments[1:] if path.startswith("/") else ():

@@ -17,7 +17,12 @@ _SQL = re.compile(
     rb"|replace\s+into|with\s+(?:recursive\s+)?[\w$]+\s+(?:as\b|\()"
     rb"|create\s+(?:table|index|unique|view|trigger))"
 )
-_CALLED = re.compile(rb"(?<![\w$])([A-Za-z_$][\w$]*+)[(<]")
+_BEGIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$")
+_NAMES_ALONE = bytes(
+    c if c in _BEGIN or c in b"0123456789" else ord("(") if c in b"(<" else ord(" ")
+    for c in range(256)
+)
+"""Keeps the bytes of names; `(` and `<`, behind which a call is given something, become one."""
 _ORMS = {
     "drizzle-orm": "drizzle",
     "@prisma": "Prisma",
@@ -68,8 +73,14 @@ def scan(data: bytes) -> Scan:
         return Scan(problem=f"is larger than {MOST_BYTES:,} bytes: left out")
     if is_minified(data):
         return Scan(problem="is minified: left out")
-    called = frozenset(name.decode("ascii", "replace") for name in _CALLED.findall(data))
-    return Scan(specifiers(data), called, _can_hold_sql(data), takes_whole_folder(data))
+    return Scan(specifiers(data), _called(data), _can_hold_sql(data), takes_whole_folder(data))
+
+
+def _called(data: bytes) -> frozenset[str]:
+    """The names before a parenthesis, split out: a pattern takes three times as long."""
+    parts = data.translate(_NAMES_ALONE).split(b"(")
+    names = {part[part.rfind(b" ") + 1 :] for part in parts[:-1]}
+    return frozenset(name.decode() for name in names if name[:1] and name[0] in _BEGIN)
 
 
 def _can_hold_sql(data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 MOST_BYTES = 1_000_000
@@ -31,6 +32,7 @@ _MINIFIED_BYTES = 5000
 _MINIFIED_SHARE = 0.5
 
 
+@lru_cache(maxsize=100_000)
 def is_source(path: str) -> bool:
     """Whether a file is source code of the project that may run, by its name."""
     return path.endswith(SOURCE) and not _TESTS.search(path) and not _MADE.search(path)

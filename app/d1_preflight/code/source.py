@@ -6,6 +6,9 @@ Who reads them (a working tree, a revision) is no part of it; adapters have this
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+MANY = 150
+"""From how many files on it is worth to start processes that read them."""
+
 
 class SourceTree(Protocol):
     """One state of a repository; paths are relative to its root, with forward slashes."""

@@ -72,32 +72,37 @@ def grammar(dialect: str) -> Grammar:
 def walk(root: "Node", known: Grammar) -> Walked:
     """Walk a whole file, from one noted node to the next; raises TooLarge."""
     nodes = _found(root, known.noted)
-    if len(nodes) > _MOST_NODES:
-        raise TooLarge
     found = Walked(Scope())
     walker = _Walker(found)
     within = [(root.end_byte + 1, found.top)]
-    for node in nodes:
-        start = node.start_byte
+    for start, end, node in nodes:
         while start >= within[-1][0]:
             within.pop()
         scope = within[-1][1]
         inner = walker.enter(node, node.type, scope)
         if inner is not scope:
-            within.append((node.end_byte, inner))
+            within.append((end, inner))
     walker.attach()
     if root.has_error:
-        found.errors += [node.start_point[0] + 1 for node in _found(root, known.errors)]
+        lines = (node.start_point[0] + 1 for _, _, node in _found(root, known.errors))
+        found.errors += lines
     return found
 
 
-def _found(root: "Node", query: "Query") -> "list[Node]":
-    """The nodes that a query finds: the outer before those within."""
+def _found(root: "Node", query: "Query") -> "list[tuple[int, int, Node]]":
+    """The nodes that a query finds with their bytes, the outer before those within."""
     from tree_sitter import QueryCursor
 
     nodes = QueryCursor(query).captures(root).get("found", [])
-    places = sorted((node.start_byte, -node.end_byte, n) for n, node in enumerate(nodes))
-    return [nodes[n] for _, _, n in places]
+    if len(nodes) > _MOST_NODES:
+        raise TooLarge
+    places = [(node.start_byte, node.end_byte, node) for node in nodes]
+    places.sort(key=_place)
+    return places
+
+
+def _place(found: "tuple[int, int, Node]") -> tuple[int, int]:
+    return found[0], -found[1]
 
 
 class _Walker:

@@ -5,7 +5,7 @@ calls keeps a hole where the parameter stands.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from d1_preflight.code.expression import (
@@ -13,12 +13,14 @@ from d1_preflight.code.expression import (
     Expression,
     Hole,
     Join,
+    Member,
     Parameter,
     Text,
     within,
 )
 from d1_preflight.code.extraction import DIRECT, begins_like_sql
 from d1_preflight.code.facts import Call, Sink
+from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
 
 _DEPTH = 5
@@ -49,9 +51,15 @@ class Wrappers:
     """
 
     def __init__(
-        self, linker: Linker, named: Sequence[str], imports: Callable[[str, str], bool]
+        self,
+        linker: Linker,
+        linked: Linked,
+        named: Sequence[str],
+        imports: Callable[[str, str], bool],
     ) -> None:
         self._linker = linker
+        self._linked = linked
+        self._linked = linked
         self._named = frozenset(name.rpartition(".")[2] for name in named)
         self._imports = imports
         self._found: list[Query] = []
@@ -61,13 +69,17 @@ class Wrappers:
         self._calls: dict[str, list[tuple[str, Call]]] = defaultdict(list)
         self._known: set[str] = set()
 
-    def add_sinks(self, path: str, sinks: Iterable[Sink]) -> None:
+    def add_sinks(self, path: str, sinks: tuple[Sink, ...]) -> None:
         """Take the queries of one file."""
+        touched = self._linker.touched
+        for query in self._linked.once(path, (sinks,), touched, lambda: self._own(path, sinks)):
+            self._add(query)
+
+    def _own(self, path: str, sinks: Iterable[Sink]) -> Iterator[Query]:
         for sink in sinks:
             sql = self._linker.query(sink.sql, path)
-            given = (self._linker.query(one, path) for one in sink.bound)
-            bound = tuple(one.text if isinstance(one, Text) else None for one in given)
-            self._add(Query(path, sink.line, sink.method, sql, bound=bound))
+            bound = tuple(self._bound_text(one, path) for one in sink.bound)
+            yield Query(path, sink.line, sink.method, sql, bound=bound)
 
     def names(self) -> frozenset[str]:
         """The names of functions whose calls were not seen yet."""
@@ -92,15 +104,26 @@ class Wrappers:
 
     def _follow(self) -> None:
         while True:
-            ready = [pair for pair in self._waiting if self._name(pair[0]) in {*self._known, ""}]
+            seen = {*self._known, ""}
+            ready = [pair for pair in self._waiting if self._name(pair[0]) in seen]
             if not ready or len(self._found) > _MOST_QUERIES:
                 return
-            self._waiting = [pair for pair in self._waiting if pair not in ready]
+            self._waiting = [pair for pair in self._waiting if self._name(pair[0]) not in seen]
             for wrapper, query in ready:
                 for path, call in self._calls.get(self._name(wrapper), ()):
                     if self._means(call, path, wrapper):
                         self._called.add(wrapper)
                         self._through(wrapper, query, path, call)
+
+    def _bound_text(self, given: Expression, path: str) -> str | None:
+        """The text that a parameter of a query is given; None for what only runs know."""
+        of = given
+        while isinstance(of, Member):
+            of = of.of
+        if isinstance(of, Hole | Parameter):
+            return None
+        found = self._linker.query(given, path)
+        return found.text if isinstance(found, Text) else None
 
     def _take_named(self, path: str, call: Call) -> None:
         for argument in call.arguments:
@@ -110,8 +133,7 @@ class Wrappers:
                 return
 
     def _add(self, query: Query) -> None:
-        parts = within(query.sql)
-        owners = frozenset(part.function for part in parts if isinstance(part, Parameter))
+        owners = frozenset(parameter.function for parameter in _parameters(query.sql))
         if any(self._name(owner) in DIRECT for owner in owners):
             return  # a database of the project's own make: who calls it is a query by itself
         if not owners:
@@ -131,17 +153,39 @@ class Wrappers:
         return home == path or self._imports(path, home)
 
     def _through(self, wrapper: str, query: Query, path: str, call: Call) -> None:
-        given = [self._linker.query(argument, path) for argument in call.arguments]
-        bound = {(wrapper, place): value for place, value in enumerate(given)}
+        name = f"{wrapper}{path}"
+        touched = self._linker.touched
+        for found in self._linked.once(
+            name, (query, call), touched, lambda: [self._given(wrapper, query, path, call)]
+        ):
+            self._add(found)
+
+    def _given(self, wrapper: str, query: Query, path: str, call: Call) -> Query:
+        """The query with what one call of the wrapper gives it."""
+        places = frozenset(_places(query.sql, wrapper))
+        bound = {
+            (wrapper, place): self._linker.query(given, path)
+            for place, given in enumerate(call.arguments)
+            if place in places
+        }
         sql = without_parameters(self._linker.query(query.sql, query.path, bound), wrapper)
         at_call = not first_text(query.sql).strip()
         place = (path, call.line) if at_call else (query.path, query.line)
-        self._add(Query(*place, query.method, sql, query.depth + 1))
+        return Query(*place, query.method, sql, query.depth + 1)
 
     def _name(self, wrapper: str) -> str:
         path, _, id_ = wrapper.partition("\0")
         facts = self._linker.files.get(path)
         return facts.functions.get(id_, "") if facts else ""
+
+
+def _parameters(sql: Expression) -> Iterator[Parameter]:
+    return (part for part in within(sql) if isinstance(part, Parameter))
+
+
+def _places(sql: Expression, wrapper: str) -> Iterator[int]:
+    """Which of a wrapper's parameters stand in a query."""
+    return (found.place for found in _parameters(sql) if found.function == wrapper)
 
 
 def first_text(sql: Expression) -> str:
