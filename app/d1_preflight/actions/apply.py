@@ -143,7 +143,7 @@ def _held_words(now: Rechecked) -> str:
         tables = ", ".join(now.as_rehearsed)
         return (
             f"{held}; {tables} {noun_for(len(now.as_rehearsed), 'holds', 'hold')} exactly what the "
-            "migration writes. Somebody may have run its SQL manually: find out who, then copy and "
+            "migration writes. Somebody may have run its SQL by hand: find out who, then copy and "
             "rehearse again."
         )
     return (
