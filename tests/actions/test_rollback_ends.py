@@ -64,7 +64,7 @@ async def test_a_draft_that_is_read_back_otherwise_fails(walked: Walked) -> None
 @pytest.mark.parametrize(
     ("sql", "status", "words"),
     [
-        (UNDO, Status.PROVED, "schema restored, 1 row differs from before"),
+        (UNDO, Status.PROVED, "Schema restored, 1 row differs from before"),
         (
             "ALTER TABLE teams ADD COLUMN older TEXT;\n",
             Status.FAILED,
@@ -73,12 +73,12 @@ async def test_a_draft_that_is_read_back_otherwise_fails(walked: Walked) -> None
         (
             f"{UNDO}DELETE FROM members;\n",
             Status.PROVED,
-            "schema restored, 3 rows stay lost",
+            "Schema restored, 3 rows stay lost",
         ),
         (
             f"{UNDO}UPDATE teams SET old = 'x' WHERE id = 'a';\n",
             Status.PROVED,
-            "schema restored, every row as before",
+            "Schema restored, every row as before",
         ),
         (f"{UNDO}DROP INDEX members_team;\n", Status.FAILED, "schema differs, 1 row differs"),
     ],
