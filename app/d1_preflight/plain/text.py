@@ -132,7 +132,7 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     yield "EMERGENCY: what happened?"
     for number, situation in enumerate(situations, 1):
         yield ""
-        yield f"{number}  {situation.title}: {situation.when}"
+        yield f"{number}  {situation.title}. {situation.when}"
         for letter, act in zip(situation.labels, situation.steps, strict=True):
             yield f"   {letter}. {act.words}"
             if act.command:
