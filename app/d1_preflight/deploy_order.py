@@ -273,8 +273,11 @@ def _chosen(
         found = _named(ordered, request.name)
         if len(found) != 1:
             names = ", ".join(m.name for m in (found or ordered[-5:]))
-            what = "may mean" if found else "is no migration; the latest are"
-            raise UsageError(f"{request.name!r} {what}: {names}.", hint="Name one in full.")
+            if found:
+                raise UsageError(f"{request.name!r} may mean: {names}.", hint="Name one in full.")
+            raise UsageError(
+                f"There is no migration {request.name!r}.", hint=f"The latest: {names}"
+            )
         at = ordered.index(found[0])
         return found, ordered[:at]
     fresh: tuple[Migration, ...] = ()

@@ -304,7 +304,7 @@ def _keep(session: Session, finished: Record, step: Step) -> None:
 def _require_before_apply(session: Session) -> None:
     """Raise NotAllowed where a NO-GO comes too late."""
     if session.closed:
-        raise NotAllowed("This record is closed.")
+        raise NotAllowed("This record is closed.", hint="Its history is final.")
     if apply_was_started(session.record, session.checklist):
         raise NotAllowed("The apply has started; NO-GO is too late.", hint="See the emergency card")
 
@@ -341,7 +341,9 @@ def _require_turn(session: Session, step: Step) -> None:
         words = f"“{step.title}” has to wait: “{first.step.title}” is {first.status}."
         raise NotAllowed(words, hint=first.words or f"Answer it first ({len(items)} open).")
     if step.effect is Effect.REMOTE_WRITE and session.status_of(step).is_answered:
-        raise NotAllowed(f"“{step.title}” is done; it is never repeated.")
+        raise NotAllowed(
+            f"“{step.title}” is done; it is never repeated.", hint="Go on with the next step."
+        )
 
 
 def _reason(text: str, refusal: str, hint: str) -> str:

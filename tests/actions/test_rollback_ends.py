@@ -64,23 +64,23 @@ async def test_a_draft_that_is_read_back_otherwise_fails(walked: Walked) -> None
 @pytest.mark.parametrize(
     ("sql", "status", "words"),
     [
-        (UNDO, Status.PROVED, "schema restored, 1 row differs from before"),
+        (UNDO, Status.PROVED, "Schema restored, 1 row differs from before"),
         (
             "ALTER TABLE teams ADD COLUMN older TEXT;\n",
             Status.FAILED,
-            "schema differs, 1 row differs from before: ",
+            "Schema differs, 1 row differs from before: ",
         ),
         (
             f"{UNDO}DELETE FROM members;\n",
             Status.PROVED,
-            "schema restored, 3 rows stay lost",
+            "Schema restored, 3 rows stay lost",
         ),
         (
             f"{UNDO}UPDATE teams SET old = 'x' WHERE id = 'a';\n",
             Status.PROVED,
-            "schema restored, every row as before",
+            "Schema restored, every row as before",
         ),
-        (f"{UNDO}DROP INDEX members_team;\n", Status.FAILED, "schema differs, 1 row differs"),
+        (f"{UNDO}DROP INDEX members_team;\n", Status.FAILED, "Schema differs, 1 row differs"),
     ],
 )
 async def test_a_down_file_is_judged_by_what_it_gives_back(
@@ -125,7 +125,7 @@ async def test_the_rollback_paths_are_those_that_were_proved_the_mildest_first(
 
     attempt = await bench.step("way_back", way="time travel")
     assert attempt.status is Status.ATTESTED
-    assert attempt.words == "time travel; loses every write since."
+    assert attempt.words == "Time travel; loses every write since."
     ways = attempt.facts["ways"]
     assert isinstance(ways, tuple)
     commands = {way["way"]: str(way["command"]) for way in ways if isinstance(way, Mapping)}

@@ -175,7 +175,7 @@ async def test_the_chosen_path_is_kept_with_the_others(
 
     assert "time travel: loses every write since" in prompt.help.splitlines()
     assert (outcome.status, outcome.words) == (
-        Status.ATTESTED, "time travel; loses every write since.",
+        Status.ATTESTED, "Time travel; loses every write since.",
     )  # fmt: skip
     facts = cast("RollbackPlanFacts", outcome.facts)
     assert (facts.chosen, tuple(path.way for path in facts.ways)) == (

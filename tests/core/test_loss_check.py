@@ -12,7 +12,7 @@ from d1_preflight.core.rows.loss_check import LossStatus, LossVerdict, check_los
 from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
 from d1_preflight.core.schema.schema import Schema
 
-UNSEEN = "by no statement seen"
+UNSEEN = "not explained by a statement"
 NONE = Effects()
 KEPT = TableDiff("t", 3, 3, pairing=Pairing.KEY)
 """Three rows before and after, in every test changed by what happened to them."""

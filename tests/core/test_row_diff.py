@@ -224,7 +224,7 @@ def test_the_cascade_is_told_with_its_line(compare: Compare) -> None:
 def test_a_loss_that_the_migration_does_not_do_is_never_explained(compare: Compare) -> None:
     analysis = analyse(Migration.from_text("0001_a_b.sql", "DROP TABLE log;"), _schema(SHOP))
     explained = check_losses(compare("DELETE FROM badges"), analysis, ["badges", "log"])
-    assert explained[0].words == "rows lost, by no statement seen"
+    assert explained[0].words == "rows lost, not explained by a statement"
     assert explained[0].blocks
 
 

@@ -25,7 +25,7 @@ from d1_preflight.core.checklist.answers import (
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed, RemoteFailed
-from d1_preflight.core.format import noun_for, plural
+from d1_preflight.core.format import capital, noun_for, plural
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.facts import NO_TEXT
 from d1_preflight.core.record.record import Attempt, Outcome, Status
@@ -163,7 +163,7 @@ async def choose_deploy_order(context: StepContext) -> Outcome:
         out_of_order=_out_of_order(context),
         version=running.version,
     )
-    label = answer_label("order", order)
+    label = capital(answer_label("order", order))
     against = contradiction(facts)
     if against:
         facts = replace(facts, contradicted=against)

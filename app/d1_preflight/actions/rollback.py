@@ -16,10 +16,11 @@ from d1_preflight.actions.target import (
     target_flags,
 )
 from d1_preflight.actions.workspace import copy_folder, down_folder, rehearsal_folder
+from d1_preflight.core.checklist.answers import LEAVE_IT, answer_label
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.format import noun_for, plural
+from d1_preflight.core.format import capital, noun_for, plural
 from d1_preflight.core.project.migration import Migration, down_names
 from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.core.record.safety_facts import (
@@ -177,10 +178,13 @@ def _absent_files(context: StepContext, rollback: str) -> list[str]:
 def way_back_prompts(context: StepContext) -> Sequence[Prompt]:
     """The rollback paths that exist, with what each loses."""
     ways = ways_back(context)
-    losses = "\n".join(f"{path.way}: loses {path.loses}" for path in ways)
     choices = tuple(path.way for path in ways)
+    labels = tuple(answer_label("way", way) for way in choices)
+    losses = "\n".join(
+        f"{label}: loses {path.loses}" for label, path in zip(labels, ways, strict=True)
+    )
     label = "If it goes wrong, which rollback path is used first?"
-    return (Prompt("way", PromptKind.CHOOSE, label, help=losses, choices=choices),)
+    return (Prompt("way", PromptKind.CHOOSE, label, help=losses, choices=choices, labels=labels),)
 
 
 async def choose_way_back(context: StepContext) -> Outcome:
@@ -190,7 +194,8 @@ async def choose_way_back(context: StepContext) -> Outcome:
     kind = context.kind if context.kind in _MATRIX else Kind.DESTRUCTIVE
     matrix = tuple(RollbackScenario(scenario=s, action=a) for s, a in _MATRIX[kind])
     facts = RollbackPlanFacts(ways=ways, chosen=chosen.way, matrix=matrix)
-    return Outcome(Status.ATTESTED, f"{chosen.way}; loses {chosen.loses}.", facts)
+    label = answer_label("way", chosen.way)
+    return Outcome(Status.ATTESTED, f"{capital(label)}; loses {chosen.loses}.", facts)
 
 
 def ways_back(context: StepContext) -> tuple[RollbackPath, ...]:
@@ -198,7 +203,7 @@ def ways_back(context: StepContext) -> tuple[RollbackPath, ...]:
     environment, found = context.environment, list[RollbackPath]()
     name, down = environment.project.database.name, context.facts(DownTestFacts)
     if context.kind in (Kind.ADDITIVE, Kind.NONE):
-        found.append(RollbackPath(way="leave it", command="", takes_ms=0, loses="nothing"))
+        found.append(RollbackPath(way=LEAVE_IT, command="", takes_ms=0, loses="nothing"))
     if down.schema == "restored":
         words = ("d1", "execute", name, *target_flags(environment))
         command = shown(environment, (*words, f"--file={_down_name(environment)}"))
@@ -257,7 +262,7 @@ def _down_facts(row_diff: RowDiff, changes: Sequence[str], ms: int) -> DownTestF
         "lost": f"{plural(lost, 'row')} {stay} lost",
         "differs": f"{plural(differing, 'row')} {differ} from before",
     }
-    verdict = f"schema {schema}, {words[data]}"
+    verdict = f"Schema {schema}, {words[data]}"
     if changes:
         verdict += f": {changes[0]}"
     loses = {

@@ -14,7 +14,7 @@ from d1_preflight.actions.target import (
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NoAnalytics, NotAllowed, PreflightError
-from d1_preflight.core.format import count, plural
+from d1_preflight.core.format import capital, count, plural
 from d1_preflight.core.record.apply_facts import (
     DashboardFacts,
     NoticeFacts,
@@ -66,7 +66,7 @@ async def check_window(context: StepContext) -> Outcome:
     )
     facts = await _with_traffic(context, now, checked)
     if not now.is_quiet:
-        return Outcome(Status.FAILED, f"{now.words}. {_capital(now.fits_words)}.", facts)
+        return Outcome(Status.FAILED, f"{now.words}. {capital(now.fits_words)}.", facts)
     if not now.fits:
         return Outcome(Status.FAILED, f"{now.words}, but {now.fits_words}.", facts)
     words = f"{now.words}; {now.fits_words}."
@@ -276,10 +276,6 @@ async def _traffic(environment: Environment, now: Timing) -> WeekTraffic:
     if not samples:
         raise ValueError("no queries in the last four weeks")
     return week_traffic(samples, since, now.now, now.calendar.team)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 STEPS: Mapping[str, StepAction] = {

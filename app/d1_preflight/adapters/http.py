@@ -191,7 +191,10 @@ def _data_of(answer: "httpx.Response", host: str) -> Mapping[str, object]:
         reply = None
     match reply:
         case {"errors": [{"message": str(message)}, *_]}:
-            raise RemoteFailed(f"{host} could not answer the analytics query: {message}")
+            raise RemoteFailed(
+                f"{host} could not answer the analytics query: {message}",
+                hint="Try again in a minute.",
+            )
         case {"data": dict(data)} if answer.is_success:
             return data
     raise RemoteFailed(

@@ -40,7 +40,7 @@ def _wanted(words: "Mapping[str, CatalogEntry]", wanted: str) -> "CatalogEntry":
 
     parts = [known for known in words if rule and rule in known]
     close = list(dict.fromkeys([*get_close_matches(rule, words, n=5, cutoff=0.5), *parts]))[:6]
-    hint = f"Close: {', '.join(close)}." if close else "All rules: preflight explain"
+    hint = f"Did you mean: {', '.join(close)}" if close else "All rules: preflight explain"
     raise UsageError(f"There is no rule {wanted!r}.", hint=hint)
 
 

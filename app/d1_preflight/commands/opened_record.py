@@ -60,7 +60,9 @@ class OpenRecord:
             return self.parsed
         data = self.files.get(RECORD_FILE)
         if data is None:
-            raise RecordInvalid(f"{self.folder / RECORD_FILE} does not exist.")
+            raise RecordInvalid(
+                f"{self.folder / RECORD_FILE} does not exist.", hint="Restore it from git."
+            )
         return load_record(data, str(self.folder / RECORD_FILE))
 
     @property

@@ -103,7 +103,13 @@ def _removed_keys(project: "Project") -> Iterator[Check]:
 def _target(around: Surroundings) -> Iterator[Check]:
     """What chose the environment, and what will answer as Cloudflare's API."""
     from d1_preflight.adapters.wrangler.dotenv import ENVIRONMENT
-    from d1_preflight.core.target.api_place import API_BASE_NAMES, REMOTE, api_place, first_set
+    from d1_preflight.core.target.api_place import (
+        API_BASE_NAMES,
+        PRACTICE,
+        REMOTE,
+        api_place,
+        first_set,
+    )
 
     project = project_of(around)
     here = command_of(around)
@@ -117,7 +123,10 @@ def _target(around: Surroundings) -> Iterator[Check]:
     if place != REMOTE:
         named = first_set(here.variables, API_BASE_NAMES)
         words = f"{place} answers as Cloudflare's API ({named} in {here.source(named)})"
-        yield unknown("API", words, f"Unset {named} if you mean your real account.")
+        fix = f"Unset {named} if you mean your real account."
+        if place == PRACTICE:
+            fix = f"It answers while preflight practice is open. {fix}"
+        yield unknown("API", words, fix)
 
 
 def _folder(around: Surroundings) -> Iterator[Check]:

@@ -75,7 +75,10 @@ class AtRevision:
         found = base.object_of(path)
         data = base.data(path.parent, found) if found else None
         if data is not None and len(data) > MAX_BYTES:
-            raise ProjectError(f"{path} at {self.revision} is longer than {MAX_BYTES:,} bytes.")
+            raise ProjectError(
+                f"{path} at {self.revision} is longer than {MAX_BYTES:,} bytes.",
+                hint="Shorten it there, or name another revision.",
+            )
         return data
 
 

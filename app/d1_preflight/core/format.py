@@ -79,6 +79,11 @@ def _long(milliseconds: int) -> str:
     return f"{milliseconds // big} {unit}" + (f" {rest} {part}" if rest else "")
 
 
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def elapsed(seconds: int) -> str:
     """Whole seconds that have passed: "3 s", "2 min 10 s"."""
     return f"{seconds} s" if seconds * _SECOND < _MINUTE else duration(seconds * _SECOND)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from difflib import unified_diff
 from itertools import islice
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.checklist.checklist import Step
 from d1_preflight.core.checklist.file import shipped_checklist
 from d1_preflight.core.checklist.policy import advice
@@ -131,7 +132,7 @@ def emergency(situations: tuple[Scenario, ...]) -> Iterator[str]:
     yield "EMERGENCY: what happened?"
     for number, situation in enumerate(situations, 1):
         yield ""
-        yield f"{number}  {situation.title}: {situation.when}"
+        yield f"{number}  {situation.title}. {situation.when}"
         for letter, act in zip(situation.labels, situation.steps, strict=True):
             yield f"   {letter}. {act.words}"
             if act.command:
@@ -208,4 +209,4 @@ def _changes(session: Session) -> str:
 
 def _rollback_path(session: Session) -> str:
     plan = RollbackPlanFacts.from_attempt(session.attempt(RollbackPlanFacts.step))
-    return clean(plan.chosen) or "not decided"
+    return clean(answer_label("way", plan.chosen)) or "not decided"

@@ -141,7 +141,9 @@ def undo_blocks(ways: Sequence[Undo]) -> Document:
     """The ways to undo a migration, the chosen one first; nothing where there is none."""
     if not ways:
         return ()
-    rows = tuple((way.way, way.loses, way.takes, way.until, way.command) for way in ways)
+    rows = tuple(
+        (answer_label("way", way.way), way.loses, way.takes, way.until, way.command) for way in ways
+    )
     columns = ("rollback path", "loses", "takes", "until", "command")
     used = [n for n in range(len(columns)) if any(row[n] for row in rows)]
     cells = tuple(tuple(row[n] for n in used) for row in rows)

@@ -11,7 +11,7 @@ _MANY = 24
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LABELS: Mapping[str, str] = {
     "by": "applied by",
-    "fits_words": "time left",
+    "fits_words": "planned time",
     "frozen": "version at GO",
     "gives_back": "table restore, tried",
     "loss_reason": "reason",
@@ -23,9 +23,12 @@ _LABELS: Mapping[str, str] = {
     "read_ms": "reading took",
     "same_values": "same values",
     "sql_ms": "SQL took",
+    "takes_ms": "takes",
     "undeclared": "to declare",
     "watch_s": "to watch",
     "watched_s": "watched",
+    "way": "rollback path",
+    "ways": "rollback paths",
     "whole": "complete",
     "wrangler_ms": "wrangler took",
 }
@@ -63,9 +66,19 @@ def fact_text(key: str, value: Fact) -> str:
     if isinstance(value, Mapping):
         said = ((name, fact_text(name, item)) for name, item in value.items())
         return " · ".join(f"{label(name)}: {text}" for name, text in said if text)
-    if len(value) > _MANY and all(isinstance(item, int) for item in value):
-        return f"{count(len(value))} values"
-    return ", ".join(fact_text(key, item) for item in value)
+    if many := _numbers(value):
+        return f"{count(many)} values"
+    texts = [fact_text(key, item) for item in value]
+    if any(text.endswith(".") for text in texts):
+        return "; ".join(text.removesuffix(".") for text in texts)
+    return ", ".join(texts)
+
+
+def _numbers(value: tuple[Fact, ...]) -> int:
+    """How many numbers it holds, packed in strings too, where nobody would read them; else 0."""
+    words = [word for item in value if isinstance(item, int | str) for word in str(item).split()]
+    is_number = len(words) >= len(value) and all(word.isdigit() for word in words)
+    return len(words) if is_number and len(words) > _MANY else 0
 
 
 def single_values(facts: Mapping[str, Fact]) -> Iterator[tuple[str, str]]:

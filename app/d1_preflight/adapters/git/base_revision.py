@@ -141,7 +141,9 @@ def _relative(path: Path, git: Git) -> str:
     for whole in (written, Path(os.path.realpath(path))):
         if whole.is_relative_to(git.root):
             return "" if whole == git.root else whole.relative_to(git.root).as_posix()
-    raise UsageError(f"{path} does not lie in {git.root}.")
+    raise UsageError(
+        f"{path} does not lie in {git.root}.", hint="Run it in the repository of that file."
+    )
 
 
 def _resolved(git: Git, revision: str) -> str:
@@ -165,7 +167,7 @@ def _resolved(git: Git, revision: str) -> str:
     raise UsageError(
         f"git knows no revision {revision!r} here.",
         hint=f"Fetch it first: git fetch --depth=1 origin {revision.removeprefix('origin/')}, "
-        "then --base FETCH_HEAD.",
+        "then name FETCH_HEAD.",
     )
 
 

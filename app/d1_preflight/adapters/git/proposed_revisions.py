@@ -33,7 +33,7 @@ def proposed_revisions(folder: Path, notes: Mapping[str, str]) -> tuple[Revision
             found.setdefault(commit, where)
     base = merge_base(git)
     if base:
-        found.setdefault(base, "where this work left the main branch")
+        found.setdefault(base, "the merge-base with the main branch")
     pairs = list(found.items())[:_MOST]
     return tuple(RevisionProposal(commit=commit, why=why) for commit, why in pairs)
 

@@ -9,6 +9,9 @@ KEPT, ROLLED_BACK, FIXED_MANUALLY = "it stands", "it was taken back", "it was me
 NO_WORKER = "no code goes along"
 """The stored deploy order of a migration without a change of Worker code."""
 
+LEAVE_IT = "leave it"
+"""The stored rollback path of a migration that needs none."""
+
 DATABASE_FIRST = "database first, then Worker"
 WORKER_FIRST = "Worker first, then database"
 EXPAND_AND_CONTRACT = "expand and contract, in two releases"
@@ -32,6 +35,8 @@ class Order(StrEnum):
 ANSWER_LABELS: Mapping[str, Mapping[str, str]] = {
     "end": {KEPT: "kept", ROLLED_BACK: "rolled back", FIXED_MANUALLY: "fixed manually"},
     "order": {NO_WORKER: "no Worker change"},
+    "way": {LEAVE_IT: "no rollback"},
+    "chosen": {LEAVE_IT: "no rollback"},
 }
 """The label of a stored answer, by the key of its prompt."""
 

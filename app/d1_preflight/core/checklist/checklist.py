@@ -125,7 +125,9 @@ class Prompt:
         values = tuple(str(v) for v in raw) if isinstance(raw, (list, tuple)) else ()
         unknown = [v for v in values if v not in self.choices]
         if unknown:
-            raise Rejected(f"Not among the choices: {', '.join(unknown)}")
+            raise Rejected(
+                f"Not among the choices: {', '.join(unknown)}", hint=" · ".join(self.choices)
+            )
         if not values and not self.optional:
             raise Rejected(f"Choose at least one: {self.label}", hint=" · ".join(self.choices))
         return values

@@ -5,6 +5,7 @@ from pathlib import Path
 from d1_preflight.core.errors import ChecklistInvalid
 
 _PACKAGE = Path(__file__).resolve().parents[2]
+_REINSTALL = "Install the package again: pip install --force-reinstall d1-preflight"
 
 
 def read_definition(name: str) -> str | None:
@@ -16,7 +17,7 @@ def read_definition(name: str) -> str | None:
     try:
         return path.read_text("utf-8") if path.is_file() else None
     except (OSError, UnicodeDecodeError) as error:
-        raise ChecklistInvalid(f"{path.name} cannot be read: {error}") from error
+        raise ChecklistInvalid(f"{path.name} cannot be read: {error}", hint=_REINSTALL) from error
 
 
 def checklists_dir() -> Path:
@@ -26,5 +27,5 @@ def checklists_dir() -> Path:
             return folder
     raise ChecklistInvalid(
         "The checklist that ships with d1-preflight (checklists/d1.toml) was not found.",
-        hint="Install the package again: pip install --force-reinstall d1-preflight",
+        hint=_REINSTALL,
     )

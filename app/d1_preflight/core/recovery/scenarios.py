@@ -96,7 +96,7 @@ def _nothing(known: Known) -> Scenario:
         "nothing was applied",
         "The ledger has no row for it and the schema is as before: D1 rolls a failed file back.",
         (
-            RunbookStep("Make sure: the newest ledger rows", ledger_query(known)),
+            RunbookStep("Make sure: read the newest ledger rows", ledger_query(known)),
             RunbookStep(
                 "Nothing is lost. Read the error in the output, fix the file, then start again."
             ),
@@ -146,7 +146,7 @@ def _failing(known: Known) -> Scenario:
             else RunbookStep("What fails? Read the Worker's errors", "wrangler tail <worker>"),
             RunbookStep("Is the data intact? If not, see 3", known.target.query(SOUND)),
             RunbookStep("Which Worker runs?", deployments_command(known)),
-            stop_writes(known, "Only if the database is rolled back: stop the writes first"),
+            stop_writes(known, "If the database is rolled back, stop the writes first"),
             *choice([*worker_paths(known), *database_paths(known)]),
             AFTERWARDS,
         ),

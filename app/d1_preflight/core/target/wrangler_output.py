@@ -299,7 +299,7 @@ def _configuration(told: Failure) -> PreflightError | None:
 
 def _statement(item: object, number: int) -> StatementResult:
     if not isinstance(item, dict):
-        raise RemoteFailed(f"Result {number} of wrangler's answer is not an object.")
+        raise RemoteFailed(f"Result {number} of wrangler's answer is not an object.", hint=_AGAIN)
     if item.get("success") is not True:
         reason = item.get("error")
         told = f": {_sql_reason(reason)}" if isinstance(reason, str) else "."
@@ -309,7 +309,7 @@ def _statement(item: object, number: int) -> StatementResult:
         )
     rows, meta = item.get("results", []), item.get("meta", {})
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RemoteFailed(f"Result {number} of wrangler's answer has no rows.")
+        raise RemoteFailed(f"Result {number} of wrangler's answer has no rows.", hint=_AGAIN)
     return StatementResult(tuple(rows), meta if isinstance(meta, dict) else {})
 
 

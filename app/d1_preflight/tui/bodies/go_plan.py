@@ -1,5 +1,6 @@
 """The plan that GO signs: what it loses first, then how it is undone, then what exactly it is."""
 
+from d1_preflight.core.checklist.answers import answer_label
 from d1_preflight.core.format import duration, plural, short_hash
 from d1_preflight.core.record.change_facts import CopyFacts, RehearsalFacts, TableChange
 from d1_preflight.core.record.safety_facts import (
@@ -120,5 +121,6 @@ def _rollback_path(plan: RollbackPlanFacts) -> Cell:
     for path in plan.ways:
         if path.way == plan.chosen:
             took = f", {duration(path.takes_ms)} locally" if path.takes_ms else ""
-            return f"{path.way}{took}, loses {path.loses or 'nothing'}"
+            label = answer_label("way", path.way)
+            return f"{label}{took}, loses {path.loses or 'nothing'}"
     return plan.chosen or ("? not decided", WAIVED)

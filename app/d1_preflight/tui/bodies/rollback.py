@@ -63,7 +63,10 @@ def _ways(plan: RollbackPlanFacts, width: int) -> Content:
     lines: list[tuple[Cell, ...]] = []
     for path in plan.ways:
         chosen = path.way == plan.chosen
-        name = (f"{'✎ ' if chosen else '  '}{path.way}", STRONG if chosen else "")
+        name = (
+            f"{'✎ ' if chosen else '  '}{answer_label('way', path.way)}",
+            STRONG if chosen else "",
+        )
         took = "–" if path.takes_ms is None else duration(path.takes_ms)
         lines.append((name, took, path.loses))
     return table(_WAYS, lines, width)

@@ -30,7 +30,9 @@ def column_draft(wanted: Wanted, now: Structure) -> Draft:
     for definition in wanted.columns:
         name = name_in(definition)
         if table.column(name):
-            raise UsageError(f"{table.name} already has a column {name}.")
+            raise UsageError(
+                f"{table.name} already has a column {name}.", hint="Name a new one: --column"
+            )
         text, is_unique = _without_unique(definition)
         up.append(f"ALTER TABLE {quote_name(table.name)} ADD COLUMN {text}")
         down.insert(0, f"ALTER TABLE {quote_name(table.name)} DROP COLUMN {quote_name(name)}")
@@ -51,7 +53,9 @@ def table_draft(wanted: Wanted, now: Structure) -> Draft:
     if not wanted.table:
         raise UsageError("Which table?", hint="--table audit_logs")
     if now.table(wanted.table) or wanted.table.lower() in now.views:
-        raise UsageError(f"Table {wanted.table} already exists.")
+        raise UsageError(
+            f"Table {wanted.table} already exists.", hint="Name a new one: --table NAME"
+        )
     columns = wanted.columns or _FIRST_COLUMNS
     for definition in columns:
         name_in(definition)

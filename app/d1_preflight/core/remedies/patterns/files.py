@@ -152,7 +152,10 @@ class _Writer:
             self._request.prior, self._name, (text, undo), self._draft.seeds, free
         )
         if not tried.holds:
-            raise UsageError(f"Not written, because it is not proved: {tried.reason}.")
+            raise UsageError(
+                f"Not written, because it is not proved: {tried.reason}.",
+                hint="Write the file by hand: leave --pattern out.",
+            )
         return tried.rows
 
     def _down_text(self, reading: Reading, undo: str, gaps: Sequence[str]) -> str:

@@ -122,7 +122,10 @@ class _Shape:
         if not about:
             return False, text
         if "PRIMARY" in {token.word for token in part[:stop]}:
-            raise UsageError(f"{', '.join(sorted(about))} is part of the primary key.")
+            raise UsageError(
+                f"{', '.join(sorted(about))} is part of the primary key.",
+                hint="Write the new key by hand: leave --pattern out.",
+            )
         self.notes.append(f"{' '.join(text.split())} is dropped with its column.")
         return False, ""
 

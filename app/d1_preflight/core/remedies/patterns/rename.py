@@ -29,7 +29,9 @@ def rename_drafts(wanted: Wanted, now: Structure) -> tuple[Draft, ...]:
     if not wanted.to:
         raise UsageError(f"What should {table.name}.{column.name} be called?", hint="--to NAME")
     if table.column(wanted.to):
-        raise UsageError(f"{table.name} already has a column {wanted.to}.")
+        raise UsageError(
+            f"{table.name} already has a column {wanted.to}.", hint="Name a new one: --to NAME"
+        )
     if not wanted.used:
         renamed = _renamed(table, column.name, wanted.to)
         return (Draft((renamed,), (_renamed(table, wanted.to, column.name),)),)

@@ -22,7 +22,10 @@ def data_draft(wanted: Wanted, now: Structure) -> Draft:
     table = table_of(now, wanted.table)
     column = column_of(table, wanted.column)
     if not column.holds_data:
-        raise UsageError(f"{table.name}.{column.name} is a generated column: it cannot be written.")
+        raise UsageError(
+            f"{table.name}.{column.name} is a generated column: it cannot be written.",
+            hint="Change the columns that it is computed from.",
+        )
     name, value = quote_name(column.name), _value(wanted, column.name)
     _refuse_more_than_one(f"UPDATE t SET c = ({value}\n) WHERE ({wanted.where or '1'}\n)", value)
     key = _key(table)
@@ -82,7 +85,10 @@ def _key(table: Table) -> tuple[tuple[str, str], ...]:
     if columns and (is_rowid or table.without_rowid or all(c and c.notnull for c in columns)):
         return tuple((quote_name(c.name), c.name) for c in columns if c)
     if not table.rowid:
-        raise UsageError(f"{table.name} has no key that identifies its rows.")
+        raise UsageError(
+            f"{table.name} has no key that identifies its rows.",
+            hint="Write the file by hand: leave --pattern out.",
+        )
     return ((table.rowid, "_row"),)
 
 
