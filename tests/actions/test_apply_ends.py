@@ -77,7 +77,7 @@ async def test_what_the_database_refused_is_failed_and_may_be_tried_again(walked
 
     assert attempt.status is Status.FAILED
     assert attempt.words == (
-        "Not applied: The database refused the statement: no such column: old: SQLITE_ERROR"
+        "Not applied: The database refused the statement: no such column: old: SQLITE_ERROR."
         " Ledger and schema are as before."
     )
     assert "half_way" not in attempt.facts
@@ -110,7 +110,9 @@ async def test_a_changed_schema_without_a_ledger_row_is_half_way(walked: Walked)
     attempt = await bench.step("applied")
 
     assert attempt.status is Status.FAILED
-    assert attempt.words.startswith("Half-way: The database refused the statement: it stopped")
+    assert attempt.words.startswith(
+        "Half-way: The database refused the statement: it stopped: SQLITE_ERROR. The ledger has"
+    )
     assert attempt.words.endswith(
         "The ledger has no row, but the schema changed. See the emergency card."
     )

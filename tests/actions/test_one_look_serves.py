@@ -3,8 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from actions.conftest import Walked
 from actions.fake_target import NAME, Bench, failed
+from d1_preflight.actions.workspace import copy_folder
 from d1_preflight.core.record.record import Status
 
 _WORKERS = {"deployments", "versions"}
@@ -81,3 +84,28 @@ async def test_the_copys_own_look_serves_the_counts_once(tmp_path: Path) -> None
 
     bench.target.connection.execute("CREATE TABLE more(a)")
     assert (await bench.step("counted")).status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("drift", "reads"),
+    [
+        ("CREATE INDEX extra ON members(role)", 1),
+        ("CREATE VIEW named AS SELECT name FROM teams", 1),
+        ("DROP TRIGGER logged", 1),
+        ("ALTER TABLE members ADD COLUMN more TEXT", 2),
+        ("CREATE TABLE more(id INTEGER PRIMARY KEY)", 2),
+    ],
+)
+async def test_only_other_tables_than_the_files_make_are_asked_for_their_rows_again(
+    tmp_path: Path, drift: str, reads: int
+) -> None:
+    bench = Bench(tmp_path)
+    bench.target.connection.execute(drift)
+
+    await bench.walk("rehearsed")
+
+    assert bench.target.commands.count("read") == reads
+    copied = bench.local.schema(copy_folder(bench.session.environment))
+    seen = bench.session.environment.cache.observation
+    assert seen is not None
+    assert copied.fingerprint == seen.schema.fingerprint

@@ -139,7 +139,7 @@ async def test_what_wrangler_tells_of_the_account_is_masked(api: Api, remote: Re
 
 async def test_a_refused_statement_gives_the_databases_reason(api: Api, remote: Remote) -> None:
     api.fail(400, 7500, "no such table: absent: SQLITE_ERROR")
-    told = "The database refused the statement: no such table: absent: SQLITE_ERROR"
+    told = "The database refused the statement: no such table: absent: SQLITE_ERROR."
     assert await remote.execute(api.url) == told
     assert await remote.bookmark(api.url) == told
 

@@ -75,7 +75,7 @@ def test_any_output_is_results_or_a_clear_failure(text: str) -> None:
 def test_a_refused_statement_names_the_reason_of_the_database(stdout: str) -> None:
     with pytest.raises(RemoteFailed) as raised:
         parse_execute(stdout)
-    assert raised.value.message == f"The database refused the statement: {REFUSED}"
+    assert raised.value.message == f"The database refused the statement: {REFUSED}."
 
 
 def test_a_bare_string_is_an_error() -> None:
@@ -176,11 +176,11 @@ def test_a_name_in_the_sql_is_not_taken_for_another_failure() -> None:
         stdout="│ 0007_429_too_many_requests.sql │",
         stderr=screen("A request failed.", f"{reason} [code: 7500]"),
     ).message
-    assert message == f"The database refused the statement: {reason}"
+    assert message == f"The database refused the statement: {reason}."
 
 
 def test_an_unknown_failure_is_told_in_wranglers_words() -> None:
-    assert failed(stderr=screen("Unknown argument: x")).message == "Unknown argument: x"
+    assert failed(stderr=screen("Unknown argument: x")).message == "Unknown argument: x."
 
 
 def test_a_silent_failure_names_command_and_exit_code() -> None:

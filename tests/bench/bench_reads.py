@@ -45,7 +45,7 @@ _PROVES = {
     ("applied", "deployments list"): "it is still the version whose queries were judged",
     ("applied", "d1 execute"): "before: all is as signed; after: ledger, schema, values, counts",
     ("applied", "d1 migrations"): "its own reply says whose apply it was",
-    ("close", "d1 execute"): "nothing was rolled back since the verification",
+    ("close", "d1 execute"): "nothing was rolled back, and what touched values hold now",
 }
 _MORE = (
     "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {n})"

@@ -1,6 +1,7 @@
 """`new`, `doctor` and `init` in a project on disk."""
 
 import argparse
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -146,6 +147,21 @@ def test_doctor_sees_a_key_that_wrangler_took_away(project: Path) -> None:
     assert found.status is Status.FAILED
     assert "node_compat" in found.words
     assert "nodejs_compat" in found.fix
+
+
+UUID = "a1b2c3d4-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(("environment", "status"), [("", Status.PROVED), ("other", Status.FAILED)])
+def test_doctor_sees_such_a_key_in_the_environment_that_is_meant(
+    project: Path, environment: str, status: Status
+) -> None:
+    path = project / "wrangler.jsonc"
+    database = {"binding": "DB", "database_name": "app", "database_id": UUID}
+    other = {"node_compat": True, "d1_databases": [database]}
+    path.write_text(json.dumps({"name": "w", "d1_databases": [database], "env": {"other": other}}))
+
+    assert looked(project, CLOUDFLARE_ENV=environment)["project"].status is status
 
 
 def test_doctor_sees_credentials_but_never_shows_them(project: Path) -> None:

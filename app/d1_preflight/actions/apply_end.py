@@ -76,7 +76,7 @@ async def conclude(
         if not writing:  # the time in which it can commit begins when its sender is gone
             facts = looked(context, facts)
         return Outcome(Status.UNKNOWN, words, facts, everything)
-    reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error"
+    reason = context.own_reason(ran) if ran.exit_code else "wrangler reported no error."
     if seen.schema.fingerprint != before.schema.fingerprint:
         words = f"Half-way: {reason} The ledger has no row, but the schema changed."
         half_way = replace(facts, half_way=True)

@@ -84,7 +84,7 @@ async def plan_reading(context: StepContext, only: Sequence[str] | None = None) 
             )  # the files make other tables
             schema, before = look.observation.schema, (*before, *look.evidence)
             continue
-        if look.observation.schema.fingerprint == schema.fingerprint:
+        if _reads_alike(_readable(look.observation.schema), shapes):
             return _reading(context.environment, look, size, wanted, before)
         schema, before = look.observation.schema, (*before, *_without_rows(look.evidence))
     raise RemoteFailed(
@@ -283,6 +283,11 @@ def _without_rows(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
 def _readable(schema: Schema) -> tuple[Table, ...]:
     # A virtual table comes along through its shadows, exactly; its own rows are derived.
     return tuple(t for t in tables_of(schema) if t.kind is not TableKind.VIRTUAL)
+
+
+def _reads_alike(found: Sequence[Table], asked: Sequence[Table]) -> bool:
+    """Whether the tables are as they were asked: an index or a wording changes no row's answer."""
+    return [(t, t.ordered_by) for t in found] == [(t, t.ordered_by) for t in asked]
 
 
 async def _fetch(environment: Environment, page: Page, writing: _Writing) -> Sequence[Row]:

@@ -205,9 +205,9 @@ def read_config(path: Path, environment: str = "") -> WranglerConfig:
     return replace(found, sha256=sha256(data).hexdigest())
 
 
-def top_level_keys(path: Path) -> tuple[str, ...]:
-    """The keys at the top of one configuration."""
-    return config_keys(path, text_of(path))
+def keys_of(path: Path, environment: str = "") -> tuple[str, ...]:
+    """The keys at the top of one configuration, and in its environment."""
+    return config_keys(path, text_of(path), environment)
 
 
 def text_of(path: Path) -> str:

@@ -88,10 +88,11 @@ def _doubts(project: "Project") -> Iterator[Check]:
 
 def _removed_keys(project: "Project") -> Iterator[Check]:
     """A key that wrangler 4 took away stops each of its commands."""
-    from d1_preflight.adapters.configuration import top_level_keys
+    from d1_preflight.adapters.configuration import keys_of
     from d1_preflight.core.project.wrangler_config import REMOVED_KEYS
 
-    found = [key for key in top_level_keys(project.config.path) if key in REMOVED_KEYS]
+    held = keys_of(project.config.path, project.environment)
+    found = [key for key in held if key in REMOVED_KEYS]
     where = f"{project.config.words} in {project.root}"
     if found:
         words = f"{where}: wrangler 4 has removed {', '.join(found)} and refuses the file"

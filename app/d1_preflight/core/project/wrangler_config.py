@@ -19,6 +19,7 @@ DEFAULT_MIGRATIONS_DIR = "migrations"
 
 REMOVED_KEYS = {
     "node_compat": 'Use compatibility_flags = ["nodejs_compat"] instead of node_compat.',
+    "legacy_env": "Remove legacy_env: each environment is a Worker of its own.",
 }
 """The keys that wrangler 4 took away, and what to write instead."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")

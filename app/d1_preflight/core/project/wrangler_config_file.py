@@ -78,9 +78,12 @@ _HINTS = {
 }
 
 
-def config_keys(path: Path, text: str) -> tuple[str, ...]:
-    """The keys at the top of a configuration; raises ProjectError."""
-    return tuple(_document(path, SourceText(path.name, text)))
+def config_keys(path: Path, text: str, environment: str = "") -> tuple[str, ...]:
+    """The keys at the top of a configuration and in its environment; raises ProjectError."""
+    document = _document(path, SourceText(path.name, text))
+    named = document.get("env")
+    own = named.get(environment) if environment and isinstance(named, dict) else None
+    return tuple(dict.fromkeys((*document, *(own if isinstance(own, dict) else ()))))
 
 
 def _document(path: Path, located: SourceText) -> Mapping[str, object]:

@@ -185,7 +185,7 @@ def _explain(told: Failure, stderr: str) -> PreflightError:
         or _network(told, text)
         or _configuration(told)
         or _project(text)
-        or RemoteFailed(told.reason, hint=_AGAIN)
+        or RemoteFailed(_sentence(told.reason), hint=_AGAIN)
     )
 
 
@@ -280,8 +280,14 @@ def _sql_reason(reason: str) -> str:
     if _CONSTRAINT.search(told):
         kept = constraint_words(re.sub(r"^D1_ERROR: |: SQLITE_CONSTRAINT\w*.*$", "", told))
         code = _CONSTRAINT.search(told)
-        return f"{kept}: {code[0]}" if code else kept
-    return error_words(told)
+        return _sentence(f"{kept}: {code[0]}" if code else kept)
+    return _sentence(error_words(told))
+
+
+def _sentence(words: str) -> str:
+    """What others say, as a sentence: more of them may follow it."""
+    told = words.rstrip()
+    return told if not told or told.endswith((".", "!", "?", "…")) else f"{told}."
 
 
 def _configuration(told: Failure) -> PreflightError | None:
