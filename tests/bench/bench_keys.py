@@ -151,7 +151,7 @@ class Person:
         wanted = _TYPED.search(screen)
         shown = " ".join(line.rpartition("│")[2].strip() for line in screen.splitlines())
         said = [words for asked, words in SAID if asked in shown]
-        if any(words in screen for words in said):
+        if any(words in _panel(screen) for _, words in SAID) or (said and said[0] in screen):
             pass  # it is offered: the same cause has its reason
         elif wanted:
             self.type(wanted[1].replace(",", ""))

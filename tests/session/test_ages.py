@@ -208,3 +208,20 @@ def test_what_one_apply_broke_has_one_reason() -> None:
         "the Worker is deployed next"
     )
     assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step("notified")) == ""
+
+
+def test_why_the_order_was_kept_is_offered_for_what_broke_in_between() -> None:
+    going, order = ready(MemoryStore()), CHECKLIST.step("deploy_order")
+    kept = {"order": "db-first", "reason": "the Worker is stopped"}
+    going.record = going.record.begin(order, kept, by=going.by, at=going.now)
+    going.record = going.record.finish(Outcome(Status.ATTESTED, "kept"), at=going.now)
+    for step in ("endpoints", "errors", "rows", "window"):
+        assert earlier_reason(going.record, CHECKLIST, CHECKLIST.step(step)) == ""
+        going.answer(step, Status.FAILED, words=f"{step} failed")
+
+    offered = {
+        step: earlier_reason(going.record, CHECKLIST, CHECKLIST.step(step))
+        for step in ("endpoints", "errors", "rows", "window")
+    }
+    said = "the Worker is stopped"
+    assert offered == {"endpoints": said, "errors": said, "rows": "", "window": ""}

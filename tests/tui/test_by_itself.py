@@ -290,3 +290,27 @@ async def test_in_the_output_the_arrows_scroll_it_and_esc_gives_the_keys_back(
 
     assert "↑↓ scroll   Esc other keys" in inside
     assert "↑↓ scroll" not in outside
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 10)])
+async def test_what_runs_is_in_sight_beside_a_question(size: tuple[int, int]) -> None:
+    session = by_itself()
+    session.hold, session.holds = asyncio.Event(), frozenset({"copied", "bookmark", "running_code"})
+    app = opened(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        for _ in range(200):
+            await drawn(pilot)
+            if len(session.record.all_running) == 3 and app.screen.query_one("#question").display:
+                break
+        await drawn(pilot)
+        text = screen_text(app)
+        session.hold.set()
+        await settle(pilot)
+
+    assert text.splitlines()[0].startswith(" ◐ 3 ")
+    if size == (80, 24):
+        (line,) = [line for line in text.splitlines() if "◐ copy" in line]
+        assert "bookmark" in line
+        assert "live version" in line

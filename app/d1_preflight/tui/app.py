@@ -63,6 +63,7 @@ class PreflightApp(App[None]):
         Binding("q", "leave", "quit"),
         Binding("ctrl+c,ctrl+q", "leave", "quit", priority=True),
         Binding("ctrl+t", "theme", "switch the theme"),
+        Binding("ctrl+z", "suspend_process", "suspend the program; fg brings it back"),
     ]
 
     def __init__(

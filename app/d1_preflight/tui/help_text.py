@@ -33,6 +33,7 @@ Enter │ does what the footer names first; it never signs GO
 ? or F1 │ this help
 q or Ctrl-C │ quit; while a step runs you are asked first
 Ctrl-T │ dark, light, high contrast
+Ctrl-Z │ to the shell; what runs goes on, fg comes back
 Ctrl-P │ every act by its name, every step, every theme
 a click │ selects a row, a step or a choice, or presses a key of the footer; a second click on the same row or choice opens or answers it
 

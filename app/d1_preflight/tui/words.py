@@ -225,10 +225,21 @@ def command_in(line: str) -> str:
 
 
 def live_list(session: "Session", running: RunningStep, most: int) -> Content:
-    """What runs, below what came out last: no more lines than `most`."""
+    """What runs, below what came out last: no more lines than `most`, and all that runs."""
     runs = progress(session, running)
+    if len(runs.plain.splitlines()) > most:
+        return in_one_line(session, running)
     room = most - len(runs.plain.splitlines())
     return Content("\n").join([*came_out(running.came_out, room), runs])
+
+
+def in_one_line(session: "Session", running: RunningStep) -> Content:
+    """All that runs, each with its elapsed time; what writes is in red."""
+    parts = [
+        (f"{step.short} {elapsed(_seconds(session, step))}", DANGER if is_writing(step) else "")
+        for step in running.steps.values()
+    ]
+    return Content.assemble(("◐ ", ACCENT), Content(" · ").join(Content.styled(*p) for p in parts))
 
 
 def came_out(results: Sequence[tuple[Step, Attempt]], most: int) -> list[Content]:
@@ -253,9 +264,7 @@ def progress(session: "Session", running: RunningStep) -> Content:
     """Each running step, its elapsed time, and the last line its command printed."""
     lines: list[Content] = []
     for step in running.steps.values():
-        started = (a.started_at for a in session.record.all_running if a.step == step.id)
-        now = session.now()
-        seconds = int((now - next(started, now)).total_seconds())
+        seconds = _seconds(session, step)
         words = (f"◐ running: {step.short}  {elapsed(seconds)}  ", ACCENT)
         far = how_far(session, running.found_by(step), seconds)
         lines.append(Content.assemble(words, far or (running.last_line(step), QUIET)))
@@ -263,6 +272,13 @@ def progress(session: "Session", running: RunningStep) -> Content:
             note = "Intent saved. Leaving does not stop what was sent."
             lines.append(Content.styled(note, DANGER))
     return Content("\n").join(lines)
+
+
+def _seconds(session: "Session", step: Step) -> int:
+    """How long the step has run."""
+    started = (a.started_at for a in session.record.all_running if a.step == step.id)
+    now = session.now()
+    return int((now - next(started, now)).total_seconds())
 
 
 def verdict(session: "Session", step: Step, last: Attempt | None, *, runs: bool) -> Content:

@@ -19,6 +19,7 @@ from d1_preflight.lazy_dataclass import dataclass, replace
 _EXPIRED = "The signed GO has expired; sign it again."
 _AHEAD = "GO was signed at a time that this machine's clock has not reached; sign it again."
 _CLOCKS_DIFFER = timedelta(minutes=1)
+_BROKEN_BETWEEN = ("endpoints", "errors")  # until the Worker that the order asks for runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ def earlier_reason(record: Record, checklist: Checklist, step: Step) -> str:
     """The reason last given to waive the step, or another one for the same cause.
 
     That is one that failed in the same words, or since the apply: there, one thing breaks many.
+    What a Worker's queries broke in between was foreseen by whoever kept their order.
     """
     before = {each.id for each in checklist.before("applied")}
     failed = record.standing(step)
@@ -193,7 +195,18 @@ def earlier_reason(record: Record, checklist: Checklist, step: Step) -> str:
             or (cause and last.get(attempt.step) and not before & {attempt.step, step.id})
         ):
             reason = attempt.words
-    return reason
+    return reason or ("" if step.id in before else _foreseen(record, checklist, failed))
+
+
+def _foreseen(record: Record, checklist: Checklist, failed: Attempt | None) -> str:
+    """Why the deploy order was kept against what the queries say, where a step failed after it."""
+    if failed is None or failed.status is not Status.FAILED:
+        return ""
+    if failed.step not in _BROKEN_BETWEEN or not checklist.has("deploy_order"):
+        return ""
+    order = record.standing(checklist.step("deploy_order"))
+    said = order.answers.get("reason", "") if order and order.status.is_answered else ""
+    return said if isinstance(said, str) else ""
 
 
 def as_of(

@@ -137,7 +137,7 @@ class WizardScreen(ReadingScreen):
         if frame.question.asking is None:
             self.set_focus(None)
         frame.draw(self._view, self._last)
-        self.query_one(TitleBar).show(self._session)
+        self.query_one(TitleBar).show(self._session, len(self._running_step.steps))
         self._draw_keys()
 
     async def _ask(self, *, anew: bool) -> None:

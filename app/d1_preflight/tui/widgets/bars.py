@@ -33,14 +33,19 @@ class TitleBar(Widget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._runs = ""
         self._left: tuple[tuple[str, str], ...] = ()
         self._right: Content = Content("")
 
-    def show(self, session: "Session") -> None:
-        """The session's migration, its class, and its target."""
+    def show(self, session: "Session", running: int = 0) -> None:
+        """How many steps run, the session's migration, its class, and its target."""
         record = session.record
         kind, danger = words_of.judged(session)
         name, database = record.migration.removesuffix(".sql"), record.database
+        runs = f"◐ {running} " if running else ""
+        if runs != self._runs:
+            self._runs = runs
+            self.refresh()
         self.tell(name, kind, danger=danger, database=database.label, target=database.target)
 
     def tell(self, name: str, judged: str, *, danger: bool, database: str, target: str) -> None:
@@ -52,8 +57,8 @@ class TitleBar(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """The name is shortened first, then the class; the target is never cut."""
-        room = self.size.width - self._right.cell_length - 2
+        """The name is shortened first, then the class; what runs and the target are never cut."""
+        room = self.size.width - self._right.cell_length - 2 - len(self._runs)
         judged = Content("").append(self._left[1][0]) if self._left else Content("")
         name_room = max(room - judged.cell_length - 4, 8)
         left = (
@@ -67,6 +72,7 @@ class TitleBar(Widget):
             else Content("")
         )
         left = left.truncate(max(room, 0), ellipsis=True)
+        left = Content.assemble((f" {self._runs}", ACCENT), left[1:]) if self._runs else left
         gap = self.size.width - left.cell_length - self._right.cell_length - 1
         return Content.assemble(left, " " * max(gap, 1), self._right)
 

@@ -147,5 +147,6 @@ class Frame(Horizontal):
 
     def _draw_plan(self, view: View) -> None:
         running = self._running_step
-        runs = words_of.live_list(view.session, running, _LIVE) if running.steps else None
+        most = _LIVE if self.size.height >= _ROOMY or not self.question.display else 1
+        runs = words_of.live_list(view.session, running, most) if running.steps else None
         self.query_one("#plan", StillText).show(runs or words_of.plan(view.session, view.step))
