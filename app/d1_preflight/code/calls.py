@@ -3,8 +3,9 @@
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from d1_preflight.code.declarations import text_of
+from d1_preflight.code.declarations import FUNCTIONS, plain, text_of
 from d1_preflight.code.expression import (
+    Each,
     Expression,
     Fields,
     Hole,
@@ -14,6 +15,8 @@ from d1_preflight.code.expression import (
     Result,
     Text,
     join,
+    member,
+    replaced,
 )
 from d1_preflight.code.scopes import Scope
 from d1_preflight.code.shapes import hole
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 _SAME = frozenset({"trim", "trimStart", "trimEnd", "toString", "normalize", "valueOf", "dedent"})
 _KEPT_LISTS = frozenset({"filter", "slice", "sort", "reverse", "flat", "concat", "values"})
 _SPACES = re.compile(r"/(?:\\[snrt]|\[[\\snrt ]+\]| |\(\?:\\[nrs]\))[+*]?/[a-z]*")
+_MOST_REPLACED = 100
+_PLAIN_PATTERN = re.compile(r"/((?:[\w\s:%#@,'\"=-]|\\[^\w\s])+)/[a-z]*")
+_ESCAPED = re.compile(r"\\(.)")
 _PASSES_ON = ("String", "dedent", "stripIndent", "Object.freeze", "Object.values")
 
 
@@ -43,6 +49,9 @@ class Reads(Protocol):
 
     def own_method(self, called: "Node") -> Expression | None:
         """The method of this class that is called."""
+
+    def function(self, node: "Node | None") -> Expression:
+        """A function that stands here itself."""
 
     def mapped(self, items: Expression, function: "Node | None") -> Expression:
         """A list whose items a function makes."""
@@ -62,7 +71,9 @@ def read_call(reader: Reads, node: "Node", scope: Scope) -> Expression:
             return found
     if text_of(called) in _PASSES_ON:
         return reader.read(next(iter(arguments), None), scope)
-    function = reader.function_of(called, scope) or reader.own_method(called)
+    function = (
+        reader.function_of(called, scope) or reader.own_method(called) or _at_once(reader, called)
+    )
     if function is None:
         return hole(node)
     return Result(function, tuple(reader.read(argument, scope) for argument in arguments))
@@ -86,20 +97,62 @@ def _method(
             return reader.mapped(Hole("list"), arguments[1])
         case "repeat":
             return Hole("marks")
-        case "keys" if text_of(called) == "Object.keys":
-            inner = reader.read(first, scope)
-            if isinstance(inner, Fields):
-                return Items(tuple(map(Text, inner.keys)))
-            return hole(node)
+        case "keys" | "entries" if text_of(called) == f"Object.{name}":
+            found = _of_object(name, reader.read(first, scope))
+            return hole(node) if found is None else found
         case "concat" if not isinstance(whole := reader.read(of, scope), Items):
             return join([whole, *(reader.read(argument, scope) for argument in arguments)])
-        case "replace" | "replaceAll":
-            is_space = first is not None and _SPACES.fullmatch(text_of(first))
-            return reader.read(of, scope) if is_space else hole(node)
+        case "get" if (
+            isinstance(inner := reader.read(of, scope), Fields) and "get" not in inner.keys
+        ):
+            key = reader.read(first, scope)
+            return member(inner, key.text) if isinstance(key, Text) else Each(inner)
+        case "replace" | "replaceAll" if first is not None:
+            found = _replaced(reader, reader.read(of, scope), name, arguments, scope)
+            return hole(node) if found is None else found
     if name in _SAME or name in _KEPT_LISTS:
         inner = reader.read(of, scope)
         return inner if name in _SAME or isinstance(inner, Items | Import) else hole(node)
     return None
+
+
+def _of_object(name: str, inner: Expression) -> Expression | None:
+    """The keys of an object, or its pairs; None where it is not known."""
+    if not isinstance(inner, Fields):
+        return None
+    keys = tuple(map(Text, inner.keys))
+    if name == "keys":
+        return Items(keys)
+    return Items(tuple(Items(pair) for pair in zip(keys, inner.values, strict=True)))
+
+
+def _replaced(
+    reader: Reads, whole: Expression, name: str, arguments: "Sequence[Node]", scope: Scope
+) -> Expression | None:
+    """What `replace` and `replaceAll` make of a text; None where it is not known."""
+    first = text_of(arguments[0])
+    if _SPACES.fullmatch(first):
+        return whole
+    by = reader.read(arguments[1], scope) if len(arguments) > 1 else Hole("")
+    most = 1 if name == "replace" and not first.endswith("g") else _MOST_REPLACED
+    return replaced(whole, _searched(reader, arguments[0], scope), by, most)
+
+
+def _searched(reader: Reads, node: "Node", scope: Scope) -> str:
+    """The plain text that a string or a pattern looks for; "" where it is none."""
+    literal = _PLAIN_PATTERN.fullmatch(text_of(node))
+    if literal is not None:
+        return _ESCAPED.sub(r"\1", literal[1])
+    found = reader.read(node, scope)
+    return found.text if isinstance(found, Text) else ""
+
+
+def _at_once(reader: Reads, called: "Node") -> Expression | None:
+    """A function that is called where it is written."""
+    function = plain(called)
+    return (
+        reader.function(function) if function is not None and function.type in FUNCTIONS else None
+    )
 
 
 def _joined(reader: Reads, items: Expression, separator: "Node | None", scope: Scope) -> Expression:

@@ -10,6 +10,8 @@ FUNCTIONS = frozenset({
     "function_declaration", "generator_function_declaration", "function_expression",
     "generator_function", "arrow_function", "method_definition",
 })  # fmt: skip
+_WITH_DEFAULT = ("object_assignment_pattern", "assignment_pattern")
+_SHORT = ("shorthand_property_identifier_pattern", "object_assignment_pattern")
 _NAMES = ("identifier", "shorthand_property_identifier_pattern")
 WRAPPED = frozenset({
     "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression",
@@ -48,14 +50,21 @@ def parameters(node: "Node") -> "list[Node]":
     ]  # fmt: skip
 
 
-def pattern_fields(pattern: "Node") -> Iterator[tuple[str, str]]:
-    """The keys and the local names of an object that is taken apart."""
-    for part in pattern.named_children if pattern.type == "object_pattern" else ():
+def pattern_fields(pattern: "Node") -> "Iterator[tuple[str, str, Node | None]]":
+    """The keys and local names of an object or a list that is taken apart, and their defaults."""
+    is_known = pattern.type in ("object_pattern", "array_pattern")
+    for number, part in enumerate(pattern.named_children if is_known else ()):
         key, local = part.child_by_field_name("key"), part.child_by_field_name("value")
-        if part.type == "shorthand_property_identifier_pattern":
+        if pattern.type == "array_pattern" or part.type in _SHORT:
             key = local = part
+        otherwise = None
+        if local is not None and local.type in _WITH_DEFAULT:
+            otherwise = local.child_by_field_name("right")
+            local = local.child_by_field_name("left")
+            key = local if part.type in _WITH_DEFAULT else key
         if key is not None and local is not None and local.type in _NAMES:
-            yield text_of(key), text_of(local)
+            is_list = pattern.type == "array_pattern"
+            yield str(number) if is_list else text_of(key), text_of(local), otherwise
 
 
 def pattern_names(node: "Node") -> Iterator[str]:
@@ -90,6 +99,7 @@ def declared_names(node: "Node | None") -> Iterator[str]:
             "variable_declarator",
             *FUNCTIONS,
             "class_declaration",
+            "enum_declaration",
         ):
             name = part.child_by_field_name("name")
             if name is not None and name.type in ("identifier", "type_identifier"):

@@ -174,10 +174,32 @@ def member(of: Expression, name: str) -> Expression:
     """One value of an object, as far as it is known here."""
     if isinstance(of, Fields):
         return of.values[of.keys.index(name)] if name in of.keys else Hole(name)
+    if isinstance(of, Items) and name.isdecimal() and int(name) < len(of.items):
+        return of.items[int(name)]
     if isinstance(of, Choice):
         return choice([member(option, name) for option in of.options])
     is_later = isinstance(of, Import | Member | Parameter | Result)
     return Member(of, name) if is_later else Hole(name)
+
+
+def replaced(whole: Expression, searched: str, by: Expression, most: int) -> Expression | None:
+    """The text with one in place of another, so often at most; None where it is not known."""
+    if isinstance(whole, Choice):
+        options = [replaced(option, searched, by, most) for option in whole.options]
+        known = [option for option in options if option is not None]
+        return choice(known) if len(known) == len(options) else None
+    parts = whole.parts if isinstance(whole, Join) else (whole,)
+    kinds = {type(part) for part in parts}
+    if not searched or Text not in kinds or kinds - {Text, Hole}:
+        return None
+    found: list[Expression] = []
+    for part in parts:
+        pieces = part.text.split(searched, most) if isinstance(part, Text) else [part]
+        most -= len(pieces) - 1
+        for number, piece in enumerate(pieces):
+            found += [by] if number else []
+            found.append(Text(piece) if isinstance(piece, str) else piece)
+    return join(found)
 
 
 def parts_of(expression: Expression) -> tuple[Expression, ...]:

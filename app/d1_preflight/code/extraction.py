@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import text_of
+from d1_preflight.code.declarations import plain, text_of
 from d1_preflight.code.expression import (
     Expression,
     Function,
@@ -24,8 +24,8 @@ from d1_preflight.code.expression import (
 )
 from d1_preflight.code.facts import Call, FileFacts, Sink
 from d1_preflight.code.reading import Reader
+from d1_preflight.code.scopes import Binding, Scope, Walked
 from d1_preflight.code.scopes import Call as CallNode
-from d1_preflight.code.scopes import Scope, Walked
 from d1_preflight.code.scripts import dialect, script_of
 from d1_preflight.code.walking import TooLarge, grammar, walk
 
@@ -40,6 +40,9 @@ _VERB = re.compile(
     r"[\s(]*(?:--[^\n]*\n\s*)*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP|VALUES"
     r"|PRAGMA|EXPLAIN)\b",
     re.IGNORECASE,
+)
+_BORROWS = re.compile(
+    rb"[{,]\s*(?:prepare|exec|batch)\s*[:,}]|\.(?:prepare|exec|batch)(?:\.bind\b|\s*[;,)\n])"
 )
 _PLAIN_RETURNS = frozenset({
     "string", "template_string", "binary_expression", "ternary_expression", "identifier", "array",
@@ -61,13 +64,17 @@ class Extraction:
     walked: Walked
     reader: Reader
     has_error: bool
+    borrows: bool = False
 
     def facts(self, tags: Collection[str] = ()) -> FileFacts:
         """What it holds of SQL; `tags` are further tags of templates that are SQL."""
         exports = {name: self._export(local) for name, local in self.walked.exports.items()}
         exports |= self.walked.imported_exports
-        if self.walked.default is not None:
-            exports["default"] = self.reader.read(self.walked.default, self.walked.top)
+        default = self.walked.default
+        if default is not None and default.type == "identifier":
+            exports["default"] = self._export(text_of(default))
+        elif default is not None:
+            exports["default"] = self.reader.read(default, self.walked.top)
         return FileFacts(
             tuple(self._sinks(tags)),
             {
@@ -126,6 +133,9 @@ class Extraction:
                     yield self._sink(f"{name}``", template, call.node, call.scope)
             elif name in DIRECT and call.is_method:
                 yield from self._direct(name, call)
+            elif self.borrows and call.kind == "identifier":
+                borrowed = _borrowed(call.scope.find(name))
+                yield from self._direct(borrowed, call) if borrowed else ()
 
     def _direct(self, name: str, call: CallNode) -> Iterator[Sink]:
         called, scope = call.called, call.scope
@@ -166,12 +176,28 @@ class Extraction:
 def extract(path: str, data: bytes) -> Extraction | str:
     """Parse a file; words on why where it cannot be read."""
     known = grammar(dialect(path))
-    tree = known.parser.parse(script_of(path, data))
+    script = script_of(path, data)
+    tree = known.parser.parse(script)
     try:
         walked = walk(tree.root_node, known)
     except TooLarge:
         return "has too many parts to read: left out"
-    return Extraction(path, walked, Reader(walked), tree.root_node.has_error)
+    borrows = _BORROWS.search(script) is not None
+    return Extraction(path, walked, Reader(walked), tree.root_node.has_error, borrows)
+
+
+def _borrowed(binding: Binding | None) -> str:
+    """Which method of a database a variable holds: `{ prepare } = db`, `db.prepare.bind(db)`."""
+    if binding is None or binding.kind not in ("value", "parameter"):
+        return ""
+    value = plain(binding.value) if binding.kind == "value" else None
+    if value is not None and value.type == "call_expression":
+        called = value.child_by_field_name("function")
+        is_bound = called is not None and text_of(called).endswith(".bind")
+        value = called.child_by_field_name("object") if called is not None and is_bound else None
+    named = value.child_by_field_name("property") if value is not None else None
+    name = binding.key or (text_of(named) if named is not None else "")
+    return name if name in DIRECT else ""
 
 
 def _bound_to(prepare: "Node | None") -> "list[Node]":

@@ -14,6 +14,17 @@ _SPECIFIERS = tuple(
     re.compile(word + _QUOTED)  # each begins with its letters, which are looked for at once
     for word in (rb"from(?<=\bfrom)", rb"import(?<=\bimport)", rb"require(?<=\brequire)\s*\(")
 )
+_FROM = rb"""(?:\s*from\s*["']([^"'\n]{1,300})["'])?"""
+_CLAUSES = tuple(
+    re.compile(begin + rb"\{([^{}]{1,4000})\}" + _FROM)
+    for begin in (rb"import\b[^{}()=;'\"]{0,300}", rb"export\s*(?:type\s*)?")
+)
+_AS = re.compile(rb"([\w$]+)\s+as\s+([\w$]+)")
+_TAKEN_APART = re.compile(rb"\{([^{}]{1,2000})\}\s*=\s*(?:await\s+)?(?:import|require)\s*\(")
+_PAIR = re.compile(rb"([\w$]+)\s*:\s*([\w$]+)")
+_DEFAULT = re.compile(rb"import\s+([\w$]+)\s*(?:,[^;'\"()=]{0,4000})?" + _FROM)
+Rename = tuple[str, str, str]
+"""A name of another file, the name that it has here, and the specifier; "" for this file."""
 _WHOLE_FOLDER = (b"import.meta.glob", b'"virtual:', b"'virtual:")
 _ENDINGS = ("", *SOURCE, ".sql", *(f"/index{ending}" for ending in PLAIN))
 _SCRIPT = re.compile(r"\.[mc]?jsx?$")
@@ -23,6 +34,29 @@ def specifiers(data: bytes) -> tuple[str, ...]:
     """What a file imports, found by its words: one too many in a comment does no harm."""
     found = sorted((m.start(), m[1]) for pattern in _SPECIFIERS for m in pattern.finditer(data))
     return tuple(dict.fromkeys(text.decode("utf-8", "replace") for _, text in found))
+
+
+def renames(data: bytes) -> tuple[Rename, ...]:
+    """What a file imports or exports under another name; a default export has none of its own."""
+    found: dict[tuple[bytes, bytes, bytes], None] = {}
+    for clause in (match for pattern in _CLAUSES for match in pattern.finditer(data)):
+        for name, local in _AS.findall(clause[1]):
+            found[name, local, clause[2] or b""] = None
+    for taken in _TAKEN_APART.findall(data) if b"import(" in data or b"require(" in data else ():
+        for name, local in _PAIR.findall(taken):
+            found[name, local, b""] = None
+    for match in _DEFAULT.finditer(data):
+        if match[2]:
+            found[b"default", match[1], match[2]] = None
+    return tuple(
+        (
+            name.decode("utf-8", "replace"),
+            local.decode("utf-8", "replace"),
+            of.decode("utf-8", "replace"),
+        )
+        for name, local, of in found
+        if name != local
+    )
 
 
 def takes_whole_folder(data: bytes) -> bool:

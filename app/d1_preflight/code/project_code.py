@@ -14,7 +14,7 @@ from d1_preflight.code.routes import Place, routes_to
 from d1_preflight.code.scope import Scope
 from d1_preflight.code.scripts import is_source
 from d1_preflight.code.source import Cache, SourceTree
-from d1_preflight.code.wrappers import Query, Wrappers
+from d1_preflight.code.wrappers import Query, Renamed, Wrappers
 
 _MOST_FILES = 20_000
 _ROUNDS = 8
@@ -67,7 +67,9 @@ class _Reading:
         paths = self._reachable()
         files = self._files
         linker = Linker(files, self._specifiers.find, files.text, files.returned)
-        wrappers = Wrappers(linker, self._linked, self._scope.wrappers, self._imports)
+        wrappers = Wrappers(
+            linker, self._linked, self._scope.wrappers, self._imports, self._renames(paths)
+        )
         for path in paths:
             if files.scans[path].sql:
                 wrappers.add_sinks(path, files[path].sinks)
@@ -89,6 +91,14 @@ class _Reading:
             + sum(note.endswith(LEFT_OUT) for note in self._tree.notes),
             partial(self._routes, paths),
         )
+
+    def _renames(self, paths: Sequence[str]) -> Mapping[str, Sequence[Renamed]]:
+        """What files import or export under another name, by the name that it had."""
+        found: dict[str, list[Renamed]] = {}
+        for path in paths:
+            for name, local, specifier in self._files.scans[path].renames:
+                found.setdefault(name, []).append((path, local, specifier))
+        return found
 
     def _routes(self, paths: Sequence[str], places: Iterable[Place]) -> tuple[str, ...]:
         importers: dict[str, list[str]] = {}

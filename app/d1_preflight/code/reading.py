@@ -21,6 +21,7 @@ from d1_preflight.code.expression import (
     Parameter,
     Text,
     choice,
+    has_text,
     join,
     member,
     parts_of,
@@ -30,6 +31,8 @@ from d1_preflight.code.scopes import Binding, Scope, Walked
 from d1_preflight.code.shapes import SHAPES, hole, unescaped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tree_sitter import Node
 
 _DEPTH = 60
@@ -144,13 +147,15 @@ class Reader:
         if binding.imported is not None:
             return binding.imported
         if binding.kind == "element":
-            return Each(self.read(binding.value, binding.scope))
+            return _part_of(Each(self.read(binding.value, binding.scope)), name, binding)
         if binding.kind == "parameter":
             return self._parameter(name, binding)
         if binding.kind != "value":
             return Hole(name)
         if binding.key:
-            return member(self.read(binding.value, binding.scope), binding.key)
+            of = self.read(binding.value, binding.scope)
+            is_unknown = binding.key.isdecimal() and not isinstance(of, Items)
+            return Hole(name) if is_unknown else member(of, binding.key)
         first = [self.read(binding.value, binding.scope)] if binding.value is not None else []
         others = [self.read(node, scope) for node, scope in binding.assigned]
         grown = [found for found in others if not _repeats(found, name)]
@@ -179,12 +184,15 @@ class Reader:
         if call is not None and binding.place == 0:  # of a callback, mostly over a list
             called = call.child_by_field_name("function")
             method = called.child_by_field_name("property") if called is not None else None
+            item: Expression | None = None
             if function.id in self._mapping:
-                return Parameter(function.id, 0, name)
-            if method is not None and called is not None and text_of(method) in _OVER_A_LIST:
+                item = Parameter(function.id, 0, name)
+            elif method is not None and called is not None and text_of(method) in _OVER_A_LIST:
                 of = called.child_by_field_name("object")
-                return Each(self.read(of, function.scope.outer or function.scope))
-        if not function.name:
+                item = Each(self.read(of, function.scope.outer or function.scope))
+            if item is not None:
+                return _part_of(item, name, binding)
+        if not function.name or binding.key.isdecimal():
             return Hole(name)
         found: Expression = Parameter(function.id, binding.place, name)
         if binding.key:
@@ -203,10 +211,13 @@ class Reader:
 
         Where that class has none, it may be that of any other class here that does.
         """
-        fields = self._walked.fields.get(name, ())
         body = self._walked.classes.get(of, scope.class_body)
-        own = [field for field in fields if field[0] == body] or fields
-        return choice([self._once(value, where) for _, value, where in own]) if own else None
+        own = _of_class(self._walked.fields.get(name, ()), body)
+        if own:
+            return choice([self._once(value, where) for _, value, where in own])
+        set_later = _of_class(self._walked.set_fields.get(name, ()), body)
+        texts = [self._once(value, where) for _, value, where in set_later]
+        return choice(texts) if texts and all(map(_is_text, texts)) else None
 
     def _once(self, value: "Node", scope: Scope) -> Expression:
         if value.id in self._open:
@@ -236,6 +247,25 @@ class Reader:
             return Mapped(items, id_, self.returns(id_))
         finally:
             self._mapping.discard(id_)
+
+
+def _part_of(item: Expression, name: str, binding: Binding) -> Expression:
+    """What a name takes of an item of a list: all of it, or one part."""
+    if not binding.key:
+        return item
+    is_unknown = isinstance(item, Each) and isinstance(item.items, Hole)
+    return Hole(name) if is_unknown else Member(item, binding.key)
+
+
+def _of_class(
+    fields: "Sequence[tuple[int, Node, Scope]]", body: int
+) -> "Sequence[tuple[int, Node, Scope]]":
+    return [field for field in fields if field[0] == body] or fields
+
+
+def _is_text(found: Expression) -> bool:
+    """Whether it is known here: what a constructor is given is not."""
+    return has_text(found) and not any(isinstance(part, Parameter) for part in within(found))
 
 
 def _repeats(found: Expression, name: str) -> bool:

@@ -6,11 +6,12 @@ Most files of a project hold none; they are not parsed.
 import re
 from typing import Any
 
-from d1_preflight.code.imports import specifiers, takes_whole_folder
+from d1_preflight.code.imports import Rename, renames, specifiers, takes_whole_folder
 from d1_preflight.code.scripts import MOST_BYTES, is_minified
 from d1_preflight.lazy_dataclass import dataclass
 
-_WORDS = (b".prepare", b"sql`", b"sql<", b".exec(", b".batch(")
+_WORDS = (b"sql`", b"sql<", b".exec(", b".batch(")
+_PREPARE = re.compile(rb"\bprepare\b")
 _VERBS = (b"select", b"insert", b"update", b"delete", b"replace into", b"with ", b"create ")
 _SQL = re.compile(
     rb"[\"'`(\n]\s*(?:select\s|insert\s+(?:or|into)|update\s+[^\s;(]+\s+set\b|delete\s+from"
@@ -41,13 +42,17 @@ _ORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One file: `sql` is whether it is worth parsing, `problem` why it is not read."""
+    """One file: `sql` is whether it is worth parsing, `problem` why it is not read.
+
+    `renames` are what it imports or exports under another name.
+    """
 
     imports: tuple[str, ...] = ()
     called: frozenset[str] = frozenset()
     sql: bool = False
     whole_folder: bool = False
     problem: str = ""
+    renames: tuple[Rename, ...] = ()
 
     @property
     def orms(self) -> tuple[str, ...]:
@@ -58,13 +63,15 @@ class Scan:
     def to_json(self) -> list[Any]:
         """As JSON holds it."""
         called = sorted(self.called)
-        return [list(self.imports), called, self.sql, self.whole_folder, self.problem]
+        renames = [list(one) for one in self.renames]
+        return [list(self.imports), called, self.sql, self.whole_folder, self.problem, renames]
 
     @classmethod
     def from_json(cls, raw: Any) -> "Scan":
         """Read it again; raises TypeError or ValueError where it is none."""
-        imports, called, sql, whole, problem = raw
-        return cls(tuple(imports), frozenset(called), bool(sql), bool(whole), str(problem))
+        imports, called, sql, whole, problem, renames = raw
+        read = tuple((str(name), str(local), str(of)) for name, local, of in renames)
+        return cls(tuple(imports), frozenset(called), bool(sql), bool(whole), str(problem), read)
 
 
 def scan(data: bytes) -> Scan:
@@ -73,7 +80,8 @@ def scan(data: bytes) -> Scan:
         return Scan(problem=f"is larger than {MOST_BYTES:,} bytes: left out")
     if is_minified(data):
         return Scan(problem="is minified: left out")
-    return Scan(specifiers(data), _called(data), _can_hold_sql(data), takes_whole_folder(data))
+    is_sql, whole = _can_hold_sql(data), takes_whole_folder(data)
+    return Scan(specifiers(data), _called(data), is_sql, whole, renames=renames(data))
 
 
 def _called(data: bytes) -> frozenset[str]:
@@ -86,5 +94,7 @@ def _called(data: bytes) -> frozenset[str]:
 def _can_hold_sql(data: bytes) -> bool:
     lower = data.lower()
     if any(word in lower for word in _WORDS):
+        return True
+    if b"prepare" in lower and _PREPARE.search(lower):
         return True
     return any(verb in lower for verb in _VERBS) and _SQL.search(lower) is not None

@@ -6,7 +6,13 @@ What most files are never asked for (parameters, what a function returns) is loo
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from d1_preflight.code.declarations import parameters, pattern_fields, pattern_names, text_of
+from d1_preflight.code.declarations import (
+    parameters,
+    pattern_fields,
+    pattern_names,
+    string_of,
+    text_of,
+)
 from d1_preflight.code.expression import Import
 
 if TYPE_CHECKING:
@@ -117,13 +123,15 @@ class Call:
         if self.kind == "member_expression":
             named = self.called.child_by_field_name("property")
             self.name = text_of(named) if named is not None else ""
+        elif self.kind == "subscript_expression":
+            self.name = string_of(self.called.child_by_field_name("index"))
         elif self.kind in _CALLED_BY_NAME:
             self.name = text_of(self.called).rstrip("!")
 
     @property
     def is_method(self) -> bool:
         """Whether it is called on something."""
-        return self.kind == "member_expression"
+        return self.kind in ("member_expression", "subscript_expression")
 
 
 @dataclass(slots=True)
@@ -134,6 +142,7 @@ class Walked:
     functions: dict[str, FunctionNode] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     fields: "dict[str, list[tuple[int, Node, Scope]]]" = field(default_factory=dict)
+    set_fields: "dict[str, list[tuple[int, Node, Scope]]]" = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     exports: dict[str, str] = field(default_factory=dict)
     again: list[str] = field(default_factory=list)
@@ -152,5 +161,5 @@ def _bind_parameter(node: "Node", scope: Scope, function: str, place: int) -> No
         return
     for name in pattern_names(pattern):
         scope.names[name] = Binding("part", None, scope)
-    for key, local in pattern_fields(pattern):
-        scope.names[local] = Binding("parameter", None, scope, function, place, key)
+    for key, local, otherwise in pattern_fields(pattern):
+        scope.names[local] = Binding("parameter", otherwise, scope, function, place, key)

@@ -111,9 +111,63 @@ def _object(reader: Reads, node: "Node", scope: Scope) -> Expression:
         elif child.type == "shorthand_property_identifier":
             found[text_of(child)] = reader.name(child, scope)
         elif child.type == "method_definition":
-            name = text_of(child.child_by_field_name("name") or child)
-            found[name] = reader.function(child)
+            found |= _method(reader, child)
+        elif child.type == "spread_element":
+            inner = reader.read(next(iter(child.named_children), None), scope)
+            found |= zip(inner.keys, inner.values, strict=True) if isinstance(inner, Fields) else ()
     return Fields(tuple(found), tuple(found.values()))
+
+
+def _method(reader: Reads, node: "Node") -> dict[str, Expression]:
+    """A method under its name; of a getter, what it gives."""
+    name, function = text_of(node.child_by_field_name("name") or node), reader.function(node)
+    is_getter = any(child.type == "get" for child in node.children)
+    return {name: Result(function, ()) if is_getter else function}
+
+
+def _class(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    """What a class gives by its own name."""
+    found: dict[str, Expression] = {}
+    for child in node.named_children:
+        if not any(part.type == "static" for part in child.children):
+            continue
+        if child.type == "method_definition":
+            found |= _method(reader, child)
+        else:
+            name = child.child_by_field_name("name") or child.child_by_field_name("property")
+            value = plain(child.child_by_field_name("value"))
+            if name is not None and value is not None:
+                is_function = value.type in FUNCTIONS
+                read = reader.function(value) if is_function else reader.read(value, scope)
+                found[text_of(name)] = read
+    return Fields(tuple(found), tuple(found.values())) if found else hole(node)
+
+
+def _enum(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    found: dict[str, Expression] = {}
+    for child in node.named_children:
+        name, value = child.child_by_field_name("name"), child.child_by_field_name("value")
+        if name is not None and value is not None:
+            found[text_of(name).strip("'\"")] = reader.read(value, scope)
+    return Fields(tuple(found), tuple(found.values()))
+
+
+def _new(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    """A `Map` or `Set` that is made of what is written here."""
+    made, given = node.child_by_field_name("constructor"), node.child_by_field_name("arguments")
+    first = next(iter(given.named_children), None) if given is not None else None
+    if made is None or first is None or text_of(made) not in ("Map", "Set"):
+        return hole(node)
+    items = reader.read(first, scope)
+    if text_of(made) == "Set" or not isinstance(items, Items):
+        return items if isinstance(items, Items) else hole(node)
+    pairs = [(member(item, "0"), member(item, "1")) for item in items.items]
+    texts = {key.text: value for key, value in pairs if isinstance(key, Text)}
+    return Fields(tuple(texts), tuple(texts.values())) if len(texts) == len(pairs) else hole(node)
+
+
+def _last(reader: Reads, node: "Node", scope: Scope) -> Expression:
+    return reader.read(node.named_children[-1] if node.named_children else None, scope)
 
 
 def _member(reader: Reads, node: "Node", scope: Scope) -> Expression:
@@ -179,6 +233,10 @@ SHAPES = {
     "binary_expression": _binary,
     "ternary_expression": _ternary,
     "array": _array,
+    "class_body": _class,
+    "enum_body": _enum,
+    "new_expression": _new,
+    "sequence_expression": _last,
     "object": _object,
     "member_expression": _member,
     "subscript_expression": _subscript,

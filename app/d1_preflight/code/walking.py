@@ -29,6 +29,7 @@ _BLOCKS = frozenset({
     "statement_block", "for_statement", "for_in_statement", "catch_clause", "switch_body",
     "class_body",
 })  # fmt: skip
+_KINDS = ("lexical_declaration", "variable_declaration")
 _VALUES = frozenset({"arrow_function", "function_expression", "generator_function"})
 _MOST_NODES = 200_000
 
@@ -164,28 +165,45 @@ class _Walker:
         if left is not None and left.type == "identifier":
             scope.names[text_of(left)] = Binding("element", right, scope)
         elif left is not None:
+            pattern = next(iter(left.named_children), left) if left.type in _KINDS else left
             for name in pattern_names(left):
                 scope.names[name] = Binding("part", None, scope)
+            for key, local, _ in pattern_fields(pattern):
+                scope.names[local] = Binding("element", right, scope, key=key)
 
     def declarator(self, node: "Node", scope: Scope) -> None:
         """`name = value` of a `const`, `let` or `var`."""
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
         if name is None:
             return
-        if name.type == "identifier":
+        if specifier := _required(value):
+            for key, local, _ in pattern_fields(name):
+                brought = Import(specifier, key)
+                scope.names[local] = Binding("import", None, scope, imported=brought)
+            if name.type == "identifier":
+                brought = Import(specifier, "*")
+                scope.names[text_of(name)] = Binding("import", None, scope, imported=brought)
+        elif name.type == "identifier":
             scope.names[text_of(name)] = Binding("value", value, scope)
             self._name(value, text_of(name))
         else:
             for part in pattern_names(name):
                 scope.names.setdefault(part, Binding("part", None, scope))
-            for key, local in pattern_fields(name):
+            for key, local, _ in pattern_fields(name):
                 scope.names[local] = Binding("value", value, scope, key=key)
 
-    def class_name(self, node: "Node", _scope: Scope) -> None:
+    def class_name(self, node: "Node", scope: Scope) -> None:
         """A class, by whose name its fields can be called."""
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         if name is not None and body is not None:
             self._found.classes[text_of(name)] = body.id
+            scope.names.setdefault(text_of(name), Binding("value", body, scope))
+
+    def enum(self, node: "Node", scope: Scope) -> None:
+        """An enum: its values are called by its name."""
+        name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
+        if name is not None and body is not None:
+            scope.names[text_of(name)] = Binding("value", body, scope)
 
     def class_field(self, node: "Node", scope: Scope) -> None:
         """A field of a class with its first value."""
@@ -211,10 +229,20 @@ class _Walker:
     def assignment(self, node: "Node", scope: Scope) -> None:
         """`name = …` and `name += …`."""
         left = node.child_by_field_name("left")
+        if left is not None and left.type == "member_expression":
+            self._set_field(node, left, scope)
         if left is not None and left.type == "identifier":
             kind = "add" if node.type == "augmented_assignment_expression" else "set"
             self._changes.append((left, scope, kind))
             self._name(node.child_by_field_name("right"), text_of(left))
+
+    def _set_field(self, node: "Node", left: "Node", scope: Scope) -> None:
+        """`this.name = …`, mostly of a constructor."""
+        of, name = left.child_by_field_name("object"), left.child_by_field_name("property")
+        value = node.child_by_field_name("right")
+        if of is not None and name is not None and value is not None and of.type == "this":
+            fields = self._found.set_fields.setdefault(text_of(name), [])
+            fields.append((scope.class_body, value, scope))
 
     def returned(self, node: "Node", scope: Scope) -> None:
         """What a function returns."""
@@ -267,6 +295,7 @@ _NOTES = {
     "class_declaration": _Walker.class_name,
     "abstract_class_declaration": _Walker.class_name,
     "class": _Walker.class_name,
+    "enum_declaration": _Walker.enum,
     "public_field_definition": _Walker.class_field,
     "field_definition": _Walker.class_field,
     "call_expression": _Walker.call,
@@ -279,6 +308,17 @@ _NOTES = {
     "export_statement": _Walker.exported,
 }
 _NOTED = FUNCTIONS | _BLOCKS | _NOTES.keys()
+
+
+def _required(value: "Node | None") -> str:
+    """What `require("…")` or `await import("…")` names; "" for any other value."""
+    call = plain(value)
+    if call is None or call.type != "call_expression":
+        return ""
+    called, given = call.child_by_field_name("function"), call.child_by_field_name("arguments")
+    if called is None or given is None or text_of(called) not in ("require", "import"):
+        return ""
+    return string_of(next(iter(given.named_children), None))
 
 
 def _pair_key(function: "Node") -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from d1_preflight.code.expression import (
     Choice,
     Expression,
+    Function,
     Hole,
     Join,
     Member,
@@ -24,6 +25,8 @@ from d1_preflight.code.linked import Linked
 from d1_preflight.code.linking import Linker, without_parameters
 
 _DEPTH = 5
+Renamed = tuple[str, str, str]
+"""A file, the name that it gives something, and the specifier of where it has that from."""
 _MOST_QUERIES = 50_000
 
 
@@ -56,12 +59,15 @@ class Wrappers:
         linked: Linked,
         named: Sequence[str],
         imports: Callable[[str, str], bool],
+        renames: Mapping[str, Sequence[Renamed]],
     ) -> None:
         self._linker = linker
         self._linked = linked
         self._linked = linked
         self._named = frozenset(name.rpartition(".")[2] for name in named)
         self._imports = imports
+        self._renames = renames
+        self._names: dict[str, frozenset[str]] = {}
         self._found: list[Query] = []
         self._waiting: list[tuple[str, Query]] = []
         self._called: set[str] = set()
@@ -83,7 +89,7 @@ class Wrappers:
 
     def names(self) -> frozenset[str]:
         """The names of functions whose calls were not seen yet."""
-        names = {self._name(id_) for id_, _ in self._waiting} | self._named
+        names = self._named.union(*(self._names_of(id_) for id_, _ in self._waiting))
         return frozenset(names - self._known - {""})
 
     def add_calls(self, names: Iterable[str], calls: Mapping[str, Sequence[Call]]) -> None:
@@ -104,13 +110,12 @@ class Wrappers:
 
     def _follow(self) -> None:
         while True:
-            seen = {*self._known, ""}
-            ready = [pair for pair in self._waiting if self._name(pair[0]) in seen]
+            ready = [pair for pair in self._waiting if self._names_of(pair[0]) <= self._known]
             if not ready or len(self._found) > _MOST_QUERIES:
                 return
-            self._waiting = [pair for pair in self._waiting if self._name(pair[0]) not in seen]
+            self._waiting = [p for p in self._waiting if not self._names_of(p[0]) <= self._known]
             for wrapper, query in ready:
-                for path, call in self._calls.get(self._name(wrapper), ()):
+                for path, call in self._calls_of(wrapper):
                     if self._means(call, path, wrapper):
                         self._called.add(wrapper)
                         self._through(wrapper, query, path, call)
@@ -172,6 +177,27 @@ class Wrappers:
         at_call = not first_text(query.sql).strip()
         place = (path, call.line) if at_call else (query.path, query.line)
         return Query(*place, query.method, sql, query.depth + 1)
+
+    def _calls_of(self, wrapper: str) -> Iterator[tuple[str, Call]]:
+        for name in sorted(self._names_of(wrapper)):
+            yield from self._calls.get(name, ())
+
+    def _names_of(self, wrapper: str) -> frozenset[str]:
+        """The names under which files know a wrapper: its own, and what imports make of it."""
+        if wrapper not in self._names:
+            home, _, id_ = wrapper.partition("\0")
+            own = self._name(wrapper)
+            exported = [
+                n for n, v in self._linker.files[home].exports.items() if v == Function(id_)
+            ]
+            waiting = [own, *exported] if own else []
+            for name in waiting:
+                for path, local, of in self._renames.get(name, ()):
+                    is_its = name != "default" or self._linker.find(path, of) == home
+                    if is_its and local not in waiting:
+                        waiting.append(local)
+            self._names[wrapper] = frozenset(waiting) - {"default"}
+        return self._names[wrapper]
 
     def _name(self, wrapper: str) -> str:
         path, _, id_ = wrapper.partition("\0")
