@@ -94,3 +94,25 @@ def test_what_chooses_the_plain_face(
     why: str,
 ) -> None:
     assert plain_because(environ, asked=asked, set_so=set_so) == why
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "0061", "--format", "markdown"),
+         ("preflight: --format cannot be 'markdown'.", "Choose one of text, md, html, json.")),
+        (("lint", "--format", "jsno"),
+         ("preflight: --format cannot be 'jsno'.", "Did you mean: json")),
+        (("run",), ("preflight: preflight run needs NAME.", "What it takes: preflight run --help")),
+        (("restore", "0061", "--table"),
+         ("preflight: --table: expected one argument.", "preflight restore --help")),
+    ],
+)  # fmt: skip
+def test_what_a_command_does_not_take_is_refused_with_the_next_step(
+    words: tuple[str, ...], told: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+
+    shown = capsys.readouterr().err
+    assert all(one in shown for one in told)
+    assert "usage:" not in shown

@@ -196,7 +196,7 @@ def test_ignored_files_and_links_out_of_the_repository_are_no_code(
         (("--deployed", "--help"), "expected one argument"),
         (("--deployed=-x",), "'-x' is not a git revision."),
         (("--new", "absent"), "git knows no revision 'absent' here."),
-        (("0009",), "'0009' is no migration"),
+        (("0009",), "There is no migration '0009'"),
         (("000",), "may mean"),
     ],
 )

@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 _WIDTH = 78
 _UNKNOWN = 80
@@ -117,11 +118,36 @@ def _columns() -> int:
     return _UNKNOWN
 
 
+_NOT_A_CHOICE = re.compile(
+    r"argument (?P<name>.+): invalid choice: (?P<said>.+) \(choose from (?P<choices>.+)\)"
+)
+
+_NEEDED = "the following arguments are required: "
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose help is shown so; a command's is one too."""
 
     def __init__(self, **named: Any) -> None:
         super().__init__(**{"formatter_class": Help, **named})
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse in the form of every other refusal, with what was meant perhaps."""
+        from d1_preflight.core.errors import UsageError
+
+        hint = f"What it takes: {self.prog} --help"
+        found = _NOT_A_CHOICE.fullmatch(message)
+        if found is None:
+            needed = message.removeprefix(_NEEDED)
+            if needed != message:
+                raise UsageError(f"{self.prog} needs {needed.upper()}.", hint=hint)
+            raise UsageError(f"{message.removeprefix('argument ')}.", hint=hint)
+        from difflib import get_close_matches
+
+        choices = [word.strip("' ") for word in found["choices"].split(",")]
+        close = get_close_matches(found["said"].strip("'"), choices, n=1, cutoff=0.7)
+        hint = f"Did you mean: {close[0]}" if close else f"Choose one of {', '.join(choices)}."
+        raise UsageError(f"{found['name']} cannot be {found['said']}.", hint=hint)
 
 
 def add_examples(parser: argparse.ArgumentParser, command: str) -> None:
