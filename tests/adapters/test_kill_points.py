@@ -165,7 +165,8 @@ IN_THE_WAY: dict[str, Callable[[Path], object]] = {
     "a link to another file": lambda folder: (folder / MARK).symlink_to(__file__),
     "a half-written leftover": lambda folder: (folder / f".{MARK}.x1y2z3").write_text("{"),
     "a file instead of the migrations": lambda folder: [
-        (folder / name).write_bytes(b"") for name in (MARK, "migrations")
+        (folder / MARK).write_text(""),
+        (folder / "migrations").write_text(""),
     ],
 }
 

@@ -132,6 +132,27 @@ def test_each_statement_has_its_rows_and_its_cost(database: Database) -> None:
     assert read.meta.size_after == database.size
 
 
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT count(*) FROM t", 3),
+        ("SELECT (SELECT count(*) FROM t) AS a, (SELECT count(*) FROM t) AS b", 6),
+        ("SELECT count(*), sum(a) FROM t", 2),  # SQLite tells the steps between rows
+        ("PRAGMA quick_check", 4),  # D1's own table, too
+        ("SELECT count(*) AS broken FROM pragma_foreign_key_check", 1),
+        ("SELECT 'count(' AS a", 1),
+    ],
+)
+def test_what_is_counted_costs_its_rows_as_on_real_d1(
+    database: Database, sql: str, rows: int
+) -> None:
+    database.query("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)")
+
+    (counted,) = database.query(sql)
+
+    assert counted.meta.rows_read == rows
+
+
 def test_values_are_answered_as_javascript_sees_them() -> None:
     assert to_json(9_007_199_254_740_993) == 9007199254740992.0
     assert to_json(2**53) == 2**53

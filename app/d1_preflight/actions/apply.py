@@ -13,7 +13,7 @@ from d1_preflight.actions.preconditions import (
     signed_migration,
     signed_plan,
 )
-from d1_preflight.actions.rehearse_again import RehearsedAgain, rehearse_again
+from d1_preflight.actions.rehearse_again import RUN_BY_HAND, RehearsedAgain, rehearse_again
 from d1_preflight.actions.target import failure_words, shown
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import PreflightError
@@ -143,8 +143,7 @@ def _held_words(now: Rechecked) -> str:
         tables = ", ".join(now.as_rehearsed)
         return (
             f"{held}; {tables} {noun_for(len(now.as_rehearsed), 'holds', 'hold')} exactly what the "
-            "migration writes. Somebody may have run its SQL by hand: find out who, then copy and "
-            "rehearse again."
+            f"migration writes. {RUN_BY_HAND}"
         )
     return (
         f"{held}. Find out who writes there. The next try reads these tables again and rehearses "

@@ -44,6 +44,10 @@ from d1_preflight.core.rows.carried import Carried, carried_rows
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.lazy_dataclass import dataclass
 
+RUN_BY_HAND = (
+    "Somebody may have run its SQL by hand: ask them. If all of it is done, only its ledger row is "
+    "missing: preflight adopt. If not, undo it; then copy and rehearse again."
+)
 _HINT = "Nothing was applied. Copy and rehearse again, then sign GO."
 
 
@@ -116,8 +120,7 @@ def require_not_carried(context: StepContext, now: Path) -> None:
             rows = plural(table.done, "row")
             raise NotAllowed(
                 f"{rows} of {table.table} already hold what the migration writes.",
-                hint="Nothing was applied. Somebody may have run its SQL by hand: find out who, "
-                "then copy and rehearse again.",
+                hint=f"Nothing was applied. {RUN_BY_HAND}",
             )
 
 

@@ -15,6 +15,7 @@ import apsw
 
 from d1_preflight.core import d1
 from d1_preflight.core.sql.tokenizer import split
+from d1_preflight.practice.counted import counted_rows
 from d1_preflight.practice.results import (
     Json,
     Meta,
@@ -150,7 +151,8 @@ class Database:
     def _run(self, sql: str, params: Sequence[Value]) -> Result | None:
         if len(sql.encode()) > d1.STATEMENT_BYTES:
             raise StatementRefused("statement too long: SQLITE_TOOBIG")
-        connection, begun, names = self._connection, perf_counter(), list[str]()
+        connection, names = self._connection, list[str]()
+        counted, begun = counted_rows(connection, sql, params), perf_counter()
         readonly = [True]
         before = connection.total_changes()
         cursor = connection.cursor()
@@ -168,18 +170,18 @@ class Database:
             return None  # only white space or comments
         rows = tuple({n: to_json(v) for n, v in zip(names, row, strict=True)} for row in values)
         seconds, written = perf_counter() - begun, connection.total_changes() - before
-        meta = self._meta(seconds, written, len(rows))
+        meta = self._meta(seconds, written, len(rows), counted)
         writes = connection.txn_state("main") == apsw.SQLITE_TXN_WRITE
         return Result(rows, replace(meta, changed_db=writes and not readonly[0]))
 
-    def _meta(self, seconds: float, written: int, returned: int) -> Meta:
+    def _meta(self, seconds: float, written: int, returned: int, counted: int) -> Meta:
         connection, status = self._connection, self._profile["stmt_status"]
         scanned = status["SQLITE_STMTSTATUS_FULLSCAN_STEP"] if isinstance(status, dict) else 0
         return Meta(
             duration=round(seconds * 1000, 4),
             changes=written,
             last_row_id=connection.last_insert_rowid(),
-            rows_read=max(scanned, returned),
+            rows_read=max(scanned + counted, returned),
             rows_written=written,
             size_after=_size(connection),
             changed_db=written > 0,
