@@ -77,6 +77,15 @@ def test_an_import_of_code_that_is_not_here_is_said(specifier: str) -> None:
     assert code.left_out == 1
 
 
+def test_a_file_that_the_tree_left_out_is_said_once() -> None:
+    note = "src/made.js is larger than 1,000,000 bytes: left out"
+    tree = MemoryTree({"src/a.ts": f"import './made'; {GOOD}"}, notes=(note,))
+
+    code = read_code(tree, Scope(), NoCache())
+
+    assert (code.notes, code.left_out) == ((note,), 1)
+
+
 @pytest.mark.parametrize(
     "specifier",
     ["./app.css", "./logo.svg?url", "./env", "./+types/root", "./$types", "other", "node:fs", "."],
