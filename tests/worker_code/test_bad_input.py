@@ -17,13 +17,24 @@ GOOD = "db.prepare('SELECT 1')"
         ({"bad.ts": f"const a = = {{;\n{GOOD}"}, "bad.ts does not parse"),
         ({"big.js": "x" * 1_100_000}, "big.js is larger than 1,000,000 bytes"),
         ({"made.js": "!function(){var a=1;" + "a=a+1;" * 2000 + "}()"}, "made.js is minified"),
+        ({"wide.ts": "db.prepare('SELECT a')".encode("utf-16")}, "wide.ts is no UTF-8 text"),
         ({"deep.ts": "(" * 20_000}, "deep.ts"),
         ({"bytes.ts": b"\xff\xfe\x00" * 50 + b"db.prepare('SELECT"}, "bytes.ts"),
         ({"chain.ts": "db.prepare(" + "'a' + " * 9_000 + "'b')"}, ""),
         ({"nested.ts": "f(" * 3_000 + "db.prepare('SELECT 2')" + ")" * 3_000}, ""),
         ({"templates.ts": "db.prepare(" + "`${" * 500 + "a" + "}`" * 500 + ")"}, ""),
     ],
-    ids=["syntax", "long", "minified", "parentheses", "bytes", "chain", "calls", "templates"],
+    ids=[
+        "syntax",
+        "long",
+        "minified",
+        "utf-16",
+        "parentheses",
+        "bytes",
+        "chain",
+        "calls",
+        "templates",
+    ],
 )
 def test_a_bad_file_hides_no_other(files: dict[str, str | bytes], note: str) -> None:
     code = code_of({**files, "good.ts": GOOD})
@@ -56,6 +67,34 @@ def test_imports_in_a_circle_end() -> None:
     })  # fmt: skip
 
     assert "SELECT 1" in texts_of(code)
+
+
+@pytest.mark.parametrize("specifier", ["./gone", "../gone.ts", "./made/client.js", "./q.sql"])
+def test_an_import_of_code_that_is_not_here_is_said(specifier: str) -> None:
+    code = code_of({"src/a.ts": f"import x from '{specifier}'; {GOOD}"})
+
+    assert code.notes == (f"src/a.ts imports {specifier}, no file here: left out",)
+    assert code.left_out == 1
+
+
+def test_a_file_that_the_tree_left_out_is_said_once() -> None:
+    note = "src/made.js is larger than 1,000,000 bytes: left out"
+    tree = MemoryTree({"src/a.ts": f"import './made'; {GOOD}"}, notes=(note,))
+
+    code = read_code(tree, Scope(), NoCache())
+
+    assert (code.notes, code.left_out) == ((note,), 1)
+
+
+@pytest.mark.parametrize(
+    "specifier",
+    ["./app.css", "./logo.svg?url", "./env", "./+types/root", "./$types", "other", "node:fs", "."],
+)
+def test_an_import_that_is_no_code_is_not_missed(specifier: str) -> None:
+    code = code_of({"src/a.ts": f"import x from '{specifier}'; {GOOD}", "src/env.d.ts": ""})
+
+    assert code.notes == ()
+    assert code.left_out == 0
 
 
 def test_the_forms_of_a_query_are_bounded() -> None:

@@ -273,3 +273,24 @@ def test_the_grammars_are_loaded_only_where_source_is_read(
     )
 
     assert done.stderr.splitlines()[-1] == str(is_loaded)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
+def test_what_lies_behind_a_link_is_not_followed_and_said(
+    repository: Path, tmp_path: Path, kind: str
+) -> None:
+    (outside := tmp_path / "outside").mkdir()
+    (outside / "x.ts").write_text(OLD)
+    source = repository / "worker" / "src"
+    if kind == "pipe":
+        os.mkfifo(source / "out.ts")
+    else:
+        (source / "out.ts").symlink_to(outside / "x.ts")
+    (source / "dir").symlink_to(outside)
+    name = "./dir/x" if kind == "folder" else "./out"
+    (source / "index.ts").write_text(f"import './users'; import '{name}'; export default {{}};")
+
+    ran = preflight("code", "--deployed", "main")
+
+    assert "1 file of the working tree not read" in ran.out
+    assert f"worker/src/index.ts imports {name}, no file here: left out" in ran.out

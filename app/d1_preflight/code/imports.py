@@ -27,6 +27,8 @@ Rename = tuple[str, str, str]
 """A name of another file, the name that it has here, and the specifier; "" for this file."""
 _WHOLE_FOLDER = (b"import.meta.glob", b'"virtual:', b"'virtual:")
 _ENDINGS = ("", *SOURCE, ".sql", *(f"/index{ending}" for ending in PLAIN))
+_DECLARED = (".d.ts", ".d.mts", ".d.cts", "/index.d.ts")
+_TYPES = re.compile(r"(?:^|/)(?:\+types/|\$types$)|\.d$|\.d\.[mc]?ts$|/$|^\.+$")
 _SCRIPT = re.compile(r"\.[mc]?jsx?$")
 
 
@@ -97,6 +99,17 @@ class Specifiers:
         if key not in self._known:
             self._known[key] = next(self._candidates(*key), "")
         return self._known[key]
+
+    def is_missing(self, importer: str, specifier: str) -> bool:
+        """Whether a relative specifier that leads nowhere should lead to code.
+
+        It may be behind a link, ignored by git, or not made yet; what names types alone is no code.
+        """
+        bare = specifier.partition("?")[0]
+        if posixpath.splitext(bare)[1] not in ("", *SOURCE, ".sql") or _TYPES.search(bare):
+            return False
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(importer), bare))
+        return not any(_SCRIPT.sub("", path) + ending in self.paths for ending in _DECLARED)
 
     def package_folder(self, specifier: str) -> str | None:
         """The folder of the workspace package that a specifier names."""

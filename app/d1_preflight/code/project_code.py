@@ -88,7 +88,7 @@ class _Reading:
             dict(orms),
             tuple(dict.fromkeys((*self._notes, *notes))),
             sum(problem.endswith(LEFT_OUT) for _, problem in problems)
-            + sum(note.endswith(LEFT_OUT) for note in self._tree.notes),
+            + sum(note.endswith(LEFT_OUT) for note in dict.fromkeys(self._notes)),
             partial(self._routes, paths),
         )
 
@@ -146,11 +146,20 @@ class _Reading:
             target = self._specifiers.find(path, specifier)
             if target and is_source(target):
                 yield target
-            elif not target and not specifier.startswith("."):
+            elif not target and specifier.startswith("."):
+                if self._is_missing(path, specifier):
+                    self._notes.append(f"{path} imports {specifier}, no file here: {LEFT_OUT}")
+            elif not target:
                 folder = self._specifiers.package_folder(specifier)
                 yield from self._below(folder) if folder is not None else ()
         if found.whole_folder:
             yield from self._below(self._scope.folder)
+
+    def _is_missing(self, path: str, specifier: str) -> bool:
+        """Whether a file's import leads to no code here, and the tree did not say why."""
+        named = posixpath.normpath(posixpath.join(posixpath.dirname(path), specifier))
+        is_said = any(note.startswith(named) for note in self._tree.notes)
+        return not is_said and self._specifiers.is_missing(path, specifier)
 
     def _roots(self) -> Iterator[str]:
         base = self._scope.folder

@@ -20,7 +20,7 @@ from d1_preflight.code.linked import Ground
 from d1_preflight.code.routers import FileRouters
 from d1_preflight.code.routes import Part
 from d1_preflight.code.scan import Scan, scan
-from d1_preflight.code.scripts import is_source
+from d1_preflight.code.scripts import MOST_BYTES, is_source
 from d1_preflight.code.source import MANY, Beside, Cache, SourceTree
 
 LEFT_OUT = "left out"
@@ -115,7 +115,8 @@ class Readings(Mapping[str, FileFacts]):
             if path in self._bytes:
                 self._take_scan(path, scan(self._bytes[path]).to_json())
             else:
-                self.scans[path] = Scan(problem=f"could not be read: {LEFT_OUT}")
+                why = f"could not be read, or is larger than {MOST_BYTES:,} bytes"
+                self.scans[path] = Scan(problem=f"{why}: {LEFT_OUT}")
 
     def _known_scan(self, blob: str) -> Scan | None:
         if blob not in self._scanned:

@@ -12,6 +12,7 @@ from d1_preflight.lazy_dataclass import dataclass
 
 _WORDS = (b"sql`", b"sql<", b".exec(", b".batch(")
 _PREPARE = re.compile(rb"\bprepare\b")
+_BEGINNING = 1000
 _VERBS = (b"select", b"insert", b"update", b"delete", b"replace into", b"with ", b"create ")
 _SQL = re.compile(
     rb"[\"'`(\n]\s*(?:select\s|insert\s+(?:or|into)|update\s+[^\s;(]+\s+set\b|delete\s+from"
@@ -78,6 +79,8 @@ def scan(data: bytes) -> Scan:
     """Look at a file."""
     if len(data) > MOST_BYTES:
         return Scan(problem=f"is larger than {MOST_BYTES:,} bytes: left out")
+    if b"\0" in data[:_BEGINNING]:
+        return Scan(problem="is no UTF-8 text: left out")
     if is_minified(data):
         return Scan(problem="is minified: left out")
     is_sql, whole = _can_hold_sql(data), takes_whole_folder(data)
