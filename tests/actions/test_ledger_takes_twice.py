@@ -36,7 +36,7 @@ async def test_who_comes_second_is_refused_whatever_the_ledger_takes(
     attempt = await bench.step("applied")
 
     assert bench.query("SELECT role FROM members") == ROLES
-    assert "Applied by another" in attempt.words
+    assert "Applied by somebody else" in attempt.words
     assert "already in the ledger" in ApplyFacts.from_attempt(attempt).refusal
     assert bench.query(f"SELECT count(*) FROM d1_migrations WHERE name = '{NAME}'") == [(1,)]
 

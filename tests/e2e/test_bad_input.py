@@ -93,7 +93,7 @@ def test_a_configuration_that_cannot_be_read(project: Path) -> None:
 def test_an_unknown_database(project: Path, words: tuple[str, ...]) -> None:
     ended = preflight(project, *words, "--database", "nope")
 
-    assert_told(ended, 2, '"nope"', "There: marketplace-production")
+    assert_told(ended, 2, '"nope"', "It has: marketplace-production")
 
 
 def test_no_migrations(project: Path) -> None:
