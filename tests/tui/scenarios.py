@@ -31,6 +31,21 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def looks(
+    app: PreflightApp, *presses: str | tuple[str, ...], size: tuple[int, int] = (80, 24)
+) -> list[str]:
+    """What is on the screen at first, and after each press or presses in a row."""
+    seen = []
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        seen.append(screen_text(app))
+        for keys in presses:
+            await pilot.press(*((keys,) if isinstance(keys, str) else keys))
+            await settle(pilot)
+            seen.append(screen_text(app))
+    return seen
+
+
 def busy(app: object) -> bool:
     assert isinstance(app, PreflightApp)
     return app._step_worker.busy

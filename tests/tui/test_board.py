@@ -18,7 +18,7 @@ from d1_preflight.tui.widgets.board_table import BoardTable
 from tui import scenes
 from tui.fakes import FakeBoard, NoAdoption, NotedEdits
 from tui.reading import screen_text
-from tui.scenarios import app_for, settle
+from tui.scenarios import app_for, looks, settle
 
 
 async def test_the_board_paints_before_the_target_has_answered() -> None:
@@ -148,14 +148,7 @@ async def test_the_cursor_stands_on_the_first_pending_migration_until_it_is_move
 
 async def test_the_filter_shows_only_matching_names() -> None:
     app = app_for(scenes.board())
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("slash", *"rename")
-        await settle(pilot)
-        narrowed = screen_text(app)
-        await pilot.press("escape")
-        await settle(pilot)
-        whole = screen_text(app)
+    _, narrowed, whole = await looks(app, ("slash", *"rename"), "escape")
 
     assert "rename_workflow" in narrowed
     assert "broken_backfill" not in narrowed
@@ -245,11 +238,7 @@ async def test_a_name_with_brackets_is_shown_as_it_is() -> None:
 
 async def test_the_counts_of_a_row_are_the_wizards_and_never_half_a_word() -> None:
     app = app_for(scenes.board())
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await pilot.press("down", "down", "down", "down")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, ("down", "down", "down", "down"), size=(80, 24))
 
     gist = next(line for line in text.splitlines() if "blocking" in line)
     assert gist.rstrip().endswith("✗ 1 blocking  ! 1 warning")

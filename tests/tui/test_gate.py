@@ -12,7 +12,7 @@ from d1_preflight.tui.screens.wizard import WizardScreen
 from tui import scenes
 from tui.fakes import FakeSession
 from tui.reading import screen_text
-from tui.scenarios import app_for, settle
+from tui.scenarios import app_for, looks, settle
 
 
 def at_the_gate() -> tuple[FakeSession, PreflightApp]:
@@ -22,11 +22,7 @@ def at_the_gate() -> tuple[FakeSession, PreflightApp]:
 
 async def test_the_gate_says_what_is_applied_to_what_and_what_it_loses() -> None:
     _, app = at_the_gate()
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, "enter")
 
     for words in (
         scenes.REBUILD, scenes.DATABASE, "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d", "0 rows",
@@ -67,15 +63,7 @@ async def test_the_capital_g_signs() -> None:
 
 async def test_no_go_is_one_key_and_a_reason() -> None:
     session, app = at_the_gate()
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        await pilot.press("n")
-        await settle(pilot)
-        await pilot.press(*"on-call is ill", "enter")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, "enter", "n", (*"on-call is ill", "enter"))
 
     assert session.status_of(session.checklist.step("go")) is Status.FAILED
     assert "NO-GO: on-call is ill" in text

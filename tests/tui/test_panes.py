@@ -19,7 +19,7 @@ from d1_preflight.tui.widgets.sql_view import SqlView
 from tui import scenes
 from tui.fakes import NoAdoption, NotedEdits, NotedPages
 from tui.reading import screen_text
-from tui.scenarios import app_at, app_for, settle
+from tui.scenarios import app_at, app_for, looks, settle
 
 
 def changes(before: str, after: str) -> tuple[SchemaChange, ...]:
@@ -163,17 +163,7 @@ async def test_the_output_is_that_of_the_step_looked_at() -> None:
     session = scenes.rebuild().walked_to("rehearsed")
     session._lines = {"rehearsed": ("applied in 14 ms",)}
     app = app_for(scenes.board(session), scenes.REBUILD)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        before = screen_text(app)
-        await pilot.press("enter")
-        await settle(pilot)
-        await pilot.press("escape", "up")
-        await settle(pilot)
-        there = screen_text(app)
-        await pilot.press("up")
-        await settle(pilot)
-        elsewhere = screen_text(app)
+    before, _, there, elsewhere = await looks(app, "enter", ("escape", "up"), "up", size=(120, 40))
 
     assert "output of" not in before
     assert "output of rehearsal" in there

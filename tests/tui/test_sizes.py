@@ -5,7 +5,7 @@ import pytest
 from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
-from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, settle
+from tui.scenarios import SCENARIOS, Scenario, app_at, app_for, looks, settle
 
 _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
@@ -80,11 +80,7 @@ async def test_a_list_that_is_longer_than_the_screen_follows_its_cursor() -> Non
 
 async def test_a_comment_that_is_a_line_is_cut_and_not_wrapped() -> None:
     app = app_for(scenes.board())
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await pilot.press("up")
-        await settle(pilot)
-        shown = screen_text(app)
+    *_, shown = await looks(app, "up", size=(80, 24))
 
     rules = [line for line in shown.splitlines() if "=====" in line or "═════" in line]
     assert len(rules) == 1
@@ -92,10 +88,6 @@ async def test_a_comment_that_is_a_line_is_cut_and_not_wrapped() -> None:
 
 async def test_a_schema_change_says_that_it_is_not_declared_before_its_note() -> None:
     app = app_at("rehearsed", 1_204)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        shown = screen_text(app)
+    *_, shown = await looks(app, "enter", size=(80, 24))
 
     assert "index idx_teams_stripe  ✗ not declared" in shown

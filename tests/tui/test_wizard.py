@@ -24,7 +24,7 @@ from d1_preflight.tui.widgets.output import OutputPane
 from tui import scenes
 from tui.fakes import FakeSession, NotedEdits, NotedPages, SceneFiles
 from tui.reading import screen_text
-from tui.scenarios import app_for, busy, settle
+from tui.scenarios import app_for, busy, looks, settle
 
 
 def opened(session: FakeSession) -> PreflightApp:
@@ -38,11 +38,7 @@ def state(session: FakeSession, step: str) -> Status:
 async def test_enter_performs_the_step_and_goes_on_to_the_next() -> None:
     session = scenes.rebuild()
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, "enter")
 
     assert session.performed == [("named", {})]
     assert "✓ proved" in text
@@ -52,14 +48,7 @@ async def test_enter_performs_the_step_and_goes_on_to_the_next() -> None:
 async def test_the_end_of_a_section_is_read_before_the_next_one_opens() -> None:
     session = scenes.rebuild().walked_to("losses")
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        done = screen_text(app)
-        await pilot.press("enter")
-        await settle(pilot)
-        following = screen_text(app)
+    _, done, following = await looks(app, "enter", "enter")
 
     assert "Declared: teams: the values of" in done
     assert "next: counts" in done
@@ -102,27 +91,14 @@ async def test_several_prompts_are_asked_one_at_a_time_and_handed_on_together() 
 
 async def test_an_arrow_in_a_text_field_keeps_the_answers_that_were_given() -> None:
     app = opened(scenes.rebuild().walked_to("losses"))
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("space", "enter")
-        await settle(pilot)
-        await pilot.press("down", "up")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, ("space", "enter"), ("down", "up"))
 
     assert "question 2 of 2" in text
 
 
 async def test_a_refusal_is_over_once_the_cursor_moves() -> None:
     app = opened(scenes.rebuild().walked_to("close"))
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        refused = screen_text(app)
-        await pilot.press("down")
-        await settle(pilot)
-        moved = screen_text(app)
+    _, refused, moved = await looks(app, "enter", "down")
 
     assert "Nothing is chosen yet" in refused
     assert "Nothing is chosen yet" not in moved
@@ -131,15 +107,9 @@ async def test_a_refusal_is_over_once_the_cursor_moves() -> None:
 async def test_shift_tab_asks_the_last_question_again_with_its_answer() -> None:
     session = scenes.rebuild().walked_to("losses")
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("space", "enter")
-        await settle(pilot)
-        await pilot.press("shift+tab")
-        await settle(pilot)
-        again = screen_text(app)
-        await pilot.press("2", "enter", *"nobody says so", "enter")
-        await settle(pilot)
+    _, _, again, _ = await looks(
+        app, ("space", "enter"), "shift+tab", ("2", "enter", *"nobody says so", "enter")
+    )
 
     assert "[x] team_members" in again
     raw = {"losses": ("team_members", "teams"), "loss_reason": "nobody says so"}
@@ -177,13 +147,7 @@ async def test_a_second_press_while_a_step_runs_changes_nothing() -> None:
 async def test_a_failed_step_stays_in_sight_and_may_be_tried_again() -> None:
     session = scenes.rebuild(lost=1_204).walked_to("rehearsed")
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        text = screen_text(app)
-        await pilot.press("enter")
-        await settle(pilot)
+    _, text, _ = await looks(app, "enter", "enter")
 
     assert "✗ failed" in text
     assert "−1,204" in text
@@ -193,14 +157,7 @@ async def test_a_failed_step_stays_in_sight_and_may_be_tried_again() -> None:
 async def test_a_step_that_has_to_wait_leads_to_what_is_open() -> None:
     session = scenes.rebuild().walked_to("copied")
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("down", "down")
-        await settle(pilot)
-        waiting = screen_text(app)
-        await pilot.press("enter")
-        await settle(pilot)
-        text = screen_text(app)
+    _, waiting, text = await looks(app, ("down", "down"), "enter")
 
     assert "waits for: copy · syntax" in waiting
     assert "The target is copied to this machine" in text
@@ -384,11 +341,7 @@ async def test_editing_the_migration_takes_its_ticks_away() -> None:
         session.environment = replace(session.environment, files=SceneFiles(file))
 
     app._edit = edit
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("e")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, "e")
 
     assert state(session, "named") is Status.PENDING
     assert "based on has changed" in text
@@ -573,13 +526,7 @@ async def test_a_failed_attempt_keeps_its_answers_selected() -> None:
     session = scenes.rebuild().walked_to("findings")
     session.script = {"findings": Outcome(Status.FAILED, "It is not complete.")}
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press(*"made again", "enter")
-        await settle(pilot)
-        first = screen_text(app)
-        await pilot.press(*"not needed", "enter")
-        await settle(pilot)
+    _, first, _ = await looks(app, (*"made again", "enter"), (*"not needed", "enter"))
 
     assert "made again" in first
     assert session.performed[-1] == ("findings", {"rebuild-forgets@9": "not needed"})
@@ -589,14 +536,9 @@ async def test_a_declared_loss_and_its_reason_are_never_filled_in() -> None:
     session = scenes.rebuild().walked_to("losses")
     session.script = {"losses": Outcome(Status.FAILED, "Not all is declared.")}
     app = opened(session)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await pilot.press("space", "enter", *"nobody says so", "enter")
-        await settle(pilot)
-        again = screen_text(app)
-        await pilot.press("space", "enter")
-        await settle(pilot)
-        reason = screen_text(app)
+    _, again, reason = await looks(
+        app, ("space", "enter", *"nobody says so", "enter"), ("space", "enter")
+    )
 
     assert "[ ] team_members" in again
     assert "nobody says so" not in reason
@@ -795,11 +737,7 @@ async def test_only_where_code_goes_along_it_goes_back_first(order: str, back: b
     session = scenes.rebuild()
     session.script = {**scenes.outcomes(), "deploy_order": chosen}
     app = opened(session.walked_to("ready"))
-    async with app.run_test(size=(120, 50)) as pilot:
-        await settle(pilot)
-        await pilot.press("up", "up", "up")
-        await settle(pilot)
-        text = screen_text(app)
+    *_, text = await looks(app, ("up", "up", "up"), size=(120, 50))
 
     assert f"deploy  {answer_label('order', order)}" in text
     assert ("Rollback: Worker first" in text) is back
@@ -836,13 +774,7 @@ async def test_whoever_waives_a_step_again_is_offered_the_reason_given_before() 
     session.waive(step, "the team agreed")
     await session.perform(step, {})
     app = opened(session)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await pilot.press("w")
-        await settle(pilot)
-        asked = screen_text(app)
-        await pilot.press("enter")
-        await settle(pilot)
+    _, asked, _ = await looks(app, "w", "enter", size=(80, 24))
 
     assert "the team agreed" in asked
     assert state(session, "window") is Status.WAIVED
