@@ -137,11 +137,10 @@ class PreflightApp(App[None]):
         self.push_screen(wizard, self._put_away)
 
     def _put_away(self, _nothing: None) -> None:
-        stood_on = ""
+        stood_on = self._session.record.migration if self._session else ""
         if self._wizard is not None:
             self._by_itself = self._wizard.unattended.by_itself
         if self._session is not None:
-            stood_on = self._session.record.migration
             self._finish_adoption(self._session)
             self._source.close(self._session)
         self._session = self._wizard = None
@@ -272,8 +271,8 @@ class PreflightApp(App[None]):
             return
         if isinstance(self.screen, Pick):
             return
-        words, choices = self._step_worker.before_leaving(stopping=stopping)
-        self.push_screen(Pick(words, choices, danger=True), self._step_worker.leaver(stopping))
+        asked = self._step_worker.before_leaving(stopping=stopping)
+        self.push_screen(Pick(*asked, danger=True), self._step_worker.leaver(stopping))
 
     def action_emergency(self) -> None:
         """The emergency card, from everywhere."""
