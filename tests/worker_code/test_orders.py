@@ -59,8 +59,11 @@ def test_code_that_was_not_changed_is_not_sent_ahead() -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({**OLD, "b.ts": "import { drizzle } from 'drizzle-orm/d1'"}, "drizzle"),
-        ({**OLD, "b.ts": "db.prepare(await load())"}, "could not be read"),
+        (
+            {**OLD, "b.ts": "import { drizzle } from 'drizzle-orm/d1'"},
+            "drizzle: the queries of 1 file",
+        ),
+        ({**OLD, "b.ts": "db.prepare(await load())"}, "1 query of memory could not be read"),
         ({}, "no query was found"),
         ({**OLD, "b.js": "!function(){" + "a=a+1;" * 2000 + "}()"}, "1 file of memory not read"),
         ({**OLD, "b.js": "x" * 1_100_000}, "1 file of memory not read"),

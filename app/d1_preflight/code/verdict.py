@@ -139,12 +139,15 @@ class Verdict:
 
     def _unseen(self, code: CodeState) -> list[str]:
         found = [
-            f"{name}: the queries of {count} files" for name, count in (code.orms or {}).items()
+            f"{name}: the queries of {plural(count, 'file')}"
+            for name, count in (code.orms or {}).items()
         ]
         if code.left_out:
             found.append(f"{plural(code.left_out, 'file')} of {code.name} not read")
         if code.unread:
-            found.append(f"{len(code.unread)} queries of {code.name} could not be read")
+            found.append(
+                f"{plural(len(code.unread), 'query', 'queries')} of {code.name} could not be read"
+            )
         if not code.coverage.queries and not code.orms:
             found.append(f"no query was found in {code.name}")
         return found
