@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from core.record_values import AnyAction, Walk, shipped_checklist
+from core.record_values import START, AnyAction, Walk, shipped_checklist
 from d1_preflight.actions.classification import (
     STEPS,
     class_prompts,
@@ -39,6 +39,7 @@ from d1_preflight.core.record.change_facts import (
     CopyFacts,
     FindingAnswer,
     FindingsFacts,
+    HeaderFacts,
     RehearsalFacts,
     TableChange,
 )
@@ -459,6 +460,35 @@ def test_a_class_that_the_files_left_unknown_is_judged_again_on_the_target(kind:
     assert (again["class"].status, facts.found, facts.kind) == (Status.PROVED, kind, kind)
     assert again["class"].words.startswith(f"{kind.value.capitalize()}, low risk: ")
     assert Schema(()).fingerprint in facts.source
+
+
+HEADER = """-- Migration: 0061_x
+-- Description: what for
+-- Type: additive
+-- Rollback: drop the column
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "settled"),
+    [
+        (Kind.ADDITIVE, Status.UNKNOWN, True),
+        (Kind.DESTRUCTIVE, Status.UNKNOWN, False),
+        (Kind.UNKNOWN, Status.UNKNOWN, False),
+        (Kind.ADDITIVE, Status.WAIVED, False),
+        (Kind.ADDITIVE, Status.FAILED, False),
+    ],
+)
+def test_a_type_that_the_files_left_uncertain_is_held_against_the_target(
+    kind: Kind, before: Status, *, settled: bool
+) -> None:
+    record = Walk(CHECKLIST).record.begin(CHECKLIST.step("header"), {}, by="ana", at=START)
+    record = record.finish(Outcome(before, "uncertain", HeaderFacts(declared="additive")), at=START)
+
+    again = judged_again(context_of(replace(PLAIN, kind=kind), record, text=HEADER))
+
+    assert list(again) == (["header"] if settled else [])
+    assert all(outcome.status is Status.PROVED for outcome in again.values())
 
 
 @pytest.mark.parametrize(

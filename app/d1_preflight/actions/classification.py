@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from d1_preflight.actions.context import StepAction, StepContext
-from d1_preflight.actions.header import check_header, check_name, header_prompts, why
+from d1_preflight.actions.header import (
+    check_header,
+    check_name,
+    header_judged_again,
+    header_prompts,
+    why,
+)
 from d1_preflight.actions.losses import declared_reason, declares_after_rehearsal
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.findings import Analysis, Finding, Kind, Refusal, Severity
@@ -14,6 +20,7 @@ from d1_preflight.core.record.change_facts import (
     CopyFacts,
     FindingAnswer,
     FindingsFacts,
+    HeaderFacts,
     MeasuredLoss,
     PurposeFacts,
     RehearsalFacts,
@@ -144,15 +151,17 @@ async def confirm_class(context: StepContext) -> Outcome:
 
 
 def judged_again(context: StepContext) -> Mapping[str, Outcome]:
-    """The class on the target's schema, where the files alone left it unknown."""
+    """Class and header on the target's schema, where the files alone left them unknown."""
     analysis, decided = context.environment.analysis(), context.facts(ClassFacts)
+    header = header_judged_again(context)
+    settled = {HeaderFacts.step: header} if header else {}
     if decided.found is not Kind.UNKNOWN or analysis.kind not in _ORDER:
-        return {}
+        return settled
     source = f"the target's schema, as copied ({context.environment.prior_schema().fingerprint})"
     facts = replace(_class_facts(analysis, analysis.kind), source=source)
     words = f"{analysis.kind.value.capitalize()}, {facts.risk} risk: {why(context)}"
     words += " Judged again on the target's schema; it was unknown on the files alone."
-    return {ClassFacts.step: Outcome(Status.PROVED, words, facts)}
+    return {ClassFacts.step: Outcome(Status.PROVED, words, facts), **settled}
 
 
 def _class_facts(analysis: Analysis, chosen: Kind) -> ClassFacts:

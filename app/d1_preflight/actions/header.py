@@ -10,6 +10,7 @@ from d1_preflight.core.project.naming import HOUSE, Naming
 from d1_preflight.core.project.template import effect_words
 from d1_preflight.core.record.change_facts import HeaderFacts, NameFacts
 from d1_preflight.core.record.record import Outcome, Status
+from d1_preflight.lazy_dataclass import replace
 
 _BRING_BACK = "Bring the file back, or remove it from the journal: drizzle-kit check."
 
@@ -44,6 +45,19 @@ async def check_name(context: StepContext) -> Outcome:
 
 async def check_header(context: StepContext) -> Outcome:
     """The header is complete, and its declared type is the one that was found."""
+    return _judged_header(context)
+
+
+def header_judged_again(context: StepContext) -> Outcome | None:
+    """The header on the target's schema, where the files alone left its type uncertain."""
+    last = context.record.last(HeaderFacts.step)
+    if last is None or last.status is not Status.UNKNOWN:
+        return None
+    again = _judged_header(replace(context, answers=last.answers))
+    return again if again.status is Status.PROVED else None
+
+
+def _judged_header(context: StepContext) -> Outcome:
     if _stands_in_record(context):
         return _header_of_record(context)
     header = context.environment.migration().header

@@ -63,7 +63,6 @@ class Wrappers:
     ) -> None:
         self._linker = linker
         self._linked = linked
-        self._linked = linked
         self._named = frozenset(name.rpartition(".")[2] for name in named)
         self._imports = imports
         self._renames = renames
