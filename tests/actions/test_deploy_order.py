@@ -1,7 +1,7 @@
 """The order of deploy and migration: which code runs, what the queries prove, what they refuse."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -20,6 +20,7 @@ from d1_preflight.core.checklist.answers import (
 )
 from d1_preflight.core.checklist.checklist import still_asked
 from d1_preflight.core.errors import Rejected, UsageError
+from d1_preflight.core.ports import Evidence
 from d1_preflight.core.project.setting_types import Endpoint
 from d1_preflight.core.record.record import Attempt, Status
 from d1_preflight.core.record.safety_facts import (
@@ -116,9 +117,17 @@ async def chosen(bench: Bench, order: str, **given: object) -> Attempt:
     return await bench.step("deploy_order", **{"order": order, **given})
 
 
-@pytest.mark.parametrize("answer", [cut, failed("no: SQLITE_ERROR")])
+def without_the_right(ran: Evidence) -> Evidence:
+    words = "✘ [ERROR] Authentication error [code: 10000]"
+    return replace(ran, exit_code=1, stdout="", shown="", stderr=words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lacks"),
+    [(cut, False), (failed("no: SQLITE_ERROR"), False), (without_the_right, True)],
+)
 async def test_a_live_version_that_cannot_be_read_is_unknown(
-    walked: Walked, answer: object
+    walked: Walked, answer: object, *, lacks: bool
 ) -> None:
     bench = await walked("running_code")
     bench.target.instead["deployments"] = answer  # type: ignore[assignment]  # either answer
@@ -127,6 +136,7 @@ async def test_a_live_version_that_cannot_be_read_is_unknown(
 
     assert attempt.status is Status.UNKNOWN
     assert attempt.words.startswith("The live version of workway-api is not known: ")
+    assert ("lack Workers Scripts: Read" in attempt.words) == lacks
     assert "version" not in attempt.facts
 
 

@@ -36,7 +36,7 @@ async def stopped_by_plan(context: StepContext) -> Outcome | None:
     if cost.is_too_much:
         return Outcome(Status.FAILED, f"This walk would read {cost.words}. {_TOO_MUCH}")
     if cost.asks_first and context.answers.get(_FREE_ROWS) is not True:
-        words = f"This walk would read {cost.words}. Nothing was read yet: run it again to confirm."
+        words = f"This walk would read {cost.words}. Nothing was read yet: confirm that first."
         return Outcome(Status.FAILED, words)
     return None
 

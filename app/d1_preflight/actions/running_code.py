@@ -15,7 +15,7 @@ from d1_preflight.core.target.deployments import (
     newest_deployment,
     version_annotations,
 )
-from d1_preflight.core.target.wrangler_output import explain_failure
+from d1_preflight.core.target.wrangler_output import explain_failure, refuses_login
 
 _TIMEOUT_S = 120.0
 _NOTES = {"workers/tag": "tag", "workers/message": "message"}
@@ -62,9 +62,11 @@ async def running_deployment(context: StepContext) -> tuple[Deployment, tuple[Ev
         timeout=_TIMEOUT_S,
     )
     if ran.exit_code != 0:
+        failure = explain_failure(ran)
+        lacks = "The token may lack Workers Scripts: Read."
         raise RemoteFailed(
-            f"The live version of {worker} is not known: {explain_failure(ran).message}",
-            hint="The token may lack Workers Scripts: Read.",
+            f"The live version of {worker} is not known: {failure.message}",
+            hint=lacks if refuses_login(ran) else failure.hint,
         )
     found = newest_deployment(ran.stdout)
     if not found.version:

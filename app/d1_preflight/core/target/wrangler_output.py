@@ -189,6 +189,15 @@ def _explain(told: Failure, stderr: str) -> PreflightError:
     )
 
 
+def refuses_login(evidence: Evidence) -> bool:
+    """Whether Cloudflare refused the login, or a right that it lacks."""
+    return _refuses_login(read_failure(evidence), _plain(evidence.stderr))
+
+
+def _refuses_login(told: Failure, text: str) -> bool:
+    return told.code in _LOGIN_CODES or bool(re.search(r"\[code: (?:9109|10000|10001)\]", text))
+
+
 def _access(told: Failure, text: str) -> PreflightError | None:
     if "necessary to set a CLOUDFLARE_API_TOKEN" in text or "You are not authenticated" in text:
         return RemoteFailed("wrangler has no login for Cloudflare.", hint=_LOGIN)
@@ -198,7 +207,7 @@ def _access(told: Failure, text: str) -> PreflightError | None:
             hint="It belongs to another account, or is deleted: correct database_id or account_id. "
             "wrangler d1 list shows the databases of this account.",
         )
-    if told.code in _LOGIN_CODES or re.search(r"\[code: (?:9109|10000|10001)\]", text):
+    if _refuses_login(told, text):
         return RemoteFailed(
             "Cloudflare refused the login: the token is wrong, expired or lacks D1 rights.",
             hint=f"{_LOGIN}. Check the account it belongs to with: wrangler whoami",
