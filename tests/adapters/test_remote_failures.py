@@ -159,7 +159,7 @@ async def test_an_api_that_fails_is_named(api: Api, remote: Remote) -> None:
 
 async def test_an_internal_error_is_told_in_the_apis_words(api: Api, remote: Remote) -> None:
     api.fail(500, 7500, "internal error; reference = abc")
-    told = "D1 could not run the query: internal error; reference = abc"
+    told = "D1 could not run the query: internal error; reference = abc."
     assert await remote.execute(api.url) == told
 
 
