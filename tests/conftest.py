@@ -46,7 +46,8 @@ SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text("utf-8").splitli
 @pytest.hookimpl(tryfirst=True)  # before marks choose
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what the quick part leaves out."""
-    if item.nodeid.split("[")[0] in SLOW:
+    is_matrix = item.get_closest_marker("matrix") is not None
+    if is_matrix or item.nodeid.split("[")[0] in SLOW:
         item.add_marker("slow")
 
 
