@@ -70,21 +70,24 @@ SCENES = (
 
 
 def joined(frames: list[str]) -> str:
-    """The pictures as one SVG, each shown for its seconds and then the next."""
+    """The pictures as one SVG, each shown for its seconds and then the next.
+
+    Every animation began before the first second, so where none runs one picture can be shown.
+    """
     whole = len(frames) * _SECONDS
     share = 100 / len(frames)
     view = re.search(r'viewBox="([^"]+)"', frames[0])
     assert view
-    hidden = "".join(
-        f"#f{n} {{ animation-delay: {n * _SECONDS:.1f}s; }}\n" for n in range(len(frames))
+    delays = "".join(
+        f"#f{n} {{ animation-delay: {n * _SECONDS - whole:.1f}s; }}\n" for n in range(len(frames))
     )
     style = (
         ".frame { opacity: 0; animation: shown "
-        f"{whole:.1f}s linear infinite; }}\n{hidden}"
+        f"{whole:.1f}s linear infinite; }}\n{delays}"
+        f"#f{len(frames) // 2} {{ opacity: 1; }}\n"
         f"@keyframes shown {{ 0%, {share - 0.01:.2f}% {{ opacity: 1; }} "
         f"{share:.2f}%, 100% {{ opacity: 0; }} }}\n"
-        "@media (prefers-reduced-motion: reduce) { .frame { animation: none; } "
-        f"#f{len(frames) // 2} {{ opacity: 1; }} }}"
+        "@media (prefers-reduced-motion: reduce) { .frame { animation: none; } }"
     )
     inner = "\n".join(_frame(n, svg) for n, svg in enumerate(frames))
     return (
