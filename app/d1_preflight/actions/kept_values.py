@@ -36,7 +36,8 @@ async def look_at_kept(context: StepContext) -> tuple[Look, KeptValues]:
     except RemoteFailed as error:
         if not question.statements or "no such" not in error.message:
             raise
-        return await observe(environment, keep=keep, emit=context.emit), KeptValues()
+        words = f"Values were not compared: {error.message}"
+        return await observe(environment, keep=keep, emit=context.emit), KeptValues(words)
     return look, KeptValues(missing) if missing else _compared(context, question.read(look.extra))
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from d1_preflight.adapters.own_cache import bytes_of_mine, program_mark, write_mine
+from d1_preflight.adapters.own_cache import entries_of_mine, program_mark, write_mine
 from d1_preflight.adapters.ssh.verdicts import open_verdicts
 from d1_preflight.core.findings import Kind, Risk
 from d1_preflight.core.project.migration import Migration
@@ -77,14 +77,7 @@ def open_class_cache(environ: Mapping[str, str], project: Path) -> ClassCache:
 
 
 def _kept_in(file: Path) -> Iterator[tuple[str, KeptClass]]:
-    """What a file of ours holds; nothing where it is damaged, or others could have written it."""
-    try:
-        found = json.loads(bytes_of_mine(file, _LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return
-    is_ours = isinstance(found, dict) and found.get("form") == _FORM
-    classes = found.get("classes") if is_ours else None
-    for key, told in classes.items() if isinstance(classes, dict) else ():
+    for key, entry in entries_of_mine(file, _LARGEST, _FORM, "classes").items():
         with suppress(ValueError, TypeError):
-            kind, risk = told
+            kind, risk = entry
             yield key, (Kind(kind), Risk(risk))

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from d1_preflight.adapters.own_cache import bytes_of_mine, program_mark, write_mine
+from d1_preflight.adapters.own_cache import entries_of_mine, program_mark, write_mine
 from d1_preflight.core.record.apply_facts import ChainHead, ChainLink
 from d1_preflight.core.record.facts import NO_ITEMS
 from d1_preflight.core.record.record import DatabaseRef, Record
@@ -34,7 +34,7 @@ class KeptVerdicts:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._program = program_mark().encode()
-        self._kept = _read(file)
+        self._kept = entries_of_mine(file, _LARGEST, _FORM, "kept")
         self._used: dict[str, dict[str, Any]] = {}
         self._is_new = False
 
@@ -111,16 +111,6 @@ class KeptVerdicts:
     def _put(self, key: str, entry: dict[str, Any]) -> None:
         self._used[key] = entry
         self._is_new = True
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(bytes_of_mine(file, _LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    is_ours = isinstance(found, dict) and found.get("form") == _FORM
-    kept = found.get("kept") if is_ours else None
-    return kept if isinstance(kept, dict) else {}
 
 
 def _record(*, database: dict[str, str], **known: Any) -> Record:

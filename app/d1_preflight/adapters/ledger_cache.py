@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from d1_preflight.adapters.own_cache import bytes_of_mine, write_mine
+from d1_preflight.adapters.own_cache import entries_of_mine, write_mine
 from d1_preflight.adapters.ssh.verdicts import open_verdicts
 from d1_preflight.core.project.project import Project
 
@@ -55,26 +55,18 @@ def open_ledger_cache(environ: Mapping[str, str], project: Project, target: str)
     beside = open_verdicts(environ, (Path.cwd(), project.root)).file
     uuid = project.database.id
     where = json.dumps([uuid, target, str(project.root.resolve())])
-    file = (
-        beside.with_name(_FILE) if beside and uuid else None
-    )  # found by its name, it has none yet
+    # A database that is found by its name has no uuid yet.
+    file = beside.with_name(_FILE) if beside and uuid else None
     return LedgerCache(file, sha256(where.encode()).hexdigest())
 
 
 def _kept_in(file: Path) -> dict[str, KeptLedger]:
-    """What a file of ours holds; nothing where it is damaged, or others could have written it."""
-    try:
-        found = json.loads(bytes_of_mine(file, _LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    is_ours = isinstance(found, dict) and found.get("form") == _FORM
-    ledgers = found.get("ledgers") if is_ours else None
-    return dict(_read(ledgers)) if isinstance(ledgers, dict) else {}
+    return dict(_read(entries_of_mine(file, _LARGEST, _FORM, "ledgers")))
 
 
 def _read(ledgers: Mapping[str, object]) -> Iterator[tuple[str, KeptLedger]]:
-    for key, told in list(ledgers.items())[-_DATABASES:]:
-        match told:
+    for key, entry in list(ledgers.items())[-_DATABASES:]:
+        match entry:
             case [str(when), [*names]] if len(names) <= _NAMES:
                 with suppress(ValueError):
                     at = datetime.fromisoformat(when)

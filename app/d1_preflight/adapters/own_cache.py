@@ -3,12 +3,14 @@
 A file that a pull request, another user or a CI cache could have brought is not read.
 """
 
+import json
 import os
 import stat
 import sys
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import d1_preflight
 
@@ -33,6 +35,20 @@ def bytes_of_mine(file: Path, largest: int) -> bytes:
         if not stat.S_ISREG(known.st_mode) or known.st_size > largest:
             raise OSError("it is not a file of preflight")
         return open_file.read(largest)
+
+
+def entries_of_mine(file: Path, largest: int, form: str, name: str) -> dict[str, Any]:
+    """What a cache of this form holds by key under `name`.
+
+    Nothing where it is damaged, of another form, or others could have written it.
+    """
+    try:
+        found = json.loads(bytes_of_mine(file, largest))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    is_ours = isinstance(found, dict) and found.get("form") == form
+    entries = found.get(name) if is_ours else None
+    return entries if isinstance(entries, dict) else {}
 
 
 def _require_mine(known: os.stat_result, never: int) -> None:

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from d1_preflight.adapters.git.checkout import checkout_of
-from d1_preflight.adapters.own_cache import bytes_of_mine, user_cache, write_mine
+from d1_preflight.adapters.own_cache import entries_of_mine, user_cache, write_mine
 from d1_preflight.core.record.signing import Signature
 from d1_preflight.lazy_dataclass import dataclass, field
 
@@ -112,14 +112,8 @@ def open_verdicts(environ: Mapping[str, str], places: Iterable[Path]) -> Verdict
 
 
 def _read(file: Path) -> dict[str, Signature]:
-    """What a file of ours holds; nothing where it is damaged, or others could have written it."""
-    try:
-        found = json.loads(bytes_of_mine(file, _LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    good = found.get("good") if isinstance(found, dict) and found.get("form") == _FORM else None
-    pairs = good.items() if isinstance(good, dict) else ()
-    return {key: Signature(*who) for key, who in pairs if _is_verdict(who)}
+    kept = entries_of_mine(file, _LARGEST, _FORM, "good")
+    return {key: Signature(*who) for key, who in kept.items() if _is_verdict(who)}
 
 
 def _is_verdict(who: object) -> bool:
