@@ -19,7 +19,7 @@ from d1_preflight.core.checklist.answers import (
 )
 from d1_preflight.core.checklist.checklist import Prompt, PromptKind
 from d1_preflight.core.errors import NotAllowed
-from d1_preflight.core.format import count
+from d1_preflight.core.format import count, noun_for
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.apply_facts import (
     ApplyFacts,
@@ -114,7 +114,8 @@ def _put_back(kept: KeptValues) -> tuple[Status, str] | None:
     """Values from before contradict that a change of data was kept."""
     if not kept.put_back:
         return None
-    words = f"{', '.join(kept.put_back)} holds the values from before: it was not kept."
+    holds = noun_for(len(kept.put_back), "holds", "hold")
+    words = f"{', '.join(kept.put_back)} {holds} the values from before: it was not kept."
     return Status.FAILED, f"{words} “{_ROLLED_BACK}”, or “{_FIXED}”?"
 
 
