@@ -53,7 +53,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)  # what is left out must be out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deal the slow tests out over the workers, each worker's first: none is left for the end."""
+    """Leave the matrix out; deal the slow tests out over the workers, each worker's first."""
+    _leave_out_matrix(config, items)
     workers = int(getattr(config, "workerinput", {"workercount": 1})["workercount"])
     slow = sorted((item for item in items if _is_slow(item)), key=_is_walk, reverse=True)
     quick = [item for item in items if not _is_slow(item)]
@@ -68,6 +69,16 @@ def pytest_collection_finish() -> None:
     """Let no search for garbage go through what the collection made: it stays to the end."""
     gc.collect()
     gc.freeze()
+
+
+def _leave_out_matrix(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the matrix only where `-m` names it: a `-m` of the caller's replaces any default."""
+    if "matrix" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("matrix") is not None]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item.get_closest_marker("matrix") is None]
 
 
 def _is_slow(item: pytest.Item) -> bool:

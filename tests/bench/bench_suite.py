@@ -46,7 +46,7 @@ def measure() -> dict[str, float]:
         subprocess.run(
             (
                 *(sys.executable, "-m", "pytest", "-p", "bench.bench_suite", "-n", "2"),
-                *("-m", "not wrangler and not matrix"),
+                *("-m", "not wrangler"),
             ),
             cwd=TESTS.parent,
             env={**os.environ, WRITES_TO: str(file), "PYTHONPATH": str(TESTS)},
