@@ -1,5 +1,8 @@
 """A key draws what it changes and nothing else."""
 
+from collections.abc import Iterator
+
+import pytest
 from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.geometry import Region
@@ -9,8 +12,16 @@ from d1_preflight.tui.widgets.body import BodyText
 from d1_preflight.tui.widgets.rail import Rail
 from d1_preflight.tui.widgets.still_text import StillText
 from tui import scenes
+from tui.headless import painted
 
 Drawn = tuple[tuple[Region, ...], bool]
+
+
+@pytest.fixture
+def paint() -> Iterator[None]:
+    """Paint every change: what was drawn is read here."""
+    with painted():
+        yield
 
 
 class CountedText(StillText):
@@ -84,6 +95,7 @@ async def test_the_rail_draws_the_lines_that_differ() -> None:
         assert rail.drawn
 
 
+@pytest.mark.usefixtures("paint")
 async def test_the_body_is_drawn_where_it_changed() -> None:
     CountedBody.drawn = []
     body, session = CountedBody(), scenes.rebuild().walked_to("counted")
