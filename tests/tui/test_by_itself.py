@@ -11,6 +11,7 @@ from d1_preflight.core.record.record import Outcome, Status
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.widgets.output import OutputPane
+from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeSession
 from tui.reading import screen_text
@@ -221,7 +222,7 @@ async def test_what_runs_and_what_came_out_is_in_sight() -> None:
     assert "endpoints as expected" in text
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sampled([((80, 24),), ((120, 40),)], 2))
 async def test_beside_a_running_step_the_footer_says_what_enter_does(size: tuple[int, int]) -> None:
     session = by_itself("findings")
     session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
@@ -250,7 +251,7 @@ async def test_beside_a_running_step_the_footer_says_what_enter_does(size: tuple
     assert "x stop waiting" in runs
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sampled([((80, 24),), ((120, 40),)], 2))
 async def test_a_failure_beside_a_running_step_says_its_key(size: tuple[int, int]) -> None:
     session = by_itself("copied")
     session.hold, session.holds = asyncio.Event(), frozenset({"copied"})
@@ -270,7 +271,7 @@ async def test_a_failure_beside_a_running_step_says_its_key(size: tuple[int, int
     assert failed.startswith("Enter check the header again   ◐ 1 running   x stop"), failed
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sampled([((80, 24),), ((120, 40),)], 2))
 async def test_in_the_output_the_arrows_scroll_it_and_esc_gives_the_keys_back(
     size: tuple[int, int],
 ) -> None:
@@ -292,7 +293,7 @@ async def test_in_the_output_the_arrows_scroll_it_and_esc_gives_the_keys_back(
     assert "↑↓ scroll" not in outside
 
 
-@pytest.mark.parametrize("size", [(80, 24), (40, 10)])
+@pytest.mark.parametrize("size", sampled([((40, 10),), ((80, 24),)], 2))
 async def test_what_runs_is_in_sight_beside_a_question(size: tuple[int, int]) -> None:
     session = by_itself()
     session.hold, session.holds = asyncio.Event(), frozenset({"copied", "bookmark", "running_code"})

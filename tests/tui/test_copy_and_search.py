@@ -8,6 +8,7 @@ from d1_preflight.core.ports import Evidence
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.copyable import copyable
 from d1_preflight.tui.screens.dialogs import Pick
+from sampling import sampled
 from tui import scenes
 from tui.reading import screen_text
 from tui.scenarios import app_at, app_for, settle
@@ -15,12 +16,15 @@ from tui.scenarios import app_at, app_for, settle
 
 @pytest.mark.parametrize(
     ("step", "words", "copied"),
-    [
-        ("backed_up", "command", "wrangler d1 export"),
-        ("running_code", "SQL of the down", "ALTER TABLE teams ADD COLUMN"),
-        ("findings", "SQL of the migration", "CREATE TABLE teams_new"),
-        ("close", "git add", "git add "),
-    ],
+    sampled(
+        [
+            ("backed_up", "command", "wrangler d1 export"),
+            ("running_code", "SQL of the down", "ALTER TABLE teams ADD COLUMN"),
+            ("findings", "SQL of the migration", "CREATE TABLE teams_new"),
+            ("close", "git add", "git add "),
+        ],
+        2,
+    ),
 )
 async def test_c_copies_what_is_chosen_and_says_so(step: str, words: str, copied: str) -> None:
     app = app_at(step)

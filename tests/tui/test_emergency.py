@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.dialogs import Pick, Problem
 from d1_preflight.tui.screens.emergency import EmergencyScreen
+from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeBoard
 from tui.reading import screen_text
@@ -79,7 +80,7 @@ async def test_while_a_step_runs_no_other_command_is_started() -> None:
     assert board.ran == []
 
 
-@pytest.mark.parametrize("situation", ["1", "2", "3", "4", "5"])
+@pytest.mark.parametrize("situation", sampled("12345", 3))
 async def test_the_arrows_move_the_mark_and_the_marked_act_stays_in_view(situation: str) -> None:
     app, _ = card_over()
     async with app.run_test(size=(80, 24)) as pilot:

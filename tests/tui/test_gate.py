@@ -9,6 +9,7 @@ from d1_preflight.tui.app import PreflightApp
 from d1_preflight.tui.screens.dialogs import Reason
 from d1_preflight.tui.screens.go import GoScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
+from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeSession
 from tui.reading import screen_text
@@ -32,7 +33,9 @@ async def test_the_gate_says_what_is_applied_to_what_and_what_it_loses() -> None
         assert words in text
 
 
-@pytest.mark.parametrize("moves", [(), ("right", "right"), ("tab", "tab", "tab")])
+@pytest.mark.parametrize(
+    "moves", sampled([((),), (("right", "right"),), (("tab", "tab", "tab"),)], 2)
+)
 async def test_enter_never_passes_the_gate(moves: tuple[str, ...]) -> None:
     session, app = at_the_gate()
     async with app.run_test() as pilot:
@@ -121,7 +124,9 @@ async def test_the_gate_names_the_tables_that_lose_and_what_g_signs_at_the_small
     assert "id_ed25519" in text
 
 
-@pytest.mark.parametrize("keys", [("end",), ("pagedown",) * 3, ("space",) * 3, ("down",) * 14])
+@pytest.mark.parametrize(
+    "keys", sampled([(("end",),), (("pagedown",) * 3,), (("space",) * 3,), (("down",) * 14,)], 3)
+)
 async def test_the_steps_and_their_waivers_are_read_by_scrolling(keys: tuple[str, ...]) -> None:
     session = scenes.rebuild().walked_to("dashboard")
     session.waive(session.checklist.step("dashboard"), "no browser on this machine")

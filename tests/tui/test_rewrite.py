@@ -9,6 +9,7 @@ from d1_preflight.core.remedies.fix import Answer, Fix
 from d1_preflight.core.remedies.proof import Proof
 from d1_preflight.tui.screens.rewrite import RewriteScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
+from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeBoard
 from tui.reading import screen_text
@@ -133,12 +134,15 @@ async def test_from_the_gate_on_the_text_stays() -> None:
 
 @pytest.mark.parametrize(
     ("offered", "pressed", "copied"),
-    [
-        (OFFERED, ("enter",), AFTER),
-        (OFFERED, ("down", "enter"), DIFF),
-        (replace(NOTHING, split=SPLIT), ("3",), "DROP TABLE teams;\n"),
-        (NOTHING, (), ""),
-    ],
+    sampled(
+        [
+            (OFFERED, ("enter",), AFTER),
+            (OFFERED, ("down", "enter"), DIFF),
+            (replace(NOTHING, split=SPLIT), ("3",), "DROP TABLE teams;\n"),
+            (NOTHING, (), ""),
+        ],
+        2,
+    ),
 )
 async def test_the_rewritten_file_and_the_diff_are_copied(
     offered: Fix, pressed: tuple[str, ...], copied: str

@@ -11,7 +11,7 @@ _SAMPLE = ((20, 10), (1, 1), (80, 24))
 _SIZES = ((31, 24), (20, 10), (13, 5), (10, 24), (3, 3), (1, 1), (80, 24))
 
 
-@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 3, (one.name for one in SCENARIOS)))
+@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 6, (one.name for one in SCENARIOS)))
 @pytest.mark.parametrize(
     "sizes", [_SAMPLE, pytest.param(_SIZES, marks=pytest.mark.matrix)], ids=["sample", "all"]
 )
@@ -29,7 +29,7 @@ async def test_no_size_ends_the_program(
         assert app.is_running
 
 
-@pytest.mark.parametrize("size", [(31, 24), (10, 10), (1, 1)])
+@pytest.mark.parametrize("size", sampled([((31, 24),), ((10, 10),), ((1, 1),)], 2))
 async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
     app = app_for(scenes.board(scenes.rebuild().walked_to("window")), scenes.REBUILD)
     async with app.run_test(size=size) as pilot:
@@ -39,15 +39,18 @@ async def test_the_wizard_opens_at_any_size(size: tuple[int, int]) -> None:
         assert app.is_running
 
 
-@pytest.mark.parametrize("size", [(40, 10), (40, 20), (40, 24), (60, 20)])
+_SHORT = ((40, 10), (40, 20), (40, 24), (60, 20))
+_ASKED = (
+    ("applied", "Type the database's", "type it as shown"),
+    ("class", "Found: destructive", "▸ destructive"),
+    ("way_back", "which rollback path is used first?", "▸ down migration"),
+    ("purpose", "What will users gain", ""),
+)
+
+
 @pytest.mark.parametrize(
-    ("step", "asked", "field"),
-    [
-        ("applied", "Type the database's", "type it as shown"),
-        ("class", "Found: destructive", "▸ destructive"),
-        ("way_back", "which rollback path is used first?", "▸ down migration"),
-        ("purpose", "What will users gain", ""),
-    ],
+    ("step", "asked", "field", "size"),
+    sampled(((*asked, size) for asked in _ASKED for size in _SHORT), len(_SHORT) + 1),
 )
 async def test_a_short_screen_keeps_the_question_and_its_field(
     step: str, asked: str, field: str, size: tuple[int, int]

@@ -1,6 +1,6 @@
 """Every scenario looks as it did; the same ones write the screenshots (tui.shots)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,19 @@ Compare = Callable[..., bool]
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
-WIDEST = pytest.param((200, 60), marks=pytest.mark.matrix)
+WIDEST = (200, 60)
 
 
-@pytest.mark.parametrize("size", [*SIZES, WIDEST], ids=lambda s: f"{s[0]}x{s[1]}")
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def _looks() -> Iterator[object]:
+    """Each scenario at each size; the suite tries each at one, small and large by turns."""
+    for number, scenario in enumerate(SCENARIOS):
+        for size in (*SIZES, WIDEST):
+            marks = () if size == SIZES[number % len(SIZES)] else pytest.mark.matrix
+            name = f"{scenario.name}-{size[0]}x{size[1]}"
+            yield pytest.param(scenario, size, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("scenario", "size"), _looks())
 def test_the_screen_looks_as_it_did(
     scenario: Scenario, size: tuple[int, int], snap_compare: Compare
 ) -> None:
@@ -34,7 +42,7 @@ def test_the_screen_looks_as_it_did(
     assert snap_compare(app, terminal_size=size, run_before=walk)
 
 
-@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 4, (one.name for one in SCENARIOS)))
+@pytest.mark.parametrize("scenario", sampled(SCENARIOS, 8, (one.name for one in SCENARIOS)))
 async def test_the_screenshots_are_what_is_drawn_today(scenario: Scenario) -> None:
     """Written anew by: cd tests && python -m tui.shots ../screenshots."""
     size = SIZES[-1]

@@ -21,6 +21,7 @@ from d1_preflight.tui.screens.emergency import EmergencyScreen
 from d1_preflight.tui.screens.help import HelpScreen
 from d1_preflight.tui.screens.wizard import WizardScreen
 from d1_preflight.tui.widgets.output import OutputPane
+from sampling import sampled
 from tui import scenes
 from tui.fakes import FakeSession, NotedEdits, NotedPages, SceneFiles
 from tui.reading import screen_text
@@ -246,7 +247,7 @@ async def test_leaving_while_a_write_runs_asks_first_and_says_that_it_goes_on() 
     assert state(session, "applied") is Status.PROVED
 
 
-@pytest.mark.parametrize("key", ["q", "ctrl+c", "x"])
+@pytest.mark.parametrize("key", sampled(["q", "ctrl+c", "x"], 2))
 async def test_what_is_left_while_it_runs_is_interrupted(key: str) -> None:
     session = scenes.rebuild().walked_to("copied")
     session.hold = asyncio.Event()
@@ -289,9 +290,16 @@ async def test_what_is_typed_by_hand_cannot_be_pasted() -> None:
     assert session.performed == []
 
 
-@pytest.mark.parametrize("step", ["named", "purpose", "applied", "close"])
 @pytest.mark.parametrize(
-    ("key", "screen"), [("exclamation_mark", EmergencyScreen), ("question_mark", HelpScreen)]
+    ("step", "key", "screen"),
+    sampled(
+        (
+            (step, *opened)
+            for step in ("named", "purpose", "applied", "close")
+            for opened in (("exclamation_mark", EmergencyScreen), ("question_mark", HelpScreen))
+        ),
+        3,
+    ),
 )
 async def test_emergency_and_help_are_one_key_away_from_every_step(
     step: str, key: str, screen: type[object]
@@ -466,16 +474,19 @@ async def test_prose_typed_at_a_list_marks_nothing_and_pulls_no_shortcut() -> No
 
 @pytest.mark.parametrize(
     ("keys", "way"),
-    [
-        (("j", "enter"), "table restore"),
-        (("j", "j", "k", "enter"), "table restore"),
-        (("3",), "time travel"),
-        (("z", "3", "3"), "time travel"),  # the key after a letter only ends the sentence
-        (("slash", "t", "r", "a", "v", "enter"), "time travel"),
-        (("slash", "x", "backspace", "backspace", "down", "enter"), "table restore"),
-        (("slash", "t", "r", "a", "v", "escape", "up", "enter"), "table restore"),
-        (("z", "enter", "enter"), "down migration"),
-    ],
+    sampled(
+        [
+            (("j", "enter"), "table restore"),
+            (("j", "j", "k", "enter"), "table restore"),
+            (("3",), "time travel"),
+            (("z", "3", "3"), "time travel"),  # the key after a letter only ends the sentence
+            (("slash", "t", "r", "a", "v", "enter"), "time travel"),
+            (("slash", "x", "backspace", "backspace", "down", "enter"), "table restore"),
+            (("slash", "t", "r", "a", "v", "escape", "up", "enter"), "table restore"),
+            (("z", "enter", "enter"), "down migration"),
+        ],
+        2,
+    ),
 )
 async def test_a_choice_takes_arrows_letters_digits_and_a_filter(
     keys: tuple[str, ...], way: str
