@@ -29,7 +29,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # A deadline measures how busy the machine is, not the code.
-settings.register_profile("suite", deadline=None, max_examples=20)
+settings.register_profile("suite", deadline=None, max_examples=10)
 settings.register_profile("thorough", deadline=None, max_examples=THOROUGH)
 settings.load_profile("suite")
 

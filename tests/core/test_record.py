@@ -14,6 +14,7 @@ from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.file import dump_record, load_record
 from d1_preflight.core.record.gate import blocking_items, open_items
 from d1_preflight.core.record.record import Outcome, Record, Status, kind_of
+from law_size import examples
 
 CHECKLIST = shipped_checklist()
 ENDINGS = [s for s in Status if s not in (Status.PENDING, Status.RUNNING)]
@@ -109,7 +110,9 @@ class RecordLaws(RuleBasedStateMachine):
 
 
 TestRecordLaws = RecordLaws.TestCase
-TestRecordLaws.settings = settings(max_examples=40, stateful_step_count=60, deadline=None)
+TestRecordLaws.settings = settings(
+    max_examples=examples(100), stateful_step_count=60, deadline=None
+)
 
 
 def test_editing_the_migration_unproves_everything_about_the_old_text() -> None:

@@ -15,6 +15,7 @@ from d1_preflight.core.recovery.restore_sql import dependency_order
 from d1_preflight.core.rows.index_gap import failing_indexes
 from d1_preflight.core.rows.row_diff import RowDiff
 from d1_preflight.core.schema.schema import Change, Schema, diff
+from law_size import examples
 from local_copies import copy_rows, diff_files, opened, read_shapes
 
 SHOP = """
@@ -224,7 +225,9 @@ ACTS = st.lists(st.sampled_from(sorted({**LOSSLESS})), min_size=1, max_size=4, u
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(ACTS)
 def test_whatever_is_called_lossless_is(tmp_path: Path, names: list[str]) -> None:

@@ -22,6 +22,7 @@ from d1_preflight.core.rows.row_diff import (
     diff_rows,
 )
 from d1_preflight.core.schema.schema import Schema
+from law_size import examples
 from local_copies import copy_rows, diff_files, two_states
 
 SHOP = """
@@ -237,7 +238,7 @@ ROWS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150))
 @given(before=ROWS, after=ROWS, keyed=st.booleans())
 def test_the_numbers_add_up_and_equal_a_count_by_hand(
     tmp_path: Path, before: list[tuple[int, object]], after: list[tuple[int, object]], keyed: bool

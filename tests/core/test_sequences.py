@@ -23,6 +23,7 @@ from d1_preflight.core.rows.loss_check import check_losses
 from d1_preflight.core.rows.table_copy import RowCopy
 from d1_preflight.core.schema.schema import Schema
 from d1_preflight.core.schema.sequences import local_sequences
+from law_size import examples
 from local_copies import copy_rows as copy_local
 from local_copies import diff_files, opened, write_repair
 
@@ -77,7 +78,7 @@ IDS = st.lists(st.integers(1, 40), max_size=6)
 HELD = st.tuples(IDS, st.none() | st.integers(1, 60) | st.integers(LARGEST, LARGEST + 9))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(held=st.tuples(HELD, HELD))
 def test_every_mark_is_kept_from_the_target_to_the_restored_backup(
     held: tuple[tuple[list[int], int | None], tuple[list[int], int | None]],
