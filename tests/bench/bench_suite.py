@@ -1,9 +1,8 @@
-"""Prints what the suite costs, and writes `tests/slow.txt`: the tests left out of the quick part.
+"""Prints what the suite costs: the clock of its two parts, and the processor time by folder.
 
-Run: python tests/bench/bench_suite.py [--write]. It runs every test without wrangler once, two side
-by side, and takes the processor time of each, with that of the programs it starts. A function is
-slow where its tests take over `MOST_S` on average. The quick part, for every save:
-pytest -n 2 -m "not wrangler and not slow".
+Run: python tests/bench/bench_suite.py [PATH …] [--all] [--dearest N]. What needs no wrangler runs
+two side by side, as for every save; `--all` runs the whole suite, too. The processor time of a test
+counts the programs that it starts. The machine must be quiet: the clock is shared.
 """
 
 import argparse
@@ -13,19 +12,15 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-LIST = TESTS / "slow.txt"
 WRITES_TO = "PREFLIGHT_SUITE_CPU"
-MOST_S = 0.02
-HEAD = f"""\
-# Tests that take over {MOST_S} s of a processor on average; the quick part leaves them out.
-# Written by `python tests/bench/bench_suite.py --write`.
-"""
+QUICK = ("-n", "2", "-m", "not wrangler")
+WHOLE = ("-n", "auto")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -38,51 +33,48 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         file.write(f"{seconds:.3f}\t{item.nodeid}\n")
 
 
-def measure() -> dict[str, float]:
-    """The processor time of every test without wrangler, in seconds by its id."""
+def measure(what: str, options: Sequence[str], paths: Sequence[str]) -> dict[str, float]:
+    """Run tests and print their clock; the processor time of each, in seconds by its id."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cpu.tsv"
         begun = time.perf_counter()
         subprocess.run(
-            (
-                *(sys.executable, "-m", "pytest", "-p", "bench.bench_suite", "-n", "2"),
-                *("-m", "not wrangler"),
-            ),
+            (sys.executable, "-m", "pytest", "-p", "bench.bench_suite", *options, *paths),
             cwd=TESTS.parent,
             env={**os.environ, WRITES_TO: str(file), "PYTHONPATH": str(TESTS)},
             check=False,  # a test that fails took its time, too; pytest has named it
         )
-        print(f"the part without wrangler: {time.perf_counter() - begun:.0f} s")
+        taken = time.perf_counter() - begun
         lines = (line.split("\t", 1) for line in file.read_text("utf-8").splitlines())
-        return {name: float(seconds) for seconds, name in lines}
+        tests = {name: float(seconds) for seconds, name in lines}
+    print(f"{what}: {taken:.1f} s of the clock, {len(tests):,} tests", end=", ")
+    print(f"{sum(tests.values()):.0f} s of a processor")
+    return tests
 
 
-def slow_functions(tests: dict[str, float]) -> set[str]:
-    """The test functions whose tests take over `MOST_S` on average."""
-    by_function = defaultdict[str, list[float]](list)
+def show(tests: dict[str, float], dearest: int) -> None:
+    """Print the folders, and the functions that cost most."""
+    folders, functions = defaultdict[str, float](float), defaultdict[str, list[float]](list)
     for name, seconds in tests.items():
-        by_function[name.split("[")[0]].append(seconds)
-    return {name for name, taken in by_function.items() if sum(taken) / len(taken) > MOST_S}
+        folders[name.split("::")[0].rpartition("/")[0]] += seconds
+        functions[name.split("[")[0]].append(seconds)
+    for folder, spent in sorted(folders.items(), key=lambda each: -each[1]):
+        print(f"  {folder:<20} {spent:6.1f} s")
+    by_cost = sorted(functions.items(), key=lambda each: -sum(each[1]))
+    for name, each in by_cost[:dearest]:
+        print(f"  {sum(each):6.2f} s  {len(each):4} × {name}")
 
 
 def main() -> None:
-    """Print the costs, and write the list where it is asked for."""
+    """Print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help=f"write {LIST.name}")
-    write = parser.parse_args().write
-    tests = measure()
-    slow = slow_functions(tests)
-    quick = {name: s for name, s in tests.items() if name.split("[")[0] not in slow}
-    folders = defaultdict[str, float](float)
-    for name, seconds in tests.items():
-        folders[name.split("::")[0].rsplit("/", 1)[0]] += seconds
-    print(f"all: {len(tests):,} tests, {sum(tests.values()):.0f} s of a processor")
-    print(f"quick: {len(quick):,} tests, {sum(quick.values()):.0f} s of a processor")
-    for folder, seconds in sorted(folders.items(), key=lambda each: -each[1]):
-        print(f"  {folder:<20} {seconds:6.0f} s")
-    if write:
-        LIST.write_text(HEAD + "".join(f"{name}\n" for name in sorted(slow)), "utf-8")
-        print(f"{LIST.name}: {len(slow)} functions")
+    parser.add_argument("paths", nargs="*", help="folders or files; none: all tests")
+    parser.add_argument("--all", action="store_true", help="the whole suite, too")
+    parser.add_argument("--dearest", type=int, default=20, help="how many functions are named")
+    said = parser.parse_args()
+    show(measure("without wrangler", QUICK, said.paths), said.dearest)
+    if said.all:
+        show(measure("the whole suite", WHOLE, said.paths), said.dearest)
 
 
 if __name__ == "__main__":
