@@ -361,7 +361,7 @@ def compared_files(record: Record | None) -> Container[str] | None:
     """
     if record is None or record.last(ApplyFacts.step) is None:
         return None
-    return {f.file for f in ComparedFacts.from_attempt(record.last(ComparedFacts.step)).files}
+    return {f.file for f in record.last_facts(ComparedFacts).files}
 
 
 def _table(environment: Environment) -> str:

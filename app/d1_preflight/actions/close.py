@@ -162,7 +162,7 @@ def _counts_before(context: StepContext) -> Mapping[str, int]:
 
 def _counts_after(context: StepContext) -> Mapping[str, int]:
     """The counts that were found after the apply; none where nobody counted."""
-    checked = RowCheckFacts.from_attempt(context.record.last(RowCheckFacts.step)).tables
+    checked = context.record.last_facts(RowCheckFacts).tables
     return {t.table: t.found for t in checked if t.found is not None}
 
 

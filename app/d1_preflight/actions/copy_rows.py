@@ -346,7 +346,7 @@ def held_by_reads(context: StepContext) -> str:
 
 def _rows_to_read(context: StepContext) -> int | None:
     """About how many rows a read of every table costs; None: not known."""
-    copied = CopyFacts.from_attempt(context.record.last(CopyFacts.step)).rows
+    copied = context.record.last_facts(CopyFacts).rows
     if copied is not None:
         return copied
     size = context.environment.cache.size

@@ -29,7 +29,7 @@ def dropped_by(record: Record, signed: bool) -> Iterator[str]:
     """What a closed migration took away for good."""
     if _end(record, signed) in ("", ROLLED_BACK):
         return
-    for change in RehearsalFacts.from_attempt(record.last(RehearsalFacts.step)).schema:
+    for change in record.last_facts(RehearsalFacts).schema:
         if change.change == "removed" and change.object in ("table", "column"):
             yield change.name.lower()
 

@@ -149,6 +149,6 @@ def _named_by(files: Files) -> Iterator[str]:
     """The hashes of the files that a record itself names."""
     with suppress(PreflightError):
         record = load_record(files.get(RECORD_FILE, b""))
-        yield GoFacts.from_attempt(record.last(GoFacts.step)).go_sha256
-        for line in CloseFacts.from_attempt(record.last(CloseFacts.step)).files:
+        yield record.last_facts(GoFacts).go_sha256
+        for line in record.last_facts(CloseFacts).files:
             yield line.partition("  ")[0]

@@ -1,11 +1,12 @@
 """The judgement of migrations: what each does, its class, and what the rules find in it."""
 
 from collections.abc import Collection, Container, Iterator, Sequence
+from contextlib import closing
 
 from d1_preflight.core.d1 import LEDGER
 from d1_preflight.core.effects.classify import classify, no_file_makes
 from d1_preflight.core.engine.sandbox import Sandbox
-from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
+from d1_preflight.core.engine.trace import ScriptTrace
 from d1_preflight.core.errors import ProjectError
 from d1_preflight.core.findings import Analysis, EngineVerdict, Finding, Kind, Refusal, Risk
 from d1_preflight.core.project.migration import Migration
@@ -30,11 +31,8 @@ def analyse(
     `known` names those that were there before this one was written, where that is known. `prior`
     is `whole` where it is all that is there (the target's), not only what earlier files make.
     """
-    sandbox = Sandbox(prior, whole=whole)
-    try:
+    with closing(Sandbox(prior, whole=whole)) as sandbox:
         return _judged(sandbox, migration, siblings, known=known)
-    finally:
-        sandbox.close()
 
 
 def analyse_ledger(
@@ -44,14 +42,15 @@ def analyse_ledger(
 
     With `whole`, what neither `prior` has nor a file makes is not there.
     """
-    return tuple(_in_order(migrations, prior, whole=whole))
+    return tuple(judge_in_order(migrations, prior, whole=whole))
 
 
 def judge_in_order(
-    migrations: Sequence[Migration], prior: Schema | None = None
+    migrations: Sequence[Migration], prior: Schema | None = None, *, whole: bool = False
 ) -> Iterator[Analysis]:
     """The same, one by one, so that a caller may stop."""
-    return _in_order(migrations, prior, whole=False)
+    names = {migration.name for migration in migrations}
+    return (found for _, found in judge_some(migrations, names, prior, whole=whole))
 
 
 def judge_some(
@@ -66,10 +65,9 @@ def judge_some(
 
     With `whole`, what neither `prior` has nor a file makes is not there.
     """
-    sandbox = Sandbox(prior, whole=whole)
-    noted = frozenset[str]()
-    last = max((n for n, m in enumerate(migrations) if m.name in wanted), default=-1)
-    try:
+    with closing(Sandbox(prior, whole=whole)) as sandbox:
+        noted = frozenset[str]()
+        last = max((n for n, m in enumerate(migrations) if m.name in wanted), default=-1)
         for migration in migrations[: last + 1]:
             if migration.name in wanted:
                 judged = _judged(
@@ -79,8 +77,6 @@ def judge_some(
                 yield migration, judged
             else:
                 sandbox.run(migration.text, keep=True)
-    finally:
-        sandbox.close()
 
 
 def not_judged(why: str) -> Analysis:
@@ -91,13 +87,10 @@ def not_judged(why: str) -> Analysis:
 
 def schema_after(migrations: Sequence[Migration], prior: Schema | None = None) -> Schema:
     """The schema that a list of migrations leaves, in the given order."""
-    sandbox = Sandbox(prior)
-    try:
+    with closing(Sandbox(prior)) as sandbox:
         for migration in migrations:
             sandbox.run(migration.text, keep=True)
         return sandbox.schema
-    finally:
-        sandbox.close()
 
 
 def schemas_between(
@@ -123,8 +116,7 @@ def made_outside(migrations: Sequence[Migration], live: Schema) -> Schema:
     A column that a file adds to such a table is taken out again, so that the file can be run.
     """
     made, added = set[str](), set[tuple[str, str]]()
-    sandbox = Sandbox(live, whole=True)
-    try:
+    with closing(Sandbox(live, whole=True)) as sandbox:
         for migration in migrations:
             for trace in sandbox.run(migration.text, keep=False).statements:
                 made |= {name.lower() for _, name in trace.created}
@@ -132,21 +124,16 @@ def made_outside(migrations: Sequence[Migration], live: Schema) -> Schema:
                 if trace.error.startswith(_TWICE):
                     column = trace.error.removeprefix(_TWICE).strip()
                     added.add((trace.target, column))
-    finally:
-        sandbox.close()
     outside = tuple(o for o in live.objects if not {o.name.lower(), o.table.lower()} & made)
     return _without_columns(Schema(outside), added)
 
 
 def _without_columns(schema: Schema, columns: Collection[tuple[str, str]]) -> Schema:
-    sandbox = Sandbox(schema, whole=True)
-    try:
+    with closing(Sandbox(schema, whole=True)) as sandbox:
         for table, column in sorted(columns):
             drop = f"ALTER TABLE {quote_name(table)} DROP COLUMN {quote_name(column)};"
             sandbox.run(drop, keep=True)
         return sandbox.schema
-    finally:
-        sandbox.close()
 
 
 def baseline_schema(baseline: Migration) -> Schema:
@@ -154,8 +141,7 @@ def baseline_schema(baseline: Migration) -> Schema:
 
     D1's own tables and wrangler's ledger are passed over: an export holds them.
     """
-    sandbox = Sandbox()
-    try:
+    with closing(Sandbox()) as sandbox:
         for trace in sandbox.run(baseline.text, keep=True).statements:
             if trace.error and not trace.target.lower().startswith(("_cf_", "sqlite_", LEDGER)):
                 raise ProjectError(
@@ -163,21 +149,6 @@ def baseline_schema(baseline: Migration) -> Schema:
                     hint="The baseline holds the schema as it was before the first migration.",
                 )
         return sandbox.schema
-    finally:
-        sandbox.close()
-
-
-def _in_order(
-    migrations: Sequence[Migration], prior: Schema | None, *, whole: bool
-) -> Iterator[Analysis]:
-    sandbox, noted = Sandbox(prior, whole=whole), frozenset[str]()
-    try:
-        for migration in migrations:
-            judged = _judged(sandbox, migration, migrations, keep=True, noted=noted)
-            noted |= project_wide(judged.findings)
-            yield judged
-    finally:
-        sandbox.close()
 
 
 def _judged(
@@ -207,22 +178,15 @@ def _judged(
     )
 
 
-def _refused_because(script: ScriptTrace, trace: StatementTrace) -> str:
-    missing = script.missing(trace)
-    return no_file_makes(missing) if missing else trace.error
-
-
 def _engine_verdict(
     script: ScriptTrace, findings: Sequence[Finding], problems: Sequence[str]
 ) -> EngineVerdict:
     """What the sandbox answered, in the words of the findings where they tell more."""
-    refused = {
-        trace.line: Refusal(
-            trace.line, _refused_because(script, trace), outside=bool(script.missing(trace))
-        )
-        for trace in script.statements
-        if trace.error
-    }
+    refused = dict[int, Refusal]()
+    for trace in (trace for trace in script.statements if trace.error):
+        missing = script.missing(trace)
+        why = no_file_makes(missing) if missing else trace.error
+        refused[trace.line] = Refusal(trace.line, why, outside=bool(missing))
     messages = reversed([finding for finding in findings if finding.refusal])
     refused |= {finding.line: Refusal(finding.line, finding.message) for finding in messages}
     last = script.statements[-1].line if script.statements else 1

@@ -74,7 +74,7 @@ def undoing(record: Record) -> tuple[Undo, ...]:
     closed = closed_attempt(record)
     if closed is not None and CloseFacts.from_attempt(closed).end != KEPT:
         return ()
-    plan = RollbackPlanFacts.from_attempt(record.last(RollbackPlanFacts.step))
+    plan = record.last_facts(RollbackPlanFacts)
     ways = sorted(plan.ways, key=lambda way: way.way != plan.chosen)
     until = _until(record)
     return tuple(
@@ -91,14 +91,14 @@ def undoing(record: Record) -> tuple[Undo, ...]:
 
 def _lost(record: Record) -> str:
     """Rows, values and schema objects that the rehearsal or the target shows as gone."""
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    rehearsed = record.last_facts(RehearsalFacts)
     tables, _ = changed_tables(record)
     parts = [*_lost_rows(tables), *_removed(rehearsed.schema)]
     if record.is_adoption or not (parts or rehearsed.schema_after):
         return ""  # without a rehearsal, nobody knows that nothing is lost
     if not parts:
         return "nothing: no row, no value, no table, column or index"
-    declared = LossesFacts.from_attempt(record.last(LossesFacts.step))
+    declared = record.last_facts(LossesFacts)
     why = f". Declared, because: {sentence(declared.loss_reason)}" if declared.loss_reason else ""
     return f"{' · '.join(parts)}{why}"
 
@@ -130,7 +130,7 @@ def _back(table: ChangedTable) -> str:
 
 def _agreed(record: Record) -> str:
     """Whether one person alone said GO, or another one approved it."""
-    signed = GoFacts.from_attempt(record.last(GoFacts.step))
+    signed = record.last_facts(GoFacts)
     if not signed.signer or signed.decision == NO_GO:
         return ""
     closed = closed_attempt(record)
@@ -160,7 +160,7 @@ def _backup(record: Record) -> str:
 
 
 def _until(record: Record) -> str:
-    mark = BookmarkFacts.from_attempt(record.last(BookmarkFacts.step))
+    mark = record.last_facts(BookmarkFacts)
     try:
         return timestamp(moment(mark.good_until))
     except ValueError:

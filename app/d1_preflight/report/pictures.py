@@ -71,7 +71,7 @@ _KEPT = 10.0
 
 def pictures(record: Record) -> Iterator[Picture]:
     """What of the record can be drawn."""
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    rehearsed = record.last_facts(RehearsalFacts)
     bars = tuple(
         RowBar(t.table, t.before, max(t.after, 0), t.lost or 0, t.changed or 0)
         for t in rehearsed.tables
@@ -79,7 +79,7 @@ def pictures(record: Record) -> Iterator[Picture]:
     )
     if bars:
         yield RowBars(bars)
-    errors = ErrorRateFacts.from_attempt(record.last(ErrorRateFacts.step))
+    errors = record.last_facts(ErrorRateFacts)
     if errors.samples:
         rates = tuple(_rate(sample) for sample in errors.samples)
         yield Series("error rate during the watch, %", rates, _number(errors.limit))

@@ -133,14 +133,9 @@ def _transformed(builder: EffectsBuilder) -> Iterator[_KindReason]:
 
 
 def _objects_changed(builder: EffectsBuilder) -> Iterator[_KindReason]:
-    old, new = builder.script.old, builder.script.new
-    pairs = (
-        ("index", old.indexes, new.indexes),
-        ("trigger", old.triggers, new.triggers),
-        ("view", old.views, new.views),
-    )
-    for word, befores, afters in pairs:
-        for name, found in befores.items():
+    for word in ("index", "trigger", "view"):
+        afters = builder.script.new.of(word)
+        for name, found in builder.script.old.of(word).items():
             now = afters.get(name)
             if now is found or (now and now.sql == found.sql):
                 continue
@@ -152,16 +147,12 @@ def _objects_changed(builder: EffectsBuilder) -> Iterator[_KindReason]:
 
 def _added(builder: EffectsBuilder) -> Iterator[_KindReason]:
     old, new = builder.script.old, builder.script.new
-    for kind, befores, afters in (
-        ("table", old.tables, new.tables),
-        ("index", old.indexes, new.indexes),
-        ("trigger", old.triggers, new.triggers),
-        ("view", old.views, new.views),
-    ):
-        for name in afters:
+    for kind in ("table", "index", "trigger", "view"):
+        befores = old.tables if kind == "table" else old.of(kind)
+        for name, made in (new.tables if kind == "table" else new.of(kind)).items():
             if name not in befores and name not in new.inner:
                 by = builder.first(f"CREATE {kind.upper()}", name)
-                yield _reason(Kind.ADDITIVE, f'Adds {kind} "{afters[name].name}".', by)
+                yield _reason(Kind.ADDITIVE, f'Adds {kind} "{made.name}".', by)
     for name in builder.columns_added():
         by = builder.first("ALTER TABLE ADD COLUMN", column=name.partition(".")[2])
         yield _reason(Kind.ADDITIVE, f'Adds column "{name}".', by)
@@ -176,9 +167,8 @@ def _unknown(builder: EffectsBuilder) -> Iterator[_KindReason]:
         elif trace.error:
             yield _reason(Kind.UNKNOWN, f"D1 refuses a statement: {trace.error}.", trace)
         elif trace.aborted:
-            yield _reason(
-                Kind.UNKNOWN, f"Not followed to its end: {trace.data_dependent_error}.", trace
-            )
+            words = f"Not followed to its end: {trace.data_dependent_error}."
+            yield _reason(Kind.UNKNOWN, words, trace)
         elif trace.verb not in _KNOWN:
             yield _reason(Kind.UNKNOWN, f"Not recognised: {trace.verb or 'a statement'}.", trace)
     if builder.script.unrecorded:
@@ -187,28 +177,12 @@ def _unknown(builder: EffectsBuilder) -> Iterator[_KindReason]:
         yield _reason(Kind.UNKNOWN, words, last)
 
 
-_KNOWN = (
-    frozenset(
-        (
-            "INSERT",
-            "UPDATE",
-            "DELETE",
-            "SELECT",
-            "VALUES",
-            "PRAGMA",
-            "REINDEX",
-            "ANALYZE",
-            "EXPLAIN",
-        )
-    )
-    | frozenset(
-        f"{verb} {kind}"
-        for verb in ("CREATE", "DROP")
-        for kind in ("TABLE", "INDEX", "VIEW", "TRIGGER")
-    )
-    | frozenset(
-        f"ALTER TABLE {act}" for act in ("RENAME", "RENAME COLUMN", "ADD COLUMN", "DROP COLUMN")
-    )
+_ROWS_OR_NONE = ("INSERT", "UPDATE", "DELETE", "SELECT", "VALUES", "PRAGMA", "REINDEX", "ANALYZE")
+_OBJECTS = ("TABLE", "INDEX", "VIEW", "TRIGGER")
+_ALTERS = ("RENAME", "RENAME COLUMN", "ADD COLUMN", "DROP COLUMN")
+_KNOWN = frozenset({*_ROWS_OR_NONE, "EXPLAIN"}).union(
+    (f"{verb} {kind}" for verb in ("CREATE", "DROP") for kind in _OBJECTS),
+    (f"ALTER TABLE {act}" for act in _ALTERS),
 )
 
 

@@ -1,19 +1,13 @@
 """Conditions that a table's own CHECK or NOT NULL makes true of every row."""
 
 from collections.abc import Collection, Sequence
+from contextlib import closing, suppress
 
 import apsw
 
+from d1_preflight.core.schema.ddl import names_in
 from d1_preflight.core.schema.table import Table
-from d1_preflight.core.schema.trigger import names_in
-from d1_preflight.core.sql.tokenizer import (
-    Token,
-    TokenKind,
-    closing,
-    outside,
-    quote_name,
-    tokens,
-)
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, bare, outside, quote_name, tokens
 
 _END = frozenset({"ORDER", "RETURNING"})
 _WORDS = frozenset({"AND", "OR", "NOT", "IN", "IS", "NULL", "BETWEEN"})
@@ -71,15 +65,11 @@ def _holds_for_each_value(table: Table, condition: Sequence[Token]) -> bool:
     if not values or column is None:
         return False
     kept = "".join(f" {token.text}" for token in condition)
-    connection = apsw.Connection(":memory:")
-    try:
+    with closing(apsw.Connection(":memory:")) as connection, suppress(apsw.Error):
         connection.execute(f"CREATE TABLE t({quote_name(column.name)} {column.affinity})")
         connection.execute(f"INSERT INTO t VALUES {', '.join(f'({v})' for v in values)}")
         return bool(connection.execute(f"SELECT count(*) FROM t WHERE{kept}").get == len(values))
-    except apsw.Error:
-        return False
-    finally:
-        connection.close()
+    return False
 
 
 def _is_plain(condition: Sequence[Token]) -> bool:
@@ -93,7 +83,7 @@ def _is_plain(condition: Sequence[Token]) -> bool:
 
 def _allowed(table: Table, name: str, check: str) -> tuple[str, ...]:
     """The literals that a CHECK allows a column, if it lists them and nothing else passes it."""
-    found = _bare(tokens(check, limit=len(check)))
+    found = bare(tokens(check, limit=len(check)))
     if len(found) == len("a=b") and found[1].text in ("=", "=="):
         found = found if _names(found[0], name) else found[::-1]
         literals = found[2:]
@@ -161,13 +151,6 @@ def _condition(statement: Sequence[Token], names: Collection[str]) -> tuple[Toke
     )
 
 
-def _bare(found: Sequence[Token]) -> Sequence[Token]:
-    """Without parentheses around the whole."""
-    while found and found[0].text == "(" and closing(found, 0) == len(found) - 1:
-        found = found[1:-1]
-    return found
-
-
 def _is_prefix(found: Sequence[Token], n: int, names: Collection[str]) -> bool:
     following = found[n + 1 : n + 2]
     return bool(following) and following[0].text == "." and found[n].name.lower() in names
@@ -175,7 +158,7 @@ def _is_prefix(found: Sequence[Token], n: int, names: Collection[str]) -> bool:
 
 def _normal(found: Sequence[Token]) -> tuple[str, ...]:
     """A condition's words without quotes and outer parentheses; the sides of = in any order."""
-    found = _bare(found)
+    found = bare(found)
     texts = tuple(t.text if t.kind is TokenKind.STRING else t.name.lower() for t in found)
     sides = len(texts) == len("a=b") and texts[1] in ("=", "==")
     return ("=", *sorted((texts[0], texts[2]))) if sides else texts

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from d1_preflight.core.effects.outside import outside_changes
-from d1_preflight.core.effects.reads import tables_read
 from d1_preflight.core.effects.row_lineage import TableLineage
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace
 from d1_preflight.core.findings import Effects
 from d1_preflight.core.schema.sequences import SEQUENCE_TABLE
+from d1_preflight.core.schema.table import Table
 
 
 class EffectsBuilder:
@@ -47,6 +47,7 @@ class EffectsBuilder:
         rebuilt = tuple(lineage.table for lineage in living if lineage.rebuilt)
         by_column = (name.split(".")[0] for name in (*added, *dropped, *renamed, *nulled))
         touched = dict.fromkeys((*deleted, *gone, *updated, *inserted, *rebuilt, *by_column))
+        read = dict.fromkeys(self._read())
         return Effects(
             rows_deleted_in=deleted,
             references_nulled_in=nulled,
@@ -59,7 +60,7 @@ class EffectsBuilder:
             columns_dropped=dropped,
             columns_renamed=renamed,
             tables_touched=tuple(name for name in touched if old.table(name)),
-            tables_read=tuple(n for n in self._read() if n not in touched and old.table(n)),
+            tables_read=tuple(n for n in read if n not in touched and old.table(n)),
             objects_dropped=tuple(self._objects_dropped()),
             sequences_written=any(self.sequences_written()),
         )
@@ -102,29 +103,27 @@ class EffectsBuilder:
                 yield lineage.table, lineage.filled_by
 
     def _read(self) -> Iterator[str]:
-        return tables_read(self.script, self._origin)
+        """The pre-existing tables that its queries read: their rows decide what is written."""
+        for trace in self._accepted:
+            for table in sorted({table for table, _ in trace.access.reads}):
+                found = self._origin(trace, table) if trace.verb in _WRITES_ROWS else None
+                if found and _is_named(self.script, trace, table):
+                    yield found
 
     def _objects_dropped(self) -> Iterator[str]:
-        old = self.script.old
-        kinds = {"INDEX": old.indexes, "TRIGGER": old.triggers, "VIEW": old.views}
         for trace in self._accepted:
-            action, _, kind = trace.verb.partition(" ")
-            found = kinds.get(kind, {}).get(trace.target.lower()) if action == "DROP" else None
-            if found:
-                yield found.name
+            if trace.verb in ("DROP INDEX", "DROP TRIGGER", "DROP VIEW"):
+                held = self.script.old.of(trace.verb.partition(" ")[2].lower())
+                if found := held.get(trace.target.lower()):
+                    yield found.name
 
     def columns_added(self) -> Iterator[str]:
         """The columns added to pre-existing tables."""
-        for lineage in self.lineages:
-            old, new = (
-                self.script.old.table(lineage.table),
-                self.script.new.table(lineage.name or ""),
-            )
-            if old and new and old is not new:
-                renamed = {to.partition(".")[2].lower() for to in self._renames(lineage.table)}
-                for column in new.columns:
-                    if not old.column(column.name) and column.name.lower() not in renamed:
-                        yield f"{lineage.table}.{column.name}"
+        for lineage, old, new in self._reshaped():
+            renamed = {to.partition(".")[2].lower() for to in self._renames(lineage.table)}
+            for column in new.columns:
+                if not old.column(column.name) and column.name.lower() not in renamed:
+                    yield f"{lineage.table}.{column.name}"
 
     def columns_dropped(self) -> Iterator[tuple[str, StatementTrace | None]]:
         """The pre-existing columns whose values are gone, each with the statement that did it."""
@@ -136,13 +135,7 @@ class EffectsBuilder:
 
     def columns_renamed(self) -> Iterator[tuple[str, StatementTrace | None]]:
         """The pre-existing columns that have another name now."""
-        for lineage in self.lineages:
-            old, new = (
-                self.script.old.table(lineage.table),
-                self.script.new.table(lineage.name or ""),
-            )
-            if not old or not new or old is new:
-                continue
+        for lineage, old, new in self._reshaped():
             for pair in self._renames(lineage.table):
                 column, _, _ = pair.partition(".")
                 if old.column(column):
@@ -153,18 +146,22 @@ class EffectsBuilder:
 
     def first(self, verb: str, target: str = "", column: str = "") -> StatementTrace | None:
         """The first accepted statement of a verb, on a target or a column where one is named."""
-        found = self._by_target.get((verb, target.lower()), ()) if target else self._by_verb(verb)
+        of_verb = (trace for trace in self._accepted if trace.verb == verb)
+        found = self._by_target.get((verb, target.lower()), ()) if target else of_verb
         return next((a for a in found if not column or a.parsed.column == column), None)
 
-    def _by_verb(self, verb: str) -> Iterator[StatementTrace]:
-        return (trace for trace in self._accepted if trace.verb == verb)
+    def _reshaped(self) -> Iterator[tuple[TableLineage, Table, Table]]:
+        """The pre-existing tables that are still there and are not as they were, on both sides."""
+        for lineage in self.lineages:
+            new = self.script.new.table(lineage.name or "")
+            old = self.script.old.table(lineage.table)
+            if old and new and old is not new:
+                yield lineage, old, new
 
     def _renames(self, table: str) -> Iterator[str]:
-        for trace in self._accepted:
-            if (
-                trace.verb == "ALTER TABLE RENAME COLUMN"
-                and self._origin(trace, trace.target) == table
-            ):
+        for trace in self._alters_columns:
+            is_rename = trace.verb == "ALTER TABLE RENAME COLUMN"
+            if is_rename and self._origin(trace, trace.target) == table:
                 yield f"{trace.parsed.column}.{trace.parsed.new_name}"
 
     def _dropped_by_copy(
@@ -201,7 +198,8 @@ class EffectsBuilder:
                 now = dict(now)
                 now[trace.parsed.new_name.lower()] = now.pop(trace.target.lower())
             elif trace.verb == "DROP TABLE":
-                now = {k: v for k, v in now.items() if k not in _lowered(trace.removed("table"))}
+                gone = {name.lower() for name in trace.removed("table")}
+                now = {name: origin for name, origin in now.items() if name not in gone}
         return found
 
     def _origin(self, trace: StatementTrace, table: str) -> str | None:
@@ -219,9 +217,26 @@ def _written(trace: StatementTrace) -> Iterator[str]:
     yield from (table for table, _ in trace.access.trigger_updates)
 
 
+def _is_named(script: ScriptTrace, trace: StatementTrace, table: str) -> bool:
+    """Whether a query names it; else SQLite reads it to check a foreign key, or refuses."""
+    names = {table.lower().replace(mark, written) for mark, written in _AS_WRITTEN}
+    return any(
+        text is None or any(name in text.lower() for name in names)
+        for text in _texts(script, trace)
+    )
+
+
+def _texts(script: ScriptTrace, trace: StatementTrace) -> Iterator[str | None]:
+    """The statement and the triggers and views through which it reads; None for one not known."""
+    yield trace.statement.text
+    for through in trace.access.fired:
+        lower, sides = through.lower(), (script.old, script.new)
+        found = [side.triggers.get(lower) or side.views.get(lower) for side in sides]
+        yield None if found == [None, None] else " ".join(one.sql for one in found if one)
+
+
 _COLUMNS = frozenset({"ALTER TABLE RENAME COLUMN", "ALTER TABLE DROP COLUMN"})
 _ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "ALTER TABLE DROP COLUMN"})
-
-
-def _lowered(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(name.lower() for name in names)
+_WRITES_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "CREATE TABLE"})
+_AS_WRITTEN = (("\0", "\0"), *((mark, mark * 2) for mark in "\"'`"))
+"""How a name stands in SQL: as it is, or with the quote that it is written in doubled."""

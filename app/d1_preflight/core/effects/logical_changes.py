@@ -119,10 +119,8 @@ def _read(trace: StatementTrace, script: ScriptTrace) -> frozenset[str]:
     """The tables that a statement reads, and those that a new table or column refers to."""
     found = {table.lower() for table, _ in trace.access.reads}
     if trace.verb in ("CREATE TABLE", "ALTER TABLE ADD COLUMN"):
-        tokens = trace.parsed.tokens
-        for before, token in pairwise(tokens):
-            if before.word == "REFERENCES":
-                found.add(token.name.lower())
+        pairs = pairwise(trace.parsed.tokens)
+        found |= {token.name.lower() for before, token in pairs if before.word == "REFERENCES"}
     if trace.verb in ("CREATE VIEW", "CREATE TRIGGER"):
         known = script.new.tables.keys() | script.old.tables.keys()
         found |= {t.name.lower() for t in trace.parsed.tokens if t.name.lower() in known}
@@ -168,5 +166,3 @@ def _deeds(trace: StatementTrace, script: ScriptTrace, rebuilt: frozenset[str]) 
             tables = {name.lower() for name in _tables_of_object(trace, script)}
             if not tables & rebuilt and (tables & old.keys() or trace.verb == "CREATE VIEW"):
                 yield Deed.ADDITION
-        case _:
-            return

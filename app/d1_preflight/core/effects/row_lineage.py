@@ -78,24 +78,19 @@ class _RowWalk:
         self._altered: set[str] = set()  # tables whose CHECKs need not hold any more
         self._emptied: set[str] = set()  # storage tables without a row: nothing in them is cleared
         self._dropped_by: dict[str, StatementTrace] = {}
-        self._guards: dict[
-            str, tuple[str, str]
-        ] = {}  # trigger -> what it forbids, and on which table
+        self._guards = dict[str, tuple[str, str]]()  # trigger -> what it forbids, on which table
         for trigger in old.triggers.values():
             if "RAISE" in trigger.sql.upper():
                 self._note_guard(trigger.name, tokens(trigger.sql))
         self._contents = ColumnContents(old, script.new)
         self._filled_by: dict[str, StatementTrace] = {}
-        self._indexes = {name for name in self.origins if _is_index(old.tables[name.lower()])}
-        self._contentless = {n for n, table in old.tables.items() if _is_contentless(table)}
+        self._indexes = {name for name in self.origins if _content(old.tables[name.lower()])}
+        self._contentless = {n for n, table in old.tables.items() if _content(table) == ""}
 
     def follow(self, trace: StatementTrace) -> None:
         self._delete_rows(trace)
-        if (
-            trace.verb == "DELETE"
-            and not trace.parsed.filtered
-            and _empties(trace, self._script.old)
-        ):
+        is_whole = trace.verb == "DELETE" and not trace.parsed.filtered
+        if is_whole and _empties(trace, self._script.old):
             self._emptied.add(trace.target.lower())
             self._nulled.pop(trace.target.lower(), None)
         self._emptied -= {name.lower() for name in trace.access.inserts}
@@ -163,13 +158,10 @@ class _RowWalk:
         """Whether a reported update is a foreign key's action, not the statement's own."""
         own = table.lower() == trace.target.lower()
         if trace.verb == "UPDATE":
-            by = (
-                ("on_update", "on_delete") if trace.parsed.conflict == "REPLACE" else ("on_update",)
-            )
+            by = ("on_update", *(("on_delete",) * (trace.parsed.conflict == "REPLACE")))
             return not own and self._has_action(table, column, by)
-        return not own or (
-            trace.verb == "DELETE" and self._has_action(table, column, ("on_delete",))
-        )
+        is_delete = trace.verb == "DELETE"
+        return not own or (is_delete and self._has_action(table, column, ("on_delete",)))
 
     def _has_action(self, table: str, column: str, by: Sequence[str]) -> bool:
         known = self._script.old.table(table) or self._script.new.table(table)
@@ -323,16 +315,10 @@ def _empties(trace: StatementTrace, old: Structure) -> bool:
     )
 
 
-def _is_index(table: Table) -> bool:
-    """Whether a table is a full-text index over another one, with no rows of its own."""
+def _content(table: Table) -> str | None:
+    """Where a full-text index has its text, "" for nowhere; None for any other table."""
     declared = full_text(table.sql) if table.is_virtual else None
-    return declared is not None and declared.is_external
-
-
-def _is_contentless(table: Table) -> bool:
-    """Whether a table is a full-text index that keeps no text anywhere."""
-    declared = full_text(table.sql) if table.is_virtual else None
-    return declared is not None and declared.content == ""
+    return declared.content if declared else None
 
 
 def _distinct_losses(losses: Sequence[Loss]) -> tuple[Loss, ...]:

@@ -10,9 +10,9 @@ import apsw
 
 from d1_preflight.core.engine.execution import run_to_end
 from d1_preflight.core.engine.trace import StatementTrace, Unusable
+from d1_preflight.core.schema.ddl import names_in, trigger_head
 from d1_preflight.core.schema.schema import SchemaObject, Structure
 from d1_preflight.core.schema.table import Table
-from d1_preflight.core.schema.trigger import names_in, trigger_head
 from d1_preflight.core.sql.tokenizer import quote_name
 
 _BREAKING = frozenset(

@@ -5,11 +5,13 @@ lacks) prepares here: it is refused on every schema alike.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 import apsw
 
 from d1_preflight.core import d1
+from d1_preflight.core.engine.execution import prepare
 from d1_preflight.core.engine.trace import ColumnRef
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql.tokenizer import quote_name
@@ -139,39 +141,16 @@ class PreparedSchema:
     def _prepare(self, sql: str) -> Prepared:
         columns: list[str] = []
 
-        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+        def look(cursor: apsw.Cursor) -> None:
             columns.extend(str(column[0]) for column in cursor.get_description())
-            return False  # it is prepared, and not run
 
-        cursor = self._connection.cursor()
-        cursor.exec_trace = prepared
         try:
-            cursor.execute(sql)
-        except apsw.ExecTraceAbort:
-            return Prepared(columns=tuple(columns))
+            is_prepared = prepare(self._connection, sql, look)
         except apsw.BindingsError as missed:  # it was prepared before they were missed
-            return Prepared(columns=self._bound(sql, str(missed)))
+            count = _BINDINGS.search(str(missed))
+            with suppress(apsw.Error, ValueError):
+                prepare(self._connection, sql, look, (None,) * int(count[1] if count else 0))
+            return Prepared(columns=tuple(columns))
         except (apsw.Error, ValueError, OverflowError, TypeError) as error:
             return Prepared(str(error) or type(error).__name__)
-        finally:
-            cursor.close(True)  # noqa: FBT003 - apsw takes it by position
-        return Prepared(_EMPTY_STATEMENT)
-
-    def _bound(self, sql: str, missed: str) -> tuple[str, ...]:
-        """The columns of a query with parameters."""
-        count = _BINDINGS.search(missed)
-        columns: list[str] = []
-
-        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
-            columns.extend(str(column[0]) for column in cursor.get_description())
-            return False
-
-        cursor = self._connection.cursor()
-        cursor.exec_trace = prepared
-        try:
-            cursor.execute(sql, (None,) * int(count[1] if count else 0))
-        except (apsw.Error, ValueError):
-            return tuple(columns)
-        finally:
-            cursor.close(True)  # noqa: FBT003 - apsw takes it by position
-        return tuple(columns)
+        return Prepared(columns=tuple(columns)) if is_prepared else Prepared(_EMPTY_STATEMENT)

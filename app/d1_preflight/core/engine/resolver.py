@@ -5,10 +5,12 @@ queries are bounded in number, length and depth; beyond that they stay not under
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import apsw
 
+from d1_preflight.core.engine.execution import prepare
 from d1_preflight.core.engine.trace import Access
 from d1_preflight.core.sql.statement import CopySource, ParsedStatement
 from d1_preflight.lazy_dataclass import replace
@@ -82,21 +84,14 @@ class Resolver:
         """From which column of which table SQLite takes each column of a query's result."""
         found: list[tuple[str, str]] = []
 
-        def prepared(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+        def look(cursor: apsw.Cursor) -> None:
             found.extend(
                 ((table or "").lower(), (column or "").lower())
                 for _, _, _, table, column in cursor.description_full
             )
-            return False  # it is prepared, and not run
 
-        cursor = self._connection.cursor()
-        cursor.exec_trace = prepared
-        try:
-            cursor.execute(text)
-        except apsw.Error:
-            pass
-        finally:
-            cursor.close(True)  # noqa: FBT003 - apsw takes it by position
+        with suppress(apsw.Error):
+            prepare(self._connection, text, look)
         return tuple(found)
 
 

@@ -10,8 +10,8 @@ import apsw
 
 from d1_preflight.core import d1
 from d1_preflight.core.engine.authorizer import DEFINES, Tracer, go_on
+from d1_preflight.core.engine.execution import ledger_insert
 from d1_preflight.core.engine.integrity import affected_objects, unusable_objects
-from d1_preflight.core.engine.ledger import ledger_insert
 from d1_preflight.core.engine.trace import ScriptTrace, StatementTrace, Unusable
 from d1_preflight.core.schema.schema import Schema, Structure, StructureReader
 from d1_preflight.core.sql.tokenizer import each_statement

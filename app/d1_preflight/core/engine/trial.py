@@ -9,8 +9,7 @@ from collections.abc import Callable
 import apsw
 
 from d1_preflight.core import d1
-from d1_preflight.core.engine.execution import run_to_end
-from d1_preflight.core.engine.ledger import ledger_insert
+from d1_preflight.core.engine.execution import ledger_insert, run_to_end
 from d1_preflight.core.findings import EngineVerdict, Refusal
 from d1_preflight.core.sql.refusal_words import constraint_words, error_words
 from d1_preflight.core.sql.tokenizer import Statement, each_statement, quote_name

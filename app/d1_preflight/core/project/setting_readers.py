@@ -4,26 +4,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from enum import StrEnum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from d1_preflight.core.project.migrations_pattern import Glob
-from d1_preflight.core.project.naming import HeaderPlace, Names
-from d1_preflight.core.project.setting_types import (
-    DAYS,
-    Busy,
-    Endpoint,
-    Freeze,
-    Plan,
-    SecondPerson,
-    WranglerUse,
-)
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+from d1_preflight.core.project.setting_types import DAYS, Busy, Endpoint, Freeze
 
 _T = TypeVar("_T")
+_Member = TypeVar("_Member", bound=StrEnum)
 Read = Callable[[object], _T]
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -100,7 +89,13 @@ def patterns(value: object) -> tuple[str, ...]:
 
 def whole(least: int, most: int) -> Read[int]:
     """A whole number between two bounds."""
-    return partial(_whole, least, most)
+
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise UnreadValue(f"must be a whole number from {least} to {most}")
+        return value
+
+    return read
 
 
 def percent(value: object) -> Decimal:
@@ -113,30 +108,20 @@ def percent(value: object) -> Decimal:
 
 def zone(value: object) -> str:
     """The name of a time zone that exists; "" is allowed."""
-    name = text(value)
-    if name:
-        known_zone(name)
-    return name
-
-
-def zones(value: object) -> tuple[str, ...]:
-    """A list of time zones."""
-    found = texts(value)
-    for name in found:
-        known_zone(name)
-    return found
-
-
-def known_zone(name: str) -> "ZoneInfo":
-    """The zone of this name; raises UnreadValue if there is none."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+    name = text(value)
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(name).key if name else ""
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UnreadValue(
             f'"{name}" is not a time zone; write it like "America/New_York" or "UTC"'
         ) from error
+
+
+def zones(value: object) -> tuple[str, ...]:
+    """A list of time zones."""
+    return tuple(zone(name) for name in texts(value))
 
 
 def variable(value: object) -> str:
@@ -152,44 +137,16 @@ def variable(value: object) -> str:
     return name
 
 
-def second_person(value: object) -> SecondPerson:
-    """One of the three policies."""
-    try:
-        return SecondPerson(text(value))
-    except ValueError as error:
-        raise UnreadValue(f"must be one of {', '.join(SecondPerson)}") from error
+def one_of(kind: type[_Member]) -> Read[_Member]:
+    """A member of a closed set; "" only where the set has it."""
 
+    def read(value: object) -> _Member:
+        try:
+            return kind(text(value))
+        except ValueError as error:
+            raise UnreadValue(f"must be one of {', '.join(filter(None, kind))}") from error
 
-def names(value: object) -> Names:
-    """One of the conventions by which migrations are named."""
-    try:
-        return Names(text(value))
-    except ValueError as error:
-        raise UnreadValue(f"must be one of {', '.join(filter(None, Names))}") from error
-
-
-def header_place(value: object) -> HeaderPlace:
-    """Where a migration's header stands."""
-    try:
-        return HeaderPlace(text(value))
-    except ValueError as error:
-        raise UnreadValue(f"must be one of {', '.join(filter(None, HeaderPlace))}") from error
-
-
-def wrangler_use(value: object) -> WranglerUse:
-    """Whose wrangler walks."""
-    try:
-        return WranglerUse(text(value))
-    except ValueError as error:
-        raise UnreadValue(f"must be one of {', '.join(WranglerUse)}") from error
-
-
-def plan(value: object) -> Plan:
-    """The account's plan."""
-    try:
-        return Plan(text(value))
-    except ValueError as error:
-        raise UnreadValue(f"must be one of {', '.join(filter(None, Plan))}") from error
+    return read
 
 
 def busy(value: object) -> Busy:
@@ -205,19 +162,17 @@ def busy(value: object) -> Busy:
 
 def freezes(value: object) -> tuple[Freeze, ...]:
     """A list of `{ from = 2026-12-20, to = 2027-01-02, reason = "…" }`."""
-    if not isinstance(value, list):
-        raise UnreadValue("must be a list of { from = 2026-12-20, to = 2027-01-02 }")
-    return _each(_freeze, value)
+    return _each(_freeze, value, "{ from = 2026-12-20, to = 2027-01-02 }")
 
 
 def endpoints(value: object) -> tuple[Endpoint, ...]:
     """A list of `{ url = "…", method = "GET", expect = 200, bearer_env = "NAME" }`."""
-    if not isinstance(value, list):
-        raise UnreadValue('must be a list of { url = "https://…" }')
-    return _each(_endpoint, value)
+    return _each(_endpoint, value, '{ url = "https://…" }')
 
 
-def _each(read: Read[_T], items: Sequence[object]) -> tuple[_T, ...]:
+def _each(read: Read[_T], items: object, form: str) -> tuple[_T, ...]:
+    if not isinstance(items, list):
+        raise UnreadValue(f"must be a list of {form}")
     found: list[_T] = []
     for nth, item in enumerate(items):
         try:
@@ -225,12 +180,6 @@ def _each(read: Read[_T], items: Sequence[object]) -> tuple[_T, ...]:
         except UnreadValue as error:
             raise UnreadValue(f"entry {nth + 1}: {error}", error.key, nth) from error
     return tuple(found)
-
-
-def _whole(least: int, most: int, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise UnreadValue(f"must be a whole number from {least} to {most}")
-    return value
 
 
 def _decimal(value: object) -> Decimal | None:

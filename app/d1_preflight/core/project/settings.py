@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from d1_preflight.core.project import setting_readers as readers
-from d1_preflight.core.project import setting_types as values
 from d1_preflight.core.project.naming import HeaderPlace, Names
 from d1_preflight.core.project.setting_readers import Read
 from d1_preflight.core.project.setting_types import (
@@ -20,6 +19,7 @@ from d1_preflight.core.project.setting_types import (
     Plan,
     SecondPerson,
     WranglerUse,
+    plain,
 )
 from d1_preflight.core.toml.strict import SourceText
 from d1_preflight.lazy_dataclass import Field, dataclass, field, fields
@@ -124,7 +124,7 @@ class Account:
 
     plan: Plan = _key(
         Plan.UNKNOWN,
-        readers.plan,
+        readers.one_of(Plan),
         "free or paid. On free, a walk that reads more than a tenth of the day's 5,000,000 rows "
         "asks first, and above half it does not begin.",
     )
@@ -142,7 +142,7 @@ class Signing:
     )
     second_person: SecondPerson = _key(
         SecondPerson.NEVER,
-        readers.second_person,
+        readers.one_of(SecondPerson),
         "When GO needs a second person's signature: never, destructive or always.",
     )
 
@@ -159,7 +159,7 @@ class LintSettings:
     )
     names: Names = _key(
         Names.INFERRED,
-        readers.names,
+        readers.one_of(Names),
         "How migrations are named: numbers, hyphens, timestamps, folders, drizzle or prisma; as "
         "most of the folder's files are if empty.",
     )
@@ -171,7 +171,7 @@ class ChecklistSettings:
 
     header: HeaderPlace = _key(
         HeaderPlace.BY_TOOL,
-        readers.header_place,
+        readers.one_of(HeaderPlace),
         "Where the header is kept: in the `file` or in the `record`, which leaves generated files "
         "unchanged. If empty: in the record for files of drizzle and Prisma.",
     )
@@ -207,7 +207,7 @@ class WranglerSettings:
     )
     use: WranglerUse = _key(
         WranglerUse.PROJECT,
-        readers.wrangler_use,
+        readers.one_of(WranglerUse),
         "own: the wrangler that preflight installs for itself, whatever the project has; else "
         "project.",
     )
@@ -308,7 +308,8 @@ def _value(spec: Field[Any], located: SourceText, value: object) -> object:
     if not spec.metadata:
         if not isinstance(value, dict):
             raise located.error(spec.name, f"{spec.name} must be a table.", hint=f"[{spec.name}]")
-        return _load(_section(spec), located, value, f"[{spec.name}]")
+        section: Any = spec.default_factory  # the class itself
+        return _load(section, located, value, f"[{spec.name}]")
     try:
         return spec.metadata["read"](value)
     except readers.UnreadValue as error:
@@ -322,11 +323,6 @@ def _specs(kind: type[object]) -> tuple[Field[Any], ...]:
     return fields(kind)  # type: ignore[arg-type]  # every section is a dataclass
 
 
-def _section(spec: Field[Any]) -> type[object]:
-    kind: type[object] = spec.default_factory  # type: ignore[assignment]  # the class itself
-    return kind
-
-
 def _dump(section: object) -> dict[str, object]:
     found: dict[str, object] = {}
     for spec in _specs(type(section)):
@@ -334,5 +330,5 @@ def _dump(section: object) -> dict[str, object]:
         if not spec.metadata:
             found[spec.name] = _dump(value)
         elif value != spec.default:
-            found[spec.name] = values.plain(value)
+            found[spec.name] = plain(value)
     return {key: value for key, value in found.items() if value != {}}

@@ -50,17 +50,10 @@ def migration_name(
 
 
 def _following(convention: Convention, taken: Iterable[str], now: datetime) -> str:
-    numbers = _numbers(taken) if not convention.is_stamped else _all_numbers(taken)
+    numbers = [number for number in map(leading_number, taken) if number is not None]
+    if not convention.is_stamped:  # those that count up: a larger one is a date
+        numbers = [number for number in numbers if number <= _LAST]
     return convention.number(numbers, now)
-
-
-def _numbers(names: Iterable[str]) -> list[int]:
-    """Those that count up: a larger one is a date."""
-    return [number for number in _all_numbers(names) if number <= _LAST]
-
-
-def _all_numbers(names: Iterable[str]) -> list[int]:
-    return [number for number in map(leading_number, names) if number is not None]
 
 
 def migration_text(name: str, kind: Kind, description: str) -> str:

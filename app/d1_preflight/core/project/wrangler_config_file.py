@@ -22,7 +22,8 @@ from d1_preflight.core.toml.strict import SourceText
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
-_NOT_A_LINE_END = re.compile(r"[^\n]")
+JsoncError = ValueError
+"""What `load_jsonc` raises: a JSONDecodeError, whose module a start does not import."""
 
 
 def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig:
@@ -37,12 +38,13 @@ def parse_config(path: Path, text: str, environment: str = "") -> WranglerConfig
             "d1_databases", "d1_databases must be a list of tables.", hint=_HINTS["d1_databases"]
         )
     offset = _entries_before(document, environments, environment)
+    main = chosen.get("main", document.get("main"))
     return WranglerConfig(
         path=path,
         name=_worker_name(located, document, chosen, environment),
         account_id=_inherited(located, document, chosen, "account_id"),
         compliance_region=_inherited(located, document, chosen, "compliance_region"),
-        main=_main(document, chosen),
+        main=main if isinstance(main, str) else "",  # no database hangs on it
         environment=environment,
         environments=tuple(environments),
         databases=tuple(_database(located, raw, n + offset) for n, raw in enumerate(entries)),
@@ -89,11 +91,13 @@ def config_keys(path: Path, text: str, environment: str = "") -> tuple[str, ...]
 def _document(path: Path, located: SourceText) -> Mapping[str, object]:
     if path.suffix == ".toml":
         return located.toml()
+    from json import JSONDecodeError
+
     try:
         document = load_jsonc(located.text.removeprefix("\ufeff"))
-    except JsoncError as error:
-        what = f"{error.reason} (column {error.column})."
-        raise located.at(error.line, what, hint=_HINTS["syntax"]) from error
+    except JSONDecodeError as error:
+        what = f"{error.msg} (column {error.colno})."
+        raise located.at(error.lineno, what, hint=_HINTS["syntax"]) from error
     if not isinstance(document, dict):
         raise ProjectError(f"{located.source} holds no object.", hint=_HINTS["syntax"])
     return document
@@ -143,12 +147,6 @@ def _inherited(
     return _text(located, chosen, key, "the configuration") or _text(
         located, document, key, "the configuration"
     )
-
-
-def _main(document: Mapping[str, object], chosen: Mapping[str, object]) -> str:
-    """The Worker's entry; no database hangs on it, so one that is no string counts as absent."""
-    found = chosen.get("main", document.get("main"))
-    return found if isinstance(found, str) else ""
 
 
 def _worker_name(
@@ -204,7 +202,8 @@ def _migrations(
     located: SourceText, raw: Mapping[str, object], where: str, nth: int
 ) -> tuple[str, str]:
     """Folder and pattern, by wrangler's rule that the second starts with the first."""
-    folder = normal_path(_text(located, raw, "migrations_dir", where, nth) or _default(raw))
+    default = "." if "migrations_dir" in raw else DEFAULT_MIGRATIONS_DIR
+    folder = normal_path(_text(located, raw, "migrations_dir", where, nth) or default)
     written = _text(located, raw, "migrations_pattern", where, nth)
     pattern = normal_path(written or f"{folder}/*.sql")
     fits = folder == "." or pattern.startswith(f"{folder}/")
@@ -218,10 +217,6 @@ def _migrations(
         hint = "Write it with *, **, ? and {a,b} only, so that both programs mean the same files."
         raise located.error("migrations_pattern", what, hint=hint, nth=nth) from error
     return folder, pattern
-
-
-def _default(raw: Mapping[str, object]) -> str:
-    return "." if "migrations_dir" in raw else DEFAULT_MIGRATIONS_DIR
 
 
 def _text(
@@ -239,51 +234,31 @@ def _text(
     return value
 
 
-class JsoncError(ValueError):
-    """The text is not JSON with comments; `line` and `column` count from 1."""
-
-    def __init__(self, reason: str, line: int, column: int) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.line = line
-        self.column = column
-
-
 def load_jsonc(text: str) -> object:
-    """Parse JSON with comments and trailing commas, as wrangler does; raises JsoncError.
+    """Parse JSON with comments and trailing commas, as wrangler does; raises JSONDecodeError.
 
     Comments and trailing commas become blanks, so the standard parser's line and column are those
     of the file. Nothing else of JSON5 is taken: what wrangler would refuse is refused here.
     """
     import json  # a start without a configuration in JSON pays 2 ms less
 
-    blank = _without_comments(text)
-    plain = _TRAILING_COMMA.sub(lambda match: match[1] or " ", blank)
+    def refuse_constant(name: str) -> object:
+        raise json.JSONDecodeError(f"{name} is not JSON", text, 0)
+
+    def blank_comment(match: re.Match[str]) -> str:
+        found = match[0]
+        if found.startswith('"'):
+            return found
+        if found.startswith("/*") and not (found.endswith("*/") and len(found) > 3):  # noqa: PLR2004 - "/*/"
+            raise json.JSONDecodeError("a comment is not closed", text, match.start())
+        return re.sub(r"[^\n]", " ", found)
+
+    plain = _TRAILING_COMMA.sub(lambda match: match[1] or " ", _TOKEN.sub(blank_comment, text))
     try:
-        return json.loads(plain, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise JsoncError(error.msg, error.lineno, error.colno) from error
-    except RecursionError as error:
-        raise JsoncError("nested too deeply", 1, 1) from error
-    except ValueError as error:
-        raise JsoncError("a number is too long", 1, 1) from error
-
-
-def _without_comments(text: str) -> str:
-    """The same text with every comment blanked; lines and columns do not move."""
-    return _TOKEN.sub(_blank_comment, text)
-
-
-def _blank_comment(match: re.Match[str]) -> str:
-    found = match[0]
-    if found.startswith('"'):
-        return found
-    if found.startswith("/*") and not (found.endswith("*/") and len(found) > 3):  # noqa: PLR2004 - "/*/"
-        before = match.string[: match.start()]
-        line, column = before.count("\n") + 1, match.start() - before.rfind("\n")
-        raise JsoncError("a comment is not closed", line, column)
-    return _NOT_A_LINE_END.sub(" ", found)
-
-
-def _refuse_constant(name: str) -> object:
-    raise JsoncError(f"{name} is not JSON", 1, 1)
+        return json.loads(plain, parse_constant=refuse_constant)
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        is_deep = isinstance(error, RecursionError)
+        reason = "nested too deeply" if is_deep else "a number is too long"
+        raise json.JSONDecodeError(reason, text, 0) from error

@@ -11,6 +11,7 @@ from d1_preflight.core.record.facts import (
     FactGroup,
     StepFacts,
     is_absent,
+    moment_of,
 )
 
 GO_DECISION, NO_GO = "go", "no-go"
@@ -304,6 +305,11 @@ class CloseFacts(StepFacts):
     summary_form: int | None = None
     chain: ChainLink | None = None
     moved: tuple[str, ...] = NO_ITEMS
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was closed; None where that is not said, or is no moment."""
+        return moment_of(self.closed_at)
 
 
 class WorkerFacts(StepFacts):

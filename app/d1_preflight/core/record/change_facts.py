@@ -3,13 +3,7 @@
 from collections.abc import Mapping
 
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.facts import (
-    NO_ITEMS,
-    NO_TEXT,
-    FactGroup,
-    StepFacts,
-    named,
-)
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, StepFacts, named
 
 
 class NameFacts(StepFacts):

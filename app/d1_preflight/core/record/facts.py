@@ -245,7 +245,8 @@ def _read(kind: Any, fact: Fact) -> object | None:
     if issubclass(kind, StrEnum):
         return next((member for member in kind if member.value == fact), None)
     if kind is datetime:
-        return _moment_of(fact)
+        found = moment_of(fact)
+        return found if found and instant(found) == fact else None  # it is written back as it was
     fits = isinstance(fact, kind) and not (kind is int and isinstance(fact, bool))
     return fact if fits else None
 
@@ -261,10 +262,9 @@ def _decides(kind: Any) -> bool:
     return isinstance(inner, type) and issubclass(inner, (StrEnum, datetime))
 
 
-def _moment_of(fact: Fact) -> datetime | None:
-    """The moment, where `instant` writes it back as it was."""
+def moment_of(fact: Fact) -> datetime | None:
+    """The inverse of `instant`; None for anything else."""
     try:
-        found = moment(fact) if isinstance(fact, str) else None
+        return moment(fact) if isinstance(fact, str) else None
     except ValueError:
         return None
-    return found if found and instant(found) == fact else None

@@ -43,12 +43,7 @@ def dump_record(record: Record, sections: tuple[bytes, ...] = ()) -> bytes:
         "schema": record.schema,
         "migration": record.migration,
         "checklist": record.checklist,
-        "database": {
-            "name": record.database.name,
-            "id": record.database.id,
-            "environment": record.database.environment,
-            "target": record.database.target,
-        },
+        "database": {key: getattr(record.database, key) for key in _DATABASE},
         "subjects": dict(sorted(record.subjects.items())),
         "tools": dict(sorted(record.tools.items())),
     }
@@ -56,7 +51,8 @@ def dump_record(record: Record, sections: tuple[bytes, ...] = ()) -> bytes:
         tables = [_attempt_table(attempt) for attempt in record.attempts]
         return dump_facts({**document, "attempt": tables})
     head = document if record.attempts else {**document, "attempt": []}
-    return _compact(head).encode() + b"".join(sections or _sections(record.attempts))
+    text = dumps(cast("Mapping[str, Value]", _plain(head)))
+    return text.encode() + b"".join(sections or _sections(record.attempts))
 
 
 def attempt_sections(attempts: Iterable[Attempt]) -> tuple[bytes, ...]:
@@ -131,10 +127,6 @@ def _is_too_deep(document: object) -> bool:
             part for item in inner for part in (item.values() if isinstance(item, dict) else item)
         ]
     return bool(level)
-
-
-def _compact(document: Mapping[str, object]) -> str:
-    return dumps(cast("Mapping[str, Value]", _plain(document)))
 
 
 def _sections(attempts: Iterable[Attempt]) -> Iterator[bytes]:

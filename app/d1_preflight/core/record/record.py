@@ -15,7 +15,7 @@ from d1_preflight.core.errors import NotAllowed, RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.ports import Evidence
 from d1_preflight.core.record.change_facts import ClassFacts
-from d1_preflight.core.record.facts import NO_FACTS, Facts, StepFacts
+from d1_preflight.core.record.facts import NO_FACTS, AnyStep, Facts, StepFacts
 from d1_preflight.lazy_dataclass import dataclass, field, replace
 
 SCHEMA = 2
@@ -152,6 +152,10 @@ class Record:
         """The last attempt at the step, invalidated or not: for history, never for a gate."""
         index = self._last(step_id)
         return None if index is None else self.attempts[index]
+
+    def last_facts(self, kind: type[AnyStep]) -> AnyStep:
+        """The facts of the last attempt at a step, invalidated or not."""
+        return kind.from_attempt(self.last(kind.step))
 
     def last_ended(self, step_id: str) -> Attempt | None:
         """The last attempt at the step that is over, fallen or not."""

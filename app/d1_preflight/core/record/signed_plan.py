@@ -6,13 +6,7 @@ from typing import Self
 from d1_preflight.core.errors import RecordInvalid
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import AbortCriteria
-from d1_preflight.core.record.facts import (
-    NO_ITEMS,
-    NO_TEXT,
-    FactGroup,
-    fields_by_key,
-    named,
-)
+from d1_preflight.core.record.facts import NO_ITEMS, NO_TEXT, FactGroup, fields_by_key, named
 from d1_preflight.core.record.file import dump_facts, load_facts
 from d1_preflight.core.record.record import DatabaseRef
 from d1_preflight.core.record.safety_facts import BackupTable
@@ -32,12 +26,7 @@ class PlannedDatabase(FactGroup):
     @classmethod
     def of(cls, database: DatabaseRef) -> Self:
         """The record's database."""
-        return cls(
-            name=database.name,
-            id=database.id,
-            environment=database.environment,
-            target=database.target,
-        )
+        return cls(**{key: getattr(database, key) for key in fields_by_key(cls)})
 
 
 class PlannedFiles(FactGroup):

@@ -5,6 +5,7 @@ whatever it does not restore is a gap, said in words and written into the file.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import closing
 
 from d1_preflight.core.effects.classify import classify
 from d1_preflight.core.effects.column_lineage import plain_column
@@ -36,11 +37,8 @@ class Draft:
 
 def draft_down(migration: Migration, prior: Schema, after: Schema | None = None) -> Draft:
     """Draft the down migration; `after` is the schema as observed, where it is known."""
-    sandbox = Sandbox(prior)
-    try:
+    with closing(Sandbox(prior)) as sandbox:
         script = sandbox.run(migration.text)
-    finally:
-        sandbox.close()
     errors = [f"line {trace.line}: {trace.error}" for trace in script.statements if trace.error]
     if errors:
         return Draft(_file(migration, Kind.UNKNOWN, (), errors), lossless=False, gaps=(*errors,))

@@ -93,7 +93,7 @@ def _write(at: datetime, command: str) -> LaterWrite | None:
 def _moved(record: Record, attempt: Attempt, seen: "Observation | None") -> str:
     """Whether a later look saw another schema, or no row in the ledger any more."""
     proved = attempt.finished_at or attempt.started_at
-    was = SchemaCheckFacts.from_attempt(record.last(SchemaCheckFacts.step)).fingerprint
+    was = record.last_facts(SchemaCheckFacts).fingerprint
     close = record.last(CloseFacts.step)
     looked = CloseFacts.from_attempt(close).schema
     is_schema = attempt.step == SchemaCheckFacts.step
@@ -103,7 +103,7 @@ def _moved(record: Record, attempt: Attempt, seen: "Observation | None") -> str:
         return ""
     if is_schema and was and seen.schema.fingerprint != was:
         return "the schema is different now"
-    row = ApplyFacts.from_attempt(record.last(ApplyFacts.step)).ledger_id
+    row = record.last_facts(ApplyFacts).ledger_id
     if row is not None and seen.ledger_row(record.migration) is None:
         return "the ledger has no row for it now"
     return ""

@@ -1,7 +1,7 @@
 """The indexes, views and triggers that a migration took, and whether they can be made again."""
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import apsw
 
@@ -28,8 +28,7 @@ def lost_objects(
     `definitions` bring the tables and columns back first; `only` names the tables meant, where
     any are. What is still there under its name but means something else is named, not replaced.
     """
-    connection = apsw.Connection(":memory:")
-    try:
+    with closing(apsw.Connection(":memory:")) as connection:
         after.build(connection)
         for statement in definitions:
             with suppress(apsw.Error):  # whoever runs the script sees it; here it lacks a table
@@ -45,8 +44,6 @@ def lost_objects(
             else:
                 made.append(found)
         return LostObjects(tuple(made), tuple(missing))
-    finally:
-        connection.close()
 
 
 def _concerned(

@@ -1,6 +1,7 @@
 """Writes, object by object, the statements that undo what a migration did to the shape."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from d1_preflight.core.effects.row_lineage import TableLineage, row_lineage
 from d1_preflight.core.engine.sandbox import Sandbox
@@ -238,11 +239,8 @@ def _alike(old: SchemaObject, new: SchemaObject) -> bool:
 
 def run_on(schema: Schema, statements: Sequence[str]) -> ScriptTrace:
     """Try statements on an empty database of a schema."""
-    sandbox = Sandbox(schema)
-    try:
+    with closing(Sandbox(schema)) as sandbox:
         return sandbox.run("".join(f"{text};\n" for text in statements))
-    finally:
-        sandbox.close()
 
 
 def _swap(trace: StatementTrace) -> tuple[str, str, str] | None:

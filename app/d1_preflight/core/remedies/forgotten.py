@@ -147,12 +147,12 @@ class _TableEditor:
         opening = next((n for n, t in enumerate(self._tokens) if t.text == "("), len(self._tokens))
         self._closing = closing(self._tokens, opening)
 
-    def column(self, name: str) -> list[Token]:
+    def column(self, name: str) -> tuple[Token, ...]:
         """The tokens of one column's definition."""
         for part in definitions(self._tokens):
             if part and part[0].name.lower() == name.lower():
                 return part
-        return []
+        return ()
 
     def numbered(self, name: str) -> bool:
         """Write AUTOINCREMENT behind a column's PRIMARY KEY; whether it stands with the column."""

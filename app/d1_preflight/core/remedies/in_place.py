@@ -4,6 +4,7 @@ Nothing is dropped then: no row of another table is touched, and no index or tri
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from d1_preflight.core.effects.column_lineage import plain_column
@@ -164,12 +165,9 @@ def _in_the_way(
 
 def _suffices(reading: Reading, begin: int, lines: Sequence[str], table: str) -> bool:
     """Whether the ALTERs give the table the shape that the author's rebuild gives it."""
-    sandbox = Sandbox(reading.prior)
-    try:
+    with closing(Sandbox(reading.prior)) as sandbox:
         head = reading.text[:begin]
         tried = sandbox.run(head + "\n" + "\n".join(lines))
-    finally:
-        sandbox.close()
     if any(t.error and t.statement.start >= begin for t in tried.statements):
         return False
     start = f"{table.lower()}."

@@ -6,6 +6,7 @@ be run: no cascade takes a row. Wherever D1 keeps more than that, the rows must 
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -179,21 +180,15 @@ class _Trial:
 
     def run(self, text: str) -> tuple[str, "_State"]:
         """Run the file as D1 does: why it is refused, and all rows after it."""
-        connection = opened_copy(self._data)
-        try:
+        with closing(opened_copy(self._data)) as connection:
             verdict = run_as_d1(connection, text, self._name, ledger=d1.LEDGER, clock=lambda: 0.0)
             refused = (*verdict.refused, *verdict.undecided)
             return (refused[0].reason if refused else "", _State.of(connection))
-        finally:
-            connection.close()
 
     def before(self) -> "_State":
         """The rows that both start from."""
-        connection = opened_copy(self._data)
-        try:
+        with closing(opened_copy(self._data)) as connection:
             return _State.of(connection)
-        finally:
-            connection.close()
 
     def meant(self, author: Reading) -> "_State | None":
         """What the author's file leaves where no foreign key acts; None where it fails."""

@@ -1,6 +1,7 @@
 """What a remedy reads and what it answers: a rewrite of the file, or why there is none."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -79,11 +80,8 @@ class Reading:
 
     def structure_at(self, offset: int) -> Structure:
         """The structure that the statements before a place leave."""
-        sandbox = Sandbox(self.prior)
-        try:
+        with closing(Sandbox(self.prior)) as sandbox:
             return sandbox.run(self.text[:offset]).new
-        finally:
-            sandbox.close()
 
     def refused_again(self, table: str) -> str:
         """Why D1 refuses what gives a dropped table its name again; "" where nothing is to."""
@@ -111,13 +109,10 @@ def _read(
     siblings: tuple[Migration, ...],
     _naming: Naming,  # which migrations do not compare, and rules read
 ) -> Reading:
-    sandbox = Sandbox(prior)
-    try:
+    with closing(Sandbox(prior)) as sandbox:
         script = sandbox.run(migration.text, name=migration.name)
         done = tuple(trace for trace in script.statements if not trace.error)
         verdict, problems = classify(script), sandbox.problems
-    finally:
-        sandbox.close()
     context = RuleContext(migration, siblings, script, verdict, problems, done)
     return Reading(context, prior, findings_of(context))
 

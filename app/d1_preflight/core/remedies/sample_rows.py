@@ -6,6 +6,7 @@ so what a migration loses, empties or swaps is seen.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count as numbers
@@ -210,14 +211,11 @@ def _checked(table: Table, row: Row, later: tuple[str, ...]) -> Row:
     checks = tuple(dict.fromkeys((*later, *table.checks)))  # the present ones have the last word
     if not checks:
         return row
-    connection = apsw.Connection(":memory:")
-    columns = ", ".join(f"{quote_name(c.name)} {c.type}" for c in table.columns)
-    try:
+    with closing(apsw.Connection(":memory:")) as connection:
+        columns = ", ".join(f"{quote_name(c.name)} {c.type}" for c in table.columns)
         connection.execute(f"CREATE TABLE one ({columns})")
         for check in (*checks, *checks):  # one may spoil another
             row = _tried_check(connection, table, row, check)
-    finally:
-        connection.close()
     return row
 
 
@@ -319,13 +317,10 @@ def _has_row(connection: apsw.Connection, table: Table) -> bool:
 @lru_cache(maxsize=8)
 def empty_bytes(schema: Schema) -> bytes:
     """A database of the schema without a row, and with an empty ledger."""
-    connection = apsw.Connection(":memory:")
-    try:
+    with closing(apsw.Connection(":memory:")) as connection:
         schema.build(connection)
         connection.execute(f"CREATE TABLE IF NOT EXISTS {d1.LEDGER}{d1.LEDGER_COLUMNS}")
         return connection.serialize("main")
-    finally:
-        connection.close()
 
 
 def opened_copy(data: bytes) -> apsw.Connection:

@@ -157,7 +157,7 @@ def read_rows(table: Table, answer: Iterable[Mapping[str, object]]) -> Iterator[
     """Read the rows of one page out of its JSON."""
     names = [f"c{n}" for n in range(len(table.data_columns))]
     for found in answer:
-        cells = [_str(found[name]) for name in names]
+        cells = [tagged(found[name]) for name in names]
         rowid = None
         if table.rowid:
             head, _, first = (cells[0] or "").partition(":")
@@ -231,7 +231,8 @@ def _is_plain(text: str) -> bool:
     return not any(word in upper for word in _NEVER_PLAIN)
 
 
-def _str(value: object) -> str | None:
+def tagged(value: object) -> str | None:
+    """A value as `wire` made it; raises TypeError for any other."""
     if value is None or isinstance(value, str):
         return value
     raise TypeError("a value came back without its tag")

@@ -5,11 +5,12 @@ operator named the table. Every other loss is unexplained, and blocks.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from enum import StrEnum
 
 from d1_preflight.core.effects.row_lineage import row_lineage
 from d1_preflight.core.engine.sandbox import Sandbox
-from d1_preflight.core.findings import Analysis, Kind
+from d1_preflight.core.findings import Analysis, Effects, Kind
 from d1_preflight.core.format import count
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.rows.row_diff import Pairing, Renames, RowDiff, TableDiff
@@ -71,11 +72,8 @@ def check_losses(
 
 def renames_by(migration: Migration, prior: Schema) -> Renames:
     """The new names that a migration gives, for `diff_rows`."""
-    sandbox = Sandbox(prior)
-    try:
+    with closing(Sandbox(prior)) as sandbox:
         script = sandbox.run(migration.text)
-    finally:
-        sandbox.close()
     tables, columns = {}, {}
     for lineage in row_lineage(script):
         new = script.new.table(lineage.name or "")
@@ -106,19 +104,17 @@ def _follow(columns: dict[str, str], table: str, old: str, new: str) -> None:
     columns[f"{table}.{old}"] = new
 
 
+@dataclass(frozen=True, slots=True)
 class _Judge:
     """The migration's effects, its class and the declared tables, asked table by table."""
 
-    def __init__(
-        self,
-        analysis: Analysis,
-        declared: frozenset[str] | None,
-        measured: Mapping[str, tuple[int, int]],
-    ) -> None:
-        self._analysis = analysis
-        self._effects = analysis.effects
-        self._declared = declared
-        self._measured = measured
+    _analysis: Analysis
+    _declared: frozenset[str] | None
+    _measured: Mapping[str, tuple[int, int]]
+
+    @property
+    def _effects(self) -> Effects:
+        return self._analysis.effects
 
     def judge(self, table: TableDiff) -> LossVerdict:
         """The verdict on one table."""

@@ -16,6 +16,7 @@ from d1_preflight.core.rows.codec import (
     literal,
     require_short,
     row_size,
+    tagged,
     walk_names,
     wire,
 )
@@ -158,10 +159,7 @@ def _repeats(table: Table) -> ValueError:
 
 def _numbered(table: Table, found: Mapping[str, object], expected: int) -> _Numbered:
     """One row of an answer; ValueError where it is not the one of that number."""
-    texts = [found[f"c{n}"] for n in range(len(table.data_columns))]
-    if not all(text is None or isinstance(text, str) for text in texts):
-        raise TypeError("a value came back without its tag")
-    cells = [None if text is None else str(text) for text in texts]
+    cells = [tagged(found[f"c{n}"]) for n in range(len(table.data_columns))]
     before, number, size, more, rowid, first = (cells[0] or "").split(":", 5)
     if int(number) != expected:
         raise ValueError(f"it lacks rows of {table.name}")

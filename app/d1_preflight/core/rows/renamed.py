@@ -1,6 +1,7 @@
 """A schema under new names: what a rename alone makes of it, with all that refers to the names."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 from d1_preflight.core.engine.sandbox import Sandbox
 from d1_preflight.core.rows.row_diff import Renames
@@ -14,13 +15,10 @@ def renamed(prior: Schema, renames: Renames) -> Schema:
     One that SQLite refuses (two columns that swap their names) is left out: what it would have
     explained then counts as a change.
     """
-    sandbox = Sandbox(prior)
-    try:
+    with closing(Sandbox(prior)) as sandbox:
         for statement in _statements(renames):
             sandbox.run(statement, keep=True)
         return sandbox.schema
-    finally:
-        sandbox.close()
 
 
 def _statements(renames: Renames) -> Iterator[str]:

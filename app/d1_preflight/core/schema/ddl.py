@@ -1,9 +1,13 @@
-"""Reads and rewrites pieces of a CREATE statement: one column's definition, a mentioned name."""
+"""Reads and rewrites pieces of a CREATE statement: one column's, a trigger's head, names."""
 
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import takewhile
 
-from d1_preflight.core.sql.tokenizer import Token, TokenKind, tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, closing, parted, tokens
+from d1_preflight.lazy_dataclass import dataclass
 
+_EVENTS = ("INSERT", "UPDATE", "DELETE")
 NAMES = (TokenKind.WORD, TokenKind.NAME, TokenKind.STRING)
 """The kinds of token that can name something; SQLite takes a string for a name where it must."""
 
@@ -41,22 +45,40 @@ def addable(definition: str) -> tuple[str, bool]:
 
 def mentions(sql: str, table: str) -> bool:
     """Whether a statement names the table anywhere (a column of that name counts too)."""
-    return any(
-        token.kind in NAMES and token.name.lower() == table.lower()
-        for token in tokens(sql, limit=len(sql))
-    )
+    found = (token for token in tokens(sql, limit=len(sql)) if token.kind in NAMES)
+    return any(token.name.lower() == table.lower() for token in found)
 
 
-def definitions(found: tuple[Token, ...]) -> Iterator[list[Token]]:
+def definitions(found: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
     """The parts between the outer parentheses of a CREATE TABLE: columns and constraints."""
-    depth, part = 0, list[Token]()
-    for token in found:
-        depth -= token.text == ")"
-        if (depth == 1 and token.text == ",") or (depth == 0 and token.text == ")"):
-            yield part
-            part = []
-            if depth == 0:
-                return
-        elif depth:
-            part.append(token)
-        depth += token.text == "("
+    opening = next((n for n, token in enumerate(found) if token.text == "("), None)
+    if opening is not None:
+        yield from parted(found[opening + 1 : closing(found, opening)])
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerHead:
+    """The head of a trigger: its event, the columns of UPDATE OF, and whether it is INSTEAD OF."""
+
+    event: str
+    columns: tuple[str, ...] = ()
+    instead: bool = False
+
+
+@lru_cache(maxsize=4096)
+def trigger_head(sql: str) -> TriggerHead:
+    """Read the head of a CREATE TRIGGER that SQLite accepted."""
+    found = tokens(sql, limit=len(sql))
+    at = next((n for n, token in enumerate(found) if token.word in _EVENTS), len(found))
+    columns = list[str]()
+    if [token.word for token in found[at + 1 : at + 2]] == ["OF"]:
+        named = takewhile(lambda token: token.word != "ON", found[at + 2 :])
+        columns = [token.name for token in named if token.text != ","]
+    event = found[at].word if at < len(found) else ""
+    return TriggerHead(event, tuple(columns), "INSTEAD" in {token.word for token in found[:at]})
+
+
+@lru_cache(maxsize=4096)
+def names_in(sql: str) -> frozenset[str]:
+    """Every word, name and text of a CREATE statement, in lower case: what it may refer to."""
+    return frozenset(token.name.lower() for token in tokens(sql, limit=len(sql)))

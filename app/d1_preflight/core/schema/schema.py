@@ -1,6 +1,7 @@
 """A database's schema from `sqlite_schema`: a value to compare, fingerprint and rebuild."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from functools import lru_cache
 from hashlib import sha256
 
@@ -109,6 +110,10 @@ class Structure:
         wanted = parent.lower()
         return tuple(table for table in self.tables.values() if wanted in table.parents)
 
+    def of(self, kind: str) -> Mapping[str, SchemaObject]:
+        """The objects of a kind that is not a table: index, trigger or view."""
+        return {"index": self.indexes, "trigger": self.triggers, "view": self.views}[kind]
+
 
 class StructureReader:
     """Reads structures of one connection, keeping the tables whose text is unchanged."""
@@ -171,12 +176,9 @@ class Change:
 
 def structure(schema: Schema) -> Structure:
     """The detailed structure of a schema, read from a scratch database built from it."""
-    connection = apsw.Connection(":memory:")
-    try:
+    with closing(apsw.Connection(":memory:")) as connection:
         schema.build(connection)
         return StructureReader(connection).read(Schema.from_connection(connection))
-    finally:
-        connection.close()
 
 
 def create_tables(connection: apsw.Connection, schema: Schema) -> None:
@@ -191,12 +193,9 @@ def create_rest(connection: apsw.Connection, schema: Schema) -> None:
 
 def tables_of(schema: Schema) -> tuple[Table, ...]:
     """The tables of a schema, read from an empty database of it."""
-    connection = apsw.Connection(":memory:")
-    try:
+    with closing(apsw.Connection(":memory:")) as connection:
         _create_all(connection, schema.objects)
         return read_tables(connection)
-    finally:
-        connection.close()
 
 
 def diff(before: Schema, after: Schema) -> tuple[Change, ...]:
@@ -221,8 +220,7 @@ def _meanings(one: Structure, names: Collection[str]) -> Iterator[tuple[ObjectPa
                 yield (kind, f"{name}.{key.strip().lower()}"), part.means
     for kind in ("index", "trigger", "view"):
         spelled = index_spelling if kind == "index" else one_spelling
-        found: Mapping[str, SchemaObject] = getattr(one, _PLURAL[kind])
-        for name, made in found.items():
+        for name, made in one.of(kind).items():
             yield (kind, name), spelled(made.sql, names)
 
 
@@ -234,8 +232,7 @@ def compare(old: Structure, new: Structure) -> tuple[Change, ...]:
             continue
         found += _tables(old, new, name)
     for kind in ("index", "trigger", "view"):
-        befores: Mapping[str, SchemaObject] = getattr(old, _PLURAL[kind])
-        afters: Mapping[str, SchemaObject] = getattr(new, _PLURAL[kind])
+        befores, afters = old.of(kind), new.of(kind)
         spelled = index_spelling if kind == "index" else one_spelling
         names = _names(old, new) if befores != afters else frozenset[str]()
         found += _pairs(kind, "", *(_objects(side, spelled, names) for side in (befores, afters)))
@@ -274,7 +271,6 @@ def normal_sql(sql: str) -> str:
     )
 
 
-_PLURAL = {"index": "indexes", "trigger": "triggers", "view": "views"}
 _ORDER = {"table": 1, "index": 2, "view": 3, "trigger": 4}
 
 

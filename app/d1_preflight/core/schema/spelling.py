@@ -4,10 +4,10 @@ SQLite rewrites the text of what a rename touches, so the same object may come b
 spelled. Strings keep every letter: they are data.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_text, tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, bare, quote_text, tokens
 
 _CONSTANTS = ("NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP")
 
@@ -24,7 +24,7 @@ def index_spelling(sql: str, names: Collection[str]) -> str:
     """One spelling of CREATE INDEX: ASC is what every column has unless it says DESC."""
     found = [token for token in _found(sql) if token.word != "ASC" and token.text != ";"]
     where = next((n for n, token in enumerate(found, 1) if token.word == "WHERE"), len(found))
-    found = [*found[:where], *_without_parentheses(found[where:])]
+    found = [*found[:where], *bare(found[where:])]
     return " ".join(_spelled(token, names) for token in found)
 
 
@@ -37,7 +37,7 @@ def module_spelling(sql: str) -> str:
 
 def default_spelling(default: str | None) -> str:
     """One spelling of a column's default, in which no column can be named; "" for none."""
-    found = list(_without_parentheses(_found(default or "")))
+    found = bare(_found(default or ""))
     if len(found) == 1 and found[0].kind is TokenKind.WORD and found[0].word not in _CONSTANTS:
         return quote_text(found[0].text)
     return " ".join(_spelled(token, ()) for token in found)
@@ -60,20 +60,3 @@ def _spelled(token: Token, names: Collection[str]) -> str:
     if token.kind is TokenKind.NAME and token.text[0] == '"' and name.lower() not in names:
         return quote_text(name)
     return name.lower()
-
-
-def _without_parentheses(found: Iterable[Token]) -> Iterator[Token]:
-    """The tokens less the parentheses around all of them."""
-    inner = list(found)
-    while inner and inner[0].text == "(" and _closes(inner) == len(inner) - 1:
-        inner = inner[1:-1]
-    yield from inner
-
-
-def _closes(found: list[Token]) -> int:
-    depth = 0
-    for n, token in enumerate(found):
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0:
-            return n
-    return -1

@@ -11,7 +11,7 @@ import apsw
 
 from d1_preflight.core.schema.ddl import definitions
 from d1_preflight.core.schema.full_text import is_derived, keeps_rows, shadow_names
-from d1_preflight.core.sql.tokenizer import Token, quote_name, tokens
+from d1_preflight.core.sql.tokenizer import Token, closing, quote_name, tokens
 from d1_preflight.lazy_dataclass import dataclass, field
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -340,8 +340,8 @@ def _parts(sql: str) -> _Parts:
     words = frozenset(token.word for token in found if token.word)
     if len(found) > 1 and found[1].word == "VIRTUAL":
         return _Parts((), {}, frozenset(), words, is_virtual=True)
-    closing = max((n for n, token in enumerate(found) if token.text == ")"), default=len(found))
-    options = frozenset(token.word for token in found[closing:])
+    last = max((n for n, token in enumerate(found) if token.text == ")"), default=len(found))
+    options = frozenset(token.word for token in found[last:])
     parts = tuple(definitions(found))
     checks = tuple(sorted(c for part in parts for c in _after(part, "CHECK")))
     generated = {
@@ -356,14 +356,5 @@ def _after(part: Sequence[Token], word: str) -> Iterator[str]:
     """The parenthesised text after each `word` of a definition."""
     for n, token in enumerate(part):
         if token.word == word and n + 1 < len(part) and part[n + 1].text == "(":
-            yield _group(part[n + 1 :])
-
-
-def _group(part: Sequence[Token]) -> str:
-    depth, texts = 0, list[str]()
-    for token in part:
-        depth += (token.text == "(") - (token.text == ")")
-        texts.append(token.text.lower() if token.word else token.text)
-        if depth == 0:
-            break
-    return " ".join(texts)
+            group = part[n + 1 : closing(part, n + 1) + 1]
+            yield " ".join(t.text.lower() if t.word else t.text for t in group)

@@ -66,9 +66,7 @@ def read_query(text: str, columns_of: Callable[[str], tuple[str, ...]]) -> Relat
         tree = parse_one(text, dialect="sqlite")
         _check_aggregates(tree, tokens(text, limit=len(text)))
         relation = _Reader(columns_of).query(tree, None)
-    except RecursionError as error:
-        raise NotUnderstood from error
-    except _BROKEN_PARSER as error:
+    except (RecursionError, *_BROKEN_PARSER) as error:
         raise NotUnderstood from error
     return relation
 
@@ -151,7 +149,7 @@ class _Reader:
                 return self._joined(alone, node.args.get("joins"), ctes)
             case exp.Table(this=exp.Anonymous() as call):
                 _require(node, {"this", "alias"})
-                reads = ColumnReads({("", c.name.lower()): False for c in _columns(call)})
+                reads = _by_name(*_columns(call))
                 columns = tuple((name.lower(), reads) for name in self._columns_of(call.name))
                 item = _Item((node.alias or call.name).lower(), Relation(frozenset(), columns))
                 return _From((item,), has_rows=False)
@@ -220,7 +218,7 @@ class _Reader:
             try:
                 scopes = ((self._from(node, ctes), ctes), *scopes)
             except NotUnderstood:  # then by the names alone
-                return ColumnReads({("", c.name.lower()): False for c in _columns(node)})
+                return _by_name(*_columns(node))
         if isinstance(node, exp.Column):
             found = (_of_column(node, source) for source, _ in scopes)
             return unfaithful(next(filter(None, found), _by_name(node)))
@@ -299,8 +297,8 @@ def _of_column(column: exp.Column, source: _From) -> ColumnReads | None:
     return found[0] if len(found) == 1 else None
 
 
-def _by_name(column: exp.Column) -> ColumnReads:
-    return ColumnReads({("", column.name.lower()): False})
+def _by_name(*columns: exp.Column) -> ColumnReads:
+    return ColumnReads({("", column.name.lower()): False for column in columns})
 
 
 def _columns(node: exp.Expr) -> Iterator[exp.Column]:

@@ -8,7 +8,7 @@ it fails is not kept.
 
 from collections.abc import Collection, Iterator, Sequence
 
-from d1_preflight.core.sql.tokenizer import Token, TokenKind, all_tokens
+from d1_preflight.core.sql.tokenizer import Token, TokenKind, all_tokens, closing, parted
 
 _PATHS = frozenset({"JSON_EXTRACT", "JSON_REMOVE", "JSON_TYPE", "JSON_ARRAY_LENGTH", "JSON_EACH",
                     "JSON_TREE", "JSONB_EXTRACT", "JSONB_REMOVE", "JSONB_EACH",
@@ -59,34 +59,10 @@ def _is_computed(tokens: Sequence[Token], at: int) -> bool:
         return not is_literal or joined
     if not (after and after[0].text == "("):
         return False
-    if word == "RAISE":
-        return any(not _is_text(argument) for argument in _arguments(tokens, at + 2)[1:])
-    if word in _PATHS:
-        return any(not _is_text(argument) for argument in _arguments(tokens, at + 2)[1:])
-    if word in _PAIRS:
-        return any(not _is_text(argument) for argument in _arguments(tokens, at + 2)[1::2])
-    return False
+    every = 1 if word == "RAISE" or word in _PATHS else 2 if word in _PAIRS else 0
+    arguments = list(parted(tokens[at + 2 : closing(tokens, at + 1)])) if every else []
+    return any(not _is_text(argument) for argument in arguments[1 :: every or 1])
 
 
 def _is_text(argument: Sequence[Token]) -> bool:
     return len(argument) == 1 and argument[0].kind is TokenKind.STRING
-
-
-def _arguments(tokens: Sequence[Token], at: int) -> list[list[Token]]:
-    """The arguments of a call whose opening bracket is before `at`."""
-    found: list[list[Token]] = [[]]
-    for token, depth in _within(tokens, at):
-        if depth == 0 and token.text == ",":
-            found.append([])
-        else:
-            found[-1].append(token)
-    return found
-
-
-def _within(tokens: Sequence[Token], at: int) -> Iterator[tuple[Token, int]]:
-    depth = 0
-    for token in tokens[at:]:
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth < 0:
-            return
-        yield token, depth

@@ -359,7 +359,8 @@ def _leaves_out(tail: Sequence[Token]) -> str:
             continue
         if word == "JOIN" and any(t.word in ("LEFT", "FULL") for t in tail[max(0, n - 2) : n]):
             continue
-        if word in _FILTERS or (token.text == "," and not _ordered(tail[:n])):
+        is_ordered = any(before.word == "ORDER" for before in tail[:n])
+        if word in _FILTERS or (token.text == "," and not is_ordered):
             return word or "a second table"
     return ""
 
@@ -369,10 +370,6 @@ def _always(condition: Sequence[Token]) -> bool:
     texts = [token.text.upper() for token in condition]
     end = texts.index("ORDER") if "ORDER" in texts else len(texts)
     return [text for text in texts[:end] if text != ";"] in (["TRUE"], ["1"], ["1", "=", "1"])
-
-
-def _ordered(tail: Sequence[Token]) -> bool:
-    return any(token.word == "ORDER" for token in tail)
 
 
 def _alias_at(found: Sequence[Token], at: int) -> str:

@@ -225,6 +225,13 @@ def parted(found: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
     yield tuple(part)
 
 
+def bare(found: Sequence[Token]) -> Sequence[Token]:
+    """The tokens less the parentheses around all of them."""
+    while found and found[0].text == "(" and closing(found, 0) == len(found) - 1:
+        found = found[1:-1]
+    return found
+
+
 def unquote(text: str) -> str:
     """A name or string without its quotes."""
     if len(text) > 1 and text[0] in "\"`'" and text[-1] == text[0]:

@@ -66,13 +66,13 @@ def was_counted_after(record: Record) -> bool:
 
 
 def _all_tables(record: Record, form: int) -> list[ChangedTable]:
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    rehearsed = record.last_facts(RehearsalFacts)
     changes: Mapping[str, TableChange] = {t.table: t for t in rehearsed.tables}
     before, found = _counts_before(record, rehearsed), _counts_after(record)
     expected = row_counts(rehearsed.counts_after)
     expected = expected or {t.table: t.after for t in rehearsed.tables if t.after is not None}
     after = found or expected
-    now = {t.table: t for t in CloseFacts.from_attempt(record.last(CloseFacts.step)).tables}
+    now = {t.table: t for t in record.last_facts(CloseFacts).tables}
     made = _NOT_THERE if before else None
     dropped = {table: _NOT_THERE for table in before if expected and table not in expected}
     none = TableChange()
@@ -97,9 +97,9 @@ def _changed(change: TableChange, form: int) -> int:
 
 def _counts_before(record: Record, rehearsed: RehearsalFacts) -> Mapping[str, int]:
     """The counts just before the apply, else the last ones before it."""
-    applied = ApplyFacts.from_attempt(record.last(ApplyFacts.step)).counts_before
-    counted = CountFacts.from_attempt(record.last(CountFacts.step)).tables
-    copied = CopyFacts.from_attempt(record.last(CopyFacts.step)).tables
+    applied = record.last_facts(ApplyFacts).counts_before
+    counted = record.last_facts(CountFacts).tables
+    copied = record.last_facts(CopyFacts).tables
     changes = {t.table: t.before for t in rehearsed.tables if t.before is not None}
     known = (row_counts(copied), row_counts(rehearsed.counts_before), row_counts(counted))
     return {**changes, **known[0], **known[1], **known[2], **row_counts(applied)}
@@ -107,7 +107,7 @@ def _counts_before(record: Record, rehearsed: RehearsalFacts) -> Mapping[str, in
 
 def _counts_after(record: Record) -> Mapping[str, int]:
     """What the verification counted, else what the close says of that moment."""
-    checked = RowCheckFacts.from_attempt(record.last(RowCheckFacts.step)).tables
-    closed = CloseFacts.from_attempt(record.last(CloseFacts.step)).tables
+    checked = record.last_facts(RowCheckFacts).tables
+    closed = record.last_facts(CloseFacts).tables
     found = {t.table: t.after for t in closed if t.after is not None}
     return found | {t.table: t.found for t in checked if t.found is not None}

@@ -22,11 +22,11 @@ _REMOVED = "removed"
 
 def schema_changes(record: Record, form: int) -> str:
     """The schema's changes by the rehearsal, and how the target differs from them now."""
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    rehearsed = record.last_facts(RehearsalFacts)
     changes = joined((_change(change, form) for change in rehearsed.schema), _NAMED)
     told = changes or ("unchanged" if rehearsed.schema_after else "")
-    checked = SchemaCheckFacts.from_attempt(record.last(SchemaCheckFacts.step))
-    closed = CloseFacts.from_attempt(record.last(CloseFacts.step))
+    checked = record.last_facts(SchemaCheckFacts)
+    closed = record.last_facts(CloseFacts)
     differs = closed.differs if closed_attempt(record) else checked.differences
     if differs:
         told += f" · now it differs from the rehearsed one: {joined(differs, _NAMED)}"
@@ -38,8 +38,8 @@ def schema_changes(record: Record, form: int) -> str:
 
 def declared_losses(record: Record, form: int) -> str:
     """Which losses are intended, and why; in earlier forms with the findings' justifications."""
-    found = FindingsFacts.from_attempt(record.last(FindingsFacts.step))
-    measured = LossesFacts.from_attempt(record.last(LossesFacts.step))
+    found = record.last_facts(FindingsFacts)
+    measured = record.last_facts(LossesFacts)
     declared = measured if measured.losses or measured.declared_losses else found
     told = joined(declared.losses or declared.declared_losses, _NAMED)
     if told and declared.loss_reason:
@@ -50,7 +50,7 @@ def declared_losses(record: Record, form: int) -> str:
 
 def accepted_findings(record: Record) -> str:
     """The findings that the operator justified, and how."""
-    found = FindingsFacts.from_attempt(record.last(FindingsFacts.step))
+    found = record.last_facts(FindingsFacts)
     return joined((f"{f.rule}: {f.answer}" for f in found.findings if f.answer), _NAMED)
 
 

@@ -1,12 +1,10 @@
 """How a migration can be undone, or that it was: the path, what it loses, backup and bookmark."""
 
-from datetime import datetime
-
 from d1_preflight.core.checklist.answers import FIXED_MANUALLY, KEPT, ROLLED_BACK
 from d1_preflight.core.format import plural, timestamp
 from d1_preflight.core.record.apply_facts import CloseFacts
 from d1_preflight.core.record.change_facts import RehearsalFacts
-from d1_preflight.core.record.facts import moment
+from d1_preflight.core.record.facts import moment_of
 from d1_preflight.core.record.record import Record
 from d1_preflight.core.record.safety_facts import (
     BackupFacts,
@@ -31,10 +29,10 @@ _ENDED = {
 
 def rollback_path(record: Record, form: int) -> str:
     """The chosen rollback path, what it loses, the backup and the bookmark."""
-    plan = RollbackPlanFacts.from_attempt(record.last(RollbackPlanFacts.step))
+    plan = record.last_facts(RollbackPlanFacts)
     chosen = next((way for way in plan.ways if way.way == plan.chosen), RollbackPath())
-    down = DownTestFacts.from_attempt(record.last(DownTestFacts.step))
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
+    down = record.last_facts(DownTestFacts)
+    rehearsed = record.last_facts(RehearsalFacts)
     is_tested = form < SPLIT_FORM and record.last(DownTestFacts.step) is not None
     tested = changed_words(rehearsed, down) if is_tested else ""
     path = _path(plan.chosen, chosen, form)
@@ -52,8 +50,8 @@ def down_file(record: Record) -> str:
     """
     if record.last(DownTestFacts.step) is None:
         return ""
-    rehearsed = RehearsalFacts.from_attempt(record.last(RehearsalFacts.step))
-    down = DownTestFacts.from_attempt(record.last(DownTestFacts.step))
+    rehearsed = record.last_facts(RehearsalFacts)
+    down = record.last_facts(DownTestFacts)
     told = changed_words(rehearsed, down)
     return f"tested on the copy: {sentence(told)}" if told else ""
 
@@ -74,7 +72,7 @@ def _ended(record: Record) -> str:
 
 
 def _backup(record: Record) -> str:
-    kept = BackupFacts.from_attempt(record.last(BackupFacts.step))
+    kept = record.last_facts(BackupFacts)
     if kept.rows is None:
         return ""
     restored = record.last(RestoreFacts.step)
@@ -85,18 +83,11 @@ def _backup(record: Record) -> str:
 
 
 def _bookmark(record: Record, form: int) -> str:
-    mark = BookmarkFacts.from_attempt(record.last(BookmarkFacts.step))
+    mark = record.last_facts(BookmarkFacts)
     if not mark.good_until:
         return ""
-    until = _moment(mark.good_until) if form > 1 else None
+    until = moment_of(mark.good_until) if form > 1 else None
     words = f"bookmark until {timestamp(until) if until else mark.good_until}"
     if form == 1:
         return words
     return f"Time Travel {words}{', undoes every later write' if form >= SPLIT_FORM else ''}"
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return moment(text)
-    except ValueError:
-        return None

@@ -15,7 +15,6 @@ from typing import Protocol
 from d1_preflight.core.format import count, plural, timestamp
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import AdoptedFacts, ClassFacts, CopyFacts, PurposeFacts
-from d1_preflight.core.record.facts import AnyStep, moment
 from d1_preflight.core.record.record import Attempt, Record, Status
 from d1_preflight.core.record.signing import CLOSE, GO
 from d1_preflight.core.summary.changed_rows import (
@@ -86,14 +85,14 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
     """The summary of a record as it is; `missing` says what an open one still needs."""
     form = form_of(record)
     tables, unchanged = changed_tables(record, form)
-    most = _most(_TABLES, form)
+    most, closed = _most(_TABLES, form), closed_attempt(record)
     facts = (
         ("what", _what(record)),
         ("where", _where(record, form)),
         ("who", _who(record, form)),
         ("reviews", _reviews(record) if form > 1 else ""),
         ("when", _when(record)),
-        ("in their words", _closing_words(record)),
+        ("in their words", sentence(closed.words) if closed else ""),
         ("adopted", _adopted(record)),
         ("other ledgers", _beside(record)),
         ("rows", "" if record.is_adoption else _rows(tables, unchanged, form)),
@@ -121,15 +120,11 @@ def summary_of(record: Record, timeline: Sequence[Event] = (), missing: str = ""
 
 def _beside(record: Record) -> str:
     """The rows that the apply writes into other tools' ledgers; "" where there is none."""
-    return joined((row.sql for row in _facts(record, CopyFacts).beside), _NAMED)
-
-
-def _facts(record: Record, kind: type[AnyStep]) -> AnyStep:
-    return kind.from_attempt(record.last(kind.step))
+    return joined((row.sql for row in record.last_facts(CopyFacts).beside), _NAMED)
 
 
 def _what(record: Record) -> str:
-    decided = _facts(record, ClassFacts)
+    decided = record.last_facts(ClassFacts)
     kind = decided.kind.value if decided.kind else "unclassified"
     risk = f", {decided.risk} risk" if decided.risk else ""
     purpose = record.last(PurposeFacts.step)
@@ -154,7 +149,7 @@ def _where(record: Record, form: int) -> str:
 
 
 def _who(record: Record, form: int) -> str:
-    signed, closed = _facts(record, GoFacts), _facts(record, CloseFacts)
+    signed, closed = record.last_facts(GoFacts), record.last_facts(CloseFacts)
     by_go = _signer(signed.signer, signed.fingerprint)
     by_close = _signer(closed.signer, closed.fingerprint) if closed_attempt(record) else ""
     if form >= SPLIT_FORM and by_go and by_go == by_close:
@@ -189,32 +184,21 @@ def _signer(name: str, fingerprint: str) -> str:
 
 
 def _when(record: Record) -> str:
-    signed, closed = _facts(record, GoFacts), closed_attempt(record)
+    signed, closed = record.last_facts(GoFacts), closed_attempt(record)
     applied = record.last(ApplyFacts.step)
     parts = [f"GO {timestamp(signed.signed_at)}"] if signed.signed_at else []
     if applied is not None:
         how = "applied" if applied.status.is_answered else f"apply {applied.status}"
         parts.append(f"{how} {timestamp(applied.started_at)}")
     if closed is not None:
-        parts.append(f"closed {_closed_at(CloseFacts.from_attempt(closed))}")
+        at = CloseFacts.from_attempt(closed).at
+        parts.append(f"closed {timestamp(at) if at else 'at an unknown time'}")
     return " · ".join(parts)
-
-
-def _closed_at(closed: CloseFacts) -> str:
-    try:
-        return timestamp(moment(closed.closed_at))
-    except ValueError:
-        return "at an unknown time"
-
-
-def _closing_words(record: Record) -> str:
-    closed = closed_attempt(record)
-    return sentence(closed.words) if closed else ""
 
 
 def _adopted(record: Record) -> str:
     """The files that got a row in the ledger, and those of them that only a person vouches for."""
-    found = _facts(record, AdoptedFacts)
+    found = record.last_facts(AdoptedFacts)
     vouched = f"; by words: {joined(found.by_words, _NAMED)}" if found.by_words else ""
     return f"{plural(len(found.names), 'row')}{vouched}" if found.names else ""
 
@@ -258,7 +242,7 @@ def _failed(record: Record, form: int) -> str:
     """The attempts that did not succeed, the last ones named; the apply's always."""
     failed = [a for a in record.attempts if not a.status.is_answered and a.finished_at]
     failed += [a for a in record.attempts if a.status.is_unobserved and not a.finished_at]
-    named = sorted(failed, key=lambda a: (a.step != ApplyFacts.step, -_second(a)))
+    named = sorted(failed, key=lambda a: (a.step != ApplyFacts.step, -a.started_at.timestamp()))
     if form >= GROUPED_FORM:
         return joined(_of_each_step(named), _NAMED)
     return joined((f"{_stated(a)}: {sentence(a.words)}" for a in named), _NAMED)
@@ -287,10 +271,6 @@ def _nothing_failed(record: Record, form: int) -> str:
     return f"nothing. Steps: {told}" if told else "nothing"
 
 
-def _second(attempt: Attempt) -> float:
-    return attempt.started_at.timestamp()
-
-
 def _stated(attempt: Attempt) -> str:
     return f"{step_name(attempt.step)} {attempt.status} {timestamp(attempt.started_at)}"
 
@@ -307,25 +287,17 @@ def _events(timeline: Sequence[Event], form: int) -> tuple[str, ...]:
 
 def _commands(record: Record, form: int) -> tuple[str, ...]:
     """How GO and the close are checked with nothing but ssh-keygen, and all of it with us."""
-    signed, closed = _facts(record, GoFacts), _facts(record, CloseFacts)
-    signers = "allowed_signers" if form == 1 else f"{_above(record)}allowed_signers"
+    signed, closed = record.last_facts(GoFacts), record.last_facts(CloseFacts)
+    above = "" if form == 1 else "../" * (2 + record.migration.count("/"))  # out of its folder
+    signers = f"{above}allowed_signers"
     found = [_command(signed.signer, GO, "go.toml", signers)] if signed.signer else []
     if closed.signer and closed_attempt(record):
         found.append(_command(closed.signer, CLOSE, "record.toml", signers))
-    return tuple(found) if form == 1 or not found else (_whole_command(record, form), *found)
-
-
-def _above(record: Record) -> str:
-    """The way from a record's folder to `checklists`, where the signers are named."""
-    return "../" * (2 + record.migration.count("/"))
-
-
-def _whole_command(record: Record, form: int) -> str:
+    if form == 1 or not found:
+        return tuple(found)
     stem = shlex.quote(sentence(record.migration.removesuffix(".sql")))
-    words = (
-        "" if form >= SPLIT_FORM else "  # in the project: all of it; GO and close alone, in here:"
-    )
-    return f"preflight verify {stem}{words}"
+    words = "  # in the project: all of it; GO and close alone, in here:"
+    return (f"preflight verify {stem}{'' if form >= SPLIT_FORM else words}", *found)
 
 
 def _command(signer: str, namespace: str, file: str, signers: str) -> str:

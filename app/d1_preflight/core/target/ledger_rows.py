@@ -15,13 +15,12 @@ from d1_preflight.core.errors import NotAllowed
 from d1_preflight.core.project.migration import Migration
 from d1_preflight.core.schema.table import Column, Table
 from d1_preflight.core.sql.tokenizer import quote_name, quote_text
-from d1_preflight.core.target.ledgers import DRIZZLE, key_column, tool_of
+from d1_preflight.core.target.ledgers import DRIZZLE, key_column, listed, tool_of
 
 _COMMAND_BYTES = 120_000  # of one argument of a program, on Linux
 _DRIZZLES = frozenset({"id", "hash", "created_at"})
 _NOW = re.compile(r"(?i)current_timestamp|current_date|'now'|\b(?:unixepoch|datetime|date)\(\)")
 _WITH_A_NAME = frozenset({"", "NuxtHub"})
-_NAMED = 3
 
 
 class NoRow(Exception):
@@ -154,7 +153,7 @@ def _drizzles(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
         raise NoRow("its columns are not those of a drizzle version that preflight knows")
     lacking = [f.name for f in (*books.done, file) if f.name not in books.journal]
     if lacking:
-        raise NoRow(f"drizzle's journal has no time for {_some(lacking)}")
+        raise NoRow(f"drizzle's journal has no time for {listed(lacking)}")
     found = sorted((str(row.get("hash")), _whole(row.get("created_at"))) for row in ledger.rows)
     if found != sorted((f.sha256, books.journal[f.name]) for f in books.done):
         raise NoRow("its rows do not match the files in wrangler's ledger")
@@ -170,7 +169,7 @@ def _named(ledger: OtherLedger, file: Migration, books: Books) -> NotedFile:
     table, key = ledger.table, key_column(ledger.table)
     open_columns = [c.name for c in table.columns if c.name != key and not _fills_itself(c)]
     if open_columns:
-        raise NoRow(f"preflight does not know what to write into {_some(open_columns)}")
+        raise NoRow(f"preflight does not know what to write into {listed(open_columns)}")
     held = [row.get(key) for row in ledger.rows]
     whole = all(isinstance(value, int) for value in held)
     said = sorted(str(value) for value in held)
@@ -214,8 +213,3 @@ def _whole(value: object) -> int:
     """A time as the journal has it; -1 where it is none."""
     text = str(value)
     return int(float(text)) if re.fullmatch(r"\d+(?:\.0+)?", text) else -1
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -106,15 +106,15 @@ def ledger_remarks(seen: Observation, files: Iterable[str]) -> tuple[str, ...]:
     if not seen.ledger and lacks_rows(seen):
         found.append("wrangler's ledger has no rows, but the database is not empty: adopt it.")
     if held.late:
-        found.append(f"The ledger has a gap: a later file is applied, not {_listed(held.late)}.")
+        found.append(f"The ledger has a gap: a later file is applied, not {listed(held.late)}.")
     return (*found, *false_rows(names, held.extra))
 
 
 def false_rows(names: Sequence[str], extra: Sequence[str]) -> tuple[str, ...]:
     """The rows of a ledger that cannot be right: those of no file, and those there twice."""
-    found = [f"The ledger lists files that are not here: {_listed(extra)}."] if extra else []
+    found = [f"The ledger lists files that are not here: {listed(extra)}."] if extra else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        found.append(f"The ledger has two rows each for: {_listed(twice)}.")
+        found.append(f"The ledger has two rows each for: {listed(twice)}.")
     return tuple(found)
 
 
@@ -147,6 +147,7 @@ def refusal(reasons: Mapping[ForeignLedger, str]) -> str:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more

@@ -104,7 +104,9 @@ class Question:
             read_ledger(ledger),
             whole.without(self.ledger_table),
             counts,
-            quick_check=_quick_check(rest.pop(0)) if self.checks else "",
+            quick_check="; ".join(str(v) for row in rest.pop(0) for v in row.values())
+            if self.checks
+            else "",
             broken_references=_integer(rest.pop(0)[0]["broken"]) if self.checks else 0,
             ledger_triggers=tuple(o.name for o in own if o.kind == "trigger"),
             ledger_ddl=tuple(o.sql for o in own if o.kind != "trigger"),
@@ -151,7 +153,3 @@ def _integer(value: object) -> int:
     if isinstance(value, (int, float)):
         return int(value)
     raise ValueError(f"{value!r} is not a number")
-
-
-def _quick_check(rows: Sequence[Mapping[str, object]]) -> str:
-    return "; ".join(str(value) for row in rows for value in row.values())

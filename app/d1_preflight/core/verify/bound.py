@@ -62,14 +62,16 @@ def bound_problems(bundle: Bundle, *, is_in_project: bool) -> Iterator[Problem]:
         if not _REVIEW.fullmatch(name):
             words = "is not a file of this record: the close does not name it"
             yield Problem(Id.FILE_UNLISTED, name, words, "Remove it; notes go to postmortem.md.")
-    if TIMELINE not in named and not read_timeline(bundle.files.get(TIMELINE, b"")).is_bound:
-        yield from _unbound_timeline(bundle)
+    timeline = None if TIMELINE in named else bundle.files.get(TIMELINE)
+    if timeline is not None and not read_timeline(timeline).is_bound:
+        words = "is not a file of this record: preflight did not write it"
+        yield Problem(Id.FILE_UNLISTED, TIMELINE, words, "Notes go to postmortem.md.")
 
 
 def _contradictions(record: Record, facts: CloseFacts) -> Iterator[Problem]:
     """What a close says of the end, the ledger and the files, and the record otherwise."""
     names = [_parsed(line)[0] for line in facts.files]
-    checked = LedgerFacts.from_attempt(record.last(LedgerFacts.step)).id
+    checked = record.last_facts(LedgerFacts).id
     row = facts.chain.ledger_id if facts.chain else None
     if facts.end not in _ENDS:
         yield _differs(f"names “{sentence(facts.end)}”, which is not an outcome, as its end")
@@ -86,12 +88,6 @@ def _contradictions(record: Record, facts: CloseFacts) -> Iterator[Problem]:
 
 def _differs(words: str) -> Problem:
     return Problem(Id.CLOSE_DIFFERS, RECORD_FILE, words, _BY_HAND)
-
-
-def _unbound_timeline(bundle: Bundle) -> Iterator[Problem]:
-    if TIMELINE in bundle.files:
-        words = "is not a file of this record: preflight did not write it"
-        yield Problem(Id.FILE_UNLISTED, TIMELINE, words, "Notes go to postmortem.md.")
 
 
 def _named_problem(data: bytes | None, name: str, expected: str) -> Iterator[Problem]:

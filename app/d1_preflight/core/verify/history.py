@@ -7,12 +7,11 @@ from d1_preflight.core.checklist.checklist import ACTS, Step
 from d1_preflight.core.findings import Kind
 from d1_preflight.core.record.apply_facts import ApplyFacts, CloseFacts, GoFacts
 from d1_preflight.core.record.change_facts import ClassFacts
-from d1_preflight.core.record.facts import instant, moment
+from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.gate import open_items, stale_words
 from d1_preflight.core.record.record import Attempt, Record, Status
-from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight, last_go
 
-_FILE = "record.toml"
 _BY_HAND = "A record is changed through preflight only; restore it from git."
 _STARTING = timedelta(minutes=1)  # between the look at the ages and the attempt that is saved
 _RANK = (Kind.NONE, Kind.ADDITIVE, Kind.TRANSFORMATIVE, Kind.DESTRUCTIVE)
@@ -28,7 +27,7 @@ def history_problems(bundle: Bundle) -> Iterator[Problem]:
     for attempt in bundle.record.attempts:
         if not bundle.checklist.has(attempt.step):
             words = f"answers a step that the checklist does not have: “{attempt.step}”"
-            yield Problem(Id.STEP_UNKNOWN, _FILE, words, _BY_HAND)
+            yield _problem(Id.STEP_UNKNOWN, words)
         elif attempt.status is Status.WAIVED:
             yield from _waiver_problems(bundle.checklist.step(attempt.step), attempt)
     yield from _age_problems(bundle)
@@ -37,14 +36,12 @@ def history_problems(bundle: Bundle) -> Iterator[Problem]:
 def path_problems(bundle: Bundle) -> Iterator[Problem]:
     """The steps on this migration's path that nobody has answered yet, section by section."""
     if not bundle.knows_checklist:
-        yield Problem(
-            Id.CHECKLIST_UNKNOWN,
-            _FILE,
+        words = (
             f"was made with another checklist (sha256 {bundle.record.checklist[:12]}…) than "
-            f"{bundle.checklist.source}; whether it is complete is unknown",
-            "Name the one it was made with: --checklist FILE",
-            Weight.OPEN,
+            f"{bundle.checklist.source}; whether it is complete is unknown"
         )
+        hint = "Name the one it was made with: --checklist FILE"
+        yield _problem(Id.CHECKLIST_UNKNOWN, words, hint, Weight.OPEN)
         return
     for section in bundle.checklist.sections:
         items = open_items(bundle.record, bundle.checklist, bundle.kind, section.steps)
@@ -52,13 +49,13 @@ def path_problems(bundle: Bundle) -> Iterator[Problem]:
             names = "; ".join(f"“{item.step.title}” is {item.status}" for item in items)
             title = f"{section.number} {section.title}".strip()
             hint = f"{bundle.record.command} continues it."
-            yield Problem(Id.STEPS_OPEN, _FILE, f"{title}: {names}", hint, Weight.OPEN)
+            yield _problem(Id.STEPS_OPEN, f"{title}: {names}", hint, Weight.OPEN)
 
 
 def _age_problems(bundle: Bundle) -> Iterator[Problem]:
     """GO and the apply rest on proofs that were not older than the checklist lets them be."""
     for number, act in enumerate(bundle.record.attempts):
-        is_go = act.step == GoFacts.step and act is _last_go(bundle.record)
+        is_go = act.step == GoFacts.step and act is last_go(bundle.record)
         if not act.status.is_answered or not (is_go or _was_sent(act)):
             continue
         at = act.started_at if is_go else act.started_at - _STARTING
@@ -71,14 +68,7 @@ def _age_problems(bundle: Bundle) -> Iterator[Problem]:
             if stale and (is_go or not _decided_at_go(act, proof)):
                 age = stale.removeprefix("stale: ").replace(" ago,", " before,")
                 words = f"{what} over a stale proof: “{step.title}”, {age}"
-                yield Problem(
-                    Id.PROOF_STALE, _FILE, words, "The proof was too old; repeat the step."
-                )
-
-
-def _last_go(record: Record) -> Attempt | None:
-    signed = (a for a in reversed(record.attempts) if a.step == GoFacts.step)
-    return next((attempt for attempt in signed if attempt.status.is_answered), None)
+                yield _problem(Id.PROOF_STALE, words, "The proof was too old; repeat the step.")
 
 
 def _was_sent(act: Attempt) -> bool:
@@ -107,10 +97,10 @@ def _time_problems(bundle: Bundle) -> Iterator[Problem]:
         endless = [(n, other) for n, other in amiss if other.status is Status.RUNNING]
         if attempt.started_at < (before or attempt.started_at) or len(amiss) > len(endless):
             began = f"began at {instant(attempt.started_at)}, before the one above it"
-            yield Problem(Id.TIME_ORDER, _FILE, f"{_place(number, attempt)} {began}", _BY_HAND)
+            yield _problem(Id.TIME_ORDER, f"{_place(number, attempt)} {began}")
         for n, other in endless:
             words = f"{_place(n, other)} never ended, yet others followed"
-            yield Problem(Id.ATTEMPT_WITHOUT_END, _FILE, words, _BY_HAND)
+            yield _problem(Id.ATTEMPT_WITHOUT_END, words)
         yield from _end_problems(attempt, _place(number, attempt))
         beside = [*(pair for pair in beside if pair not in amiss), (number, attempt)]
         before = attempt.started_at
@@ -129,13 +119,11 @@ def _goes_on(other: Attempt, attempt: Attempt) -> bool:
 def _end_problems(attempt: Attempt, where: str) -> Iterator[Problem]:
     """What is wrong with how an attempt ended."""
     if attempt.finished_at is not None and attempt.finished_at < attempt.started_at:
-        yield Problem(Id.TIME_ORDER, _FILE, f"{where} ended before it began", _BY_HAND)
+        yield _problem(Id.TIME_ORDER, f"{where} ended before it began")
     if attempt.finished_at is None and attempt.status.is_answered:
-        words = f"{where} is {attempt.status} without an end"
-        yield Problem(Id.ATTEMPT_WITHOUT_END, _FILE, words, _BY_HAND)
+        yield _problem(Id.ATTEMPT_WITHOUT_END, f"{where} is {attempt.status} without an end")
     if attempt.status is Status.PENDING:
-        words = f"{where} is pending, which no attempt can be"
-        yield Problem(Id.ATTEMPT_WITHOUT_END, _FILE, words, _BY_HAND)
+        yield _problem(Id.ATTEMPT_WITHOUT_END, f"{where} is pending, which no attempt can be")
 
 
 def _may_overlap(bundle: Bundle, one: Attempt, other: Attempt) -> bool:
@@ -154,9 +142,8 @@ def _signing_times(record: Record) -> Iterator[Problem]:
         if record.schema == 1 or told is None or attempt.finished_at is None:
             continue
         if not attempt.started_at <= told <= attempt.finished_at:
-            where = f"attempt {number} (“{attempt.step}”)"
-            words = f"{where} says that it was signed at {instant(told)}, and ran at another time"
-            yield Problem(Id.TIME_ORDER, _FILE, words, _BY_HAND)
+            words = f"says that it was signed at {instant(told)}, and ran at another time"
+            yield _problem(Id.TIME_ORDER, f"{_place(number, attempt)} {words}")
 
 
 def _signed_at(attempt: Attempt) -> datetime | None:
@@ -164,10 +151,7 @@ def _signed_at(attempt: Attempt) -> datetime | None:
         return GoFacts.from_attempt(attempt).signed_at
     if attempt.step != CloseFacts.step or not attempt.status.is_answered:
         return None
-    try:
-        return moment(CloseFacts.from_attempt(attempt).closed_at)
-    except ValueError:
-        return None
+    return CloseFacts.from_attempt(attempt).at
 
 
 def _class_problems(bundle: Bundle) -> Iterator[Problem]:
@@ -178,7 +162,7 @@ def _class_problems(bundle: Bundle) -> Iterator[Problem]:
         told = ClassFacts.from_attempt(attempt)
         if _rank(told.kind) < _rank(told.found):
             words = f"lowers the class from {told.found or 'unknown'} to {told.kind or 'unknown'}"
-            yield Problem(Id.CLASS_LOWERED, _FILE, words, _BY_HAND)
+            yield _problem(Id.CLASS_LOWERED, words)
 
 
 def _rank(kind: Kind | None) -> int:
@@ -187,10 +171,12 @@ def _rank(kind: Kind | None) -> int:
 
 def _waiver_problems(step: Step, attempt: Attempt) -> Iterator[Problem]:
     if not step.waivable:
-        yield Problem(
-            Id.WAIVER_FORBIDDEN, _FILE, f"waives “{step.title}”, which cannot be waived", _BY_HAND
-        )
+        yield _problem(Id.WAIVER_FORBIDDEN, f"waives “{step.title}”, which cannot be waived")
     if not attempt.words.strip():
-        yield Problem(
-            Id.WAIVER_WITHOUT_REASON, _FILE, f"waives “{step.title}” without a reason", _BY_HAND
-        )
+        yield _problem(Id.WAIVER_WITHOUT_REASON, f"waives “{step.title}” without a reason")
+
+
+def _problem(
+    identity: Id, words: str, hint: str = _BY_HAND, weight: Weight = Weight.INVALID
+) -> Problem:
+    return Problem(identity, "record.toml", words, hint, weight)

@@ -50,12 +50,8 @@ def place_problems(record: Record, place: Place | None) -> Iterator[Problem]:
             f"covers {record.migration} on {record.database.name}, "
             f"but lies in {RECORDS_NAME}/{place.folder}"
         )
-        yield Problem(
-            Id.WRONG_FOLDER,
-            _FILE,
-            words,
-            f"It belongs in {RECORDS_NAME}/{expected}, and nowhere else.",
-        )
+        hint = f"It belongs in {RECORDS_NAME}/{expected}, and nowhere else."
+        yield Problem(Id.WRONG_FOLDER, _FILE, words, hint)
     if place.is_project:
         yield from _database_problems(record, place)
 
@@ -67,13 +63,8 @@ def _database_problems(record: Record, place: Place) -> Iterator[Problem]:
     if not configured or not told.id:
         why = place.unknown or "one of the two has no id"
         words = f"may cover another database than the configured {told.name}: {why}"
-        yield Problem(
-            Id.DATABASE_UNKNOWN,
-            _FILE,
-            words,
-            "Give the configuration its database_id.",
-            Weight.OPEN,
-        )
+        hint = "Give the configuration its database_id."
+        yield Problem(Id.DATABASE_UNKNOWN, _FILE, words, hint, Weight.OPEN)
         return
     what, hint = "covers", "A record is valid for its own database only."
     if told.target == PRACTICE:

@@ -5,7 +5,8 @@ from enum import StrEnum
 
 from d1_preflight.core.checklist.checklist import Checklist
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.record import Record, kind_of
+from d1_preflight.core.record.apply_facts import GoFacts
+from d1_preflight.core.record.record import Attempt, Record, kind_of
 from d1_preflight.core.record.signing import Verifier
 from d1_preflight.lazy_dataclass import dataclass
 
@@ -126,3 +127,15 @@ class Bundle:
     def knows_checklist(self) -> bool:
         """Whether the record was made with the checklist it is verified against."""
         return self.record.checklist == self.checklist.sha256
+
+
+def no_signers(file: str) -> Problem:
+    """That a signature cannot be checked, as nobody says who may sign."""
+    hint = "Name the file of allowed signers: --allowed-signers FILE"
+    return Problem(Id.SIGNERS_MISSING, file, "cannot be checked: no allowed_signers", hint)
+
+
+def last_go(record: Record) -> Attempt | None:
+    """The attempt that signed the last GO."""
+    signed = (a for a in reversed(record.attempts) if a.step == GoFacts.step)
+    return next((attempt for attempt in signed if attempt.status.is_answered), None)

@@ -18,10 +18,9 @@ from d1_preflight.core.record.review import (
     statements_about,
 )
 from d1_preflight.core.summary.verdict import closed_attempt
-from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight, no_signers
 
 _FROM_GIT = "Restore the record and its reviews from git."
-_NOBODY = "Name the file of allowed signers: --allowed-signers FILE"
 
 
 def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
@@ -38,27 +37,22 @@ def good_reviews(bundle: Bundle) -> tuple[Review, ...]:
 def review_problems(bundle: Bundle) -> Iterator[Problem]:
     """What is wrong with the reviews, and which one is missing."""
     found: list[Review] = []
-    known = {
-        n for subject in (PLAN, CLOSED_RECORD) for n in statements_about(bundle.files, subject)
-    }
+    subjects = (PLAN, CLOSED_RECORD)
+    known = [name for subject in subjects for name in statements_about(bundle.files, subject)]
     for name in sorted(n for n in bundle.files if ".review." in n):
         if name.removesuffix(".sig") not in known:
-            yield Problem(
-                Id.REVIEW_UNPAIRED, name, "belongs to no review that could be checked", AGAIN
-            )
-    for subject in (PLAN, CLOSED_RECORD):
-        for name in statements_about(bundle.files, subject):
-            if bundle.verifier is None:
-                yield Problem(
-                    Id.SIGNERS_MISSING, name, "cannot be checked: no allowed_signers", _NOBODY
-                )
-                continue
-            try:
-                found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
-            except StaleReview as error:
-                yield Problem(Id.REVIEW_STALE, name, error.message, error.hint, Weight.OPEN)
-            except PreflightError as error:
-                yield Problem(Id.REVIEW_INVALID, name, error.message, error.hint)
+            words = "belongs to no review that could be checked"
+            yield Problem(Id.REVIEW_UNPAIRED, name, words, AGAIN)
+    for name in known:
+        if bundle.verifier is None:
+            yield no_signers(name)
+            continue
+        try:
+            found.append(read_review(bundle.files, bundle.record, name, bundle.verifier))
+        except StaleReview as error:
+            yield Problem(Id.REVIEW_STALE, name, error.message, error.hint, Weight.OPEN)
+        except PreflightError as error:
+            yield Problem(Id.REVIEW_INVALID, name, error.message, error.hint)
     found = list(last_words(found))
     for review in found:
         if review.verdict is Verdict.SENT_BACK:
@@ -87,10 +81,6 @@ def _second_person_problems(bundle: Bundle, found: list[Review]) -> Iterator[Pro
     if bundle.kind not in bundle.second_person or PLAN.file not in bundle.files:
         return
     if not any(r.subject is PLAN and r.verdict is Verdict.APPROVED for r in found):
-        yield Problem(
-            Id.SECOND_PERSON_MISSING,
-            PLAN.file,
-            f"a second person has to approve a {bundle.kind} migration's GO",
-            "preflight review --go, by someone who is not the operator.",
-            Weight.OPEN,
-        )
+        words = f"a second person has to approve a {bundle.kind} migration's GO"
+        hint = "preflight review --go, by someone who is not the operator."
+        yield Problem(Id.SECOND_PERSON_MISSING, PLAN.file, words, hint, Weight.OPEN)

@@ -4,7 +4,7 @@ The plan cannot be rewritten afterwards: the signed record holds the sha256 of `
 its signature, and every line of the plan must be what the record's own history says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from hashlib import sha256
 
 from d1_preflight.core.errors import BadSignature, RecordInvalid
@@ -22,17 +22,17 @@ from d1_preflight.core.record.signed_plan import (
 )
 from d1_preflight.core.record.signing import CLOSE, GO, Signature
 from d1_preflight.core.summary.verdict import closed_attempt
-from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight
+from d1_preflight.core.verify.problem import Bundle, Id, Problem, Weight, last_go, no_signers
 from d1_preflight.lazy_dataclass import replace
 
 RECORD_FILE, RECORD_SIGNATURE = "record.toml", "record.toml.sig"
 _RESTORE = "Restore it from git; if it is gone, this GO proves nothing."
-_NOBODY = "Name the file of allowed signers: --allowed-signers FILE"
+_DIFFERENT = "Plan and record belong to different GOs."
 
 
 def go_problems(bundle: Bundle) -> Iterator[Problem]:
     """What is wrong with the signed plan of the current GO, or of the GO of the apply."""
-    go = _last_go(bundle.record)
+    go = last_go(bundle.record)
     if go is None:
         return
     document, signature = bundle.files.get(GO_FILE), bundle.files.get(GO_SIGNATURE)
@@ -46,16 +46,16 @@ def go_problems(bundle: Bundle) -> Iterator[Problem]:
         if data is None:
             yield Problem(Id.GO_MISSING, name, "is missing, but the record has a GO", _RESTORE)
         elif sha256(data).hexdigest() != digest:
-            yield Problem(
-                Id.GO_CHANGED,
-                name,
-                "is not the one the record names (its sha256 differs)",
-                _RESTORE,
-            )
+            words = "is not the one the record names (its sha256 differs)"
+            yield Problem(Id.GO_CHANGED, name, words, _RESTORE)
     if document is None or signature is None:
         return
     yield from _plan_problems(bundle, go, document)
-    yield from _signer_problems(bundle, signed, document, signature)
+    signer = yield from _signed_by(bundle, GO_SIGNATURE, document, signature, GO)
+    if signer and (signed.signer, signed.fingerprint) != (signer.principal, signer.fingerprint):
+        told = signed.signer or "nobody"
+        words = f"is by {signer.principal} {signer.fingerprint}; the record says {told}"
+        yield Problem(Id.SIGNER_DIFFERS, GO_SIGNATURE, words, _RESTORE)
     if bundle.record.schema > 1 and signed.signer and go.by != signed.signer:
         words = f"names {signed.signer} as GO's signer, and {go.by} as who signed GO"
         yield Problem(Id.SIGNER_DIFFERS, RECORD_FILE, words, _RESTORE)
@@ -75,35 +75,19 @@ def close_problems(bundle: Bundle) -> Iterator[Problem]:
         return
     if not is_closed:
         words = "is there, but the record does not say that it was closed"
-        yield Problem(
-            Id.SIGNATURE_WITHOUT_CLOSE, RECORD_SIGNATURE, words, "Restore both files from git."
-        )
-    if bundle.verifier is None:
-        yield Problem(
-            Id.SIGNERS_MISSING, RECORD_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY
-        )
-        return
-    try:
-        signer = bundle.verifier.verify(document, signature, CLOSE)
-    except BadSignature as error:
-        yield Problem(Id.SIGNATURE_BAD, RECORD_SIGNATURE, error.message, error.hint)
+        hint = "Restore both files from git."
+        yield Problem(Id.SIGNATURE_WITHOUT_CLOSE, RECORD_SIGNATURE, words, hint)
+    signer = yield from _signed_by(bundle, RECORD_SIGNATURE, document, signature, CLOSE)
+    if signer is None:
         return
     if close is not None and close.by != signer.principal:
         words = f"is by {signer.principal}, but {close.by} closed the record"
-        yield Problem(
-            Id.SIGNER_DIFFERS,
-            RECORD_SIGNATURE,
-            words,
-            "A record must be signed by whoever closes it.",
-        )
-    yield from _named_closer(bundle.record, signer)
-
-
-def _named_closer(record: Record, signer: Signature) -> Iterator[Problem]:
-    """The name and key that the close gives for itself, and its summary repeats."""
-    named = CloseFacts.from_attempt(closed_attempt(record))
+        hint = "A record must be signed by whoever closes it."
+        yield Problem(Id.SIGNER_DIFFERS, RECORD_SIGNATURE, words, hint)
+    # The name and key that the close gives for itself, and its summary repeats.
+    named = CloseFacts.from_attempt(closed_attempt(bundle.record))
     said = (named.signer or signer.principal, named.fingerprint or signer.fingerprint)
-    if record.schema > 1 and said != (signer.principal, signer.fingerprint):
+    if bundle.record.schema > 1 and said != (signer.principal, signer.fingerprint):
         words = f"is by {signer.principal} {signer.fingerprint}; the close says {' '.join(said)}"
         yield Problem(Id.SIGNER_DIFFERS, RECORD_SIGNATURE, words, _RESTORE)
 
@@ -119,30 +103,18 @@ def closing_signer(bundle: Bundle) -> Signature | None:
         return None
 
 
-def _last_go(record: Record) -> Attempt | None:
-    found = (
-        a for a in reversed(record.attempts) if a.step == GoFacts.step and a.status.is_answered
-    )
-    return next(found, None)
-
-
-def _signer_problems(
-    bundle: Bundle, go: GoFacts, document: bytes, signature: bytes
-) -> Iterator[Problem]:
+def _signed_by(
+    bundle: Bundle, name: str, document: bytes, signature: bytes, namespace: str
+) -> Generator[Problem, None, Signature | None]:
+    """Who signed a document, if the signature is good; else why it does not count."""
     if bundle.verifier is None:
-        yield Problem(
-            Id.SIGNERS_MISSING, GO_SIGNATURE, "cannot be checked: no allowed_signers", _NOBODY
-        )
-        return
+        yield no_signers(name)
+        return None
     try:
-        signer = bundle.verifier.verify(document, signature, GO)
+        return bundle.verifier.verify(document, signature, namespace)
     except BadSignature as error:
-        yield Problem(Id.SIGNATURE_BAD, GO_SIGNATURE, error.message, error.hint)
-        return
-    if (go.signer, go.fingerprint) != (signer.principal, signer.fingerprint):
-        told = go.signer or "nobody"
-        words = f"is by {signer.principal} {signer.fingerprint}; the record says {told}"
-        yield Problem(Id.SIGNER_DIFFERS, GO_SIGNATURE, words, _RESTORE)
+        yield Problem(Id.SIGNATURE_BAD, name, error.message, error.hint)
+        return None
 
 
 def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Problem]:
@@ -160,9 +132,7 @@ def _plan_problems(bundle: Bundle, go: Attempt, document: bytes) -> Iterator[Pro
     for key, expected in replace(expected_plan, history=plan.history).written().items():
         if said[key] != expected:
             words = f"says {key} = {said[key]!r}; the record says {expected!r}"
-            yield Problem(
-                Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs."
-            )
+            yield Problem(Id.PLAN_DIFFERS, GO_FILE, words, _DIFFERENT)
     yield from _plan_checklist_problems(bundle.record, go, plan)
     yield from _plan_step_problems(bundle.record, go, plan)
 
@@ -230,12 +200,11 @@ def _plan_checklist_problems(record: Record, go: Attempt, plan: SignedPlan) -> I
     if plan.checklist == record.checklist:
         return
     since = _since(record, go)
-    applied = any(a.step == ApplyFacts.step and a.status.is_answered for a in since)
     words = (
         f"was signed with another checklist (sha256 {plan.checklist[:12]}…) than the "
         f"record's ({record.checklist[:12]}…)"
     )
-    if applied:
+    if any(a.step == ApplyFacts.step and a.status.is_answered for a in since):
         hint = "After the apply a record is closed with the checklist of its GO; restore that one."
         yield Problem(Id.PLAN_CHECKLIST, GO_FILE, words, hint)
     else:
@@ -250,21 +219,18 @@ def _plan_step_problems(record: Record, go: Attempt, plan: SignedPlan) -> Iterat
         attempt = last.get(step.id)
         if attempt is None or (attempt.status, attempt.words) != (step.status, step.words):
             words = f"has another outcome for step “{step.id}” than the record"
-            yield Problem(
-                Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs."
-            )
+            yield Problem(Id.PLAN_DIFFERS, GO_FILE, words, _DIFFERENT)
     if plan.subjects.migration != go.subjects.get("migration"):
         words = "covers another text of the migration than the record's GO"
-        yield Problem(Id.PLAN_DIFFERS, GO_FILE, words, "Plan and record belong to different GOs.")
+        yield Problem(Id.PLAN_DIFFERS, GO_FILE, words, _DIFFERENT)
 
 
 def _apply_problems(record: Record, go: Attempt) -> Iterator[Problem]:
     """The apply came after this GO and before it expired."""
     index = record.attempts.index(go)
-    applies = [(n, a) for n, a in enumerate(record.attempts) if a.step == ApplyFacts.step]
     expires = GoFacts.from_attempt(go).expires_at
-    for number, attempt in applies:
-        if not attempt.status.is_answered:
+    for number, attempt in enumerate(record.attempts):
+        if attempt.step != ApplyFacts.step or not attempt.status.is_answered:
             continue
         if number < index:
             words = "was applied before its GO was signed"

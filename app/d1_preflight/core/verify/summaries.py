@@ -32,9 +32,8 @@ def summary_problems(bundle: Bundle) -> Iterator[Problem]:
     elif names:
         yield from _open_problems(bundle, names[-1][1])
     elif SUMMARY_FILE in bundle.files:
-        yield Problem(
-            Id.FILE_UNLISTED, SUMMARY_FILE, "is there, but no GO was signed yet", "Remove it."
-        )
+        words = "is there, but no GO was signed yet"
+        yield Problem(Id.FILE_UNLISTED, SUMMARY_FILE, words, "Remove it.")
 
 
 def _signed(record: Record) -> list[int]:
@@ -51,13 +50,11 @@ def _go_problems(bundle: Bundle, number: int, name: str) -> Iterator[Problem]:
     data = bundle.files.get(name)
     attempt = bundle.record.attempts[number - 1]
     if data is None:
-        yield Problem(
-            Id.SUMMARY_MISSING, name, "is missing, but the record names GO's summary", _RESTORE
-        )
+        words = "is missing, but the record names GO's summary"
+        yield Problem(Id.SUMMARY_MISSING, name, words, _RESTORE)
     elif sha256(data).hexdigest() != GoFacts.from_attempt(attempt).summary:
-        yield Problem(
-            Id.SUMMARY_CHANGED, name, "is not GO's summary (its sha256 differs)", _RESTORE
-        )
+        words = "is not GO's summary (its sha256 differs)"
+        yield Problem(Id.SUMMARY_CHANGED, name, words, _RESTORE)
     else:
         before = replace(bundle.record, attempts=bundle.record.attempts[:number])
         yield from _compared(name, data, summary_bytes(before))
@@ -66,11 +63,10 @@ def _go_problems(bundle: Bundle, number: int, name: str) -> Iterator[Problem]:
 def _closed_problems(bundle: Bundle) -> Iterator[Problem]:
     data = bundle.files.get(SUMMARY_FILE)
     if data is None:
-        yield Problem(
-            Id.SUMMARY_MISSING, SUMMARY_FILE, "is missing, but the record is closed", _RESTORE
-        )
+        words = "is missing, but the record is closed"
+        yield Problem(Id.SUMMARY_MISSING, SUMMARY_FILE, words, _RESTORE)
         return
-    closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step))
+    closed = bundle.record.last_facts(CloseFacts)
     was_there = closed.timeline or any(line.endswith(f"  {TIMELINE}") for line in closed.files)
     data_then = bundle.files.get(TIMELINE, b"") if was_there else b""
     timeline = read_until(data_then, closed.timeline)

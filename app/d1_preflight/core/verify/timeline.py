@@ -107,25 +107,20 @@ def read_until(data: bytes, state: str) -> EmergencyTimeline:
 
 def timeline_problems(bundle: Bundle) -> Iterator[Problem]:
     """What is wrong with the timeline beside a record; one of an earlier version is not bound."""
-    closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step)).timeline
+    closed = bundle.record.last_facts(CloseFacts).timeline
     data = bundle.files.get(TIMELINE)
     if data is None:
         if closed:
-            yield Problem(
-                Id.TIMELINE_MISSING, TIMELINE, "is missing, but the record names it", _BY_HAND
-            )
+            words = "is missing, but the record names it"
+            yield Problem(Id.TIMELINE_MISSING, TIMELINE, words, _BY_HAND)
         return
     found = read_timeline(data)
     if found.broken:
         words = f"line {found.broken} is not as preflight wrote it (its hash differs)"
         yield Problem(Id.TIMELINE_CHANGED, TIMELINE, words, _BY_HAND)
     elif closed and closed not in found.states:
-        yield Problem(
-            Id.TIMELINE_CHANGED,
-            TIMELINE,
-            "is not the one that the record was closed with",
-            _BY_HAND,
-        )
+        words = "is not the one that the record was closed with"
+        yield Problem(Id.TIMELINE_CHANGED, TIMELINE, words, _BY_HAND)
 
 
 def _is_bound(text: str) -> bool:

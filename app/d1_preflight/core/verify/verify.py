@@ -18,7 +18,7 @@ from d1_preflight.core.checklist.shipped import (
 )
 from d1_preflight.core.errors import ChecklistInvalid, RecordInvalid
 from d1_preflight.core.findings import Kind
-from d1_preflight.core.record.apply_facts import ChainLink, CloseFacts, GoFacts
+from d1_preflight.core.record.apply_facts import CloseFacts, GoFacts
 from d1_preflight.core.record.facts import instant
 from d1_preflight.core.record.file import attempt_sections, dump_record, load_record
 from d1_preflight.core.record.gate import tally
@@ -43,12 +43,9 @@ from d1_preflight.core.verify.timeline import timeline_problems
 
 RECORD_FILE = "record.toml"
 _SUMMED_UP = frozenset({SUMMARY_FILE, RECORD_FILE, f"{RECORD_FILE}.sig"})
-_NAME_IT = "Name the folder that holds it."
+_MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", "Name the folder that holds it.")
 _FROM_GIT = "Restore it from git."
 _NOT_HERE = "not in this checkout: only the record was read"
-
-
-_MISSING = Problem(Id.RECORD_MISSING, RECORD_FILE, "is not there", _NAME_IT)
 
 
 def verify_record(
@@ -74,7 +71,8 @@ def verify_record(
     try:
         record = parsed or load_record(data, RECORD_FILE)
     except RecordInvalid as error:
-        return Verification((_unread(error),), {})
+        unread = Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
+        return Verification((unread,), {})
     sections = attempt_sections(record.attempts) if record.schema > 1 else ()
     bundle = Bundle(files, record, checklist, verifier, second_person, sections)
     problems = (
@@ -96,10 +94,6 @@ def verify_record(
 def _in_chain(bundle: Bundle) -> InChain:
     reviews = tuple((review.name, review.heads) for review in good_reviews(bundle))
     return InChain(read_closed(bundle.files), reviews)
-
-
-def _unread(error: RecordInvalid) -> Problem:
-    return Problem(Id.RECORD_INVALID, RECORD_FILE, error.message, error.hint)
 
 
 def _file_problems(
@@ -132,12 +126,9 @@ def _checklist_problems(bundle: Bundle) -> Iterator[Problem]:
 
 def _bytes_problems(bundle: Bundle) -> Iterator[Problem]:
     if dump_record(bundle.record, bundle.sections) != bundle.files[RECORD_FILE]:
-        yield Problem(
-            Id.RECORD_EDITED,
-            RECORD_FILE,
-            "has the same content, but other bytes than preflight writes: it was edited manually",
-            "Restore it from git; a record is changed through preflight only.",
-        )
+        words = "has the same content, but other bytes than preflight writes: it was edited"
+        hint = "Restore it from git; a record is changed through preflight only."
+        yield Problem(Id.RECORD_EDITED, RECORD_FILE, f"{words} manually", hint)
 
 
 def _migration_problems(
@@ -147,12 +138,9 @@ def _migration_problems(
     if found is None and place is not None and lacks and record.schema > 1:
         yield from _absent_migration(record, place)
     if found is not None and found != record.subjects.get("migration"):
-        yield Problem(
-            Id.MIGRATION_CHANGED,
-            record.migration,
-            "is not the text that this record covers (its sha256 differs)",
-            "Restore the old text; after the apply, changes belong in a new migration.",
-        )
+        words = "is not the text that this record covers (its sha256 differs)"
+        hint = "Restore the old text; after the apply, changes belong in a new migration."
+        yield Problem(Id.MIGRATION_CHANGED, record.migration, words, hint)
 
 
 def _absent_migration(record: Record, place: Place) -> Iterator[Problem]:
@@ -161,7 +149,7 @@ def _absent_migration(record: Record, place: Place) -> Iterator[Problem]:
         words = f"was renamed to {place.renamed_to}: wrangler would apply it again"
         hint = f"Give it its name back: {record.migration}"
         yield Problem(Id.MIGRATION_RENAMED, record.migration, words, hint)
-    elif CloseFacts.from_attempt(record.last(CloseFacts.step)).end != ROLLED_BACK:
+    elif record.last_facts(CloseFacts).end != ROLLED_BACK:
         words = "is no longer among the project's migrations"
         yield Problem(Id.MIGRATION_MISSING, record.migration, words, _FROM_GIT)
 
@@ -188,10 +176,10 @@ def _query_problems(bundle: Bundle) -> Iterator[Problem]:
     for digest in digests:
         if digest not in found.texts:
             words = f"does not hold the query with sha256 {digest[:12]}…, which the record names"
-            yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
+            yield Problem(Id.QUERY_MISSING, QUERIES, words, _FROM_GIT)
     if not found.is_whole:
         words = "holds more than the queries of the record"
-        yield Problem(Id.QUERY_MISSING, QUERIES, words, "Restore it from git.")
+        yield Problem(Id.QUERY_MISSING, QUERIES, words, _FROM_GIT)
 
 
 def _evidence_problem(data: bytes | None, name: str, expected: str, step: str) -> Iterator[Problem]:
@@ -262,18 +250,15 @@ def _closing_facts(bundle: Bundle) -> dict[str, str]:
     closer = closing_signer(bundle)
     if closer is None:
         return {}
-    closed = CloseFacts.from_attempt(bundle.record.last(CloseFacts.step))
+    closed = bundle.record.last_facts(CloseFacts)
     facts = {"closed": f"{closer.principal} {closer.fingerprint}"}
     if closed.chain and closed.chain.sequence:
-        facts["chain"] = _place_in_chain(closed.chain)
+        after = " and ".join(head.migration for head in closed.chain.previous)
+        place = f"after {after}" if after else "the first"
+        facts["chain"] = f"record {closed.chain.sequence} of this database, {place}"
     if closed.end:
         facts["end"] = answer_label("end", closed.end)
     return facts
-
-
-def _place_in_chain(link: ChainLink) -> str:
-    after = " and ".join(head.migration for head in link.previous)
-    return f"record {link.sequence} of this database, {f'after {after}' if after else 'the first'}"
 
 
 def _which(checklist: Checklist) -> str:

@@ -111,7 +111,7 @@ class _Shape:
                 break
         return f"CREATE TABLE {quote_name(self._new)} (\n{body}\n){sql[end:]}".rstrip()
 
-    def _part(self, sql: str, part: list[Token]) -> tuple[bool, str]:
+    def _part(self, sql: str, part: tuple[Token, ...]) -> tuple[bool, str]:
         """Whether a part is a column, and its new text, "" where it goes."""
         text = sql[part[0].start : part[-1].start + len(part[-1].text)]
         name = part[0].name.lower()

@@ -1,6 +1,7 @@
 """Runs a migration and its down file on invented rows, and compares what was there before."""
 
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import apsw
@@ -50,12 +51,9 @@ def tried_up_and_down(
     after = _structure_after(prior, texts[0])
     tried = list[str]()
     for mode, words in _MODES.items():
-        connection = _database(prior, mode, after)
-        try:
+        with closing(_database(prior, mode, after)) as connection:
             _seed(connection, seeds)
             reason = _broken(connection, name, texts, free)
-        finally:
-            connection.close()
         if reason:
             return Tried(f"{reason} ({words})")
         tried.append(words)

@@ -4,6 +4,7 @@ D1's engine decides: each part must be accepted on the schema that the parts bef
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice, pairwise
 
 from d1_preflight.core.engine.sandbox import Sandbox
@@ -80,11 +81,8 @@ class _Search:
     def _refused(self, text: str) -> StatementTrace | None:
         """The first statement that D1 does not take, but for those that no `;` would mend."""
         self._left -= 1
-        sandbox = Sandbox(self._prior)
-        try:
+        with closing(Sandbox(self._prior)) as sandbox:
             traces = sandbox.run(text).statements
-        finally:
-            sandbox.close()
         refused = (trace for trace in traces if trace.error or trace.aborted)
         return next((trace for trace in refused if trace.statement.body not in self._others), None)
 

@@ -14,7 +14,7 @@ from d1_preflight.core.rules.context import (
     no_file_makes,
     target_token,
 )
-from d1_preflight.core.schema.trigger import trigger_head
+from d1_preflight.core.schema.ddl import trigger_head
 
 _READ = "SELECT"
 _WORD = re.compile(r"[\w$]+")

@@ -7,8 +7,8 @@ import apsw
 from d1_preflight.core.engine.trace import StatementTrace
 from d1_preflight.core.findings import Severity
 from d1_preflight.core.rules.context import Match, Rule, RuleContext, match_at, target_token
+from d1_preflight.core.schema.ddl import names_in
 from d1_preflight.core.schema.table import Table
-from d1_preflight.core.schema.trigger import names_in
 from d1_preflight.core.sql.tokenizer import Token, TokenKind, quote_name
 
 _BYTES = 1_000_000
